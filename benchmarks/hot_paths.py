@@ -26,6 +26,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.chats import question, start_answer
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
 from jikko.assemble import assemble
@@ -78,6 +79,11 @@ class HotPaths:
         body = json.dumps({"inputs": given, "user": "bench", "response_mode": mode}).encode()
         return lambda: self.request(app, "POST", "/v1/workflows/run", body)
 
+    def turn(self) -> Request:
+        """A turn of a chat, each in a conversation of its own."""
+        body = question("blocking")
+        return lambda: self.request("chat", "POST", "/v1/chat-messages", body)
+
     async def detail(self, app: str) -> Request:
         """Reading a run, again and again."""
         run_id = json.loads(await self.run(app, q="hello")())["workflow_run_id"]
@@ -87,6 +93,7 @@ class HotPaths:
         return {
             "GET run detail": await self.detail("start_end"),
             "blocking start->end": self.run("start_end", q="hello"),
+            "blocking start->answer of a chat": self.turn(),
             "streaming start->end": self.run("start_end", "streaming", q="hello"),
             "blocking 10-node chain": self.run("chain10", q="hello"),
             "blocking iteration over 100 items": self.run("iteration", **inputs(100)),
@@ -95,11 +102,11 @@ class HotPaths:
 
 @asynccontextmanager
 async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
-    """An application with three apps."""
+    """An application with four apps."""
     settings = Settings(home=home)
     async with assemble(settings, in_memory=in_memory) as assembly:
         keys = {}
-        for document in (start_end(), chain(10), iteration()):
+        for document in (start_end(), chain(10), iteration(), start_answer()):
             name = document["app"]["name"]
             published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
             keys[name] = await assembly.apps.issue_key(published.app.id)

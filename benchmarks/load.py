@@ -45,34 +45,38 @@ def settings(home: Path, **more: str) -> dict[str, str]:
     return {**os.environ, **own, **more}
 
 
-def imported(home: Path, *documents: dict[str, Any]) -> dict[str, App]:
-    """Import apps into a data folder. By name."""
+def imported(home: Path, *documents: dict[str, Any], python: str = sys.executable) -> dict[str, App]:
+    """Import apps into a data folder. By name.
+
+    Args:
+        python: Whose Jikko does it.
+    """
     home.mkdir(exist_ok=True)
     files: list[Path] = []
     for document in documents:
         files.append(home / f"{document['app']['name']}.yml")
         files[-1].write_text(json.dumps(document))
-    command: list[str | Path] = [sys.executable, "-m", "jikko", "apps", "import", *files, "--json"]
+    command: list[str | Path] = [python, "-m", "jikko", "apps", "import", *files, "--json"]
     done = subprocess.run(command, env=settings(home), check=True, capture_output=True, text=True)
     entries = map(json.loads, done.stdout.splitlines())
     return {Path(entry["file"]).stem: App(entry["app_id"], entry["api_key"]) for entry in entries}
 
 
 @contextlib.contextmanager
-def serving(home: Path, **more: str) -> Iterator[tuple[int, int]]:
+def serving(home: Path, *, python: str = sys.executable, **more: str) -> Iterator[tuple[int, int]]:
     """Serve a data folder. Yields process id and port."""
-    command = [sys.executable, "-m", "jikko", "serve", "--port", "0"]
+    command = [python, "-m", "jikko", "serve", "--port", "0"]
     with process(command, r"serves http://[\d.]+:(\d+)", settings(home, **more)) as found:
         yield found
 
 
 @contextlib.contextmanager
-def jikko(*documents: dict[str, Any], **more: str) -> Iterator[Server]:
-    """A fresh Jikko with these apps, and these settings."""
+def jikko(*documents: dict[str, Any], python: str = sys.executable, **more: str) -> Iterator[Server]:
+    """A fresh Jikko with these apps, and these settings; that of another Python is of another version."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        apps = imported(home, *documents)
-        with serving(home, **more) as (pid, port):
+        apps = imported(home, *documents, python=python)
+        with serving(home, python=python, **more) as (pid, port):
             yield Server(port, pid, {name: app.key for name, app in apps.items()})
 
 
@@ -100,6 +104,8 @@ def process(command: list[str], ready: str, environment: dict[str, str]) -> Iter
 class Load:
     """What a load showed."""
 
+    count: int
+    """Requests that were answered."""
     per_second: float
     median: float
     """Seconds from request to the end of the answer."""
@@ -202,6 +208,7 @@ async def put(port: int, *wanted: bytes, clients: int, seconds: float) -> Load:
     durations = [duration for protocol in protocols for duration in protocol.durations]
     firsts = [first for protocol in protocols for first in protocol.firsts if first]
     return Load(
+        len(durations),
         len(durations) / (time.perf_counter() - began),
         statistics.median(durations),
         statistics.median(firsts) if firsts else 0.0,

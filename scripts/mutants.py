@@ -34,8 +34,11 @@ K = TypeVar("K")
 
 TOGETHER: Final = 8
 """Changes that are tried together at most."""
+PARTS: Final = 6
+"""Into how many parts for each copy the tests are cut to be watched: an interruption loses those under way."""
 MIN_NOTICED_SHARE: Final = 0.8
-MAX_BROKEN_TESTS: Final = 10
+MAX_BROKEN_SHARE: Final = 0.01
+"""Of the tests."""
 
 
 class Copies:
@@ -119,7 +122,7 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
     Raises:
         SystemExit: More than a few fail: nothing could be learnt from them.
     """
-    parts = shares([file for file in tests if file not in known.tests], copies.count)
+    parts = shares([file for file in tests if file not in known.tests], copies.count * PARTS)
 
     def watch(copy: Copy, number: int) -> Report:
         return copy.covering(("-m", QUICK, *parts[number]), all_files())
@@ -128,7 +131,7 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
         known.add(parts[number], report)
         known.keep()
     failed = known.report.failed
-    if len(failed) > MAX_BROKEN_TESTS:
+    if len(failed) > len(known.report.seconds) * MAX_BROKEN_SHARE:
         raise SystemExit("Without any change, these fail already:\n" + "\n".join(failed))
     for test in failed:
         print(f"left out, since it fails without any change: {test}", flush=True)

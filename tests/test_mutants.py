@@ -1,5 +1,6 @@
 """``make mutants``: which changes it makes, and that it makes them elsewhere."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -247,18 +248,39 @@ def test_a_change_is_made_in_the_copy_and_undone_there(copy: Copy) -> None:
     path = f"{SOURCE}/concurrency/fair_queue.py"
     text = (ROOT / path).read_text("utf-8")
     tests = Suite(("tests/concurrency/test_fair_queue.py",), 300)
+    began = time.monotonic()
+    assert copy.failing(tests) == []
+    # In which they pass without the change.
+    enough = Suite(tests.options, 5 + 4 * (time.monotonic() - began))
     became = {
-        name: copy.outcome(Mutant(path, 1, changed, ""), tests if name != "hung" else Suite(tests.options, 0.5))
+        name: copy.outcome(Mutant(path, 1, changed, ""), enough if name == "hung" else tests)
         for name, changed in {
             "noticed": f"{text}\nFairQueue = None\n",
             "survived": f"{text}\n# nothing else\n",
-            "hung": f"{text}\nimport time\ntime.sleep(60)\n",
+            "hung": f"{text}\nimport time\ntime.sleep(600)\n",
         }.items()
     }
 
     assert became == {name: name for name in became}
     assert copy.failing(tests) == []
     assert (ROOT / path).read_text("utf-8") == text
+
+
+@pytest.mark.slow
+def test_what_fails_or_waits_without_the_change_too_is_no_notice(copy: Copy) -> None:
+    """As it may on a busy machine. The tests behind it are asked all the same."""
+    (copy.folder / "src/jikko/said.py").write_text("SAID = 1\n")
+    tests = copy.folder / "tests/test_said.py"
+    tests.write_text(
+        "from jikko.said import SAID\n\ndef test_busy():\n    assert False\n\ndef test_said():\n    assert SAID < 3\n"
+    )
+    mutants = [Mutant("src/jikko/said.py", 1, f"SAID = {number}\n", "") for number in (2, 3)]
+    suite = Suite(("tests/test_said.py",), 300)
+
+    assert [copy.outcome(mutant, suite) for mutant in mutants] == ["survived", "noticed"]
+    assert copy.outcome(mutants[1], Suite(("tests/test_said.py::test_busy",), 300)) == "survived"
+    tests.write_text("import time\n\ndef test_waits():\n    time.sleep(60)\n")
+    assert copy.outcome(mutants[1], Suite(suite.options, 1)) == "survived"
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ MARGIN = 1.3
 COSTS = {
     "GET run detail": (0.155, 0.19),
     "blocking start->end": (2.3, 2.7),
+    "blocking start->answer of a chat": (2.9, 3.4),
     "streaming start->end": (3.7, 4.6),
     "blocking 10-node chain": (4.1, 4.8),
     "blocking iteration over 100 items": (46.0, 52.0),

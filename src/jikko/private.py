@@ -40,6 +40,30 @@ def make_file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
+def make_whole_file(path: Path, content: bytes) -> bytes:
+    """Make a file with that content, durably and in one step, unless one is there. Returns what is in it.
+
+    Of two processes that do so at once, both get what the first of them has written.
+
+    Raises:
+        OSError: It cannot be made or read.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, not a rename, which would take the place of what the other process has written.
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path.read_bytes()
+
+
 def tighten(path: Path) -> None:
     """Take from others what they may do with a file or folder. What is not there, or not ours, stays as it is."""
     with suppress(OSError):

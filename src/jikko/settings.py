@@ -150,6 +150,9 @@ class Settings:
     """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
     backup_folder: Path | None = None
     """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
+    backup_url: str = ""
+    """The bucket in which the server makes backups by itself: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`.
+    Empty: it makes none there."""
     backup_hours: float = 24.0
     """Hours from one of these backups to the next. 0: the server makes none."""
     backup_keep: int = 7

@@ -63,7 +63,10 @@ def test_a_file_is_talked_with_on_a_terminal(file: Path, tmp_path: Path) -> None
         terminal.wait_for("note.txt")
         terminal.wait_for("🙂\r\n")
         terminal.wait_for("> ")
+        terminal.type("not")
+        terminal.wait_for("not")
         terminal.interrupt_until("Ctrl-D")
+        terminal.wait_for("> ")
         terminal.say("again")
         terminal.wait_for("2: [fake answer")
 

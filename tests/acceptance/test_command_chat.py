@@ -75,6 +75,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(server: ChatServer, tmp_pat
         terminal.wait_for("please WAIT ")
         terminal.type(CTRL_C)
         terminal.wait_for("(stopped)")
+        terminal.wait_for("> ")
         terminal.say("and on")
         terminal.wait_for("and on \r\n")
 
@@ -85,7 +86,10 @@ def test_ctrl_c_at_the_prompt_says_how_to_leave(server: ChatServer, tmp_path: Pa
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")
         terminal.type("half a line")
+        # It listens once it has shown what was typed.
+        terminal.wait_for("half a line")
         terminal.interrupt_until("Ctrl-D ends the conversation")
+        terminal.wait_for("> ")
         terminal.say("whole")
         terminal.wait_for("whole \r\n")
 

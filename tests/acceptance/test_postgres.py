@@ -1,15 +1,18 @@
 """The installed command with its record in PostgreSQL."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
+from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.services
@@ -108,3 +111,39 @@ def test_a_database_of_a_newer_version_is_left_alone(
     refused = jikko("serve", "--port", "0", **settings)
 
     assert (refused.code, "of a newer version of Jikko" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_console_shows_what_is_in_the_database(
+    jikko: Command, tmp_path: Path, settings: dict[str, str], workers: str
+) -> None:
+    (tmp_path / "echo.yml").write_text(ECHO, encoding="utf-8")
+    key = imported(jikko, tmp_path / "echo.yml", settings)
+    made = jikko("console", "tokens", "new", "CI", "--json", **settings)
+    assert made.code == 0, made
+    api = {"Authorization": f"Bearer {made.lines[0]['token']}"}
+
+    with closing(Server(jikko.home, settings=settings, options=["--workers", workers])) as server:
+        client = Client(server.url, key)
+        run = client.run(q="こんにちは 🙂")["workflow_run_id"]
+        client.close()
+        with httpx.Client(base_url=f"{server.url}/console/api", headers=api, timeout=PATIENCE) as console:
+            [app_] = console.get("/apps").json()["data"]
+            assert [entry["id"] for entry in console.get("/runs?status=succeeded").json()["data"]] == [run]
+            assert [entry["id"] for entry in console.get("/runs?keyword=にちは").json()["data"]] == [run]
+            assert console.get("/runs?status=failed").json()["data"] == []
+            assert console.get(f"/runs/{run}").json()["status"] == "succeeded"
+            began = {"inputs": {"q": "by hand"}}
+            started = console.post(f"/apps/{app_['id']}/runs", json=began, headers={"X-Jikko-Console": "1"}).json()
+            with console.stream("GET", "/runs/stream") as ticks:
+                lines = (line for line in ticks.iter_lines() if line.startswith("data: "))
+                assert any(_has_ended(console, started) for _ in lines)
+            paths = httpx.get(f"{server.url}/console/openapi.json", headers=api).json()["paths"]
+            for path, operations in paths.items():
+                if "get" in operations and not path.endswith("/stream"):
+                    filled = re.sub(r"\{\w+\}", lambda part: app_["id"] if part[0] == "{app_id}" else run, path)
+                    assert console.get(f"{server.url}{filled}").status_code < 500, path
+
+
+def _has_ended(console: httpx.Client, started: dict[str, str]) -> bool:
+    return bool(console.get(f"/runs/{started['run_id']}").json()["status"] == "succeeded")

@@ -18,6 +18,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.test_backup import snapshot
 from tests.effort import PATIENCE
+from tests.files.buckets import Buckets
 
 CHAT = "/v1/chat-messages"
 
@@ -54,8 +55,17 @@ def keys(jikko: Command, echo: EchoServer, tmp_path: Path) -> dict[str, str]:
     return {Path(entry["file"]).stem: entry["api_key"] for entry in jikko.json("apps", "import", *files)}
 
 
+@pytest.fixture(params=["folder", "bucket"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a backup goes, as a command is told it."""
+    if request.param == "folder":
+        return str(tmp_path / "copy")
+    buckets: Buckets = request.getfixturevalue("buckets")
+    return buckets.made()
+
+
 def test_everything_is_there_again_and_what_was_under_way_or_paused_goes_on(
-    jikko: Command, keys: dict[str, str], echo: EchoServer, tmp_path: Path
+    jikko: Command, keys: dict[str, str], echo: EchoServer, tmp_path: Path, target: str
 ) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "owls.txt").write_text("Owls hunt at night.\n")
@@ -69,17 +79,18 @@ def test_everything_is_there_again_and_what_was_under_way_or_paused_goes_on(
         token = paused["data"]["reasons"][0]["form_token"]
         said = place["chat"].request("POST", CHAT, json={"query": "山", "inputs": {}, "user": "someone"}).json()
         link = uploaded(place["echo"], "契約書".encode())
-        under_way = place["held"].run("async", name="restored")["workflow_run_id"]
-        echo.wait_for_calls("/hold/restored")
-        [told] = jikko.json("backup", tmp_path / "copy")
+        name = f"restored-{tmp_path.name}"
+        under_way = place["held"].run("async", name=name)["workflow_run_id"]
+        echo.wait_for_calls(f"/hold/{name}")
+        [told] = jikko.json("backup", target)
         assert told["elsewhere"] == []
         lost = place["echo"].run(q="later")["workflow_run_id"]
         place.server.kill()
 
     restored = Command(tmp_path / "elsewhere")
-    [told] = restored.json("restore", tmp_path / "copy")
+    [told] = restored.json("restore", target)
     assert (told["home"], told["contents"]) == (str(restored.home), 1)
-    echo.release("/hold/restored")
+    echo.release(f"/hold/{name}")
 
     with served(restored, keys) as place:
         assert place["echo"].detail(ended)["status"] == "succeeded"

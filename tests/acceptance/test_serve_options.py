@@ -131,3 +131,15 @@ def test_links_lead_to_the_public_address(jikko: Command) -> None:
         # What stands before it is the proxy's; the rest leads to the file.
         assert client.request("GET", url.removeprefix("https://flows.example/jikko")).content == b"hello"
         assert server.url not in json.dumps(run)
+
+
+def test_the_names_of_apps_and_files_do_not_steer_the_terminal_of_the_server(jikko: Command) -> None:
+    text = app("a\x1b]0;x\x07b", [start("q"), end(q="start.q")], "start>end")
+    file = jikko.home.parent / "flow.yml"
+    file.write_text(text, encoding="utf-8")
+
+    server = Server(jikko.home, file)
+    server.stop()
+
+    assert "a ]0;x b: version 1" in server.output
+    assert not any(character in server.output for character in "\x1b\x07")

@@ -38,10 +38,10 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param(b"? [a, b]\n: c", "line 1, column 3: has a list or mapping as a key", id="a list as a key"),
         pytest.param(b"<<: 5", "line 1, column 5: has a '<<' key that names no mapping", id="a merge of nothing"),
         pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", "the file is not a text file", id="a picture"),
-        pytest.param(b"PK\x03\x04 x", "the file has characters that YAML does not allow", id="control characters"),
+        pytest.param(b"PK\x03\x04 x", "line 1, column 3: has the character '\\x03'", id="control characters"),
         pytest.param(b"app:\n  name: caf\xe9", "line 2, column 12: is not UTF-8: byte 0xe9", id="latin-1"),
         pytest.param(b"\xff\xfea", "line 1, column 3: is not UTF-16", id="broken UTF-16"),
-        pytest.param("app: \ud800", "the file has characters that YAML does not allow", id="half a character"),
+        pytest.param("app: \ud800", "line 1, column 6: has the character '\\ud800'", id="half a character"),
         pytest.param("[" * 100_000, "line 1, column", id="brackets without end"),
         pytest.param("".join(" " * n + "a:\n" for n in range(200)), "line 101, column 101: is nested deeper than 100"),
         pytest.param("- " * 100_000, "line 1, column 201: is nested deeper than 100 levels", id="dashes without end"),
@@ -97,7 +97,6 @@ def test_limits_can_be_set() -> None:
         pytest.param("\ufeffapp: {mode: chat}", id="text with a byte order mark"),
         pytest.param("app: {mode: chat, name: \U0001f916}", id="characters beyond 16 bits"),
         pytest.param("app: {mode: chat}\r\nkind: app\r\n", id="Windows line ends"),
-        pytest.param("app: {mode: chat}\napp2: 1\napp: {mode: chat}", id="a key twice"),
         pytest.param("1: a\ntrue: b\napp: {mode: chat}", id="keys that are no texts"),
         pytest.param('{"app":\n\t{"mode": "chat"}}', id="JSON, with tabs"),
     ],
@@ -108,10 +107,20 @@ def test_what_can_be_read_is_read(text: Any) -> None:
     ]
 
 
+def test_a_key_that_is_there_twice_is_told_and_the_last_one_holds() -> None:
+    twice, mode = problems("app: {mode: workflow}\napp2: 1\napp: {mode: chat}")
+
+    assert (
+        twice
+        == "warning: line 3, column 1: the key 'app' is here a second time (the last one holds: remove the others)"
+    )
+    assert mode.startswith("app.mode: is 'chat'")
+
+
 def test_without_the_c_library_files_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # The choice is made once, when the module is imported; an installation without it cannot be had in a test.
     monkeypatch.setattr("jikko.dsl.text.yaml_text._LOADER", yaml.SafeLoader)
 
     assert problems("app:\n  mode: chat")[0].startswith("app.mode: is 'chat'")
     assert problems("a: 'b")[0].startswith("line 1, column 6: is no YAML: found unexpected end of stream")
-    assert problems("a: \x00")[0].startswith("the file has characters that YAML does not allow")
+    assert problems("a: \x00")[0].startswith("line 1, column 4: has the character '\\x00', which YAML does not allow")

@@ -1,6 +1,8 @@
 """The knowledge API in process: what is refused, and how."""
 
+import dataclasses
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,17 @@ pytestmark = pytest.mark.anyio
 NOBODY = "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"
 
 
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key of datasets. Documents are indexed by ``index``."""
-    import dataclasses
+@asynccontextmanager
+async def client_at(folder: Path, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a key of datasets. Documents are indexed by ``index``.
 
+    Args:
+        parts: Of the ``Api``, instead of what it usually has.
+    """
     world = World()
-    async with knowledge_at(tmp_path / "k.db") as knowledge:
+    async with knowledge_at(folder / "k.db") as knowledge:
         key, _ = await knowledge.keys.create()
-        api = dataclasses.replace(api_of(world, world.process()), knowledge=knowledge)
+        api = dataclasses.replace(api_of(world, world.process()), knowledge=knowledge, **parts)
         transport = httpx.ASGITransport(create_app(api))
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as made:
@@ -34,13 +38,19 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
             yield made
 
 
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_at(tmp_path) as client:
+        yield client
+
+
 async def dataset(client: httpx.AsyncClient, **more: Any) -> str:
     body = {"name": "d", "indexing_technique": "economy", **more}
     return str((await client.post("/v1/datasets", json=body)).json()["id"])
 
 
-async def document(client: httpx.AsyncClient, owner: str, text: str = "one\ntwo") -> str:
-    body = {"name": "a.txt", "text": text, "process_rule": BY_LINE}
+async def document(client: httpx.AsyncClient, owner: str, text: str = "one\ntwo", **more: Any) -> str:
+    body = {"name": "a.txt", "text": text, "process_rule": BY_LINE, **more}
     answer = await client.post(f"/v1/datasets/{owner}/document/create-by-text", json=body)
     await client.index()  # type: ignore[attr-defined]
     return str(answer.json()["document"]["id"])
@@ -54,8 +64,6 @@ async def test_a_key_of_an_app_opens_no_dataset_and_one_of_datasets_no_app(clien
 
 
 async def test_the_limit_of_requests_holds_for_keys_of_datasets(tmp_path: Path) -> None:
-    import dataclasses
-
     world = World()
     async with knowledge_at(tmp_path / "k.db") as knowledge:
         limited = DatasetKeys(knowledge.stores, lambda: 0.0, RequestRate(1))

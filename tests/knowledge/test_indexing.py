@@ -293,6 +293,8 @@ async def test_ten_thousand_segments_are_indexed_and_found(tmp_path: Path) -> No
         ("北京", "我来到北京清华大学"),
         ("首都", "東京は日本の首都です"),
         ("コンピュータ", "猫とコンピュータ"),
+        ("猫", "猫とコンピュータ"),
+        ("魚を食べる", "毎日魚を食べる"),
         ("Москва", "Москва столица России"),
         ("مرحبا", "مرحبا بالعالم"),
         ("שלום", "שלום עולם"),
@@ -300,8 +302,14 @@ async def test_ten_thousand_segments_are_indexed_and_found(tmp_path: Path) -> No
     ],
 )
 async def test_texts_of_any_script_are_found(method: str, query: str, wanted: str, tmp_path: Path) -> None:
-    lines = ["我来到北京清华大学", "東京は日本の首都です", "猫とコンピュータ", "Москва столица России", "مرحبا بالعالم"]
-    text = "\n".join([*lines, "שלום עולם", "un café crème"])
+    lines = [
+        "我来到北京清华大学",
+        "東京は日本の首都です",
+        "猫とコンピュータ",
+        "毎日魚を食べる",
+        "Москва столица России",
+    ]
+    text = "\n".join([*lines, "مرحبا بالعالم", "שלום עולם", "un café crème"])
     technique = "economy" if method == "keyword_search" else "high_quality"
     async with knowledge_at(tmp_path / "k.db") as knowledge:
         dataset = await dataset_of(knowledge, technique=technique)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import make_backups
-from jikko.maintenance.scheduled_backups import ScheduledBackups
+from jikko.maintenance.scheduled_backups import FolderOfBackups, ScheduledBackups
 from jikko.settings import Settings
 from jikko.store.sqlite.database import Database
 from tests.effort import PATIENCE
@@ -29,13 +29,10 @@ class Place:
         Database.open(self.settings.database).close()
         self.add("ab" * 32)
         self.folder = folder / "backups"
-        self.scheduled = ScheduledBackups(
-            lambda: replace(make_backups(self.settings), clock=self.time),
-            self.folder,
-            every=24 * HOUR,
-            keep=3,
-            clock=self.time,
+        self.backups = FolderOfBackups(
+            lambda: replace(make_backups(self.settings), clock=self.time), self.folder, keep=3, clock=self.time
         )
+        self.scheduled = ScheduledBackups(self.backups, every=24 * HOUR, clock=self.time)
 
     def time(self) -> float:
         return self.now
@@ -57,17 +54,17 @@ def place(tmp_path: Path) -> Place:
 
 def test_each_has_a_folder_named_by_its_time_and_the_newest_are_kept(place: Place) -> None:
     for _ in range(5):
-        place.scheduled.make()
+        place.backups.make()
         place.now += 24 * HOUR
 
     assert place.names() == ["2027-01-17T08-00-00Z", "2027-01-18T08-00-00Z", "2027-01-19T08-00-00Z"]
 
 
 def test_a_file_that_an_earlier_one_has_takes_no_place_twice(place: Place) -> None:
-    first = place.scheduled.make()
+    first = place.backups.make()
     place.now += 24 * HOUR
     place.add("cd" * 32)
-    second = place.scheduled.make()
+    second = place.backups.make()
 
     files = {path.name: path for path in (first.folder / "files").rglob("*") if path.is_file()}
     again = {path.name: path for path in (second.folder / "files").rglob("*") if path.is_file()}
@@ -76,12 +73,12 @@ def test_a_file_that_an_earlier_one_has_takes_no_place_twice(place: Place) -> No
 
 
 def test_one_that_fails_leaves_those_before_it(place: Place) -> None:
-    first = place.scheduled.make()
+    first = place.backups.make()
     place.now += 24 * HOUR
     place.settings.database.write_bytes(b"damaged" * 1000)
 
     with pytest.raises(Exception, match="restore a backup"):
-        place.scheduled.make()
+        place.backups.make()
 
     assert place.names() == [first.folder.name]
 

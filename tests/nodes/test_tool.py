@@ -1,8 +1,10 @@
 """The Tool node. What Dify does with it is in the recordings; here is what they do not show."""
 
 import dataclasses
+import html
+import json
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -10,7 +12,7 @@ from jikko.engine.masked import mask
 from jikko.events import Usage
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.tools.tool import ToolNode
-from jikko.nodes.tools.tool_outputs import MAX_MESSAGES
+from jikko.nodes.tools.tool_bounds import MAX_MESSAGES
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.tools import (
@@ -251,8 +253,24 @@ async def test_what_the_tool_reports_has_its_name_in_front() -> None:
     assert str(other) == "no connection"
 
 
-@pytest.mark.parametrize("quoted", [lambda key: key, quote, lambda key: quote(key, safe="")])
-@pytest.mark.parametrize("key", ["sk/0123 ひみつ 456", "?", "»"])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        lambda key: key,
+        quote,
+        lambda key: quote(key, safe=""),
+        quote_plus,
+        str.upper,
+        lambda key: repr(f"time data {key}"),
+        lambda key: repr(f"it's {key} \""),
+        ascii,
+        json.dumps,
+        lambda key: json.dumps(key, ensure_ascii=False),
+        lambda key: json.dumps({"error": json.dumps({"of": key})}),
+        html.escape,
+    ],
+)
+@pytest.mark.parametrize("key", ["sk/0123 ひみつ 456", "?", "»", "a'b\n\"c\\d\t<é>"])
 async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_is_not_kept(
     key: str, quoted: Any
 ) -> None:
@@ -264,6 +282,17 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
     assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
     assert failure.inputs == {"text": f"page {mask(key)}"}
     assert tools.calls[0].parameters == {"text": f"page {key}"}
+
+
+@pytest.mark.parametrize("key", ["SK-AbcDef", "ひみつ鍵"])
+async def test_nor_is_one_that_names_a_host_which_a_secret_is_part_of(key: str) -> None:
+    said = key.encode("idna").decode().lower()
+    tools = ScriptedTools(failure=ToolFailure(f"There is no host {said}.test.", reported=False))
+    ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
+    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
+    failure = await failed(tools, ctx, tool_parameters=given("mixed", "https://{{#env.KEY#}}.test/page"))
+
+    assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
 
 
 async def test_another_message_of_it_is_kept_as_it_is() -> None:

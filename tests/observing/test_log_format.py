@@ -84,3 +84,23 @@ def test_the_trace_that_came_with_a_request_is_told_and_not_that_of_the_run_itse
     for came, shown in ((f"00-{trace}-00f067aa0ba902b7-01", trace), ("", None)):
         log_context.set(LogContext(run=run, came=came))
         assert json.loads(JsonLines().format(record("x"))).get("trace") == shown
+
+
+def test_nothing_is_made_of_a_request_before_a_line_is_written() -> None:
+    looks = []
+
+    class Headers(list[tuple[bytes, bytes]]):
+        def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+            looks.append(self)
+            return super().__iter__()
+
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = Headers([(b"host", b"x"), (b"traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())])
+    before = log_context.set(LogContext(b"r-1", headers))
+    try:
+        assert looks == []
+        line = json.loads(JsonLines().format(record("told")))
+    finally:
+        log_context.reset(before)
+
+    assert (line["request"], line["trace"], len(looks)) == ("r-1", trace, 1)

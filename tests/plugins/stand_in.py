@@ -103,7 +103,14 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
             text(session, ask(session, given["type"], given.get("request", {})))
         case "each":
             for kind, request in given["asked"]:
-                text(session, f"{ask(session, kind, request)}\n")
+                if kind == "say":
+                    say(session, "stream", request)
+                    continue
+                heard = ask(session, kind, request)
+                text(session, f"{heard}\n")
+                for part in json.loads(heard):
+                    if isinstance(part, dict) and (part.get("meta") or {}).get("tool_file_id"):
+                        say(session, "stream", part)  # as agents hand on what their tools made
         case "ask_many":
             threads = []
             found: list[str] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from jikko.store.event_codec import compress, decompress
+from jikko.store.event_codec import DEFLATE_2, compress, decompress
 from jikko.store.identifiers import stored_id
 
 Damage = Callable[[bytes], bytes | None]
@@ -14,7 +14,7 @@ Damage = Callable[[bytes], bytes | None]
 
 def flipped(log: bytes) -> bytes:
     """A bit is another one: of a compressed log in its first block, of another one in the middle."""
-    at = 1 if log[:1] == b"\x01" else len(log) // 2
+    at = 1 if log[:1] == DEFLATE_2 else len(log) // 2
     return log[:at] + bytes([log[at] ^ (0x06 if at == 1 else 0x80)]) + log[at + 1 :]
 
 
@@ -25,7 +25,7 @@ def cut_off(log: bytes) -> bytes:
 
 def later(log: bytes) -> bytes:
     """The last event is of a kind that a later version writes."""
-    packed = log[:1] == b"\x01"
+    packed = log[:1] == DEFLATE_2
     text = decompress(log) if packed else log
     at = text.rindex(b'{"event":"') + len(b'{"event":"')
     changed = text[:at] + b"from_the_future_" + text[at:]

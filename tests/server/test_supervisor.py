@@ -162,10 +162,12 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
             os.kill(first, signal.SIGKILL)
             while await served_by() in (first, None):
                 pass
+            # Another worker may serve before the supervisor knows of the first.
+            while f"worker {first} was killed by signal 9" not in caplog.text:  # noqa: ASYNC110 - nobody else is told
+                await asyncio.sleep(0.01)
 
         os.kill(os.getpid(), signal.SIGTERM)
         assert await running
-        assert f"worker {first} was killed by signal 9" in caplog.text
 
 
 def is_there(process: int) -> bool:

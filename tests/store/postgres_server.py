@@ -3,9 +3,10 @@
 import os
 import pwd
 import secrets
+import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,54 @@ import pytest
 
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.migrate import migrate
+from tests.effort import PATIENCE
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.services)
 """For fixtures that have one implementation a parameter."""
 _PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
+_DURABLE = ("max_connections=50", "shared_buffers=16MB")
 
 
 class PostgresServer:
     """Databases of one server; each test takes one of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str] = _FAST) -> None:
+        """Makes what the server keeps in a folder; it does not run yet.
+
+        Args:
+            folder: Its path is short: names of sockets are.
+        """
         self._folder = folder
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         self.free: list[str] = []
         """Databases with all tables, which no test uses just now."""
+        self._plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"LC_ALL": "C.UTF-8"}}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            self._plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        made = [_program("initdb"), "-D", str(folder / "data"), "-U", "jikko", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*made, "--locale=C.UTF-8"], check=True, capture_output=True, **self._plain)
+
+    def start(self) -> None:
+        """Run, and be ready for connections."""
+        settings = [part for setting in self._settings for part in ("-c", setting)]
+        folder = str(self._folder)
+        server = [_program("postgres"), "-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=", *settings]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(server, stdout=log, stderr=log, **self._plain)
+        ready = [_program("pg_isready"), "-q", "-h", folder, "-U", "jikko", "-t", "1"]
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End, without waiting for clients. ``SIGQUIT`` is as a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(PATIENCE)
+            self._process = None
 
     def url(self, name: str = "postgres") -> str:
         return f"postgresql://jikko@/{name}?host={self._folder}"
@@ -51,27 +86,14 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[PostgresServer]:
-    data = folder / "data"
-    plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"LC_ALL": "C.UTF-8"}}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    made = [_program("initdb"), "-D", str(data), "-U", "jikko", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run([*made, "--locale=C.UTF-8"], check=True, capture_output=True, **plain)
-    settings = [part for setting in _FAST for part in ("-c", setting)]
-    server = [_program("postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses=", *settings]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(server, stdout=log, stderr=log, **plain)
-    try:
-        ready = [_program("pg_isready"), "-q", "-h", str(folder), "-U", "jikko", "-t", "1"]
-        while subprocess.run(ready, check=False).returncode != 0:
-            assert process.poll() is None, (folder / "log").read_text()
-        yield PostgresServer(folder)
-    finally:
-        process.terminate()
-        process.wait(30)
+def _running(settings: Sequence[str]) -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder:
+        server = PostgresServer(Path(folder), settings)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @asynccontextmanager
@@ -99,6 +121,12 @@ async def _empty(connection: Connection) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    # Names of sockets are short.
-    with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder, _running(Path(folder)) as server:
+    with _running(_FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mortal_postgres() -> Iterator[PostgresServer]:
+    """A server that is stopped and started; what it has committed is on the disk."""
+    with _running(_DURABLE) as server:
         yield server

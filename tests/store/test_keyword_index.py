@@ -278,6 +278,30 @@ async def test_a_run_that_gets_the_key_of_one_that_was_removed_is_found(store: S
     assert await found(store, "stays") == [first.id]
 
 
+@pytest.mark.parametrize("left", range(2 * BLOCK + 1))
+async def test_however_many_runs_are_left_those_that_get_the_next_keys_are_found(
+    store: SqliteRunStore, left: int
+) -> None:
+    before = [run(f"old needle{number}") for number in range(3 * BLOCK)]
+    for draft in before:
+        await add(store, [draft])
+    await fill(store)
+    for draft in reversed(before[left:]):
+        assert await store.remove(draft.id)
+
+    words = [f"thimble-{letter}" for letter in "abcdefghijklmnop"[: 3 * BLOCK]]
+    new: list[str] = []
+    for number, word in enumerate(words):
+        draft = run(f"new {word}", at=3000.0 + number)
+        await add(store, [draft])
+        new.insert(0, draft.id)
+        assert await found(store, "thimble") == new
+    await fill(store)
+
+    assert [await found(store, word) for word in words] == [[draft_id] for draft_id in reversed(new)]
+    assert sorted(await found(store, "old needle")) == sorted(each.id for each in before[:left])
+
+
 async def test_a_run_that_was_left_out_and_removed_is_forgotten(store: SqliteRunStore, tmp_path: Path) -> None:
     large = run("long " * 10_000)
     await add(store, [large, *(run(at=5000) for _ in range(100))])

@@ -100,25 +100,28 @@ async def test_a_damaged_log_is_told_and_the_record_still_read(
     assert await store.record(record.identity.run_id) == record
 
 
-async def test_whichever_bit_is_flipped_a_log_is_read_or_told_to_be_damaged(
+async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_damaged(
     store: SqliteRunStore, tmp_path: Path
 ) -> None:
     record, events = chain(1)
     await store.append(whole(record, events))
-    told = 0
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
         (log,) = other.execute("SELECT events FROM run_archive").fetchone()
-        flips = list(product(range(len(log)), range(8)))[::29]
-        for at, bit in flips:
+        for at, bit in list(product(range(len(log)), range(8)))[::29]:
             changed = log[:at] + bytes([log[at] ^ 1 << bit]) + log[at + 1 :]
             other.execute("UPDATE run_archive SET events = ?", (changed,))
-            try:
-                found = await store.events(record.identity.run_id)
-            except LogDamaged:
-                told += 1
-            else:
-                assert len(found) == len(events)
-    assert told > len(flips) // 4
+            with pytest.raises(LogDamaged):
+                await store.events(record.identity.run_id)
+
+
+async def test_a_log_that_was_kept_without_a_check_is_read(store: SqliteRunStore, tmp_path: Path) -> None:
+    record, events = chain()
+    await store.append(whole(record, events))
+    with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
+        (log,) = other.execute("SELECT events FROM run_archive").fetchone()
+        other.execute("UPDATE run_archive SET events = ?", (b"\x01" + log[1:-4],))
+
+    assert await store.events(record.identity.run_id) == events
 
 
 @pytest.mark.parametrize("size", [1, 4])

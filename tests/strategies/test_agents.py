@@ -24,11 +24,16 @@ WEEKDAY = ("weekday", {"year": 2024, "month": 2, "day": 29})
 
 @asynccontextmanager
 async def world(
-    folder: Path, *answers: Sequence[dict[str, Any]], environment: Mapping[str, str] | None = None, **settings: Any
+    folder: Path,
+    *answers: Sequence[dict[str, Any]],
+    environment: Mapping[str, str] | None = None,
+    entry: Mapping[str, Json] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[FakeModel, Assembly]]:
     async with FakeModel(script(answers)) as model:
-        entry = {"type": "openai", "base_url": model.url, "api_key": "key", "price": {"prompt": 1, "completion": 2}}
-        async with assembled(folder, entry, environment=environment, **settings) as assembly:
+        price = {"prompt": 1, "completion": 2}
+        known = {"type": "openai", "base_url": model.url, "api_key": "key", "price": price, **(entry or {})}
+        async with assembled(folder, known, environment=environment, **settings) as assembly:
             yield model, assembly
 
 

@@ -97,3 +97,22 @@ async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twic
     assert heard[1]["message"] == {"text": "February 29, 2024 is Thursday."}
     kinds = [event.kind for event in outcome.events if isinstance(event, StepRecorded)]
     assert kinds == ["model", "tool", "model", "model"]
+
+
+async def test_what_a_tool_made_is_handed_on_by_a_strategy_of_a_plugin_without_being_fetched(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    pieces = [["a", 0, 5, 5, True]]
+    made = {"tool_type": "builtin", "provider": STAND_IN, "tool": "blob", "tool_parameters": {"pieces": pieces}}
+    said = {"type": "image_link", "message": {"text": "http://127.0.0.1:9/x"}, "meta": {"tool_file_id": "another's"}}
+    asked = constant([["tool", made], ["say", said]])
+    data = {
+        **agent(strategy="each", asked=asked, tools=None, query=None, instruction=None),
+        "agent_strategy_provider_name": "tester/stand_in/agent",
+    }
+    async with world(tmp_path, says("x")) as (_, assembly):
+        outcome = await finished(await begun(assembly, workflow(data, OUTPUTS)))
+    assert outcome.end.status == "succeeded", outcome.end.error
+    [file] = outcome.end.outputs["files"]
+    assert (file["type"], file["mime_type"], file["size"]) == ("image", "image/png", 5)
+    # The address that nothing vouches for goes the way of all addresses.
+    assert "Failed to download image: The address 127.0.0.1 may not be reached" in outcome.end.outputs["text"]

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from jikko.ports.agents import AgentTool
 from jikko.ports.tools import ToolFailure, ToolNotFound
+from jikko.strategies.prompt_tools import functions
 from tests.effort import PATIENCE
 from tests.outbound.server import Act, RawServer, Received, answer, serving
 from tests.tools.scene import scene
@@ -172,6 +174,62 @@ async def test_a_server_that_misbehaves_fails_the_call_and_tells_no_token(
 
     assert str(failure.value)
     assert TOKEN not in str(failure.value)
+
+
+def _message(message: Any) -> Act:
+    return _says(answer(json.dumps(message).encode(), Content_Type="application/json"))
+
+
+@pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call"])
+async def test_a_server_that_answers_another_question_meets_the_deadline(method: str, tmp_path: Path) -> None:
+    stray = _message({"jsonrpc": "2.0", "id": 999, "result": {}})
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("a"), method: stray})}) as server,
+        scene(tmp_path, entry(server), tool_seconds=0.5) as tools,
+    ):
+        with pytest.raises((ToolFailure, ToolNotFound), match=r"within 0\.5 s .*JIKKO_TOOL_SECONDS"):
+            await tools.call("mcp", "m", "say")
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (None, "its answer is no message of the protocol"),
+        ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is no message of the protocol"),
+        ({"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "悪" * 100_000}}, "悪" * 2000),
+        (
+            {"jsonrpc": "2.0", "id": 2, "result": {"content": [{"type": "text", "text": 5}] * 1000}},
+            "its answer is not as the protocol has it: content.0.TextContent.text: Input should be a valid string",
+        ),
+    ],
+)
+async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: Any, said: str, tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": _message(message)})}) as server,
+        scene(tmp_path, entry(server, known_tools=[{**SAY, "outputSchema": {}}])) as tools,
+    ):
+        with pytest.raises(ToolFailure) as failure:
+            await tools.call("mcp", "m", "say")
+    assert str(failure.value) == f"Failed to connect to MCP server: {said}"
+
+
+async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere(tmp_path: Path) -> None:
+    whole = {"type": "array", "items": {"type": "object", "properties": {"日": {"type": "string"}}}}
+    elsewhere = {"type": "array", "items": {"$ref": "#/$defs/Day"}}
+    schema = {"type": "object", "properties": {"a": whole, "b": elsewhere, "c": {"type": "string"}}}
+    tool = {"name": "say", "inputSchema": {**schema, "$defs": {"Day": {"type": "string"}}}}
+    async with (
+        serving({"/mcp": mcp({"tools/list": {"tools": [tool]}})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        found = await tools.find("mcp", "m", "say")
+    assert [(one.name, one.type, one.schema) for one in found.parameters] == [
+        ("a", "array", whole), ("b", "array", None), ("c", "string", None),
+    ]  # fmt: skip
+    [function] = functions([AgentTool(tool=found)])
+    properties: Any = function.parameters["properties"]
+    assert properties["a"] == whole
+    assert properties["b"]["type"] == "array"
 
 
 @pytest.mark.parametrize("location", ["http://10.0.0.1/mcp", "http://169.254.169.254/latest", "http://[::1]:1/mcp"])

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from jikko.errors import Problem
+from jikko.ports.tools import ToolFailure
 from jikko.tools.openapi.document import Operation, read_document
+from jikko.tools.openapi.request import prepare
 from tests.effort import growth
 
 
@@ -126,6 +128,14 @@ def test_anchors_that_multiply_are_refused() -> None:
     assert "schema: " in str(problems[0])
 
 
+def test_variables_of_a_server_that_double_each_other_are_refused() -> None:
+    variables = {f"v{n}": {"default": f"{{v{n + 1}}}{{v{n + 1}}}"} for n in range(60)}
+    _, problems = read(having({"/": {"get": {}}}, servers=[{"url": "https://{v0}", "variables": variables}]))
+
+    assert [problem.where for problem in problems] == ["schema.servers[0].url"]
+    assert "has more than 65536 characters with its variables" in str(problems[0])
+
+
 def test_a_document_may_be_large_but_not_huge() -> None:
     many = having({f"/{n}": {"get": {"operationId": f"o{n}"}} for n in range(3000)})
     _, problems = read(many)
@@ -140,3 +150,14 @@ def test_reading_takes_time_in_proportion_to_the_operations() -> None:
         read(having({f"/{n}": {"get": {"parameters": [query({}) for _ in range(5)]}} for n in range(count)}))
 
     assert growth(work, 100) < 40
+
+
+def test_values_that_make_room_for_each_other_do_not_double_for_ever() -> None:
+    placed = [
+        {"name": f"p{n}", "in": "path", "schema": {"type": "string", "default": f"{{p{n + 1}}}{{p{n + 1}}}"}}
+        for n in range(60)
+    ]
+    found, _ = read(having({"/{p0}": {"get": {"operationId": "x", "parameters": placed}}}))
+
+    with pytest.raises(ToolFailure, match="the address has more than 65536 characters"):
+        prepare(found["x"], {}, {})

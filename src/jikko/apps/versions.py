@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jikko.apps.environment import EnvLayer, with_values
@@ -13,6 +13,7 @@ from jikko.errors import InvalidDocument, NotFound, Problem
 from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
+from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.values import Json
@@ -38,6 +39,8 @@ class Checked:
     graph: CompiledGraph | None
     """``None`` if the file has fatal problems."""
     problems: tuple[Problem, ...]
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    """By their ids, also if the file has fatal problems: those nodes that have none themselves. Not to be run."""
 
     def require(self) -> tuple[Document, CompiledGraph]:
         """The workflow.
@@ -59,9 +62,12 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
     # Compiled also when it cannot be run, so that the problems of its nodes are among the others.
     graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
     unique = tuple(dict.fromkeys(problems))
-    if any(problem.fatal for problem in unique):
-        graph = None
-    return Checked(source, loaded.document, graph, unique)
+    wrong = tuple(problem.where for problem in unique if problem.fatal)
+    nodes = {} if graph is None else {node.id: node.node for node in graph.nodes.values()}
+    for entry in loaded.document.nodes if wrong else ():
+        if any(where == entry.where or where.startswith(f"{entry.where}.") for where in wrong):
+            nodes.pop(entry.id, None)
+    return Checked(source, loaded.document, None if wrong else graph, unique, nodes)
 
 
 class Workflows:

@@ -1,7 +1,7 @@
 """Builds the services from the settings: the only package that picks implementations."""
 
 from jikko.assemble.assembly import Assembly, assemble
-from jikko.assemble.backup import make_backups, make_restores
+from jikko.assemble.backup import backup_source, is_bucket, make_backups, make_bucket_backups, make_restores
 from jikko.assemble.configuration import key_files
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
@@ -14,8 +14,11 @@ __all__ = [
     "Assembly",
     "PluginPackages",
     "assemble",
+    "backup_source",
+    "is_bucket",
     "key_files",
     "make_backups",
+    "make_bucket_backups",
     "make_embedder",
     "make_models",
     "make_restores",

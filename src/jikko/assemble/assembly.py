@@ -89,7 +89,7 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
-    scheduled_backups: ScheduledBackups | None
+    scheduled_backups: list[ScheduledBackups]
     """If there are to be any."""
     user_removal: UserRemoval
     keyword_indexing: KeywordIndexing

@@ -1,14 +1,19 @@
 """Picks what copies a data folder."""
 
+import time
 from functools import partial
+from pathlib import Path
 
 from jikko import __version__
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.files.bucket_objects import BucketObjects
 from jikko.files.disk import DiskBlobs
 from jikko.maintenance.backup import Backups
-from jikko.maintenance.restore import Restores
-from jikko.maintenance.scheduled_backups import ScheduledBackups
+from jikko.maintenance.in_bucket.making import BucketBackups
+from jikko.maintenance.in_bucket.source import InBucket
+from jikko.maintenance.restore import BackupSource, InFolder, Restores
+from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
 from jikko.store.sqlite.copies import SqliteCopies
@@ -34,14 +39,48 @@ def make_restores() -> Restores:
     return Restores(contents=DiskBlobs, keep_private=keep_private, holding=partial(sole_owner, doing="jikko restore"))
 
 
-def scheduled_backups(settings: Settings, clock: Clock) -> ScheduledBackups | None:
-    """What makes backups while the server runs; ``None`` if it is to make none."""
-    if settings.backup_folder is None or not settings.backup_hours:
-        return None
-    return ScheduledBackups(
-        partial(make_backups, settings),
-        settings.backup_folder,
-        every=settings.backup_hours * 3600,
-        keep=settings.backup_keep,
-        clock=clock,
+def is_bucket(text: str) -> bool:
+    """Whether a place of backups is a bucket, and no folder."""
+    return text.startswith("s3://")
+
+
+def make_bucket_backups(settings: Settings, url: str, clock: Clock = time.time) -> BucketBackups:
+    """What makes backups of the data folder in a bucket. Opens no connection yet.
+
+    Raises:
+        InvalidSettings: That is no url of a bucket, or the library for it is missing.
+    """
+    return BucketBackups(
+        make_backups(settings), BucketObjects(url, "backup_url"), clock=clock, keep=settings.backup_keep
     )
+
+
+def backup_source(text: str, at: str = "") -> BackupSource:
+    """A backup that can be looked through or brought back. Opens nothing yet.
+
+    Args:
+        text: A folder, or the url of a bucket.
+        at: Which backup in a bucket; empty: the newest.
+
+    Raises:
+        InvalidSettings: That is no url of a bucket, or the library for it is missing.
+    """
+    if is_bucket(text):
+        return InBucket(BucketObjects(text, "The bucket"), at)
+    return InFolder(Path(text), DiskBlobs)
+
+
+def scheduled_backups(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
+    """What makes backups while the server runs.
+
+    Raises:
+        InvalidSettings: The bucket for them cannot be one, or the library for it is missing.
+    """
+    places: list[BackupPlace] = []
+    if settings.backup_folder is not None:
+        backups = partial(make_backups, settings)
+        places.append(FolderOfBackups(backups, settings.backup_folder, keep=settings.backup_keep, clock=clock))
+    if settings.backup_url:
+        places.append(make_bucket_backups(settings, settings.backup_url, clock))
+    every = settings.backup_hours * 3600
+    return [ScheduledBackups(place, every=every, clock=clock) for place in places if every]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.terminal_text import harmless
 
 
 @click.group(short_help="Print a link that opens the console.", invoke_without_command=True)
@@ -110,7 +111,7 @@ async def _list(settings: Any, as_json: bool) -> None:
                 click.echo(json.dumps(told | times, ensure_ascii=False))
             else:
                 used = "never used" if entry.used_at is None else f"used {_time(entry.used_at)}"
-                click.echo(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}")
+                click.echo(harmless(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}"))
 
 
 @tokens.command(short_help="Revoke a token.")
@@ -133,7 +134,7 @@ async def _revoke(settings: Any, token_id: str, as_json: bool) -> None:
 
 def _console_of(assembly: Any) -> Any:
     if assembly.console is None:
-        raise click.ClickException("There is no console: JIKKO_CONSOLE is off, or JIKKO_DATABASE_URL is set.")
+        raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
     return assembly.console
 
 

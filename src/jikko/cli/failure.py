@@ -43,7 +43,7 @@ class Commands(click.Group):
 
 
 def _show(error: click.ClickException, as_json: bool) -> None:
-    from jikko.cli.shown import harmless, shown
+    from jikko.terminal_text import harmless, shown
 
     code, hint = getattr(error, "code", ""), getattr(error, "hint", "")
     if as_json:

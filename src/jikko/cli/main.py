@@ -16,6 +16,7 @@ from jikko.cli.knowledge.group import knowledge
 from jikko.cli.migrate import migrate
 from jikko.cli.operating.backup import backup
 from jikko.cli.operating.keys import keys
+from jikko.cli.operating.move import move
 from jikko.cli.operating.reload import reload
 from jikko.cli.operating.restore import restore
 from jikko.cli.packages import packages
@@ -42,7 +43,7 @@ def cli(context: click.Context) -> None:
 apps.add_command(webhook_secret)
 for command in (
     *(serve, console, run, chat, check, show, apps, runs, users, knowledge, callbacks),
-    *(backup, restore, migrate, reload, keys, providers, tools, plugins, packages, doctor),
+    *(backup, restore, migrate, move, reload, keys, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

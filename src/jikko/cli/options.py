@@ -36,6 +36,20 @@ tools_option = click.option(
     default=None,
     help="A YAML file that says how to reach the tools that workflows name.",
 )
+
+
+class FolderOrBucket(click.Path):
+    """A place of backups: the path of a folder, or the url of a bucket, both as text."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, str) and value.startswith("s3://"):
+            return value
+        return super().convert(value, parameter, context)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 

@@ -10,6 +10,7 @@ import click
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.terminal_text import harmless
 
 
 @click.group(short_help="Show and try providers of models.")
@@ -55,7 +56,7 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
         click.echo(f"{config.id}  ({about})")
     if not as_json:
         for purpose, (provider, name) in found.defaults.items():
-            click.echo(f"default {purpose}: {provider} {name}")
+            click.echo(harmless(f"default {purpose}: {provider} {name}"))
     if not found.entries and not as_json and sys.stdout.isatty():
         click.echo("no providers: JIKKO_PROVIDERS or --providers names the file that has them", err=True)
     missing = 0
@@ -90,7 +91,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
             try:
                 document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
             except OSError as error:
-                click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+                click.echo(harmless(f"{file}: cannot be read: {error.strerror}"), err=True)
                 yield str(file), None
                 continue
             if document is None:
@@ -104,7 +105,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
             try:
                 workflow = await assembly.workflows.get(app)
             except InvalidDocument as error:
-                click.echo(f"{app.name}: {error}", err=True)
+                click.echo(harmless(f"{app.name}: {error}"), err=True)
                 yield app.name, None
                 continue
             yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
@@ -169,7 +170,7 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         answer += f", vectors of {entry['dimensions']} numbers" if "dimensions" in entry else ""
         click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models']))}{answer}")
     else:
-        click.echo(f"FAILED  {entry['provider']}: {entry['error']}")
+        click.echo(harmless(f"FAILED  {entry['provider']}: {entry['error']}"))
 
 
 def _some(names: list[str]) -> Iterator[str]:

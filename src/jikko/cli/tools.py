@@ -12,6 +12,7 @@ import click
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of, tools_option
+from jikko.terminal_text import harmless
 
 
 @click.group(short_help="Show, try and call the tools of workflows.")
@@ -92,7 +93,7 @@ async def _workflows(files: Sequence[Path], assembly: Any) -> AsyncIterator[tupl
         try:
             graph = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).graph
         except OSError as error:
-            click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+            click.echo(harmless(f"{file}: cannot be read: {error.strerror}"), err=True)
             yield str(file), None
             continue
         if graph is None:
@@ -102,7 +103,7 @@ async def _workflows(files: Sequence[Path], assembly: Any) -> AsyncIterator[tupl
         try:
             workflow = await assembly.workflows.get(app)
         except JikkoError as error:
-            click.echo(f"{app.name}: {error}", err=True)
+            click.echo(harmless(f"{app.name}: {error}"), err=True)
             yield app.name, None
             continue
         yield app.name, list(_tool_nodes(workflow.graph))

@@ -16,7 +16,9 @@ def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
 
     Source: Dify 1.15, spec/chatflow.md §6 (``introduction``).
     """
-    statement = workflow.document.features.get("opening_statement") or ""
+    statement = workflow.document.features.get("opening_statement")
+    if not statement:
+        return ""
 
     def filled(place: re.Match[str]) -> str:
         name = place[1]

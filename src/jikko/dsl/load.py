@@ -78,21 +78,33 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
     Source: Dify 1.15, spec/dsl.md.
     """
     problems: list[Problem] = []
+    doubts: list[YamlProblem] = []
     try:
-        root = _parse(text, limits or LoadLimits())
+        root = _parse(text, limits or LoadLimits(), doubts)
     except YamlProblem as error:
         where = f"line {error.line}, column {error.column}" if error.line else ""
         what = error.what if where else f"the file {error.what}"
         problems.append(Problem(where, what, error.hint, line=error.line, column=error.column))
         return Loaded(source, None, problems)
+    problems += [
+        Problem(
+            f"line {doubt.line}, column {doubt.column}",
+            doubt.what,
+            doubt.hint,
+            fatal=False,
+            line=doubt.line,
+            column=doubt.column,
+        )
+        for doubt in doubts
+    ]
     return Loaded(source, _read_app(root, problems, runnable), problems)
 
 
-def _parse(text: bytes | str, limits: LoadLimits) -> Json:
+def _parse(text: bytes | str, limits: LoadLimits, doubts: list[YamlProblem]) -> Json:
     if len(text) > limits.max_bytes:
         unit = "bytes" if isinstance(text, bytes) else "characters"
         raise YamlProblem(f"is too large: {len(text)} {unit}, and at most {limits.max_bytes} are read")
-    return parse(decoded(text), limits)
+    return parse(decoded(text), limits, doubts)
 
 
 def decoded(text: bytes | str) -> str:

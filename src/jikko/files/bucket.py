@@ -49,14 +49,14 @@ class BucketBlobs:
         Raises:
             InvalidSettings: That is no such url, or the library is missing.
         """
-        self._store = _opened(url)
+        self._store = opened(url)
         self._folder = "files"
 
     async def check(self) -> None:
         import obstore
 
         try:
-            with _trouble("used"):
+            with trouble("used"):
                 await obstore.put_async(self._store, f"{self._folder}/.jikko", b"")
             await self.digests(limit=1)
         except StoreUnavailable as error:
@@ -76,21 +76,21 @@ class BucketBlobs:
             digest, is_long = hasher.hexdigest(), size > _SPOOL
             spool.seek(0)
             content = spool if is_long else spool.read()
-            with _trouble("written"):
+            with trouble("written"):
                 await obstore.put_async(self._store, self._path(digest), content, use_multipart=is_long)
         return Blob(digest, size)
 
     async def get(self, digest: str) -> bytes:
         import obstore
 
-        with _trouble("read"):
+        with trouble("read"):
             found = await obstore.get_async(self._store, self._path(digest))
             return bytes(await found.bytes_async())
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         import obstore
 
-        with _trouble("read"):
+        with trouble("read"):
             found = await obstore.get_async(self._store, self._path(digest))
             async for piece in found.stream(min_chunk_size=_PIECE):
                 yield bytes(piece)
@@ -105,7 +105,7 @@ class BucketBlobs:
             offset=self._path(after) if after else None,
             chunk_size=min(limit + 1, _PAGE),
         )
-        with _trouble("listed"):
+        with trouble("listed"):
             async for page in pages:
                 names = (entry["path"].rpartition("/")[2] for entry in page)
                 # Some servers begin with the offset itself.
@@ -120,7 +120,7 @@ class BucketBlobs:
         for digest in digests:
             path = self._path(digest)
             try:
-                with _trouble("removed"):
+                with trouble("removed"):
                     entry = await obstore.head_async(self._store, path)
                     if entry["last_modified"].timestamp() < before:
                         await obstore.delete_async(self._store, path)
@@ -131,15 +131,32 @@ class BucketBlobs:
         return f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}"
 
 
-def _opened(url: str) -> "ObjectStore":
+def address_of(url: str) -> str:
+    """The bucket and the folder of a url, without options."""
     parts = urlsplit(url)
+    return f"s3://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def opened(url: str, setting: str = "files_url") -> "ObjectStore":
+    """A client of the bucket of a url. Opens no connection.
+
+    Args:
+        setting: What gives the url, for messages.
+
+    Raises:
+        InvalidSettings: That is no such url, or the library is missing.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidSettings(f"{setting} is {url!r}; expected {_FORM}.") from None
     options = dict(parse_qsl(parts.query))
     if parts.scheme != "s3" or not parts.netloc or not options.keys() <= _OPTIONS:
-        raise InvalidSettings(f"files_url is {url!r}; expected {_FORM}.")
+        raise InvalidSettings(f"{setting} is {url!r}; expected {_FORM}.")
     try:
         from obstore.store import S3Store
     except ModuleNotFoundError:
-        raise InvalidSettings(f"A bucket for files needs another library: {how_to_install('cluster')}") from None
+        raise InvalidSettings(f"A bucket needs another library: {how_to_install('cluster')}") from None
     return S3Store(
         parts.netloc,
         prefix=parts.path.strip("/") or None,
@@ -157,8 +174,12 @@ def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:
 
 
 @contextmanager
-def _trouble(what: str) -> Iterator[None]:
+def trouble(what: str, which: str = "A stored file") -> Iterator[None]:
     """Turn errors of the library into those of the port.
+
+    Args:
+        what: What was being done.
+        which: What it was done with. Both are in the message, which goes to clients.
 
     Raises:
         FileMissing: There is no such object.
@@ -170,8 +191,8 @@ def _trouble(what: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if "NoSuchBucket" in str(error):
-            raise StoreUnavailable(f"A stored file cannot be {what}: there is no such bucket.") from error
+            raise StoreUnavailable(f"{which} cannot be {what}: there is no such bucket.") from error
         raise FileMissing("The content of the file is gone.") from None
     except (BaseError, OSError) as error:
         # The text of the library has addresses and names; the message goes to clients.
-        raise StoreUnavailable(f"A stored file cannot be {what}: the bucket answers {type(error).__name__}.") from error
+        raise StoreUnavailable(f"{which} cannot be {what}: the bucket answers {type(error).__name__}.") from error

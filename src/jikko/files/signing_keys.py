@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from jikko.errors import InvalidSettings
-from jikko.private import make_folder
+from jikko.private import make_folder, make_whole_file
 
 _KEY_BYTES: Final = 32
 
@@ -42,7 +42,7 @@ class KeyFiles:
             try:
                 newest = self._path.read_bytes()
             except FileNotFoundError:
-                newest = self._create(self._path)
+                newest = make_whole_file(self._path, secrets.token_bytes(_KEY_BYTES))
             older = [path.read_bytes() for path in self.older()]
         except OSError as error:
             raise InvalidSettings(
@@ -70,7 +70,7 @@ class KeyFiles:
         # Two from one to the next: `make_newest` needs the one between.
         number = max(int(time.time()), *(int(path.suffix[1:]) + 2 for path in self.older()), 0)
         path = self._path.with_name(f"{self._path.name}.{number}")
-        self._create(path)
+        make_whole_file(path, secrets.token_bytes(_KEY_BYTES))
         return path
 
     def make_newest(self, path: Path) -> None:
@@ -99,19 +99,3 @@ class KeyFiles:
         for path in older:
             path.unlink(missing_ok=True)
         return len(older)
-
-    def _create(self, path: Path) -> bytes:
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            # A link, not a rename: of two processes that start at once, the second must take the key of the first.
-            with suppress(FileExistsError):
-                os.link(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path.read_bytes()

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from jikko.apps.model_needs import Need
+from jikko.apps.model_needs import needs_of_agent
 from jikko.apps.plugin_needs import tools_of_agent
 from jikko.dsl.document import NodeEntry
-from jikko.dsl.repair import model_provider
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.model_objections import objection
@@ -24,20 +23,18 @@ def troubles_of_agent(node: AgentNode, entry: NodeEntry, installation: Installat
         strategy = installation.strategies.find(node.name)
     except ToolNotFound as failure:
         yield Trouble("tool", f"{entry.where}.agent_strategy_name", failure.what, failure.hint)
-        return
+        strategy = None
     for tool in tools_of_agent(entry.data):
         try:
             installation.tools.known(tool_name(tool))
         except ToolNotFound as failure:
             yield Trouble("tool", f"{where}.tools", failure.what, failure.hint)
-    for parameter in strategy.parameters:
+    for name, need in () if installation.fake_models else needs_of_agent(entry.id, entry.data):
+        found = objection(need, installation.providers, installation.missing_library)
+        if found is not None:
+            yield Trouble("model", f"{where}.{name}", found.what, found.hint)
+    for parameter in () if strategy is None else strategy.parameters:
         name = parameter.declared.name
-        value = node.constant(name)
-        if parameter.kind == "model" and isinstance(value, dict):
-            need = Need(model_provider(str(value.get("provider") or "")), str(value.get("model") or ""), entry.id)
-            found = objection(need, installation.providers, installation.missing_library) if need.model else None
-            if found is not None:
-                yield Trouble("model", f"{where}.{name}", found.what, found.hint)
-        elif parameter.declared.required and parameter.declared.default is None and not node.gives(name):
+        if parameter.declared.required and parameter.declared.default is None and not node.gives(name):
             what = f"the parameter {name} of the agent is required, and nothing is given for it"
             yield Trouble("tool", where, what, "fill it in")

@@ -1,13 +1,15 @@
 """What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
 from jikko.apps.environment import Outside, empty_secrets, how_to_fill
 from jikko.apps.versions import Checked
+from jikko.dsl.common import read_common
 from jikko.dsl.document import Document
+from jikko.dsl.fields import Fields
 from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidEnvironment
@@ -19,6 +21,7 @@ from jikko.forecast.node_troubles import fails_with, troubles_of
 from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.graph.mocks import with_mocks
+from jikko.nodes.contract import Node
 from jikko.nodes.flow.iteration import Iteration
 from jikko.nodes.flow.loop import Loop
 from jikko.nodes.flow.start import Start
@@ -32,6 +35,7 @@ _VERDICTS: Final[dict[Level, Verdict]] = {
     "may_fail": "may_fail",
 }
 _GOES_ON: Final = "runs go on, as the node has an error strategy"
+_SOME_RUNS: Final = "; not every run comes to it"
 _ROUND_GOES_ON: Final = "runs go on, as the iteration around it goes on after failed rounds"
 
 
@@ -63,15 +67,19 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     document, graph, refused = checked.document, checked.graph, ""
     name = "" if document is None else app_name(document, checked.source)
     start = None if graph is None else graph.nodes[graph.root_id].node
-    if document is not None and graph is not None and outside is not None:
+    if document is not None and outside is not None:
         try:
             variables = tuple(variable for variable, _ in outside.values_of(document.environment, name))
             document = replace(document, environment=variables)
-            graph = replace(graph, **environment_of(variables))
+            graph = None if graph is None else replace(graph, **environment_of(variables))
         except InvalidEnvironment as error:
             refused = str(error)
     graph = None if graph is None else with_mocks(graph, installation.mocks)
-    found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
+    found: list[Finding] = []
+    if document is not None and graph is not None:
+        found += _of_nodes(document, graph, installation)
+    elif document is not None:
+        found += _of_loose_nodes(document, checked.nodes, installation)
     explained = {finding.where for finding in found}
     idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
@@ -88,7 +96,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
         # Of a node that cannot run there is more to say than that.
         if problem.fatal or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
-    if document is not None and graph is not None:
+    if document is not None:
         findings += _of_models(installation)
         if refused:
             findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
@@ -174,6 +182,21 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
             )
 
 
+def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation: Installation) -> Iterator[Finding]:
+    """What stands against the nodes of a file that cannot be imported yet: so nobody knows which runs come to them."""
+    for entry in document.nodes:
+        node = nodes.get(entry.id)
+        common = read_common(Fields(entry.where, entry.data, []))
+        title = common.title or entry.id
+        if node is None or not installation.mocks.keys().isdisjoint((entry.id, title)):
+            continue
+        for trouble in troubles_of(node, entry, document, installation):
+            level, note = _judged(trouble, _GOES_ON if common.error_strategy else "", is_sure=False)
+            hint = trouble.hint if level == "may_fail" or trouble.harmless else ""
+            what = trouble.what + note.removesuffix(_SOME_RUNS)
+            yield Finding(level, trouble.cause, trouble.where, what, hint, node=entry.id, title=title)
+
+
 def _judged(trouble: Trouble, goes_on: str, *, is_sure: bool) -> tuple[Level, str]:
     """How much a trouble matters, and what is to be added to what it says."""
     if trouble.harmless:
@@ -182,7 +205,7 @@ def _judged(trouble: Trouble, goes_on: str, *, is_sure: bool) -> tuple[Level, st
         return "warning", f"; {goes_on}"
     if not trouble.certain:
         return "may_fail", ""
-    return ("will_fail", "") if is_sure else ("may_fail", "; not every run comes to it")
+    return ("will_fail", "") if is_sure else ("may_fail", _SOME_RUNS)
 
 
 def _fails(trouble: Trouble) -> bool:

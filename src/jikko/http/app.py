@@ -63,7 +63,7 @@ class _Application:
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values, self._ids)
-        log_context.set(LogContext(str(request.id, "ascii"), came=request.traceparent))
+        log_context.set(LogContext(request.id, scope["headers"]))
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             # No call of a method of its own: every request would pay for one coroutine more.

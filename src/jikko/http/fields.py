@@ -1,7 +1,8 @@
 """The fields that bodies of requests have in common, and the errors of those that are wrong."""
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,6 +13,22 @@ from jikko.http.requests import Request
 _USER_LENGTH: Final = 255
 _TRACE_SESSION_LENGTH: Final = 200
 _MUST: Final = "must"
+
+_EXPECTED: Final = re.compile(
+    r"Expected `([^`]+)`(?: of length (>=|<=|==) (\d+)|(?: (>=|<=|>|<) (-?[\d.]+)))?(?:, got `([^`]+)`)?"
+)
+_PLACE: Final = re.compile(r" - at `\$([^`]*)`$")
+_MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
+_KINDS: Final = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_BOUNDS: Final = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than"}
 
 
 def must(text: str) -> dict[str, str]:
@@ -71,11 +88,44 @@ def _problems(body: dict[str, Any], into: type[Struct]) -> Iterator[str]:
         try:
             msgspec.convert(value, field.type)
         except msgspec.ValidationError as error:
-            what = next(
-                (part.extra[_MUST] for part in get_args(field.type) if isinstance(part, Meta) and part.extra),
-                str(error),
-            )
-            yield f"{field.encode_name}: {f'is required and {what}' if value is None else what}"
+            given = next((part.extra for part in get_args(field.type) if isinstance(part, Meta) and part.extra), {})
+            where, what = ("", given[_MUST]) if _MUST in given else _in_words(str(error), field.type)
+            yield f"{field.encode_name}{where}: {f'is required and {what}' if value is None else what}"
+
+
+def _in_words(message: str, kind: Any) -> tuple[str, str]:
+    """A message of msgspec about a value, as it is told to clients: where in the value, and what is wrong.
+
+    Args:
+        kind: What the value was to be.
+    """
+    place = _PLACE.search(message)
+    bare = message if place is None else message[: place.start()]
+    return "" if place is None else place[1], _what(bare, kind)
+
+
+def _what(bare: str, kind: Any) -> str:
+    if bare.startswith("Invalid enum value") and (choices := _choices(kind)):
+        return f"must be one of {', '.join(choices)}"
+    if missing := _MISSING.fullmatch(bare):
+        return f"the field {missing[1]!r} is required"
+    found = _EXPECTED.fullmatch(bare)
+    if found is None:
+        return bare
+    kinds = [_KINDS.get(each, each) for each in found[1].split(" | ") if each != "null"] or ["null"]
+    bound = ""
+    if found[2]:
+        unit = "character" if found[1].startswith("str") else "element"
+        bound = f" of {_BOUNDS[found[2]]} {found[3]} {unit}{'' if found[3] == '1' else 's'}"
+    elif found[4]:
+        bound = f" of {_BOUNDS[found[4]]} {found[5]}"
+    return f"must be {' or '.join(kinds)}{bound}"
+
+
+def _choices(kind: Any) -> list[str]:
+    if get_origin(kind) is Literal:
+        return [str(each) for each in get_args(kind)]
+    return next((found for part in get_args(kind) if (found := _choices(part))), [])
 
 
 def user_of(body: Mapping[str, Any]) -> str:

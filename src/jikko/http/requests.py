@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
 from jikko.ports.stores.app_store import App
-from jikko.trace_context import parsed
 from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
@@ -51,12 +50,6 @@ class Request:
         """The site whose page sent it, if one did."""
         self.id: bytes = request_id
         """Its name in answer and log: the one that it came with, if that is one."""
-
-    @property
-    def traceparent(self) -> str:
-        """Its place in a trace (W3C), as it came with it; empty if none did that can be read."""
-        given = self.header(b"traceparent") or ""
-        return given if given and parsed(given) is not None else ""
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""

@@ -146,7 +146,7 @@ class Segments:
 
     async def _rewrite(self, place: _Place, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
         stores = await self._knowledge.made()
-        content = segment.content if wishes.content is None else wishes.content
+        content = wishes.content or segment.content
         is_question = place.document.form == "qa_model"
         answer = (wishes.answer or segment.answer) if is_question else segment.answer
         is_new = content != segment.content

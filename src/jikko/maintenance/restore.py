@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from jikko.cluster.data_folder import RESTORING
 from jikko.maintenance.backup import CONTENTS, ContentCopies
@@ -23,12 +23,46 @@ class NotRestored(Exception):
     """A backup that cannot be brought back. The message says why, and what to do."""
 
 
+class BackupSource(Protocol):
+    """One backup, wherever it is. Everything here blocks."""
+
+    @property
+    def where(self) -> str:
+        """The backup, as people name it: the one that was asked for, or the newest of several."""
+        ...
+
+    def manifest(self) -> Manifest:
+        """What it says of itself.
+
+        Raises:
+            NotRestored: There is none, or it is not finished.
+            StoreUnavailable, OSError: It cannot be read.
+        """
+        ...
+
+    def problems(self) -> list[str]:
+        """What in it is damaged or missing, of each a text. Reads all of it.
+
+        Raises:
+            StoreUnavailable, OSError: It cannot be read.
+        """
+        ...
+
+    def copy_to(self, home: Path) -> None:
+        """Copy all but what it says of itself to a folder that is there and empty.
+
+        Raises:
+            FileMissing, StoreUnavailable, OSError: Something cannot be read or written.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What was brought back, or looked through."""
 
-    source: Path
-    """The backup: the one that was named, or the newest in a folder of several."""
+    source: str
+    """The backup: the one that was named, or the newest of several."""
     at: float
     """When it was made: seconds since the Unix epoch."""
     files: int
@@ -46,21 +80,18 @@ class Restores:
     holding: Callable[[Path], AbstractContextManager[object]]
     """Hold a folder as a server does. Raises ``InvalidSettings``: another process does."""
 
-    def look_through(self, source: Path) -> Restored:
+    def look_through(self, source: BackupSource) -> Restored:
         """Read all of a backup. Blocks.
-
-        Args:
-            source: It, or a folder of several, of which the newest is meant.
 
         Raises:
             NotRestored: There is none, it is not finished, or something in it is damaged.
-            OSError: It cannot be read.
+            StoreUnavailable, OSError: It cannot be read.
         """
-        folder, manifest = _found(source)
-        self._require_whole(folder, manifest, "Restore an earlier one, or make a new one.")
-        return Restored(folder, manifest.at, len(manifest.files), manifest.contents)
+        manifest = source.manifest()
+        _require_none(source.where, source.problems(), "Restore an earlier one, or make a new one.")
+        return Restored(source.where, manifest.at, len(manifest.files), manifest.contents)
 
-    def restore(self, source: Path, home: Path) -> Restored:
+    def restore(self, source: BackupSource, home: Path) -> Restored:
         """Bring a backup back. Blocks.
 
         Args:
@@ -68,44 +99,82 @@ class Restores:
 
         Raises:
             NotRestored: As ``look_through``, or there is something in the folder; nothing was overwritten.
-            InvalidSettings, OSError: The folder is in use, or cannot be written.
+            InvalidSettings, StoreUnavailable, OSError: The folder is in use, or cannot be written, or the backup cannot
+                be read.
         """
+        manifest = source.manifest()
+        _require_empty(home, source.where)
         restored = self.look_through(source)
-        _require_empty(home, restored.source)
         with self.holding(home):
-            _require_empty(home, restored.source)
+            _require_empty(home, source.where)
             make_file(home / RESTORING)
-            (home / RESTORING).write_text(str(restored.source.resolve()), encoding="utf-8")
-            self._copy(restored.source, home)
-            manifest = read_manifest(restored.source)
-            assert manifest is not None
-            self._require_whole(home, manifest, "Call it again; it begins anew.")
+            (home / RESTORING).write_text(source.where, encoding="utf-8")
+            for path in home.iterdir():
+                if path.name not in {RESTORING, *_UNTOLD}:
+                    remove(path)
+            source.copy_to(home)
+            _require_none(str(home), found_in(home, manifest, self.contents), "Call it again; it begins anew.")
             self.keep_private(home)
             os.sync()
             (home / RESTORING).unlink()
         return restored
 
-    def _copy(self, source: Path, home: Path) -> None:
-        for path in home.iterdir():
-            if path.name not in {RESTORING, *_UNTOLD}:
-                remove(path)
+
+class InFolder:
+    """A ``BackupSource`` in a folder."""
+
+    def __init__(self, source: Path, contents: Callable[[Path], ContentCopies]) -> None:
+        """Args:
+        source: It, or a folder of several, of which the newest is meant.
+        """
+        self._source = source
+        self._contents = contents
+        self._known: tuple[Path, Manifest] | None = None
+
+    @property
+    def where(self) -> str:
+        return str(self._source if self._known is None else self._known[0].resolve())
+
+    def manifest(self) -> Manifest:
+        return self._found()[1]
+
+    def problems(self) -> list[str]:
+        return found_in(*self._found(), self._contents)
+
+    def copy_to(self, home: Path) -> None:
+        source, _ = self._found()
         for path in sorted(source.iterdir()):
             if path.name == CONTENTS:
-                self.contents(path).copy_to(home / CONTENTS)
+                self._contents(path).copy_to(home / CONTENTS)
             elif path.is_dir():
                 copy_folder(path, home / path.name)
             elif path.name not in {MARK, *_UNTOLD}:
                 copy_file(path, home / path.name)
 
-    def _require_whole(self, folder: Path, manifest: Manifest, what_to_do: str) -> None:
-        found = problems(folder, manifest, contents=CONTENTS)
-        count, damaged = self.contents(folder / CONTENTS).look_through()
-        found += [f"the content of a file, {digest}, is damaged" for digest in damaged]
-        if count < manifest.contents:
-            found.append(f"of the contents of files {manifest.contents - count} are missing")
-        if found:
-            more = f"; and {len(found) - _SOME} more" if len(found) > _SOME else ""
-            raise NotRestored(f"{folder} is not whole: {'; '.join(found[:_SOME])}{more}. {what_to_do}")
+    def _found(self) -> tuple[Path, Manifest]:
+        if self._known is None:
+            self._known = _found(self._source)
+        return self._known
+
+
+def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], ContentCopies]) -> list[str]:
+    """What in a folder is not as a manifest says; of each a text. Reads all of it. Blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    found = problems(folder, manifest, contents=CONTENTS)
+    count, damaged = contents(folder / CONTENTS).look_through()
+    found += [f"the content of a file, {digest}, is damaged" for digest in damaged]
+    if count < manifest.contents:
+        found.append(f"of the contents of files {manifest.contents - count} are missing")
+    return found
+
+
+def _require_none(where: str, found: list[str], what_to_do: str) -> None:
+    if found:
+        more = f"; and {len(found) - _SOME} more" if len(found) > _SOME else ""
+        raise NotRestored(f"{where} is not whole: {'; '.join(found[:_SOME])}{more}. {what_to_do}")
 
 
 def _found(source: Path) -> tuple[Path, Manifest]:
@@ -126,7 +195,7 @@ def _found(source: Path) -> tuple[Path, Manifest]:
     raise NotRestored(f"{source} is no backup, and no folder of backups.")
 
 
-def _require_empty(home: Path, source: Path) -> None:
+def _require_empty(home: Path, source: str) -> None:
     try:
         names = sorted({path.name for path in home.iterdir()} - _UNTOLD)
     except FileNotFoundError:
@@ -134,7 +203,7 @@ def _require_empty(home: Path, source: Path) -> None:
     if not names:
         return
     with suppress(OSError):
-        if (home / RESTORING).read_text(encoding="utf-8") in ("", str(source.resolve())):
+        if (home / RESTORING).read_text(encoding="utf-8") in ("", source):
             return
     raise NotRestored(
         f"{home} is not empty ({', '.join(names[:3])}): nothing was overwritten. Name another folder with --home, or "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from jikko.errors import JikkoError
 from jikko.maintenance.backup import Backups, Made
@@ -24,39 +24,83 @@ _TRY_AGAIN: Final = 600.0
 """Seconds until one that failed is tried again, if the next is not due earlier."""
 
 
-class ScheduledBackups:
-    """Keeps a folder of backups, each a folder named by its time (UTC)."""
+class BackupPlace(Protocol):
+    """Where backups are made by the clock. Everything here blocks."""
 
-    def __init__(self, backups: Callable[[], Backups], folder: Path, *, every: float, keep: int, clock: Clock) -> None:
-        """Args:
-        backups: What makes them; called when one is due.
-        folder: Where they are; made if it is missing.
-        every: Seconds between two, more than 0.
-        keep: How many are kept; 0: all.
+    @property
+    def where(self) -> str:
+        """It, as people name it."""
+        ...
+
+    def newest_time(self) -> float:
+        """When the newest was made, in seconds since the Unix epoch; 0: there is none.
+
+        Raises:
+            JikkoError, OSError: It cannot be told.
         """
-        self._backups = backups
-        self._folder = folder
+        ...
+
+    def add(self) -> str:
+        """Make one now, and remove those that are too many. Returns what came of it.
+
+        Raises:
+            NotABackup, JikkoError, OSError: There is no new one; those before it are as they were.
+        """
+        ...
+
+
+class ScheduledBackups:
+    """Makes backups in one place by the clock."""
+
+    def __init__(self, place: BackupPlace, *, every: float, clock: Clock) -> None:
+        """Args:
+        every: Seconds between two, more than 0.
+        """
+        self._place = place
         self._every = every
-        self._keep = keep
         self._clock = clock
 
     async def watch(self) -> None:
         """Make one whenever the newest is old enough, also if an earlier process made it. Until cancelled."""
         while True:
-            wait = self._every - (self._clock() - await asyncio.to_thread(self._newest_time))
-            if wait <= 0:
-                wait = await self._attempt()
+            wait = await self._attempt()
             await asyncio.sleep(min(wait, self._every))
 
     async def _attempt(self) -> float:
-        """Make one. Returns the seconds until the next look."""
+        """Make one if it is time. Returns the seconds until the next look."""
         try:
-            made = await asyncio.to_thread(self.make)
+            wait = self._every - (self._clock() - await asyncio.to_thread(self._place.newest_time))
+            if wait > 0:
+                return wait
+            told = await asyncio.to_thread(self._place.add)
         except (JikkoError, NotABackup, OSError) as error:
-            log.error("there is no new backup in %s: %s", self._folder, error)
+            log.error("there is no new backup in %s: %s", self._place.where, error)
             return min(_TRY_AGAIN, self._every)
-        log.info("backup made: %s, %d new files", made.folder, made.new_files)
+        log.info("backup made: %s", told)
         return self._every
+
+
+class FolderOfBackups:
+    """A ``BackupPlace``: a folder of backups, each a folder named by its time (UTC)."""
+
+    def __init__(self, backups: Callable[[], Backups], folder: Path, *, keep: int, clock: Clock) -> None:
+        """Args:
+        backups: What makes them; called when one is due.
+        folder: Where they are; made if it is missing.
+        keep: How many are kept; 0: all.
+        """
+        self._backups = backups
+        self._folder = folder
+        self._keep = keep
+        self._clock = clock
+
+    @property
+    def where(self) -> str:
+        return str(self._folder)
+
+    def add(self) -> str:
+        made = self.make()
+        return f"{made.folder}, {made.new_files} new files"
 
     def make(self) -> Made:
         """Make one now, and remove those that are too many. Blocks.
@@ -73,7 +117,7 @@ class ScheduledBackups:
             shutil.rmtree(folder)
         return Made(target, made.database_bytes, made.new_files)
 
-    def _newest_time(self) -> float:
+    def newest_time(self) -> float:
         known = self._known()
         return known[-1][0].at if known else 0.0
 

@@ -108,10 +108,10 @@ class AiohttpClient:
 
     def _traced(self, hop: Hop) -> Hop:
         """With its place in a trace, if its host is one that is told, and the request does not say one itself."""
-        traceparent = log_context.get().traceparent
-        if not traceparent or hop.url.host not in self._trace_hosts:
+        if hop.url.host not in self._trace_hosts or any(name.lower() == _TRACEPARENT for name, _ in hop.headers):
             return hop
-        if any(name.lower() == _TRACEPARENT for name, _ in hop.headers):
+        traceparent = log_context.get().traceparent
+        if not traceparent:
             return hop
         return replace(hop, headers=(*hop.headers, (_TRACEPARENT, traceparent)))
 

@@ -11,6 +11,7 @@ from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import Gate, Offered
 from jikko.plugins.install.installed import Entry, Installed
+from jikko.plugins.messages import message_of
 from jikko.plugins.package.declaration import Kind, Provider
 from jikko.plugins.package.names import Identifier, identifier, provider_name
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
@@ -20,7 +21,7 @@ from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.plugin_storage import PluginStorage
-from jikko.ports.tools import ToolNotFound, plugin_missing
+from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file
 
 
@@ -156,7 +157,7 @@ class PluginRuntime:
         *,
         caller: Caller,
         host: AgentHost | None,
-        emit: Callable[[Stream], None],
+        emit: Emit,
         answer: Callable[[Any], None] | None = None,
         seconds: float | None = None,
     ) -> None:
@@ -185,11 +186,18 @@ class PluginRuntime:
                     stack=stack,
                 )
             context = {"app_id": caller.app_id, "context": {"idempotency_key": caller.key}}
+
+            def take(said: Stream) -> None:
+                file = None if calls is None else calls.linked(said)
+                message = message_of(said) if file is None else FileMessage(file)
+                if message is not None:
+                    emit(message)
+
             async with self._pool.process(entry, caller.app_id) as process:
                 await process.call(
                     sent,
                     seconds=self._limits.seconds if seconds is None else seconds,
-                    emit=emit,
+                    emit=take,
                     answer=answer,
                     backwards=calls,
                     context=context,

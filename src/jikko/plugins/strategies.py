@@ -6,9 +6,8 @@ from typing import Any, Final
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed import Entry
-from jikko.plugins.messages import message_of
 from jikko.plugins.package.declaration import Action, Parameter, Provider
-from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.process.wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.plugins.tools import parameter_of
 from jikko.ports.agents import (
@@ -69,13 +68,8 @@ class PluginStrategies:
             app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
         )
 
-        def take(sent: Stream) -> None:
-            message = message_of(sent)
-            if message is not None:
-                emit(message)
-
         try:
-            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=take)
+            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
 
@@ -146,6 +140,7 @@ def _tool_parameter(parameter: ToolParameter, *, fixed: bool) -> dict[str, Any]:
         "min": None,
         "max": None,
         "options": [{"value": option, "label": _label(option)} for option in parameter.options] or None,
+        "input_schema": None if parameter.schema is None else dict(parameter.schema),
     }
 
 

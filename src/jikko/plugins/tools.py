@@ -7,9 +7,8 @@ from typing import Any, Final
 from jikko.events import Usage
 from jikko.plugins.host.backwards import Caller, DirectHost
 from jikko.plugins.install.installed import Entry
-from jikko.plugins.messages import message_of
 from jikko.plugins.package.declaration import Action, Parameter, Provider
-from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.process.wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import Models
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
@@ -75,9 +74,7 @@ class PluginTools:
             app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
         )
         try:
-            await self._runtime.invoke(
-                entry, request, caller=caller, host=self._host(call, usages), emit=_emitting(emit)
-            )
+            await self._runtime.invoke(entry, request, caller=caller, host=self._host(call, usages), emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(usages)) from failure
         return _sum(usages)
@@ -143,15 +140,6 @@ def _check(given: Mapping[str, Json], action: Action) -> None:
         if parameter.type == "select" and parameter.options and value not in (None, "", *parameter.options):
             options = ", ".join(parameter.options)
             raise ToolFailure(f"the value of the parameter {parameter.name} is none of {options}")
-
-
-def _emitting(emit: Emit) -> Callable[[Stream], None]:
-    def take(sent: Stream) -> None:
-        message = message_of(sent)
-        if message is not None:
-            emit(message)
-
-    return take
 
 
 def _shown(failure: PluginFailure, provider: Provider) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
-from jikko.ports.models import Abilities, Chunk, Completion, Message, Mode, ModelRequest
+from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, Mode, ModelRequest
 from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
 
 AGENT_PROVIDER: Final = "langgenius/agent/agent"
 """The provider of the strategies that most files name."""
-ParameterKind: TypeAlias = Literal["value", "model", "tools"]
+ParameterKind: TypeAlias = Literal["value", "model", "tools", "pictures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,8 @@ class StrategyParameter:
 
     declared: ToolParameter
     kind: ParameterKind = "value"
-    """``model``: a model is chosen. ``tools``: a list of tools."""
+    """``model``: a model is chosen. ``tools``: a list of tools. ``pictures``: those among the files that are given,
+    to be shown to the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ class StrategyCall:
     """Parameters of kind ``value``, converted to their types. A file is a file mapping."""
     models: Mapping[str, AgentModel]
     tools: Mapping[str, tuple[AgentTool, ...]]
+    pictures: tuple[Media, ...] = ()
+    """Of a parameter of kind ``pictures``."""
     app_id: str = ""
     run_id: str = ""
     end_user_id: str = ""

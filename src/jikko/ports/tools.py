@@ -51,6 +51,8 @@ class ToolParameter:
     options: tuple[str, ...] = ()
     """Of a ``select``: the values that it may have."""
     description: str = ""
+    schema: Mapping[str, Json] | None = None
+    """Of an ``array`` or ``object``: its JSON Schema, as the tool's server says it; for models that fill it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

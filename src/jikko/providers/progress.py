@@ -1,10 +1,13 @@
 """What has come of an answer so far."""
 
+import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import uuid4
 
 from jikko.concurrency.loop_share import Slice
 from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
@@ -26,6 +29,19 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    made_up: str = field(default_factory=lambda: f"call_{uuid4().hex[:24]}")
+    """Its id if the server gives none: the answer of the tool has to name it."""
+
+    def is_another(self, id: str, name: str) -> bool:
+        """Whether a piece with this id and name begins another call, and is no further piece of this one.
+
+        Some servers number all calls of an answer alike, or not at all; others repeat id and name with every piece.
+        """
+        if not name or not self.name:
+            return False
+        if id and self.id:
+            return id != self.id
+        return not id and not self.id and _is_whole("".join(self.arguments))
 
 
 class Progress:
@@ -49,7 +65,8 @@ class Progress:
         """Texts that become one event, once all have come."""
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._calls: dict[int, _Call] = {}
+        self._calls: defaultdict[int, list[_Call]] = defaultdict(list)
+        """By the number that the server gives them; several only of servers that count wrong."""
         self.media: list[Media] = []
         """Pictures that came."""
         self.began = time.perf_counter()
@@ -87,8 +104,10 @@ class Progress:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls in order, those without a name left out."""
-        calls = (self._calls[index] for index in sorted(self._calls))
-        return tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in calls if call.name)
+        calls = (call for index in sorted(self._calls) for call in self._calls[index])
+        return tuple(
+            ToolCall(call.id or call.made_up, call.name, "".join(call.arguments)) for call in calls if call.name
+        )
 
     @property
     def has_begun(self) -> bool:
@@ -137,11 +156,14 @@ class Progress:
         Raises:
             ModelFailure: The answer is too large.
         """
-        call = self._calls.get(index)
-        if call is None:
-            if len(self._calls) >= MAX_TOOL_CALLS:
-                raise too_large(f"{MAX_TOOL_CALLS} tool calls")
-            call = self._calls[index] = _Call()
+        calls = self._calls[index]
+        if not calls or calls[-1].is_another(id, name):
+            if sum(map(len, self._calls.values())) >= MAX_TOOL_CALLS:
+                raise ModelFailure(
+                    f"The model's answer has more than {MAX_TOOL_CALLS} tool calls.", kind="InvokeBadRequestError"
+                )
+            calls.append(_Call())
+        call = calls[-1]
         call.id = call.id or id
         call.name = call.name or name
         if arguments:
@@ -172,6 +194,13 @@ class Progress:
         self._room -= characters
         if self._room < 0:
             raise too_large(f"{self._max} characters")
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _believed(count: float) -> int:

@@ -1,9 +1,8 @@
 """The answer to a message: a fold over the log of the run that gives it. Does no I/O and reads no clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -32,6 +31,8 @@ from jikko.values import FILE_IDENTITY, Json
 
 _ANSWERING: Final = ("answer", "end", "llm")
 """Nodes whose files are files of the answer. Source: Dify 1.15, spec/chatflow.md §3."""
+_TURNING: Final = frozenset((RunPaused, RunResumed, RunRetried, RunFinished))
+"""Events behind which the answer is kept anew."""
 
 
 class TurnFold:
@@ -82,36 +83,20 @@ class TurnFold:
     def apply(self, event: Event) -> None:
         """Fold the next event."""
         self.count += 1
-        match event:
-            case TextChunk():
-                self._text.append(event.text)
-                self._shown(event.at)
-            case TextReplaced():
-                self._text = [event.text]
-                self._shown(event.at)
-            case NodeFinished():
-                self._node_finished(event)
-            case NodeAttempted() if not event.rounds:
-                self._add(event.usage)
-            case FormRequested():
-                self._forms[event.form_id] = TurnForm(requested=event)
-            case FormClosed() if event.form_id in self._forms:
-                self._forms[event.form_id] = TurnForm(requested=self._forms[event.form_id].requested, closed=event)
-            case RunPaused() | RunFinished():
-                self._end = event
-            case RunResumed():
-                self._end = None
-            case RunRetried():
-                self._takes_over = False
-            case _:
-                pass
+        step = _STEPS.get(type(event))
+        if step is not None:
+            step(self, event)
 
     def follow(self, events: Iterable[Event]) -> list[Projection]:
         """Fold the events of one append. Returns what is written with them."""
         values: dict[str, Json] = {}
         at, is_changed = 0.0, False
         for event in events:
-            self.apply(event)
+            self.count += 1
+            step = _STEPS.get(type(event))
+            if step is None:
+                continue
+            step(self, event)
             if isinstance(event, NodeFinished):
                 # What another run did has been written with that.
                 if event.updates and not self._takes_over:
@@ -119,7 +104,7 @@ class TurnFold:
                         update.selector[1]: update.value for update in event.updates if _is_kept(update.selector)
                     }
                     at = event.at
-            elif isinstance(event, (RunPaused, RunResumed, RunRetried, RunFinished)):
+            elif type(event) in _TURNING:
                 is_changed = True
         found: list[Projection] = [VariablesAssigned(values=values, at=at)] if values else []
         if is_changed:
@@ -153,10 +138,38 @@ class TurnFold:
             reasoning=self._reasoning,
         )
 
+    def _said(self, event: TextChunk) -> None:
+        self._text.append(event.text)
+        self._shown(event.at)
+
+    def _replaced(self, event: TextReplaced) -> None:
+        self._text = [event.text]
+        self._shown(event.at)
+
     def _shown(self, at: float) -> None:
         if self._first_text_at is None:
             self._first_text_at = at
         self._last_text_at = at
+
+    def _attempted(self, event: NodeAttempted) -> None:
+        if not event.rounds:
+            self._add(event.usage)
+
+    def _form_requested(self, event: FormRequested) -> None:
+        self._forms[event.form_id] = TurnForm(requested=event)
+
+    def _form_closed(self, event: FormClosed) -> None:
+        if event.form_id in self._forms:
+            self._forms[event.form_id] = TurnForm(requested=self._forms[event.form_id].requested, closed=event)
+
+    def _ended(self, event: RunFinished | RunPaused) -> None:
+        self._end = event
+
+    def _resumed(self, event: RunResumed) -> None:
+        self._end = None
+
+    def _retried(self, event: RunRetried) -> None:
+        self._takes_over = False
 
     def _add(self, usage: Usage | None) -> None:
         if usage is not None:
@@ -168,9 +181,10 @@ class TurnFold:
         self._resources += event.resources
         if event.node_type not in _ANSWERING:
             return
-        # An answer may show what a model before it made.
-        known = [_identity(file) for file in self._files]
-        self._files += [file for file in files_in(event.outputs) if _identity(file) not in known]
+        if files := files_in(event.outputs):
+            # An answer may show what a model before it made.
+            known = [_identity(file) for file in self._files]
+            self._files += [file for file in files if _identity(file) not in known]
         reasoning = event.outputs.get("reasoning_content")
         if event.node_type == "llm" and isinstance(reasoning, str) and reasoning:
             self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning
@@ -182,25 +196,50 @@ class TurnFold:
         return self._told[1]
 
     def _usage_now(self) -> dict[str, Json]:
-        usage = self._usage or Usage()
-        unit = plain(PRICE_UNIT) if self._usage is not None else "0.0"
         first = self._first_text_at
         return {
-            "prompt_tokens": usage.prompt_tokens,
-            "prompt_unit_price": _price(usage.prompt_unit_price),
-            "prompt_price_unit": unit,
-            "prompt_price": _price(usage.prompt_price),
-            "completion_tokens": usage.completion_tokens,
-            "completion_unit_price": _price(usage.completion_unit_price),
-            "completion_price_unit": unit,
-            "completion_price": _price(usage.completion_price),
-            "total_tokens": usage.total_tokens,
-            "total_price": _price(usage.total_price),
-            "currency": usage.currency,
-            "latency": round(usage.latency, 3),
+            **(_NO_USAGE if self._usage is None else _of_models(self._usage, plain(PRICE_UNIT))),
             "time_to_first_token": None if first is None else round(max(0.0, first - self._began_at), 3),
             "time_to_generate": None if first is None else round(max(0.0, self._last_text_at - first), 3),
         }
+
+
+def _price(price: str) -> str:
+    return plain(Decimal(price))
+
+
+def _of_models(usage: Usage, unit: str) -> dict[str, Json]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "prompt_unit_price": _price(usage.prompt_unit_price),
+        "prompt_price_unit": unit,
+        "prompt_price": _price(usage.prompt_price),
+        "completion_tokens": usage.completion_tokens,
+        "completion_unit_price": _price(usage.completion_unit_price),
+        "completion_price_unit": unit,
+        "completion_price": _price(usage.completion_price),
+        "total_tokens": usage.total_tokens,
+        "total_price": _price(usage.total_price),
+        "currency": usage.currency,
+        "latency": round(usage.latency, 3),
+    }
+
+
+_NO_USAGE: Final = _of_models(Usage(), "0.0")
+"""Of a run that called no model, as most runs of plain answers are."""
+_STEPS: Final[Mapping[type, Callable[[TurnFold, Any], None]]] = {
+    TextChunk: TurnFold._said,
+    TextReplaced: TurnFold._replaced,
+    NodeFinished: TurnFold._node_finished,
+    NodeAttempted: TurnFold._attempted,
+    FormRequested: TurnFold._form_requested,
+    FormClosed: TurnFold._form_closed,
+    RunPaused: TurnFold._ended,
+    RunFinished: TurnFold._ended,
+    RunResumed: TurnFold._resumed,
+    RunRetried: TurnFold._retried,
+}
+"""By kind of event. Nothing follows from others, and most are others: starts of nodes."""
 
 
 class TurnWrites:
@@ -234,11 +273,6 @@ class TurnWrites:
 
 def _is_kept(selector: tuple[str, ...]) -> bool:
     return len(selector) == 2 and selector[0] == "conversation"
-
-
-@lru_cache(maxsize=1000)
-def _price(price: str) -> str:
-    return plain(Decimal(price))
 
 
 def _identity(file: Json) -> Json:

@@ -73,7 +73,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
             if assembly.settings.metrics_port:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
-            if (scheduled := assembly.scheduled_backups) is not None:
+            for scheduled in assembly.scheduled_backups:
                 jobs.create_task(_again_and_again(scheduled.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))

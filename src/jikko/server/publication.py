@@ -23,6 +23,7 @@ from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
 from jikko.server.trial import bearer, trial_lines
 from jikko.settings import PREFIX
+from jikko.terminal_text import harmless, printable
 
 
 class Issued(NamedTuple):
@@ -62,7 +63,8 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
         # What is no terminal ends in a log, as like as not.
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
-        click.echo(f"{app.name}: key {how}; `jikko apps keys {shlex.quote(app.name)} --new` makes another")
+        name = printable(app.name)
+        click.echo(f"{name}: key {how}; `jikko apps keys {shlex.quote(name)} --new` makes another")
         issued.append(
             Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await _outlook(assembly, app))
         )
@@ -99,8 +101,8 @@ async def publish_one(assembly: Any, file: Path) -> App:
     """
     published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     for problem in published.warnings:
-        click.echo(f"{file}: warning: {problem}", err=True)
-    click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
+        click.echo(harmless(f"{file}: warning: {problem}"), err=True)
+    click.echo(f"{printable(published.app.name)}: version {published.version.number} ({published.version.id})")
     await assembly.workflows.get(published.app)
     app: App = published.app
     return app
@@ -140,31 +142,37 @@ async def _look_at_values(assembly: Any) -> None:
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []
     seen = []
+    failed = False
     for app in await assembly.apps.all():
         if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
             continue  # most are not worth being compiled for this
         try:
             workflow = await assembly.workflows.get(app)
         except JikkoError as error:
-            click.echo(f"warning: {app.name}: {error}", err=True)
+            click.echo(harmless(f"warning: {app.name}: {error}"), err=True)
+            failed = True
             continue
         variables = workflow.document.environment
         graphs.append(workflow.graph)
         seen.append((app, variables))
         for name in empty_secrets(variables):
-            click.echo(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}", err=True)
+            click.echo(
+                printable(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}"), err=True
+            )
+    if failed:
+        return  # what the others do not have, that one may
     for layer in layers:
         for name, hint in unused(layer, seen):
-            click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
+            click.echo(printable(f"warning: {name}: no app has such an environment variable{hint}"), err=True)
     for warning in unknown_mocks(graphs, mocks):
-        click.echo(f"warning: --mock, {PREFIX}MOCKS: {warning}", err=True)
+        click.echo(printable(f"warning: --mock, {PREFIX}MOCKS: {warning}"), err=True)
 
 
 def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
     """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
     lines = []
     for each in issued:
-        lines += [f"  # {' '.join(each.name.split())}"] if len(issued) > 1 else []
+        lines += [f"  # {printable(' '.join(each.name.split()))}"] if len(issued) > 1 else []
         lines += trial_lines(base, each.authorization, each.workflow, each.outlook)
     return lines
 

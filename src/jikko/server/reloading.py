@@ -10,6 +10,7 @@ import click
 
 from jikko.errors import JikkoError
 from jikko.server.publication import publish_one
+from jikko.terminal_text import harmless
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def _publish(assembly: Any, file: Path) -> None:
     try:
         await publish_one(assembly, file)
     except JikkoError as error:
-        click.echo(f"not published: {error}", err=True)
+        click.echo(harmless(f"not published: {error}"), err=True)
     except click.ClickException as error:
         error.show()
     except Exception:

@@ -26,7 +26,11 @@ there is no JSON."""
 PLAIN: Final = b"\x00"
 """Format: JSON as it is."""
 DEFLATE_1: Final = b"\x01"
-"""Format: raw deflate with the preset dictionary ``log_dictionary_1.txt``."""
+"""Format: raw deflate with the preset dictionary ``log_dictionary_1.txt``. Read, and no longer written."""
+DEFLATE_2: Final = b"\x02"
+"""Format: the same, and behind it the CRC-32 of the JSON, 4 bytes, the highest first: a bit that was flipped on the
+disk is noticed, and not read as another letter or digit of somebody's result."""
+_CHECK: Final = 4
 _DICTIONARY_1 = resources.files(__package__).joinpath("log_dictionary_1.txt").read_bytes()
 # The last level before lazy matching, which takes much longer to gain little (docs/decisions/0002).
 _LEVEL = 3
@@ -151,8 +155,12 @@ def join(arrays: Sequence[bytes]) -> bytes:
 
 def compress(log: bytes) -> bytes:
     """The log as it is kept for a finished run."""
-    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
-    return DEFLATE_1 + stream.compress(log) + stream.flush()
+    stream = _deflate()
+    return DEFLATE_2 + stream.compress(log) + stream.flush() + zlib.crc32(log).to_bytes(_CHECK)
+
+
+def _deflate() -> "zlib._Compress":
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
 
 
 class Compressor:
@@ -160,23 +168,29 @@ class Compressor:
     most of it does not hold the interpreter lock."""
 
     def __init__(self) -> None:
-        self._stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
-        self._parts = [DEFLATE_1]
+        self._stream = _deflate()
+        self._parts = [DEFLATE_2]
+        self._check = 0
         self._begun = False
 
     def add(self, array: bytes) -> None:
         """Take the next array."""
         if array == b"[]":
             return
-        self._parts.append(self._stream.compress(b"," if self._begun else b"["))
-        self._parts.append(self._stream.compress(memoryview(array)[1:-1]))
+        self._write(b"," if self._begun else b"[")
+        self._write(memoryview(array)[1:-1])
         self._begun = True
 
     def end(self) -> bytes:
         """The compressed log."""
-        self._parts.append(self._stream.compress(b"]" if self._begun else b"[]"))
+        self._write(b"]" if self._begun else b"[]")
         self._parts.append(self._stream.flush())
+        self._parts.append(self._check.to_bytes(_CHECK))
         return b"".join(self._parts)
+
+    def _write(self, part: bytes | memoryview) -> None:
+        self._check = zlib.crc32(part, self._check)
+        self._parts.append(self._stream.compress(part))
 
 
 def decompress(blob: bytes) -> bytes:
@@ -188,7 +202,7 @@ def decompress(blob: bytes) -> bytes:
     kind, rest = blob[:1], blob[1:]
     if kind == PLAIN:
         return rest
-    if kind != DEFLATE_1:
+    if kind not in (DEFLATE_1, DEFLATE_2):
         raise DamagedLog(f"format {kind.hex() or 'missing'} is not known")
     stream = zlib.decompressobj(-15, _DICTIONARY_1)
     try:
@@ -197,6 +211,8 @@ def decompress(blob: bytes) -> bytes:
         raise DamagedLog(str(error)) from error
     if not stream.eof:
         raise DamagedLog("the compressed bytes end too early")
+    if kind == DEFLATE_2 and stream.unused_data != zlib.crc32(log).to_bytes(_CHECK):
+        raise DamagedLog("its bytes are not those that were written")
     return log
 
 
@@ -204,7 +220,7 @@ def decompress_beginning(blob: bytes) -> bytes:
     """What can be read of the JSON array that ``compress`` was given, if the bytes are damaged: its beginning."""
     if blob[:1] == PLAIN:
         return blob[1:]
-    if blob[:1] != DEFLATE_1:
+    if blob[:1] not in (DEFLATE_1, DEFLATE_2):
         return b""
     stream, found = zlib.decompressobj(-15, _DICTIONARY_1), bytearray()
     for at in range(1, len(blob)):

@@ -7,6 +7,7 @@ tells a model of a tool's answer, and its labels, are those of the plugin, since
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -39,7 +40,7 @@ from jikko.ports.tools import (
     ToolParameter,
 )
 from jikko.strategies.prompt_tools import functions
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 NAME: Final = "function_calling"
 _IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
@@ -57,7 +58,7 @@ PARAMETERS: Final = (
     StrategyParameter(declared=ToolParameter(name="instruction", type="string")),
     StrategyParameter(declared=ToolParameter(name="context", type="any")),
     StrategyParameter(declared=ToolParameter(name="query", type="string", required=True)),
-    StrategyParameter(declared=ToolParameter(name="files", type="any")),
+    StrategyParameter(declared=ToolParameter(name="files", type="any"), kind="pictures"),
     StrategyParameter(declared=ToolParameter(name="maximum_iterations", type="number", default=_ROUNDS)),
 )
 
@@ -80,13 +81,14 @@ class FunctionCalling:
         self._emit = emit
         self._call = call
         self._model: AgentModel = call.models["model"]
-        allowed = call.values.get("allowed_tools")
-        names = {str(name) for name in allowed} if isinstance(allowed, list) else set()
+        names = _names(call.values.get("allowed_tools"))
         listed = [tool for tool in call.tools.get("tools", ()) if not names or tool.tool.name.tool in names]
         self._tools: Mapping[str, AgentTool] = {tool.tool.name.tool: tool for tool in listed}
         self._functions: tuple[Function, ...] = functions(listed)
         self._rounds = _rounds(call.values.get("maximum_iterations"))
-        self._messages = [*_opening(call, self._model)]
+        self._messages = _opening(call, self._model)
+        self._asks = len(self._messages) - 1
+        """Which of the messages is the question."""
         self._entries = 0
         self._usages: list[ModelUsage] = []
 
@@ -100,6 +102,8 @@ class FunctionCalling:
         for number in range(1, self._rounds + 1):
             if not await self._round(number):
                 break
+            # Few models look at pictures and answer for tools at once: from now on a word stands for each.
+            self._messages[self._asks] = _told(self._messages[self._asks])
         self._emit(JsonMessage({"execution_metadata": _metadata(self._usages)}))
 
     async def _round(self, number: int) -> bool:
@@ -109,9 +113,8 @@ class FunctionCalling:
         completion = await self._asked(entry.id)
         calls = [(call, _arguments(call)) for call in completion.tool_calls]
         if calls:
-            self._messages.append(
-                Message("assistant", (completion.text,) if completion.text else (), completion.tool_calls)
-            )
+            made = tuple(FunctionCall(call.id, call.name, _told_again(call, arguments)) for call, arguments in calls)
+            self._messages.append(Message("assistant", (completion.text,) if completion.text else (), made))
         elif completion.text.strip():
             self._messages.append(Message("assistant", (completion.text,)))
         answers = []
@@ -272,19 +275,52 @@ class FunctionCalling:
 def _opening(call: StrategyCall, model: AgentModel) -> list[Message]:
     instruction, query = str(call.values.get("instruction") or ""), str(call.values.get("query") or "")
     messages = [Message("system", (instruction,))] if instruction else []
-    return [*messages, *model.history, Message("user", (query,))]
+    asked = Message("user", (*call.pictures, query))
+    return [*messages, *model.history, asked if "image" in model.abilities.media else _told(asked)]
+
+
+def _told(message: Message) -> Message:
+    """A message without its pictures."""
+    if all(isinstance(part, str) for part in message.parts):
+        return message
+    return replace(message, parts=("\n".join(part if isinstance(part, str) else "[image]" for part in message.parts),))
+
+
+def _names(allowed: Json) -> set[str]:
+    """The tools that a list allows, which may be written as JSON, too, or be one name; none: all of them."""
+    if isinstance(allowed, str):
+        try:
+            allowed = json.loads(allowed)
+        except (ValueError, RecursionError):
+            allowed = [allowed]
+    listed = allowed if isinstance(allowed, list) else []
+    return {name.strip() for name in listed if isinstance(name, str) and name.strip()}
 
 
 def _arguments(call: FunctionCall) -> dict[str, Json] | None:
+    """The arguments of a call; ``None`` if they are no JSON object that can be handed on and recorded."""
     try:
-        value = json.loads(call.arguments or "{}")
+        value = json.loads(call.arguments or "{}", parse_constant=_refused)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not is_too_deep(value) else None
+
+
+def _refused(constant: str) -> Json:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _told_again(call: FunctionCall, arguments: dict[str, Json] | None) -> str:
+    """The arguments of a call as the model is shown them: always an object, since many servers read them."""
+    if arguments is None:
+        return json.dumps({"arguments": call.arguments}, ensure_ascii=False)
+    return call.arguments or "{}"
 
 
 def _rounds(value: Json) -> int:
-    return min(max(1, int(value)), _MAX_ROUNDS) if isinstance(value, (int, float)) and value == value else _ROUNDS
+    if not isinstance(value, (int, float)) or value != value:
+        return _ROUNDS
+    return int(min(max(1, value), _MAX_ROUNDS))
 
 
 def _times(began: float) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def _function(tool: AgentTool) -> Tool:
 
 
 def _schema(parameter: ToolParameter) -> dict[str, Any]:
+    if parameter.schema is not None:
+        return dict(parameter.schema)
     schema: dict[str, Any] = {"type": _TYPES.get(parameter.type, "string"), "description": parameter.description}
     if schema["type"] == "array":
         schema["items"] = {}

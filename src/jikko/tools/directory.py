@@ -35,23 +35,24 @@ class ToolsDirectory:
             InvalidSettings: It cannot be read.
         """
         self._file = file
+        self._path = None if file is None else str(file)
         self._environment = environment
         self._apps = apps
-        self._state = _state(file)
+        self._state = _state(self._path)
         self._reading = asyncio.Lock()
         self.file: ToolsFile = read_tools_file(file, environment)
         """What it says."""
 
     def is_current(self) -> bool:
         """Whether the file is as it was when it was read."""
-        return self._file is None or _state(self._file) == self._state
+        return self._file is None or _state(self._path) == self._state
 
     async def refresh(self) -> None:
         """Read the file again if it has changed."""
         if self.is_current():
             return
         async with self._reading:
-            state = _state(self._file)
+            state = _state(self._path)
             if state == self._state:
                 return
             try:
@@ -62,7 +63,7 @@ class ToolsDirectory:
 
     def become(self, file: ToolsFile) -> None:
         """Say what a file says that was read elsewhere."""
-        self.file, self._state = file, _state(self._file)
+        self.file, self._state = file, _state(self._path)
 
     def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
         """The providers of one kind, in the order of the file."""
@@ -128,11 +129,12 @@ class ToolsDirectory:
         return provider.auth
 
 
-def _state(file: Path | None) -> _State:
+def _state(file: str | None) -> _State:
     """What tells one content of a file from another."""
     if file is None:
         return None
     try:
+        # A plain text as the path: this is asked before each call.
         found = os.stat(file)
     except OSError:
         return None

@@ -1,7 +1,8 @@
 """All tools of an installation: the implementation of ``ports.tools.Tools`` that nodes have."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol, runtime_checkable
 
 from jikko.events import Usage
@@ -38,7 +39,8 @@ class ToolService:
         kinds: By ``provider_type``; without ``builtin``.
         builtin: The tools that Jikko has itself.
         builtin_names: Their providers. Every other built-in provider is one of a plugin.
-        seconds: What one call may take; that of a workflow has no such limit, as its run has one.
+        seconds: What one call may take, and asking for a tool; the call of a workflow has no such limit, as its run has
+            one.
         """
         self._kinds = kinds
         self._builtin = builtin
@@ -56,7 +58,9 @@ class ToolService:
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """See ``Tools.find``."""
-        return await self._require(name).find(name, app_id=app_id)
+        kind = self._require(name)
+        async with self._deadline_of_asking(name):
+            return await kind.find(name, app_id=app_id)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
@@ -89,11 +93,25 @@ class ToolService:
             ToolNotFound: It is not set up, or does not answer.
         """
         kind = self._require(provider)
-        return await kind.offered(provider) if isinstance(kind, Offering) else []
+        async with self._deadline_of_asking(provider):
+            return await kind.offered(provider) if isinstance(kind, Offering) else []
 
     async def close(self) -> None:
         """See ``Tools.close``."""
         await asyncio.gather(self._builtin.close(), *(kind.close() for kind in self._kinds.values()))
+
+    @asynccontextmanager
+    async def _deadline_of_asking(self, name: ToolName) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._seconds) as deadline:
+                yield
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise ToolNotFound(
+                f"{name.provider_name or name.provider} did not say within {self._seconds:g} s what tools it has (the "
+                "limit is set by JIKKO_TOOL_SECONDS)"
+            ) from None
 
     def _kind(self, name: ToolName) -> Tools | None:
         if name.provider_type == "builtin":

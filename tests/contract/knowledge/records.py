@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import packed
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, Node, Segment, SourceFile
+from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Node, Segment, SourceFile
 from jikko.ports.stores.knowledge.segment_store import Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
@@ -94,6 +94,21 @@ def segments_for(document: Document, version: int, texts: Sequence[str]) -> list
         )
         for position, text in enumerate(texts, 1)
     ]
+
+
+def a_child(segment: Segment, position: int, content: str) -> ChildChunk:
+    return ChildChunk(
+        id=new_id(),
+        segment_id=segment.id,
+        document_id=segment.document_id,
+        dataset_id=segment.dataset_id,
+        version=segment.version,
+        position=position,
+        content=content,
+        words=len(content),
+        created_at=10.0,
+        updated_at=10.0,
+    )
 
 
 def vector(*numbers: float) -> bytes:

@@ -175,3 +175,25 @@ async def test_metadata_follows_its_fields(stores: KnowledgeStores) -> None:
     assert kept.metadata == {"jaar": 2022}
     await stores.documents.set_metadata(dataset.id, document.id, {}, [], partial=False)
     assert await stores.documents.fields(dataset.id) == [(replace(year, name="jaar"), 0)]
+
+
+async def test_searches_see_each_change_of_the_documents_of_a_dataset(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+
+    async def seen() -> list[tuple[str, object]]:
+        return [(each.name, each.metadata) for each in await stores.segments.visible(dataset.id)]
+
+    assert await seen() == []
+    first, second = [await shown_next(stores, dataset, name) for name in ("日本🙂.txt", "b.txt")]
+    assert await seen() == [("日本🙂.txt", None), ("b.txt", None)]
+    await stores.documents.change_documents(
+        dataset.id, [second.id], lambda each: replace(each, metadata={"year": 2021})
+    )
+    assert await seen() == [("日本🙂.txt", None), ("b.txt", {"year": 2021})]
+    await shown_as(stores, second, enabled=False)
+    assert await seen() == [("日本🙂.txt", None)]
+    await shown_as(stores, second, enabled=True)
+    await stores.documents.delete_document(dataset.id, first.id)
+    assert await seen() == [("b.txt", {"year": 2021})]
+    await stores.datasets.delete_dataset(dataset.id)
+    assert await seen() == []

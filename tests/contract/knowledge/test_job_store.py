@@ -7,7 +7,18 @@ from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import Document, Job
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
-from .records import WORKER, a_node, dataset_in, published, put, segments_for, segments_in, shown, visible
+from .records import (
+    WORKER,
+    a_child,
+    a_node,
+    dataset_in,
+    published,
+    put,
+    segments_for,
+    segments_in,
+    shown,
+    visible,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -175,3 +186,77 @@ async def test_nodes_are_made_anew_for_the_segments_that_are_there(stores: Knowl
 
     assert (job.stage, job.version, job.segments_version) == ("embed", 2, 1)
     assert [task.segment.content for task in await stores.jobs.to_embed(job, 9)] == ["owls"]
+
+
+async def test_the_work_on_a_document_that_is_gone_changes_nothing(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    gone, kept = await put(stores, dataset, "gone"), await put(stores, dataset, "kept")
+    jobs = {job.document_id: job for job in [await claimed(stores) for _ in range(2)]}
+    await stores.documents.delete_document(dataset.id, gone.id)
+    job = jobs[gone.id]
+
+    def never(document: Document) -> Document:
+        raise AssertionError(document)
+
+    assert not await stores.jobs.note(job, never)
+    assert not await stores.jobs.write_segments(job, segments_for(gone, 1, ["x"]), [], never)
+    assert not await stores.jobs.postpone(job, 50.0, never)
+    assert not await stores.jobs.fail(job, never)
+    assert not await stores.jobs.publish(job, never)
+    assert await stores.documents.document(dataset.id, gone.id) is None
+    assert await stores.jobs.job(kept.id) == jobs[kept.id]
+    while await stores.jobs.sweep(100):
+        pass
+    assert await reread(stores, kept) == kept
+
+
+async def test_children_are_embedded_one_by_one_and_those_that_are_done_are_left_out(stores: KnowledgeStores) -> None:
+    await put(stores, await dataset_in(stores))
+    job = await claimed(stores)
+    document = await stores.documents.document(job.dataset_id, job.document_id)
+    assert document is not None
+    first, second = segments = segments_for(document, job.segments_version, ["one", "two"])
+    children = [a_child(segment, at, f"{segment.content}{at}") for segment in segments for at in (1, 2, 3)]
+    assert await stores.jobs.write_segments(job, segments, children, lambda each: each)
+
+    async def left(limit: int) -> list[str]:
+        return [task.child.content for task in await stores.jobs.to_embed(job, limit) if task.child is not None]
+
+    assert await left(2) == ["one1", "one2"]
+    nodes = [a_node(first, (1, 0), child.id) for child in children[:2]]
+    assert await stores.jobs.write_nodes(job, nodes, [7, 7], [None, None])
+    assert await left(9) == ["one3", "two1", "two2", "two3"]
+    assert await left(2) == ["one3", "two1"]
+    nodes = [a_node(first, (1, 0), children[2].id), a_node(second, (1, 0), children[3].id)]
+    assert await stores.jobs.write_nodes(job, nodes, [7, 7], [None, None])
+    assert await left(9) == ["two2", "two3"]
+
+
+async def test_a_lease_ends_at_its_second_and_what_is_due_then_is_taken(stores: KnowledgeStores) -> None:
+    await put(stores, await dataset_in(stores), due_at=5.0)
+
+    assert await stores.jobs.claim(WORKER, 4.9, 10.0) is None
+    job = await claimed(stores, "one", now=5.0, lease=10.0)
+    assert (job.worker, job.lease_until) == ("one", 15.0)
+    assert await stores.jobs.claim("two", 14.9, 10.0) is None
+    assert (await claimed(stores, "two", now=15.0, lease=10.0)).lease_until == 25.0
+
+
+async def test_what_was_replaced_is_swept_away_in_small_pieces_and_what_is_shown_stays(
+    stores: KnowledgeStores,
+) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["a", "b", "c"])
+    old = await segments_in(stores, document)
+    other = await shown(stores, dataset, ["other"], "b.txt")
+    document = await shown(stores, dataset, ["new"])
+
+    swept = []
+    while (count := await stores.jobs.sweep(2)) > 0:
+        swept.append(count)
+
+    assert all(1 <= count <= 2 for count in swept)
+    assert len(swept) >= 3  # three segments with a node each
+    assert await stores.segments.segments([each.id for each in old]) == {}
+    assert [each.content for each in await segments_in(stores, document)] == ["new"]
+    assert [each.content for each in await segments_in(stores, other)] == ["other"]

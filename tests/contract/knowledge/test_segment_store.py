@@ -1,15 +1,18 @@
 """What every ``SegmentStore`` does."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import pytest
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
 from jikko.ports.stores.knowledge.segment_store import Found
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
-from .records import MODEL, a_node, dataset_in, segments_for, segments_in, shown, vector, visible
+from .records import MODEL, a_child, a_node, dataset_in, segments_for, segments_in, shown, vector, visible
 
 pytestmark = pytest.mark.anyio
 
@@ -18,19 +21,13 @@ def unchanged(document: Document) -> Document:
     return document
 
 
-def a_child(segment: Segment, position: int, content: str) -> ChildChunk:
-    return ChildChunk(
-        id=new_id(),
-        segment_id=segment.id,
-        document_id=segment.document_id,
-        dataset_id=segment.dataset_id,
-        version=segment.version,
-        position=position,
-        content=content,
-        words=len(content),
-        created_at=10.0,
-        updated_at=10.0,
-    )
+def child(segment: Segment, content: str) -> Callable[[int], ChildChunk]:
+    """What makes a child chunk of a segment, at the position that the store gives it."""
+    return lambda position: a_child(segment, position, content)
+
+
+def child_node(segment: Segment, numbers: Sequence[float], child: ChildChunk) -> Node:
+    return a_node(segment, numbers, child.id)
 
 
 def told(found: list[Found], segments: list[Segment]) -> list[tuple[str, float]]:
@@ -191,3 +188,143 @@ async def test_child_chunks_are_found_in_the_place_of_their_segment(stores: Know
     hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(-1, 0), visible(document), 9)
     assert [hit.child_id for hit in hits] == [None]
     assert await stores.segments.add_child(new_id(), lambda position: a_child(segment, position, "x"), None) is None
+
+
+async def test_children_are_replaced_of_one_segment_only_and_only_if_some_are_given(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["one", "two"], vectors=[(1, 0), (0, 1)])
+    one, two = await segments_in(stores, document)
+    for segment in (one, two):
+        await stores.segments.add_child(segment.id, child(segment, f"of {segment.content}"), None)
+
+    await stores.segments.change_segment(one.id, lambda each: replace(each, content="uno"))
+    kept = await stores.segments.children([one.id, two.id])
+    await stores.segments.change_segment(
+        one.id, lambda each: each, children=[a_child(one, 2, "b"), a_child(one, 1, "a")]
+    )
+    replaced = await stores.segments.children([one.id, two.id])
+    await stores.segments.change_segment(one.id, lambda each: each, children=[])
+
+    assert [[each.content for each in found] for found in kept.values()] == [["of one"], ["of two"]]
+    assert [[each.content for each in found] for found in replaced.values()] == [["a", "b"], ["of two"]]
+    assert await stores.segments.children([one.id, two.id]) == {one.id: [], two.id: kept[two.id]}
+
+
+async def test_a_segment_that_is_changed_keeps_what_it_is_found_by_unless_that_is_changed(
+    stores: KnowledgeStores,
+) -> None:
+    dataset = await dataset_in(stores)
+    vectors = [(1, 0), (0, 1)]
+    document = await shown(stores, dataset, ["owl", "bee"], vectors=vectors, keywords=[["night"], ["day"]])
+    owl, _ = segments = await segments_in(stores, document)
+
+    async def found_by(word: str) -> list[str]:
+        hits = await stores.segments.search_keywords(dataset.id, [word], visible(document), 9)
+        return [text for text, _ in told(hits, segments)]
+
+    async def nearest() -> list[tuple[str, float]]:
+        hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(document), 9)
+        return told(hits, segments)
+
+    await stores.segments.change_segment(owl.id, lambda each: replace(each, hits=3))
+    assert (await found_by("night"), await found_by("day")) == (["owl"], ["bee"])
+    assert await nearest() == [("owl", 1.0), ("bee", 0.0)]
+
+    await stores.segments.change_segment(owl.id, lambda each: replace(each, keywords=["day", "moon"]))
+    assert [await found_by(word) for word in ("night", "moon")] == [[], ["owl"]]
+    assert sorted(await found_by("day")) == ["bee", "owl"]
+
+    await stores.segments.change_segment(owl.id, lambda each: each, nodes=[a_node(owl, (-1, 0))])
+    assert await nearest() == [("bee", 0.0), ("owl", -1.0)]
+
+
+async def test_a_child_whose_vector_is_not_given_keeps_the_one_that_it_has(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["parent"], vectors=[(1, 0)])
+    [segment] = await segments_in(stores, document)
+    made = [
+        await stores.segments.add_child(
+            segment.id,
+            child(segment, text),
+            partial(child_node, segment, numbers),
+        )
+        for text, numbers in (("north", (0, 1)), ("west", (-1, 0)))
+    ]
+    north, west = [each for each in made if each is not None]
+
+    async def scores() -> dict[str | None, float]:
+        hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(0, 1), visible(document), 9)
+        return {hit.child_id: round(hit.score, 3) for hit in hits}
+
+    await stores.segments.change_child(replace(north, content="up"), None)
+    assert (await scores(), (await stores.segments.child(dataset.id, north.id))) == (
+        {north.id: 1.0, None: 0.0, west.id: 0.0},
+        replace(north, content="up"),
+    )
+    await stores.segments.change_child(north, a_node(segment, (0, -1), north.id))
+    assert await scores() == {north.id: -1.0, None: 0.0, west.id: 0.0}
+
+    await stores.segments.delete_child(north)
+    assert await scores() == {None: 0.0, west.id: 0.0}
+    assert await stores.segments.child(dataset.id, west.id) == west
+
+
+async def test_a_segment_or_child_of_one_dataset_is_none_of_another(stores: KnowledgeStores) -> None:
+    own, other = await dataset_in(stores), await dataset_in(stores, "other")
+    document = await shown(stores, own, ["owl"])
+    await shown(stores, other, ["bee"])
+    [segment] = await segments_in(stores, document)
+    made = await stores.segments.add_child(segment.id, child(segment, "x"), None)
+    assert made is not None
+
+    assert await stores.segments.segment(other.id, segment.id) is None
+    assert await stores.segments.child(other.id, made.id) is None
+    assert not await stores.segments.delete_segment(other.id, segment.id, unchanged)
+    assert await stores.segments.segment(own.id, segment.id) == segment
+    assert await stores.segments.child(own.id, made.id) == made
+
+
+async def test_a_deleted_segment_takes_its_children_with_it_and_the_document_is_told(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["owl", "bee"])
+    owl, bee = await segments_in(stores, document)
+    children = [await stores.segments.add_child(each.id, child(each, "x"), None) for each in (owl, bee)]
+
+    assert await stores.segments.delete_segment(dataset.id, owl.id, lambda each: replace(each, words=1))
+
+    assert await stores.segments.children([owl.id, bee.id]) == {owl.id: [], bee.id: [children[1]]}
+    kept = await stores.documents.document(dataset.id, document.id)
+    assert kept is not None
+    assert kept.words == 1
+    assert await segments_in(stores, document) == [bee]  # which keeps its position
+
+
+async def test_children_are_listed_in_pages_and_by_a_part_of_the_text_whatever_its_case(
+    stores: KnowledgeStores,
+) -> None:
+    dataset = await dataset_in(stores)
+    [segment, other] = await segments_in(stores, await shown(stores, dataset, ["parent", "other"]))
+    texts = ["Owl", "bee", "OWLET", "ant"]
+    for text in texts:
+        await stores.segments.add_child(segment.id, child(segment, text), None)
+    await stores.segments.add_child(other.id, child(other, "owl of another"), None)
+
+    async def page(offset: int, limit: int, keyword: str = "") -> tuple[list[str], int]:
+        found, total = await stores.segments.list_children(segment.id, keyword=keyword, offset=offset, limit=limit)
+        return [each.content for each in found], total
+
+    assert await page(0, 9) == (texts, 4)
+    assert [await page(offset, 2) for offset in (0, 2, 4)] == [(texts[:2], 4), (texts[2:], 4), ([], 4)]
+    assert await page(0, 9, "owl") == (["Owl", "OWLET"], 2)
+    assert await page(1, 1, "oWL") == (["OWLET"], 2)
+
+
+async def test_hits_are_added_to_those_that_were_counted(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["owl", "bee"])
+    owl, _ = await segments_in(stores, document)
+
+    await stores.segments.add_hits({owl.id: 2})
+    await stores.segments.add_hits({owl.id: 3, new_id(): 1})
+
+    assert [each.hits for each in await segments_in(stores, document)] == [5, 0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jikko.knowledge.texts.words import asked_words, bigrams, cutter, for_full_text, keywords
+from jikko.knowledge.texts.words import asked_keywords, asked_words, bigrams, cutter, for_full_text, keywords
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"
@@ -49,6 +49,13 @@ def test_keywords_are_those_that_were_recorded(content: str, wanted: list[str]) 
     [
         ("我来到北京清华大学", ["来到", "北京", "清华大学"]),
         ("東京は日本の首都です", ["東京", "日本", "首都"]),
+        ("猫は夜に狩りをする", ["猫", "夜", "狩"]),
+        ("これは二つ目のコンピュータ", ["二", "目", "コンピュータ"]),
+        ("ひらがな です", ["ひらがな", "です"]),
+        ("ｶﾀｶﾅは半角", ["ｶﾀｶﾅ", "半角"]),
+        ("日々の食事", ["日", "食事"]),
+        ("猫狗", []),
+        ("大", []),
         ("Ünïcode naïve café", ["Ünïcode", "naïve", "café"]),
         ("مرحبا بالعالم שלום", ["مرحبا", "بالعالم", "שלום"]),
         ("Москва столица 서울", ["Москва", "столица", "서울"]),
@@ -58,6 +65,21 @@ def test_keywords_are_those_that_were_recorded(content: str, wanted: list[str]) 
 )
 def test_words_of_any_script_are_keywords(text: str, wanted: list[str]) -> None:
     assert keywords(text, cutter()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("猫", ["猫"]),
+        ("夜の猫", ["夜", "猫"]),
+        ("食べる", ["食"]),
+        ("owls of 北京", ["owls", "北京"]),
+        ("ねこ", ["ねこ"]),
+        ("🙂 a \ue000", []),
+    ],
+)
+def test_a_query_of_one_han_character_is_a_keyword(query: str, wanted: list[str]) -> None:
+    assert asked_keywords(query, cutter()) == wanted
 
 
 def test_without_a_dictionary_two_characters_are_a_word() -> None:

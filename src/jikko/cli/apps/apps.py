@@ -12,8 +12,9 @@ from jikko.cli.apps.environment import env, env_of, env_options
 from jikko.cli.apps.keys import issue_key, keys
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.shown import harmless, printable, show_entry
+from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
+from jikko.terminal_text import harmless, printable
 
 
 @click.group(short_help="Manage apps, their versions and keys.")
@@ -94,7 +95,7 @@ async def _import(
                 continue
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
-            click.echo(f"{printable(app.name)}: version {published.version.number} published from {file}")
+            click.echo(harmless(f"{printable(app.name)}: version {published.version.number} published from {file}"))
             click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
             if line:
                 click.echo(f"  key       {line}")
@@ -265,7 +266,7 @@ def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"app_id": found.id, "name": found.name, **counts}, ensure_ascii=False))
     else:
-        click.echo(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}")
+        click.echo(harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"))
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.terminal_text import harmless
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,4 +112,6 @@ async def _env(name: str, values: dict[str, str], unset: tuple[str, ...], settin
             click.echo(json.dumps(entry, ensure_ascii=True))
             continue
         where = "set" if place else "from the file" if variable.value != "" else "empty"
-        click.echo(f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})")
+        click.echo(
+            harmless(f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})")
+        )

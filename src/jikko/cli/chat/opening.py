@@ -9,7 +9,7 @@ import click
 from jikko.cli.chat.service import ChatService
 from jikko.cli.failure import Failure
 from jikko.cli.running.given_inputs import accept, reader
-from jikko.cli.shown import printable
+from jikko.terminal_text import printable
 
 
 def inputs_of(

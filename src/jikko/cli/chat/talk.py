@@ -16,7 +16,7 @@ from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.turn import Conversation, Turn
 from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
-from jikko.cli.shown import printable, shown
+from jikko.terminal_text import printable, shown
 
 _HELP = """\
 @PATH in a question attaches a file, @"PATH" one with blanks in its name; @@ is an @.

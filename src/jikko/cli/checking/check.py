@@ -14,7 +14,7 @@ from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
-from jikko.cli.shown import printable, shown
+from jikko.terminal_text import printable, shown
 
 _LEVEL_PREFIX: Final[Mapping[str, str]] = {
     "error": "",

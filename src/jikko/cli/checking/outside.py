@@ -9,10 +9,10 @@ def outside_of(settings: Any) -> Any:
     """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
     from jikko.apps.environment import Outside
     from jikko.assemble.installation import outside_of as known
-    from jikko.errors import StoreUnavailable
+    from jikko.errors import InvalidSettings, StoreUnavailable
 
     try:
         return known(settings)
-    except StoreUnavailable as error:
+    except (InvalidSettings, StoreUnavailable) as error:
         click.echo(f"warning: what `jikko apps env` has set is not known: {error}", err=True)
         return Outside(settings.env)

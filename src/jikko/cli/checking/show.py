@@ -13,8 +13,8 @@ from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line, curl_line
 from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, json_option, settings_of
-from jikko.cli.shown import printable, shown
 from jikko.cli.terminal import padded, width
+from jikko.terminal_text import printable, shown
 
 _COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
 """What the limit of an input counts. Other types have none, whatever the file says."""

@@ -12,6 +12,7 @@ import click
 from jikko.cli.knowledge.sources import SourceFile, files_below
 from jikko.cli.knowledge.waiting import finish
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.terminal_text import harmless
 
 
 @click.command(short_help="Add files to a dataset.")
@@ -105,7 +106,7 @@ async def _add(
         ended = [each for each in await knowledge.documents.all(dataset.id) if each.id in ids]
         failed = [each for each in ended if each.status == "error"]
         for document in failed:
-            click.echo(f"{document.name}: {document.error}", err=True)
+            click.echo(harmless(f"{document.name}: {document.error}"), err=True)
         entry = {
             "dataset_id": dataset.id,
             "added": len(added),
@@ -119,5 +120,5 @@ async def _add(
         counts = ", ".join(
             f"{entry[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if entry[each]
         )
-        click.echo(f"{dataset.name}: {counts or 'nothing to do'}")
+        click.echo(harmless(f"{dataset.name}: {counts or 'nothing to do'}"))
     return len(failed)

@@ -10,6 +10,7 @@ import click
 
 from jikko.cli.knowledge.waiting import finish
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.terminal_text import harmless
 
 
 @click.command("import", short_help="Copy datasets of a Dify.")
@@ -73,12 +74,14 @@ async def _import(
             if wanted and each.id not in wanted and each.name not in wanted:
                 continue
             if each.provider == "external":
-                click.echo(f"left out: {each.name} (its texts are elsewhere: see knowledge external)", err=True)
+                click.echo(
+                    harmless(f"left out: {each.name} (its texts are elsewhere: see knowledge external)"), err=True
+                )
                 continue
             try:
                 failed += await _one(assembly.knowledge, service, each, model, as_json)
             except JikkoError as error:
-                click.echo(f"{each.name}: {error}", err=True)
+                click.echo(harmless(f"{each.name}: {error}"), err=True)
                 failed += 1
     return failed
 
@@ -98,7 +101,7 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
     # The newest is listed first; here they are to have the order that they have there.
     for each in reversed(listed):
         if each.indexing_status != "completed":
-            click.echo(f"left out: {there.name}/{each.name} (is {each.indexing_status} there)", err=True)
+            click.echo(harmless(f"left out: {there.name}/{each.name} (is {each.indexing_status} there)"), err=True)
             passed += 1
             continue
         given = await given_document(service, there.id, each)
@@ -108,7 +111,7 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
         try:
             changed += await knowledge.imports.document(dataset, given, own.get(given.name))
         except InvalidParam as error:
-            click.echo(f"{there.name}/{each.name}: {error}", err=True)
+            click.echo(harmless(f"{there.name}/{each.name}: {error}"), err=True)
             passed += 1
     await knowledge.imports.finish(dataset, built_in_fields=built_in)
     waits = {each.id for each in await knowledge.documents.all(dataset.id) if each.status in UNDER_WAY}
@@ -116,11 +119,11 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
     ended = [each for each in await knowledge.documents.all(dataset.id) if each.id in waits]
     failed = [each for each in ended if each.status == "error"]
     for document in failed:
-        click.echo(f"{there.name}/{document.name}: {document.error}", err=True)
+        click.echo(harmless(f"{there.name}/{document.name}: {document.error}"), err=True)
     told = {"added": changed, "unchanged": len(taken) - changed, "failed": len(failed) + passed}
     if as_json:
         click.echo(json.dumps({"dataset_id": dataset.id, "name": dataset.name, **told}, ensure_ascii=False))
     else:
         said = ", ".join(f"{count} {word}" for word, count in told.items() if count)
-        click.echo(f"{dataset.name}: {said or 'nothing to do'}")
+        click.echo(harmless(f"{dataset.name}: {said or 'nothing to do'}"))
     return told["failed"]

@@ -1,18 +1,19 @@
-"""``jikko backup``: a copy of the data folder that can be served as it is."""
+"""``jikko backup``: a copy of the data folder, in a folder that can be served as it is, or in a bucket."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, settings_of
+from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
 
 
 @click.command(short_help="Copy the data folder.")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
 @home_option
 @json_option
-def backup(folder: Path, home: Path | None, as_json: bool) -> None:
+def backup(folder: str, home: Path | None, as_json: bool) -> None:
     """Copy the data folder to FOLDER, as it is at one moment. Works while the server is running.
 
     The copy is a data folder of its own: apps, runs, conversations, datasets, uploaded files, keys, plugins, packages
@@ -20,9 +21,12 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
 
     FOLDER is new or empty, or an earlier backup of the same data folder, which is brought up to date: only new files
     are copied. Anything else is refused and left as it is, and so is a backup that was served since.
-    JIKKO_BACKUP_FOLDER has the server make backups by itself.
+
+    A bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME, all but the bucket optional) gets one backup more
+    with each call, and of it only what no backup there has yet. JIKKO_BACKUP_FOLDER and JIKKO_BACKUP_URL have the
+    server make backups by itself.
     """
-    from jikko.assemble import make_backups
+    from jikko.assemble import is_bucket
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.backup_target import NotABackup
 
@@ -34,22 +38,51 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
         )
     if not settings.database.exists():
         raise click.ClickException(f"There is no database {settings.database}.")
-    if folder.exists() and folder.samefile(settings.home):
-        raise click.ClickException(f"{folder} is the data folder itself.")
-    backups = make_backups(settings)
     try:
-        made = backups.make(folder)
+        told, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
     except NotABackup as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
-        raise click.ClickException(f"There is no backup of it: {error}") from None
+        raise click.ClickException(f"There is no backup of it: {error}{_cause(error)}") from None
     except (InvalidSettings, OSError) as error:
+        if is_bucket(folder):
+            raise click.ClickException(str(error)) from None
         raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    elsewhere = backups.elsewhere
     if as_json:
-        told = {"database_bytes": made.database_bytes, "new_files": made.new_files, "elsewhere": elsewhere}
-        click.echo(json.dumps({"folder": str(folder), **told}))
+        click.echo(json.dumps(told))
         return
-    click.echo(f"{folder}: a database of {made.database_bytes} bytes, {made.new_files} new files")
-    for path in elsewhere:
+    click.echo(text)
+    for path in told["elsewhere"]:
         click.echo(f"not in it, being elsewhere: {path}", err=True)
+
+
+def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
+    """Make one. Returns what came of it, and the same as text."""
+    from jikko.assemble import make_backups
+
+    folder = Path(name)
+    if folder.exists() and folder.samefile(settings.home):
+        raise click.ClickException(f"{folder} is the data folder itself.")
+    backups = make_backups(settings)
+    made = backups.make(folder)
+    told = {"folder": name, "database_bytes": made.database_bytes, "new_files": made.new_files}
+    text = f"{name}: a database of {made.database_bytes} bytes, {made.new_files} new files"
+    return {**told, "elsewhere": backups.elsewhere}, text
+
+
+def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
+    from jikko.assemble import make_bucket_backups
+
+    backups = make_bucket_backups(settings, url)
+    made = backups.make()
+    told = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}
+    text = (
+        f"{backups.where}/{made.name}: a database of {made.database_bytes} bytes, {made.new_files} new files, "
+        f"{made.new_bytes} bytes that were not there"
+    )
+    return {**told, "new_files": made.new_files, "new_bytes": made.new_bytes, "elsewhere": backups.elsewhere}, text
+
+
+def _cause(error: Exception) -> str:
+    """What the library of buckets said, which is in no message for clients."""
+    return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""

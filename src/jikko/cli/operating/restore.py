@@ -6,38 +6,46 @@ from pathlib import Path
 
 import click
 
-from jikko.cli.options import home_option, json_option, settings_of
+from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
 
 
 @click.command(short_help="Bring a backup back.")
-@click.argument("source", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("source", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
+@click.option("--at", default="", metavar="NAME", help="Of a bucket: which backup, not the newest.")
 @click.option("--check", "only_look", is_flag=True, help="Read all of the backup, and write nothing.")
 @home_option
 @json_option
-def restore(source: Path, only_look: bool, home: Path | None, as_json: bool) -> None:
-    """Bring the backup SOURCE back to the data folder, which has to be new or empty: nothing is overwritten.
+def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: bool) -> None:
+    """Bring a backup back to the data folder, which has to be new or empty: nothing is overwritten.
 
-    SOURCE is what `jikko backup` made, or a folder of backups that the server made, of which the newest is taken. All
-    of it is read and compared with what it was when it was made, before anything is written, and again at the end.
+    FOLDER is what `jikko backup` made, or a folder of backups that the server made, of which the newest is taken; so it
+    is of a bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME), unless --at names another. All of it is
+    read and compared with what it was when it was made, before anything is written, and again at the end.
     Runs that were under way or paused go on once the folder is served.
     """
-    from jikko.assemble import make_restores
-    from jikko.errors import InvalidSettings
+    from jikko.assemble import backup_source, is_bucket, make_restores
+    from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.restore import NotRestored
 
+    if at and not is_bucket(source):
+        raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")
     settings = settings_of(home=home)
     restores = make_restores()
     try:
-        done = restores.look_through(source) if only_look else restores.restore(source, settings.home)
+        found = backup_source(source, at)
+        done = restores.look_through(found) if only_look else restores.restore(found, settings.home)
     except (NotRestored, InvalidSettings) as error:
         raise click.ClickException(str(error)) from None
+    except StoreUnavailable as error:
+        cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""
+        raise click.ClickException(f"{error}{cause}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or source}: {error.strerror or error}") from None
-    at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")
+    made_at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")
     if as_json:
         told = {"home": None if only_look else str(settings.home), "files": done.files, "contents": done.contents}
-        click.echo(json.dumps({"source": str(done.source), "at": at, **told}))
+        click.echo(json.dumps({"source": done.source, "at": made_at, **told}))
         return
     count = f"{done.files + done.contents} files"
     where = "whole" if only_look else f"restored to {settings.home}; `jikko serve --home {settings.home}` serves it"
-    click.echo(f"{done.source}, of {at}, {count}: {where}")
+    click.echo(f"{done.source}, of {made_at}, {count}: {where}")

@@ -105,6 +105,6 @@ async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
 
 
 def _echo(entry: dict[str, Any], text: str, as_json: bool) -> None:
-    from jikko.cli.shown import shown
+    from jikko.terminal_text import shown
 
     click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

@@ -9,7 +9,7 @@ import click
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.shown import shown
+from jikko.terminal_text import shown
 
 
 @click.command("list", short_help="List plugins, or what DSL files need.")

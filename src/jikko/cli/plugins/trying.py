@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
-from jikko.cli.shown import shown
+from jikko.terminal_text import shown
 
 
 @click.command(short_help="Start plugins, and try their credentials.")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from jikko.cli.failure import Failure
-from jikko.cli.shown import printable, shown
+from jikko.terminal_text import printable, shown
 
 _PLACE: Final = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 

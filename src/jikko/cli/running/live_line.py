@@ -2,8 +2,8 @@
 
 import sys
 
-from jikko.cli.shown import printable
 from jikko.cli.terminal import columns, cut, tail, width
+from jikko.terminal_text import printable
 
 _CLEAR = "\r\x1b[2K"
 

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from jikko.cli.running.live_line import LiveLine
-from jikko.cli.shown import harmless, printable, shown
 from jikko.cli.terminal import is_live
 from jikko.events import (
     ContainerStarted,
@@ -23,6 +22,7 @@ from jikko.events import (
     RunStarted,
     TextChunk,
 )
+from jikko.terminal_text import harmless, printable, shown
 from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}

@@ -274,7 +274,7 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
 
 
 def _say(text: str) -> None:
-    from jikko.cli.shown import shown
+    from jikko.terminal_text import shown
 
     click.echo(shown(text))
 

@@ -30,10 +30,10 @@ def forms(run_id: str, home: Path | None, as_json: bool) -> None:
 async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
     from jikko.cli.runs.entries import took
-    from jikko.cli.shown import printable, shown
     from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import described
     from jikko.runs.short_ids import run_of
+    from jikko.terminal_text import printable, shown
 
     async with assemble(settings) as assembly:
         record = await run_of(assembly.store, run_id)

@@ -38,9 +38,9 @@ async def _list(
     name: str | None, of_all: bool, settings: Any, as_json: bool, *, status: Any, since: float | None, limit: int
 ) -> None:
     from jikko.assemble import assemble
-    from jikko.cli.shown import shown
     from jikko.ports.stores.run_store import LogQuery
     from jikko.runs.activity import activity
+    from jikko.terminal_text import shown
 
     now = time.time()
     stored: Any = "running" if status == "queued" else status
@@ -84,9 +84,9 @@ async def _readable(assembly: Any, record: Any) -> Any:
 
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
-    from jikko.cli.shown import printable
     from jikko.cli.terminal import columns, cut, padded, width
     from jikko.runs.short_ids import short_ids
+    from jikko.terminal_text import printable
 
     on_terminal = sys.stdout.isatty()
     ids = [record.identity.run_id for _, record, _ in rows]
@@ -124,11 +124,11 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     import msgspec
 
     from jikko.assemble import assemble
-    from jikko.cli.shown import harmless, shown
     from jikko.errors import LogDamaged
     from jikko.record import node_executions
     from jikko.runs.activity import activity
     from jikko.runs.short_ids import run_of
+    from jikko.terminal_text import harmless, shown
 
     damaged: LogDamaged | None = None
     async with assemble(settings) as assembly:

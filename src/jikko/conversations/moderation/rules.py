@@ -33,7 +33,8 @@ class Rules:
 def rules_of(workflow: Workflow) -> Rules | None:
     """The rules of a workflow; ``None``: nothing is looked at."""
     feature = workflow.document.features.get("sensitive_word_avoidance")
-    if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+    # Most have none, and turns ask twice.
+    if feature is None or not isinstance(feature, Mapping) or feature.get("enabled") is not True:
         return None
     config = _mapping(feature.get("config") or feature.get("configs"))
     words = str(config.get("keywords") or "").split("\n")

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from jikko.dsl.load import decoded
+from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_text import YamlProblem
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -44,7 +45,7 @@ class Positions:
         text: As ``load`` takes it. What cannot be read has no positions.
         """
         try:
-            self._root = _read(decoded(text))
+            self._root = _read(as_yaml(decoded(text)))
         except (yaml.YAMLError, YamlProblem, ValueError):
             self._root = None
 

@@ -6,12 +6,14 @@ Rule 2: an alias hands on the value that it names, never a copy, and is paid for
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
+from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
 from jikko.values import Json
 
@@ -24,6 +26,9 @@ _HINTS: Final = (
     ("did not find expected key", "look for a wrong indentation or an unclosed quote just above"),
     ("did not find expected '-' indicator", "look for a wrong indentation just above"),
 )
+_NO_TEXT: Final = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""A character that YAML does not allow. Source: YAML 1.1, 5.1."""
+_MAX_DOUBTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,17 @@ class YamlProblem(Exception):
         self.column = column
 
 
-def parse(text: str, limits: LoadLimits) -> Json:
+def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None) -> Json:
     """The value that a YAML document stands for; ``None`` for an empty one.
+
+    Args:
+        doubts: Takes what can be read and is hardly meant: keys that a mapping has twice, of which the last one holds.
 
     Raises:
         YamlProblem: It is no YAML, or exceeds a limit.
     """
     try:
-        return _read(text, limits)
+        return _read(as_yaml(text), limits, [] if doubts is None else doubts)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"is no YAML: {error.problem or error.context}"
@@ -66,13 +74,18 @@ def parse(text: str, limits: LoadLimits) -> Json:
             what, hint, line=mark.line + 1 if mark else 0, column=mark.column + 1 if mark else 0
         ) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
-        what = f"has characters that YAML does not allow: {getattr(error, 'reason', error)}"
-        raise YamlProblem(what, "is it a text file?") from None
+        found = _NO_TEXT.search(text)
+        if found is None:
+            what = f"has characters that YAML does not allow: {getattr(error, 'reason', error)}"
+            raise YamlProblem(what, "is it a text file?") from None
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+        what = f"has the character {found[0]!a}, which YAML does not allow"
+        raise YamlProblem(what, "remove it; is it a text file?", line=line, column=column) from None
 
 
-def _read(text: str, limits: LoadLimits) -> Json:
+def _read(text: str, limits: LoadLimits, doubts: list[YamlProblem]) -> Json:
     loader = _LOADER(text)
-    builder = _Builder(limits)
+    builder = _Builder(limits, doubts)
     handlers: Mapping[type, Callable[[Any], None]] = {
         yaml.ScalarEvent: builder.scalar,
         yaml.AliasEvent: builder.alias,
@@ -114,9 +127,10 @@ class _Frame:
 class _Builder:
     """Builds the value from the events of the parser."""
 
-    def __init__(self, limits: LoadLimits) -> None:
+    def __init__(self, limits: LoadLimits, doubts: list[YamlProblem]) -> None:
         self.root: Json = None
         self._limits = limits
+        self._doubts = doubts
         self._documents = 0
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Json, int, int] | None] = {}
@@ -201,6 +215,9 @@ class _Builder:
         elif not frame.has_key:
             frame.key = value if value is MERGE else _as_key(value, event)
             frame.has_key = True
+            if frame.key in frame.value and len(self._doubts) < _MAX_DOUBTS:
+                hint = "the last one holds: remove the others"
+                self._doubts.append(_problem(event, f"the key {frame.key[:60]!r} is here a second time", hint))
         else:
             frame.has_key = False
             if frame.key is MERGE:

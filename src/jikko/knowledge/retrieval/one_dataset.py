@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jikko.errors import JikkoError
 from jikko.knowledge.metadata import in_order
@@ -12,7 +12,7 @@ from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
 from jikko.knowledge.retrieval.queries import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
-from jikko.knowledge.texts.words import asked_words, cutter, keywords
+from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
 from jikko.ports.knowledge import Conditions, FoundChild, Hit, SearchFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Reranker, RerankRequest
@@ -20,8 +20,10 @@ from jikko.ports.stores.knowledge.records import Dataset, Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
-_MAX_RANKED = 1_000
+_MAX_RANKED: Final = 1_000
 """Texts that are given to a reranking model at a time."""
+_LOOKED_AT: Final = 500
+"""Documents whose metadata are compared between two turns of the event loop: some milliseconds."""
 
 
 class Searched(NamedTuple):
@@ -73,7 +75,7 @@ class DatasetSearch:
             return await self._external.search(api, dataset, query.text, conditions, query.app_id)
         documents = await stores.segments.visible(dataset.id)
         if conditions is not None:
-            documents = [each for each in documents if meets(each.metadata, conditions)]
+            documents = await _that_meet(documents, conditions)
         searched = Searched(dataset, documents)
         if dataset.technique != "high_quality" or model.method == "keyword_search":
             return await self._by_keywords(stores, searched, query, model.top_k)
@@ -151,7 +153,7 @@ class DatasetSearch:
     async def _by_keywords(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
         cut = await asyncio.to_thread(cutter)
         found = await stores.segments.search_keywords(
-            searched.dataset.id, keywords(query.text, cut), _visible(searched.documents), k
+            searched.dataset.id, asked_keywords(query.text, cut), _visible(searched.documents), k
         )
         # How many keywords it has is no score.
         return await _candidates(stores, searched, [each._replace(score=0.0) for each in found])
@@ -186,6 +188,16 @@ class DatasetSearch:
             )
         ranked = [each._replace(score=scores.get(each.segment_id, 0.0)) for each in found]
         return await _candidates(stores, searched, ranked)
+
+
+async def _that_meet(documents: Sequence[Document], conditions: Conditions) -> list[Document]:
+    found: list[Document] = []
+    for start in range(0, len(documents), _LOOKED_AT):
+        if start:
+            # Others may have their turn.
+            await asyncio.sleep(0)
+        found += [each for each in documents[start : start + _LOOKED_AT] if meets(each.metadata, conditions)]
+    return found
 
 
 def _visible(documents: Sequence[Document]) -> list[Visible]:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Final, TypeAlias
 
 from jikko.knowledge.texts.stop_words import STOP_WORDS
@@ -21,6 +22,13 @@ CJK: Final = (
 """Han and kana, as a character class: scripts without blanks between words."""
 _TOKEN: Final = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])[^\W_])+(?:\.[0-9]+)?%?|[+#&._%-]{{2,}}")
 _CJK_RUN: Final = re.compile(f"[{CJK}]+")
+_HIRAGANA: Final = "\u3041-\u309f"
+_KATA: Final = "\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+_JAPANESE: Final = re.compile(f"[{_HIRAGANA}{_KATA}]")
+"""Characters that only Japanese is written with."""
+_MARKS: Final = "\u3005\u3006\u3007"
+"""Signs among Han: of repetition, of an end, and zero."""
+_SCRIPT: Final = re.compile(f"([{_HIRAGANA}]+)|([{_KATA}]+)|([^{_HIRAGANA}{_KATA}]+)")
 _KATAKANA: Final = re.compile("([\u30a1-\u30fa\u30fc\u31f0-\u31ff\uff66-\uff9f]{2,})")
 _CHARACTER: Final = re.compile(f"([{CJK}])")
 _PART: Final = re.compile(r"\w+")
@@ -62,9 +70,9 @@ def words(text: str, cut: Cut) -> Iterator[str]:
 def keywords(text: str, cut: Cut, most: int = MAX_KEYWORDS) -> list[str]:
     """The words that a text is found by: those that stand in it most often, of equal ones the first; and their parts.
 
-    One-character words and stop words are none. Case counts.
+    One-character words (but for those of Japanese) and stop words are none. Case counts.
     """
-    counts = Counter(each for each in words(text, cut) if len(each) > 1 and each.lower() not in STOP_WORDS)
+    counts = Counter(each for each in _candidates(text, cut) if each.lower() not in STOP_WORDS)
     picked: dict[str, None] = {}
     for word, _ in sorted(counts.items(), key=lambda each: -each[1])[:most]:
         picked[word] = None
@@ -72,6 +80,37 @@ def keywords(text: str, cut: Cut, most: int = MAX_KEYWORDS) -> list[str]:
         if len(parts) > 1:
             picked.update(dict.fromkeys(part for part in parts if len(part) > 1 and part.lower() not in STOP_WORDS))
     return list(picked)
+
+
+def asked_keywords(query: str, cut: Cut) -> list[str]:
+    """The keywords of a query, and its words of one Han character: Japanese texts are found by these, too."""
+    short = (each for each in words(query, cut) if len(each) == 1 and _CJK_RUN.match(each))
+    others = (each for each in short if not _JAPANESE.match(each) and each not in STOP_WORDS and each not in _MARKS)
+    return list(dict.fromkeys([*keywords(query, cut), *islice(others, MAX_KEYWORDS)]))
+
+
+def _candidates(text: str, cut: Cut) -> Iterator[str]:
+    for found in _TOKEN.findall(text):
+        if not _CJK_RUN.match(found):
+            parts: Iterable[str] = (found,)
+        elif _JAPANESE.search(found):
+            yield from _of_japanese(found, cut)
+            continue
+        else:
+            parts = cut(found)
+        yield from (part for part in parts if len(part) > 1)
+
+
+def _of_japanese(run: str, cut: Cut) -> Iterator[str]:
+    """Words of a run with kana in it. The dictionary knows Chinese alone: what it leaves as one Han character is a word
+    of Japanese; hiragana beside other characters is the end of a word, or says what it is to the next."""
+    for hiragana, katakana, han in _SCRIPT.findall(run):
+        if han:
+            yield from (part for part in cut(han) if part not in _MARKS)
+        elif len(katakana) > 1:
+            yield katakana
+        elif len(hiragana) > 1 and hiragana == run:
+            yield hiragana
 
 
 def for_full_text(text: str) -> str:

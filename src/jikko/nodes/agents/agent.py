@@ -12,6 +12,7 @@ from jikko.nodes.agents.masks import Masks
 from jikko.nodes.contract import AgentContext, NodeFailure, Result
 from jikko.nodes.model.memory import Memory, MemoryText
 from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.vision import all_media, files_in
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
     AgentModel,
@@ -22,7 +23,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Message
+from jikko.ports.models import Media, Message
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
@@ -138,6 +139,7 @@ class AgentNode:
         values: dict[str, Json] = {}
         models: dict[str, AgentModel] = {}
         tools: dict[str, tuple[AgentTool, ...]] = {}
+        pictures: list[Media] = []
         given = {parameter.name: parameter for parameter in self.parameters}
         for parameter in strategy.parameters:
             name = parameter.declared.name
@@ -152,6 +154,9 @@ class AgentNode:
                     tools[name] = await tools_of(
                         value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id
                     )  # fmt: skip
+                case "pictures":
+                    shown = [file for file in files_in(value) if file.get("type") == "image"]
+                    pictures += await all_media(ctx, shown, "low")
                 case _:
                     _give(values, parameter, value)
         run = ctx.run
@@ -160,6 +165,7 @@ class AgentNode:
             values=values,
             models=models,
             tools=tools,
+            pictures=tuple(pictures),
             app_id=run.app_id,
             run_id=run.run_id,
             end_user_id=run.end_user_id,

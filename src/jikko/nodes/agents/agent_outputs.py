@@ -91,7 +91,8 @@ class AgentOutputs:
             raise ToolFailure(f"it has more than {_MAX_LOGS} entries in its log")
         masked = self._masks.masked
         error = None if message.error is None else masked(message.error)
-        message = replace(message, error=error, data=masked(message.data), metadata=masked(message.metadata))
+        data, metadata = masked(message.data), masked(message.metadata)
+        message = replace(message, label=masked(message.label), error=error, data=data, metadata=metadata)
         self._logs[message.id] = message
         self._ctx.log(message)
 

@@ -152,6 +152,9 @@ def tool_name(entry: Mapping[str, Any]) -> ToolName:
 
 async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, app_id: str) -> AgentTool:
     name = tool_name(entry)
+    if not name.provider or not name.tool:
+        what = "an entry of the list of tools names no tool (provider_name and tool_name)"
+        raise NodeFailure(f"Failed to get tool runtime: {what}", kind="ToolRuntimeResolutionError")
     try:
         tool = tools.known(name, app_id=app_id) or await tools.find(name, app_id=app_id)
     except ToolNotFound as failure:

@@ -19,12 +19,14 @@ from jikko.nodes.agents.answers import (
 from jikko.nodes.contract import AgentContext
 from jikko.nodes.flow.usage import total
 from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.tool_bounds import ToolBounds
 from jikko.ports.agents import AgentLimits, LimitReached
 from jikko.ports.models import Chunk, Completion, ModelRequest
 from jikko.ports.tools import BlobMessage, Emit, FileMessage, ToolCall, ToolFailure, ToolMessage, ToolName
 from jikko.values import Json
 
-_MAX_MESSAGES: Final = 100_000
+_FAILED: Final = "failed"
+"""Where the log has what a tool said of its failure."""
 
 
 class NodeHost:
@@ -73,11 +75,18 @@ class NodeHost:
             self._calling += 1
             try:
                 messages, usage = await self._called(name, parameters)
+            except ToolFailure as failure:
+                # Also an answer: the model is told of it, and asked what now.
+                self._ctx.record_step("tool", digest, {_FAILED: str(failure)}, usage=failure.usage)
+                self.usage = total((self.usage, failure.usage)) if failure.usage is not None else self.usage
+                raise
             finally:
                 self._calling -= 1
             self._ctx.record_step(
                 "tool", digest, [kept_messages(messages), _usage_json(usage)], usage=usage
             )  # fmt: skip
+        elif isinstance(kept, dict):
+            raise ToolFailure(str(kept[_FAILED]))
         else:
             messages, usage = messages_of(kept[0]), _usage_of(kept[1])
         if usage is not None:
@@ -99,13 +108,10 @@ class NodeHost:
             elif parameter.default is not None:
                 given[parameter.name] = parameter.default
         messages: list[ToolMessage] = []
-        size = 0
+        bounds = ToolBounds(ctx.ports.limits)
 
         def take(message: ToolMessage) -> None:
-            nonlocal size
-            size += len(message.content) if isinstance(message, BlobMessage) else 0
-            if len(messages) >= _MAX_MESSAGES or size > ctx.ports.limits.max_tool_files:
-                raise ToolFailure("it said more than a tool may in one call")
+            bounds.take(message)
             messages.append(message)
 
         call = ToolCall(

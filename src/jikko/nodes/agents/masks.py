@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Self
 
 from jikko.nodes.contract import Context
+from jikko.nodes.spelled import names
 from jikko.values import Json, Selector
 
 NOT_KEPT: Final = "(names a secret that the node gave, and is not kept)"
@@ -47,9 +48,9 @@ class Masks:
             case str():
                 if value in self._rendered:
                     return self._rendered[value]
-                return NOT_KEPT if any(secret in value for secret in self._secrets) else value
+                return NOT_KEPT if names(value, self._secrets) else value
             case Mapping():
-                return {key: self.masked(each) for key, each in value.items()}
+                return {self.masked(key): self.masked(each) for key, each in value.items()}
             case list() | tuple():
                 return [self.masked(each) for each in value]
             case _:

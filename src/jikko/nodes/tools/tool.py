@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
-from urllib.parse import quote
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.spelled import names
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.given import GivenValues
 from jikko.nodes.tools.tool_outputs import ToolOutputs
@@ -179,13 +179,11 @@ class ToolNode:
         message = str(failure)
         if ctx.recorded is ctx.variables:
             return message
-        for selector in self.given.selectors():
-            value = ctx.variables.get(selector)
-            if not isinstance(value, str) or not value or value == ctx.recorded.get(selector):
-                continue
-            if any(spelled in message for spelled in (value, quote(value), quote(value, safe=""))):
-                return _SECRET_MESSAGE
-        return message
+        read = [(ctx.variables.get(selector), ctx.recorded.get(selector)) for selector in self.given.selectors()]
+        secrets = [used for used, shown in read if isinstance(used, str) and used != shown]
+        given = [(each.value(ctx.variables), each.value(ctx.recorded)) for each in self.given.parameters]
+        rendered = [used for used, shown in given if isinstance(used, str) and used != shown]
+        return _SECRET_MESSAGE if names(message, secrets, rendered) else message
 
 
 def _converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:

@@ -10,8 +10,8 @@ from typing import Final
 from uuid import uuid4
 
 from jikko.nodes.contract import Context
+from jikko.nodes.tools.tool_bounds import ToolBounds
 from jikko.ports.http import HttpFailure, OutgoingRequest
-from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.tools import (
     BlobMessage,
@@ -25,10 +25,8 @@ from jikko.ports.tools import (
     ToolMessage,
     VariableMessage,
 )
-from jikko.values import MAX_DEPTH, Json, encode_json, is_too_deep, type_of
+from jikko.values import Json, type_of
 
-MAX_MESSAGES: Final = 100_000
-"""What a tool may say in one call, in messages."""
 _TABLE: Final = mimetypes.MimeTypes()
 """Python's own table; the system's would make results differ between machines."""
 
@@ -38,13 +36,12 @@ class ToolOutputs:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._limits: ValueLimits = ctx.ports.limits
+        self._bounds = ToolBounds(ctx.ports.limits)
         self._texts: list[str] = []
         self._json: list[Json] = []
         self._files: list[BlobMessage | ImageMessage | FileMessage] = []
         self._variables: dict[str, Json] = {}
         self._streamed: dict[str, list[str]] = {}
-        self._messages = self._size = self._bytes = 0
         self._unshown: list[tuple[str, str]] = []
         self._showing: asyncio.Handle | None = None
 
@@ -54,30 +51,19 @@ class ToolOutputs:
         Raises:
             ToolFailure: The tool says more than it may.
         """
-        self._messages += 1
-        if self._messages > MAX_MESSAGES:
-            raise ToolFailure(f"it said more than {MAX_MESSAGES} things in one call")
+        self._bounds.take(message)
         match message:
             case TextMessage(text):
                 self._say(text)
             case LinkMessage(url):
                 self._say(f"Link: {url}\n")
             case JsonMessage(value):
-                self._spend_value(value)
                 # An object or a list that is empty says nothing.
                 if value or not isinstance(value, (dict, list)):
                     self._json.append(value)
             case VariableMessage(name, value, stream):
                 self._variable(name, value, stream=stream)
-            case BlobMessage(content):
-                self._bytes += len(content)
-                if self._bytes > self._limits.max_tool_files:
-                    raise ToolFailure(
-                        f"its files have more than {self._limits.max_tool_files} bytes (the limit is set by "
-                        "JIKKO_TOOL_MAX_FILES)"
-                    )
-                self._files.append(message)
-            case ImageMessage() | FileMessage():
+            case BlobMessage() | ImageMessage() | FileMessage():
                 self._files.append(message)
             case LogMessage():
                 pass
@@ -121,38 +107,18 @@ class ToolOutputs:
         self._ctx.say(*last)
 
     def _say(self, text: str) -> None:
-        self._spend(len(text))
         self._texts.append(text)
         self._show("text", text)
 
     def _variable(self, name: str, value: Json, *, stream: bool) -> None:
         if stream and isinstance(value, str):
-            self._spend(len(value))
             self._streamed.setdefault(name, []).append(value)
             self._show(name, value)
             return
-        self._spend_value(value)
         self._variables[name] = value
         if type_of(value) in ("file", "array[file]"):
             # As recorded: what is shown of it is the object, not a link to the file.
             self._show(name, _as_object(value))
-
-    def _spend_value(self, value: Json) -> None:
-        try:
-            encoded = encode_json(value)
-        except RecursionError:
-            encoded = b""
-        # To look is only worth it where there are enough brackets.
-        if not encoded or (encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH and is_too_deep(value)):
-            raise ToolFailure("it said something that is nested too deeply")
-        self._spend(len(encoded))
-
-    def _spend(self, size: int) -> None:
-        self._size += size
-        if self._size > self._limits.max_tool_text:
-            raise ToolFailure(
-                f"it said more than {self._limits.max_tool_text} characters (the limit is set by JIKKO_TOOL_MAX_TEXT)"
-            )
 
     async def _stored(self, message: BlobMessage | ImageMessage | FileMessage) -> Json | None:
         match message:
@@ -164,7 +130,7 @@ class ToolOutputs:
                 return await self._fetched(url)
 
     async def _fetched(self, url: str) -> Json | None:
-        limit = self._limits.max_http_file
+        limit = self._ctx.ports.limits.max_http_file
         try:
             answer = await self._ctx.ports.http.send(
                 OutgoingRequest(method="GET", url=url, max_bytes=limit, app_id=self._ctx.run.app_id)

@@ -15,6 +15,7 @@ from jikko.plugins.host.gate import Gate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
 from jikko.plugins.messages import to_plugin
 from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.process.wire import Stream
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Chunk, Message, ModelFailure, ModelRequest
@@ -30,6 +31,8 @@ _NEEDS: Final = {
     "storage": "storage",
     "upload_file": "",
 }
+_LINKS: Final = ("image", "image_link", "link", "file")
+"""Messages by which plugins hand files on."""
 _STORAGE: Final = 1 << 20
 """Bytes that a plugin may keep that does not say how much it wants."""
 _MAX_STORAGE_BYTES: Final = 100 << 20
@@ -79,6 +82,16 @@ class HostCalls:
         self._gate = gate
         self._config = config
         self._stack = stack
+        self._linked: dict[str, Mapping[str, Any]] = {}
+
+    def linked(self, said: Stream) -> Mapping[str, Any] | None:
+        """The file mapping, if a plugin hands on the link to a file that a tool made for it in this call.
+
+        The address is not asked for: it is that of this server, where the address policy lets nobody go.
+        """
+        if said.type not in _LINKS or said.meta is None:
+            return None
+        return self._linked.get(str(said.meta.get("tool_file_id")))
 
     def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
         """See ``Backwards``."""
@@ -221,7 +234,10 @@ class HostCalls:
         """A file that a tool made, as the SDK understands it: a link, with the id of the file beside."""
         kind = "image_link" if file.get("type") == "image" else "link"
         url = file.get("url") or file.get("remote_url") or ""
-        meta = {"tool_file_id": file.get("related_id") or file.get("id"), "mime_type": file.get("mime_type")}
+        file_id = str(file.get("related_id") or file.get("id") or "")
+        if file_id:
+            self._linked[file_id] = file
+        meta = {"tool_file_id": file_id or None, "mime_type": file.get("mime_type")}
         return {"type": kind, "message": {"text": str(url)}, "meta": meta}
 
     async def _kept(self, asked: dict[str, Any]) -> AsyncIterator[Any]:

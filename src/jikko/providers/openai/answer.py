@@ -20,8 +20,8 @@ class _Function(msgspec.Struct):
 
 
 class _ToolCall(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
+    index: int | str | None = None
+    id: str | int | None = None
     function: _Function | None = None
 
 
@@ -129,8 +129,15 @@ class AnswerReader:
         if arguments is not None and not isinstance(arguments, str):
             # Some servers send the object itself.
             arguments = msgspec.json.encode(arguments).decode()
-        index = position if call.index is None else call.index
-        self._progress.call(index, call.id or "", function.name or "", arguments or "")
+        # Numbers and ids are written as the other by some servers.
+        index = _number(call.index, position)
+        self._progress.call(index, "" if call.id is None else str(call.id), function.name or "", arguments or "")
+
+
+def _number(index: int | str | None, position: int) -> int:
+    if isinstance(index, str):
+        return int(index) if index.isdecimal() and len(index) < 10 else position
+    return position if index is None else index
 
 
 def _parts(content: Any) -> tuple[str, str]:

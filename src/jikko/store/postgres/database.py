@@ -1,7 +1,8 @@
 """Connections to one PostgreSQL database, of one event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,7 +31,11 @@ _BY_KEY: Final = {
 
 
 class Postgres:
-    """A pool of connections, opened when the first is needed."""
+    """A pool of connections, each opened when it is needed.
+
+    A database that goes away is waited for: what is asked meanwhile fails with ``StoreUnavailable`` after ten seconds
+    at most, and once the database is there again, what is asked then succeeds. Nothing has to be opened anew.
+    """
 
     def __init__(self, url: str) -> None:
         """Connects to nothing yet.
@@ -52,7 +57,6 @@ class Postgres:
         self._api = asyncpg
         self._url = url
         self._pool: Any = None
-        self._opening = asyncio.Lock()
         self._before_close: list[Callable[[], Awaitable[None]]] = []
 
     @property
@@ -71,26 +75,24 @@ class Postgres:
             StoreUnavailable: There is none to be had.
         """
         settings = _BY_KEY if by_key else {"jit": "off"}
-        return await self._guarded(
-            self._api.connect(self._url, timeout=_PATIENCE, command_timeout=_PATIENCE, server_settings=settings)
-        )
+        async with self._guard():
+            return await self._connected(
+                self._api.connect(self._url, timeout=_PATIENCE, command_timeout=_PATIENCE, server_settings=settings)
+            )
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
-        """All rows of a statement."""
-        pool = await self._pooled()
-        rows: list[Row] = await self._guarded(pool.fetch(sql, *values, timeout=_PATIENCE))
+        """All rows of a statement that only reads."""
+        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_PATIENCE))
         return rows
 
     async def search(self, sql: str, *values: Any) -> list[Row]:
         """``fetch`` for what may look at very many rows."""
-        pool = await self._pooled()
-        rows: list[Row] = await self._guarded(pool.fetch(sql, *values, timeout=_SEARCH_PATIENCE))
+        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_PATIENCE))
         return rows
 
     async def row(self, sql: str, *values: Any) -> Row | None:
-        """The first row of a statement."""
-        pool = await self._pooled()
-        return await self._guarded(pool.fetchrow(sql, *values, timeout=_PATIENCE))
+        """The first row of a statement that only reads."""
+        return await self._read(lambda connection: connection.fetchrow(sql, *values, timeout=_PATIENCE))
 
     async def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row."""
@@ -99,20 +101,14 @@ class Postgres:
 
     async def execute(self, sql: str, *values: Any) -> int:
         """Change rows, durably. Returns how many."""
-        pool = await self._pooled()
-        tag: str = await self._guarded(pool.execute(sql, *values, timeout=_PATIENCE))
+        async with self._connection() as connection:
+            tag: str = await connection.execute(sql, *values, timeout=_PATIENCE)
         return rows_of(tag)
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do some work in one transaction. What it raises is raised, and nothing was changed."""
-        pool = await self._pooled()
-
-        async def do() -> T:
-            async with pool.acquire() as connection, connection.transaction():
-                return await work(connection)
-
-        done: T = await self._guarded(do())
-        return done
+        async with self._connection() as connection, connection.transaction():
+            return await work(connection)
 
     def on_close(self, rest: Callable[[], Awaitable[None]]) -> None:
         """Have something done before the connections are closed: a store that has more to do."""
@@ -126,28 +122,62 @@ class Postgres:
         if pool is not None:
             await pool.close()
 
-    async def _pooled(self) -> Any:
-        if self._pool is None:
-            async with self._opening:
-                if self._pool is None:
-                    self._pool = await self._guarded(
-                        self._api.create_pool(
-                            self._url,
-                            min_size=1,
-                            max_size=_CONNECTIONS,
-                            timeout=_PATIENCE,
-                            reset=_leave_as_it_is,
-                            server_settings={"jit": "off"},
-                        )
-                    )
-        return self._pool
+    async def _read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+        """Read by any connection of the pool. A second time if the first has turned out to be lost: a database that was
+        restarted, or a firewall in between, does not say so before.
+        """
+        async with self._connection() as connection:
+            try:
+                return await read(connection)
+            except (self._api.PostgresError, self._api.InterfaceError, OSError):
+                if not connection.is_closed():
+                    raise
+        async with self._connection() as connection:
+            return await read(connection)
 
-    async def _guarded(self, work: Awaitable[Any]) -> Any:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool, for one piece of work.
+
+        Raises:
+            StoreUnavailable: There is none to be had, or it fails.
+        """
+        if self._pool is None:
+            self._pool = self._api.create_pool(
+                self._url,
+                min_size=0,
+                max_size=_CONNECTIONS,
+                timeout=_PATIENCE,
+                reset=_leave_as_it_is,
+                server_settings={"jit": "off"},
+            )
+        async with self._guard():
+            # Does nothing from the second time on.
+            await self._pool
+            async with asyncio.timeout(_PATIENCE):
+                connection = await self._connected(self._pool.acquire())
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection)
+
+    @staticmethod
+    async def _connected(connecting: Awaitable[Connection]) -> Connection:
+        """Raises:
+        InvalidSettings: The address has parts that mean nothing.
+        """
+        try:
+            return await connecting
+        except ValueError as error:
+            raise InvalidSettings(f"database_url cannot be used: {error}") from None
+
+    @asynccontextmanager
+    async def _guard(self) -> AsyncIterator[None]:
         """Raises:
         StoreUnavailable: For what the library raises, whose errors are of several families.
         """
         try:
-            return await work
+            yield
         except (
             self._api.PostgresError,
             self._api.InterfaceError,

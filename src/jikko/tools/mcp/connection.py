@@ -20,6 +20,7 @@ from mcp_types import (
     ListToolsResult,
     PaginatedRequestParams,
 )
+from pydantic import ValidationError
 
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
@@ -35,6 +36,10 @@ logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 logging.getLogger("client").setLevel(logging.CRITICAL + 1)
 
 _MAX_PAGES: Final = 50
+_MAX_QUOTED: Final = 2000
+"""Characters of a message of the server that a failure quotes."""
+_UNREADABLE: Final = "Failed to parse JSON response"
+"""What the library says of an answer that it cannot read; it goes on for many lines."""
 MAX_TOOLS: Final = 2000
 """Tools that a server may say that it has."""
 LIST_BYTES: Final = 2 << 20
@@ -86,7 +91,7 @@ async def connected(
     except* ToolFailure as group:
         raise _first(group) from None
     except* (MCPError, ProgramFailed, RuntimeError, ValueError, httpx2.HTTPError) as group:
-        raise ToolFailure(f"Failed to connect to MCP server: {_first(group)}") from None
+        raise ToolFailure(f"Failed to connect to MCP server: {_shown(_first(group))}") from None
 
 
 async def call(session: ClientSession, tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -116,6 +121,20 @@ async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
     raise ToolFailure(
         f"the server says that it has more than {MAX_TOOLS} tools; name those that are needed under known_tools:"
     )
+
+
+def _shown(error: BaseException) -> str:
+    """What went wrong: a server may say as much as it likes, and the library quotes what it cannot read."""
+    while not isinstance(error, ValidationError) and isinstance(error.__cause__, ValidationError):
+        error = error.__cause__
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"its answer is not as the protocol has it: {place[:200]}: {first['msg'][:200]}"
+    text = str(error)
+    if text.startswith(_UNREADABLE):
+        return "its answer is no message of the protocol"
+    return text[:_MAX_QUOTED]
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

@@ -3,13 +3,14 @@
 Source: Dify 1.15, spec/tools.md §5.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jikko.dsl.fields import Fields
 from jikko.ports.tools import ToolParameter
 from jikko.tools.config import McpTool
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 _TYPES: Final = {"integer": "number", "float": "number", "number": "number", "boolean": "boolean"}
 _KEPT: Final = ("array", "object")
@@ -38,14 +39,27 @@ def _parameters(schema: Fields) -> tuple[ToolParameter, ...]:
     properties = schema.mapping("properties").raw
     required = set(map(str, schema.items("required")))
     return tuple(
-        ToolParameter(
-            name=str(name),
-            type=_type(described if isinstance(described, Mapping) else {}),
-            required=str(name) in required,
-            description=_description(described),
-        )
+        _parameter(str(name), described if isinstance(described, Mapping) else {}, required=str(name) in required)
         for name, described in properties.items()
     )
+
+
+def _parameter(name: str, schema: Mapping[str, Any], *, required: bool) -> ToolParameter:
+    kind = _type(schema)
+    return ToolParameter(
+        name=name,
+        type=kind,
+        required=required,
+        description=_description(schema),
+        schema=schema if kind in _KEPT and _stands_alone(schema) else None,
+    )
+
+
+def _stands_alone(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema says all by itself: what it refers to would stay behind."""
+    if is_too_deep(schema) or not isinstance(schema.get("type"), str):
+        return False
+    return '"$ref"' not in json.dumps(schema, default=str)
 
 
 def _type(schema: Mapping[str, Any]) -> str:

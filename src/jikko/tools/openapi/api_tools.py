@@ -36,7 +36,7 @@ class ApiTools:
         self._http = http
         self._files = files
         self._max_bytes = max_bytes
-        self._seconds = seconds
+        self._timeouts = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=seconds)
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``."""
@@ -72,7 +72,7 @@ class ApiTools:
             params=(*auth.params(), *prepared.params),
             headers=_with_auth(prepared.headers, auth),
             body=prepared.body,
-            timeouts=Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=self._seconds),
+            timeouts=self._timeouts,
             max_bytes=self._max_bytes,
             secret_headers=frozenset({auth.name.lower()}) if auth.type == "api_key_header" else frozenset(),
             app_id=call.app_id,
@@ -137,8 +137,9 @@ class ApiTools:
         return FileContent(name, content, str(file.get("mime_type") or "application/octet-stream"))
 
     async def _fetched(self, url: str, name: str, call: ToolCall) -> bytes:
-        limits = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=self._seconds)
-        request = OutgoingRequest(method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=limits)
+        request = OutgoingRequest(
+            method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=self._timeouts
+        )
         try:
             answer = await self._http.send(request)
         except HttpFailure as failure:
@@ -151,6 +152,8 @@ class ApiTools:
 def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
     """The headers with that of the key, which no parameter can replace."""
     own = auth.headers()
+    if not headers:
+        return own
     names = {name.lower() for name, _ in own}
     kept = tuple((name, value) for name, value in headers if name.lower() not in names)
     for name, value in kept:

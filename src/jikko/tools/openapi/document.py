@@ -21,6 +21,8 @@ METHODS: Final = ("get", "post", "put", "delete", "patch", "head", "options", "t
 PLACES: Final = ("path", "query", "header", "cookie")
 _LIMITS: Final = LoadLimits(max_bytes=4 << 20, max_values=500_000)
 _MAX_OPERATIONS: Final = 2000
+MAX_URL: Final = 65_536
+"""Characters of an address: what stands in it for a name may hold further names, and so double again and again."""
 _MAX_DESCRIPTION: Final = 1000
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _NUMBERS: Final = ("integer", "number")
@@ -123,7 +125,11 @@ class _Reader:
             return ""
         variables = server.mapping("variables")
         for name in variables.raw:
-            url = url.replace(f"{{{name}}}", variables.mapping(name).text("default"))
+            filled = filled_in(url, str(name), variables.mapping(name).text("default"))
+            if filled is None:
+                server.problem("url", f"has more than {MAX_URL} characters with its variables")
+                return ""
+            url = filled
         if not url.startswith(("http://", "https://")):
             server.problem("url", f"is {shown(url)}", "expected http://… or https://…")
         return url
@@ -195,6 +201,14 @@ class _Reader:
             fields.problem("$ref", f"is {shown(reference)}, which leads to nothing")
             value = {}
         return Fields(fields.where, value, fields.problems)
+
+
+def filled_in(url: str, name: str, text: str) -> str | None:
+    """An address with a text in place of each ``{name}``; ``None`` if it would be longer than any address."""
+    placeholder = f"{{{name}}}"
+    if len(url) + url.count(placeholder) * len(text) > MAX_URL:
+        return None
+    return url.replace(placeholder, text)
 
 
 def _parameter(

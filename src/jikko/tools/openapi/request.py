@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
-from jikko.tools.openapi.document import Body, Operation
+from jikko.tools.openapi.document import MAX_URL, Body, Operation, filled_in
 from jikko.tools.openapi.property import converted_property
 from jikko.values import Json
 
@@ -59,7 +59,10 @@ def prepare(operation: Operation, values: Mapping[str, Json], files: Mapping[str
         match parameter.place:
             case "path":
                 # Not encoded: a quirk of Dify.
-                url = url.replace(f"{{{parameter.name}}}", _text(value))
+                filled = filled_in(url, parameter.name, _text(value))
+                if filled is None:
+                    raise ToolFailure(f"the address has more than {MAX_URL} characters", reported=False)
+                url = filled
             case "query":
                 params += _query(parameter.name, value)
             case "header":

@@ -144,17 +144,16 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
     headers = {REPEATED: "true"} if begun.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
-    headers = {**headers, "Location": location_of(request, run)}
     if mode == "async":
         await run.committed(1)
-        return Response(dify_events.encode(await _accepted(request.api, run)), 202, headers)
+        return Response(dify_events.encode(await _accepted(request.api, run)), 202, _located(headers, request, run))
     try:
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the question was accepted, and a client that asks again has it answered twice.
         identity = run.record.identity
-        return refusal(Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id), headers)
-    del headers["Location"]
+        error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
+        return refusal(error, _located(headers, request, run))
     fold = await fold_of(request.api, run)
     if not isinstance(end, RunFinished):
         forms = forms_of(run.record, await request.api.runs.control.events(run.record))
@@ -163,6 +162,10 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
     if end.status == "failed":
         return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400), headers)
     return Response(dify_events.encode(turn_events.answer_body(run.record, fold)), headers=headers)
+
+
+def _located(headers: dict[str, str], request: Request, run: Started) -> dict[str, str]:
+    return {**headers, "Location": location_of(request, run)}
 
 
 def _replied(message: Message, mode: Mode) -> Answer:

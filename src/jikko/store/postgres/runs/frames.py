@@ -31,7 +31,11 @@ async def framed(events: bytes) -> bytes:
 
 
 def _framed(events: bytes) -> bytes:
-    piece = compress(events)
+    return frame_of(compress(events))
+
+
+def frame_of(piece: bytes) -> bytes:
+    """The frame of what ``compress`` has made."""
     return _LENGTH.pack(len(piece)) + piece
 
 

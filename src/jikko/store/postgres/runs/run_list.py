@@ -12,10 +12,10 @@ from jikko.store.run_statuses import STATUS_NUMBERS
 _KEYWORD_CHARACTERS: Final = 30
 # `lower` with the collation "C" changes letters of ASCII alone.
 _HAS_KEYWORD: Final = """(
-  position(${0}::text IN lower(inputs COLLATE "C")) > 0
-  OR position(${0}::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
-  OR position(${0}::text IN lower(session COLLATE "C")) > 0
-  OR run_id = ${1}::bytea)"""
+  position({}::text IN lower(inputs COLLATE "C")) > 0
+  OR position({}::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
+  OR position({}::text IN lower(session COLLATE "C")) > 0
+  OR run_id = {}::bytea)"""
 
 
 class Listing:
@@ -39,9 +39,10 @@ class Listing:
         if query.user is not None:
             self._add("session = ${}", text(query.user))
         if query.keyword:
-            wanted = storable(query.keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
-            self.values += [wanted, _run_id(query.keyword)]
-            self._conditions.append(_HAS_KEYWORD.format(len(self.values) - 1, len(self.values)))
+            condition, values = has_keyword(query.keyword)
+            first = len(self.values) + 1
+            self.values += values
+            self._conditions.append(condition.format(*(f"${first + number}" for number in range(len(values)))))
 
     @property
     def count(self) -> str:
@@ -64,6 +65,12 @@ class Listing:
     def _add(self, condition: str, value: Any) -> None:
         self.values.append(value)
         self._conditions.append(condition.format(len(self.values)))
+
+
+def has_keyword(keyword: str) -> tuple[str, tuple[Any, ...]]:
+    """Whether a run has a keyword: a condition with ``{}`` for each value, and the values."""
+    wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
+    return _HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword))
 
 
 def _run_id(keyword: str) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from jikko.errors import JikkoError
 from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
 
 _MOST: Final = 256
@@ -47,21 +48,34 @@ class Together:
         await asyncio.sleep(0)
         while self._waiting:
             now, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-            connection = None
             try:
-                connection = self._free.pop() if self._free else await self._database.connect(by_key=True)
-                found = {row[0]: row for row in await self._asked(connection, [question for question, _ in now])}
+                rows = await self._answers([question for question, _ in now])
             except Exception as error:
-                if connection is not None:
-                    connection.terminate()
+                failure = error if isinstance(error, JikkoError) else unavailable(error)
                 for _, answer in now:
                     if not answer.done():
-                        answer.set_exception(unavailable(error))
+                        answer.set_exception(failure)
                 continue
-            self._free.append(connection)
+            found = {row[0]: row for row in rows}
             for number, (_, answer) in enumerate(now, 1):
                 if not answer.done():
                     answer.set_result(found.get(number))
+
+    async def _answers(self, questions: list[tuple[Any, ...]]) -> list[Row]:
+        """The rows of a query, asked again by a new connection if a kept one has turned out to be lost."""
+        while True:
+            was_kept = bool(self._free)
+            connection = self._free.pop() if was_kept else await self._database.connect(by_key=True)
+            try:
+                rows = await self._asked(connection, questions)
+            except BaseException:
+                is_lost = connection.is_closed()
+                connection.terminate()
+                if not (was_kept and is_lost):
+                    raise
+            else:
+                self._free.append(connection)
+                return rows
 
     async def _asked(self, connection: Connection, questions: list[tuple[Any, ...]]) -> list[Row]:
         if len(questions) == 1:

@@ -16,6 +16,12 @@ INSERT INTO conversations (
   conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
 ) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+# The run is there by then: its row knows the numbers of app and end user.
+_ADD_CONVERSATION_OF_RUN: Final = """
+INSERT INTO conversations (
+  conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
+) SELECT ?, app, end_user, 1, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ? ON CONFLICT DO NOTHING
+"""
 _FIND_CONVERSATION: Final = "SELECT key FROM conversations WHERE conversation_id = ?"
 _ADD_MESSAGE: Final = """
 INSERT INTO messages (
@@ -48,9 +54,15 @@ def add_turn(
     new: Conversation | None,
     variables: Iterable[ConversationVariable],
     connection: sqlite3.Connection,
+    *,
+    run_id: StoredId | None = None,
 ) -> None:
-    """Keep a turn. See ``TurnBegan``."""
-    conversation = None if new is None else _add_conversation(new, message.created_at, connection)
+    """Keep a turn. See ``TurnBegan``.
+
+    Args:
+        run_id: The run that answers it, if that has a row by now.
+    """
+    conversation = None if new is None else _add_conversation(new, message.created_at, run_id, connection)
     is_new = conversation is not None
     if conversation is None:
         found = connection.execute(_FIND_CONVERSATION, (stored_id(message.conversation_id),)).fetchone()
@@ -61,7 +73,7 @@ def add_turn(
     values: Sequence[Any] = (
         stored_id(message.id),
         conversation,
-        None if message.run_id is None else stored_id(message.run_id),
+        run_id or (None if message.run_id is None else stored_id(message.run_id)),
         status,
         message.created_at,
         storable(message.query),
@@ -83,24 +95,24 @@ def add_turn(
         _add_variable(conversation, variable, connection)
 
 
-def _add_conversation(new: Conversation, at: float, connection: sqlite3.Connection) -> int | None:
+def _add_conversation(
+    new: Conversation, at: float, run_id: StoredId | None, connection: sqlite3.Connection
+) -> int | None:
     """Add a conversation with its first turn. Returns its number; ``None`` if it was there."""
-    app = names().key(connection, (storable(new.app_id),))
-    end_user = end_users().key(connection, (app, storable(new.user), stored_id(new.end_user_id)))
-    cursor = connection.execute(
-        _ADD_CONVERSATION,
-        (
-            stored_id(new.id),
-            app,
-            end_user,
-            new.title_due,
-            new.created_at,
-            max(new.updated_at, at),
-            storable(new.name),
-            storable(new.introduction),
-            json_text(new.inputs),
-        ),
+    values = (
+        new.title_due,
+        new.created_at,
+        max(new.updated_at, at),
+        storable(new.name),
+        storable(new.introduction),
+        json_text(new.inputs),
     )
+    if run_id is not None:
+        cursor = connection.execute(_ADD_CONVERSATION_OF_RUN, (stored_id(new.id), *values, run_id))
+    else:
+        app = names().key(connection, (storable(new.app_id),))
+        end_user = end_users().key(connection, (app, storable(new.user), stored_id(new.end_user_id)))
+        cursor = connection.execute(_ADD_CONVERSATION, (stored_id(new.id), app, end_user, *values))
     return cursor.lastrowid if cursor.rowcount else None
 
 
@@ -122,7 +134,7 @@ def _add_variable(conversation: int, variable: ConversationVariable, connection:
 
 def turn_began(began: TurnBegan, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnBegan``."""
-    add_turn(began.message, began.new, began.variables, connection)
+    add_turn(began.message, began.new, began.variables, connection, run_id=run_id)
 
 
 def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:

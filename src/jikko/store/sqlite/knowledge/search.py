@@ -10,9 +10,9 @@ from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.knowledge.nodes import scope_of
-from jikko.store.sqlite.knowledge.rows import DOCUMENTS
 from jikko.store.sqlite.knowledge.segments import SqliteSegments
 from jikko.store.sqlite.knowledge.vectors import VectorCache, similarities
+from jikko.store.sqlite.knowledge.visible import VisibleDocuments
 
 _NODE: Final = """
 SELECT node.document_id, node.version, node.segment_id, node.child_id, segment.position, node.vector
@@ -28,7 +28,6 @@ FROM posting JOIN segment ON segment.key = posting.segment
 WHERE posting.dataset_id = ? AND posting.keyword IN ({}) AND segment.enabled AND segment.status = 'completed'
 GROUP BY segment.key ORDER BY count(*) DESC
 """
-_VISIBLE: Final = "WHERE dataset_id = ? AND version > 0 AND enabled AND NOT archived ORDER BY position"
 
 
 class SqliteSegmentStore(SqliteSegments):
@@ -37,10 +36,10 @@ class SqliteSegmentStore(SqliteSegments):
     def __init__(self, database: Database, vectors: VectorCache) -> None:
         super().__init__(database)
         self._vectors = vectors
+        self._visible = VisibleDocuments()
 
     async def visible(self, dataset_id: str) -> list[Document]:
-        values = (stored_id(dataset_id),)
-        return await self._database.read(lambda connection: DOCUMENTS.all(connection, _VISIBLE, values))
+        return await self._database.read(lambda connection: self._visible.of(connection, stored_id(dataset_id)))
 
     async def search_vectors(
         self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
@@ -85,6 +84,21 @@ class SqliteSegmentStore(SqliteSegments):
         return await self._database.search(partial(_search_keywords, query, values, documents, k))
 
 
+class _Places:
+    """Where documents stand among those that are searched, by what rows say of theirs."""
+
+    def __init__(self, documents: Iterable[tuple[str, int]]) -> None:
+        """Args:
+        documents: Their ids, and the version of each that is searched.
+        """
+        self._places = {document_id: (place, version) for place, (document_id, version) in enumerate(documents)}
+
+    def of(self, document_id: StoredId, version: int) -> int | None:
+        """The place of the document of a row; ``None``: this version of it is not searched."""
+        found = self._places.get(id_text(document_id))
+        return found[0] if found is not None and found[1] == version else None
+
+
 def _search_vectors(
     cache: VectorCache,
     dataset_id: StoredId,
@@ -93,27 +107,27 @@ def _search_vectors(
     k: int,
     connection: sqlite3.Connection,
 ) -> list[Found]:
-    places = {stored_id(each.document_id): (place, each.index_version) for place, each in enumerate(documents)}
     candidates = cache.nearest(connection, dataset_id, vector, documents, k)
     found = ((each, connection.execute(_NODE, (each,)).fetchone()) for each in candidates)
+    places = _Places((each.document_id, each.index_version) for each in documents)
     rows = [
-        (key, row)
+        (place, key, row)
         for key, row in found
-        if row is not None and row[0] in places and places[row[0]][1] == row[1] and 2 * len(row[5]) == len(vector)
+        if row is not None and (place := places.of(row[0], row[1])) is not None and 2 * len(row[5]) == len(vector)
     ]
-    scores = similarities(vector, [row[5] for _, row in rows])
-    scored = [(-score, places[row[0]][0], row[4], key, row) for score, (key, row) in zip(scores, rows, strict=True)]
+    scores = similarities(vector, [row[5] for _, _, row in rows])
+    scored = [(-score, place, row[4], key, row) for score, (place, key, row) in zip(scores, rows, strict=True)]
     return [_found(row, -score) for score, _, _, _, row in sorted(scored, key=lambda each: each[:4])][:k]
 
 
 def _search_words(match: str, documents: Sequence[Visible], k: int, connection: sqlite3.Connection) -> list[Found]:
-    places = {stored_id(each.document_id): (place, each.index_version) for place, each in enumerate(documents)}
+    places = _Places((each.document_id, each.index_version) for each in documents)
 
     def scored() -> Iterator[tuple[Any, ...]]:
         for key, rank in connection.execute(_WORDS, (match,)):
             row = connection.execute(_NODE, (key,)).fetchone()
-            if row is not None and row[0] in places and places[row[0]][1] == row[1]:
-                yield (rank, places[row[0]][0], row[4], key, row)
+            if row is not None and (place := places.of(row[0], row[1])) is not None:
+                yield (rank, place, row[4], key, row)
 
     # bm25 is below 0, and lower for what fits better; the smaller the database, the nearer to 0.
     return [_found(row, -rank) for rank, _, _, _, row in _best(scored(), k)]
@@ -122,11 +136,11 @@ def _search_words(match: str, documents: Sequence[Visible], k: int, connection: 
 def _search_keywords(
     query: str, values: Any, documents: Sequence[Visible], k: int, connection: sqlite3.Connection
 ) -> list[Found]:
-    places = {stored_id(each.document_id): (place, each.version) for place, each in enumerate(documents)}
+    places = _Places((each.document_id, each.version) for each in documents)
     scored = (
-        (-count, places[document_id][0], position, segment_id)
+        (-count, place, position, segment_id)
         for document_id, version, segment_id, position, count in connection.execute(query, values)
-        if document_id in places and places[document_id][1] == version
+        if (place := places.of(document_id, version)) is not None
     )
     return [Found(id_text(each[3]), None, float(-each[0])) for each in _best(scored, k)]
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from jikko.errors import InvalidParam, JikkoError
 from jikko.extras import how_to_install
 from jikko.ports.stores.knowledge.segment_store import Visible
-from jikko.store.identifiers import StoredId, stored_id
+from jikko.store.identifiers import StoredId, id_text
 
 Array: TypeAlias = Any
 """One of numpy, which is imported when the first vector is searched."""
@@ -24,12 +24,13 @@ _ADDED: Final = """
 SELECT key, document_id, version, vector FROM node INDEXED BY node_of_dataset WHERE dataset_id = ? AND key > ?
 ORDER BY key
 """
+_COUNT_ADDED: Final = "SELECT count(*) FROM node INDEXED BY node_of_dataset WHERE dataset_id = ? AND key > ?"
 _KEYS: Final = "SELECT key FROM node INDEXED BY node_of_dataset WHERE dataset_id = ?"
 _DISABLED: Final = """
 SELECT node.key FROM segment INDEXED BY segment_disabled JOIN node ON node.segment_id = segment.id
 WHERE segment.dataset_id = ? AND segment.enabled = 0
 """
-_ROWS: Final = 2048
+_ROWS: Final = 512
 """Rows that are read at a time."""
 
 
@@ -102,8 +103,7 @@ class VectorCache:
         while self.size > self._budget and len(self._matrices) > 1:
             self._matrices.popitem(last=False)
         disabled = [row[0] for row in connection.execute(_DISABLED, (dataset_id,))]
-        wanted = {stored_id(each.document_id): each.index_version for each in documents}
-        return matrix.nearest(vector, wanted, disabled, max(_RESCORED, 2 * k))
+        return matrix.nearest(vector, documents, disabled, max(_RESCORED, 2 * k))
 
 
 class _Matrix:
@@ -119,8 +119,10 @@ class _Matrix:
         self._documents: Array = np.empty(0, dtype=np.int32)
         """Of each row, the number of its document in ``_numbers``."""
         self._versions: Array = np.empty(0, dtype=np.int32)
-        self._numbers: dict[StoredId, int] = {}
-        self._others: dict[tuple[StoredId, int], int] = {}
+        self._numbers: dict[str, int] = {}
+        self._stored: dict[StoredId, int] = {}
+        """The same by what rows hold of the id."""
+        self._others: dict[tuple[str, int], int] = {}
         """By document and version, the numbers of vectors that have another length."""
         self._last = 0
         self._removals = -1
@@ -142,31 +144,51 @@ class _Matrix:
                 self._rows, self._keys = self._rows[kept], self._keys[kept]
                 self._documents, self._versions = self._documents[kept], self._versions[kept]
         self._removals = removals
-        parts: list[tuple[Any, Any, Any, Any]] = []
+        added: int = connection.execute(_COUNT_ADDED, (dataset_id, self._last)).fetchone()[0]
+        if not added:
+            return
+        # All in their place at once: pieces that are put together in the end would take as much memory again.
+        at = len(self._keys)
+        self._resize(at + added)
         for batch in _batches(connection.execute(_ADDED, (dataset_id, self._last))):
             self._last = batch[-1][0]
             fitting = [row for row in batch if len(row[3]) == 2 * self._dimensions]
             for row in batch:
                 if row[3] and len(row[3]) != 2 * self._dimensions:
-                    self._others[row[1], row[2]] = len(row[3]) // 2
+                    self._others[id_text(row[1]), row[2]] = len(row[3]) // 2
             if fitting:
-                parts.append(self._part(fitting))
-        if parts:
-            self._rows = np.concatenate([self._rows, *(part[0] for part in parts)])
-            self._keys = np.concatenate([self._keys, *(part[1] for part in parts)])
-            self._documents = np.concatenate([self._documents, *(part[2] for part in parts)])
-            self._versions = np.concatenate([self._versions, *(part[3] for part in parts)])
+                self._put(at, fitting)
+                at += len(fitting)
+        if at < len(self._keys):
+            self._resize(at)
 
-    def _part(self, rows: list[Any]) -> tuple[Any, Any, Any, Any]:
+    def _resize(self, length: int) -> None:
+        """Have so many rows: those that there are, as far as they fit."""
         np = self._np
+        kept = min(length, len(self._keys))
+
+        def resized(array: Array) -> Array:
+            found = np.empty((length, *array.shape[1:]), dtype=array.dtype)
+            found[:kept] = array[:kept]
+            return found
+
+        self._rows, self._keys = resized(self._rows), resized(self._keys)
+        self._documents, self._versions = resized(self._documents), resized(self._versions)
+
+    def _put(self, at: int, rows: list[Any]) -> None:
+        """Fill rows in, from a place on."""
+        np, end = self._np, at + len(rows)
         vectors = np.frombuffer(b"".join(row[3] for row in rows), dtype="<f2").reshape(len(rows), self._dimensions)
-        numbers = self._numbers
-        return (
-            self._in_bits(vectors),
-            np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)),
-            np.fromiter((numbers.setdefault(row[1], len(numbers)) for row in rows), dtype=np.int32, count=len(rows)),
-            np.fromiter((row[2] for row in rows), dtype=np.int32, count=len(rows)),
-        )
+        self._rows[at:end] = self._in_bits(vectors)
+        self._keys[at:end] = [row[0] for row in rows]
+        self._documents[at:end] = [self._number(row[1]) for row in rows]
+        self._versions[at:end] = [row[2] for row in rows]
+
+    def _number(self, document_id: StoredId) -> int:
+        number = self._stored.setdefault(document_id, len(self._stored))
+        if number == len(self._numbers):
+            self._numbers[id_text(document_id)] = number
+        return number
 
     def _in_bits(self, vectors: Array) -> Array:
         np = self._np
@@ -177,19 +199,19 @@ class _Matrix:
         largest = np.abs(wide).max(axis=1, keepdims=True)
         return np.rint(wide * (127.0 / np.where(largest > 0, largest, 1.0))).astype(np.int8)
 
-    def nearest(self, vector: bytes, wanted: dict[StoredId, int], disabled: list[int], count: int) -> list[int]:
-        """Keys of the nodes of some documents (by id: the version) that are nearest, best first."""
-        np = self._np
-        versions = np.full(len(self._numbers) + 1, -1, dtype=np.int32)
-        for document_id, version in wanted.items():
-            if (number := self._numbers.get(document_id)) is not None:
-                versions[number] = version
-        visible = versions[self._documents] == self._versions
+    def nearest(self, vector: bytes, documents: Sequence[Visible], disabled: list[int], count: int) -> list[int]:
+        """Keys of the nodes of some documents that are nearest, best first."""
+        np, numbers = self._np, self._numbers
+        versions = [-1] * (len(numbers) + 1)
+        for each in documents:
+            # The last place is that of no row.
+            versions[numbers.get(each.document_id, -1)] = each.index_version
+        visible = np.array(versions, dtype=np.int32)[self._documents] == self._versions
         if disabled:
             visible &= ~np.isin(self._keys, np.array(disabled, dtype=np.int64))
         shown = int(visible.sum())
         if not shown:
-            self._check_lengths(wanted)
+            self._check_lengths(documents)
             return []
         asked = np.frombuffer(vector, dtype=np.float32).reshape(1, -1)
         hidden = len(visible) - shown
@@ -210,7 +232,8 @@ class _Matrix:
         best = np.argpartition(-scores, count - 1)[:count]
         return list(best[np.argsort(-scores[best], kind="stable")])
 
-    def _check_lengths(self, wanted: dict[StoredId, int]) -> None:
+    def _check_lengths(self, documents: Sequence[Visible]) -> None:
+        wanted = {each.document_id: each.index_version for each in documents}
         for (document_id, version), length in self._others.items():
             if wanted.get(document_id) == version:
                 raise InvalidParam(

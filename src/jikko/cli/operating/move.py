@@ -1,0 +1,67 @@
+"""``jikko move``: the record of a data folder goes to PostgreSQL, its files to a bucket."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import json_option, run_async, settings_of
+
+_SHOWN = ("apps", "runs", "conversations", "files")
+
+
+@click.command(short_help="Move a data folder's record to PostgreSQL.")
+@click.option(
+    "--from",
+    "home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="JIKKO_HOME",
+    show_envvar=True,
+    help="The data folder.  [default: ~/.jikko]",
+)
+@click.option(
+    "--to",
+    "url",
+    metavar="URL",
+    envvar="JIKKO_DATABASE_URL",
+    show_envvar=True,
+    help="The database, with nothing in it: postgresql://USER@HOST/DATABASE.",
+)
+@click.option("--files-to", "files_url", metavar="URL", default="", help="A bucket for the files, as JIKKO_FILES_URL.")
+@json_option
+def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> None:
+    """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
+
+    All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
+    call-backs, tokens of the console, and what plugins keep. Runs that are under way or paused go on once it is served.
+    Datasets, installed plugins and the keys of the server stay in the data folder, which is served from then on with
+    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own database is kept as jikko.db.moved.
+    """
+    run_async(_move(settings_of(home=home), url, files_url, as_json))
+
+
+async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -> None:
+    from jikko.assemble.postgres import move_to_postgres
+    from jikko.cluster.data_folder_lock import sole_owner
+
+    if not url:
+        raise click.UsageError(
+            "There is no database to move to: give --to postgresql://USER@HOST/DATABASE, or set JIKKO_DATABASE_URL."
+        )
+    with sole_owner(settings.home, doing="jikko move", patience=0.5):
+        address, moved = await move_to_postgres(settings, url, files_url, _report)
+    if as_json:
+        click.echo(json.dumps({"home": str(settings.home), "database": address, "rows": moved}))
+        return
+    runs = moved["runs"] + moved["open_runs"]
+    counts = ", ".join(f"{count:,} {name}" for name, count in (moved | {"runs": runs}).items() if name in _SHOWN)
+    files = " and JIKKO_FILES_URL" if files_url else ""
+    click.echo(f"Moved to {address}: {counts}.")
+    click.echo(f"Serve {settings.home} with JIKKO_DATABASE_URL{files} set; what it had is kept as jikko.db.moved.")
+
+
+def _report(what: str, count: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[2K{count:,} {what} …\r", nl=False, err=True)

@@ -1,0 +1,289 @@
+"""Making a backup in a bucket: what changed since the one before it is written, read again, and listed."""
+
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from jikko.errors import StoreUnavailable
+from jikko.maintenance.backup import CONTENTS, Backups
+from jikko.maintenance.backup_manifest import MARK, read_manifest
+from jikko.maintenance.backup_target import NotABackup
+from jikko.maintenance.folder_copy import remove
+from jikko.maintenance.in_bucket.layout import (
+    BLOCK,
+    BLOCKS,
+    DIGEST,
+    StoredBackup,
+    StoredFile,
+    block_path,
+    digest_of,
+    name_at,
+    names,
+    newest,
+    path_of,
+    read_backup,
+)
+from jikko.ports.clock import Clock
+from jikko.ports.stores.object_store import ObjectStore
+
+_STAGING: Final = "to-bucket-"
+"""How the folder in the data folder begins that the databases are copied to on their way."""
+_FILES: Final = 4
+"""Files that are read at the same time."""
+_BLOCKS: Final = 4
+"""Blocks of one file that are in memory at the same time."""
+_ABANDONED_SECONDS: Final = 24 * 3600.0
+"""Seconds after which a block that no backup has is of none that is still being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeInBucket:
+    """What a backup came to."""
+
+    name: str
+    database_bytes: int
+    """Of the database of apps and runs."""
+    new_files: int
+    """Contents of files that the backup before it did not have."""
+    new_bytes: int
+    """That were written: all else was there."""
+
+
+class BucketBackups:
+    """Makes backups of one data folder in a bucket; a ``BackupPlace``."""
+
+    def __init__(self, backups: Backups, objects: ObjectStore, *, clock: Clock, keep: int = 0) -> None:
+        """Args:
+        backups: What copies the data folder.
+        keep: How many ``add`` keeps; 0: all.
+        """
+        self._backups = backups
+        self._objects = objects
+        self._clock = clock
+        self._keep = keep
+
+    @property
+    def where(self) -> str:
+        """The bucket."""
+        return self._objects.name
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """What settings name and that is in no backup."""
+        return self._backups.elsewhere
+
+    def newest_time(self) -> float:
+        """When the newest backup was made, in seconds since the Unix epoch; 0: there is none. Blocks.
+
+        Raises:
+            StoreUnavailable: The bucket cannot be read.
+        """
+        found = newest(self._objects)
+        return found[1].manifest.at if found else 0.0
+
+    def make(self) -> MadeInBucket:
+        """Make a backup. Blocks.
+
+        Raises:
+            NotABackup: The bucket has backups of another data folder; nothing was written.
+            StoreUnavailable: The data folder has no database, or a damaged one, or the bucket cannot be used.
+            InvalidSettings, OSError: The data folder has no room for a copy of the databases.
+        """
+        before = newest(self._objects)
+        source_id = self._source_id()
+        if before is not None and before[1].manifest.backup_of != source_id:
+            raise NotABackup(
+                f"{self.where} has backups of another data folder; nothing was written. Name another folder of it."
+            )
+        self._sweep()
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._backups.home))
+        with _Upload(self._objects, None if before is None else before[1]) as upload:
+            try:
+                # Before the databases and behind them, as with folders: the server adds and removes files at any time.
+                upload.contents(self._backups.home / CONTENTS)
+                made = replace(self._backups, contents=_NoContents).make(staging)
+                upload.contents(self._backups.home / CONTENTS)
+                folders, links, files = upload.folder(staging)
+                manifest = read_manifest(staging)
+            finally:
+                remove(staging)
+        if manifest is None:
+            raise StoreUnavailable("the database is of an earlier version: start the server once")
+        manifest = msgspec.structs.replace(manifest, contents=len(upload.listed), at=self._clock())
+        stored = StoredBackup(
+            manifest=manifest, folders=folders, links=links, files=files, contents=dict(sorted(upload.listed.items()))
+        )
+        name = name_at(manifest.at)
+        content = msgspec.json.encode(stored)
+        self._objects.put(path_of(name), content)
+        if self._objects.get(path_of(name)) != content:
+            raise StoreUnavailable(f"{path_of(name)} in {self.where} does not read as it was written")
+        return MadeInBucket(name, made.database_bytes, upload.new_files, upload.new_bytes)
+
+    def add(self) -> str:
+        """Make one, and keep the newest. Blocks. Returns what came of it.
+
+        Raises:
+            NotABackup, JikkoError, OSError: As ``make``.
+        """
+        made = self.make()
+        self.prune(self._keep)
+        return f"{self.where}/{made.name}, {made.new_files} new files, {made.new_bytes} bytes"
+
+    def prune(self, keep: int) -> int:
+        """Remove all but the newest backups, and blocks that none has. Blocks. Returns how many backups are gone.
+
+        Args:
+            keep: How many stay; 0: all.
+
+        Raises:
+            StoreUnavailable: The bucket cannot be used.
+        """
+        known = names(self._objects)
+        gone = known[:-keep] if keep else []
+        if not gone:
+            return 0
+        wanted: set[str] = set()
+        for name in known[-keep:]:
+            stored = read_backup(self._objects, name)
+            if stored is None:
+                raise StoreUnavailable(f"{path_of(name)} in {self.where} cannot be read: nothing was removed")
+            wanted.update(map(block_path, stored.blocks()))
+        for name in gone:
+            self._objects.delete(path_of(name))
+        for path, (_, written) in self._objects.listed(BLOCKS).items():
+            if path not in wanted and written < self._clock() - _ABANDONED_SECONDS:
+                self._objects.delete(path)
+        return len(gone)
+
+    def _sweep(self) -> None:
+        """Remove what a process that died left. What is still being made is younger."""
+        for left in self._backups.home.glob(f"{_STAGING}*"):
+            if left.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
+                remove(left)
+
+    def _source_id(self) -> str:
+        if not self._backups.database.exists():
+            raise StoreUnavailable(f"there is no database {self._backups.database}")
+        return self._backups.databases.folder_id(self._backups.database)
+
+
+class _Upload:
+    """Writes blocks that are not there yet.
+
+    What is there are the blocks of the newest backup, of them those that the bucket lists. Others may be about to be
+    removed, and are written again.
+    """
+
+    def __init__(self, objects: ObjectStore, before: StoredBackup | None) -> None:
+        self._objects = objects
+        self._before = {} if before is None else before.contents
+        there = objects.listed(BLOCKS) if before is not None else {}
+        self._known = {digest for digest in (before.blocks() if before else ()) if block_path(digest) in there}
+        self._lock = threading.Lock()
+        self._files = ThreadPoolExecutor(_FILES)
+        self._blocks = ThreadPoolExecutor(_FILES * _BLOCKS)
+        self.listed: dict[str, list[str]] = {}
+        self.new_files = 0
+        self.new_bytes = 0
+
+    def __enter__(self) -> "_Upload":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.shutdown(cancel_futures=True)
+        self._blocks.shutdown(cancel_futures=True)
+
+    def contents(self, root: Path) -> None:
+        """Contents of files. What is removed meanwhile is left out."""
+        for _ in self._files.map(self._content, root.glob("??/??/*")):
+            pass
+
+    def _content(self, path: Path) -> None:
+        digest = path.name
+        if not DIGEST.fullmatch(digest) or digest in self.listed:
+            return
+        before = self._before.get(digest)
+        if before is not None and self._known.issuperset(before or [digest]):
+            self.listed[digest] = before  # its name says what is in it: it is not read
+            return
+        try:
+            blocks = self._file(path)
+        except FileNotFoundError:
+            return
+        with self._lock:
+            self.listed[digest] = [] if blocks == [digest] else blocks
+            self.new_files += before is None
+
+    def folder(self, root: Path) -> tuple[dict[str, int], dict[str, str], dict[str, StoredFile]]:
+        """All that is in a folder: folders, links and files, by their paths in it."""
+        folders: dict[str, int] = {}
+        links: dict[str, str] = {}
+        paths: list[Path] = []
+        for path in _all_in(root):
+            name, mode = str(path.relative_to(root)), path.lstat().st_mode
+            match stat.S_IFMT(mode):
+                case stat.S_IFDIR:
+                    folders[name] = stat.S_IMODE(mode)
+                case stat.S_IFLNK:
+                    links[name] = os.readlink(path)
+                case stat.S_IFREG if name not in (MARK, "serve.lock"):
+                    paths.append(path)
+        files = {str(path.relative_to(root)): file for path, file in self._files.map(self._stored, paths)}
+        return folders, links, files
+
+    def _stored(self, path: Path) -> tuple[Path, StoredFile]:
+        found = path.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        return path, StoredFile(mode=mode, changed_ns=found.st_mtime_ns, blocks=self._file(path))
+
+    def _file(self, path: Path) -> list[str]:
+        digests: list[str] = []
+        with path.open("rb") as file:
+            while read := [block for _ in range(_BLOCKS) if (block := file.read(BLOCK))]:
+                digests += self._blocks.map(self._block, read)
+        return digests or [self._block(b"")]
+
+    def _block(self, block: bytes) -> str:
+        digest = digest_of(block)
+        if digest not in self._known:
+            path = block_path(digest)
+            self._objects.put(path, block)
+            if digest_of(self._objects.get(path)) != digest:
+                raise StoreUnavailable(f"{path} in {self._objects.name} does not read as it was written")
+            with self._lock:
+                self._known.add(digest)
+                self.new_bytes += len(block)
+        return digest
+
+
+class _NoContents:
+    """``ContentCopies`` of nothing: contents of files go to the bucket by themselves."""
+
+    def __init__(self, root: Path) -> None:
+        pass
+
+    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
+        return 0
+
+    def count(self) -> int:
+        return 0
+
+    def look_through(self) -> tuple[int, list[str]]:
+        return 0, []
+
+
+def _all_in(root: Path) -> Iterator[Path]:
+    """What is in a folder, folders before what is in them."""
+    for path in sorted(root.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _all_in(path)

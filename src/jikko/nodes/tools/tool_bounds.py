@@ -1,0 +1,78 @@
+"""How much a tool may say in one call.
+
+Source: JIKKO_TOOL_MAX_TEXT and JIKKO_TOOL_MAX_FILES; Dify has no such limits.
+"""
+
+from typing import Final
+
+from jikko.ports.node_ports import ValueLimits
+from jikko.ports.tools import (
+    BlobMessage,
+    JsonMessage,
+    LinkMessage,
+    TextMessage,
+    ToolFailure,
+    ToolMessage,
+    VariableMessage,
+)
+from jikko.values import MAX_DEPTH, Json, encode_json, is_too_deep
+
+MAX_MESSAGES: Final = 100_000
+"""What a tool may say in one call, in messages."""
+
+
+class ToolBounds:
+    """Adds up what one call says, whoever called: a tool node, or an agent."""
+
+    def __init__(self, limits: ValueLimits) -> None:
+        self._limits = limits
+        self._messages = self._size = self._bytes = 0
+
+    def take(self, message: ToolMessage) -> None:
+        """Count one message.
+
+        Raises:
+            ToolFailure: With it the tool says more than it may, or something that is nested too deeply.
+        """
+        self._messages += 1
+        if self._messages > MAX_MESSAGES:
+            raise ToolFailure(f"it said more than {MAX_MESSAGES} things in one call")
+        match message:
+            case TextMessage(text):
+                self.spend(len(text))
+            case LinkMessage(url):
+                self.spend(len(url))
+            case JsonMessage(value):
+                self._spend_value(value)
+            case VariableMessage(_, value, stream):
+                if stream and isinstance(value, str):
+                    self.spend(len(value))
+                else:
+                    self._spend_value(value)
+            case BlobMessage(content):
+                self._bytes += len(content)
+                if self._bytes > self._limits.max_tool_files:
+                    raise ToolFailure(
+                        f"its files have more than {self._limits.max_tool_files} bytes (the limit is set by "
+                        "JIKKO_TOOL_MAX_FILES)"
+                    )
+            case _:
+                pass
+
+    def spend(self, characters: int) -> None:
+        """Count characters. Raises as ``take`` does."""
+        self._size += characters
+        if self._size > self._limits.max_tool_text:
+            raise ToolFailure(
+                f"it said more than {self._limits.max_tool_text} characters (the limit is set by JIKKO_TOOL_MAX_TEXT)"
+            )
+
+    def _spend_value(self, value: Json) -> None:
+        try:
+            encoded = encode_json(value)
+        except RecursionError:
+            encoded = b""
+        # To look is only worth it where there are enough brackets.
+        if not encoded or (encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH and is_too_deep(value)):
+            raise ToolFailure("it said something that is nested too deeply")
+        self.spend(len(encoded))

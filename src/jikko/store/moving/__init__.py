@@ -1,0 +1,1 @@
+"""Brings what a SQLite file holds to PostgreSQL."""

@@ -1,0 +1,112 @@
+"""Moves what a SQLite file holds into an empty database of PostgreSQL.
+
+One transaction: whatever breaks it off, the database is as it was before. At its end the rows of each table are counted
+on both sides, and the logs of ended runs are compared by sums of their MD5, before it is committed.
+"""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.store.moving.run_logs import ENDED, OPEN_LOG, ended_runs, open_log
+from jikko.store.moving.tables import OPEN_RUNS, PLUGIN_STORAGE, TABLES, Table
+from jikko.store.postgres.database import Connection, Postgres
+
+Progress = Callable[[str, int], None]
+"""Told of each table, and of how many rows it has got; now and then while it goes."""
+
+_STEP: Final = 10_000
+"""Rows between two reports."""
+_IS_USED: Final = "SELECT EXISTS (SELECT FROM apps) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM open_runs)"
+_NEXT: Final = "SELECT setval({sequence}, greatest((SELECT max(key) FROM {table}), 1))"
+# The sum of the first 60 bits of each MD5.
+_LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigint), 0) FROM runs"
+
+
+async def move(database: Postgres, file: Path, plugin_storage: Path | None, report: Progress) -> dict[str, int]:
+    """Copy everything, and compare.
+
+    Args:
+        database: Has all tables, and nothing in them.
+        file: The SQLite file, of this version; nobody writes to it.
+        plugin_storage: That of what plugins keep, if there is one.
+
+    Returns:
+        How many rows each table has got.
+
+    Raises:
+        InvalidSettings: The database is in use.
+        StoreUnavailable: Something cannot be read or written, or did not arrive as it was; nothing was changed.
+    """
+    moved: dict[str, int] = {}
+
+    async def copy(connection: Connection) -> None:
+        if await connection.fetchval(_IS_USED):
+            raise InvalidSettings(
+                f"The database {database.address} has apps or runs: what is moved needs an empty one."
+            )
+        with _opened(file) as source:
+            for table in TABLES:
+                moved[table.name] = await _copied(connection, table, source, report)
+            moved["open_runs"] = await _copied(connection, OPEN_RUNS, source, report)
+            moved["open_log"] = await _sent(connection, "open_log", OPEN_LOG, open_log(source), report)
+            logs: Counter[str] = Counter()
+            moved["runs"] = await _sent(connection, "runs", ENDED, _summed(ended_runs(source), logs), report)
+            await connection.execute(
+                "SELECT setval('run_keys', greatest((SELECT max(key) FROM runs), (SELECT max(key) FROM open_runs), 1))"
+            )
+            if await connection.fetchval(_LOGS) != logs["runs"]:
+                raise StoreUnavailable("The logs of runs did not arrive as they were. Nothing was changed.")
+        if plugin_storage is not None:
+            with _opened(plugin_storage) as kept:
+                moved[PLUGIN_STORAGE.name] = await _copied(connection, PLUGIN_STORAGE, kept, report)
+
+    try:
+        await database.transact(copy)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"The database {file} cannot be read: {error}. Nothing was changed.") from None
+    return moved
+
+
+def _opened(file: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True))
+
+
+async def _copied(connection: Connection, table: Table, source: sqlite3.Connection, report: Progress) -> int:
+    rows = table.converted(iter(source.execute(table.select)))
+    count = await _sent(connection, table.name, table.names, rows, report)
+    if table.sequence and table is not OPEN_RUNS:
+        await connection.execute(_NEXT.format(sequence=table.sequence, table=table.name))
+    return count
+
+
+async def _sent(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], report: Progress
+) -> int:
+    sent: Counter[str] = Counter()
+
+    def counted() -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            sent[table] += 1
+            if sent[table] % _STEP == 0:
+                report(table, sent[table])
+            yield row
+
+    await connection.copy_records_to_table(table, records=counted(), columns=columns)
+    there = await connection.fetchval(f"SELECT count(*) FROM {table}")
+    if there != sent[table]:
+        raise StoreUnavailable(f"{table} has {there} rows where {sent[table]} were sent. Nothing was changed.")
+    report(table, sent[table])
+    return sent[table]
+
+
+def _summed(rows: Iterator[tuple[Any, ...]], sums: Counter[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of runs as they go by, their logs summed up as ``_LOGS`` does it."""
+    for row in rows:
+        sums["runs"] += int(hashlib.md5(row[-1], usedforsecurity=False).hexdigest()[:15], 16)
+        yield row

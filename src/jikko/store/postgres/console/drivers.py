@@ -1,0 +1,138 @@
+"""By which index a list of runs is gone through."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.store.postgres.columns import id_column, text
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.run_list import has_keyword
+from jikko.store.postgres.runs.run_rows import ALL_RUNS
+from jikko.store.run_statuses import STATUS_NUMBERS
+
+FEW: Final = 5_000
+"""Runs that took long, as many of which are looked up one by one."""
+_LONG_SECONDS: Final = 1.0
+"""As in the words of ``runs_that_took_long``."""
+# From app to app through the index: as many steps as there are apps, however many runs they have.
+_APPS: Final = " UNION ".join(
+    f"""(WITH RECURSIVE a AS (
+  (SELECT app_id FROM {table} ORDER BY app_id LIMIT 1) UNION ALL
+  SELECT (SELECT app_id FROM {table} WHERE app_id > a.app_id ORDER BY app_id LIMIT 1) FROM a WHERE app_id IS NOT NULL
+) SELECT app_id FROM a WHERE app_id IS NOT NULL)"""
+    for table in ("runs", "open_runs")
+)
+# In the order of the index, or all rows may be gone through for it.
+_LONG: Final = f"""
+SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {FEW + 1}
+"""
+_OF_CONVERSATION: Final = """
+SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
+WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
+"""
+NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition in SQL with ``{}`` for each of its values; ``numbered`` makes it one of PostgreSQL."""
+
+    text: str = "TRUE"
+    values: tuple[Any, ...] = ()
+
+    def __and__(self, other: "Condition") -> "Condition":
+        if self.text == "TRUE" or other.text == "TRUE":
+            return other if self.text == "TRUE" else self
+        return Condition(f"{self.text} AND {other.text}", (*self.values, *other.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Runs that an index has by their age."""
+
+    within: Condition = Condition()
+    table: str = ALL_RUNS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
+
+    drivers: tuple[Driver, ...]
+    within: Condition
+    """When they were created."""
+    rest: Condition
+    """What only the row of a run tells."""
+
+
+def numbered(sql: str) -> str:
+    """A statement with ``$1``, ``$2``, … where it has ``{}``."""
+    return sql.format(*(f"${number}" for number in range(1, sql.count("{}") + 1)))
+
+
+def behind(place: Place | None) -> Condition:
+    """What is older than a place."""
+    return Condition() if place is None else Condition("(created_at, key) < ({}, {})", (place.created_at, place.key))
+
+
+async def plan_of(
+    database: Postgres, wanted: RunFilter, *, with_statuses: bool = True, with_keyword: bool = False
+) -> Plan | None:
+    """The way to the runs that pass a filter; ``None``: there are none.
+
+    Args:
+        with_statuses: Whether the statuses of the filter count.
+        with_keyword: Whether its keyword does.
+    """
+    statuses = [STATUS_NUMBERS[status] for status in wanted.statuses] if with_statuses else []
+    within, rest = Condition(), Condition()
+    if wanted.after is not None:
+        within &= Condition("created_at >= {}", (wanted.after,))
+    if wanted.before is not None:
+        within &= Condition("created_at <= {}", (wanted.before,))
+    drivers = await _drivers(database, wanted, statuses)
+    covered = " ".join(driver.within.text for driver in drivers)
+    if wanted.app_id is not None and "app_id" not in covered:
+        rest &= Condition("app_id = {}", (id_column(wanted.app_id),))
+    if wanted.workflow_id is not None and "workflow_id" not in covered:
+        rest &= Condition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),))
+    if wanted.user is not None and "session" not in covered:
+        rest &= Condition("session = {}", (text(wanted.user),))
+    if statuses and "status =" not in covered:
+        rest &= Condition("status = ANY({}::int2[])", (statuses,))
+    if wanted.min_elapsed is not None:
+        rest &= Condition("elapsed >= {} AND status > 1", (wanted.min_elapsed,))
+    if with_keyword and wanted.keyword:
+        rest &= Condition(*has_keyword(wanted.keyword))
+    return Plan(tuple(drivers), within, rest) if drivers else None
+
+
+async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -> list[Driver]:
+    if wanted.conversation_id is not None:
+        rows = await database.fetch(_OF_CONVERSATION, id_column(wanted.conversation_id.lower()))
+        return _these([row[0] for row in rows])
+    apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
+    if wanted.user is not None:
+        if apps is None:
+            apps = [row[0] for row in await database.fetch(_APPS)]
+        of_user = "app_id = {} AND session = {}"
+        return [Driver(Condition(of_user, (app, text(wanted.user)))) for app in apps]
+    if statuses and max(statuses) < 2:
+        return [Driver(Condition("status = ANY({}::int2[])", (statuses,)), "open_runs")]
+    if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
+        ids = [row[0] for row in await database.fetch(_LONG, wanted.min_elapsed)]
+        if len(ids) <= FEW:
+            return _these(ids)
+    if wanted.workflow_id is not None:
+        return [Driver(Condition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),)))]
+    if statuses and min(statuses) > 2:
+        # In the words of the index. With an app a driver for each status, since that index has the status first.
+        if apps is None:
+            return [Driver(Condition("status > 2 AND status = ANY({}::int2[])", (statuses,)), "runs")]
+        of_app = "app_id = {} AND status > 2 AND status = {}"
+        return [Driver(Condition(of_app, (apps[0], status)), "runs") for status in statuses]
+    return [Driver()] if apps is None else [Driver(Condition("app_id = {}", (apps[0],)))]
+
+
+def _these(run_ids: list[bytes]) -> list[Driver]:
+    return [Driver(Condition("run_id = ANY({}::bytea[])", (run_ids,)))] if run_ids else []

@@ -1,0 +1,111 @@
+"""Figures of runs: how many there are, when, in which status, and what they took."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jikko.events import RunStatus
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
+from jikko.record import RunRecord
+from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.postgres.console.drivers import NEWEST_FIRST, Condition, numbered, plan_of
+from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
+from jikko.store.run_statuses import STATUSES
+
+_HOUR: Final = 3600
+_MOST: Final = 10_000
+"""Runs that are counted one by one."""
+_MOST_LOOKED_UP: Final = 5_000
+"""And runs whose rows have to be looked up for it."""
+_SAMPLED: Final = 200
+"""Of the newest runs of an app, whose durations are told."""
+_OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
+_SINCE: Final = f"SELECT status, count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY status"
+_COSTS: Final = """
+SELECT split_part(price, ' ', 2), sum(split_part(price, ' ', 1)::float8) FROM runs
+WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1
+"""
+_OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
+_LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
+_DAYS: Final = f"""
+SELECT app_id, status, count(*) FROM {ALL_RUNS} WHERE app_id = ANY($1::bytea[]) AND created_at >= $2 GROUP BY 1, 2
+"""
+_TOOK: Final = f"""
+SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT {_SAMPLED}) AS newest
+"""
+
+
+async def counts_of(database: Postgres, wanted: RunFilter) -> RunCounts:
+    """See ``RunPages.counts``."""
+    plan = await plan_of(database, wanted, with_statuses=False)
+    if plan is None:
+        return RunCounts()
+    counts: Counter[int] = Counter()
+    left = (_MOST if plan.rest.text == "TRUE" else _MOST_LOOKED_UP) + 1
+    for driver in plan.drivers:
+        within = driver.within & plan.within
+        looked_at = (
+            f"SELECT status, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} "
+            f"{NEWEST_FIRST} LIMIT {left}"
+        )
+        sql = numbered(f"SELECT status, passes, count(*) FROM ({looked_at}) AS looked_at GROUP BY 1, 2")
+        for status, passes, runs in await database.fetch(sql, *plan.rest.values, *within.values):
+            counts[status] += runs if passes else 0
+            left -= runs
+        if left <= 0:
+            break
+    return RunCounts(_named(counts), capped=left <= 0)
+
+
+async def histogram_of(database: Postgres, wanted: RunFilter, first: float, step: float, buckets: int) -> list[Bucket]:
+    """See ``RunPages.histogram``. With conditions that rows have to be looked up for, of the newest only."""
+    found: list[Counter[int]] = [Counter() for _ in range(buckets)]
+    plan = await plan_of(database, wanted, with_statuses=False)
+    span = Condition("created_at >= {} AND created_at <= {}", (first, first + step * buckets))
+    for driver in plan.drivers if plan is not None else ():
+        assert plan is not None
+        where = driver.within & span & plan.within & plan.rest
+        inner = f"SELECT created_at, status FROM {driver.table} WHERE {where.text}"
+        if plan.rest.text != "TRUE":
+            inner = f"{inner} {NEWEST_FIRST} LIMIT {2 * _MOST}"
+        sql = f"SELECT floor((created_at - {{}}) / {{}})::int4, status, count(*) FROM ({inner}) AS seen GROUP BY 1, 2"
+        for bucket, status, runs in await database.fetch(numbered(sql), first, step, *where.values):
+            found[min(max(bucket, 0), buckets - 1)][status] += runs
+    return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+
+
+async def open_counts(database: Postgres) -> Mapping[RunStatus, int]:
+    """See ``RunPages.open_counts``."""
+    return _named(dict(await database.fetch(_OPEN)))
+
+
+async def since(database: Postgres, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+    """See ``RunPages.since``."""
+    begin = at // _HOUR * _HOUR
+    counts = dict(await database.fetch(_SINCE, begin))
+    return _named(counts), dict(await database.fetch(_COSTS, begin))
+
+
+async def app_days(database: Postgres, app_ids: Sequence[str], at: float, last: int) -> dict[str, AppDay]:
+    """See ``RunPages.app_days``."""
+    apps = [id_column(app_id) for app_id in app_ids]
+    newest: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in map(record_of, await database.fetch(_LAST, apps, last)):
+        newest[record.identity.app_id].append(record)
+    counts: dict[str, dict[int, int]] = defaultdict(dict)
+    for app, status, runs in await database.fetch(_DAYS, apps, at // _HOUR * _HOUR):
+        counts[id_of(app)][status] = runs
+    took = _by_app(await database.fetch(_TOOK, apps, at))
+    return {app: AppDay(records, _named(counts[app]), took.get(app, ())) for app, records in newest.items()}
+
+
+def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for app, elapsed in rows:
+        found[id_of(app)].append(elapsed)
+    return found
+
+
+def _named(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
+    return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}

@@ -1,0 +1,144 @@
+"""Lists of runs of all apps, in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from jikko.events import RunStatus
+from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
+from jikko.record import RunRecord
+from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.postgres.console import figures
+from jikko.store.postgres.console.drivers import NEWEST_FIRST, Condition, Driver, Plan, behind, numbered, plan_of
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
+
+_LOOKED_AT: Final = 5_000
+"""Runs whose rows one page looks at."""
+_MOST_NEWER: Final = 10_001
+_PLACE: Final = f"SELECT created_at, key FROM {ALL_RUNS} WHERE run_id = $1"
+_NEWEST: Final = f"SELECT created_at, key FROM {ALL_RUNS} {NEWEST_FIRST} LIMIT 1"
+_EARLIEST: Final = f"SELECT created_at FROM {ALL_RUNS} ORDER BY created_at, key LIMIT 1"
+_RECORDS: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[]) {NEWEST_FIRST}"
+_CONVERSATIONS: Final = """
+SELECT m.run_id, c.conversation_id FROM messages m JOIN conversations c ON c.key = m.conversation
+WHERE m.run_id = ANY($1::bytea[])
+"""
+
+
+class _Found(NamedTuple):
+    """A run that was looked at."""
+
+    created_at: float
+    key: int
+    run_id: bytes
+    passes: bool
+    is_last: bool
+    """Behind it its driver was not looked through."""
+
+
+class PostgresRunPages:
+    """``RunPages`` in PostgreSQL. A keyword is looked for in the rows themselves: there is no index for it."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+        plan = await plan_of(self._database, wanted, with_keyword=True)
+        if plan is None:
+            return RunPage()
+        most = limit + 1
+        # With a keyword all runs are looked at, as long as it may take.
+        looked_at = None if wanted.keyword else max(_LOOKED_AT // len(plan.drivers), most)
+        parts = [_looked_at(plan, driver, behind, most, looked_at) for driver in plan.drivers]
+        sql = numbered(" UNION ALL ".join(f"({part.text})" for part in parts))
+        fetch = self._database.search if wanted.keyword else self._database.fetch
+        rows = sorted(
+            (_Found(*row) for row in await fetch(sql, *(v for part in parts for v in part.values))), reverse=True
+        )
+        # What a driver was not looked through for comes behind all that was found before its end.
+        reached = max((row[:2] for row in rows if row.is_last), default=None)
+        found = [row for row in rows if row.passes and (reached is None or row[:2] >= reached)]
+        more = len(found) > limit
+        shown = found[:limit]
+        at = shown[-1][:2] if more else reached
+        records = await self._database.fetch(_RECORDS, [row.run_id for row in shown])
+        return RunPage([record_of(row) for row in records], None if at is None else Place(*at))
+
+    async def counts(self, wanted: RunFilter) -> RunCounts:
+        return await figures.counts_of(self._database, wanted)
+
+    async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
+        return await figures.histogram_of(self._database, wanted, first, step, buckets)
+
+    async def newest(self) -> Place | None:
+        row = await self._database.row(_NEWEST)
+        return None if row is None else Place(*row)
+
+    async def place(self, run_id: str) -> Place | None:
+        row = await self._database.row(_PLACE, id_column(run_id.lower()))
+        return None if row is None else Place(*row)
+
+    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+        plan = await plan_of(self._database, wanted)
+        if plan is None:
+            return 0
+        newer = Condition()
+        if than is not None:
+            newer = Condition("(created_at, key) > ({}, {})", (than.created_at, than.key))
+        count = 0
+        for driver in plan.drivers:
+            where = driver.within & newer & plan.within & plan.rest
+            inner = f"SELECT FROM {driver.table} WHERE {where.text} LIMIT {_MOST_NEWER}"
+            count += await self._database.value(numbered(f"SELECT count(*) FROM ({inner}) AS newer"), *where.values)
+        return min(count, _MOST_NEWER)
+
+    async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
+        plan = await plan_of(self._database, wanted)
+        if plan is None:
+            return []
+        within = [driver.within for driver in plan.drivers]
+        any_driver = Condition(
+            f"({' OR '.join(f'({each.text})' for each in within)})", tuple(v for each in within for v in each.values)
+        )
+        asked = Condition("run_id = ANY({}::bytea[])", ([id_column(run_id.lower()) for run_id in run_ids],))
+        where = asked & any_driver & plan.within & plan.rest
+        sql = numbered(f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE {where.text} {NEWEST_FIRST}")
+        return [record_of(row) for row in await self._database.fetch(sql, *where.values)]
+
+    async def open_counts(self) -> Mapping[RunStatus, int]:
+        return await figures.open_counts(self._database)
+
+    async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+        return await figures.since(self._database, at)
+
+    async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
+        return await figures.app_days(self._database, app_ids, since, last)
+
+    async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
+        rows = await self._database.fetch(_CONVERSATIONS, [id_column(run_id) for run_id in run_ids])
+        return {id_of(run_id): id_of(conversation_id) for run_id, conversation_id in rows}
+
+    async def earliest(self) -> float | None:
+        return await self._database.value(_EARLIEST)  # type: ignore[no-any-return]
+
+
+def _looked_at(plan: Plan, driver: Driver, place: Place | None, most: int, looked_at: int | None) -> Condition:
+    """A statement for the newest runs of a driver that pass, as ``_Found``, and its values.
+
+    Args:
+        looked_at: How many runs are looked at, the last of which comes out even if it does not pass; ``None``: all.
+    """
+    within = driver.within & plan.within & behind(place)
+    columns = "created_at, key, run_id"
+    if plan.rest.text == "TRUE" or looked_at is None:
+        where = within & plan.rest
+        text = f"SELECT {columns}, TRUE, FALSE FROM {driver.table} WHERE {where.text} {NEWEST_FIRST} LIMIT {most}"
+        return Condition(text, where.values)
+    rows = (
+        f"SELECT {columns}, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} "
+        f"{NEWEST_FIRST} LIMIT {looked_at}"
+    )
+    counted = f"SELECT *, row_number() OVER ({NEWEST_FIRST}) = {looked_at} AS is_last FROM ({rows}) AS looked_at"
+    # As many as are wanted come before the last one, or it is among them.
+    text = f"SELECT * FROM ({counted}) AS counted WHERE passes OR is_last {NEWEST_FIRST} LIMIT {most}"
+    return Condition(text, (*plan.rest.values, *within.values))

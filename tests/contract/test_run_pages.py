@@ -1,0 +1,222 @@
+"""What every ``RunPages`` does: what a list finds depends on no way to it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from jikko.ids import new_id
+from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.run_pages import AppDay, Place, RunFilter, RunPages
+from jikko.ports.stores.run_store import Append, RunStore
+from jikko.record import RunRecord
+from jikko.store.postgres.console.run_pages import PostgresRunPages
+from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from tests.store.postgres_server import POSTGRES, new_database
+
+from .conversations import conversation, message
+from .runs import Draft, finished, node, paused, started
+
+pytestmark = pytest.mark.anyio
+
+BEGIN: Final = 1_790_000_000.0
+COUNT: Final = 1500
+APPS: Final = [new_id() for _ in range(4)]
+VERSIONS: Final = [new_id() for _ in range(3)]
+
+
+@dataclass
+class Stores:
+    pages: RunPages
+    runs: RunStore
+    conversations: ConversationStore
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as stack:
+        runs: RunStore
+        if request.param == "sqlite":
+            database = Database.open(tmp_path / "jikko.db")
+            runs = SqliteRunStore(database)
+            stack.push_async_callback(runs.close)
+            yield Stores(SqliteRunPages(database), runs, SqliteConversationStore(database))
+        else:
+            postgres = await stack.enter_async_context(new_database(request))
+            runs = PostgresRunStore(postgres)
+            stack.push_async_callback(runs.close)
+            yield Stores(PostgresRunPages(postgres), runs, PostgresConversationStore(postgres))
+
+
+def drawn_run(drawn: random.Random, number: int) -> list[Append]:
+    """A run of some app, version and user, in some status, that took some time."""
+    at = BEGIN + number * 7.0
+    draft = Draft(app=drawn.choice(APPS), user=f"user-{drawn.randrange(9)}")
+    draft.record.identity = msgspec.structs.replace(draft.record.identity, workflow_id=drawn.choice(VERSIONS))
+    status: Any = drawn.choice(["succeeded"] * 9 + ["failed", "failed", "stopped", "paused", "running"])
+    if status == "paused":
+        return [draft.step(started(at)), draft.step(*node(at), paused(at))]
+    if status == "running":
+        return [draft.step(started(at))]
+    end = msgspec.structs.replace(finished(at + 1, status, 文="🌸"), elapsed=drawn.lognormvariate(0.0, 2.0))
+    return [draft.step(started(at, q=number), *node(at), end)]
+
+
+async def fill(stores: Stores, count: int = COUNT) -> list[RunRecord]:
+    """Write runs. Returns their records, newest first."""
+    drawn = random.Random(5)
+    appends = [drawn_run(drawn, number) for number in range(count)]
+    for turn in range(2):
+        await asyncio.gather(*[stores.runs.append(each[turn]) for each in appends if len(each) > turn])
+    found = await stores.runs.scan(limit=count + 1)
+    assert len(found) == count
+    return sorted(found, key=lambda record: record.created_at, reverse=True)
+
+
+def passes(record: RunRecord, wanted: RunFilter) -> bool:
+    """Whether a run is one of those, said plainly."""
+    identity = record.identity
+    return (
+        wanted.app_id in (None, identity.app_id)
+        and (not wanted.statuses or record.status in wanted.statuses)
+        and wanted.user in (None, identity.user)
+        and wanted.workflow_id in (None, identity.workflow_id)
+        and (wanted.after is None or record.created_at >= wanted.after)
+        and (wanted.before is None or record.created_at <= wanted.before)
+        and (
+            wanted.min_elapsed is None
+            or (record.elapsed >= wanted.min_elapsed and record.status not in ("running", "paused"))
+        )
+        and (wanted.keyword is None or wanted.keyword in record.inputs + record.outputs.decode() + identity.user)
+    )
+
+
+def some_filters(count: int) -> list[RunFilter]:
+    """Filters of all kinds, at random."""
+    drawn = random.Random(7)
+
+    def maybe(*values: Any) -> Any:
+        return drawn.choice(values) if drawn.random() < 0.35 else None
+
+    some: list[Any] = [(), (), ("failed",), ("failed", "stopped"), ("succeeded", "failed"), ("running",), ("paused",)]
+    return [
+        RunFilter(
+            app_id=maybe(APPS[0], APPS[1], new_id()),
+            statuses=drawn.choice(some),
+            user=maybe("user-3", "user-x"),
+            after=maybe(BEGIN + 3000.0, BEGIN + 6_000.0),
+            before=maybe(BEGIN + 9000.0),
+            min_elapsed=maybe(0.5, 3.0, 100.0),
+            workflow_id=maybe(VERSIONS[0], VERSIONS[1].upper()),
+            keyword=maybe("user-3", "文") if drawn.random() < 0.3 else None,
+        )
+        for _ in range(count)
+    ]
+
+
+async def test_any_filter_finds_what_it_says_page_after_page(stores: Stores) -> None:
+    everything = await fill(stores)
+    for wanted in some_filters(80):
+        plain = replace(wanted, workflow_id=wanted.workflow_id and wanted.workflow_id.lower())
+        expected = [record.identity.run_id for record in everything if passes(record, plain)]
+        found: list[str] = []
+        behind: Place | None = None
+        while True:
+            page = await stores.pages.page(wanted, behind=behind, limit=67)
+            found += [record.identity.run_id for record in page.records]
+            behind = page.next
+            if behind is None:
+                break
+        assert found == expected, wanted
+        if wanted.keyword is not None:
+            continue
+        counts = await stores.pages.counts(wanted)
+        assert not counts.capped
+        for status in wanted.statuses or ("succeeded", "failed"):
+            number = sum(passes(record, plain) for record in everything if record.status == status)
+            assert counts.by_status.get(status, 0) == number, wanted
+        place = await stores.pages.place(everything[500].identity.run_id)
+        assert await stores.pages.newer(wanted, place) == sum(passes(record, plain) for record in everything[:500])
+        asked = [record.identity.run_id for record in everything[:30]]
+        those = [record.identity.run_id for record in await stores.pages.those(wanted, asked)]
+        assert those == [each for each in expected if each in asked], wanted
+
+
+async def test_the_bars_have_each_run_once(stores: Stores) -> None:
+    everything = await fill(stores)
+    for wanted in (RunFilter(), RunFilter(app_id=APPS[0]), RunFilter(user="user-3"), RunFilter(min_elapsed=3.0)):
+        expected = sum(passes(record, wanted) for record in everything)
+        for first, step, buckets in ((BEGIN, 600.0, 20), (BEGIN // 3600 * 3600, 3600.0, 6)):
+            bars = await stores.pages.histogram(wanted, first=first, step=step, buckets=buckets)
+            assert [bar.at for bar in bars] == [first + step * number for number in range(buckets)]
+            assert sum(sum(bar.by_status.values()) for bar in bars) == expected, (wanted, step)
+
+
+async def test_figures_are_those_of_the_runs(stores: Stores) -> None:
+    everything = await fill(stores)
+
+    def count(records: Sequence[RunRecord]) -> dict[str, int]:
+        statuses = {record.status for record in records}
+        return {status: sum(record.status == status for record in records) for status in statuses}
+
+    assert await stores.pages.earliest() == everything[-1].created_at
+    assert await stores.pages.newest() == await stores.pages.place(everything[0].identity.run_id)
+    assert await stores.pages.open_counts() == count([r for r in everything if r.status in ("running", "paused")])
+    hour = (BEGIN + 5000) // 3600 * 3600
+    recent = [record for record in everything if record.created_at >= hour]
+    by_status, costs = await stores.pages.since(BEGIN + 5000)
+    assert (dict(by_status), dict(costs)) == (count(recent), {})
+    days = await stores.pages.app_days([*APPS[:2], new_id()], since=BEGIN + 5000, last=5)
+    assert set(days) == set(APPS[:2])
+    for app, day in days.items():
+        assert isinstance(day, AppDay)
+        own = [record for record in everything if record.identity.app_id == app]
+        assert [record.identity.run_id for record in day.last] == [record.identity.run_id for record in own[:5]]
+        assert dict(day.by_status) == count([record for record in own if record.created_at >= hour])
+        newest = [r for r in own if r.created_at >= BEGIN + 5000 and r.status not in ("running", "paused")][:200]
+        assert sorted(day.elapsed) == sorted(record.elapsed for record in newest)
+
+
+async def test_costs_are_told_by_currency(stores: Stores) -> None:
+    for price, currency in (("0.25", "USD"), ("0.5", "USD"), ("3", "JPY")):
+        draft = Draft()
+        draft.record.price, draft.record.currency = price, currency
+        append = draft.whole(at=BEGIN)
+        record = msgspec.structs.replace(append.record, price=price, currency=currency)
+        await stores.runs.append(Append(append.run_id, append.at, append.events, record))
+
+    assert dict((await stores.pages.since(BEGIN))[1]) == pytest.approx({"USD": 0.75, "JPY": 3.0})
+
+
+async def test_runs_of_a_conversation_are_those_that_answer_its_messages(stores: Stores) -> None:
+    spoken, other = conversation(new_id()), conversation(new_id())
+    await stores.conversations.add_turn(message(new_id(), spoken.id), spoken)
+    await stores.conversations.add_turn(message(new_id(), other.id), other)
+    runs = [Draft() for _ in range(3)]
+    for number, draft in enumerate(runs):
+        await stores.runs.append(draft.whole(at=BEGIN + number))
+    for draft in runs[:2]:
+        await stores.conversations.add_turn(message(new_id(), spoken.id, run_id=draft.id))
+
+    page = await stores.pages.page(RunFilter(conversation_id=spoken.id.upper()))
+
+    assert [record.identity.run_id for record in page.records] == [runs[1].id, runs[0].id]
+    assert not (await stores.pages.page(RunFilter(conversation_id=other.id))).records
+    assert await stores.pages.conversations([draft.id for draft in runs]) == {draft.id: spoken.id for draft in runs[:2]}
+
+
+async def test_without_runs_there_is_nothing(stores: Stores) -> None:
+    assert (await stores.pages.newest(), await stores.pages.earliest()) == (None, None)
+    assert not (await stores.pages.page(RunFilter(user="anna", statuses=("failed",)))).records
+    assert await stores.pages.place("no id") is None
+    assert await stores.pages.newer(RunFilter(), None) == 0
