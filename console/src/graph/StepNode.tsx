@@ -1,6 +1,7 @@
 import type { NodeProps } from '@xyflow/react'
 import { createContext, useContext } from 'react'
 import { Icon, Kind, Mark } from '../parts/Icon.tsx'
+import { detailOf } from './detail.ts'
 import type { StepNodeOf } from './fromApi.ts'
 import { type GraphStates, useNodeLook } from './states.ts'
 
@@ -36,7 +37,7 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
         </span>
       ) : node.height > 60 ? (
         <span className="d">
-          <span className="cut grow">{node.detail}</span>
+          <span className="cut grow">{detailOf(node)}</span>
           <span className="sub num">{look?.sub}</span>
         </span>
       ) : null}

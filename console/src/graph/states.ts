@@ -2,7 +2,7 @@
 import { useCallback, useSyncExternalStore } from 'react'
 import type { Execution, RunState } from '../run/fold.ts'
 import { type Edges, isDead, type Shown, shown, skipped } from '../run/selectors.ts'
-import { duration, t } from '../words/words.ts'
+import { count, duration, t } from '../words/words.ts'
 
 export type NodeLook = {
   readonly status: Shown
@@ -75,14 +75,14 @@ function lookOf(last: Execution, running: number, done: number, failed: number, 
     }).join('')
     return {
       status: shown(last.status),
-      sub: `${t('rounds.of', { done: last.roundsDone ?? 0, all: length })}${took}`,
+      sub: `${t('rounds.of', { done: count(last.roundsDone ?? 0), all: count(length) })}${took}`,
       rounds: strip,
     }
   }
   if (last.rounds.length > 0) {
     const status =
       running > 0 ? shown(last.status === 'paused' ? 'paused' : 'running') : failed > 0 ? 'partial' : shown(last.status)
-    return { status, sub: `${done} ×` }
+    return { status, sub: `${count(done)} ×` }
   }
   const took = last.elapsed ?? (last.status === 'running' ? Math.max(0, now - last.startedAt) : undefined)
   // Of a node that runs, whole tenths: a node is not drawn again for a thousandth.

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { detailOf } from '../graph/detail.ts'
 import { bytes, count, duration, language, money, percent, setLanguage, t, tables, tn, type Word } from './words.ts'
 
 afterEach(() => setLanguage('en'))
@@ -60,4 +61,15 @@ test('a word takes the form of its number, in the language that is chosen', () =
   expect(language()).toBe('ja')
   expect(tn('runs.new', 3)).not.toBe('3 new runs')
   expect(t('status.failed')).toBe('失敗')
+})
+
+test('what stands below the name of a node is in the language of the page, names as they are', () => {
+  setLanguage('ja')
+  expect(detailOf({ type: 'start', detail: '8 inputs' })).toBe('入力 8 件')
+  expect(detailOf({ type: 'human-input', detail: '72 hour' })).toBe('72 時間')
+  expect(detailOf({ type: 'llm', detail: '2 inputs' })).toBe('2 inputs')
+  setLanguage('en')
+  expect(detailOf({ type: 'start', detail: '1 input' })).toBe('1 input')
+  expect(detailOf({ type: 'human-input', detail: '3 day' })).toBe('3 days')
+  expect(detailOf({ type: 'loop', detail: '10 rounds at most' })).toBe('10 rounds at most')
 })

@@ -61,7 +61,7 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
       </div>
       <div>
         <h3 className="label small">{t('rounds.took')}</h3>
-        <div className="bars" aria-hidden="true">
+        <div className={squares > 150 ? 'bars many' : 'bars'} aria-hidden="true">
           {Array.from({ length: squares }, (_, square) => {
             const round = list[worst(square)]
             return (

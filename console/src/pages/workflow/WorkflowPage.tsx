@@ -8,6 +8,7 @@ import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { useNow } from '../../app/useNow.ts'
+import { detailOf } from '../../graph/detail.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
 import { Confirm } from '../../parts/Dialog.tsx'
@@ -115,7 +116,7 @@ function Workflow({
                 <span className="more row cut">
                   <Kind type={chosen.type} />
                   <span className="strong cut">{chosen.title}</span>
-                  <span className="faint cut">{[chosen.type, chosen.detail].filter(Boolean).join(' · ')}</span>
+                  <span className="faint cut">{[chosen.type, detailOf(chosen)].filter(Boolean).join(' · ')}</span>
                 </span>
               )}
             </header>
