@@ -177,3 +177,19 @@ async def test_what_is_wrong_with_nats_is_said_without_its_password() -> None:
     for wrong in ("", ",", "http://host", "nats://host:port", "nats://"):
         with pytest.raises(InvalidSettings, match="expected nats://HOST"):
             await opened(wrong)
+
+
+async def test_how_many_members_there_are_is_told_whenever_it_changes(group: NatsGroup) -> None:
+    one, _ = await group.start()
+    told: list[int] = []
+    one.on_members = told.append
+
+    second, _ = await group.start()
+    await until(lambda: told == [2])
+    third, _ = await group.start()
+    await until(lambda: told == [2, 3])
+    await second.close()
+    await until(lambda: told == [2, 3, 2])
+    await group.kill(third)
+
+    await until(lambda: told == [2, 3, 2, 1])

@@ -150,3 +150,35 @@ def test_once_closed_nobody_begins_any_more() -> None:
     admission.leave("a")
 
     assert began == []
+
+
+def test_members_share_the_runs_of_an_app_and_are_told_again_when_they_become_more_or_fewer() -> None:
+    admission = Admission(AdmissionLimits(at_once_per_app=5))
+    began: list[str] = []
+    assert all(admission.take("a") for _ in range(4))
+
+    admission.share_among(2)
+    queue(admission, "a", began, "first", "second", "third")
+    assert admission.take("b"), "another app has its own part"
+    admission.leave("a")
+    assert began == []
+    admission.leave("a")
+    assert began == ["first"], "three of five, and three are there"
+
+    admission.share_among(1)
+    assert began == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("members", [0, 1, 2, 1000])
+def test_members_share_no_limit_where_there_is_none(members: int) -> None:
+    admission = Admission()
+    admission.share_among(members)
+
+    assert all(admission.take("a") for _ in range(100))
+
+
+def test_of_a_limit_below_the_members_each_has_one() -> None:
+    admission = Admission(AdmissionLimits(at_once_per_app=2))
+    admission.share_among(50)
+
+    assert [admission.take("a"), admission.take("a")] == [True, False]

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -167,7 +167,16 @@ async def assemble(
             stores = in_memory_stores()
         else:
             stores = await open_stores(settings, stack, owned, shared=workers > 1, clock=clock)
-        cluster = cluster or await _make_cluster(of_all, stack, stores.cluster, owned and not in_memory, name)
+        admission = Admission(
+            AdmissionLimits(
+                at_once=settings.max_runs,
+                at_once_per_app=of_all.max_runs_per_app if stores.cluster else settings.max_runs_per_app,
+                queued_per_app=settings.max_queued_runs,
+            )
+        )
+        cluster = cluster or await _make_cluster(
+            of_all, stack, stores.cluster, owned and not in_memory, name, admission.share_among
+        )
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -225,13 +234,6 @@ async def assemble(
             guard=moderation.guard,
             first_turn=titles.first_turn,
             title=titles.title,
-        )
-        admission = Admission(
-            AdmissionLimits(
-                at_once=settings.max_runs,
-                at_once_per_app=settings.max_runs_per_app,
-                queued_per_app=settings.max_queued_runs,
-            )
         )
         run_measures = RunMeasures()
         runs = Runs(
@@ -335,7 +337,12 @@ async def assemble(
 
 
 async def _make_cluster(
-    settings: Settings, stack: AsyncExitStack, cluster: str, owned: bool, name: str = ""
+    settings: Settings,
+    stack: AsyncExitStack,
+    cluster: str,
+    owned: bool,
+    name: str,
+    on_members: Callable[[int], None],
 ) -> Cluster:
     """The ``Cluster`` of this process.
 
@@ -344,6 +351,7 @@ async def _make_cluster(
         cluster: See ``Stores.cluster``.
         owned: Whether this is a server. Commands beside it are no members.
         name: What this process is called: ``server/number``. Empty: a new name.
+        on_members: Called with how many members there are whenever that changes.
 
     Raises:
         InvalidSettings: NATS cannot be used.
@@ -366,5 +374,6 @@ async def _make_cluster(
         name=name,
     )
     made = NatsCluster(name, link, seconds=seconds, version=__version__)
+    made.on_members = on_members
     stack.push_async_callback(made.close)
     return made

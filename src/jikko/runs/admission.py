@@ -5,7 +5,7 @@ waiting, however long the queues of the others are.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jikko.concurrency.fair_queue import FairQueue
 from jikko.errors import TooManyRequests
@@ -42,6 +42,7 @@ class Admission:
 
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self._limits = limits or AdmissionLimits()
+        self._of_all_per_app = self._limits.at_once_per_app
         self._running = 0
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[Place] = FairQueue()
@@ -107,6 +108,16 @@ class Admission:
             self._running_of[app_id] = before - 1
         if before == self._limits.at_once_per_app:
             self._turns.resume(app_id)
+        self._hand_out()
+
+    def share_among(self, members: int) -> None:
+        """Have so many processes share the runs that one app may have at once: each has its part, rounded up."""
+        part = -(-self._of_all_per_app // max(1, members))
+        if part == self._limits.at_once_per_app:
+            return
+        self._limits = replace(self._limits, at_once_per_app=part)
+        for app_id, running in self._running_of.items():
+            (self._turns.rest if running >= part else self._turns.resume)(app_id)
         self._hand_out()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -59,6 +59,9 @@ class NatsCluster:
         self._working: set[asyncio.Task[None]] = set()
         """What goes on until the member leaves."""
         self._heard_itself = asyncio.Event()
+        self.on_members: Callable[[int], None] = lambda count: None
+        """Called with how many members there are whenever that changes."""
+        self._count = 1
         self._leaving: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -166,6 +169,7 @@ class NatsCluster:
             return
         name = message.subject.rpartition(".")[2]
         self._liveness.heard(name, said.count, time.monotonic())
+        self._tell_count()
         if name == self.name:
             self._heard_itself.set()
 
@@ -175,6 +179,7 @@ class NatsCluster:
             return
         if isinstance(heard.said, Left):
             self._liveness.left(heard.sender)
+            self._tell_count()
             self._give_up(heard.sender)
         else:
             self._member.on_hint(heard.said)
@@ -230,6 +235,13 @@ class NatsCluster:
                 assert self._heirs is not None
                 offered = self._heirs.put(shares(name, len(self.members())), once=str(said))
                 self._start(offered, self._listening)
+            self._tell_count()
+
+    def _tell_count(self) -> None:
+        count = len(self._liveness.members)
+        if count != self._count:
+            self._count = count
+            self.on_members(count)
 
     def _lost(self) -> None:
         for future in self._waiting:
