@@ -10,12 +10,22 @@ from typing import Any, Final
 import msgspec
 from nats.aio.msg import Msg
 
-from jikko.cluster.nats.errands import IsThere, Left, Parts, Told, answer_of, is_there, to_answer, to_parts, told
-from jikko.cluster.nats.heirs import Heirs, shares
-from jikko.cluster.nats.lead import Lead
+from jikko.cluster.nats.leader import Lead
 from jikko.cluster.nats.link import TROUBLE, NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
+from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
 from jikko.cluster.nats.rates import count
+from jikko.cluster.nats.wire import (
+    Announcement,
+    Heartbeat,
+    Left,
+    Parts,
+    announcement,
+    answer_of,
+    heartbeat,
+    to_answer,
+    to_parts,
+)
 from jikko.errors import StoreUnavailable
 from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
 
@@ -30,8 +40,8 @@ _ON_THE_WAY_SECONDS: Final = 1.0
 class NatsCluster:
     """The ``Cluster`` of one member.
 
-    Who is gone is what ``Liveness`` says; its runs go into a queue (``Heirs``). While NATS is away, nobody is found to
-    be gone, members do not reach each other, and each goes on with what it has.
+    Who is gone is what ``Liveness`` says; its runs go into a queue (``OrphanQueue``). While NATS is away, nobody is
+    found to be gone, members do not reach each other, and each goes on with what it has.
     """
 
     def __init__(
@@ -52,7 +62,7 @@ class NatsCluster:
         self._waiting: dict[asyncio.Future[None], str] = {}
         """Set when a member is gone that a request was sent to; by whom it was sent to."""
         self._member: Member | None = None
-        self._heirs: Heirs | None = None
+        self._orphans: OrphanQueue | None = None
         self._lead: Lead | None = None
         self._listening: set[asyncio.Task[None]] = set()
         """What goes on until the end."""
@@ -70,7 +80,7 @@ class NatsCluster:
 
     async def join(self, member: Member) -> None:
         self._member = member
-        self._heirs = Heirs(
+        self._orphans = OrphanQueue(
             self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds / 8
         )
         self._lead = Lead(self._link, self.name, member.lead, self._seconds)
@@ -88,16 +98,16 @@ class NatsCluster:
 
         try:
             await self._link.listen(names.ask(self.name), asked)
-            await self._link.listen(names.tell, self._told)
-            await self._link.listen(names.all_alive, self._heard)
+            await self._link.listen(names.tell, self._on_announcement)
+            await self._link.listen(names.all_alive, self._on_heartbeat)
             await self._link.flush()
             await self._learn_of_others()
         except TROUBLE as error:
             raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
-        self._start(self._say_that_it_is_there(), self._listening)
+        self._start(self._send_heartbeats(), self._listening)
         self._start(self._look_who_is_gone(), self._listening)
         await self._heard_itself.wait()
-        self._start(self._heirs.watch(), self._working)
+        self._start(self._orphans.watch(), self._working)
         self._start(self._lead.watch(), self._working)
 
     def leave(self) -> None:
@@ -110,10 +120,10 @@ class NatsCluster:
         self._closed = True
         await self._leave()
         await end(self._listening)
-        if self._heirs is not None and self._link.is_connected:
+        if self._orphans is not None and self._link.is_connected:
             await self._forget_itself()
-            self._link.tell(self._link.names.tell, msgspec.json.encode(Told(self.name, Left())))
-            await self._heirs.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
+            self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, Left())))
+            await self._orphans.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
         await self._link.close()
 
     async def break_off(self) -> None:
@@ -125,8 +135,8 @@ class NatsCluster:
 
     async def _leave(self) -> None:
         await end(self._working)
-        if self._heirs is not None and self._lead is not None:
-            await self._heirs.close()
+        if self._orphans is not None and self._lead is not None:
+            await self._orphans.close()
             await self._lead.rest()
             await self._lead.give_up()
 
@@ -148,8 +158,8 @@ class NatsCluster:
             await end([asking])
 
     def offer(self, orphans: OrphanedRuns) -> None:
-        if self._heirs is not None and orphans.holder and orphans.holder not in self._liveness.members:
-            self._start(self._heirs.put([orphans], once=secrets.token_hex(8)), self._listening)
+        if self._orphans is not None and orphans.holder and orphans.holder not in self._liveness.members:
+            self._start(self._orphans.put([orphans], once=secrets.token_hex(8)), self._listening)
 
     async def count(self, key: bytes) -> int:
         return await count(self._link, key)
@@ -159,30 +169,30 @@ class NatsCluster:
             return
         # This one needs no NATS for it. Not at once: the caller is in the middle of something.
         asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
-        self._link.tell(self._link.names.tell, msgspec.json.encode(Told(self.name, hint)))
+        self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, hint)))
 
     # What others say.
 
-    async def _heard(self, message: Msg) -> None:
-        said = is_there(message.data)
-        if said is None:
+    async def _on_heartbeat(self, message: Msg) -> None:
+        beat = heartbeat(message.data)
+        if beat is None:
             return
         name = message.subject.rpartition(".")[2]
-        self._liveness.heard(name, said.count, time.monotonic())
+        self._liveness.heard(name, beat.count, time.monotonic())
         self._tell_count()
         if name == self.name:
             self._heard_itself.set()
 
-    async def _told(self, message: Msg) -> None:
-        heard = told(message.data)
-        if heard is None or heard.sender == self.name or self._member is None:
+    async def _on_announcement(self, message: Msg) -> None:
+        received = announcement(message.data)
+        if received is None or received.sender == self.name or self._member is None:
             return
-        if isinstance(heard.said, Left):
-            self._liveness.left(heard.sender)
+        if isinstance(received.content, Left):
+            self._liveness.left(received.sender)
             self._tell_count()
-            self._give_up(heard.sender)
+            self._give_up(received.sender)
         else:
-            self._member.on_hint(heard.said)
+            self._member.on_hint(received.content)
 
     async def _respond(self, message: Msg, command: Command, member: Member) -> None:
         answer: bool | None = None
@@ -203,11 +213,11 @@ class NatsCluster:
         for subject in info.state.subjects or {}:
             self._liveness.heard(subject.rpartition(".")[2], 0, time.monotonic())
 
-    async def _say_that_it_is_there(self) -> None:
+    async def _send_heartbeats(self) -> None:
         said, failed = 0, 0
         subject = self._link.names.alive(self.name)
         while True:
-            body = msgspec.json.encode(IsThere(said, self._seconds, self._version))
+            body = msgspec.json.encode(Heartbeat(said, self._seconds, self._version))
             said += 1
             try:
                 await self._link.keep(subject, body)
@@ -232,8 +242,8 @@ class NatsCluster:
             for name, said in self._liveness.gone(time.monotonic()):
                 logger.warning("server %s is gone; others go on with its runs", name)
                 self._give_up(name)
-                assert self._heirs is not None
-                offered = self._heirs.put(shares(name, len(self.members())), once=str(said))
+                assert self._orphans is not None
+                offered = self._orphans.put(shares(name, len(self.members())), once=str(said))
                 self._start(offered, self._listening)
             self._tell_count()
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
-QUEUE_CONSUMER: Final = "heirs"
+QUEUE_CONSUMER: Final = "orphans"
 """What all members pull from, so that each entry is with one of them."""
 _REPEATS_SECONDS: Final = 120.0
 """For which an entry of the queue that comes again is known."""

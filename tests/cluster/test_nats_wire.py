@@ -2,16 +2,16 @@
 
 import pytest
 
-from jikko.cluster.nats.errands import (
+from jikko.cluster.nats.wire import (
+    Announcement,
     Left,
     Parts,
-    Told,
+    announcement,
     answer_of,
-    is_there,
+    heartbeat,
     orphans_of,
     to_answer,
     to_parts,
-    told,
 )
 from jikko.ports.cluster import StopRun
 
@@ -45,7 +45,7 @@ def test_what_is_no_request_is_refused_and_no_more(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"\xff", b'{"sender":"a","said":{"type":"Later"}}', b'{"count":"x"}'])
 def test_what_a_version_does_not_know_is_as_good_as_lost(body: bytes) -> None:
-    assert (told(body), is_there(body)) == (None, None)
+    assert (announcement(body), heartbeat(body)) == (None, None)
     found = orphans_of(body)
     assert found is None or found.holder == ""
 
@@ -53,4 +53,4 @@ def test_what_a_version_does_not_know_is_as_good_as_lost(body: bytes) -> None:
 def test_an_answer_is_yes_no_or_that_the_run_is_not_there() -> None:
     assert [answer_of(to_answer(answer)) for answer in (True, False, None)] == [True, False, None]
     assert answer_of(None) is answer_of(b"later") is None
-    assert Told("a", Left()).said == Left()
+    assert Announcement("a", Left()).content == Left()

@@ -9,9 +9,9 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from jikko.cluster.nats.errands import orphans_of
 from jikko.cluster.nats.link import TROUBLE, NatsLink, end
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
+from jikko.cluster.nats.wire import orphans_of
 from jikko.errors import JikkoError, TooManyRequests
 from jikko.ports.cluster import OrphanedRuns, TakenOver
 
@@ -30,7 +30,7 @@ _TRIES: Final = 60
 _MOST_SHARES: Final = 16
 
 
-class Heirs:
+class OrphanQueue:
     """One member's end of the queue."""
 
     def __init__(

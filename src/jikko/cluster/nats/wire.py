@@ -27,18 +27,18 @@ class Left(msgspec.Struct, frozen=True, tag=True):
     """A member has ended in good order."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class Announcement(msgspec.Struct, frozen=True):
     """To all members."""
 
     sender: str
-    said: Hint | Left
+    content: Hint | Left
 
 
-class IsThere(msgspec.Struct, frozen=True):
+class Heartbeat(msgspec.Struct, frozen=True):
     """A member lives."""
 
     count: int
-    """How often it has said so before."""
+    """How many it has sent before."""
     seconds: float
     """After which it counts as gone if it says no more."""
     version: str
@@ -49,8 +49,8 @@ Answer: TypeAlias = bool | None
 """To a command. ``None``: it does not have the run."""
 
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-_told = msgspec.json.Decoder(Told)
-_is_there = msgspec.json.Decoder(IsThere)
+_announcement = msgspec.json.Decoder(Announcement)
+_heartbeat = msgspec.json.Decoder(Heartbeat)
 _orphans = msgspec.json.Decoder(OrphanedRuns)
 _answer = msgspec.json.Decoder(bool | None)
 
@@ -99,14 +99,14 @@ def answer_of(body: bytes | None) -> Answer:
     return None if body is None else _read(_answer, body)
 
 
-def told(body: bytes) -> Told | None:
-    """What was told to all; ``None``: nothing that this version knows."""
-    return _read(_told, body)
+def announcement(body: bytes) -> Announcement | None:
+    """What was sent to all members; ``None``: nothing that this version knows."""
+    return _read(_announcement, body)
 
 
-def is_there(body: bytes) -> IsThere | None:
+def heartbeat(body: bytes) -> Heartbeat | None:
     """What a member says of itself; ``None``: nothing that this version knows."""
-    return _read(_is_there, body)
+    return _read(_heartbeat, body)
 
 
 def orphans_of(body: bytes) -> OrphanedRuns | None:
