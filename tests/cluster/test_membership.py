@@ -74,7 +74,7 @@ def test_those_that_are_left_share_what_one_leaves_and_another_leads() -> None:
     assert "a" not in membership
 
 
-def test_what_an_heir_had_not_taken_over_goes_on_to_the_next() -> None:
+def test_what_a_member_had_not_taken_over_goes_on_to_the_next() -> None:
     membership = Membership(3)
     serve(membership, "a", "b", "c")
     [from_a] = orphans(membership.died("a"))["b"]

@@ -37,7 +37,7 @@ async def opened(url: str) -> NatsLink:
     return await NatsLink.open(url, Names(secrets.token_hex(6)), member_seconds=1, per_minute=0, name="test")
 
 
-async def test_what_an_heir_had_not_taken_over_durably_goes_to_another(group: NatsGroup) -> None:
+async def test_what_a_member_had_not_taken_over_durably_goes_to_another(group: NatsGroup) -> None:
     (first, held), (second, member) = await group.start(), await group.start()
     held.durable.said.clear()
     member.durable.said.clear()
