@@ -28,10 +28,13 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
     from jikko.settings import PREFIX, Settings
 
     known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"}
+    others = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in known]
+    if not any(not is_value(name) for name in others):
+        return []  # nor has every command to be asked for its own
     known |= set(_variables(command))
     found = []
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and not is_value(name):
+    for name in others:
+        if name not in known and not is_value(name):
             hint = did_you_mean(name, sorted(known))
             found.append(f"{name}{f' ({hint})' if hint else ''}")
     return found

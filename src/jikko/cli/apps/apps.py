@@ -10,6 +10,7 @@ import click
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.apps.environment import env, env_of, env_options
 from jikko.cli.apps.keys import issue_key, keys
+from jikko.cli.callbacks import webhook_secret
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.shown import show_entry
@@ -22,7 +23,7 @@ def apps() -> None:
     """Manage apps: what was imported, the keys that open it, and the values that it has here."""
 
 
-for command in (keys, env):
+for command in (keys, env, webhook_secret):
     apps.add_command(command)
 
 
