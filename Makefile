@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 FAST := not slow and not services
 SAMPLE := 100
+# Tests start thousands of processes; each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
 IMAGE := anthropic cluster documents knowledge mcp otel plugins
 
