@@ -54,13 +54,13 @@ def test_runs_of_one_that_reaches_nats_no_more_are_taken_over_and_it_writes_noth
         assert other.finished(run)["status"] == "succeeded"
         assert cut_off.detail(run)["status"] == "succeeded"
         assert [event["event"] for event in require_one_history(other, run)].count("run_recovered") == 1
-        # It goes on to serve, and comes back.
+        # It goes on to serve, and comes-back.
         assert cut_off.run(q="nats")["data"]["status"] == "succeeded"
         line.mend()
-        begun = cut_off.run("async", q="again")
-        echo.wait_for_calls("/hold/again")
+        begun = cut_off.run("async", q="comes-back")
+        echo.wait_for_calls("/hold/comes-back")
         stopped = other.request("POST", f"/v1/workflows/tasks/{begun['task_id']}/stop", json={"user": other.user})
-        echo.release("/hold/again")
+        echo.release("/hold/comes-back")
         assert stopped.status_code == 200
         assert other.detail(begun["workflow_run_id"])["status"] == "stopped"
         several.close()

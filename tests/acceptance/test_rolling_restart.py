@@ -110,7 +110,9 @@ def test_a_rolling_restart_fails_no_request_and_runs_no_node_twice(
         several.close()
 
     assert load.failed == []
-    called = Counter({path: len(echo.calls(path)) for path in echo.paths()})
+    # Other tests ask the same server for something.
+    own = [path for path in echo.paths() if path.startswith(("/a/", "/b/", "/c/"))]
+    called = Counter({path: len(echo.calls(path)) for path in own})
     assert {path: count for path, count in called.items() if count != 1} == {}
     long = [word for word in load.runs if word.startswith("long")]
     assert set(called) == {f"/{name}/{word}" for word in long for name in ("a", "b", "c")}

@@ -119,7 +119,6 @@ async def test_built_in_fields_are_listed_and_switched_on_and_off(client: httpx.
         ("GET", "/{n}/metadata/built-in", None),
         ("POST", "/{n}/metadata/built-in/enable", None),
         ("POST", "/{n}/metadata", {"type": "string", "name": "x"}),
-        ("POST", "/{d}/documents/metadata", {"operation_data": [{"document_id": NOBODY, "metadata_list": []}]}),
         ("GET", "/{n}/tags", None),
         ("PATCH", "/tags", {"tag_id": NOBODY, "name": "x"}),
         ("DELETE", "/tags", {"tag_id": NOBODY}),

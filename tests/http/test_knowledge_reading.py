@@ -1,5 +1,6 @@
 """The knowledge API in process: what lists and details show, page by page, and how much may be sent."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -155,7 +156,8 @@ async def test_a_file_may_have_as_many_bytes_as_are_allowed_and_not_one_more(cli
     own = await dataset(client)
     path = f"/v1/datasets/{own}/document/create-by-file"
 
-    answers = [await client.post(path, files={"file": ("a.txt", b"x" * size)}) for size in (MOST, MOST + 1)]
+    rule = {"data": json.dumps({"process_rule": {"mode": "automatic"}})}
+    answers = [await client.post(path, data=rule, files={"file": ("a.txt", b"x" * size)}) for size in (MOST, MOST + 1)]
 
     assert [each.status_code for each in answers] == [200, 413]
     assert answers[1].json()["code"] == "file_too_large"

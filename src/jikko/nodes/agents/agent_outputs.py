@@ -92,7 +92,7 @@ class AgentOutputs:
         masked = self._masks.masked
         error = None if message.error is None else masked(message.error)
         data, metadata = masked(message.data), masked(message.metadata)
-        message = replace(message, label=masked(message.label), error=error, data=data, metadata=metadata)
+        message = replace(message, label=self._masks.name(message.label), error=error, data=data, metadata=metadata)
         self._logs[message.id] = message
         self._ctx.log(message)
 

@@ -50,11 +50,15 @@ class Masks:
                     return self._rendered[value]
                 return NOT_KEPT if names(value, self._secrets) else value
             case Mapping():
-                return {self.masked(key): self.masked(each) for key, each in value.items()}
+                return {self.name(key): self.masked(each) for key, each in value.items()}
             case list() | tuple():
                 return [self.masked(each) for each in value]
             case _:
                 return value
+
+    def name(self, text: str) -> str:
+        """A label or a key, which is the agent's own word: with a mask only if it is as a whole what the node gave."""
+        return self._rendered.get(text, text)
 
 
 def _texts(used: Any, shown: Any) -> Iterator[tuple[str, str]]:
