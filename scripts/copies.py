@@ -137,6 +137,8 @@ class Copy:
         return {
             **os.environ,
             "PYTHONPATH": str(self.folder / "src"),
+            # What was compiled of one change would be taken for another of the same second and length.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(scratch),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
         }
