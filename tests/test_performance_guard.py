@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.serial]
 MARGIN = 1.3
 """On a machine whose three programs kept both cores busy, costs differed by less than a sixth."""
 COSTS = {
-    "GET run detail": (0.155, 0.19),
-    "blocking start->end": (2.3, 2.7),
-    "blocking start->answer of a chat": (2.9, 3.4),
-    "streaming start->end": (3.7, 4.6),
-    "blocking 10-node chain": (4.1, 4.8),
-    "blocking iteration over 100 items": (46.0, 52.0),
+    "GET run detail": (0.165, 0.22),
+    "blocking start->end": (2.5, 3.7),
+    "blocking start->answer of a chat": (2.95, 4.25),
+    "streaming start->end": (4.2, 6.2),
+    "blocking 10-node chain": (4.6, 6.4),
+    "blocking iteration over 100 items": (55.0, 74.0),
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 STATEMENTS = 7
