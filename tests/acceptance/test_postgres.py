@@ -130,6 +130,7 @@ def test_the_console_shows_what_is_in_the_database(
         client.close()
         with httpx.Client(base_url=f"{server.url}/console/api", headers=api, timeout=PATIENCE) as console:
             [app_] = console.get("/apps").json()["data"]
+            assert console.get("/system").json()["store"]["path"].startswith("postgresql://")
             assert [entry["id"] for entry in console.get("/runs?status=succeeded").json()["data"]] == [run]
             assert [entry["id"] for entry in console.get("/runs?keyword=にちは").json()["data"]] == [run]
             assert console.get("/runs?status=failed").json()["data"] == []

@@ -58,7 +58,7 @@ def _store(settings: Settings) -> StoreFacts:
     """Where the record is a database of PostgreSQL, its server knows its size."""
     free = shutil.disk_usage(settings.home).free
     if settings.database_url:
-        return StoreFacts("PostgreSQL", str(settings.home), 0, 0, free)
+        return StoreFacts("PostgreSQL", settings.where_the_record_is, 0, 0, free)
     size, wal = (
         file.stat().st_size if (file := Path(f"{settings.database}{ending}")).exists() else 0 for ending in ("", "-wal")
     )

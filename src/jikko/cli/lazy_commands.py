@@ -1,4 +1,4 @@
-"""Commands that are imported when they are asked for: whoever runs one does not wait for the others."""
+"""Commands that are imported when they are asked for: to run one does not take the time of the others."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module

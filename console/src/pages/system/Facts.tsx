@@ -14,7 +14,11 @@ export function Store({ data }: { data: System }) {
         ['store.engine', store.engine],
         [
           'store.size',
-          store.wal > 0 ? t('store.with_wal', { file: bytes(store.bytes), wal: bytes(store.wal) }) : bytes(store.bytes),
+          store.bytes === 0 // its server knows
+            ? NONE
+            : store.wal > 0
+              ? t('store.with_wal', { file: bytes(store.bytes), wal: bytes(store.wal) })
+              : bytes(store.bytes),
         ],
         ['page.runs', count(store.runs)],
         ['store.oldest', store.oldest_at == null ? NONE : when(store.oldest_at)],

@@ -34,7 +34,7 @@ _AT_ONCE: Final = 500
 
 
 def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
-    """All but nodes. Jobs begin anew: whoever had them does not any more."""
+    """All but nodes. Jobs begin anew: no worker has them any more."""
     for name, order in _ORDERED_BY.items():
         columns = [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))]
         own = tuple(Column(each, _source(name, each), _convert(each)) for each in columns if each not in _LEFT_OUT)

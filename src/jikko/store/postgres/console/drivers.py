@@ -1,9 +1,10 @@
 """By which index a list of runs is gone through."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.store.condition import ALL, Condition
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_list import has_keyword
@@ -34,23 +35,10 @@ NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition in SQL with ``{}`` for each of its values; ``numbered`` makes it one of PostgreSQL."""
-
-    text: str = "TRUE"
-    values: tuple[Any, ...] = ()
-
-    def __and__(self, other: "Condition") -> "Condition":
-        if self.text == "TRUE" or other.text == "TRUE":
-            return other if self.text == "TRUE" else self
-        return Condition(f"{self.text} AND {other.text}", (*self.values, *other.values))
-
-
-@dataclass(frozen=True, slots=True)
 class Driver:
     """Runs that an index has by their age."""
 
-    within: Condition = Condition()
+    within: Condition = ALL
     table: str = ALL_RUNS
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
+from jikko.store.condition import Condition
 from jikko.store.postgres.columns import id_column, id_of
-from jikko.store.postgres.console.drivers import NEWEST_FIRST, Condition, numbered, plan_of
+from jikko.store.postgres.console.drivers import NEWEST_FIRST, numbered, plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.run_statuses import STATUSES

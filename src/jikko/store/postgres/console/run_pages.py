@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
 from jikko.record import RunRecord
+from jikko.store.condition import Condition
 from jikko.store.postgres.columns import id_column, id_of
 from jikko.store.postgres.console import figures
-from jikko.store.postgres.console.drivers import NEWEST_FIRST, Condition, Driver, Plan, behind, numbered, plan_of
+from jikko.store.postgres.console.drivers import NEWEST_FIRST, Driver, Plan, behind, numbered, plan_of
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 

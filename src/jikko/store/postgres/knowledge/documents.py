@@ -1,26 +1,17 @@
-"""Documents of datasets in PostgreSQL. Whoever changes a document and its job locks the document first."""
+"""Documents of datasets in PostgreSQL. A transaction that changes a document and its job locks the document first."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocument, SegmentCounts
-from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject
+from jikko.ports.stores.knowledge.records import Document, Job, JsonObject
+from jikko.store.document_statuses import BY_DISPLAY_STATUS
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.knowledge.metadata import PostgresMetadata, document_in
 from jikko.store.postgres.knowledge.rows import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
 
-_INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
-_BY_DISPLAY_STATUS: Final = {
-    "queuing": "status = 'waiting'",
-    "indexing": f"status IN ({_INDEXING})",
-    "paused": "status = 'paused'",
-    "error": "status = 'error'",
-    "available": "status = 'completed' AND NOT archived AND enabled",
-    "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
-    "archived": "status = 'completed' AND archived",
-}
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
   sum(segment.words)::int8
@@ -111,7 +102,7 @@ class PostgresDocuments(PostgresMetadata):
     ) -> tuple[list[Document], int]:
         where = "dataset_id = $1 AND position($2 IN lower(name)) > 0"
         values = (id_column(dataset_id), text(keyword.lower()))
-        if condition := _BY_DISPLAY_STATUS.get(status):
+        if condition := BY_DISPLAY_STATUS.get(status):
             where += f" AND {condition}"
         total: int = await self._database.value(f"SELECT count(*) FROM knowledge.document WHERE {where}", *values)
         select = DOCUMENTS.select(f"WHERE {where} ORDER BY document.position DESC LIMIT $3 OFFSET $4")

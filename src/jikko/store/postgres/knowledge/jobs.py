@@ -1,7 +1,7 @@
 """Where the work of indexing stands, in PostgreSQL. See ``ports.stores.knowledge.job_store``.
 
-Whoever has a job locks its document before it: so does whoever changes the document, and neither waits for the other in
-a circle.
+A transaction that changes a job locks its document before it, as one does that changes the document: none waits for
+another in a circle.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Segments and child chunks in PostgreSQL. Whoever changes them locks their document first."""
+"""Segments and child chunks in PostgreSQL. A transaction that changes them locks their document first."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final

@@ -2,9 +2,10 @@
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.store.condition import ALL, Condition
 from jikko.store.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
 
@@ -33,25 +34,12 @@ WHERE conversation_id = ?
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition in SQL, with its values."""
-
-    text: str = "TRUE"
-    values: tuple[Any, ...] = ()
-
-    def __and__(self, other: "Condition") -> "Condition":
-        if self.text == "TRUE" or other.text == "TRUE":
-            return other if self.text == "TRUE" else self
-        return Condition(f"{self.text} AND {other.text}", (*self.values, *other.values))
-
-
-@dataclass(frozen=True, slots=True)
 class Driver:
     """Part of an index, in which runs stand by their age."""
 
     index: str
     """``""``: runs are looked up by their keys."""
-    within: Condition = Condition()
+    within: Condition = ALL
 
     @property
     def table(self) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
+from jikko.store.condition import Condition
 from jikko.store.identifiers import storable
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.console.drivers import APPS, Condition, plan_of
+from jikko.store.sqlite.console.drivers import APPS, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
 from jikko.record import RunRecord
+from jikko.store.condition import Condition
 from jikko.store.identifiers import id_text, storable, stored_id
-from jikko.store.sqlite.console.drivers import Condition, Driver, Plan, behind, plan_of
+from jikko.store.sqlite.console.drivers import Driver, Plan, behind, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.match import KeywordMatch

@@ -8,21 +8,12 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocument, SegmentCounts
-from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
+from jikko.ports.stores.knowledge.records import Document, Job, JsonObject, MetadataField
+from jikko.store.document_statuses import BY_DISPLAY_STATUS
 from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.knowledge.rows import CHILDREN, DOCUMENTS, FIELDS, JOBS, SEGMENTS
 
-_INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
-_BY_DISPLAY_STATUS: Final = {
-    "queuing": "status = 'waiting'",
-    "indexing": f"status IN ({_INDEXING})",
-    "paused": "status = 'paused'",
-    "error": "status = 'error'",
-    "available": "status = 'completed' AND NOT archived AND enabled",
-    "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
-    "archived": "status = 'completed' AND archived",
-}
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), sum(segment.status = 'completed'), sum(segment.hits), sum(segment.words) FROM document
 JOIN segment ON segment.document_id = document.id
@@ -109,7 +100,7 @@ class SqliteDocuments:
         if keyword:
             where += " AND instr(lower(name), ?) > 0"
             values.append(storable(keyword.lower()))
-        if condition := _BY_DISPLAY_STATUS.get(status):
+        if condition := BY_DISPLAY_STATUS.get(status):
             where += f" AND {condition}"
 
         def read(connection: sqlite3.Connection) -> tuple[list[Document], int]:
