@@ -94,7 +94,7 @@ faults: $(VENV)/.development test-tools ## Kill, freeze and cut off servers, NAT
 		tests/acceptance/test_cut_off_servers.py tests/acceptance/test_rolling_restart.py
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
-	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: $(VENV)/.development ## Bring what the image installs (deploy/requirements.txt) up to date
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.13 --generate-hashes --quiet \

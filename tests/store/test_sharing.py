@@ -20,7 +20,7 @@ from jikko.store.postgres.sharing import require_own_connections, require_same_t
 from tests.cluster.nats_server import free_port
 from tests.store.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 
 @pytest.fixture

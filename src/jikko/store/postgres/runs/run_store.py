@@ -116,8 +116,8 @@ class PostgresRunStore:
             return await events_of([log[1:]], start=0, end=log_end, first=first)
         except DamagedLog as error:
             raise LogDamaged(
-                f"The log of run {run_id} in {self._database.address} is damaged: {error}. Restore a backup to read "
-                "it, or retry the run: it begins again at its inputs.",
+                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
+                "begins again at its inputs.",
                 what=str(error),
                 readable=error.readable,
             ) from error
