@@ -6,12 +6,13 @@ from functools import partial
 from typing import NamedTuple
 
 from jikko.apps.environment import Outside
-from jikko.assemble.console_facts import facts_of
+from jikko.assemble.console_facts import facts_of, known_providers
 from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
+from jikko.console.mending import KnownProviders, Mending
 from jikko.console.model_uses import ModelUses
 from jikko.console.outlooks import Outlooks
 from jikko.console.run_feed import RunFeed
@@ -89,7 +90,10 @@ def make_console(
             found.append(Load("requests", ports.http.places.taken, ports.http.places.number))
         return found
 
-    facts = facts_of(settings, environment, load, workers)
+    async def providers(asked: Sequence[str]) -> KnownProviders:
+        return await asyncio.to_thread(known_providers, settings, environment, asked)
+
+    mending = Mending(stores.apps, outlooks, stores.callbacks, watch.uses, providers)
     return Console(
         access=Access(stores.console.access, clock, settings.console_token),
         public_url=settings.public_url,
@@ -105,7 +109,8 @@ def make_console(
         outlooks=outlooks,
         home=settings.home,
         chats=stores.console.chats,
-        system=System(facts, stores.apps, outlooks, stores.callbacks, stores.console.pages, watch.uses, clock),
+        mending=mending,
+        system=System(facts_of(settings, environment, load, workers), mending, stores.console.pages, clock),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
         tools=tools,

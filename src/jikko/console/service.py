@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
+from jikko.console.mending import Mending
 from jikko.console.outlooks import Outlooks
 from jikko.console.run_feed import RunFeed
 from jikko.console.runs import RunList
@@ -63,6 +64,7 @@ class Console:
     home: Path
     """The data folder."""
     chats: ChatPages
+    mending: Mending
     system: System
     queued: Callable[[], int]
     """How many runs of this process wait for their turn."""
