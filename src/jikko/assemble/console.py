@@ -10,12 +10,13 @@ from jikko.assemble.console_facts import facts_of, known_providers
 from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
+from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
 from jikko.console.mending import KnownProviders, Mending
 from jikko.console.model_uses import ModelUses
 from jikko.console.outlooks import Outlooks
-from jikko.console.run_feed import RunFeed
+from jikko.console.run_feed import TICK_SECONDS, RunFeed
 from jikko.console.runs import RunList
 from jikko.console.service import Console, InstalledPlugin
 from jikko.console.system import Load, System
@@ -101,6 +102,7 @@ def make_console(
         runs=RunList(stores.console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
+        told=Briefly(TICK_SECONDS / 2),
         app_store=stores.apps,
         run_store=stores.runs,
         callback_store=stores.callbacks,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
 from jikko.console.mending import Mending
@@ -54,6 +55,8 @@ class Console:
     runs: RunList
     logs: LogPages
     feed: RunFeed
+    told: Briefly
+    """What becomes of lists, as those are told who look at them: many look at the same one."""
     app_store: AppStore
     run_store: RunStore
     callback_store: CallbackStore
