@@ -1174,7 +1174,7 @@ export interface components {
             p50: number | null;
         };
         SandboxInfo: {
-            state: "failed" | "ok" | "unavailable" | "unchecked";
+            state: "checking" | "failed" | "ok" | "unavailable";
             checks: components["schemas"]["CheckInfo"][];
         };
         CallbackCounts: {
@@ -1186,6 +1186,7 @@ export interface components {
             about: string;
             text: string;
             mend: string | null;
+            paste: string | null;
             apps: string[];
         };
         Token: {
