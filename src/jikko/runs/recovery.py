@@ -40,15 +40,14 @@ from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, LogConflict, LogDamaged, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, NotFound, TooManyRequests
 from jikko.events import RunParked
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, server_of
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.damaged_runs import end_damaged, replayed
-from jikko.runs.endings import given_up
+from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
@@ -100,6 +99,8 @@ class Recovery:
         for record in await self._store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
                 continue
+            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
+                continue  # it is here, and only its end may not be there yet
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -115,6 +116,44 @@ class Recovery:
         for begin in line_up:
             begin()
         return taken
+
+    async def take_over_one(self, record: RunRecord, on_durable: Callable[[RunLog], None]) -> None:
+        """Take over a run whose process does not answer. Durable when this returns.
+
+        Args:
+            record: Of the run, whose status is ``running``.
+
+        Raises:
+            LogConflict: It has moved since.
+            LogDamaged: Its log cannot be read.
+            TooManyRequests: This process ends.
+        """
+        line_up: list[Callable[[], None]] = []
+        log = await self._take_over(record, line_up)
+        if log is None:
+            raise LogConflict(f"Run {record.identity.run_id} has moved.")
+        for begin in line_up:
+            begin()
+        await log.committed(log.begin + 1)
+        on_durable(log)
+
+    async def after_going_back(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
+        """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
+        Those that had ended, and are open again, name this process, which does not know them any more: it takes them
+        over.
+
+        Args:
+            name: What this process is called.
+        """
+        self._executor.require_durable()
+        try:
+            taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+            await taken.durable()
+        except JikkoError as error:
+            logger.error("runs that the database has forgotten cannot be looked for: %s", error)
+            return
+        if taken.logs:
+            logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
         """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""

@@ -1,7 +1,7 @@
 """Runs in PostgreSQL. See ``appends`` for how they are written."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from jikko.errors import LogDamaged
@@ -73,6 +73,14 @@ class PostgresRunStore:
         self._writer = RunWriter(database)
         self._details = Together(database, _DETAILS, one=_DETAIL)
         self._retention = Retention(database)
+
+    @property
+    def on_gone_back(self) -> Callable[[], None]:
+        return self._writer.on_gone_back
+
+    @on_gone_back.setter
+    def on_gone_back(self, call: Callable[[], None]) -> None:
+        self._writer.on_gone_back = call
 
     @property
     def measures(self) -> RecordMeasures:
