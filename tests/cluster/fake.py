@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from jikko.concurrency.rate_limit import RequestRate
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents
 
 
 @dataclass(kw_only=True)
@@ -117,12 +117,12 @@ class FakeCluster:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         to = self._network.clusters.get(holder)
         if to is None or to is self or holder not in self._network.believed:
             await asyncio.sleep(0)
             return None
-        future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         async def handle() -> None:
             answer = None

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from jikko.ports.cluster import Command, Hint, OrphanedRuns
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Durable:
 class Recorder:
     """A ``Member`` that takes note."""
 
-    answer: bool | None = True
+    answer: Answer = True
     commands: list[Command] = field(default_factory=list)
     hints: list[Hint] = field(default_factory=list)
     taken: list[OrphanedRuns] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Recorder:
         self.holds.set()
         self.durable.said.set()
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         self.commands.append(command)
         await self.holds.wait()
         return self.answer

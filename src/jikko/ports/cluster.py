@@ -32,7 +32,10 @@ class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed."""
+    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed.
+
+    Answered by what has come (``Grown``), or by ``True`` if it is to be read from the store.
+    """
 
     run_id: str
     count: int
@@ -40,6 +43,18 @@ class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Command: TypeAlias = StopRun | SubmitForm | WaitForEvents
+
+
+class Grown(msgspec.Struct, frozen=True, tag=True):
+    """The durable events of a run behind those that who asked knew of."""
+
+    events: msgspec.Raw
+    """A JSON array, whose first event has the position ``WaitForEvents.count``. Who reads it may be of another version,
+    and not know one of them."""
+
+
+Answer: TypeAlias = bool | Grown | None
+"""What comes of a command. ``None``: the run is not there."""
 
 # Hints to all --------------------------------------------------------------------------------------------------------
 
@@ -96,7 +111,7 @@ class TakenOver(Protocol):
 class Member(Protocol):
     """What a process does when its cluster tells it something. All may be called several times, and at once."""
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         """Do what another member asks for. ``None``: the run is not here."""
         ...
 
@@ -148,7 +163,7 @@ class Cluster(Protocol):
         """Get no more messages. May be called twice."""
         ...
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         """Have the holder of a run do something.
 
         Returns:

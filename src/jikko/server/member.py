@@ -7,7 +7,7 @@ from functools import partial
 
 from jikko.assemble import Assembly
 from jikko.dify.bodies import detail_body
-from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged, RunsMoved
+from jikko.ports.cluster import Answer, Command, Hint, JobDue, OrphanedRuns, RunChanged, RunsMoved
 from jikko.record import RunDetail, RunRecord
 from jikko.runs.recovery import TakenOver
 
@@ -27,7 +27,7 @@ class ServerMember:
         self._assembly = assembly
         self._say_recovered = say_recovered
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         return await self._assembly.runs.control.handle_command(command)
 
     def on_hint(self, hint: Hint) -> None:
@@ -88,7 +88,7 @@ class OfOneMachine:
     def __init__(self, member: ServerMember) -> None:
         self._member = member
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         return None
 
     def on_hint(self, hint: Hint) -> None:

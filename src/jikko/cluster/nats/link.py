@@ -210,7 +210,9 @@ class _Troubles:
         self.on_lost: Callable[[], None] | None = None
 
     async def on_error(self, error: Exception) -> None:
-        self.last = error
+        # That the connection broke says less than what the server said before.
+        if not (isinstance(error, OSError) and isinstance(self.last, NatsError)):
+            self.last = error
         logger.debug("NATS: %s", error)
 
     async def on_disconnected(self) -> None:

@@ -27,7 +27,7 @@ from jikko.cluster.nats.wire import (
     to_parts,
 )
 from jikko.errors import StoreUnavailable
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class NatsCluster:
             await self._lead.rest()
             await self._lead.give_up()
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         if holder in ("", self.name):
             return None
         seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
@@ -195,7 +195,7 @@ class NatsCluster:
             self._member.on_hint(received.content)
 
     async def _respond(self, message: Msg, command: Command, member: Member) -> None:
-        answer: bool | None = None
+        answer: Answer = None
         try:
             answer = await member.handle_command(command)
         except Exception:
