@@ -43,9 +43,12 @@ from jikko.runs.damaged_runs import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
+from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import done_here, is_closed, stop_here, submit_here
+from jikko.runs.sharing.offering import Offering
+from jikko.runs.sharing.room import Room
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
@@ -80,6 +83,8 @@ class Control:
         self._clock = clock
         self._tails = RunTails(store, cluster, lambda run_id: executor.find(run_id) is not None, look_seconds)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
+        self.room = Room(executor.admission, self._recovery, cluster, self._changed)
+        self.offering = Offering(executor, cluster.name, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By run; there while a task holds it or waits for it."""
         self._ended_runs = 0
@@ -160,6 +165,12 @@ class Control:
             record: The run's, read lately.
         """
         return RunReader(record, self._store, self._log, self._tails, self._give_up)
+
+    def followed(self, log: RunLog) -> RunLog | RunReader:
+        """A run that has just come to this process, for one who follows it: another process may take it while it waits
+        for its turn."""
+        held = self._executor.find(log.record.identity.run_id)
+        return self.reader(log.record) if held is not None and isinstance(held.runner, QueuedRun) else log
 
     async def take_over(self, orphans: OrphanedRuns | None = None) -> TakenOver:
         """Take over runs that another process left behind.

@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from jikko.cluster.nats.streams import Names, queue_consumer, streams
+from jikko.cluster.nats.streams import Names, queue_consumer, streams, waiting_consumer
 from jikko.errors import InvalidSettings, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -125,6 +125,7 @@ class NatsLink:
                     raise
                 await self._declare(config.evolve(num_replicas=1))
         await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
+        await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
 
     async def _declare(self, config: StreamConfig) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun
 
 T = TypeVar("T")
 
@@ -49,6 +49,7 @@ _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _announcement = msgspec.json.Decoder(Announcement)
 _heartbeat = msgspec.json.Decoder(Heartbeat)
 _orphans = msgspec.json.Decoder(OrphanedRuns)
+_waiting = msgspec.json.Decoder(WaitingRun)
 _answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
@@ -109,6 +110,11 @@ def heartbeat(body: bytes) -> Heartbeat | None:
 def orphans_of(body: bytes) -> OrphanedRuns | None:
     """An entry of the queue; ``None``: nothing that this version knows."""
     return _read(_orphans, body)
+
+
+def waiting_of(body: bytes) -> WaitingRun | None:
+    """A run that is offered; ``None``: nothing that this version knows."""
+    return _read(_waiting, body)
 
 
 def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | None:
