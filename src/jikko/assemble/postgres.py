@@ -37,6 +37,7 @@ from jikko.store.postgres.migrate import belong, is_there, migrate, require_curr
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sharing import read_owner as read_owner_of
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
@@ -119,7 +120,7 @@ async def move_to_postgres(
     if not settings.database.exists():
         raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
     Database.open(settings.database).close()
-    contents = await _move_contents(settings, files_url, report) if files_url else 0
+    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
     database, kept_by_plugins = Postgres(url), settings.plugin_folder / "storage.db"
     try:
         await migrate(database)
@@ -146,16 +147,16 @@ async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | No
     return file
 
 
-async def _move_contents(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
+async def _copy_contents(files: Path, files_url: str, report: Callable[[str, int], None]) -> int:
     """Copy the contents of files into a bucket. Returns how many there are."""
-    here, there = DiskBlobs(settings.files), BucketBlobs(files_url)
+    here, there = DiskBlobs(files), BucketBlobs(files_url)
     await there.check()
     count, after = 0, ""
     while digests := await here.digests(after=after):
         for digest in digests:
             stored = await there.put(here.stream(digest))
             if stored.digest != digest:
-                raise StoreUnavailable(f"The file {digest} of {settings.files} is damaged: its bytes are others.")
+                raise StoreUnavailable(f"The file {digest} of {files} is damaged: its bytes are others.")
             count += 1
         after = digests[-1]
         report("file_contents", count)
@@ -185,6 +186,25 @@ def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresK
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
     return PostgresKnowledge(database)
+
+
+def read_owner(settings: Settings) -> tuple[str, list[bytes]]:
+    """What the database belongs to, and the keys of links that it has. Changes nothing. For any thread.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached, or has nothing of Jikko.
+    """
+    return _read(settings, read_owner_of)
+
+
+def contents_to_bucket(files: Path, files_url: str) -> None:
+    """Copy the contents of files of a folder into a bucket. For any thread.
+
+    Raises:
+        InvalidSettings, StoreUnavailable: The bucket cannot be used, or a content is damaged.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_copy_contents(files, files_url, lambda *_: None))).result()
 
 
 def known_datasets(settings: Settings) -> KnownIds:
