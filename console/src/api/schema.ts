@@ -1093,6 +1093,7 @@ export interface components {
                 [key: string]: number;
             };
             capped: boolean;
+            archived_until: number | null;
         };
         Run: {
             id: string;

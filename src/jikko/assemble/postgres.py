@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,6 +14,7 @@ from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.files.bucket import BucketBlobs
+from jikko.files.bucket_objects import BucketObjects
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ids import new_id
@@ -23,6 +25,9 @@ from jikko.store.known_datasets import KnownIds
 from jikko.store.moving.move import move
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.archive.archiving import PostgresArchiving
+from jikko.store.postgres.archive.objects import ArchiveObjects
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.chat_pages import PostgresChatPages
@@ -81,7 +86,8 @@ async def stores_in_postgres(
     else:
         await belong(database, folder_id)
         signing_keys = keys.load_or_create()
-    runs = PostgresRunStore(database)
+    archive = _archive(settings, database)
+    runs = PostgresRunStore(database, archive)
     return Stores(
         PostgresAppStore(database),
         runs,
@@ -94,8 +100,19 @@ async def stores_in_postgres(
         contents_of_files(settings),
         signing_keys,
         PostgresRecord(database, runs.measures),
+        PostgresArchiving(database, archive) if settings.archive_after_days else None,
         cluster,
     )
+
+
+def _archive(settings: Settings, database: Postgres) -> RunArchive:
+    """Raises:
+    InvalidSettings: Runs are to be archived, and the library for that is missing.
+    """
+    if settings.archive_after_days and find_spec("pyarrow") is None:
+        raise InvalidSettings(f"archive_after_days needs another library: {how_to_install('archive')}")
+    bucket = BucketObjects(settings.files_url, "files_url") if settings.files_url else None
+    return RunArchive(database, None if bucket is None else ArchiveObjects(bucket))
 
 
 async def move_to_postgres(
