@@ -15,7 +15,7 @@ SAMPLE := 100
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
-IMAGE := anthropic cluster documents knowledge mcp otel plugins
+IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 
 # Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
 # by themselves those that can have nothing beside them.

@@ -1109,6 +1109,7 @@ export interface components {
                 [key: string]: number;
             };
             capped: boolean;
+            archived_until: number | null;
         };
         Run: {
             id: string;

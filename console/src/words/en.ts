@@ -273,6 +273,7 @@ export const en = {
   'runs.new.one': '{n} new run',
   'runs.new.other': '{n} new runs',
   'runs.none': 'Nothing has run yet. Start a run on the page of a workflow.',
+  'runs.archived': 'Runs that began until {at} may be in the archive. They are opened by their ids.',
   'runs.none_here': 'No run is like that.',
   'runs.of': '{n} of {all}',
   'runs.older': 'Older',

@@ -273,6 +273,7 @@ export const ja: Record<keyof typeof en, string> = {
   'runs.new.one': '新しい実行 {n} 件',
   'runs.new.other': '新しい実行 {n} 件',
   'runs.none': 'まだ実行がありません。ワークフローのページから開始できます。',
+  'runs.archived': '{at} までに開始した実行はアーカイブにある場合があります。ID で開けます。',
   'runs.none_here': '該当する実行はありません。',
   'runs.of': '{n} / {all}',
   'runs.older': 'さらに読み込む',

@@ -214,6 +214,10 @@ class SqliteRunStore:
     async def log_end(self, run_id: str) -> int:
         return self._database.quick(partial(_log_end, stored_id(run_id.lower())))
 
+    async def archived_until(self) -> float | None:
+        # There is no archive beside it.
+        return None
+
     async def created_before(self, before: float) -> list[str]:
         return await self._database.read(partial(created_before, before))
 
