@@ -153,7 +153,7 @@ class Control:
         async def submit_and_take_over(record: RunRecord) -> bool:
             await self._recovery.take_over_one(record, self._changed)
             held = self._executor.find(run_id)
-            return held is not None and await _submit_here(held, closed)
+            return held is not None and await submit_here(held, closed)
 
         async with self._lock(run_id):
             submitted, asked = await self._act(
