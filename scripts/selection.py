@@ -7,7 +7,7 @@ from typing import Final
 
 from scripts.copies import ROOT, Suite
 from scripts.covering import Report
-from scripts.mutation import Mutant, around
+from scripts.mutation import Mutant, around, uses
 from scripts.watching import SOURCE
 
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
@@ -119,11 +119,13 @@ class Selection:
         """Tests that run what is changed, those first that are likely to notice it, and quick.
 
         A line that none of them runs is one that runs while its module is imported, such as a constant, or in another
-        process: it is noticed by those that run something of the module, or by those nearest to it.
+        process: it is noticed by those that run what uses the constant, by those that run something of the module, or
+        by those nearest to it.
         """
         lines = self._tests.get(mutant.path, {})
         text = (ROOT / mutant.path).read_text("utf-8")
         found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
+        found = found or {test for line in uses(text, mutant.line) for test in lines.get(line, ())}
         near = NEAREST[folder_of(mutant)]
         if not found:
             found = {test for test in self._seconds if test.startswith(near)}.union(*lines.values())
