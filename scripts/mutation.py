@@ -83,6 +83,21 @@ def around(text: str, line: int) -> range:
     return inner
 
 
+def uses(text: str, line: int) -> set[int]:
+    """The lines that name what the statement at the top of a module, to which a line belongs, defines there."""
+    tree = ast.parse(text)
+    for statement in tree.body:
+        if statement.lineno <= line <= (statement.end_lineno or statement.lineno):
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names = {statement.name}
+            else:
+                stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+                names = {node.id for node in stored if isinstance(node.ctx, ast.Store)}
+            named = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+            return {node.lineno for node in named if node.id in names}
+    return set()
+
+
 def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
     """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
     for number, argument in enumerate(node.args):

@@ -8,7 +8,7 @@ from scripts import watching
 from scripts.copies import ROOT, Copy, Suite
 from scripts.covering import Report
 from scripts.mutants import all_places, groups, sampled
-from scripts.mutation import Mutant, around, places
+from scripts.mutation import Mutant, around, places, uses
 from scripts.selection import NEAREST, Selection, shares
 from scripts.selection import test_files as files_of_tests
 from scripts.tally import Tally
@@ -139,6 +139,25 @@ def find(name,
     assert [*around(text, line)] == lines
 
 
+def test_a_constant_is_used_where_it_is_named() -> None:
+    text = """
+LIMITS: Final = (
+    1,
+)
+
+class Finder:
+    def find(self):
+        return LIMITS[0]
+
+def find():
+    LIMITS = []
+    return Finder(), other.LIMITS
+"""
+    assert uses(text, 3) == {8}
+    assert uses(text, 7) == {12}
+    assert uses(text, 1) == set()
+
+
 PATH = f"{SOURCE}/outbound/redirects.py"
 """A file of the project in which something runs, and something is made while it is imported."""
 TESTS = {
@@ -174,6 +193,16 @@ def test_a_line_that_runs_at_an_import_or_elsewhere_is_asked_of_tests_of_its_fil
     asked = selection.tests_of(Mutant(PATH, 1, "", ""))
 
     assert {*asked} == {test for test in TESTS if "/outbound/" in test or test.startswith("tests/apps/test_a.py")}
+
+
+def test_a_constant_is_asked_of_the_tests_that_run_what_uses_it() -> None:
+    text = (ROOT / PATH).read_text("utf-8").split("\n")
+    defined = next(number for number, line in enumerate(text, 1) if ": Final = " in line)
+    name = text[defined - 1].partition(":")[0]
+    used = next(number for number, line in enumerate(text, 1) if name in line and number != defined)
+    selection = Selection(Report(dict(TESTS), [], {PATH: {used: [0, 3], 1: [1, 2]}}), TESTS)
+
+    assert selection.tests_of(Mutant(PATH, defined, "", "")) == [[*TESTS][3], next(iter(TESTS))]
 
 
 def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:

@@ -15,6 +15,7 @@ from jikko.private import make_folder
 from jikko.settings import Settings
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import Migration, migrations
+from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 from tests.acceptance.workflows import ECHO
 from tests.inputs.file_parts import Part
 
@@ -43,12 +44,20 @@ def closed(home: Path) -> dict[str, int]:
 async def fill(home: Path) -> None:
     """Make a data folder with all that there may be in one, and look at it while it is in use."""
     with sole_owner(home):
-        async with assemble(Settings(home=home), owned=True) as assembly:
+        settings = Settings(home=home)
+        async with assemble(settings, owned=True, console=True) as assembly:
             await assembly.apps.publish(ECHO.encode(), source="echo")
             part = Part("請求書".encode(), "a 山.txt")
             await assembly.files.upload([("file", part)], app_id="app", end_user_id="me")
+            assert assembly.console is not None
+            await assembly.console.access.new_token("見る人", "viewer")
+            await assembly.knowledge.keys.create()
+            kept = SqlitePluginStorage(settings.plugin_folder / "storage.db")
+            await kept.set("app", "author/plugin", "鍵", b"x", most=10)
+            await kept.close()
             names = set(modes(home))
             assert {"jikko.db", "jikko.db-wal", "jikko.db-shm", "signing.key", "serve.lock", "files"} <= names
+            assert {"knowledge.db", "knowledge.db-wal", "plugins", "plugins/storage.db"} <= names
             assert modes(home) == closed(home)
 
 
@@ -70,6 +79,7 @@ async def test_what_was_open_to_others_is_closed_by_the_next_command(tmp_path: P
         await fill(home)
         (home / "jikko.db.before-0006").write_bytes(b"")
         (home / "jikko.db-turn").write_bytes(b"")
+        (home / "plugins" / "plugins.json").write_bytes(b"{}")
     for path in [home, *home.rglob("*")]:
         path.chmod(0o775 if path.is_dir() else 0o664)
     (home / "signing.key").chmod(0o440)

@@ -104,6 +104,14 @@ def test_a_folder_that_was_let_go_of_is_held_by_nobody(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "serve.lock").stat().st_mode) == 0o600
 
 
+def test_where_there_are_no_locks_a_folder_is_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows. There the operator sees to it."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+
+    with sole_owner(tmp_path, patience=0), sole_owner(tmp_path, patience=0):
+        pass
+
+
 def _is_there(pid: int) -> bool:
     """Whether a process runs: one that has ended may still be in the table until its parent looks."""
     try:

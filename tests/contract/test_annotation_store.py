@@ -240,6 +240,7 @@ async def test_vectors_belong_to_the_model_of_the_job(store: AnnotationStore) ->
     assert await store.vectors(APP) == [("a1", first.question, vector(0.6, -0.8)), ("a2", second.question, None)]
     assert await store.unindexed(next_job, 10) == [first, second]
     assert await store.unindexed(next_job, 1) == [first]
+    assert await store.unindexed(job("off", None), 10) == []
 
 
 async def test_until_a_job_is_completed_the_vectors_before_are_used(store: AnnotationStore) -> None:

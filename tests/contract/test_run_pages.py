@@ -16,10 +16,12 @@ from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_pages import AppDay, Place, RunFilter, RunPages
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
+from jikko.store.postgres.console import figures as of_postgres
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.console import figures as of_sqlite
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
@@ -150,6 +152,35 @@ async def test_any_filter_finds_what_it_says_page_after_page(stores: Stores) -> 
         asked = [record.identity.run_id for record in everything[:30]]
         those = [record.identity.run_id for record in await stores.pages.those(wanted, asked)]
         assert those == [each for each in expected if each in asked], wanted
+
+
+@pytest.mark.parametrize(("runs", "capped"), [(5, False), (6, True)])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(RunFilter(user="anna"), id="by user"),
+        pytest.param(RunFilter(min_elapsed=0.0), id="by what has to be looked up"),
+        pytest.param(RunFilter(after=BEGIN, before=BEGIN + 60.0), id="within an hour"),
+        pytest.param(RunFilter(app_id=APPS[0], after=BEGIN + 0.0), id="from within an hour on"),
+    ],
+)
+async def test_counts_that_are_not_counted_to_their_end_say_so(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, wanted: RunFilter, runs: int, capped: bool
+) -> None:
+    """As many as may be counted are; with one more the numbers are no longer those of all."""
+    for module, names in ((of_sqlite, "_MAX_COUNTED _MAX_LOOKED_UP"), (of_postgres, "_MOST _MOST_LOOKED_UP")):
+        for name in names.split():
+            monkeypatch.setattr(module, name, 5)
+    for number in range(runs):
+        draft = Draft(app=APPS[0], user="anna")
+        end = msgspec.structs.replace(finished(BEGIN + number + 1, "succeeded"), elapsed=1.0)
+        await stores.runs.append(draft.step(started(BEGIN + number), *node(BEGIN + number), end))
+
+    counts = await stores.pages.counts(wanted)
+
+    assert counts.capped is capped
+    if not capped:
+        assert counts.by_status == {"succeeded": runs}
 
 
 async def test_the_bars_have_each_run_once(stores: Stores) -> None:

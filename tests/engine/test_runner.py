@@ -102,6 +102,8 @@ async def test_a_failure_without_strategy_fails_the_run_at_once() -> None:
 
     assert (log.end.status, log.end.error, log.end.exceptions_count) == ("failed", "bad broke", 1)
     assert "slow" not in log.finished()
+    assert log.end.failed_node is not None
+    assert log.end.failed_node.node_id == "bad"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,7 @@ async def test_an_error_strategy_lets_the_run_go_on(strategy: dict[str, Any], ta
     )
 
     assert (log.end.status, log.end.exceptions_count) == ("partial-succeeded", 1)
+    assert log.end.failed_node is None, "the run has not failed"
     assert taken in log.finished()
     bad = next(event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "bad")
     assert (bad.status, bad.error) == ("exception", "bad broke")

@@ -140,7 +140,16 @@ class Listener:
     """A client that reads what comes until it hangs up."""
 
     def __init__(
-        self, application: Any, key: str, method: str, path: str, content: bytes = b"", *, has_more: bool = False
+        self,
+        application: Any,
+        key: str,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        *,
+        has_more: bool = False,
+        host: str = "x",
+        last_event_id: str = "",
     ) -> None:
         """Args:
         content: The body, or its beginning.
@@ -151,7 +160,8 @@ class Listener:
         self._content = content
         self._has_more = has_more
         self._left = asyncio.Event()
-        headers = {"host": "x", "authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        headers = {"host": host, "authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        headers |= {"last-event-id": last_event_id} if last_event_id else {}
         scope = {
             "type": "http",
             "http_version": "1.1",

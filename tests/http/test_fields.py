@@ -33,6 +33,12 @@ class Body(Struct):
     [
         ({}, "name: is required and must be a text"),
         ({"name": 5}, "name: must be a text"),
+        ({"name": None}, "name: is required and must be a text"),
+        ({"name": "n", "label": None}, "label: must be a text"),
+        (
+            {"name": 5, "places": None, "pair": None},
+            "name: must be a text; places: must be a whole number; pair: must be a list",
+        ),
         ({"name": "n", "label": ""}, "label: must be a text of at least 1 character"),
         ({"name": "n", "label": "日本🙂日本"}, "label: must be a text of at most 4 characters"),
         ({"name": "n", "mode": "odd"}, "mode: must be one of fast, slow"),

@@ -101,6 +101,9 @@ async def test_children_come_in_pages_with_their_number(client: httpx.AsyncClien
     }
     doc = await document(client, own, "owl\nbee\nant", process_rule=rule, doc_form="hierarchical_model")
     [segment] = (await get(client, f"/{own}/documents/{doc}/segments"))["data"]
+    alone = await get(client, f"/{own}/documents/{doc}/segments/{segment['id']}")
+    assert (alone["data"], alone["doc_form"]) == (segment, "hierarchical_model")
+    assert [child["content"] for child in segment["child_chunks"]] == ["owl", "bee", "ant"]
     at = f"/{own}/documents/{doc}/segments/{segment['id']}/child_chunks"
 
     async def page(query: str) -> tuple[list[str], int, int, int, int]:

@@ -43,6 +43,17 @@ async def test_a_beginning_of_any_length_is_enough_if_only_one_id_has_it(digits:
     assert (await run_of(await store(), given)).identity.run_id == IDS[2]
 
 
+async def test_four_digits_are_a_beginning_and_three_are_too_few() -> None:
+    made = MemoryRunStore()
+    draft = Draft()
+    await made.append(draft.whole())
+    digits = draft.id.replace("-", "")
+
+    assert (await run_of(made, digits[:4])).identity.run_id == draft.id
+    with pytest.raises(NotFound, match="too short for an id of a run: give 4 digits or more"):
+        await run_of(made, digits[:3])
+
+
 async def test_the_beginning_of_several_ids_lists_them() -> None:
     with pytest.raises(AmbiguousId) as told:
         await run_of(await store(), "01a217f8-9c")

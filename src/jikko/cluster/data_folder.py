@@ -7,7 +7,15 @@ from typing import Final
 from jikko.errors import InvalidSettings
 from jikko.private import make_folder, tighten, tighten_tree
 
-_FILES: Final = ("jikko.db*", "knowledge.db*", "signing.key*", "serve.lock", "backup.json")
+_FILES: Final = (
+    "jikko.db*",
+    "knowledge.db*",
+    "signing.key*",
+    "serve.lock",
+    "backup.json",
+    "plugins/*.db*",
+    "plugins/*.json",
+)
 """Besides those of uploads: the database with what SQLite, upgrades and workers put beside it, keys, and locks."""
 
 RESTORING: Final = "restore.json"
@@ -42,5 +50,7 @@ def keep_private(home: Path) -> None:
     for pattern in _FILES:
         for file in home.glob(pattern):
             tighten(file)
+    # What is in the other folders of plugins is closed by this one, and has the modes that their users need.
+    tighten(home / "plugins")
     for folder in ("files", "keys"):
         tighten_tree(home / folder)

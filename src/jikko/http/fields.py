@@ -83,14 +83,15 @@ def checked(body: dict[str, Any], into: type[Body]) -> Body:
 def _problems(body: dict[str, Any], into: type[Struct]) -> Iterator[str]:
     for field in msgspec.structs.fields(into):
         value = body.get(field.encode_name)
-        if value is None and not field.required:
+        if not field.required and field.encode_name not in body:
             continue
         try:
             msgspec.convert(value, field.type)
         except msgspec.ValidationError as error:
             given = next((part.extra for part in get_args(field.type) if isinstance(part, Meta) and part.extra), {})
             where, what = ("", given[_MUST]) if _MUST in given else _in_words(str(error), field.type)
-            yield f"{field.encode_name}{where}: {f'is required and {what}' if value is None else what}"
+            is_missing = value is None and field.required
+            yield f"{field.encode_name}{where}: {f'is required and {what}' if is_missing else what}"
 
 
 def _in_words(message: str, kind: Any) -> tuple[str, str]:

@@ -31,6 +31,8 @@ async def test_a_dataset_is_kept_as_it_is(stores: KnowledgeStores) -> None:
     assert await stores.datasets.dataset(given.id) == given
     assert await stores.datasets.datasets([given.id, new_id(), "no id"]) == {given.id: given}
     assert await stores.datasets.dataset(new_id()) is None
+    assert await stores.datasets.tag(new_id()) is None
+    assert await stores.datasets.external_api(new_id()) is None
 
 
 async def test_names_and_ids_are_taken_once(stores: KnowledgeStores) -> None:

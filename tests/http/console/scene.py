@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Scene:
         """Who may enter."""
         assert self.assembly.console is not None
         return self.assembly.console.access
+
+    def pings(self, seconds: float) -> None:
+        """Have streams say more often that the server is there."""
+        api = replace(api_of(self.assembly), ping_seconds=seconds)
+        self.application = create_app(api, console=self.operations)
 
     def client(self, base_url: str = "http://localhost:8000", **headers: str) -> httpx.AsyncClient:
         """A client without a session. All its answers are held against the description."""

@@ -67,6 +67,15 @@ async def test_a_token_begins_a_session_that_ends_with_it(scene: Scene) -> None:
         assert (await client.get(f"{API}/session")).status_code == 401
 
 
+@pytest.mark.parametrize("name", ["token", "ticket"])
+@pytest.mark.parametrize("given", [5, None, ["a"], {}], ids=repr)
+async def test_what_opens_it_is_a_text(scene: Scene, name: str, given: object) -> None:
+    async with scene.client(**OWN_PAGE) as client:
+        answer = await client.post(f"{API}/session", json={name: given})
+
+    assert (answer.status_code, answer.json()["message"]) == (400, f"{name}: must be a text")
+
+
 async def test_the_token_of_the_settings_opens_it_until_it_is_another(tmp_path: Path) -> None:
     first, second = "a" * 40, "b" * 40
     async with console_on(tmp_path, console_token=first) as scene, scene.client(**OWN_PAGE) as client:

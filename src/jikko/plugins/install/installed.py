@@ -13,7 +13,7 @@ import msgspec
 from jikko.errors import InvalidSettings
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.names import Identifier
-from jikko.private import make_folder
+from jikko.private import make_folder, opener
 
 LIST: Final = "installed.json"
 UNFINISHED: Final = "new-"
@@ -166,7 +166,7 @@ class Installed:
 
     def _write(self, entries: list[Entry]) -> None:
         path, new = self.root / LIST, self.root / f"{LIST}.new"
-        with open(new, "wb") as file:
+        with open(new, "wb", opener=opener) as file:
             file.write(msgspec.json.format(msgspec.json.encode(_List(plugins=entries)), indent=1))
             file.flush()
             os.fsync(file.fileno())

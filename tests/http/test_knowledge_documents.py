@@ -1,0 +1,250 @@
+"""The knowledge API in process: documents that are made of files and texts, changed, searched and fetched again."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.test_knowledge import NOBODY, client_at, dataset, document
+from tests.knowledge.scene import BY_LINE
+
+pytestmark = pytest.mark.anyio
+TEXT = "梟 🦉 owls\nbees"
+
+
+@pytest.fixture
+async def client(tmp_path: Any) -> Any:
+    async with client_at(tmp_path) as client:
+        yield client
+
+
+async def get(client: httpx.AsyncClient, path: str) -> Any:
+    answer = await client.get(f"/v1/datasets{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def of_file(client: httpx.AsyncClient, owner: str, content: bytes = TEXT.encode(), name: str = "a 梟.txt") -> str:
+    form: dict[str, Any] = {"data": json.dumps({"process_rule": BY_LINE})}
+    answer = await client.post(
+        f"/v1/datasets/{owner}/document/create-by-file", data=form, files={"file": (name, content)}
+    )
+    assert answer.status_code == 200, answer.text
+    await client.index()  # type: ignore[attr-defined]
+    return str(answer.json()["document"]["id"])
+
+
+async def texts(client: httpx.AsyncClient, at: str) -> list[str]:
+    return [segment["content"] for segment in (await get(client, f"{at}/segments"))["data"]]
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "status"),
+    [
+        ([], "no_file_uploaded", 400),
+        ([("file", ("a.txt", b"a")), ("file", ("b.txt", b"b"))], "too_many_files", 400),
+        ([("other", ("a.txt", b"a"))], "no_file_uploaded", 400),
+        ([("file", ("a/b.txt", b"a"))], "invalid_param", 400),
+        ([("file", ("a\\b.txt", b"a"))], "invalid_param", 400),
+        ([("file", ("a.exe", b"a"))], "unsupported_file_type", 415),
+    ],
+)
+async def test_what_is_no_file_that_can_be_read_is_refused(
+    client: httpx.AsyncClient, files: Any, code: str, status: int
+) -> None:
+    own = await dataset(client)
+
+    answer = await client.post(
+        f"/v1/datasets/{own}/document/create-by-file", data={"data": "{}"}, files=files or {"x": (None, "y")}
+    )
+
+    assert (answer.json()["code"], answer.status_code) == (code, status), answer.text
+    assert (await get(client, f"/{own}/documents"))["total"] == 0
+
+
+@pytest.mark.parametrize("name", ["", "\0"], ids=ascii)
+async def test_a_file_without_a_name_is_refused(client: httpx.AsyncClient, name: str) -> None:
+    own = await dataset(client)
+    part = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\none\r\n--x--\r\n'
+
+    answer = await client.post(
+        f"/v1/datasets/{own}/document/create-by-file",
+        content=part.encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "filename_not_exists_error"), answer.text
+
+
+async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    contents = {"a 梟.txt": TEXT.encode(), "b.txt": b"bees"}
+    ids = [await of_file(client, own, content, name) for name, content in contents.items()]
+    url = (await get(client, f"/{own}/documents/{ids[0]}/download"))["url"]
+    assert url.startswith("http://jikko/")
+
+    answer = await client.post(f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": ids})
+
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="documents.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == contents
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([], "document_ids: names no document"),
+        (None, "document_ids: names no document"),
+        ([NOBODY] * 101, "document_ids: at most 100 at a time"),
+    ],
+    ids=["none", "null", "101"],
+)
+async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, ids: Any, told: str) -> None:
+    at = f"/v1/datasets/{await dataset(client)}/documents/download-zip"
+
+    answer = await client.post(at, json={"document_ids": ids})
+
+    assert (answer.status_code, answer.json()["message"]) == (400, told)
+    assert (await client.post(at, json={"document_ids": [NOBODY] * 100})).status_code == 404
+
+
+async def test_a_hundred_documents_are_one_zip(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    one = await of_file(client, own)
+
+    answer = await client.post(f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": [one] * 100})
+
+    assert answer.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert len(set(packed.namelist())) == 100, "none of them hides another"
+
+
+async def test_a_text_takes_the_place_of_another_and_a_name_alone_is_not_enough(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    at = f"/{own}/documents/{await document(client, own, TEXT)}"
+    url = f"/v1/datasets{at}/update-by-text"
+    refused = await client.post(url, json={"text": "ants"})
+    assert (refused.status_code, refused.json()["message"]) == (400, "name: is required when text is provided")
+
+    named = await client.post(url, json={"name": "n.txt"})
+    assert (named.status_code, named.json()["message"]) == (400, "Data source or Process rule is required")
+    changed = await client.post(url, json={"name": "m.txt", "text": "ants\nemus", "process_rule": BY_LINE})
+    batch = changed.json()["batch"]
+    await client.index()  # type: ignore[attr-defined]
+
+    assert (await get(client, at))["name"] == "m.txt"
+    assert await texts(client, at) == ["ants", "emus"]
+    [status] = (await get(client, f"/{own}/documents/{batch}/indexing-status"))["data"]
+    assert (status["indexing_status"], status["completed_segments"], status["total_segments"]) == ("completed", 2, 2)
+    moments = [
+        status[name]
+        for name in ("processing_started_at", "parsing_completed_at", "splitting_completed_at", "completed_at")
+    ]
+    assert None not in moments
+    assert moments == sorted(moments)
+    assert (status["error"], status["paused_at"], status["stopped_at"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_file_takes_the_place_of_another(client: httpx.AsyncClient, method: str) -> None:
+    own = await dataset(client)
+    at = f"/{own}/documents/{await of_file(client, own)}"
+    url = f"/v1/datasets{at}" + ("/update-by-file" if method == "POST" else "")
+
+    answer = await client.request(
+        method, url, data={"data": json.dumps({"process_rule": BY_LINE})}, files={"file": ("b.txt", b"ants\nemus")}
+    )
+    await client.index()  # type: ignore[attr-defined]
+
+    assert answer.status_code == 200, answer.text
+    assert ((await get(client, at))["name"], await texts(client, at)) == ("b.txt", ["ants", "emus"])
+
+
+async def test_what_is_shown_of_a_document_follows_its_state(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    one = await document(client, own, TEXT)
+
+    async def shown(action: str) -> tuple[str, bool, bool]:
+        url = f"/v1/datasets/{own}/documents/status/{action}"
+        answer = await client.patch(url, json={"document_ids": [one]})
+        assert answer.status_code == 200, answer.text
+        found = await get(client, f"/{own}/documents/{one}")
+        return found["display_status"], found["enabled"], found["archived"]
+
+    assert (await get(client, f"/{own}/documents/{one}"))["display_status"] == "available"
+    assert await shown("disable") == ("disabled", False, False)
+    assert await shown("enable") == ("available", True, False)
+    assert (await shown("archive"))[::2] == ("archived", True)
+    assert (await shown("un_archive"))[::2] == ("available", False)
+    body = {"name": "b.txt", "text": "emus", "process_rule": BY_LINE}
+    waiting = (await client.post(f"/v1/datasets/{own}/document/create-by-text", json=body)).json()["document"]
+    assert (waiting["display_status"], waiting["indexing_status"]) == ("queuing", "waiting")
+
+
+@pytest.mark.parametrize("path", ["retrieve", "hit-testing"])
+async def test_what_is_found_is_told_with_its_document(client: httpx.AsyncClient, path: str) -> None:
+    own = await dataset(client)
+    one = await document(client, own, TEXT, name="鳥.txt")
+    url = f"/v1/datasets/{own}/{path}"
+
+    found = (await client.post(url, json={"query": "bees"})).json()
+
+    assert found["query"] == {"content": "bees"}
+    [record] = found["records"]
+    segment = record["segment"]
+    assert (segment["content"], segment["document_id"], segment["position"]) == ("bees", one, 2)
+    assert (segment["document"]["id"], segment["document"]["name"]) == (one, "鳥.txt")
+    assert segment["keywords"] == ["bees"]
+    assert segment["hit_count"] == 0
+    assert (await client.post(url, json={"query": "emus"})).json()["records"] == []
+    for body, told in (
+        ({"query": ""}, "query: is required"),
+        ({"query": "bees", "retrieval_model": {**RANKED, "top_k": 0}}, "retrieval_model.top_k: must be at least 1"),
+    ):
+        refused = await client.post(url, json=body)
+        assert (refused.status_code, refused.json()["message"]) == (400, told)
+    assert (await client.post(f"/v1/datasets/{NOBODY}/{path}", json={"query": "bees"})).status_code == 404
+
+
+RANKED = {"search_method": "keyword_search", "reranking_enable": False, "score_threshold_enabled": False}
+
+
+async def test_no_more_is_found_than_is_asked_for(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    await document(client, own, "bees one\nbees two\nbees three")
+
+    for count in (1, 2, 3):
+        model = {**RANKED, "top_k": count}
+        answer = await client.post(f"/v1/datasets/{own}/retrieve", json={"query": "bees", "retrieval_model": model})
+        assert len(answer.json()["records"]) == count
+
+
+@pytest.mark.parametrize("kind", ["llm", "text-embedding", "rerank", "speech2text", "moderation", "tts"])
+async def test_models_are_listed_by_their_kind(client: httpx.AsyncClient, kind: str) -> None:
+    at = "/v1/workspaces/current/models/model-types"
+
+    assert (await client.get(f"{at}/{kind}")).json() == {"data": []}
+    refused = await client.get(f"{at}/x{kind}")
+    assert (refused.status_code, refused.json()["message"]) == (400, f"'x{kind}' is not a valid ModelType")
+
+
+async def test_a_dataset_is_shown_as_made_by_this_server(client: httpx.AsyncClient) -> None:
+    own = await dataset(client, name="鳥 🦉", description="All birds.")
+
+    shown = await get(client, f"/{own}")
+
+    assert (shown["name"], shown["description"], shown["author_name"]) == ("鳥 🦉", "All birds.", "jikko")
+    assert shown["external_knowledge_info"] == dict.fromkeys(
+        (
+            "external_knowledge_id",
+            "external_knowledge_api_id",
+            "external_knowledge_api_name",
+            "external_knowledge_api_endpoint",
+        )
+    )
+    assert shown["retrieval_model_dict"]["search_method"] == "keyword_search"
+    assert shown["external_retrieval_model"] == {"top_k": 2, "score_threshold": 0.0, "score_threshold_enabled": None}
