@@ -154,7 +154,7 @@ async def serve_assembly(
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
-    from jikko.server.http_protocol import HeadLimits
+    from jikko.server.connections.refusals import HeadLimits
     from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings
