@@ -16,7 +16,7 @@ from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
 from jikko.record import RunIdentity, RunRecord
-from jikko.values import MAX_DEPTH
+from jikko.values import MAX_DEPTH, is_too_deep
 from tests.http.scene import RUN, body
 from tests.runs.world import World
 
@@ -237,7 +237,7 @@ async def test_others_have_the_event_loop_between_the_steps_of_a_large_body(
 
     monkeypatch.setattr(requests.Request, "body", noted("asked for", requests.Request.body))
     monkeypatch.setattr(requests, "_decode", noted("decoded", requests._decode))
-    monkeypatch.setattr(requests, "is_too_deep", noted("looked at", requests.is_too_deep))
+    monkeypatch.setattr(requests, "is_too_deep", noted("looked at", is_too_deep))
     turn()
 
     # More brackets than a value may be deep: it is looked at.
