@@ -138,11 +138,16 @@ def test_each_of_several_workers_has_its_part_of_a_limit_rounded_up(limit: int, 
     assert shared.max_steps == limit  # of one run, wherever it is
 
 
-@pytest.mark.parametrize(("workers", "part"), [(1, 10), (3, 4), (11, 1)])
-def test_so_it_has_of_the_programs_and_documents_at_once(workers: int, part: int) -> None:
-    programs = SandboxLimits(concurrent_runs=10, queued_runs=10).for_worker(workers)
-    assert (programs.concurrent_runs, programs.queued_runs) == (part, part)
-    assert DocumentLimits(max_processes=10).for_worker(workers).max_processes == part
+@pytest.mark.parametrize(
+    ("number", "workers", "part"), [(10, 1, 10), (10, 3, 4), (10, 11, 2), (2, 2, 2), (2, 64, 2), (1, 2, 1)]
+)
+def test_of_programs_and_documents_at_once_it_has_two_so_that_no_app_has_all(
+    number: int, workers: int, part: int
+) -> None:
+    programs = SandboxLimits(concurrent_runs=number, queued_runs=10).for_worker(workers)
+    assert programs.queued_runs == -(-10 // workers)
+    assert programs.concurrent_runs == part
+    assert DocumentLimits(max_processes=number).for_worker(workers).max_processes == part
 
 
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -119,6 +119,26 @@ async def test_documents_of_one_app_that_wait_do_not_delay_those_of_another() ->
         await reader.close()
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+async def test_an_app_whose_documents_take_long_leaves_a_process_to_the_others(workers: int) -> None:
+    reader = DocumentProcesses(DocumentLimits(max_seconds=3600).for_worker(workers))
+    endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000)).encode()
+    busy = [
+        asyncio.create_task(reader.extract(endless, filename="a.yaml", mime_type="", app_id="busy")) for _ in range(4)
+    ]
+    try:
+        await asyncio.sleep(0)
+
+        assert await reader.extract(b"y", filename="a.txt", mime_type="", app_id="other") == "y"
+
+        assert not any(task.done() for task in busy)
+    finally:
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        await reader.close()
+
+
 async def test_a_run_that_is_stopped_stops_its_document() -> None:
     reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=3600))
     endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))

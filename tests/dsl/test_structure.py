@@ -140,11 +140,14 @@ def test_a_graph_is_sound_or_what_is_wrong_is_said(nodes: Any, arrows: Any, foun
 
 def test_a_trigger_is_an_entry_too_but_not_besides_a_start_node() -> None:
     trigger = node("t", "trigger-webhook")
-    cannot_run = f"warning: {NODES}[0].data.type: is 'trigger-webhook', which Jikko cannot run: the node will fail"
+    starts_nothing = (
+        f"warning: {NODES}[0].data.type: is 'trigger-webhook', which starts no run here: the API does, and "
+        "what the node gives is null then"
+    )
 
-    assert problems(file([trigger, A], edges("t --> a"))) == [cannot_run]
+    assert problems(file([trigger, A], edges("t --> a"))) == [starts_nothing]
     assert problems(file([trigger, S, A], edges("t --> a", "s --> a"))) == [
-        cannot_run,
+        starts_nothing,
         f"{NODES}: has both a start node and a trigger: 's' and 't' (a workflow has one or the other)",
     ]
 

@@ -1,5 +1,6 @@
 """Bodies of requests that are wrong, and the description of all bodies."""
 
+import asyncio
 import math
 from typing import Any
 
@@ -10,10 +11,12 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from jikko.dify.bodies import blocking_body, detail_body
+from jikko.http import requests
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
 from jikko.record import RunIdentity, RunRecord
+from jikko.values import MAX_DEPTH, is_too_deep
 from tests.http.scene import RUN, body
 from tests.runs.world import World
 
@@ -212,6 +215,36 @@ async def test_what_is_no_number_in_json_is_null_in_every_answer(
     for line in ends:
         assert_is_json(line)
     assert msgspec.json.decode(ends[-1])["data"]["outputs"]["out"] == shown
+
+
+@pytest.mark.parametrize(("size", "steps"), [(1_000, 0), (900_000, 1)])
+async def test_others_have_the_event_loop_between_the_steps_of_a_large_body(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, size: int, steps: int
+) -> None:
+    turns, at = 0, dict[str, int]()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    def noted(name: str, step: Any) -> Any:
+        def taken(*given: Any) -> Any:
+            at.setdefault(name, turns)
+            return step(*given)
+
+        return taken
+
+    monkeypatch.setattr(requests.Request, "body", noted("asked for", requests.Request.body))
+    monkeypatch.setattr(requests, "_decode", noted("decoded", requests._decode))
+    monkeypatch.setattr(requests, "is_too_deep", noted("looked at", is_too_deep))
+    turn()
+
+    # More brackets than a value may be deep: it is looked at.
+    answer = await client.post(RUN, json=body(q="x" * size, nested=[[]] * MAX_DEPTH))
+
+    assert answer.status_code == 200
+    assert (at["decoded"] - at["asked for"], at["looked at"] - at["decoded"]) == (steps, steps)
 
 
 def assert_is_json(text: str) -> None:

@@ -188,6 +188,23 @@ def test_a_write_has_a_megabyte_or_a_single_event() -> None:
     assert pack_events(broken) == (9, encode_events(broken))
 
 
+def test_nothing_is_made_for_a_write_that_is_full_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Event] = []
+    encoder = event_codec._ENCODER
+
+    class Noted:
+        def encode_into(self, event: Event, into: bytearray, offset: int) -> None:
+            made.append(event)
+            encoder.encode_into(event, into, offset)
+
+    monkeypatch.setattr(event_codec, "_ENCODER", Noted())
+    huge: list[Event] = [node(text="界" * MAX_PACKED_BYTES)[1] for _ in range(3)]
+
+    for at in range(3):
+        assert pack_events(huge[at:])[0] == 1
+    assert made == huge
+
+
 def sizes_of_what_is_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     decoder = event_codec._DECODER

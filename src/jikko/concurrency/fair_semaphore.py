@@ -20,6 +20,14 @@ def max_for_one_app(number: int, share: float) -> int:
     return number if share >= 1 or number == 1 else min(number - 1, max(1, int(number * share)))
 
 
+def part_of_worker(number: int, workers: int) -> int:
+    """How many of all places one of so many processes has: its part, rounded up.
+
+    Two at least, if there are two: of a single one an app that holds it for long would have all.
+    """
+    return max(min(number, 2), -(-number // workers))
+
+
 class FairSemaphore:
     """A semaphore whose places are shared out among apps. Belongs to one event loop.
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore, part_of_worker
 from jikko.documents.formats import format_of
 from jikko.ports.files.documents import DocumentFailure
 
@@ -39,8 +39,8 @@ class DocumentLimits:
     """Bytes of text of one document."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
-        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up."""
-        return replace(self, max_processes=-(-self.max_processes // workers))
+        """The limits of one of ``workers`` processes. See ``part_of_worker``."""
+        return replace(self, max_processes=part_of_worker(self.max_processes, workers))
 
 
 class DocumentProcesses:

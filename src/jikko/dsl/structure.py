@@ -106,6 +106,9 @@ def _read_node(wrapper: Fields, runnable: frozenset[str]) -> NodeEntry | None:
     if kind and kind not in DIFY_TYPES | runnable:
         hint = data.meant(kind, sorted(DIFY_TYPES)) or "no version of Dify has it"
         data.problem("type", f"is {shown(kind)}, which is no node type", hint)
+    elif kind.startswith("trigger-") and kind not in runnable:
+        what = f"is {shown(kind)}, which starts no run here: the API does, and what the node gives is null then"
+        data.problem("type", what, fatal=False)
     elif kind and kind not in runnable:
         data.problem("type", f"is {shown(kind)}, which Jikko cannot run: the node will fail", fatal=False)
     return NodeEntry(node_id, kind, data.raw, data.where) if node_id else None

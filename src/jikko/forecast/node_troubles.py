@@ -49,7 +49,7 @@ def troubles_of(
         case Unsupported():
             yield Trouble("node_type", f"{entry.where}.type", f"{node.subject} cannot be run by Jikko", node.instead)
         case Trigger():
-            what = f"{entry.type!r} triggers nothing here: runs are started over the API, and have no outputs of it"
+            what = f"{entry.type!r} starts no run here: the API does, and what the node gives is null then"
             yield Trouble("node_type", f"{entry.where}.type", what, harmless=True)
         case Code():
             yield from _of_code(node, f"{entry.where}.code", installation)

@@ -128,7 +128,9 @@ class _Compiler:
         if cls is not None:
             node: Node = cls.from_dsl(fields)
             return node
-        return Trigger() if entry.id == self._document.root else Unsupported.of(entry.type, entry.data)
+        if entry.id == self._document.root:
+            return Trigger.of(entry.type, entry.data)
+        return Unsupported.of(entry.type, entry.data)
 
     def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Body:
         numbers = {node.id: node.position for node in nodes}

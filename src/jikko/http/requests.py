@@ -1,5 +1,6 @@
 """A request as routes read it."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,8 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
 _decode = msgspec.json.Decoder().decode
+_LARGE: Final = 1 << 18
+"""Bytes of a body of which each step takes so long that others have the event loop in between."""
 
 
 class Request:
@@ -143,12 +146,17 @@ class Request:
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
         body = await self.body()
+        is_large = len(body) > _LARGE
+        if is_large:
+            await asyncio.sleep(0)
         try:
             value = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
+        if is_large:
+            await asyncio.sleep(0)
         # Nearly no body has that many brackets at all.
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 
-from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.fair_semaphore import APP_SHARE, part_of_worker
 
 MIB = 1 << 20
 
@@ -73,9 +73,10 @@ class SandboxLimits:
         return int(self.wall_seconds) + 2 if self.cpu_seconds is None else self.cpu_seconds
 
     def for_worker(self, workers: int) -> "SandboxLimits":
-        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up."""
+        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up; of the
+        programs at once see ``part_of_worker``."""
         return replace(
             self,
-            concurrent_runs=-(-self.concurrent_runs // workers),
+            concurrent_runs=part_of_worker(self.concurrent_runs, workers),
             queued_runs=-(-self.queued_runs // workers),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,8 +18,14 @@ from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.refusals import HeadLimits
 from jikko.server.ending_signals import ending_signals
 
+log = logging.getLogger(__name__)
+
 _LOOK_SECONDS: Final = 0.02
 """Between looks whether connections are open."""
+_TO_SEND: Final = 5.0
+"""Seconds that requests under way have once connections close. Those that need more are cut off."""
+_TO_END: Final = 1.0
+"""Seconds in which what was cut off may say so to its client."""
 
 Drain: TypeAlias = Callable[[float], Awaitable[float]]
 """See ``_Server.drain``."""
@@ -62,6 +69,22 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.has_started.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close connections behind what is being answered; cut off what takes too long, or all if there is no time."""
+        closing = asyncio.ensure_future(super().shutdown(sockets))
+        await asyncio.wait((closing,), timeout=_TO_SEND)
+        # Some client does not read its answer, or does not send the rest of its request.
+        late = list(self.server_state.tasks)
+        for task in late:
+            task.cancel()
+        if late:
+            what = "1 request was" if len(late) == 1 else f"{len(late)} requests were"
+            log.info("%s not done, and cut off", what)
+            await asyncio.wait(late, timeout=_TO_END)
+        # It waits for connections, and such a client need not close its own.
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+
 
 async def serve(
     application: ASGIApp,
@@ -93,7 +116,6 @@ async def serve(
             lifespan="off",
             ws="none",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
-            timeout_graceful_shutdown=5,
         )
     )
     stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()

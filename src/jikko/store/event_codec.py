@@ -56,6 +56,8 @@ def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
     packed, count, end = bytearray(b"["), 0, 1
     encode_into = _ENCODER.encode_into
     for event in events:
+        if end > MAX_PACKED_BYTES:
+            break  # the next one would be made for nothing, and it may be as large
         begin = end
         try:
             encode_into(event, packed, -1)
