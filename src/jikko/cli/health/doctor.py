@@ -70,6 +70,8 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
     settings, found = read_settings(os.environ, home, command)
     for finding in found:
         yield finding
+    if not all(finding.ok for finding in found):
+        return  # what would be looked at is not what is meant
     if not settings.nats_url:
         yield Finding("servers", False, "nats_url is not set: this server is the only one")
         return
