@@ -34,6 +34,7 @@ BENCHMARKS = (
     "stored_runs",
     "console_runs",
     "console_load",
+    "console_page",
     "knowledge",
     "knowledge_api",
 )

@@ -20,6 +20,8 @@ ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Wa
 ROUNDS = 100
 MANY_ROUNDS = 2_400
 """Some 9,600 events, four a round."""
+MOST_ROUNDS = 25_000
+"""Some 100,000 events."""
 FAILS = 41
 """The round that fails, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -33,6 +35,7 @@ _FILE = {
     "allowed_file_upload_methods": ["local_file"],
 }
 _ITEMS = "def main():\n    return {'items': [str(n) for n in range(%d)]}\n"
+_SO_MANY = "def main(n):\n    return {'items': [str(i) for i in range(int(n))]}\n"
 _JUDGE = """
 def main(item):
     if int(item) == %d:
@@ -121,6 +124,16 @@ def console_apps(echo: str) -> dict[str, str]:
                 python("split", _ITEMS % MANY_ROUNDS, {"items": "array[string]"}),
                 *iteration("each", "split.items", "pick.output", first_of("pick", "each.item"), parallel=4),
                 end(got="each.output"),
+            ],
+            "start>split>each>end each-start>pick",
+        ),
+        "counts": app(
+            "Counts",
+            [
+                start("n"),
+                python("split", _SO_MANY, {"items": "array[string]"}, n="start.n"),
+                *iteration("each", "split.items", "pick.output", first_of("pick", "each.item"), parallel=10),
+                end(got="start.n"),
             ],
             "start>split>each>end each-start>pick",
         ),

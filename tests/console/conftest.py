@@ -17,7 +17,7 @@ from scripts.build_console import build, is_current, sources
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
-from tests.console.apps import MANY_ROUNDS, console_apps
+from tests.console.apps import MOST_ROUNDS, console_apps
 from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,7 @@ def site_in(folder: Path, echo: EchoServer) -> Site:
         for role in ("operator", "viewer")
     )
     return Site(
-        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MANY_ROUNDS)}), command, echo, operator, viewer, keys
+        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS)}), command, echo, operator, viewer, keys
     )
 
 

@@ -1,5 +1,7 @@
 """The page is in what is installed, and its types are those of the server."""
 
+import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -7,16 +9,24 @@ import zipfile
 from pathlib import Path
 
 import httpx
+import pytest
 from scripts.build_console import npm, sources
 from scripts.console_types import TYPES, types_of
 
 from tests.console.conftest import ROOT, Site
 
 
-def test_wheel_and_sdist_hold_the_page(built: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def packages(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and an sdist."""
+    folder = tmp_path_factory.mktemp("packages")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    [wheel], [sdist] = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    return folder
+
+
+def test_wheel_and_sdist_hold_the_page(packages: Path) -> None:
+    [wheel], [sdist] = packages.glob("*.whl"), packages.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         assert "jikko/http/static/index.html" in archive.namelist()
         assert not [name for name in archive.namelist() if "node_modules" in name]
@@ -25,6 +35,31 @@ def test_wheel_and_sdist_hold_the_page(built: Path, tmp_path: Path) -> None:
     assert [name for name in names if name.endswith("/src/jikko/http/static/index.html")]
     assert [name for name in names if name.endswith("/console/package-lock.json")]
     assert not [name for name in names if "node_modules" in name]
+
+
+def test_what_is_installed_serves_the_page_where_there_is_no_node(packages: Path, tmp_path: Path) -> None:
+    [wheel] = packages.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    index = tmp_path / "installed" / "jikko" / "http" / "static" / "index.html"
+    # So that it is known to be this one that is served.
+    index.write_text(index.read_text(encoding="utf-8") + "<!-- of the wheel -->", encoding="utf-8")
+    home = tmp_path / "home"
+    own = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "jikko", "serve", "--port", "0", "--home", str(home)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, **own}
+    ) as server:
+        try:
+            assert server.stdout is not None
+            url = re.search(r"serves (http://[\d.:]+)/", server.stdout.readline())
+            assert url is not None
+            page = httpx.get(f"{url[1]}/console/").raise_for_status().text
+            assert page.endswith("<!-- of the wheel -->")
+            [script] = re.findall(r'src="\./(assets/[^"]+\.js)"', page)
+            assert len(httpx.get(f"{url[1]}/console/{script}").raise_for_status().content) > 10_000
+        finally:
+            server.terminate()
 
 
 def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -> None:

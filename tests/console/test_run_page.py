@@ -77,8 +77,8 @@ def test_a_run_is_stopped(site: Site, visit: Visit) -> None:
 def test_a_form_is_found_from_the_badge_and_answered(site: Site, visit: Visit) -> None:
     run = site.run("asks", until=["paused"], q="the lamp")
     page = visit("/")
-    page.get_by_role("link", name=re.compile("^Runs")).click()
-    page.get_by_role("button", name=re.compile("Wait for you")).click()
+    # In two clicks.
+    page.get_by_title(re.compile("waits? for you")).click()
     page.locator(f'[data-row="{run}"]').click()
     form = page.get_by_role("tabpanel", name="Form")
     expect(form).to_contain_text("About the lamp")
@@ -137,6 +137,38 @@ def test_an_earlier_moment_shows_graph_steps_and_values_of_then_also_to_others(s
     expect(slider).to_have_value(str(last))
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     expect(steps(page, "end-formal")).to_be_visible()
+
+
+def test_a_cause_is_read_its_run_repeated_and_its_moments_walked_by_keyboard_alone(site: Site, visit: Visit) -> None:
+    run = site.run("fails", q="by keys")
+    page = visit(f"/runs/{run}")
+    slider = page.get_by_role("slider", name="Position in the log")
+    expect(page.get_by_role("tree")).to_be_focused()
+    page.keyboard.press("f")
+    expect(page.get_by_label("Inspector")).to_contain_text("ZeroDivisionError")
+    last = int(slider.get_attribute("max") or 0)
+    for _ in range(3):
+        page.keyboard.press(",")
+    expect(slider).to_have_value(str(last - 3))
+    expect(page.get_by_text(re.compile("As it was at"))).to_be_visible()
+    page.keyboard.press(".")
+    expect(slider).to_have_value(str(last - 2))
+    page.keyboard.press("l")
+    expect(slider).to_have_value(str(last))
+    expect(page.get_by_text(re.compile("As it was at"))).to_have_count(0)
+    press_by_keyboard(page, "Retry from failed")
+    page.wait_for_url(lambda url: run not in url)
+    expect(page.get_by_text(f"retries {run[-4:]}")).to_be_visible()
+
+
+def press_by_keyboard(page: Page, name: str) -> None:
+    """Go from place to place until the button has the focus, and press it."""
+    button = page.get_by_role("button", name=name)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if button.evaluate("one => one === document.activeElement"):
+            return page.keyboard.press("Enter")
+    raise AssertionError(f"{name} cannot be reached by keyboard")
 
 
 def test_hostile_outputs_are_text(site: Site, visit: Visit) -> None:

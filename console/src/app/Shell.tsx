@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
+import { createContext, type MouseEvent, type ReactNode, useContext, useEffect, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { remove } from '../api/client.ts'
 import { useOverview } from '../api/queries.ts'
@@ -85,11 +85,20 @@ export function Shell({ session, children }: { session: Session; children: React
   )
 }
 
+/** How many runs wait for somebody. A click on it leads to these, one beside it to all. */
 function Waiting() {
   const { data } = useOverview()
+  const [, go] = useLocation()
   if (!data?.paused) return null
+  const toThese = (event: MouseEvent) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return
+    event.preventDefault()
+    event.stopPropagation()
+    go('/runs?status=paused')
+  }
   return (
-    <span className="badge paused" title={tn('waiting', data.paused)}>
+    // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: a short cut within a link
+    <span className="badge paused" title={tn('waiting', data.paused)} onClick={toThese}>
       <span className="sr">{t('waiting.label')} </span>
       {data.paused}
     </span>

@@ -1,0 +1,63 @@
+"""The budgets of the page in seconds, of its processor: so they hold beside other work, too.
+
+The same in seconds of the clock are rows of ``benchmarks/console_page.py``.
+"""
+
+import pytest
+from benchmarks.console_page import JUMP, Eyes, busy, heap
+from playwright.sync_api import Browser
+
+from tests.console.apps import MOST_ROUNDS
+from tests.console.conftest import Site
+
+LIST, SLOWER = 1.2, 4
+"""Seconds until the rows of the list are there, and how many times as slow the processor is then."""
+THOUSAND, TEN_THOUSAND, HUNDRED_THOUSAND = 0.8, 1.2, 6.0
+"""Seconds until the steps of a run of as many events are there; of the last one, until it is there whole."""
+JUMP_SECONDS = 0.05
+MEMORY = 60.0
+"""MB."""
+
+
+@pytest.fixture(scope="module")
+def eyes(browser: Browser, site: Site) -> Eyes:
+    return Eyes(browser, site.server.url, site.operator)
+
+
+@pytest.fixture(scope="module")
+def large(site: Site) -> tuple[str, int]:
+    """A run of 100,000 events, and how many these are."""
+    run = site.run("counts", n=str(MOST_ROUNDS))
+    return run, int(site.wait(run)["log_end"])
+
+
+def test_the_list_of_runs_is_there_within_its_budget(site: Site, eyes: Eyes) -> None:
+    for _ in range(50):
+        site.run("greets", name="a row")
+    assert eyes.opened("/runs?t=all", "rows", times=3)["cpu"] <= LIST / SLOWER
+
+
+@pytest.mark.parametrize(("rounds", "seconds"), [(250, THOUSAND), (2_500, TEN_THOUSAND)])
+def test_the_steps_of_a_run_are_there_within_their_budget(site: Site, eyes: Eyes, rounds: int, seconds: float) -> None:
+    run = site.run("counts", n=str(rounds))
+    assert site.wait(run)["log_end"] >= 4 * rounds
+    assert eyes.opened(f"/runs/{run}", "rows", times=3)["cpu"] <= seconds
+
+
+def test_a_run_of_a_hundred_thousand_events_is_read_jumped_along_and_kept_in_little_memory(
+    site: Site, eyes: Eyes, large: tuple[str, int]
+) -> None:
+    run, count = large
+    assert count >= 100_000
+    with eyes.page() as (page, session):
+        page.goto(f"{site.url}/runs")
+        page.locator("[data-row]").first.wait_for()
+        before = heap(session)
+        page.goto(f"{site.url}/runs/{run}")
+        page.get_by_text("ended", exact=True).wait_for()
+        assert busy(session) <= HUNDRED_THOUSAND
+        assert heap(session) - before <= MEMORY
+        places = [count * step * 37 % count for step in range(1, 61)]
+        began = busy(session)
+        page.evaluate(JUMP, places)
+        assert busy(session) - began <= JUMP_SECONDS * len(places)
