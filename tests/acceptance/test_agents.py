@@ -15,7 +15,8 @@ from tests.acceptance.processes import Command, Server
 from tests.plugins.packages import files
 from tests.plugins.waiting import until
 from tests.plugins.world import installed
-from tests.providers.fake_model import Exchange, FakeModel
+from tests.providers.fake_model import Exchange
+from tests.providers.model_thread import Model
 from tests.providers.workflows import workflow
 from tests.strategies.agents import agent, calls, says, script, tool
 
@@ -24,26 +25,9 @@ OUTPUTS = {"text": "text"}
 WEEKDAY = ("weekday", {"year": 2024, "month": 2, "day": 29})
 
 
-class Model:
-    """A fake model in a thread of its own, which outlives servers."""
-
-    def __init__(self) -> None:
-        self.model = FakeModel(script([calls(WEEKDAY), says("It is Thursday.")]))
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.model.__aenter__(), self._loop).result(30)
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.model.__aexit__(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
 @pytest.fixture
 def model() -> Iterator[Model]:
-    made = Model()
+    made = Model(script([calls(WEEKDAY), says("It is Thursday.")]))
     yield made
     made.close()
 

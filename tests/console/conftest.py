@@ -116,20 +116,32 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def site_in(folder: Path, echo: EchoServer) -> Site:
-    """A server of its own, to be closed."""
+def site_in(
+    folder: Path, echo: EchoServer, apps: dict[str, str] | None = None, settings: dict[str, str] | None = None
+) -> Site:
+    """A server of its own, to be closed.
+
+    Args:
+        apps: Texts by the name of their file; by default those of ``apps.py``.
+    """
     files = []
-    for name, text in console_apps(echo.url).items():
+    for name, text in (console_apps(echo.url) if apps is None else apps).items():
         files.append(folder / f"{name}.yml")
         files[-1].write_text(text, encoding="utf-8")
     command = Command(folder / "home")
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
+    imported = command.json("apps", "import", *files) if files else []
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in imported}
     operator, viewer = (
         command.json("console", "tokens", "new", role, *(["--viewer"] if role == "viewer" else []))[0]["token"]
         for role in ("operator", "viewer")
     )
     return Site(
-        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS)}), command, echo, operator, viewer, keys
+        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS), **(settings or {})}),
+        command,
+        echo,
+        operator,
+        viewer,
+        keys,
     )
 
 

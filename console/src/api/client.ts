@@ -56,7 +56,7 @@ export async function request(method: string, path: string, options: Options = {
   if (answer.ok) return answer
   const told = await answer.json().catch(() => ({}))
   if (answer.status === 401 && path !== 'session') for (const then of signedOut) then()
-  throw new ApiError(answer.status, told.code ?? String(answer.status), told.message ?? answer.statusText)
+  throw new ApiError(answer.status, told.code ?? String(answer.status), told.message ?? '')
 }
 
 export async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {

@@ -8,6 +8,8 @@ export const queryClient = (): QueryClient =>
     defaultOptions: {
       queries: {
         staleTime: 2000,
+        // The server may be on this machine, which needs no network to be asked.
+        networkMode: 'always',
         // What the server has refused it refuses again; what could not be asked is asked a few times more.
         retry: (count, error) => count < 3 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
         retryDelay: attempt => Math.min(10_000, 500 * 2 ** attempt),

@@ -10,6 +10,8 @@ export type Session = Schemas['CurrentSession']
 export type Token = Schemas['Token']
 export type Key = Schemas['Key']
 
+export type EnvironmentVariable = Schemas['EnvironmentVariable']
+
 export type Problem = Schemas['Problem']
 export type App = Schemas['App']
 export type AppDetail = Schemas['AppFull']

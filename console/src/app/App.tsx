@@ -5,17 +5,20 @@ import { ApiError, base, onSignedOut } from '../api/client.ts'
 import { useSession } from '../api/queries.ts'
 import { EnterPage } from '../pages/enter/EnterPage.tsx'
 import { RunsPage } from '../pages/runs/RunsPage.tsx'
-import { Boundary, Failure, Gone, Skeleton } from '../parts/Panel.tsx'
+import { Boundary, Failure, Gone, PartMissing, Skeleton } from '../parts/Panel.tsx'
 import { t, useLanguage } from '../words/words.ts'
 import { Shell } from './Shell.tsx'
 import { useTitle } from './title.ts'
 
-const WorkflowsPage = lazy(() => import('../pages/workflows/WorkflowsPage.tsx'))
-const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx'))
-const RunPage = lazy(() => import('../pages/run/RunPage.tsx'))
-const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx'))
-const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx'))
-const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx'))
+const missing = (): never => {
+  throw new PartMissing()
+}
+const WorkflowsPage = lazy(() => import('../pages/workflows/WorkflowsPage.tsx').catch(missing))
+const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx').catch(missing))
+const RunPage = lazy(() => import('../pages/run/RunPage.tsx').catch(missing))
+const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx').catch(missing))
+const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx').catch(missing))
+const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx').catch(missing))
 
 export function App() {
   const language = useLanguage()

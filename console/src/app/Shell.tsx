@@ -1,12 +1,12 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, type MouseEvent, type ReactNode, useContext, useEffect, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { remove } from '../api/client.ts'
+import { ApiError, remove } from '../api/client.ts'
 import { useOverview } from '../api/queries.ts'
 import type { Session } from '../api/types.ts'
 import { Dialog } from '../parts/Dialog.tsx'
 import { Icon, Logo } from '../parts/Icon.tsx'
-import { language, setLanguage, t, tn, type Word } from '../words/words.ts'
+import { clock, language, setLanguage, t, tn, type Word } from '../words/words.ts'
 import { Announcer } from './announce.tsx'
 import { KEYS, keyName, pressed } from './keys.ts'
 import { Palette } from './Palette.tsx'
@@ -77,11 +77,27 @@ export function Shell({ session, children }: { session: Session; children: React
         <ThemeButton />
         <Who session={session} />
       </header>
+      <Lost path={path} />
       {children}
       <Announcer />
       {dialog === 'jump' && <Palette close={() => setDialog('')} showKeys={() => setDialog('keys')} />}
       {dialog === 'keys' && <Keys close={() => setDialog('')} />}
     </Current.Provider>
+  )
+}
+
+/** Since when the server has not answered. Pages that listen to a stream say so themselves, and sooner. */
+function Lost({ path }: { path: string }) {
+  const { failureReason, dataUpdatedAt } = useOverview()
+  const isLost = failureReason instanceof ApiError && failureReason.status === 0
+  if (!isLost || path.startsWith('/runs')) return null
+  return (
+    <div className="strip st-partial lost" role="status">
+      <Icon name="partial" />
+      <span className="grow">
+        <b>{t('lost', { at: clock((dataUpdatedAt || Date.now()) / 1000) })}</b>. {t('lost.text')}
+      </span>
+    </div>
   )
 }
 

@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from 'react'
 import { count, t } from '../words/words.ts'
 import { isKept, Kept, keptIn } from './Kept.tsx'
+import { Pieces } from './Pieces.tsx'
 
 const FIRST = 20
 /** Text beyond this many characters is cut until all of it is asked for. */
@@ -88,7 +89,7 @@ export function LongText({ text }: { text: string }) {
   const cut = !all && text.length > LONG
   return (
     <>
-      <bdi>{visible(cut ? text.slice(0, LONG) : text)}</bdi>
+      <bdi>{cut ? visible(text.slice(0, LONG)) : <Pieces text={visible(text)} />}</bdi>
       {cut && (
         <>
           …{' '}

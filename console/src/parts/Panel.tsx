@@ -27,11 +27,22 @@ export function Panel(props: {
 /** What went wrong, in the server's words. */
 export function errorText(error: unknown): string {
   if (error instanceof ApiError)
-    return error.status === 0 ? t('error.not_reached') : told(error.code, error.message) || t('error.unknown')
+    return error.status === 0
+      ? t('error.not_reached')
+      : told(error.code, error.message) || t('error.status', { n: error.status })
+  if (error instanceof PartMissing) return t('error.part')
   return error instanceof Error ? error.message : t('error.unknown')
 }
 
-export function Failure({ error, again }: { error: unknown; again?: () => void }) {
+export function Failure({
+  error,
+  again,
+  word = 'again',
+}: {
+  error: unknown
+  again?: () => void
+  word?: 'again' | 'reload'
+}) {
   return (
     <div className="failure" role="alert">
       <span className="st st-failed">
@@ -40,7 +51,7 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
       <span className="grow">{errorText(error)}</span>
       {again && (
         <button type="button" className="btn small" onClick={again}>
-          {t('again')}
+          {t(word)}
         </button>
       )}
     </div>
@@ -113,6 +124,9 @@ export function Loaded<T>(props: { of: Asked<T>; rows?: number; height?: number;
   )
 }
 
+/** The script of a page could not be had. */
+export class PartMissing extends Error {}
+
 /** What goes wrong while a panel is drawn stays in that panel. */
 export class Boundary extends Component<{ children: ReactNode }, { error?: unknown }> {
   override state: { error?: unknown } = {}
@@ -121,6 +135,9 @@ export class Boundary extends Component<{ children: ReactNode }, { error?: unkno
   }
   override render() {
     if (this.state.error === undefined) return this.props.children
-    return <Failure error={this.state.error} again={() => this.setState({ error: undefined })} />
+    const { error } = this.state
+    // What was not loaded once is not asked for again by the module that wanted it.
+    if (error instanceof PartMissing) return <Failure error={error} again={() => location.reload()} word="reload" />
+    return <Failure error={error} again={() => this.setState({ error: undefined })} />
   }
 }

@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+
 import { cleanup, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { useRef, useState } from 'react'
@@ -13,6 +14,7 @@ import { Json, visible } from './Json.tsx'
 import { Markdown } from './Markdown.tsx'
 import { Menu } from './Menu.tsx'
 import { Boundary } from './Panel.tsx'
+import { pieces } from './Pieces.tsx'
 import { StepTree } from './StepTree.tsx'
 import { Tabs } from './Tabs.tsx'
 
@@ -187,3 +189,13 @@ test('a table of Markdown is a table, and a text of nothing but beginnings is re
     cleanup()
   }
 }, 20_000)
+
+test('a long text is cut into pieces that are the text, behind lines and never within a character', () => {
+  const texts = [`${'line\n'.repeat(3000)}end`, '🍓'.repeat(9001), 'x'.repeat(8001), '']
+  for (const text of texts) {
+    const cut = pieces(text)
+    expect(cut.join('')).toBe(text)
+    for (const piece of cut) expect(piece).not.toMatch(/^[\udc00-\udfff]/)
+  }
+  expect(pieces('line\n'.repeat(3000))[0]?.endsWith('\n')).toBe(true)
+})

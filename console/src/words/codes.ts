@@ -6,7 +6,7 @@ import { language } from './words.ts'
 export const CODES: Readonly<Record<string, string>> = {
   ambiguous_id: 'ID が一意に決まりません',
   app_unavailable: 'このアプリは利用できません',
-  archived_document_immutable: 'アーカイブ済みの文書は変更できません',
+  archived_document_immutable: 'アーカイブ済みのドキュメントは変更できません',
   audio_too_large: '音声ファイルが大きすぎます',
   bad_request: 'リクエストを解釈できません',
   completion_request_error: 'モデルへの問い合わせに失敗しました',
@@ -37,8 +37,8 @@ export const CODES: Readonly<Record<string, string>> = {
   not_workflow_app: 'ワークフローではありません',
   operators_only: '閲覧者にはできない操作です',
   plugin_refused: 'プラグインが拒否しました',
-  provider_not_initialize: 'モデルのプロバイダーが設定されていません',
-  provider_not_support_speech_to_text: 'このプロバイダーは音声認識に対応していません',
+  provider_not_initialize: 'モデルの提供元が設定されていません',
+  provider_not_support_speech_to_text: 'この提供元は音声認識に対応していません',
   rate_limit_error: '利用制限に達しました',
   request_entity_too_large: '送信された内容が大きすぎます',
   service_unavailable: '今は利用できません。しばらくしてからもう一度お試しください',
@@ -88,6 +88,17 @@ export const KINDS: Readonly<Record<string, string>> = {
   UnsupportedNodeError: '対応していないノード',
   VariableNotFoundError: '変数がありません',
   WorkflowNodeError: 'ワークフローノードのエラー',
+}
+
+/** Sentences of the record that have no code. */
+const SENTENCES: readonly (readonly [RegExp, string])[] = [
+  [/^Workflow run was stopped by user (.+)\.$/s, '$1 が停止しました。'],
+]
+
+/** A sentence of the record, in Japanese where it is known. */
+export function sentence(text: string): string {
+  const known = language() === 'ja' ? SENTENCES.find(([says]) => says.test(text)) : undefined
+  return known ? text.replace(known[0], known[1]) : text
 }
 
 /** What an error of the server says: its words, in Japanese behind what its code means. */

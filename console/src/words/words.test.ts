@@ -1,6 +1,20 @@
 import { afterEach, expect, test } from 'vitest'
 import { detailOf } from '../graph/detail.ts'
-import { bytes, count, duration, language, money, percent, setLanguage, t, tables, tn, type Word } from './words.ts'
+import { CODES, kindName, sentence, told } from './codes.ts'
+import {
+  bytes,
+  count,
+  dayWord,
+  duration,
+  language,
+  money,
+  percent,
+  setLanguage,
+  t,
+  tables,
+  tn,
+  type Word,
+} from './words.ts'
 
 afterEach(() => setLanguage('en'))
 
@@ -72,4 +86,45 @@ test('what stands below the name of a node is in the language of the page, names
   expect(detailOf({ type: 'start', detail: '1 input' })).toBe('1 input')
   expect(detailOf({ type: 'human-input', detail: '3 day' })).toBe('3 days')
   expect(detailOf({ type: 'loop', detail: '10 rounds at most' })).toBe('10 rounds at most')
+})
+
+test('what the server says is told in Japanese by its code, its own words behind', () => {
+  expect(told('not_found', 'There is no run.')).toBe('There is no run.')
+  setLanguage('ja')
+  expect(told('not_found', 'There is no run.')).toBe('見つかりません（There is no run.）')
+  expect(told('never_heard_of', 'Something new.')).toBe('Something new.')
+  expect([kindName('CodeExecutionError'), kindName('NewError')]).toEqual([
+    'コードの実行エラー（CodeExecutionError）',
+    'NewError',
+  ])
+  expect(sentence('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
+  expect(sentence('Something else.')).toBe('Something else.')
+  for (const text of Object.values(CODES)) expect(text).toMatch(/[ぁ-んァ-ン一-龯]/)
+})
+
+test('days are called by their names while they are near', () => {
+  const now = new Date(2026, 10, 27, 0, 30).getTime() / 1000
+  expect([dayWord(now - 60, now), dayWord(now - 3600, now), dayWord(now - 90_000, now)]).toEqual([
+    'Today',
+    'Yesterday',
+    'Nov 25',
+  ])
+  setLanguage('ja')
+  expect(dayWord(now - 3600, now)).toBe('昨日')
+})
+
+test('every word is used by some page', () => {
+  const files = import.meta.glob(['../**/*.ts', '../**/*.tsx', '!./en.ts', '!./ja.ts', '!../api/schema.ts'], {
+    query: '?raw',
+    eager: true,
+    import: 'default',
+  })
+  const source = Object.values(files).join('\n')
+  // Some are made of a beginning and what the server says.
+  const made = [...source.matchAll(/`([a-z_]+\.)(?:[a-z_]+\.)?\$\{/g)].map(match => match[1] as string)
+  const unused = Object.keys(tables.en).filter(key => {
+    const plain = key.replace(/\.(one|other)$/, '')
+    return !source.includes(`'${plain}'`) && !made.some(start => key.startsWith(start))
+  })
+  expect(unused).toEqual([])
 })

@@ -216,3 +216,30 @@ async def test_when_a_key_was_used_last_is_told(tmp_path: Path) -> None:
     async with console_on(tmp_path) as scene, await scene.script() as client:
         [listed] = decoded(await client.get(f"{API}/apps/{echo.id}/keys"))["data"]
         assert listed["used_at"] == used_at
+
+
+async def test_environment_variables_are_set_and_taken_back(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    said = node("end", "end", outputs=[{"variable": "mode", "value_selector": ["env", "MODE"]}])
+    text = app("Env", [start("q"), said], "start>end")
+    values = {"MODE": ("string", "slow"), "TOKEN": ("secret", ""), "LIMIT": ("number", 3)}
+    found = await scene.publish(with_environment(text, **values))
+    path = f"{API}/apps/{found.id}/environment"
+    assert (await viewer.get(path)).status_code == 403
+    assert (await viewer.post(path, json={"values": {"MODE": "x"}})).status_code == 403
+    before = {one["name"]: one for one in decoded(await operator.get(path))["data"]}
+    assert (before["MODE"]["value"], before["MODE"]["is_set"]) == ("slow", False)
+    changes = {"MODE": "速い \ue000", "TOKEN": "sk-very-secret-token", "LIMIT": "7"}
+    after = {one["name"]: one for one in decoded(await operator.post(path, json={"values": changes}))["data"]}
+    assert (after["MODE"]["value"], after["LIMIT"]["value"]) == ("速い \ue000", 7)
+    assert "very-secret" not in str(after["TOKEN"]["value"])
+    assert all(one["is_set"] for one in after.values())
+    run = await ran(operator, found, q="1")
+    assert run["outputs"]["mode"] == "速い \ue000"
+    back = decoded(await operator.post(path, json={"unset": ["MODE"]}))["data"]
+    assert next(one for one in back if one["name"] == "MODE") == before["MODE"]
+    assert (await operator.post(path, json={"values": {"NONE": "x"}})).status_code == 404
+    refused = await operator.post(path, json={"values": {"LIMIT": "many"}})
+    assert (refused.status_code, refused.json()["code"]) == (503, "invalid_environment")
+    assert "many" not in refused.text

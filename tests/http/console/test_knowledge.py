@@ -51,3 +51,20 @@ async def test_datasets_documents_segments_and_what_is_found(
         f"datasets/{dataset.id}/documents/x/segments",
     ):
         assert (await viewer.get(f"{API}/{missing}")).status_code == 404
+
+
+async def test_a_document_is_added_by_its_file(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    dataset = await scene.assembly.knowledge.datasets.create(DatasetWishes(name="Rules", technique="economy"))
+    path = f"{API}/datasets/{dataset.id}/documents"
+    sent = {"file": ("休暇 \ue000.md", "有給休暇は年間二十日です。".encode())}
+    assert (await viewer.post(path, files=sent)).status_code == 403
+    added = decoded(await operator.post(path, files=sent), 201)
+    assert added["name"] == "休暇 \ue000.md"
+    [document] = decoded(await viewer.get(path))["data"]
+    assert document["id"] == added["id"]
+    for wrong in ({"file": ("a.exe", b"MZ")}, {"other": ("a.txt", b"a")}):
+        refused = await operator.post(path, files=wrong)
+        assert refused.status_code in (400, 415), refused.text
+    assert (await operator.post(f"{API}/datasets/{added['id']}/documents", files=sent)).status_code == 404

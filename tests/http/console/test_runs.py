@@ -338,3 +338,23 @@ async def test_the_description_needs_no_session_and_has_the_events(scene: Scene)
     assert "RunFinishedEvent" in told["components"]["schemas"]
     ids = [operation["operationId"] for path in told["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
+
+
+async def test_files_among_outputs_are_told_by_their_names(scene: Scene, operator: httpx.AsyncClient) -> None:
+    variable = {
+        "variable": "files",
+        "label": "Files",
+        "type": "file-list",
+        "required": True,
+        "max_length": 3,
+        "allowed_file_types": ["document"],
+        "allowed_file_upload_methods": ["local_file"],
+    }
+    text = app("Keeps", [node("start", "start", variables=[variable]), end(files="start.files")], "start>end")
+    keeps = await scene.publish(text)
+    given = []
+    for name in ("手紙 🍓.txt", "b.txt"):
+        file = decoded(await operator.post(f"{API}/apps/{keeps.id}/files", files={"file": (name, b"a")}), 201)
+        given.append({"type": "document", "transfer_method": "local_file", "upload_file_id": file["id"]})
+    run = await ran(operator, keeps, files=given)
+    assert run["preview"] == "手紙 🍓.txt, b.txt"

@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { Link } from 'wouter'
-import { get } from '../../api/client.ts'
+import { ApiError, get } from '../../api/client.ts'
 import type { ChatVariable } from '../../api/types.ts'
 import { Kind, Mark, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
-import { Boundary, Empty } from '../../parts/Panel.tsx'
+import { Boundary, Empty, Failure } from '../../parts/Panel.tsx'
 import { axis, elapsedOf, shown, tookOf } from '../../run/selectors.ts'
 import { duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
@@ -26,10 +26,16 @@ export function Behind({ run, conversation }: { run: string; conversation: strin
 
 function Steps({ run: id }: { run: string }) {
   const follower = useFollower(id)
-  const { run } = useSyncExternalStore(follower.subscribe, follower.snapshot)
+  const { run, phase, error } = useSyncExternalStore(follower.subscribe, follower.snapshot)
   const now = follower.now()
   const on = axis(run, now)
   const start = follower.log.events[0]
+  if (phase === 'failed')
+    return error instanceof ApiError && error.status === 404 ? (
+      <Empty>{t('chat.run_gone')}</Empty>
+    ) : (
+      <Failure error={error} again={() => void follower.start()} />
+    )
   return (
     <>
       <header>

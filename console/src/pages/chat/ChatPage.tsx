@@ -52,6 +52,7 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const forget = async () => {
     try {
       await remove(`conversations/${conversation}`)
+      cache.removeQueries({ queryKey: ['messages', conversation] })
       await cache.invalidateQueries({ queryKey: ['conversations', id] })
       to(`/chat/${id}`)
     } catch (failure) {

@@ -9,6 +9,7 @@ import { Icon, Status } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
 import { Empty, Gone, Loaded, Panel } from '../../parts/Panel.tsx'
 import { count, t, tn, type Word, when } from '../../words/words.ts'
+import { Add } from './Add.tsx'
 import { Search } from './Search.tsx'
 import '../../../styles/hits.css'
 import '../../../styles/knowledge.css'
@@ -228,6 +229,7 @@ function One({ set }: { set: Dataset }) {
       </div>
       <div className="colm">
         {may && <Search dataset={set.id} />}
+        {may && set.provider !== 'external' && <Add dataset={set.id} />}
         {read('document') && (
           <Segments
             dataset={set.id}

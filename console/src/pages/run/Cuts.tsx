@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { address, get } from '../../api/client.ts'
 import { Json, visible } from '../../parts/Json.tsx'
+import { Pieces } from '../../parts/Pieces.tsx'
 import type { Cut, RunEvent } from '../../run/events.ts'
 import { bytes, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
@@ -41,7 +42,9 @@ function Whole({ cut, position, run }: { cut: Cut; position: number; run: RunVie
         (value.data === undefined ? (
           <p className="dim">{t('loading')}</p>
         ) : typeof value.data === 'string' ? (
-          <pre className="whole">{visible(value.data)}</pre>
+          <pre className="whole">
+            <Pieces text={visible(value.data)} />
+          </pre>
         ) : (
           <Json value={value.data} />
         ))}

@@ -293,7 +293,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
         </div>
       </header>
       <Boundary>
-        {list.length === 0 && view.follow.phase !== 'loading' && (
+        {list.length === 0 && view.follow.phase !== 'loading' && view.follow.phase !== 'failed' && (
           <p className="empty dim">{t(onlyFailed ? 'steps.none_failed' : 'steps.none')}</p>
         )}
         <StepTree

@@ -1,6 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useRef } from 'react'
 import { Json, visible } from '../../parts/Json.tsx'
+import { Kept, keptIn } from '../../parts/Kept.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import type { RunEvent } from '../../run/events.ts'
 import { isOver } from '../../run/selectors.ts'
@@ -17,10 +18,19 @@ export function Answer({ view }: { view: RunView }) {
       ? Object.values(end.outputs ?? {}).filter((value): value is string => typeof value === 'string')
       : []
   const text = (texts.length > 0 ? texts : outputs).join('\n\n')
-  if (!text) return <p className="dim">{t(isOver(view.run) ? 'answer.none' : 'answer.not_yet')}</p>
+  const files = keptIn(end?.event === 'run_finished' ? end.outputs : undefined)
+  if (!text && files.length === 0)
+    return <p className="dim">{t(isOver(view.run) ? 'answer.none' : 'answer.not_yet')}</p>
   return (
     <div className="answer" aria-busy={view.run.status === 'running'} dir="auto">
       <Markdown text={text} />
+      {files.map((file, index) => (
+        <p key={index}>
+          <Kept file={file} />
+        </p>
+      ))}
+      {/* What was shown as it came is here whole. */}
+      {texts.length === 0 && end && <Cuts told={end} below="/outputs" run={view} />}
     </div>
   )
 }

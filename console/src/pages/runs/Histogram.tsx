@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { type PointerEvent, useState } from 'react'
 import { get } from '../../api/client.ts'
 import type { Counts, Histogram as Data } from '../../api/types.ts'
+import { Failure } from '../../parts/Panel.tsx'
 import { clock, day, t, tn, when } from '../../words/words.ts'
 import type { Filter } from './filter.ts'
 
@@ -10,13 +11,14 @@ const sum = (counts: Counts) => Object.values(counts).reduce<number>((all, n) =>
 
 /** Runs over time, the failed ones in red. Drawing over a stretch narrows the list to it. */
 export function Histogram({ filter, narrow }: { filter: Filter; narrow: (from: number, until: number) => void }) {
-  const { data } = useQuery({
+  const { data, error, refetch } = useQuery({
     queryKey: ['histogram', JSON.stringify(filter)],
     queryFn: ({ signal }) => get<Data>('runs/histogram', { ...filter, buckets: BUCKETS }, signal),
     refetchInterval: 30_000,
     placeholderData: before => before,
   })
   const [brush, setBrush] = useState<{ from: number; to: number } | null>(null)
+  if (error && !data) return <Failure error={error} again={() => void refetch()} />
   if (!data || data.data.length === 0) return <div className="hist" />
   const most = Math.max(1, ...data.data.map(bucket => sum(bucket.by_status)))
   const place = (event: PointerEvent<HTMLElement>) => {

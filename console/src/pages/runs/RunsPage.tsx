@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, useEffect, useRef } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
@@ -7,8 +7,9 @@ import { useTitle } from '../../app/title.ts'
 import { useNow } from '../../app/useNow.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
-import { clock, count, t, tn, type Word, when } from '../../words/words.ts'
-import { type Filter, SPANS, STATUSES, useFilter } from './filter.ts'
+import { clock, count, t, tn } from '../../words/words.ts'
+import { Filters, shownCount } from './Filters.tsx'
+import { type Filter, useFilter } from './filter.ts'
 import { Histogram } from './Histogram.tsx'
 import { RunRow } from './RunRow.tsx'
 import { useRuns } from './useRuns.ts'
@@ -81,8 +82,8 @@ export function RunsPage() {
           <Failure error={query.error} again={() => void query.refetch()} />
         ) : runs.length === 0 ? (
           <Empty>
-            {t(isNarrow(filter) ? 'runs.none_here' : 'runs.none')}{' '}
-            {read('status') || read('q') || read('app') || read('from') ? (
+            {t(isNarrow(filter) ? (isChosen(filter) ? 'runs.none_here' : 'runs.none_span') : 'runs.none')}{' '}
+            {isNarrow(filter) ? (
               <button
                 type="button"
                 className="btn small"
@@ -95,10 +96,12 @@ export function RunsPage() {
                     until: undefined,
                     t: 'all',
                     user: undefined,
+                    version: undefined,
+                    conversation: undefined,
                   })
                 }
               >
-                {t('runs.all')}
+                {t(isChosen(filter) ? 'runs.all' : 'runs.any_time')}
               </button>
             ) : null}
           </Empty>
@@ -162,99 +165,11 @@ export function RunsPage() {
 }
 
 const isNarrow = (filter: Filter): boolean => Object.keys(filter).length > 0
-const shownCount = (counts: Partial<Record<string, number>>, id: string): number =>
-  (STATUSES.find(one => one.id === id)?.status ?? id).split(',').reduce((sum, status) => sum + (counts[status] ?? 0), 0)
-
+/** Whether more than a stretch of time was chosen. */
+const isChosen = ({ after: _after, before: _before, ...rest }: Filter): boolean => Object.keys(rest).length > 0
 function AppName() {
   const [read] = useAddress()
   const apps = useApps()
   const name = apps.data?.find(app => app.id === read('app'))?.name
   return <span className="sub">{name ?? t('runs.every')}</span>
-}
-
-function Filters({
-  counts,
-  capped,
-  search,
-}: {
-  counts: Partial<Record<string, number>>
-  capped: boolean
-  search: React.RefObject<HTMLInputElement | null>
-}) {
-  const [read, change] = useAddress()
-  const apps = useApps()
-  const [text, setText] = useState(read('q'))
-  const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
-  const chosen = read('status')
-  useEffect(() => {
-    const timer = setTimeout(() => change({ q: text.trim() || undefined }), 300)
-    return () => clearTimeout(timer)
-  }, [text, change])
-  const span = read('from') ? 'chosen' : read('t') || '24h'
-  return (
-    <div className="filters">
-      {/* biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form */}
-      <div className="seg" role="group" aria-label={t('runs.status')}>
-        <button type="button" aria-pressed={chosen === ''} onClick={() => change({ status: undefined }, true)}>
-          {t('runs.all')}
-          <span className="faint num">
-            {count(total)}
-            {capped && '+'}
-          </span>
-        </button>
-        {STATUSES.map(one => (
-          <button
-            key={one.id}
-            type="button"
-            aria-pressed={chosen === one.id}
-            onClick={() => change({ status: one.id }, true)}
-          >
-            <span className={`st st-${one.look}`}>
-              <Icon name={one.look} small />
-            </span>
-            {t(`runs.is.${one.id}` as Word)}
-            <span className="faint num">{count(shownCount(counts, one.id))}</span>
-          </button>
-        ))}
-      </div>
-      <span className="more only-large" />
-      <select
-        className="only-large"
-        aria-label={t('runs.workflow')}
-        value={read('app')}
-        onChange={event => change({ app: event.target.value || undefined }, true)}
-      >
-        <option value="">{t('runs.any')}</option>
-        {(apps.data ?? []).map(app => (
-          <option key={app.id} value={app.id}>
-            {app.name}
-          </option>
-        ))}
-      </select>
-      <select
-        aria-label={t('runs.time')}
-        value={span}
-        onChange={event => change({ t: event.target.value, from: undefined, until: undefined }, true)}
-      >
-        {span === 'chosen' && (
-          <option value="chosen">{`${when(Number(read('from')))} – ${when(Number(read('until')))}`}</option>
-        )}
-        {Object.keys(SPANS).map(id => (
-          <option key={id} value={id}>
-            {t(`span.${id}` as Word)}
-          </option>
-        ))}
-      </select>
-      <div className="search">
-        <input
-          ref={search}
-          type="search"
-          placeholder={t('runs.search')}
-          aria-label={t('runs.search.label')}
-          value={text}
-          onChange={event => setText(event.target.value)}
-        />
-      </div>
-    </div>
-  )
 }

@@ -9,7 +9,7 @@ import { useTitle } from '../../app/title.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { visible } from '../../parts/Json.tsx'
-import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, errorText, Failure, Loaded, Panel } from '../../parts/Panel.tsx'
 import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Server, Store } from './Facts.tsx'
@@ -237,11 +237,13 @@ const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
 function Sandbox({ data, may }: { data: System; may: boolean }) {
   const cache = useQueryClient()
   const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>(null)
   const { sandbox } = data
   const good = sandbox.checks.filter(check => check.status === 'ok').length
   const check = async () => {
     setBusy(true)
-    await post('system/check', { what: 'sandbox' }).catch(() => undefined)
+    setError(null)
+    await post('system/check', { what: 'sandbox' }).catch(setError)
     await cache.invalidateQueries({ queryKey: ['system'] })
     setBusy(false)
   }
@@ -265,6 +267,7 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
         </>
       }
     >
+      {error !== null && <Failure error={error} />}
       <ul className="checks" hidden={sandbox.checks.length === 0}>
         {sandbox.checks.map(one => (
           <li key={one.name}>

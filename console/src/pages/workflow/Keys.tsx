@@ -16,11 +16,12 @@ export function Keys({ app }: { app: AppDetail }) {
   const [made, setMade] = useState('')
   const [gone, setGone] = useState<Key | null>(null)
   const [error, setError] = useState('')
+  const [asking, setAsking] = useState(false)
   const act = async (what: Promise<unknown>) => {
     setError('')
     try {
-      const answer = (await what) as Key | undefined
-      setMade(answer?.key ?? '')
+      const answer = (await what) as { key?: string; secret?: string } | undefined
+      setMade(answer?.key ?? answer?.secret ?? '')
       await cache.invalidateQueries({ queryKey: ['keys', app.id] })
     } catch (failure) {
       setError(errorText(failure))
@@ -38,7 +39,11 @@ export function Keys({ app }: { app: AppDetail }) {
       }
     >
       {made && <Once text={made} />}
-      {error && <p className="empty bad">{error}</p>}
+      {error && (
+        <p className="empty bad" role="alert">
+          {error}
+        </p>
+      )}
       <Loaded of={keys} rows={2}>
         {list =>
           list.length === 0 ? (
@@ -70,6 +75,20 @@ export function Keys({ app }: { app: AppDetail }) {
           )
         }
       </Loaded>
+      <p className="empty">
+        <button type="button" className="btn plain small" onClick={() => setAsking(true)}>
+          {t('keys.webhook')}
+        </button>
+      </p>
+      {asking && (
+        <Confirm
+          label={t('keys.webhook')}
+          text={t('keys.webhook.text')}
+          action={t('keys.webhook.make')}
+          close={() => setAsking(false)}
+          act={() => void act(post(`apps/${app.id}/webhook-secret`))}
+        />
+      )}
       {gone && (
         <Confirm
           label={t('keys.revoke_one', { name: gone.hint })}

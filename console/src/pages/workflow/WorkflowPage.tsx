@@ -21,6 +21,7 @@ import { ago, moment, t, tn } from '../../words/words.ts'
 import { RunRow } from '../runs/RunRow.tsx'
 import { useRuns } from '../runs/useRuns.ts'
 import { CallIt } from './CallIt.tsx'
+import { Environment } from './Environment.tsx'
 import { Keys } from './Keys.tsx'
 import { RunForm } from './RunForm.tsx'
 import { Compare, Versions } from './Versions.tsx'
@@ -151,6 +152,7 @@ function Workflow({
           {may && <RunForm app={app} />}
           <CallIt app={app} />
           {may && <Keys app={app} />}
+          {may && <Environment app={app} />}
         </div>
       </div>
       {compare && versions.data && (

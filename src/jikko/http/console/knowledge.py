@@ -1,6 +1,6 @@
 """Datasets, documents and segments, to be read; and a search that shows scores."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -10,6 +10,8 @@ from jikko.http.console.moments import Moment
 from jikko.http.console.queries import id_in, limit_in, whole_in
 from jikko.http.fields import checked, must
 from jikko.http.responses import Answer, json_response
+from jikko.http.routes.knowledge.forms import sent_file
+from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.conditions import conditions_of
 from jikko.knowledge.retrieval.model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
@@ -62,6 +64,20 @@ class KnowledgeDocuments(Struct):
 
     data: list[KnowledgeDocument]
     total: int
+
+
+class NewFile(Struct):
+    """The parts of a form with a document."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+
+
+class AddedDocument(Struct):
+    """A document that is going to be indexed."""
+
+    id: Uuid
+    name: str
+    status: str
 
 
 class KnowledgeSegment(Struct):
@@ -165,6 +181,16 @@ async def list_documents(call: Call) -> Answer:
             )
         )
     return json_response(KnowledgeDocuments(shown, total))
+
+
+async def add_document(call: Call) -> Answer:
+    """``POST datasets/{dataset_id}/documents``: a form with ``file``, which is cut and indexed as the dataset is."""
+    knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset_id", "dataset")
+    dataset = await knowledge.datasets.get(dataset_id)
+    source, _ = await sent_file(call.request)
+    document = await knowledge.documents.add(dataset_id, source, DatasetWishes())
+    call.note("added document", f"{document.name!r} to {dataset.name!r}")
+    return json_response(AddedDocument(document.id, document.name, document.status), 201)
 
 
 async def list_segments(call: Call) -> Answer:

@@ -15,6 +15,7 @@ from jikko.record import RunRecord
 from jikko.values import Json, Uuid
 
 _PREVIEW: Final = 120
+_NAMES: Final = frozenset({"dify_model_identity", "title"})
 """Characters."""
 _SHORT: Final = 32_768
 """Bytes of outputs that are looked into."""
@@ -201,5 +202,19 @@ def _preview_of(record: RunRecord) -> str:
         value = next(iter(outputs.values()), None) if isinstance(outputs, dict) else None
     if value is None:
         return ""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text[:_PREVIEW]
+    return _in_words(value)[:_PREVIEW]
+
+
+def _in_words(value: Json) -> str:
+    """A value in one line: of files their names, of what was found its titles."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, dict) and _NAMES & one.keys() for one in value):
+        return ", ".join(_in_words(one) for one in value)
+    if isinstance(value, dict):
+        name = (value.get("dify_model_identity") and value.get("filename")) or (
+            "metadata" in value and value.get("title")
+        )
+        if name and isinstance(name, str):
+            return name
+    return msgspec.json.encode(value).decode()

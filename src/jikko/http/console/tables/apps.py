@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jikko.http.console import apps, keys, versions
+from jikko.http.console import apps, environment, keys, versions
 from jikko.http.console.app_bodies import AppFull, Apps, Version
 from jikko.http.console.tables.entry import IN_APP, NOTHING, OPERATORS, Entry
 
@@ -65,6 +65,22 @@ APPS: Final = (
         "Replace the secret of call-backs",
         {200: keys.WebhookSecret},
         {**OPERATORS, **IN_APP},
+    ),
+    Entry(
+        "GET",
+        "apps/{app_id}/environment",
+        environment.read_environment,
+        "Environment variables",
+        {200: environment.Environment},
+        {**OPERATORS, "errors": (400, 404, 503)},
+    ),
+    Entry(
+        "POST",
+        "apps/{app_id}/environment",
+        environment.set_environment,
+        "Set environment variables",
+        {200: environment.Environment},
+        {**OPERATORS, "body": environment.EnvironmentChanges, "errors": (404, 503)},
     ),
     Entry(
         "GET",

@@ -25,6 +25,19 @@ KNOWLEDGE: Final = (
         {"query": _PAGES, "errors": (400, 404, 503)},
     ),
     Entry(
+        "POST",
+        f"{_DATASET}/documents",
+        knowledge.add_document,
+        "Add a document",
+        {201: knowledge.AddedDocument},
+        {
+            "for_operators": True,
+            "body": knowledge.NewFile,
+            "body_media_type": "multipart/form-data",
+            "errors": (404, 413, 415, 503),
+        },
+    ),
+    Entry(
         "GET",
         f"{_DATASET}/documents/{{document_id}}/segments",
         knowledge.list_segments,

@@ -1,0 +1,135 @@
+import { type RefObject, useEffect, useRef, useState } from 'react'
+import { useApps } from '../../api/queries.ts'
+import { useAddress } from '../../app/address.ts'
+import { Icon } from '../../parts/Icon.tsx'
+import { count, t, type Word, when } from '../../words/words.ts'
+import { SPANS, STATUSES } from './filter.ts'
+
+/** How many runs there are of what a button of the status bar means. */
+export const shownCount = (counts: Partial<Record<string, number>>, id: string): number =>
+  (STATUSES.find(one => one.id === id)?.status ?? id).split(',').reduce((sum, status) => sum + (counts[status] ?? 0), 0)
+
+/** What the list can be narrowed by. All of it stands in the address. */
+export function Filters({
+  counts,
+  capped,
+  search,
+}: {
+  counts: Partial<Record<string, number>>
+  capped: boolean
+  search: RefObject<HTMLInputElement | null>
+}) {
+  const [read, change] = useAddress()
+  const apps = useApps()
+  const [text, setText] = useState(read('q'))
+  const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
+  const chosen = read('status')
+  const asked = read('q')
+  const sent = useRef(asked)
+  useEffect(() => {
+    // What the address says otherwise, by the button back or a link, is what is looked for.
+    if (asked !== sent.current) setText(asked)
+    sent.current = asked
+  }, [asked])
+  useEffect(() => {
+    const wanted = text.trim()
+    if (wanted === sent.current) return
+    const timer = setTimeout(() => {
+      sent.current = wanted
+      change({ q: wanted || undefined })
+    }, 300)
+    return () => clearTimeout(timer)
+  }, [text, change])
+  const span = read('from') ? 'chosen' : read('t') || '24h'
+  return (
+    <div className="filters">
+      {/* biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form */}
+      <div className="seg" role="group" aria-label={t('runs.status')}>
+        <button type="button" aria-pressed={chosen === ''} onClick={() => change({ status: undefined }, true)}>
+          {t('runs.all')}
+          <span className="faint num">
+            {count(total)}
+            {capped && '+'}
+          </span>
+        </button>
+        {STATUSES.map(one => (
+          <button
+            key={one.id}
+            type="button"
+            aria-pressed={chosen === one.id}
+            onClick={() => change({ status: one.id }, true)}
+          >
+            <span className={`st st-${one.look}`}>
+              <Icon name={one.look} small />
+            </span>
+            {t(`runs.is.${one.id}` as Word)}
+            <span className="faint num">{count(shownCount(counts, one.id))}</span>
+          </button>
+        ))}
+      </div>
+      <span className="more only-large" />
+      <select
+        className="only-large"
+        aria-label={t('runs.workflow')}
+        value={read('app')}
+        onChange={event => change({ app: event.target.value || undefined }, true)}
+      >
+        <option value="">{t('runs.any')}</option>
+        {(apps.data ?? []).map(app => (
+          <option key={app.id} value={app.id}>
+            {app.name}
+          </option>
+        ))}
+      </select>
+      <select
+        aria-label={t('runs.time')}
+        value={span}
+        onChange={event => change({ t: event.target.value, from: undefined, until: undefined }, true)}
+      >
+        {span === 'chosen' && (
+          <option value="chosen">{`${when(Number(read('from')))} – ${when(Number(read('until')))}`}</option>
+        )}
+        {Object.keys(SPANS).map(id => (
+          <option key={id} value={id}>
+            {t(`span.${id}` as Word)}
+          </option>
+        ))}
+      </select>
+      <div className="search">
+        <input
+          ref={search}
+          type="search"
+          placeholder={t('runs.search')}
+          aria-label={t('runs.search.label')}
+          value={text}
+          onChange={event => setText(event.target.value)}
+        />
+      </div>
+      <Others />
+    </div>
+  )
+}
+
+/** What only links narrow the list by: told, and taken back. */
+function Others() {
+  const [read, change] = useAddress()
+  const words: Readonly<Record<string, string>> = {
+    user: t('runs.only_user', { name: read('user') }),
+    version: t('runs.only_version', { name: read('version').slice(-4) }),
+    conversation: t('runs.only_conversation'),
+  }
+  return Object.entries(words)
+    .filter(([name]) => read(name) !== '')
+    .map(([name, word]) => (
+      <button
+        key={name}
+        type="button"
+        className="btn small"
+        aria-label={t('runs.not_only', { name: word })}
+        onClick={() => change({ [name]: undefined }, true)}
+      >
+        <bdi className="cut">{word}</bdi>
+        <Icon name="close" small />
+      </button>
+    ))
+}

@@ -1,0 +1,80 @@
+"""Environment variables of an app: what its file has, and what was set in its place."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from jikko.apps.environment import with_places
+from jikko.engine.masked import mask
+from jikko.http.console.gate import Call
+from jikko.http.console.runs import app_of
+from jikko.http.fields import checked
+from jikko.http.responses import Answer, json_response
+from jikko.ports.stores.app_store import App
+from jikko.values import Json
+
+
+class EnvironmentVariable(Struct):
+    """A variable of the current version."""
+
+    name: str
+    type: str
+    value: Annotated[Json, Meta(description="Of a secret its mask.")]
+    is_set: Annotated[bool, Meta(description="Whether the value was set in the place of that in the file.")]
+
+
+class Environment(Struct):
+    """All of them, in the order of the file."""
+
+    data: list[EnvironmentVariable]
+
+
+class EnvironmentChanges(Struct):
+    """What is set, and what is taken back."""
+
+    values: Annotated[dict[str, str], Meta(description="By name; a number as its digits.")] = field(
+        default_factory=dict
+    )
+    unset: Annotated[list[str], Meta(description="Names: the value of the file holds again.")] = field(
+        default_factory=list
+    )
+
+
+async def read_environment(call: Call) -> Answer:
+    """``GET apps/{app_id}/environment``: the variables with the values that hold for all versions.
+
+    ``JIKKO_ENV_…`` and options of the server, which win over them, are not told.
+    """
+    return await _told(call, await app_of(call))
+
+
+async def set_environment(call: Call) -> Answer:
+    """``POST apps/{app_id}/environment``: set values, and take others back. Runs that begin from now on take them.
+
+    Raises:
+        NotFound: There is no such variable. Nothing was written.
+        InvalidEnvironment: A value is not of its type. Nothing was written.
+    """
+    app = await app_of(call)
+    asked = checked(await call.request.json(), EnvironmentChanges)
+    app = await call.request.api.apps.set_environment(app, asked.values, asked.unset)
+    names = ", ".join(sorted({*asked.values, *asked.unset}))
+    call.note("set environment of", f"{app.name!r}: {names}")
+    return await _told(call, app)
+
+
+async def _told(call: Call, app: App) -> Answer:
+    variables = with_places(await call.request.api.apps.environment(app), app, ())
+    return json_response(
+        Environment(
+            [
+                EnvironmentVariable(
+                    one.name,
+                    one.value_type,
+                    mask(str(one.value)) if one.value_type == "secret" else one.value,
+                    bool(place),
+                )
+                for one, place in variables
+            ]
+        )
+    )

@@ -1,0 +1,218 @@
+"""What every page is while it loads, where there is nothing, and when something is wrong: what happened, what to do."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, Route, expect
+
+from tests.acceptance.echo import EchoServer
+from tests.console.conftest import SMALL, Site, Visit, site_in
+
+ASKED = {
+    "workflows": "apps",
+    "workflow": "apps/{app}",
+    "runs": "runs?*",
+    "run": "runs/{run}/log*",
+    "chat": "conversations/{talk}/messages*",
+    "conversations": "apps/{chat}/conversations*",
+    "datasets": "datasets",
+    "documents": "datasets/{handbook}/documents*",
+    "system": "system",
+    "tools": "tools",
+    "tokens": "tokens",
+    "keys": "apps/{app}/keys",
+    "versions": "apps/{app}/versions",
+}
+"""What a page or panel asks the API."""
+WHERE = {
+    "workflows": "/",
+    "workflow": "/w/{app}",
+    "runs": "/runs?t=all",
+    "run": "/runs/{run}",
+    "chat": "/chat/{chat}/{talk}",
+    "conversations": "/chat/{chat}",
+    "datasets": "/knowledge",
+    "documents": "/knowledge/{handbook}",
+    "system": "/system",
+    "tools": "/system",
+    "tokens": "/system",
+    "keys": "/w/{app}",
+    "versions": "/w/{app}",
+}
+
+
+@pytest.fixture(scope="module")
+def names(site: Site, handbook: str) -> dict[str, str]:
+    """The ids that addresses have."""
+    apps = {entry["name"]: entry["id"] for entry in site.api("GET", "apps").json()["data"]}
+    talk = site.api("POST", f"apps/{apps['Talks']}/messages", json={"query": "hello", "inputs": {}}).json()
+    site.wait(talk["run_id"])
+    return {
+        "app": apps["Greets"],
+        "chat": apps["Talks"],
+        "talk": talk["conversation_id"],
+        "run": site.run("greets", name="Dr States"),
+        "handbook": handbook,
+    }
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path) -> Iterator[Site]:
+    """A server without workflows, runs and datasets."""
+    site = site_in(tmp_path_factory.mktemp("bare"), echo, apps={})
+    yield site
+    site.server.close()
+
+
+def answered(route: Route, status: int, code: str, message: str) -> None:
+    body = json.dumps({"code": code, "message": message, "status": status})
+    route.fulfill(status=status, content_type="application/json", body=body)
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
+    site: Site, visit: Visit, names: dict[str, str], name: str
+) -> None:
+    page, asked = visit("/enter"), f"**/console/api/{ASKED[name].format(**names)}"
+    page.route(asked, lambda route: answered(route, 400, "invalid_param", "The disk says no."))
+    page.goto(f"{site.url}{WHERE[name].format(**names)}")
+    told = page.get_by_role("alert").filter(has_text="The disk says no.")
+    expect(told).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    page.unroute(asked)
+    told.get_by_role("button", name="Try again").click()
+    expect(told).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_fault_of_the_server_and_an_answer_that_is_none_are_told_in_words(
+    site: Site, visit: Visit, names: dict[str, str]
+) -> None:
+    page = visit("/enter")
+    page.route("**/console/api/datasets", lambda route: answered(route, 500, "internal_server_error", "It is broken."))
+    page.route("**/console/api/apps", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+    page.goto(f"{site.url}/knowledge")
+    expect(page.get_by_role("alert")).to_contain_text("It is broken.")
+    page.get_by_role("link", name="Workflows").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server answered 502")
+    expect(page.get_by_role("alert")).not_to_contain_text("<h1>")
+
+
+@pytest.mark.parametrize("name", ["workflows", "workflow", "runs", "chat", "datasets", "documents", "system"])
+def test_a_page_shows_that_it_loads_and_then_what_it_has(
+    site: Site, visit: Visit, names: dict[str, str], name: str
+) -> None:
+    page, asked = visit("/enter"), f"**/console/api/{ASKED[name].format(**names)}"
+    held: list[Route] = []
+    page.route(asked, lambda route: held.append(route))
+    page.goto(f"{site.url}{WHERE[name].format(**names)}")
+    loading = page.get_by_role("status").filter(has_text="Loading").first
+    expect(loading).to_be_visible()
+    page.unroute(asked)
+    for route in held:
+        # A request that the page itself gave up is none any more.
+        with suppress(Error):
+            route.continue_()
+    expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", "No workflow yet. Import a file"),
+        ("/runs", "No run in this time"),
+        ("/runs?t=all", "Nothing has run yet"),
+        ("/runs?t=all&status=failed", "No run is like that"),
+        ("/chat", "There is no chatflow on this server"),
+        ("/knowledge", "No dataset yet"),
+        ("/system", "No provider of models is set up"),
+    ],
+)
+def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visit, path: str, words: str) -> None:
+    page = visit(path, at=bare)
+    expect(page.locator("main")).to_contain_text(words)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "way"),
+    [
+        ("/runs/019acd4e-0000-7000-8000-000000000000", "There is no such run", "All runs"),
+        ("/w/019acd4e-0000-7000-8000-000000000000", "There is no such workflow", "All workflows"),
+        ("/knowledge/019acd4e-0000-7000-8000-000000000000", "There is no such dataset", "All datasets"),
+        ("/nowhere/at/all", "There is no such page", "All workflows"),
+    ],
+)
+def test_what_is_gone_is_told_with_a_way_on(bare: Site, visit: Visit, path: str, words: str, way: str) -> None:
+    page = visit(path, at=bare)
+    expect(page.get_by_role("heading", name=words)).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name=way).click()
+    expect(page.get_by_role("heading", name=words)).to_have_count(0)
+
+
+def test_a_page_whose_server_is_gone_keeps_what_it_shows_and_says_since_when(
+    visit: Visit, tmp_path: Path, echo: EchoServer
+) -> None:
+    site = site_in(tmp_path, echo)
+    try:
+        pages = [visit(path, at=site, size=SMALL if path == "/runs" else None) for path in ("/", "/runs", "/system")]
+        expect(pages[0].get_by_role("link", name="Greets").first).to_be_visible()
+        expect(pages[1].get_by_role("heading", name="Runs")).to_be_visible()
+        expect(pages[2].get_by_role("heading", name="To mend")).to_be_visible()
+        site.server.kill()
+        for page in pages:
+            expect(page.get_by_text("not connected since").first).to_be_visible()
+        expect(pages[0].get_by_role("link", name="Greets").first).to_be_visible()
+        expect(pages[2].get_by_role("heading", name="To mend")).to_be_visible()
+        # A page whose script was not loaded before cannot be shown, and says so.
+        pages[0].get_by_role("link", name="Knowledge").click()
+        expect(pages[0].get_by_role("alert")).to_contain_text("the server cannot be reached, or has a newer version")
+        expect(pages[0].get_by_role("button", name="Reload")).to_be_visible()
+    finally:
+        site.server.close()
+
+
+def test_a_browser_without_a_network_still_asks_a_server_of_its_own_machine(
+    site: Site, visit: Visit, names: dict[str, str]
+) -> None:
+    page = visit("/")
+    expect(page.get_by_role("link", name="Greets").first).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("not connected since")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("not connected since")).to_have_count(0)
+    expect(page.get_by_role("link", name="Greets").first).to_be_visible()
+
+
+def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visit, names: dict[str, str]) -> None:
+    forbidden = re.compile(r"^(Run|Stop|Retry|Import|New|Revoke|Publish|Send|Test|Check|Delete)\b")
+    for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "system"):
+        page = visit(WHERE[name].format(**names), token=site.viewer)
+        expect(page.locator("main")).to_be_visible()
+        expect(page.get_by_text("viewer", exact=True).first).to_be_visible()
+        expect(page.locator(".skeleton")).to_have_count(0)
+        assert page.get_by_role("button", name=forbidden).count() == 0, name
+        if name in ("run", "chat"):
+            page.get_by_role("button", name="More").click()
+            expect(page.get_by_role("menuitem").first).to_be_visible()
+            assert page.get_by_role("menuitem", name=re.compile("Delete|again")).count() == 0, name
+        page.close()
+
+
+def test_who_is_signed_out_elsewhere_signs_in_and_is_back_where_he_was(site: Site, visit: Visit) -> None:
+    page = visit("/runs?t=all&status=failed")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.context.clear_cookies()
+    field = page.get_by_label("Operator or viewer token")
+    field.fill("jko_wrong")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    field.fill(site.operator)
+    field.press("Enter")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    assert "t=all&status=failed" in page.url
