@@ -31,6 +31,7 @@ From this follows, whatever members believe of each other, and however often and
    offered until they name another (``maintenance/orphans.py``).
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -53,6 +54,8 @@ from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
 
 logger = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -146,14 +149,17 @@ class Recovery:
             name: What this process is called.
         """
         self._executor.require_durable()
-        try:
-            taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+        while not self._executor.is_closing:
+            try:
+                taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+            except JikkoError as error:
+                logger.error("runs that the database has forgotten cannot be looked for, trying again: %s", error)
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                continue
+            if taken.logs:
+                logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
             await taken.durable()
-        except JikkoError as error:
-            logger.error("runs that the database has forgotten cannot be looked for: %s", error)
             return
-        if taken.logs:
-            logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
         """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
