@@ -29,6 +29,8 @@ From this follows, whatever members believe of each other, and however often and
    only if it was under way, or was about to begin in the process that was taken for dead.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
    offered until they name another (``maintenance/orphans.py``).
+6. A database that goes on as a copy that lagged may have forgotten appends (docs/decisions/0089). Whom the record names
+   writes again what is missing; of two that have come to the same epoch, since a take-over was forgotten, it names one.
 """
 
 import asyncio
