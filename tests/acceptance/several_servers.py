@@ -26,8 +26,12 @@ class SeveralServers:
         outcome = Command(folder / "operator")("apps", "import", *files, "--json", **self.settings)
         assert outcome.code == 0, outcome
         self.keys = {name: str(entry["api_key"]) for name, entry in zip(apps, outcome.lines, strict=True)}
-        for _ in range(count):
-            self.start()
+        try:
+            for _ in range(count):
+                self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, *options: str, **more: str) -> Server:
         """One more."""

@@ -1,11 +1,16 @@
 """What keeps one of several servers from starting, and what `jikko doctor --cluster` says of it."""
 
 import secrets
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from jikko.assemble import assemble
+from jikko.assemble.postgres import look_at_servers
+from jikko.errors import InvalidSettings
+from jikko.setting_sources import read_settings
 from tests.acceptance.processes import Command, Server
 from tests.cluster.nats_server import nats_running
 from tests.faults.queue import name_of
@@ -167,6 +172,22 @@ def test_a_bucket_that_refuses_is_said(jikko: Command, several_settings: dict[st
 
     for text in texts:
         assert "bucket" in text
+
+
+@pytest.mark.anyio
+async def test_a_clock_that_differs_is_said(several_settings: dict[str, str], tmp_path: Path) -> None:
+    settings = read_settings({**several_settings, "JIKKO_HOME": str(tmp_path)})
+
+    def ahead() -> float:
+        return time.time() + 60
+
+    with pytest.raises(InvalidSettings, match="60 seconds ahead of that of the database"):
+        async with assemble(settings, owned=True, clock=ahead):
+            pass
+    found = {name: wrong async for name, _, wrong in look_at_servers(settings, ahead)}
+
+    assert "60 seconds ahead of that of the database" in found.pop("clock")
+    assert set(found.values()) == {""}
 
 
 def test_a_database_that_is_away_is_named_with_why(jikko: Command, several_settings: dict[str, str]) -> None:

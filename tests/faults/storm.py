@@ -41,6 +41,9 @@ class Storm:
         self.accepted: dict[str, Accepted] = {}
         """By the word that was given to each."""
         self.given_up: list[str] = []
+        """Runs of others than the flood that nobody has accepted."""
+        self.refused = 0
+        """Runs of the flood that the server asked did not accept; its clients do not try again."""
         self._over = threading.Event()
         self.ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._work)
@@ -88,6 +91,9 @@ class Storm:
                         raise AssertionError(f"{answer.status}: {await answer.text()}")
             except (aiohttp.ClientError, TimeoutError, IndexError):
                 pass  # a server that was killed, or is cut off
+            if app == self._flood:
+                self.refused += 1
+                return
             if time.monotonic() > bound:
                 self.given_up.append(word)
                 return

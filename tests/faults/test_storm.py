@@ -275,8 +275,9 @@ def test_something_breaks_every_ten_seconds(
         several.close()
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(weather.happened.items()))
     note = (
-        f"{len(storm.accepted) / took:.0f} runs/s for {took:.0f} s, half of one app; {sum(weather.happened.values())} "
-        f"faults ({kinds}); others waited p50 {at(waits, 0.5):.2f} s, p99 {at(waits, 0.99):.2f} s"
+        f"{len(storm.accepted) / took:.0f} runs/s for {took:.0f} s, half of one app, {storm.refused:,} more of it "
+        f"refused; {sum(weather.happened.values())} faults ({kinds}); the others waited p50 {at(waits, 0.5):.2f} s, "
+        f"p99 {at(waits, 0.99):.2f} s"
     )
     seen(Seen(len(storm.accepted), 0, len(twice), None, note))
 

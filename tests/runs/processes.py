@@ -13,6 +13,7 @@ from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
+from jikko.errors import StoreUnavailable
 from jikko.events import Event, NodeFinished
 from jikko.inputs.file_inputs import FileInputs
 from jikko.maintenance.orphans import Orphans
@@ -84,6 +85,8 @@ class CountingStore(MemoryRunStore):
     """Counts how often logs, records and lists of runs that are due were read."""
 
     reads = 0
+    generation = 0
+    """How often it has gone back to an earlier state: who has had no answer then gets none."""
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         self.reads += 1
@@ -109,7 +112,7 @@ class Process:
         self.cluster = case.network.cluster()
         self.name = self.cluster.name
         self.admission = Admission(limits)
-        store = cast(RunStore, _ProcessStore(self, case))
+        self.store = store = cast(RunStore, _ProcessStore(self, case))
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self._node_class()}
         workflows = Workflows(case.app_store, self.classes)
         files: Any = FileInputs.__new__(FileInputs)
@@ -266,11 +269,15 @@ class _ProcessStore:
         while True:
             batch, done = await self._writes.get()
             await self._pause()
+            generation = self._case.store.generation
             written = self._case.store.append(batch)
             # It is written; whether the process learns of it is another matter.
             await self._pause()
             with contextlib.suppress(asyncio.InvalidStateError):
-                if (error := written.exception()) is not None:
+                error = written.exception()
+                if generation != self._case.store.generation:
+                    error = StoreUnavailable("the connection broke")
+                if error is not None:
                     done.set_exception(error)
                 else:
                     done.set_result(None)

@@ -30,8 +30,11 @@ From this follows, whatever members believe of each other, and however often and
    A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
    offered until they name another (``maintenance/orphans.py``).
+6. A database that goes on as a copy that lagged may have forgotten appends (docs/decisions/0089). Whom the record names
+   writes again what is missing; of two that have come to the same epoch, since a take-over was forgotten, it names one.
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -55,6 +58,8 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import let_go
 
 logger = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -148,14 +153,17 @@ class Recovery:
             name: What this process is called.
         """
         self._executor.require_durable()
-        try:
-            taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+        while not self._executor.is_closing:
+            try:
+                taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+            except JikkoError as error:
+                logger.error("runs that the database has forgotten cannot be looked for, trying again: %s", error)
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                continue
+            if taken.logs:
+                logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
             await taken.durable()
-        except JikkoError as error:
-            logger.error("runs that the database has forgotten cannot be looked for: %s", error)
             return
-        if taken.logs:
-            logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
 
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
         """Have a run wait here that waits at another process. ``None``: it does not wait there any more.

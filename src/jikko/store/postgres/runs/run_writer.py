@@ -60,6 +60,8 @@ class RunWriter:
         self._connection: Connection | None = None
         self._waiting: list[_Offered] = []
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[None] | None = None
+        """A try to reach a database that was lost."""
         self._closed = False
         self._timeline = ""
         """That of the copy of the database that was written to last; empty: none was."""
@@ -76,6 +78,7 @@ class RunWriter:
             offered.settle(StoreUnavailable("The database is closed."))
             return offered.done
         self._waiting.append(offered)
+        self._look_no_longer()
         if self._task is None:
             self._task = asyncio.ensure_future(self._work())
         return offered.done
@@ -83,6 +86,7 @@ class RunWriter:
     async def close(self) -> None:
         """Finish what was submitted. May be called twice."""
         self._closed = True
+        self._look_no_longer()
         while self._task is not None:
             await asyncio.wait((self._task,))
         await self._disconnect()
@@ -154,14 +158,21 @@ class RunWriter:
         return bool(self._timeline) and self._connection is None and not self._closed
 
     async def _look(self) -> None:
+        """Try to reach the database, until something is to be written."""
+        self._looking = asyncio.ensure_future(self._try_to_connect())
+        await asyncio.wait((self._looking,))
+        self._looking = None
+
+    async def _try_to_connect(self) -> None:
         try:
             await self._connected()
-        except (Exception, asyncio.CancelledError) as error:
-            await self._disconnect()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except Exception as error:
             logger.debug("the database cannot be reached, trying again: %s", error)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _look_no_longer(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
 
     def _on_lost(self, connection: Connection) -> None:
         if connection is self._connection:
@@ -172,15 +183,31 @@ class RunWriter:
     async def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
-        self._connection = connection = await self._database.connect(by_key=True)
+        connection = await self._database.connect(by_key=True)
+        try:
+            timeline = await self._timeline_of(connection)
+        except BaseException:
+            connection.terminate()
+            raise
         connection.add_termination_listener(self._on_lost)
-        timeline = await connection.fetchval(_TIMELINE)
+        self._connection = connection
         if self._timeline and timeline != self._timeline:
             logger.warning("the database is another copy than before: what this one lacks is given to it again")
             self._has_gone_back = True
             asyncio.get_running_loop().call_soon(self.on_gone_back)
         self._timeline = timeline
         return connection
+
+    async def _timeline_of(self, connection: Connection) -> str:
+        """That of a copy. The last one, of a database that does not tell, or is about to be promoted."""
+        try:
+            async with self._database.guard():
+                timeline: str = await connection.fetchval(_TIMELINE)
+                return timeline
+        except StoreUnavailable:
+            if connection.is_closed():
+                raise
+            return self._timeline
 
     async def _transact(self, batch: Sequence[_Offered]) -> None:
         connection = await self._connected()

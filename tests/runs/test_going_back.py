@@ -1,0 +1,177 @@
+"""A database that goes on as an earlier copy of itself, again and again, while processes die and hear each other badly.
+
+What was acknowledged may be missing then. What must hold all the same: no run that the database knows of gets stuck,
+and a log has one history.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from jikko.errors import LogConflict, LogForgotten
+from jikko.events import Event, FormClosed, FormRequested, RunFinished, RunRecovered
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import Append
+from jikko.record import RunRecord, folded
+from tests.acceptance.workflows import end, form, node, start
+from tests.cluster.fake import Faults
+from tests.runs.processes import Case, CountingStore, Process
+from tests.runs.test_several_processes import History, check_log
+from tests.virtual_time import run
+
+State = tuple[dict[str, RunRecord], dict[str, list[Event]], dict[str, int]]
+
+
+class LaggingStore(CountingStore):
+    """A store that goes back, and has the fence of one that may."""
+
+    def state(self) -> State:
+        records = {run_id: msgspec.structs.replace(record) for run_id, record in self._records.items()}
+        return records, {run_id: list(log) for run_id, log in self._logs.items()}, dict(self._marks)
+
+    def go_back(self, state: State) -> None:
+        self._records, self._logs, self._marks = state
+        self.generation += 1
+
+    def _append(self, batch: Append) -> None:
+        log, known = self._logs.get(batch.run_id, []), self._records.get(batch.run_id)
+        is_own = known is None or (
+            known.is_open
+            and (
+                known.epoch < batch.record.epoch
+                or (known.epoch == batch.record.epoch and (not batch.holder or known.holder in ("", batch.holder)))
+            )
+        )
+        if self.generation and is_own and len(log) < batch.at:
+            raise LogForgotten("it has gone back", len(log))
+        if known is not None and not is_own and self._marks[batch.run_id] != batch.mark:
+            raise LogConflict("it is another's")
+        super()._append(batch)
+
+
+class Lagging(History):
+    """Everything that may happen, and that the store goes back."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.store = case.store = LaggingStore()
+        self._copies = False
+
+    async def trouble(self, app: App) -> None:
+        if self._copies or self.random.random() < 0.5:
+            await super().trouble(app)
+            return
+        self._copies = True
+        copy = self.store.state()
+        await asyncio.sleep(self.random.uniform(0, 3))
+        self.store.go_back(copy)
+        self._copies = False
+        for process in self.case.living:
+            process.store.on_gone_back()
+
+    async def follow(self, app: App) -> None:
+        """Who followed was told what may be forgotten."""
+
+    async def _submit(self, process: Process, run_id: str, requested: FormRequested) -> None:
+        await process.runs.control.submit(run_id, closed(self.case, requested))
+
+    async def heal(self) -> None:
+        case = self.case
+        case.network.faults.loss = case.network.faults.repeat = 0.0
+        for process in case.living:
+            if process.cluster.is_frozen:
+                self.thaw(process)
+        if not case.living:
+            await case.start()
+        async with asyncio.timeout(600):
+            quiet = 0
+            while quiet < 10:
+                await self.human(None)
+                await asyncio.sleep(1)
+                is_open = any(record.is_open for record in self.store._records.values())
+                quiet = 0 if is_open or any(process.runs.under_way for process in case.living) else quiet + 1
+
+    async def check(self) -> None:
+        assert self.errors == []
+        for run_id, record in self.store._records.items():
+            log = await self.store.events(run_id)
+            check_log(log)
+            assert folded(record.identity, log) == record
+            assert record.status in ("succeeded", "stopped")
+
+
+def closed(case: Case, requested: FormRequested) -> FormClosed:
+    return FormClosed(
+        at=case.now(),
+        execution_id=requested.execution_id,
+        node_id=requested.node_id,
+        title=requested.title,
+        form_id=requested.form_id,
+        action_id="yes",
+        rendered_content="",
+        data={"comment": "良い"},
+        expiration_time=requested.form["expiration_time"],
+    )
+
+
+async def history(seed: int) -> Lagging:
+    case = Case(seed, Faults(delay=0.3, loss=0.2, repeat=0.2))
+    played = Lagging(case)
+    await played.play(40)
+    await played.heal()
+    await played.check()
+    await case.close()
+    return played
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_run_that_is_known_ends_and_has_one_history(seed: int) -> None:
+    run(history(seed))
+
+
+def test_the_seeds_go_back() -> None:
+    async def times(seed: int) -> int:
+        return (await history(seed)).store.generation
+
+    assert sum(run(times(seed)) for seed in range(5)) > 5
+
+
+def test_a_form_of_a_run_whose_process_is_not_heard_of_is_taken_all_the_same() -> None:
+    async def play() -> None:
+        case = Case(1)
+        case.slowest_node = 1000.0
+        holder, other = [await case.start() for _ in range(2)]
+        nodes: list[dict[str, Any]] = [
+            start("q"),
+            node("a", "code", value="x"),
+            form("ask", "?"),
+            end("one", q="start.q"),
+        ]
+        app = await case.publish("Both", [*nodes, end("two", said="ask.comment")], "start>a>one start>ask ask:yes>two")
+        run_id = await holder.begin(app, q="x")
+        requested = None
+        async with asyncio.timeout(60):
+            while requested is None:
+                await asyncio.sleep(0.1)
+                found = [e for e in await case.store.events(run_id) if isinstance(e, FormRequested)]
+                requested = found[0] if found else None
+        case.network.faults.loss = 1.0
+
+        assert await other.runs.control.submit(run_id, closed(case, requested))
+
+        record = await case.store.record(run_id)
+        assert record is not None
+        assert record.holder == other.name
+        async with asyncio.timeout(5000):
+            ended = False
+            while not ended:
+                await asyncio.sleep(1)
+                ended = isinstance((await case.store.events(run_id))[-1], RunFinished)
+        log = await case.store.events(run_id)
+        check_log(log)
+        assert sum(isinstance(event, RunRecovered) for event in log) == 1
+        await case.close()
+
+    run(play())
