@@ -41,8 +41,8 @@ from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, LogDamaged, NotFound, TooManyRequests
-from jikko.events import RunParked
+from jikko.errors import InvalidDocument, LogDamaged, LogTooNew, NotFound, TooManyRequests
+from jikko.events import RunParked, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
@@ -69,6 +69,8 @@ class TakenOver:
     logged, and stays open."""
     logs: list[RunLog] = field(default_factory=list)
     """Those that go on, or were ended."""
+    is_whole: bool = True
+    """Whether none was left to a process of a newer version, which alone can read it."""
 
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
@@ -102,6 +104,9 @@ class Recovery:
         for record in await self._store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
                 continue
+            if not record.is_known:
+                taken.is_whole = False
+                continue
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -128,6 +133,8 @@ class Recovery:
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
             return None
+        if not record.is_known:
+            raise LogTooNew(record.identity.run_id)
         log = await self._take_over(record, line_up, only_waiting=True)
         for begin in line_up:
             begin()
@@ -167,6 +174,8 @@ class Recovery:
     ) -> RunLog | None:
         """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
+        if any(isinstance(event, UnknownEvent) for event in events):
+            raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.

@@ -14,7 +14,7 @@ from jikko.store.event_codec import (
     DamagedLog,
     beginning,
     compress,
-    decode_events,
+    decode_known_events,
     decompress,
     decompress_beginning,
 )
@@ -59,7 +59,7 @@ def _events_of(frames: Sequence[bytes], start: int, end: int, first: int) -> lis
     events: list[Event] = []
     try:
         for piece in _pieces(frames):
-            events += decode_events(decompress(piece))
+            events += decode_known_events(decompress(piece))
         if start + len(events) != end:
             raise DamagedLog(f"it has {start + len(events)} events, not {end}")
     except DamagedLog as damage:
@@ -88,7 +88,7 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
     try:
         for piece in _pieces(frames):
             try:
-                events += decode_events(decompress(piece))
+                events += decode_known_events(decompress(piece))
             except DamagedLog:
                 events += beginning(decompress_beginning(piece))
                 break

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.errors import LogDamaged
-from jikko.events import Event
+from jikko.events import LOG_FORMAT, Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
@@ -21,7 +21,7 @@ from jikko.store.postgres.runs.run_writer import RunWriter
 from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
 
-_RECORD: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = $1"
+_RECORD: Final = f"SELECT {COLUMNS}, format FROM {ALL_RUNS} WHERE run_id = $1"
 _RECORD_OF_APP: Final = f"{_RECORD} AND app_id = $2"
 _SHOWN: Final = (
     "workflow_id, status, inputs, outputs, error, elapsed, total_tokens, total_steps, created_at, finished_at"
@@ -49,13 +49,13 @@ UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL (
 WHERE o.run_id = $1
 """
 _LOG_END: Final = f"SELECT log_end FROM {ALL_RUNS} WHERE run_id = $1"
-_OPEN: Final = f"SELECT {COLUMNS} FROM open_runs WHERE status = 0"
+_OPEN: Final = f"SELECT {COLUMNS}, format FROM open_runs WHERE status = 0"
 _OLDEST_FIRST: Final = "ORDER BY created_at, key"
 _HOLDERS: Final = "SELECT DISTINCT holder FROM open_runs WHERE status = 0 AND holder > ''"
 _PAUSED: Final = "SELECT count(*) FROM open_runs WHERE status = 1"
 _NEXT_WAKE: Final = "SELECT min(wake_at) FROM open_runs WHERE status = 1 AND wake_at > $1"
 _DUE: Final = f"""
-SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1
+SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1 AND format <= {LOG_FORMAT}
 AND (wake_at, key) > ($2, coalesce((SELECT key FROM open_runs WHERE run_id = $3), 0))
 ORDER BY wake_at, key LIMIT $4
 """
