@@ -9,7 +9,7 @@ from jikko.errors import InvalidSettings
 from jikko.events import LOG_FORMAT, RunStarted, UnknownEvent
 from jikko.store.event_codec import DamagedLog, decode_known_events
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.migrate import Schema
+from jikko.store.postgres.migrate import Schema, migrate
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 @pytest.fixture
 async def database(postgres_server: PostgresServer) -> AsyncIterator[Postgres]:
     made = Postgres(postgres_server.made())
+    await migrate(made)
     yield made
     await made.close()
 
@@ -51,8 +52,8 @@ async def test_an_older_program_uses_a_database_to_which_something_was_only_adde
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     unique = tmp_path.name.replace("-", "_")
-    older = Build(tmp_path, f"older_{unique}", "CREATE TABLE a ();")
-    newer = Build(tmp_path, f"newer_{unique}", "CREATE TABLE a ();", *steps)
+    older = Build(tmp_path, f"older_{unique}", "CREATE TABLE a1 ();")
+    newer = Build(tmp_path, f"newer_{unique}", "CREATE TABLE a1 ();", *steps)
     assert await older.schema.migrate(database) == 1
     newest = await newer.schema.migrate(database)
 
