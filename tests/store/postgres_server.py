@@ -21,7 +21,9 @@ POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.pos
 """For fixtures that have one implementation a parameter."""
 _PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
-_DURABLE = ("max_connections=50", "shared_buffers=16MB")
+COUNTED = (*_FAST, "shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=top")
+"""One that counts statements."""
+DURABLE = ("max_connections=50", "shared_buffers=16MB")
 
 
 class PostgresServer:
@@ -86,7 +88,7 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _running(settings: Sequence[str]) -> Iterator[PostgresServer]:
+def running(settings: Sequence[str]) -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder:
         server = PostgresServer(Path(folder), settings)
         try:
@@ -123,12 +125,12 @@ async def _empty(connection: Connection) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    with _running(_FAST) as server:
+    with running(_FAST) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mortal_postgres() -> Iterator[PostgresServer]:
     """A server that is stopped and started; what it has committed is on the disk."""
-    with _running(_DURABLE) as server:
+    with running(DURABLE) as server:
         yield server
