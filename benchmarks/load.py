@@ -45,7 +45,7 @@ def settings(home: Path, **more: str) -> dict[str, str]:
     return {**os.environ, **own, **more}
 
 
-def imported(home: Path, *documents: dict[str, Any], python: str = sys.executable) -> dict[str, App]:
+def imported(home: Path, *documents: dict[str, Any], python: str = sys.executable, **more: str) -> dict[str, App]:
     """Import apps into a data folder. By name.
 
     Args:
@@ -57,7 +57,7 @@ def imported(home: Path, *documents: dict[str, Any], python: str = sys.executabl
         files.append(home / f"{document['app']['name']}.yml")
         files[-1].write_text(json.dumps(document))
     command: list[str | Path] = [python, "-m", "jikko", "apps", "import", *files, "--json"]
-    done = subprocess.run(command, env=settings(home), check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=settings(home, **more), check=True, capture_output=True, text=True)
     entries = map(json.loads, done.stdout.splitlines())
     return {Path(entry["file"]).stem: App(entry["app_id"], entry["api_key"]) for entry in entries}
 
@@ -75,7 +75,7 @@ def jikko(*documents: dict[str, Any], python: str = sys.executable, **more: str)
     """A fresh Jikko with these apps, and these settings; that of another Python is of another version."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        apps = imported(home, *documents, python=python)
+        apps = imported(home, *documents, python=python, **more)
         with serving(home, python=python, **more) as (pid, port):
             yield Server(port, pid, {name: app.key for name, app in apps.items()})
 

@@ -269,6 +269,19 @@ class StoreUnavailable(JikkoError):
     status = 503
 
 
+class LogTooNew(JikkoError):
+    """A run is of a newer version of Jikko, and only a process of that can go on with it."""
+
+    code = "service_unavailable"
+    status = 503
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Run {run_id} was executed by a newer version of Jikko, and none of its servers can be reached. Try again "
+            "once one is there."
+        )
+
+
 class RunLeft(JikkoError):
     """The server stops before a run has ended. Its beginning is durable: it goes on when the server is back.
 

@@ -1,15 +1,17 @@
 """What happens in a run: the one vocabulary that engine, log, API and CLI share.
 
-A run's log is a list of these, numbered from 0. Everything else about a run is a fold over it. Events are written once
-and never changed; a field added later needs a default, so that old logs can be read.
+A run's log is a list of these, numbered from 0; all else is a fold over it. They never change: a field that is added
+needs a default. A new event raises ``LOG_FORMAT``: who does not know that of all who executed a run may only show it.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
+
+LOG_FORMAT: Final = 1
 
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
 """``exception``: failed, and its error strategy let the run go on."""
@@ -358,6 +360,13 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     """``None``: nothing went wrong."""
 
 
+class UnknownEvent(msgspec.Struct, tag_field="event", tag="unknown_event", kw_only=True):
+    """Stands for an event that a newer version of Jikko wrote. Never written."""
+
+    at: float
+    kind: str
+
+
 Event: TypeAlias = (
     RunStarted
     | RunRecovered
@@ -380,6 +389,7 @@ Event: TypeAlias = (
     | RunBegan
     | RunRetried
     | RunFinished
+    | UnknownEvent
 )
 
 _TRANSIENT = (NodeStarted, TextChunk, TextReplaced, ReasoningChunk, AgentLogged, RoundStarted, RunBegan)

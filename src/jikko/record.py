@@ -8,6 +8,7 @@ import msgspec
 
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (
+    LOG_FORMAT,
     ContainerStarted,
     Event,
     FormRequested,
@@ -87,6 +88,13 @@ class RunRecord(msgspec.Struct, kw_only=True):
     """1 until the run is taken over after a crash; each takeover adds one. An earlier one may not write."""
     holder: str = ""
     """The server process that executes the run, by the name that it has among others; empty if it has none."""
+    format: int = LOG_FORMAT
+    """The newest of those who have executed it: who does not know it leaves the run to others. See ``LOG_FORMAT``."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version can execute the run."""
+        return self.format <= LOG_FORMAT
 
     @property
     def is_open(self) -> bool:

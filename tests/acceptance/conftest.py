@@ -105,6 +105,19 @@ def node_answer() -> dict[str, object]:
     return {"id": "answer", "data": {"type": "answer", "title": "answer", "answer": "hello"}}
 
 
+@pytest.fixture(scope="module")
+def several_settings_of_module(
+    postgres_server: PostgresServer, s3_server: Buckets, nats_server: NatsServer
+) -> dict[str, str]:
+    """``several_settings`` for all tests of a file."""
+    return {
+        "JIKKO_DATABASE_URL": postgres_server.made(),
+        "JIKKO_FILES_URL": s3_server.made(),
+        "JIKKO_NATS_URL": nats_server.url,
+        **CREDENTIALS,
+    }
+
+
 @pytest.fixture
 def several_settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
     """What several servers share: a new database and bucket."""

@@ -11,6 +11,7 @@ class Durable:
     """Runs that count as taken over once the test says so."""
 
     said: asyncio.Event = field(default_factory=asyncio.Event)
+    is_whole: bool = True
 
     async def durable(self) -> None:
         await self.said.wait()

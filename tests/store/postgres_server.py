@@ -21,7 +21,9 @@ POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.pos
 """For fixtures that have one implementation a parameter."""
 _PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
-_DURABLE = ("max_connections=50", "shared_buffers=16MB")
+COUNTED = (*_FAST, "shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=top")
+"""One that counts statements."""
+DURABLE = ("max_connections=50", "shared_buffers=16MB")
 
 
 class PostgresServer:
@@ -101,7 +103,7 @@ class Standby(PostgresServer):
         """
         self._primary = primary
         self._address = address
-        super().__init__(folder, _DURABLE)
+        super().__init__(folder, DURABLE)
 
     def _make(self, data: Path) -> None:
         copy = [_program("pg_basebackup"), "-D", str(data), "-U", "jikko", "-h", str(self._primary.folder)]
@@ -122,7 +124,7 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def postgres_running(settings: Sequence[str] = _DURABLE) -> Iterator[PostgresServer]:
+def postgres_running(settings: Sequence[str] = DURABLE) -> Iterator[PostgresServer]:
     """A server; what it has committed is on the disk, unless the settings say otherwise."""
     with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder:
         server = PostgresServer(Path(folder), settings)

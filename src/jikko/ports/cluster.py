@@ -132,6 +132,11 @@ class WaitingRuns(Protocol):
 class TakenOver(Protocol):
     """Runs that go on in this process, as far as they could be read."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether none was left to a process of a newer version, which alone can read it."""
+        ...
+
     async def durable(self) -> None:
         """Wait until their records name this process as the holder."""
         ...

@@ -47,6 +47,7 @@ from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import done_here, is_closed, stop_here, submit_here
+from jikko.runs.sharing.newer_runs import asked_newer, for_older
 from jikko.runs.sharing.offering import Offering
 from jikko.runs.sharing.room import Room
 
@@ -142,7 +143,11 @@ class Control:
             LogDamaged: The log of the run cannot be read. The run has failed.
         """
 
+        command = SubmitForm(run_id=run_id, closed=closed)
+
         async def submit_to_paused(record: RunRecord) -> bool:
+            if not record.is_known:
+                return await asked_newer(self._cluster, command)
             try:
                 return await self._resume(record, closed)
             except LogDamaged as damage:
@@ -160,7 +165,7 @@ class Control:
                 run_id,
                 lambda held: submit_here(held, closed),
                 submit_to_paused,
-                SubmitForm(run_id=run_id, closed=closed),
+                command,
                 submit_and_take_over,
             )
         return submitted or (asked and closed in await self._store.events(run_id))
@@ -196,7 +201,11 @@ class Control:
     async def handle_command(self, command: Command) -> Answer:
         """See ``Member.handle_command``."""
         held = self._executor.find(command.run_id)
-        return None if held is None else await done_here(held, command)
+        if held is not None:
+            return await done_here(held, command)
+        if isinstance(command, SubmitForm):
+            return await for_older(self._store, command, self.submit)
+        return None
 
     def run_changed(self, run_id: str) -> None:
         """Another process has changed a run: those who follow it here look at it."""

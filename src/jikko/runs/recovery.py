@@ -44,8 +44,8 @@ from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, NotFound, TooManyRequests
-from jikko.events import RunParked
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, TooManyRequests
+from jikko.events import RunParked, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
@@ -73,6 +73,8 @@ class TakenOver:
     logged, and stays open."""
     logs: list[RunLog] = field(default_factory=list)
     """Those that go on, or were ended."""
+    is_whole: bool = True
+    """Whether none was left to a process of a newer version, which alone can read it."""
 
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
@@ -108,6 +110,9 @@ class Recovery:
                 continue
             if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
                 continue  # it is here, and only its end may not be there yet
+            if not record.is_known:
+                taken.is_whole = False
+                continue
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -175,6 +180,8 @@ class Recovery:
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
             return None
+        if not record.is_known:
+            raise LogTooNew(record.identity.run_id)
         log = await self._take_over(record, line_up, only_waiting=True)
         for begin in line_up:
             begin()
@@ -214,6 +221,8 @@ class Recovery:
     ) -> RunLog | None:
         """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
+        if any(isinstance(event, UnknownEvent) for event in events):
+            raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.

@@ -7,15 +7,18 @@ import json
 import zlib
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
-from jikko.events import Event
+from jikko.events import Event, UnknownEvent
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Event])
 _EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+_RAW = msgspec.json.Decoder(list[msgspec.Raw])
+_KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
 
 _PART: Final = 1 << 18
 """Bytes of a log that are decoded at a time: a few milliseconds."""
@@ -108,6 +111,36 @@ def decode_events(log: bytes) -> list[Event]:
         return _DECODER.decode(log)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedLog(str(error)) from error
+
+
+class _Tagged(msgspec.Struct, frozen=True):
+    event: str
+    at: float
+
+
+_TAGGED = msgspec.json.Decoder(_Tagged)
+
+
+def decode_known_events(log: bytes) -> list[Event]:
+    """``decode_events``, but what a newer version wrote becomes an ``UnknownEvent``."""
+    try:
+        return decode_events(log)
+    except DamagedLog:
+        try:
+            return [_event(item) for item in _RAW.decode(log)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        raise
+
+
+def _event(item: msgspec.Raw) -> Event:
+    try:
+        return _EVENT.decode(item)
+    except msgspec.ValidationError:
+        tagged = _TAGGED.decode(item)
+        if tagged.event in _KNOWN:
+            raise
+        return UnknownEvent(at=tagged.at, kind=tagged.event)
 
 
 def _decoded_in_parts(log: bytes) -> list[Event] | None:

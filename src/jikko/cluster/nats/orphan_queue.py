@@ -118,8 +118,10 @@ class OrphanQueue:
                 # It has said that it ends, and this member has not heard it yet; or it has come back.
                 await message.nak(delay=_LOOK_SECONDS)
                 return
-            if orphans is not None and orphans.holder and not self._lives(orphans.holder):
-                await self._taken(orphans)
+            is_left = orphans is not None and bool(orphans.holder) and not self._lives(orphans.holder)
+            if orphans is not None and is_left and not await self._taken(orphans):
+                await message.nak(delay=_LOOK_SECONDS)
+                return
             await message.ack()
         except TooManyRequests:
             await _give_back(message)  # this process ends: another takes them over
@@ -132,12 +134,14 @@ class OrphanQueue:
             at_it.cancel()
             self._places.release()
 
-    async def _taken(self, orphans: OrphanedRuns) -> None:
+    async def _taken(self, orphans: OrphanedRuns) -> bool:
+        """Take runs over. ``False``: some are for a member of a newer version."""
         while True:
             try:
+                taken = await self._take_over(orphans)
                 # Not said before it is durable: if this process died, no member would look at them.
-                await (await self._take_over(orphans)).durable()
-                return
+                await taken.durable()
+                return taken.is_whole
             except TooManyRequests:
                 raise
             except JikkoError as error:

@@ -1,9 +1,9 @@
-"""Apps, their versions and keys in PostgreSQL. Nothing is remembered between calls: others may change it all."""
+"""Apps, their versions and keys in PostgreSQL. Only which app a key opens is remembered (``KnownKeys``)."""
 
 import json
 import zlib
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,9 +12,12 @@ from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersio
 from jikko.store.postgres.annotation_jobs import forget_app
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Connection, Postgres, Row, rows_of
+from jikko.store.postgres.known_keys import KnownKeys
 from jikko.store.postgres.runs.together import Together
 from jikko.store.row_reader import RowReader
 from jikko.values import Json
+
+T = TypeVar("T")
 
 _APP_COLUMNS: Final = (
     "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
@@ -86,7 +89,9 @@ class PostgresAppStore:
     def __init__(self, database: Postgres) -> None:
         self._database = database
         self._of_keys = Together(database, _APPS_OF_KEYS, one=_APP_OF_KEY)
+        self._known = KnownKeys(database, self._asked_app_of_key)
         database.on_close(self._of_keys.close)
+        database.on_close(self._known.close)
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
         compressed = zlib.compress(version.source)
@@ -94,7 +99,7 @@ class PostgresAppStore:
         async def work(connection: Connection) -> int:
             return await _publish(connection, app, version, compressed)
 
-        number = await self._database.transact(work)
+        number = await self._change(work)
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def app(self, app_id: str) -> App | None:
@@ -104,6 +109,9 @@ class PostgresAppStore:
         return _optional_app(await self._database.row(_APP_NAMED, text(name)))
 
     async def app_of_key(self, digest: bytes) -> App | None:
+        return await self._known.app(digest)
+
+    async def _asked_app_of_key(self, digest: bytes) -> App | None:
         row = await self._of_keys.ask(digest)
         return None if row is None else _READER.app(tuple(row)[1:])
 
@@ -118,7 +126,10 @@ class PostgresAppStore:
         return [_version(row, b"") for row in await self._database.fetch(_VERSIONS, id_column(app_id))]
 
     async def make_current(self, app: App) -> bool:
-        return await self._database.execute(_MAKE_CURRENT, *_values(app, app.workflow_id)) > 0
+        async def work(connection: Connection) -> bool:
+            return rows_of(await connection.execute(_MAKE_CURRENT, *_values(app, app.workflow_id))) > 0
+
+        return await self._change(work)
 
     async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
         async def work(connection: Connection) -> bool:
@@ -128,7 +139,7 @@ class PostgresAppStore:
             await connection.execute(_SET_ENVIRONMENT, changed(row[0], values, unset), id_column(app_id))
             return True
 
-        return await self._database.transact(work)
+        return await self._change(work)
 
     async def environments(self) -> dict[str, Mapping[str, Json]]:
         """The values that were set for environment variables, by the names of apps."""
@@ -141,7 +152,7 @@ class PostgresAppStore:
             await forget_app(connection, stored)
             return rows_of(await connection.execute(_DELETE_APP, stored)) > 0
 
-        return await self._database.transact(work)
+        return await self._change(work)
 
     async def deleted_apps(self) -> list[DeletedApp]:
         rows = await self._database.fetch(_DELETED_APPS)
@@ -156,7 +167,7 @@ class PostgresAppStore:
             if rows_of(await connection.execute(_ADD_KEY, *values)) == 0:
                 raise Conflict(f"The API key {key.hint} exists already.")
 
-        await self._database.transact(work)
+        await self._change(work)
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         rows = await self._database.fetch(_KEYS, id_column(app_id))
@@ -171,7 +182,18 @@ class PostgresAppStore:
         await self._database.execute(_NOTE_USES, list(used), list(used.values()))
 
     async def delete_key(self, app_id: str, key_id: str) -> bool:
-        return await self._database.execute(_DELETE_KEY, id_column(app_id), id_column(key_id)) > 0
+        async def work(connection: Connection) -> bool:
+            return rows_of(await connection.execute(_DELETE_KEY, id_column(app_id), id_column(key_id))) > 0
+
+        return await self._change(work)
+
+    async def _change(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """``Postgres.transact`` of what apps or keys are changed by."""
+        try:
+            return await self._database.transact(work)
+        finally:
+            # Others hear of it; this process is not to be later than its own answer.
+            self._known.forget()
 
 
 async def _publish(connection: Connection, app: App, version: WorkflowVersion, source: bytes) -> int:

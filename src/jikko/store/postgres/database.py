@@ -114,6 +114,10 @@ class Postgres:
         async with self._connection() as connection, connection.transaction():
             return await work(connection)
 
+    def is_its_error(self, error: Exception) -> bool:
+        """Whether the library says that the database cannot be used, or refuses."""
+        return isinstance(error, (self._api.PostgresError, self._api.InterfaceError, self._api.InternalClientError))
+
     def on_close(self, rest: Callable[[], Awaitable[None]]) -> None:
         """Have something done before the connections are closed: a store that has more to do."""
         self._before_close.append(rest)

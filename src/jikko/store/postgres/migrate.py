@@ -1,5 +1,11 @@
-"""Bringing a database up to date: numbered files, each in one transaction, under one lock of the database."""
+"""Bringing a database up to date: numbered files, each in one transaction, under one lock of the database.
 
+Several servers are brought up to date one after the other, so those of the version before go on with a database of
+this one. A step that only adds says so in its first line: ``-- readers: 3`` means that programs whose last step is 3
+or later may use the database behind it. Without such a line, only those that know the step itself.
+"""
+
+import re
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -16,6 +22,7 @@ INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPD
 _CLAIM: Final = "INSERT INTO installation (name, value) VALUES ('data_folder', $1) ON CONFLICT (name) DO NOTHING"
 SHARED: Final = "servers/"
 """With what the owner of a database begins that several servers share."""
+_READERS: Final = re.compile(r"-- readers: (\d+)\n")
 _OWNER: Final = "SELECT value FROM installation WHERE name = 'data_folder'"
 
 
@@ -27,6 +34,11 @@ class Schema(NamedTuple):
     package: str
     """Where the steps are."""
 
+    @property
+    def readers(self) -> str:
+        """By which ``installation`` has the last step that the oldest program knows which may use the tables."""
+        return f"{self.name}_readers"
+
     def steps(self) -> list[tuple[int, str]]:
         """Number and text of each, in order."""
         files = resources.files(self.package).iterdir()
@@ -36,7 +48,7 @@ class Schema(NamedTuple):
         """Bring the tables up to date, or (``only_if_empty``) make them. Returns the number that they have then.
 
         Raises:
-            InvalidSettings: They are of a newer version of Jikko.
+            InvalidSettings: They are of a newer version of Jikko, and not for this one.
             StoreUnavailable: The database cannot be reached, or may not be changed.
         """
         known = self.steps()
@@ -46,6 +58,9 @@ class Schema(NamedTuple):
             found = await connection.fetchval(_VERSION, self.name) if await connection.fetchval(_HAS_ANY) else None
             version = 0 if found is None else int(found)
             if version > known[-1][0]:
+                readers = await connection.fetchval(_VERSION, self.readers)
+                if readers is not None and int(readers) <= known[-1][0]:
+                    return version
                 raise _newer(database, version, known[-1][0])
             if version and only_if_empty:
                 return version
@@ -53,6 +68,9 @@ class Schema(NamedTuple):
                 if number > version:
                     await connection.execute(sql)
                     await connection.execute(_NOTE, self.name, str(number).encode())
+                    readers = await connection.fetchval(_VERSION, self.readers) or version
+                    oldest = max(int(readers), _oldest_reader(number, sql))
+                    await connection.execute(_NOTE, self.readers, str(oldest).encode())
             return known[-1][0]
 
         try:
@@ -61,7 +79,7 @@ class Schema(NamedTuple):
             raise _not_opened(database, error) from error.__cause__
 
 
-_MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
+MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
 
 
 async def reach(database: Postgres) -> None:
@@ -83,7 +101,7 @@ async def migrate(database: Postgres) -> int:
         InvalidSettings: It is of a newer version of Jikko.
         StoreUnavailable: It cannot be reached, or may not be changed.
     """
-    return await _MAIN.migrate(database)
+    return await MAIN.migrate(database)
 
 
 async def require_current(database: Postgres) -> None:
@@ -93,8 +111,8 @@ async def require_current(database: Postgres) -> None:
         InvalidSettings: It is of another version of Jikko.
         StoreUnavailable: It cannot be reached, or may not be changed.
     """
-    schema = await _MAIN.migrate(database, only_if_empty=True)
-    newest = _MAIN.steps()[-1][0]
+    schema = await MAIN.migrate(database, only_if_empty=True)
+    newest = MAIN.steps()[-1][0]
     if schema < newest:
         raise InvalidSettings(
             f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
@@ -109,13 +127,16 @@ async def look_at_schema(database: Postgres) -> str:
         InvalidSettings: They are of a newer version of Jikko.
         StoreUnavailable: The database cannot be reached.
     """
-    newest = _MAIN.steps()[-1][0]
-    found = await database.value(_VERSION, _MAIN.name) if await is_there(database) else None
+    newest = MAIN.steps()[-1][0]
+    found = await database.value(_VERSION, MAIN.name) if await is_there(database) else None
     if found is None:
         return "empty: the first start makes the tables"
-    if int(found) > newest:
+    if int(found) <= newest:
+        return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
+    readers = await database.value(_VERSION, MAIN.readers)
+    if readers is None or int(readers) > newest:
         raise _newer(database, int(found), newest)
-    return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
+    return f"schema {int(found)}, of a newer version of Jikko, which lets this one use it"
 
 
 async def is_there(database: Postgres) -> bool:
@@ -152,6 +173,12 @@ def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
 
 def _not_opened(database: Postgres, error: StoreUnavailable) -> StoreUnavailable:
     return StoreUnavailable(f"The database {database.address} cannot be opened: {_reason(error.__cause__)}")
+
+
+def _oldest_reader(number: int, sql: str) -> int:
+    """The last step of the oldest program that may use the database behind a step."""
+    said = _READERS.match(sql)
+    return number if said is None else int(said[1])
 
 
 def _reason(cause: BaseException | None) -> str:

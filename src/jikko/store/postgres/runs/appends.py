@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
+from jikko.events import LOG_FORMAT
 from jikko.store.postgres.columns import id_of
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
@@ -47,7 +48,7 @@ ON CONFLICT (run_id) DO NOTHING RETURNING run_id
 """
 BEGUN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
-  INSERT INTO open_runs ({COLUMNS}) SELECT {COLUMNS} FROM u
+  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u
   WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
   ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
 INSERT INTO open_log (run_id, position, frame)
@@ -56,7 +57,7 @@ SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 # In the order of the ids, so that two writers do not wait for each other.
 GROWN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), written AS (
-  UPDATE open_runs o SET {_SET} FROM u WHERE {_FENCE}
+  UPDATE open_runs o SET {_SET}, format = greatest(o.format, {LOG_FORMAT}) FROM u WHERE {_FENCE}
   RETURNING o.run_id), added AS (
   INSERT INTO open_log (run_id, position, frame)
   SELECT u.run_id, u.at, u.frame FROM u JOIN written USING (run_id) WHERE u.log_end > u.at)

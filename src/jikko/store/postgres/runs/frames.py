@@ -14,7 +14,7 @@ from jikko.store.event_codec import (
     DamagedLog,
     beginning,
     compress,
-    decode_events,
+    decode_known_events,
     decompress,
     decompress_beginning,
     join,
@@ -60,7 +60,7 @@ def _events_of(frames: Sequence[bytes], start: int, end: int, first: int) -> lis
     events: list[Event] = []
     try:
         for piece in _pieces(frames):
-            events += decode_events(decompress(piece))
+            events += decode_known_events(decompress(piece))
         if start + len(events) != end:
             raise DamagedLog(f"it has {start + len(events)} events, not {end}")
     except DamagedLog as damage:
@@ -89,7 +89,7 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
     try:
         for piece in _pieces(frames):
             try:
-                events += decode_events(decompress(piece))
+                events += decode_known_events(decompress(piece))
             except DamagedLog:
                 events += beginning(decompress_beginning(piece))
                 break
@@ -114,6 +114,6 @@ def whole_log(log: bytes, end: int) -> bytes:
     if log[:1] != FRAMES:
         raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
     whole = join([decompress(piece) for piece in _pieces([log[1:]])])
-    if (found := len(decode_events(whole))) != end:
+    if (found := len(decode_known_events(whole))) != end:
         raise DamagedLog(f"it has {found} events, not {end}")
     return whole

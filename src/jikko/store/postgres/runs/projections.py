@@ -1,5 +1,6 @@
 """What comes with an append, in its savepoint. See ``ports/stores/projections.py``."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from jikko.errors import KeyTaken
@@ -26,20 +27,25 @@ OWNER_OF_KEY: Final = f"""
 SELECT run_id, fingerprint FROM idempotency_keys k
 WHERE app_id = $1 AND key = $2 AND expires_at > $3 AND {_IS_THERE}
 """
-# A key whose time is over, or whose run was removed, is free again. Two claims at once: the second waits for the first.
-_CLAIM: Final = f"""
-INSERT INTO idempotency_keys AS k (app_id, key, run_id, fingerprint, expires_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (app_id, key) DO UPDATE
-SET run_id = excluded.run_id, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
-WHERE k.expires_at <= $6 OR k.run_id = excluded.run_id OR NOT {_IS_THERE}
-RETURNING 1
+# Two claims at once: the second waits for the first, and then looks at what that has left. That takes a statement of
+# its own, once the row is locked: one that has waited sees other tables as they were before, so no run of the first.
+_CLAIM: Final = """
+INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (app_id, key) DO NOTHING RETURNING 1
+"""
+_LOCK: Final = "SELECT 1 FROM idempotency_keys WHERE app_id = $1 AND key = $2 FOR UPDATE"
+# A key whose time is over, or whose run was removed, is free again.
+_TAKE: Final = f"""
+UPDATE idempotency_keys k SET run_id = $3, fingerprint = $4, expires_at = $5
+WHERE app_id = $1 AND key = $2 AND (k.expires_at <= $6 OR k.run_id = $3 OR NOT {_IS_THERE}) RETURNING 1
 """
 _OWNER: Final = "SELECT run_id, fingerprint FROM idempotency_keys WHERE app_id = $1 AND key = $2"
-# More than one by each claim, so that they become fewer.
 _FORGET: Final = """
 DELETE FROM idempotency_keys WHERE (app_id, key) IN (
-  SELECT app_id, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT 4 FOR UPDATE SKIP LOCKED)
+  SELECT app_id, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
+_FORGOTTEN: Final = 4
+"""By each claim: more than one, so that they become fewer."""
 _ADD_CALLBACK: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)
 VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
@@ -60,12 +66,28 @@ async def claim_keys(connection: Connection, write: RunWrite) -> None:
     for claim in write.projections:
         if not isinstance(claim, KeyClaim):
             continue
-        await connection.execute(_FORGET, claim.at)
-        values = (write.app_id, text(claim.key), write.run_id, claim.fingerprint, claim.at + claim.lifetime, claim.at)
-        if await connection.fetchval(_CLAIM, *values) is None:
-            owner = owner_of(await connection.fetchrow(_OWNER, write.app_id, text(claim.key)))
-            if owner is not None:
+        key = (write.app_id, text(claim.key))
+        values = (*key, write.run_id, claim.fingerprint, claim.at + claim.lifetime)
+        while await connection.fetchval(_CLAIM, *values) is None:
+            if await connection.fetchval(_LOCK, *key) is None:
+                continue  # it was forgotten just now
+            if await connection.fetchval(_TAKE, *values, claim.at) is None:
+                owner = owner_of(await connection.fetchrow(_OWNER, *key))
+                assert owner is not None
                 raise KeyTaken(*owner)
+            break
+
+
+async def forget_keys(connection: Connection, writes: Sequence[RunWrite]) -> None:
+    """Remove some keys whose time is over. Behind all claims of a transaction: its locks have an order of their own."""
+    claims = [claim for write in writes for claim in write.projections if isinstance(claim, KeyClaim)]
+    if claims:
+        await connection.execute(_FORGET, claims[0].at, _FORGOTTEN * len(claims))
+
+
+def order_of_locks(write: RunWrite) -> list[str]:
+    """What all writers take locks by, so that no two wait for each other."""
+    return sorted(claim.key for claim in write.projections if isinstance(claim, KeyClaim))
 
 
 async def project(connection: Connection, write: RunWrite) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jikko.events import LOG_FORMAT
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunIdentity, RunRecord
@@ -46,7 +47,10 @@ MOVING: Final[dict[str, str]] = {
 """Columns that every append writes."""
 COLUMNS: Final = ", ".join([*FIXED, *MOVING])
 """What ``record_of`` wants, in order."""
-ALL_RUNS: Final = f"(SELECT key, {COLUMNS} FROM open_runs UNION ALL SELECT key, {COLUMNS} FROM runs) AS r"
+ALL_RUNS: Final = (
+    f"(SELECT key, {COLUMNS}, format FROM open_runs "
+    f"UNION ALL SELECT key, {COLUMNS}, {LOG_FORMAT}::int2 AS format FROM runs) AS r"
+)
 
 
 class RunWrite(msgspec.Struct, frozen=True, gc=False):
@@ -117,7 +121,7 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
 
 
 def record_of(row: Row) -> RunRecord:
-    """The record of a row with the columns ``COLUMNS``."""
+    """The record of a row with the columns ``COLUMNS``, and maybe ``format`` behind them."""
     identity = RunIdentity(
         run_id=id_of(row[0]),
         task_id=id_of(row[1]),
@@ -148,4 +152,5 @@ def record_of(row: Row) -> RunRecord:
         currency=ended.currency,
         failed_node=ended.failed_node,
         exceptions=ended.exceptions,
+        format=row[26] if len(row) > 26 else LOG_FORMAT,
     )

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from jikko.errors import LogDamaged
-from jikko.events import Event
+from jikko.events import LOG_FORMAT, Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
-from jikko.store.event_codec import DamagedLog, decode_events, encode_events, pack_events
+from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Postgres
@@ -22,20 +22,24 @@ from jikko.store.postgres.runs.run_writer import RunWriter
 from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
 
-_RECORD: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = $1"
+_RECORD: Final = f"SELECT {COLUMNS}, format FROM {ALL_RUNS} WHERE run_id = $1"
 _RECORD_OF_APP: Final = f"{_RECORD} AND app_id = $2"
 _SHOWN: Final = (
     "workflow_id, status, inputs, outputs, error, elapsed, total_tokens, total_steps, created_at, finished_at"
 )
 _ASKED: Final = "unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS u (run_id, digest, number)"
-_DETAILS: Final = " UNION ALL ".join(
+# By the id of the run first: by the app of the key, all runs of the app would be looked through (`OFFSET 0` keeps the
+# planner from choosing that, which it does where it knows no figures of the tables yet).
+DETAILS: Final = " UNION ALL ".join(
     f"SELECT u.number, r.run_id, {', '.join('r.' + name for name in _SHOWN.split(', '))} FROM {_ASKED} "
-    f"JOIN api_keys k USING (digest) JOIN {table} r ON r.run_id = u.run_id AND r.app_id = k.app_id"
+    f"CROSS JOIN LATERAL (SELECT run_id, app_id, {_SHOWN} FROM {table} WHERE run_id = u.run_id OFFSET 0) r "
+    "WHERE r.app_id = (SELECT app_id FROM api_keys k WHERE k.digest = u.digest)"
     for table in ("runs", "open_runs")
 )
-_DETAIL: Final = " UNION ALL ".join(
-    f"SELECT 1::int8, run_id, {_SHOWN} FROM {table} "
-    "WHERE run_id = $1 AND app_id = (SELECT app_id FROM api_keys WHERE digest = $2)"
+DETAIL: Final = " UNION ALL ".join(
+    f"SELECT 1::int8, run_id, {_SHOWN} FROM "
+    f"(SELECT run_id, app_id, {_SHOWN} FROM {table} WHERE run_id = $1 OFFSET 0) r WHERE "
+    "app_id = (SELECT app_id FROM api_keys WHERE digest = $2)"
     for table in ("runs", "open_runs")
 )
 # From the frame on that holds the first event wanted. Everything as it is at one moment.
@@ -50,13 +54,13 @@ UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL (
 WHERE o.run_id = $1
 """
 _LOG_END: Final = f"SELECT log_end FROM {ALL_RUNS} WHERE run_id = $1"
-_OPEN: Final = f"SELECT {COLUMNS} FROM open_runs WHERE status = 0"
+_OPEN: Final = f"SELECT {COLUMNS}, format FROM open_runs WHERE status = 0"
 _OLDEST_FIRST: Final = "ORDER BY created_at, key"
 _HOLDERS: Final = "SELECT DISTINCT holder FROM open_runs WHERE status = 0 AND holder > ''"
 _PAUSED: Final = "SELECT count(*) FROM open_runs WHERE status = 1"
 _NEXT_WAKE: Final = "SELECT min(wake_at) FROM open_runs WHERE status = 1 AND wake_at > $1"
 _DUE: Final = f"""
-SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1
+SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1 AND format <= {LOG_FORMAT}
 AND (wake_at, key) > ($2, coalesce((SELECT key FROM open_runs WHERE run_id = $3), 0))
 ORDER BY wake_at, key LIMIT $4
 """
@@ -76,7 +80,7 @@ class PostgresRunStore:
         self._database = database
         self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
-        self._details = Together(database, _DETAILS, one=_DETAIL)
+        self._details = Together(database, DETAILS, one=DETAIL)
         self._retention = Retention(database, self._archive)
 
     @property
@@ -126,7 +130,7 @@ class PostgresRunStore:
         row = await self._database.row(_LOG, id_column(run_id.lower()), first)
         if row is None:
             archived = await self._archive.find(run_id.lower())
-            return [] if archived is None else decode_events(archived.log)[first:]
+            return [] if archived is None else decode_known_events(archived.log)[first:]
         if row[0] <= first:
             return []
         log_end, log, start, frames = row

@@ -21,7 +21,7 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Connection, Postgres, unavailable
 from jikko.store.postgres.runs import appends
-from jikko.store.postgres.runs.projections import claim_keys, project
+from jikko.store.postgres.runs.projections import claim_keys, forget_keys, order_of_locks, project
 from jikko.store.postgres.runs.run_rows import RunWrite
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ _MAX_BYTES: Final = 8 << 20
 """Bytes of events in one transaction; a single append may have more."""
 _RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
+_UNDONE: Final = frozenset({"40001", "40P01"})
+"""Codes of PostgreSQL: a transaction that came in the way of another, and may be done again."""
 _PAUSE_SECONDS: Final = 0.1
 """Seconds between two tries."""
 _LOOK_SECONDS: Final = 1.0
@@ -144,7 +146,9 @@ class RunWriter:
                     for offered in batch:
                         await self._write([offered])
                     return None
-                may_try = lost and all(offered.write.mark for offered in batch)
+                # One that waited for another that waited for it was undone; what was lost may be there, by its mark.
+                undone = getattr(error, "sqlstate", "") in _UNDONE
+                may_try = undone or (lost and all(offered.write.mark for offered in batch))
                 if not may_try or time.monotonic() > end:
                     failure = error if isinstance(error, JikkoError) else unavailable(error)
                     for offered in batch:
@@ -227,7 +231,7 @@ class RunWriter:
             async with connection.transaction():
                 for statement, some in plain.items():
                     written |= await appends.perform(connection, statement, [offered.write for offered in some])
-                for offered in apart:
+                for offered in sorted(apart, key=lambda offered: order_of_locks(offered.write)):
                     try:
                         async with connection.transaction():
                             await _with_projections(connection, offered.write)
@@ -236,6 +240,7 @@ class RunWriter:
                         continue
                     except JikkoError as error:
                         failed[offered.write.run_id] = error
+                await forget_keys(connection, [offered.write for offered in apart])
         refused = [offered.write for offered in batch if offered.write.run_id not in {*written, *failed}]
         found: dict[bytes, Any] = await appends.heads(connection, refused) if refused else {}
         for offered in batch:

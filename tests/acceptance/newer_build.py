@@ -1,0 +1,59 @@
+"""A build of the version after this one: one more event, which is in every run, and one more step of the database."""
+
+import shutil
+from pathlib import Path
+
+import jikko
+from jikko.events import LOG_FORMAT
+from jikko.store.postgres.migrate import MAIN
+
+STEP = "-- readers: {newest}\nALTER TABLE open_runs ADD COLUMN newer text;\nALTER TABLE runs ADD COLUMN newer int8;\n"
+EVENT = '''class RunNoted(msgspec.Struct, tag_field="event", tag="run_noted", kw_only=True):
+    """Something that only the newer version knows of."""
+
+    at: float
+    text: str
+
+
+class UnknownEvent('''
+NOTED = """
+def _noted(events: Iterable[Event]) -> list[Event]:
+    from jikko.events import RunNoted
+
+    events = list(events)
+    if events:
+        ends = isinstance(events[0], (RunFinished, RunPaused)) or type(events[0]).__name__ == "RunParked"
+        events.insert(0 if ends else 1, RunNoted(at=events[0].at, text="新しい🙂"))
+    return events
+
+
+class RunLog:"""
+
+
+def newer_build(folder: Path) -> Path:
+    """Make it. Returns the folder to be in ``PYTHONPATH``."""
+    package = folder / "newer" / "jikko"
+    shutil.copytree(Path(jikko.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    newest, _ = MAIN.steps()[-1]
+    step = package / "store" / "postgres" / "migrations" / f"{newest + 1:04d}_newer.sql"
+    step.write_text(STEP.format(newest=newest), encoding="utf-8")
+    _change(
+        package / "events.py",
+        (f"LOG_FORMAT: Final = {LOG_FORMAT}\n", f"LOG_FORMAT: Final = {LOG_FORMAT + 1}\n"),
+        ("class UnknownEvent(", EVENT),
+        ("    | UnknownEvent\n", "    | UnknownEvent\n    | RunNoted\n"),
+    )
+    _change(
+        package / "runs" / "run_log.py",
+        ("\nclass RunLog:", NOTED),
+        ("            self._events += events\n", "            self._events += _noted(events)\n"),
+    )
+    return package.parent
+
+
+def _change(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert text.count(old) == 1, (path, old)
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")

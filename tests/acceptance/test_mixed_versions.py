@@ -1,0 +1,102 @@
+"""Servers of this version beside those of the next, which writes an event and has a column that this does not know."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
+from tests.acceptance.newer_build import newer_build
+from tests.acceptance.processes import Server
+from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.test_several_servers import require_one_history, submit
+from tests.acceptance.workflows import ASKS, app, end, fetch, start
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+@pytest.fixture
+def several(tmp_path: Path, echo: EchoServer, several_settings: dict[str, str]) -> Iterator[SeveralServers]:
+    """One server of this version."""
+    nodes = [start("q"), fetch("wait", f"{echo.url}/hold/{{{{#start.q#}}}}"), end(q="start.q")]
+    apps = {"held": app("Held", nodes, "start>wait wait>end"), "form": ASKS}
+    made = SeveralServers(tmp_path, apps, several_settings, 1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def newer(several: SeveralServers, tmp_path: Path) -> Callable[[], Server]:
+    """Starts one of the next version."""
+    path = str(newer_build(tmp_path))
+    return lambda: several.start(PYTHONPATH=path)
+
+
+def test_a_form_of_a_newer_run_is_shown_and_answered_by_an_older_server(
+    several: SeveralServers, newer: Callable[[], Server]
+) -> None:
+    older, begins = several.client("form", several.servers[0]), several.client("form", newer())
+    run = begins.run("async", q="こんにちは🙂\ue000")["workflow_run_id"]
+
+    with older.following(run) as events:
+        requested = next(event for _, event in events if event["event"] == "form_requested")
+    kinds = [event.get("kind") for event in older.log(run) if event["event"] == "unknown_event"]
+    assert submit(older, requested, "良い 🙂") == 200
+
+    assert kinds[0] == "run_noted"
+    assert older.finished(run)["status"] == "succeeded"
+    log = require_one_history(begins, run)
+    assert "run_noted" in {event["event"] for event in log}
+    assert len(older.log(run)) == len(log)
+
+
+def test_runs_go_on_only_where_they_can_be_read(
+    several: SeveralServers, newer: Callable[[], Server], echo: EchoServer
+) -> None:
+    [older] = several.servers
+    first = newer()
+    client = several.client("held", older)
+    of_newer = several.client("held", first).run("async", q="newer")["workflow_run_id"]
+    of_older = client.run("async", q="older")["workflow_run_id"]
+    for word in ("newer", "older"):
+        echo.wait_for_calls(f"/hold/{word}")
+
+    first.kill()
+    several.servers.remove(first)
+    echo.release("/hold/newer")
+    # Others of its kind are taken over after this; it is not.
+    probe = client.run("async", q="probe")["workflow_run_id"]
+    echo.wait_for_calls("/hold/probe")
+    until(lambda: "is gone" in older.output, "the older server misses the newer one")
+    asked = len(echo.calls("/hold/newer"))
+    second = newer()
+    echo.wait_for_calls("/hold/newer", asked + 1)
+    older.kill()
+    several.servers.remove(older)
+    echo.release("/hold/older")
+    echo.release("/hold/probe")
+
+    client = several.client("held", second)
+    for run in (of_newer, of_older, probe):
+        assert client.finished(run)["status"] == "succeeded"
+        log = require_one_history(client, run)
+        assert [event["event"] for event in log].count("run_recovered") == 1
+    assert asked == 1, "the older server did not go on with it"
+
+
+def test_a_run_of_a_newer_version_that_waits_for_a_form_waits_for_a_server_of_that(
+    several: SeveralServers, newer: Callable[[], Server]
+) -> None:
+    older, first = several.client("form", several.servers[0]), newer()
+    run = several.client("form", first).run("async", q="1")["workflow_run_id"]
+    with older.following(run) as events:
+        requested = next(event for _, event in events if event["event"] == "form_requested")
+    assert first.stop() == 0
+    several.servers.remove(first)
+
+    assert submit(older, requested, "too early") == 503
+    newer()
+
+    assert submit(older, requested, "now") == 200
+    assert older.finished(run)["status"] == "succeeded"

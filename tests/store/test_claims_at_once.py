@@ -1,0 +1,79 @@
+"""Idempotency keys that several processes claim at once, on one database of PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from jikko.errors import KeyTaken
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import Append
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from tests.contract.runs import APP, Draft, finished, started
+from tests.store.postgres_server import new_database
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+
+PROCESSES = 3
+KEYS = 40
+
+
+@pytest.fixture
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[PostgresRunStore]]:
+    async with new_database(request) as database:
+        others = [Postgres(database._url) for _ in range(PROCESSES)]
+        made = [PostgresRunStore(other) for other in others]
+        yield made
+        for store in made:
+            await store.close()
+        for other in others:
+            await other.close()
+
+
+def claiming(key: str, at: float, lifetime: float = 100.0) -> Append:
+    """A run that ends at once, under a key."""
+    claim = KeyClaim(key=key, fingerprint=b"same", at=at, lifetime=lifetime)
+    return msgspec.structs.replace(Draft().step(started(), finished()), projections=[claim])
+
+
+async def winners(stores: list[PostgresRunStore], keys: list[str], at: float) -> dict[str, set[str]]:
+    """The runs that have come of claims of all processes at once, by key."""
+
+    async def claimed(store: PostgresRunStore, key: str) -> tuple[str, str]:
+        append = claiming(key, at)
+        try:
+            await store.append(append)
+        except KeyTaken as taken:
+            return key, taken.run_id
+        return key, append.run_id
+
+    # Each in another order: no two wait for each other.
+    orders = [keys, keys[::-1], keys[len(keys) // 2 :] + keys[: len(keys) // 2]]
+    found = await asyncio.gather(
+        *(claimed(store, key) for store, order in zip(stores, orders, strict=True) for key in order)
+    )
+    return {key: {run for other, run in found if other == key} for key in keys}
+
+
+async def test_of_claims_at_once_one_has_the_key_and_the_others_are_told_whose_it_is(
+    stores: list[PostgresRunStore],
+) -> None:
+    keys = [f"良い 🙂 {number}" for number in range(KEYS)]
+
+    runs = await winners(stores, keys, at=1.0)
+
+    assert {key: len(found) for key, found in runs.items()} == dict.fromkeys(keys, 1)
+    for key, [run] in runs.items():
+        assert await stores[0].claimed(APP, key, now=2.0) == (run, b"same")
+
+
+async def test_so_it_is_with_keys_whose_time_is_over(stores: list[PostgresRunStore]) -> None:
+    keys = [str(number) for number in range(KEYS)]
+    before = await winners(stores, keys, at=1.0)
+
+    runs = await winners(stores, keys, at=1000.0)
+
+    assert {key: len(found) for key, found in runs.items()} == dict.fromkeys(keys, 1)
+    assert all(before[key].isdisjoint(runs[key]) for key in keys)

@@ -1,0 +1,95 @@
+"""A database, and logs in it, that a newer version of Jikko has written to."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.events import LOG_FORMAT, RunStarted, UnknownEvent
+from jikko.store.event_codec import DamagedLog, decode_known_events
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.migrate import Schema, migrate
+from tests.store.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Postgres]:
+    made = Postgres(postgres_server.made())
+    await migrate(made)
+    yield made
+    await made.close()
+
+
+class Build:
+    """A version of a program, with the steps of its database."""
+
+    def __init__(self, folder: Path, name: str, *steps: str) -> None:
+        package = folder / name
+        package.mkdir()
+        (package / "__init__.py").touch()
+        for number, step in enumerate(steps, 1):
+            (package / f"{number:04d}_step.sql").write_text(step)
+        self.schema = Schema("tried", name)
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_usable"),
+    [
+        ((), True),
+        (("-- readers: 1\nCREATE TABLE b ();",), True),
+        (("-- readers: 1\nCREATE TABLE b ();", "-- readers: 1\nCREATE TABLE c ();"), True),
+        (("CREATE TABLE b ();",), False),
+        (("-- readers: 2\nCREATE TABLE b ();",), False),
+        (("CREATE TABLE b ();", "-- readers: 1\nCREATE TABLE c ();"), False),
+        (("CREATE TABLE b ();\n-- readers: 1\n",), False),
+    ],
+)
+async def test_an_older_program_uses_a_database_to_which_something_was_only_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Postgres, steps: tuple[str, ...], is_usable: bool
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    unique = tmp_path.name.replace("-", "_")
+    older = Build(tmp_path, f"older_{unique}", "CREATE TABLE a1 ();")
+    newer = Build(tmp_path, f"newer_{unique}", "CREATE TABLE a1 ();", *steps)
+    assert await older.schema.migrate(database) == 1
+    newest = await newer.schema.migrate(database)
+
+    if is_usable:
+        assert await older.schema.migrate(database) == newest
+    else:
+        with pytest.raises(InvalidSettings, match=f"has schema {newest}, of a newer version"):
+            await older.schema.migrate(database)
+    assert await newer.schema.migrate(database) == newest == 1 + len(steps)
+
+
+def test_what_a_newer_version_wrote_is_told_as_such() -> None:
+    events = decode_known_events(
+        '[{"event":"run_started","at":1.0,"inputs":{},"system":{}},'
+        '{"event":"noted","at":2.5,"text":"良い🙂\ue000","at_all":{"event":"x"}}]'.encode()
+    )
+
+    assert [type(event) for event in events] == [RunStarted, UnknownEvent]
+    assert events[1] == UnknownEvent(at=2.5, kind="noted")
+    assert LOG_FORMAT >= 1
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        b"",
+        b"[",
+        b"{}",
+        b'[{"event":"noted"}]',
+        b'[{"event":"noted","at":"x"}]',
+        b'[{"at":1.0}]',
+        b"[7]",
+        b'[{"event":"run_started","at":1.0,"inputs":7}]',
+        b'[{"event":"noted","at":1.0,"text":"\xff"}]x',
+    ],
+)
+def test_what_is_no_event_of_any_version_is_damage(log: bytes) -> None:
+    with pytest.raises(DamagedLog):
+        decode_known_events(log)
