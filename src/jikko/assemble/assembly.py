@@ -278,6 +278,8 @@ async def assemble(
                 workers=workers,
                 tools=tools,
             )
+            if built is not None:
+                stack.push_async_callback(built.system.close)
         yield Assembly(
             settings=settings,
             configuration=Configuration(

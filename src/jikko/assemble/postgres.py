@@ -38,9 +38,10 @@ from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.knowledge.names import known_ids
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.migrate import belong, is_there, migrate, require_current
+from jikko.store.postgres.migrate import belong, is_there, look_at_schema, migrate, reach, require_current
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
+from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sharing import read_owner as read_owner_of
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
@@ -75,8 +76,10 @@ async def stores_in_postgres(
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
+    await reach(database)
     if settings.nats_url:
         await require_own_connections(database)
+    await require_rights(database)
     await (migrate if owned else require_current)(database)
     keys, cluster = KeyFiles(settings.signing_key), ""
     if settings.nats_url:
@@ -252,9 +255,20 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
     """
     database = Postgres(settings.database_url)
 
+    async def there() -> str:
+        await reach(database)
+        return f"{settings.where_the_record_is} answers"
+
     async def connections() -> str:
         await require_own_connections(database)
         return f"{settings.where_the_record_is} gives each its own"
+
+    async def rights() -> str:
+        await require_rights(database)
+        return f"{settings.where_the_record_is} can be written to"
+
+    async def schema() -> str:
+        return await look_at_schema(database)
 
     async def time_of_day() -> str:
         return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
@@ -275,17 +289,25 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         return "can be written"
 
     looks: dict[str, Callable[[], Awaitable[str]]] = {
+        "database": there,
         "connections": connections,
+        "rights": rights,
+        "schema": schema,
         "clock": time_of_day,
         "standby": standby,
         "nats": messages,
         "bucket": files,
     }
+    of_database = ("connections", "rights", "schema", "clock", "standby")
+    is_there = True
     try:
         for name, look in looks.items():
+            if name in of_database and not is_there:
+                continue
             try:
                 yield name, await look(), ""
             except JikkoError as error:
+                is_there = is_there and name != "database"
                 yield name, "", str(error)
     finally:
         await database.close()

@@ -34,7 +34,7 @@ from tests.contract.knowledge.records import MODEL, WORKER, dataset_in, put, seg
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started
 from tests.store.postgres_server import new_database
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 
 def quiet(what: str, count: int) -> None:

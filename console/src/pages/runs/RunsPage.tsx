@@ -45,9 +45,9 @@ export function RunsPage() {
         <h1>{t('page.runs')}</h1>
         <AppName />
         <span className="more" />
-        <span className="only-large">
+        <span>
           {live.connected ? (
-            <span className="st st-running">
+            <span className="st st-running only-large">
               <Icon name="running" />
               {t('live')}
             </span>

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,6 +28,7 @@ class MemoryRunStore:
         apps: Knows which app a key opens; without it, none opens any.
         conversations: Takes what follows from runs for conversations.
         """
+        self.on_gone_back: Callable[[], None] = lambda: None
         self._conversations = conversations or MemoryConversationStore()
         self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}

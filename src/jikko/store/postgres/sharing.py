@@ -16,6 +16,8 @@ _SET: Final = "UPDATE installation SET value = $2 WHERE name = $1"
 _OWNER: Final = "data_folder"
 _KEYS: Final = "signing_keys"
 _KEY_BYTES: Final = 32
+_OF_POOLERS: Final = ("pooling mode", "prepared statement")
+"""What is in the errors of poolers that share connections."""
 _MOST_SECONDS: Final = 5.0
 """That clocks may differ."""
 
@@ -106,16 +108,17 @@ async def require_own_connections(database: Postgres) -> None:
         InvalidSettings: They do not.
     """
     try:
-        kept = await _keeps_its_own(database)
+        async with database.guard():
+            kept = await _keeps_its_own(database)
     except StoreUnavailable as error:
-        if "startup parameter" not in str(error.__cause__):
+        if not any(hint in str(error.__cause__) for hint in _OF_POOLERS):
             raise
         kept = False
     if not kept:
         raise InvalidSettings(
             f"The database {database.address} is behind a pooler that shares connections (PgBouncer with pool_mode = "
             "transaction or statement). Give database_url the address of PostgreSQL itself, or of a pool with "
-            "pool_mode = session that has all settings pass."
+            "pool_mode = session."
         )
 
 

@@ -1,7 +1,7 @@
 """Runs in PostgreSQL. See ``appends`` for how they are written."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from jikko.errors import LogDamaged
@@ -80,6 +80,14 @@ class PostgresRunStore:
         self._retention = Retention(database, self._archive)
 
     @property
+    def on_gone_back(self) -> Callable[[], None]:
+        return self._writer.on_gone_back
+
+    @on_gone_back.setter
+    def on_gone_back(self, call: Callable[[], None]) -> None:
+        self._writer.on_gone_back = call
+
+    @property
     def measures(self) -> RecordMeasures:
         """What is counted of the transactions of appends."""
         return self._writer.measures
@@ -130,8 +138,8 @@ class PostgresRunStore:
             return await events_of([log[1:]], start=0, end=log_end, first=first)
         except DamagedLog as error:
             raise LogDamaged(
-                f"The log of run {run_id} in {self._database.address} is damaged: {error}. Restore a backup to read "
-                "it, or retry the run: it begins again at its inputs.",
+                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
+                "begins again at its inputs.",
                 what=str(error),
                 readable=error.readable,
             ) from error
