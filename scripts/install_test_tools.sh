@@ -18,6 +18,7 @@ packages=(
     podman
     postgresql-17-pgvector
     prometheus
+    radosgw
     systemd
     systemd-container
 )

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.no_skips",
     "tests.cluster.nats_server",
     "tests.files.buckets",
+    "tests.files.radosgw",
     "tests.store.postgres_server",
 ]
 

@@ -168,8 +168,16 @@ def test_nothing_else_is_served_there(shown: Metrics) -> None:
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
 
 
-NOT_HERE = {"jikko_model_tokens_total", "jikko_model_first_token_seconds"}
-"""There only once a model has answered: see tests/providers/test_measures.py."""
+OF_SEVERAL = {
+    "jikko_servers",
+    "jikko_nats_connected",
+    "jikko_nats_reconnects_total",
+    "jikko_heartbeat_age_seconds",
+    "jikko_postgres_connections",
+}
+NOT_HERE = {"jikko_model_tokens_total", "jikko_model_first_token_seconds", *OF_SEVERAL}
+"""There only once a model has answered (tests/providers/test_measures.py), or of several servers
+(test_cluster_metrics.py)."""
 
 
 def test_the_table_and_the_server_and_the_page_name_the_same(shown: Metrics) -> None:

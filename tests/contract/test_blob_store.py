@@ -13,21 +13,23 @@ from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.ports.stores.blob_store import BlobStore, FileMissing, FileTooLarge
 from tests.files.buckets import Buckets
+from tests.files.radosgw import RADOS
 
 pytestmark = pytest.mark.anyio
 
 CONTENTS = [b"", b"x", "日本語".encode(), bytes(range(256)) * 4096]
 
 
-@pytest.fixture(params=["memory", "disk", "bucket"])
+@pytest.fixture(params=["memory", "disk", "bucket", RADOS])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     match request.param:
         case "memory":
             return MemoryBlobs()
         case "disk":
             return DiskBlobs(tmp_path / "files")
-        case _:
-            buckets: Buckets = request.getfixturevalue("buckets")
+        case where:
+            name = "rados_buckets" if where == "radosgw" else "buckets"
+            buckets: Buckets = request.getfixturevalue(name)
             return BucketBlobs(buckets.made())
 
 

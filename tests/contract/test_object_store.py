@@ -10,13 +10,15 @@ from jikko.files.memory import MemoryObjects
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 from tests.files.buckets import Buckets
+from tests.files.radosgw import RADOS
 
 
-@pytest.fixture(params=["memory", "bucket"])
+@pytest.fixture(params=["memory", "bucket", RADOS])
 def objects(request: pytest.FixtureRequest) -> ObjectStore:
     if request.param == "memory":
         return MemoryObjects()
-    buckets: Buckets = request.getfixturevalue("buckets")
+    name = "rados_buckets" if request.param == "radosgw" else "buckets"
+    buckets: Buckets = request.getfixturevalue(name)
     return BucketObjects(buckets.made(), "backup_url")
 
 

@@ -61,7 +61,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
-from jikko.ports.measures import RunMeasures
+from jikko.ports.measures import ClusterMeasures, RunMeasures
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -176,8 +176,9 @@ async def assemble(
                 queued_per_app=settings.max_queued_runs,
             )
         )
+        cluster_measures = ClusterMeasures() if cluster is None and settings.nats_url else None
         cluster = cluster or await _make_cluster(
-            of_all, stack, stores.cluster, owned and not in_memory, name, admission.share_among
+            of_all, stack, stores.cluster, owned and not in_memory, name, admission.share_among, cluster_measures
         )
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
@@ -334,7 +335,9 @@ async def assemble(
             default_models=defaults,
             tools=tools,
             served_apps=directory,
-            measures=measures_of(run_measures, admission, stores.record.measures, ports, callbacks, tally),
+            measures=measures_of(
+                run_measures, admission, stores.record.measures, ports, callbacks, tally, cluster_measures
+            ),
             readiness=Readiness(
                 stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
             ),
@@ -350,6 +353,7 @@ async def _make_cluster(
     owned: bool,
     name: str,
     on_members: Callable[[int], None],
+    measures: ClusterMeasures | None,
 ) -> Cluster:
     """The ``Cluster`` of this process.
 
@@ -359,6 +363,7 @@ async def _make_cluster(
         owned: Whether this is a server. Commands beside it are no members.
         name: What this process is called: ``server/number``. Empty: a new name.
         on_members: Called with how many members there are whenever that changes.
+        measures: Where it is told how this process does among them.
 
     Raises:
         InvalidSettings: NATS cannot be used.
@@ -380,7 +385,7 @@ async def _make_cluster(
         per_minute=settings.requests_per_minute,
         name=name,
     )
-    made = NatsCluster(name, link, seconds=seconds, version=__version__)
+    made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members
     stack.push_async_callback(made.close)
     return made

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.tally import Tally
 from jikko.measures import Counter
-from jikko.ports.measures import ModelMeasures, ProgramMeasures, RecordMeasures, RunMeasures
+from jikko.ports.measures import ClusterMeasures, ModelMeasures, ProgramMeasures, RecordMeasures, RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission
@@ -23,6 +23,8 @@ class Measures:
     models: ModelMeasures
     failed_callbacks: Counter
     tally: Tally
+    cluster: ClusterMeasures | None
+    """``None``: there is one server."""
 
 
 def measures_of(
@@ -32,6 +34,7 @@ def measures_of(
     ports: NodePorts,
     callbacks: Callbacks,
     tally: Tally,
+    cluster: ClusterMeasures | None,
 ) -> Measures:
     """Those of the parts of a process; of a part that counts nothing, none."""
     sandbox, models = ports.sandbox, ports.models
@@ -43,4 +46,5 @@ def measures_of(
         models=models.measures if isinstance(models, ProviderModels) else ModelMeasures(),
         failed_callbacks=callbacks.failed,
         tally=tally,
+        cluster=cluster,
     )

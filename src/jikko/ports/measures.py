@@ -1,6 +1,6 @@
 """What parts of a process count of their work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS, Counter, Histogram
@@ -18,6 +18,8 @@ class RecordMeasures:
     """Transactions that failed."""
     waiting: Callable[[], int] = lambda: 0
     """How many writes wait for theirs."""
+    connections: Callable[[], Mapping[str, int]] = dict
+    """Of the pool of a database elsewhere: ``used``, ``idle``, and ``free``, which may be opened. Else nothing."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,20 @@ class ModelMeasures:
     """By provider, model and ``input`` or ``output``."""
     first_token: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     """Seconds from a streamed call to its first text, by provider and model."""
+
+
+@dataclass(slots=True)
+class ClusterMeasures:
+    """Of one of several servers: whether it is in touch with the others."""
+
+    servers: Callable[[], int] = lambda: 0
+    """How many servers there are, as this process knows them, its own among them."""
+    connected: Callable[[], bool] = lambda: False
+    """Whether NATS is reached."""
+    silence: Callable[[], float] = lambda: 0.0
+    """Seconds since this process has heard itself over NATS."""
+    reconnects: Counter = field(default_factory=lambda: Counter(()))
+    """How often NATS was reached again."""
 
 
 @dataclass(slots=True)

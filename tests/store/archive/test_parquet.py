@@ -37,7 +37,7 @@ def runs() -> list[ArchivedRun]:
 
 
 def opened(content: bytes) -> ArchiveFile:
-    return ArchiveFile(io.BytesIO(content))
+    return ArchiveFile(content)
 
 
 def test_what_is_written_comes_back_run_by_run_and_as_a_whole(runs: list[ArchivedRun]) -> None:
@@ -68,13 +68,13 @@ def test_any_tool_reads_it(runs: list[ArchivedRun]) -> None:
 
 def test_bytes_that_changed_are_noticed_or_change_nothing(runs: list[ArchivedRun]) -> None:
     content, some = encode(runs[:40]), runs[:40]
-    chance, check = random.Random(7), check_of(io.BytesIO(content))
+    chance, check = random.Random(7), check_of(content)
 
     for _ in range(150):
         at = chance.randrange(len(content))
         damaged = content[:at] + bytes([content[at] ^ (1 << chance.randrange(8))]) + content[at + 1 :]
         try:
-            found = list(ArchiveFile(io.BytesIO(damaged), check).runs())
+            found = list(ArchiveFile(damaged, check).runs())
         except DamagedArchive:
             continue
         assert found == some, at

@@ -21,6 +21,7 @@ from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft, node, paused, started
 from tests.files.buckets import Buckets
+from tests.files.radosgw import RADOS
 from tests.store.postgres_server import new_database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
@@ -98,12 +99,13 @@ def named(draft: Draft, run_id: str) -> Draft:
     return draft
 
 
-@pytest.fixture(params=["memory", "bucket"])
+@pytest.fixture(params=["memory", "bucket", RADOS])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     if request.param == "memory":
         bucket: ObjectStore = Faulty()
     else:
-        buckets: Buckets = request.getfixturevalue("buckets")
+        name = "rados_buckets" if request.param == "radosgw" else "buckets"
+        buckets: Buckets = request.getfixturevalue(name)
         bucket = BucketObjects(buckets.made(), "files_url")
     async with new_database(request) as database:
         place = Place(database, bucket)

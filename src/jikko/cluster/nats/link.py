@@ -51,6 +51,8 @@ class NatsLink:
         self._per_minute = per_minute
         self.on_lost: Callable[[], None] = lambda: None
         """Called when the connection is lost: answers that are waited for do not come any more."""
+        self.on_back: Callable[[], None] = lambda: None
+        """Called when it is there again."""
         self._closing = False
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -74,6 +76,7 @@ class NatsLink:
         client.options["max_reconnect_attempts"] = -1
         link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
         troubles.on_lost = link._lost
+        troubles.on_back = lambda: link.on_back()
         try:
             link._require_new_enough()
             await link.declare()
@@ -209,6 +212,7 @@ class _Troubles:
     def __init__(self) -> None:
         self.last: Exception | None = None
         self.on_lost: Callable[[], None] | None = None
+        self.on_back: Callable[[], None] = lambda: None
 
     async def on_error(self, error: Exception) -> None:
         # That the connection broke says less than what the server said before.
@@ -222,6 +226,7 @@ class _Troubles:
 
     async def on_reconnected(self) -> None:
         logger.info("NATS can be reached again")
+        self.on_back()
 
 
 async def _connected(url: str, name: str) -> "tuple[Client, _Troubles]":

@@ -32,6 +32,10 @@ class Liveness:
         """Those that live, the member itself among them."""
         return frozenset(self._heard)
 
+    def silence(self, now: float) -> float:
+        """Seconds since the member has heard itself."""
+        return max(now - self._heard[self._name].at, 0.0)
+
     def heard(self, name: str, count: int, now: float) -> None:
         """A member says that it is there.
 

@@ -28,7 +28,8 @@ from jikko.cluster.nats.wire import (
     to_parts,
 )
 from jikko.errors import StoreUnavailable
-from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, server_of
+from jikko.ports.measures import ClusterMeasures
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +47,21 @@ class NatsCluster:
     """
 
     def __init__(
-        self, name: str, link: NatsLink, *, seconds: float, version: str = "", patience: float = _PATIENCE_SECONDS
+        self,
+        name: str,
+        link: NatsLink,
+        *,
+        seconds: float,
+        version: str = "",
+        patience: float = _PATIENCE_SECONDS,
+        measures: ClusterMeasures | None = None,
     ) -> None:
         """Args:
         name: What this process is called.
         seconds: After which a member that is not heard of counts as gone.
         version: Of Jikko.
         patience: Seconds after which a member that does not answer counts as one that does not have the run.
+        measures: Where it is told how this member does.
         """
         self.name = name
         self._link = link
@@ -60,6 +69,11 @@ class NatsCluster:
         self._version = version
         self._patience = patience
         self._liveness = Liveness(name, seconds, time.monotonic())
+        if measures is not None:
+            measures.servers = lambda: len({server_of(member) for member in self._liveness.members})
+            measures.connected = lambda: link.is_connected
+            measures.silence = lambda: self._liveness.silence(time.monotonic())
+            link.on_back = measures.reconnects.add
         self._waiting: dict[asyncio.Future[None], str] = {}
         """Set when a member is gone that a request was sent to; by whom it was sent to."""
         self._member: Member | None = None

@@ -12,6 +12,7 @@ from jikko.observing.metrics.request_metrics import RequestMetrics
 from jikko.observing.metrics.run_metrics import RunMetrics
 from jikko.observing.metrics.snapshot import Snapshot, samples
 from jikko.observing.metrics.usage import usage
+from jikko.ports.measures import ClusterMeasures
 
 _RECORD: Final = ("record",)
 
@@ -35,7 +36,8 @@ class ProcessMetrics:
         """The numbers as they are."""
         measures, tally = assembly.measures, assembly.measures.tally.counts
         record, programs, models = measures.record, measures.programs, measures.models
-        build = (__version__, platform.python_version(), "sqlite")
+        store = "postgresql" if assembly.settings.database_url else "sqlite"
+        build = (__version__, platform.python_version(), store)
         return [
             *self.runs.snapshot(),
             *self.requests.snapshot(),
@@ -56,6 +58,11 @@ class ProcessMetrics:
             ("jikko_sandbox_waiting", (), [float(programs.waiting())]),
             *samples("jikko_callbacks_failed_total", measures.failed_callbacks),
             *samples("jikko_loop_lag_seconds", self._lag),
+            *_of_cluster(measures.cluster),
+            *(
+                ("jikko_postgres_connections", (state,), [float(count)])
+                for state, count in record.connections().items()
+            ),
             *_of_all(tally),
             ("jikko_build_info", build, [1.0]),
             ("jikko_config_info", (digest_of(assembly.settings.providers),), [1.0]),
@@ -69,6 +76,17 @@ def digest_of(file: Path | None) -> str:
         return "none" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     except OSError:
         return "none"
+
+
+def _of_cluster(measures: ClusterMeasures | None) -> Snapshot:
+    if measures is None:
+        return []
+    return [
+        ("jikko_servers", (), [float(measures.servers())]),
+        ("jikko_nats_connected", (), [float(measures.connected())]),
+        *samples("jikko_nats_reconnects_total", measures.reconnects),
+        ("jikko_heartbeat_age_seconds", (), [measures.silence()]),
+    ]
 
 
 def _of_all(tally: dict[str, float]) -> Snapshot:

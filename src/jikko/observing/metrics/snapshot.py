@@ -30,13 +30,15 @@ def by_first(name: str, measure: Histogram) -> Snapshot:
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The numbers of several processes as those of one: added up."""
+    """The numbers of several processes as those of one: added up, but for what all tell alike."""
     together: dict[tuple[str, Labels], list[float]] = {}
     for name, labels, values in (sample for snapshot in snapshots for sample in snapshot):
         key = name, tuple(labels)
         known = together.get(key)
         if known is None:
             together[key] = list(values)
+        elif FAMILIES[name].is_shared:
+            together[key] = [max(known[0], values[0])]
         elif FAMILIES[name].kind != "info":
             together[key] = [one + other for one, other in zip(known, values, strict=True)]
     return [(name, labels, values) for (name, labels), values in together.items()]

@@ -22,6 +22,8 @@ class Family:
     labels: tuple[str, ...] = ()
     bounds: Sequence[float] = ()
     """Of a histogram."""
+    is_shared: bool = False
+    """Of a gauge: all processes of a server tell the same thing, and the most counts."""
 
 
 def _counter(about: str, *labels: str) -> Family:
@@ -58,6 +60,13 @@ FAMILIES: Final[dict[str, Family]] = {
     "jikko_lost_total": _counter("Runs that another process took over though this one still had them."),
     "jikko_orphans": _gauge("Open runs of processes that are gone."),
     "jikko_members": _gauge("Processes that accept requests."),
+    "jikko_servers": Family("gauge", "Servers that share the work, as this one knows them.", is_shared=True),
+    "jikko_nats_connected": _gauge("Processes that reach NATS."),
+    "jikko_nats_reconnects_total": _counter("Times that NATS was reached again."),
+    "jikko_heartbeat_age_seconds": Family(
+        "gauge", "For how long a process has not heard itself over NATS.", is_shared=True
+    ),
+    "jikko_postgres_connections": _gauge("Connections of the pools to PostgreSQL.", "state"),
     "jikko_sandbox_seconds": _seconds("What programs and templates took, waiting left out."),
     "jikko_sandbox_waiting": _gauge("Programs that wait for a place."),
     "jikko_sandbox_refused_total": _counter("Programs that were refused since too many waited."),

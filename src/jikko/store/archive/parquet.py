@@ -3,12 +3,10 @@
 Rows stand in small groups, so that one run is read without the others: the end of the file says which ids a group has.
 """
 
-import os
-import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,8 +19,6 @@ from jikko.store.verdicts import verdict, verdict_of
 _GROUP_RUNS: Final = 100
 _GROUP_BYTES: Final = 4 << 20
 """Runs of a group, and bytes of their logs, inputs and outputs; a single run may have more."""
-_TAIL: Final = struct.Struct("<I4s")
-"""At the very end: the length of what says where all is, and a word."""
 _SCHEMA: Final = pa.schema(
     {
         **dict.fromkeys(("run_id", "task_id", "app_id", "workflow_id", "version", "end_user_id", "user"), pa.string()),
@@ -60,25 +56,23 @@ def encode(runs: Sequence[ArchivedRun]) -> bytes:
 class ArchiveFile:
     """An object of the archive, opened. What is read of it is checked."""
 
-    def __init__(self, file: BinaryIO, check: int | None = None) -> None:
-        """Reads the end of the file.
-
-        Args:
-            check: What ``check_of`` said of it when it was written: only the rest has checks of its own.
+    def __init__(self, content: bytes, check: int | None = None) -> None:
+        """Args:
+            check: What ``check_of`` said of it when it was written.
 
         Raises:
-            DamagedArchive: It is no object of the archive, or its end is not as it was written.
+            DamagedArchive: It is no object of the archive, or not as it was written.
         """
+        if check is not None and check_of(content) != check:
+            raise DamagedArchive("it is not as it was written")
         try:
-            if check is not None and check_of(file) != check:
-                raise DamagedArchive("its end is not as it was written")
-            self._file = pq.ParquetFile(file, page_checksum_verification=True)
+            self._file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             if not self._file.schema_arrow.equals(_SCHEMA):
                 raise DamagedArchive("its columns are others")
             metadata = self._file.metadata
             self._groups = [metadata.row_group(number).column(0) for number in range(metadata.num_row_groups)]
             self._last = [group.statistics.max for group in self._groups]
-        except (pa.ArrowException, struct.error, AttributeError, OSError, ValueError) as error:
+        except (pa.ArrowException, AttributeError, OSError, ValueError) as error:
             raise DamagedArchive(_first_line(error)) from error
 
     def find(self, run_id: str) -> ArchivedRun | None:
@@ -108,16 +102,9 @@ class ArchiveFile:
             raise DamagedArchive(_first_line(error)) from error
 
 
-def check_of(file: BinaryIO) -> int:
-    """The CRC-32 of the end of an object, which says where all else is.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    file.seek(-_TAIL.size, os.SEEK_END)
-    length, _ = _TAIL.unpack(file.read(_TAIL.size))
-    file.seek(-_TAIL.size - length, os.SEEK_END)
-    return zlib.crc32(file.read(length))
+def check_of(content: bytes) -> int:
+    """By what it is noticed that an object is not as it was written: a CRC-32. Parquet has one of pages alone."""
+    return zlib.crc32(content)
 
 
 def _groups(runs: Sequence[ArchivedRun]) -> Iterator[list[ArchivedRun]]:

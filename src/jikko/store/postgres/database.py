@@ -64,6 +64,11 @@ class Postgres:
         parts = urlsplit(self._url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
+    def connections(self) -> dict[str, int]:
+        """Those of the pool: ``used``, ``idle``, and ``free``: how many more may be opened."""
+        size, idle = (0, 0) if self._pool is None else (self._pool.get_size(), self._pool.get_idle_size())
+        return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS - size}
+
     async def connect(self, *, by_key: bool = False) -> Connection:
         """A connection of one's own.
 

@@ -19,6 +19,7 @@ class PostgresRecord:
         """
         self._database = database
         self.measures = measures
+        measures.connections = database.connections
 
     def try_to_write(self) -> "asyncio.Future[None]":
         return asyncio.ensure_future(self._write())

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _LOG_END: Final = [*FIXED, *MOVING].index("log_end")
 _MAX_RUNS: Final = 2000
-_MAX_BYTES: Final = 16 << 20
+_MAX_BYTES: Final = 4 << 20
 """Runs of one object, and bytes of them as the database has them; a single run may have more."""
 _DELIVERED: Final = NUMBERS["delivered"]
 # Of whoever may still ask for a run by other ways than its id, none is archived: those of conversations that are there,
@@ -77,7 +77,7 @@ class PostgresArchiving:
         if not runs:
             return 0
         new = await self._archive.write(runs)
-        taken = [row[0] for row in rows if row[0] in {id_column(run.record.identity.run_id) for run in runs}]
+        taken = [id_column(run.record.identity.run_id) for run in runs]
 
         async def take(connection: Connection) -> bool:
             if len(await connection.fetch(_LOCK, taken, before)) < len(taken):

@@ -30,7 +30,7 @@ class NewObject:
     size: int
     """Bytes."""
     check_sum: int
-    """Of its end."""
+    """See ``check_of``."""
     runs: Sequence[ArchivedRun]
     """In the order of their ids; one at least."""
 

@@ -15,7 +15,7 @@ from jikko.store.postgres.archive.objects import ArchiveObjects
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres
 
-_COLUMNS: Final = "key, path, size, check_sum"
+_COLUMNS: Final = "key, path, check_sum"
 _WITH: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_id <= $1 AND last_id BETWEEN $1 AND $2"
 _OLD: Final = f"SELECT {_COLUMNS} FROM archives WHERE last_finished < $1 ORDER BY last_finished LIMIT $2"
 _OLD_OF_APP: Final = f"""
@@ -42,7 +42,6 @@ _ABANDONED_SECONDS: Final = 24 * 3600.0
 class _Object(NamedTuple):
     key: int
     path: str
-    size: int
     check_sum: int
 
 

@@ -4,7 +4,7 @@ CREATE TABLE archives (
   key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   path text NOT NULL UNIQUE, -- of the object
   size int8 NOT NULL, -- bytes
-  check_sum int8 NOT NULL, -- CRC-32 of its end
+  check_sum int8 NOT NULL, -- CRC-32
   runs int4 NOT NULL,
   first_id bytea NOT NULL, -- of its runs, both of one day
   last_id bytea NOT NULL,

@@ -1,0 +1,128 @@
+"""A second server that speaks S3: Ceph's radosgw, of Debian, with buckets in SQLite and no cluster."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.effort import PATIENCE
+from tests.files.buckets import CREDENTIALS, Buckets
+
+_KEEPS_ALONE: Final = ("--no-mon-config", "--rgw_backend_store=dbstore", "--rgw_config_store=dbstore")
+_SETTINGS: Final = """
+[global]
+fsid = 11111111-1111-1111-1111-111111111111
+auth_cluster_required = none
+auth_service_required = none
+auth_client_required = none
+run_dir = {folder}
+log_file = {folder}/log
+admin_socket = {folder}/$name.asok
+[client.rgw]
+rgw_data = {folder}/data
+dbstore_db_dir = {folder}/data
+dbstore_db_name_prefix = jikko
+rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_enable_apis = s3
+"""
+
+
+class RadosBuckets(Buckets):
+    """Buckets of it."""
+
+    def made(self) -> str:
+        import boto3
+
+        url = self.url(f"bucket-{os.urandom(8).hex()}")
+        signed = {"aws_access_key_id": "access", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=self.address, **signed)
+        try:
+            client.create_bucket(Bucket=url.partition("//")[2].partition("/")[0])
+        finally:
+            client.close()
+        return url
+
+
+class RadosServer:
+    """The server, as a plain user, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "data").mkdir()
+        (folder / "ceph.conf").write_text(_SETTINGS.format(folder=folder, port=self._port))
+        self._plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"PATH": os.environ["PATH"]}}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            for path in (folder, folder / "data"):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            self._plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Make who may use it, and wait until it answers."""
+        user = ("user", "create", "--uid=jikko", "--display-name=Jikko")
+        keys = [f"--access-key={CREDENTIALS['AWS_ACCESS_KEY_ID']}", f"--secret={CREDENTIALS['AWS_SECRET_ACCESS_KEY']}"]
+        made = subprocess.run(
+            [*self._command("radosgw-admin"), *user, *keys], capture_output=True, check=False, **self._plain
+        )
+        assert made.returncode == 0, made.stderr.decode()
+        with (self._folder / "out").open("wb") as out:
+            self._process = subprocess.Popen([*self._command("radosgw"), "-f"], stdout=out, stderr=out, **self._plain)
+        while True:
+            assert self._process.poll() is None, (self._folder / "out").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                return
+            except OSError:
+                pass
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def _command(self, program: str) -> list[str]:
+        where = f"--dbstore_config_uri=file://{self._folder}/data/config.db"
+        return [program, "-n", "client.rgw", "-c", f"{self._folder}/ceph.conf", *_KEEPS_ALONE, where]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def rados_server() -> Iterator[RadosBuckets]:
+    with tempfile.TemporaryDirectory(prefix="jikko-rgw-") as folder:
+        server = RadosServer(Path(folder))
+        try:
+            server.start()
+            yield RadosBuckets(server.address)
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def rados_buckets(rados_server: RadosBuckets, monkeypatch: pytest.MonkeyPatch) -> RadosBuckets:
+    """Buckets of a second, independent server that speaks S3, and who may use them."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return rados_server
+
+
+RADOS = pytest.param("radosgw", marks=[pytest.mark.services])
+"""For fixtures that have one implementation a parameter."""
