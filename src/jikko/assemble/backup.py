@@ -19,7 +19,6 @@ from jikko.maintenance.restore import BackupSource, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
-from jikko.store.postgres.dumps import dump_line, restore_line
 from jikko.store.sqlite.copies import SqliteCopies
 
 
@@ -41,6 +40,8 @@ def make_backups(settings: Settings) -> Backups:
 
 
 def _record_elsewhere(settings: Settings) -> RecordElsewhere:
+    from jikko.store.postgres.dumps import dump_line
+
     def read() -> KeptElsewhere:
         from jikko.assemble.postgres import read_owner
 
@@ -51,6 +52,8 @@ def _record_elsewhere(settings: Settings) -> RecordElsewhere:
 
 def line_that_restores(settings: Settings) -> str:
     """What brings the record back, to be given to a shell; with no database set, one for a database to be named."""
+    from jikko.store.postgres.dumps import restore_line
+
     return restore_line(settings.database_url or "postgresql://USER@HOST/DATABASE")
 
 
