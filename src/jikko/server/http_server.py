@@ -83,7 +83,9 @@ class _Server(uvicorn.Server):
             await asyncio.wait(late, timeout=_TO_END)
         # It waits for connections, and such a client need not close its own.
         closing.cancel()
-        await asyncio.gather(closing, return_exceptions=True)
+        await asyncio.wait((closing,))
+        if not closing.cancelled():
+            closing.result()
 
 
 async def serve(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from jikko.nodes.contract import Context, Result
 from jikko.values import UNSET, Json
 
-WEBHOOK: Final = "trigger-webhook"
+_WEBHOOK: Final = "trigger-webhook"
 _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "workflow_run_id")
 
 
@@ -32,7 +32,7 @@ class Trigger:
     @classmethod
     def of(cls, kind: str, data: Mapping[str, Any]) -> Self:
         """That of a node of the type ``kind`` with this configuration; entries that are none are passed over."""
-        if kind != WEBHOOK:
+        if kind != _WEBHOOK:
             return cls()
         headers = (name.replace("-", "_") for name in _names(data.get("headers")))
         declared = dict.fromkeys([*headers, *_names(data.get("params")), *_names(data.get("body"))])
