@@ -15,7 +15,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "runs": ("tests/runs", "tests/conversations"),
     "conversations": ("tests/conversations",),
     "cluster": ("tests/cluster", "tests/server"),
-    "dify": ("tests/http",),
+    "dify": ("tests/http", "tests/conversations"),
     "server": ("tests/server", "tests/acceptance/test_http_"),
     "store": ("tests/contract", "tests/store"),
     "http": ("tests/http", "tests/acceptance/test_http_"),

@@ -83,6 +83,20 @@ async def test_credentials_stay_with_their_origin() -> None:
     assert other.requests[0].headers["x-open"] == "1"
 
 
+async def test_neither_credentials_nor_what_is_about_a_body_go_elsewhere_with_a_get() -> None:
+    """Of a POST that is sent to another origin as a GET."""
+    headers = (("Authorization", "Bearer s"), ("Content-Type", "text/plain"), ("X-Open", "1"))
+    async with serving({"/end": answer()}, host="127.0.0.2") as other:
+        answers = {"/away": redirect(other.url("/end", host="127.0.0.2"), 303)}
+        async with serving(answers) as server, client() as http:
+            await http.send(get(server.url("/away"), method="POST", body=b"data", headers=headers))
+
+    [sent] = other.requests
+    assert (sent.method, sent.body, sent.headers["x-open"]) == ("GET", b"", "1")
+    assert not {"authorization", "content-type", "content-length"} & set(sent.headers)
+    assert sent.headers["host"] == f"127.0.0.2:{other.port}"
+
+
 async def test_a_loop_ends_after_twenty_redirects() -> None:
     async with serving({"/a": redirect("/b"), "/b": redirect("/a", 307)}) as server, client() as http:
         with pytest.raises(HttpFailure, match="More than 20 redirects") as caught:

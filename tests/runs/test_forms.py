@@ -19,6 +19,7 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.effort import PATIENCE
+from tests.inputs.file_parts import Part
 from tests.runs.workflows import dsl, end, form, start
 
 pytestmark = pytest.mark.anyio
@@ -266,3 +267,55 @@ async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")
     with pytest.raises(TooLate):
         await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")
+
+
+FILES = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
+
+
+def asking_for_files() -> bytes:
+    """A form with one input of each kind."""
+    inputs = [
+        {"type": "file", "output_variable_name": "one", **FILES},
+        {"type": "file-list", "output_variable_name": "some", "number_limits": 2, **FILES},
+        {"type": "select", "output_variable_name": "pick", "option_source": {"type": "constant", "value": ["a", "b"]}},
+        {"type": "paragraph", "output_variable_name": "comment"},
+    ]
+    asks = form()
+    asks["data"] |= {"inputs": inputs, "form_content": "{{#$output.one#}} {{#$output.some#}} {{#$output.pick#}}"}
+    shown = end(
+        **{name: ["ask", name] for name in ("one", "some", "pick", "comment")}, text=["ask", "__rendered_content"]
+    )
+    return dsl([start("q"), asks, shown], ["start --> ask", "ask --yes--> end", "ask --no--> end"])
+
+
+async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: Assembly) -> None:
+    app, live, [requested] = await paused(assembly, asking_for_files())
+    token = requested.form["form_token"]
+    owner = {"app_id": app.id, "end_user_id": live.record.identity.end_user_id}
+    made = [await assembly.files.upload([("file", Part(b"x", f"{name} 梟.txt"))], **owner) for name in "abc"]
+    a, b, c = ({"type": "document", "transfer_method": "local_file", "upload_file_id": each.id} for each in made)
+    fitting: dict[str, Any] = {"one": a, "some": [b, c], "pick": "b", "comment": "日本 🦉"}
+
+    for wrong, told in (
+        ({"one": "a text"}, "one"),
+        ({"one": [a]}, "one"),
+        ({"one": {**a, "upload_file_id": "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"}}, "file"),
+        ({"one": {**a, "type": "image"}}, "file"),
+        ({"some": "a text"}, "some"),
+        ({"some": [a, b, c]}, "some"),
+        ({"pick": "c"}, "Invalid value for select input pick: c"),
+        ({"pick": 1}, "Input pick must be a string"),
+        ({"comment": 1}, "Input comment must be a string"),
+        ({"comment": None}, "Missing required inputs: comment"),
+        ({"one": None, "pick": None}, "Missing required inputs: one, pick"),
+    ):
+        with pytest.raises(InvalidFormData) as refused:
+            await assembly.forms.submit(app.id, token, "yes", fitting | wrong, "http://jikko")
+        assert told in str(refused.value), wrong
+    await assembly.forms.submit(app.id, token, "yes", fitting, "http://jikko")
+
+    found = outputs(await settled(assembly, live.record.identity.run_id))
+    assert found["one"]["related_id"] == made[0].id
+    assert [file["related_id"] for file in found["some"]] == [made[1].id, made[2].id]
+    assert (found["pick"], found["comment"]) == ("b", "日本 🦉")
+    assert found["text"] == "[file] [2 files] b"
