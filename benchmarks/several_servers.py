@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.cluster.nats_server import nats_running
 from tests.files.buckets import Buckets
-from tests.store.postgres_server import DURABLE, PostgresServer, running
+from tests.store.postgres_server import DURABLE, PostgresServer, postgres_running
 
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, document, figure, imported, jikko, node, put, request, serving, start_end
@@ -271,7 +271,7 @@ async def goes_on(first: tuple[int, int], key: str, calls: Calls) -> None:
 
 async def main() -> None:
     settings = (*DURABLE, "shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=top")
-    with running(settings) as server, nats_running() as broker, bucket() as files, ExitStack() as stack:
+    with postgres_running(settings) as server, nats_running() as broker, bucket() as files, ExitStack() as stack:
         await bare_asyncpg(server)
         bare = await bare_nats(broker.url)
         await beside_sqlite(server)

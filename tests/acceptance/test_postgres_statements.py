@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO
-from tests.store.postgres_server import COUNTED, PostgresServer, running
+from tests.store.postgres_server import COUNTED, PostgresServer, postgres_running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -50,7 +50,7 @@ class Counted:
 
 @pytest.fixture
 def counted(tmp_path: Path) -> Iterator[Counted]:
-    with running(COUNTED) as database:
+    with postgres_running(COUNTED) as database:
         made = Counted(tmp_path, database)
         yield made
         made.close()

@@ -6,8 +6,8 @@ place                  how it is known                               stop, submi
 here, executing        the executor has it, with a ``Runner``        the runner does it
 here, queued           the executor has it, with a ``QueuedRun``     ends it; it waits for no form
 paused                 its record says so, and names no holder       ends it in its log; takes it in, and executes it
-with another process   its record is ``running``, names its holder   a request to the holder; a stop goes into the
-                                                                     record if that does not answer
+with another process   its record is ``running``, names its holder   a request to the holder; without an answer a stop
+                                                                     goes into the record, and a form takes the run over
 =====================  ============================================  ==============================================
 
 A run moves while it is looked for: it pauses, a process gets its form and resumes it, its holder dies and another takes
@@ -39,7 +39,7 @@ from jikko.ports.cluster import (
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.damaged_runs import append_end, end_damaged, replayed
+from jikko.runs.endings import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
@@ -91,6 +91,7 @@ class Control:
         self._ended_runs = 0
         executor.on_moved = self._tails.wake
         executor.on_settled = self._settled
+        store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._changed))
 
     # The four acts.
 
@@ -154,12 +155,18 @@ class Control:
                 self._ended(run_id)
                 raise
 
+        async def submit_and_take_over(record: RunRecord) -> bool:
+            await self._recovery.take_over_one(record, self._changed)
+            held = self._executor.find(run_id)
+            return held is not None and await submit_here(held, closed)
+
         async with self._lock(run_id):
             submitted, asked = await self._act(
                 run_id,
                 lambda held: submit_here(held, closed),
                 submit_to_paused,
                 command,
+                submit_and_take_over,
             )
         return submitted or (asked and closed in await self._store.events(run_id))
 

@@ -177,6 +177,15 @@ class Executor:
         self._hold(run_log, runner)
         self._task(self._run(run_log, runner, first, answers))
 
+    def require_durable(self) -> None:
+        """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
+        for run_log, _ in self._held.values():
+            run_log.require_durable()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done that concerns the runs here; ``close`` waits for it."""
+        self._task(work)
+
     @property
     def under_way(self) -> int:
         """How many runs go on here, or wait for their turn."""

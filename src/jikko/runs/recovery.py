@@ -41,15 +41,14 @@ from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, LogDamaged, LogTooNew, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, TooManyRequests
 from jikko.events import RunParked, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.damaged_runs import end_damaged, replayed
-from jikko.runs.endings import given_up
+from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
@@ -107,6 +106,8 @@ class Recovery:
             if not record.is_known:
                 taken.is_whole = False
                 continue
+            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
+                continue  # it is here, and only its end may not be there yet
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -123,6 +124,44 @@ class Recovery:
             begin()
         return taken
 
+    async def take_over_one(self, record: RunRecord, on_durable: Callable[[RunLog], None]) -> None:
+        """Take over a run whose process does not answer. Durable when this returns.
+
+        Args:
+            record: Of the run, whose status is ``running``.
+
+        Raises:
+            LogConflict: It has moved since.
+            LogDamaged: Its log cannot be read.
+            TooManyRequests: This process ends.
+        """
+        line_up: list[Callable[[], None]] = []
+        log = await self._take_over(record, line_up)
+        if log is None:
+            raise LogConflict(f"Run {record.identity.run_id} has moved.")
+        for begin in line_up:
+            begin()
+        await log.committed(log.begin + 1)
+        on_durable(log)
+
+    async def after_going_back(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
+        """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
+        Those that had ended, and are open again, name this process, which does not know them any more: it takes them
+        over.
+
+        Args:
+            name: What this process is called.
+        """
+        self._executor.require_durable()
+        try:
+            taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+            await taken.durable()
+        except JikkoError as error:
+            logger.error("runs that the database has forgotten cannot be looked for: %s", error)
+            return
+        if taken.logs:
+            logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
+
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
         """Have a run wait here that waits at another process. ``None``: it does not wait there any more.
 
@@ -133,8 +172,6 @@ class Recovery:
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
             return None
-        if not record.is_known:
-            raise LogTooNew(record.identity.run_id)
         log = await self._take_over(record, line_up, only_waiting=True)
         for begin in line_up:
             begin()
@@ -174,7 +211,7 @@ class Recovery:
     ) -> RunLog | None:
         """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
-        if any(isinstance(event, UnknownEvent) for event in events):
+        if not seen.is_known or any(isinstance(event, UnknownEvent) for event in events):
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None

@@ -94,6 +94,8 @@ class ServerMember:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             for scheduled in assembly.scheduled_backups:
                 jobs.create_task(_again_and_again(scheduled.watch))
+            if assembly.archiving is not None:
+                jobs.create_task(_again_and_again(assembly.archiving.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 

@@ -35,7 +35,7 @@ class Schema(NamedTuple):
     """Where the steps are."""
 
     @property
-    def _readers(self) -> str:
+    def readers(self) -> str:
         """By which ``installation`` has the last step that the oldest program knows which may use the tables."""
         return f"{self.name}_readers"
 
@@ -58,33 +58,40 @@ class Schema(NamedTuple):
             found = await connection.fetchval(_VERSION, self.name) if await connection.fetchval(_HAS_ANY) else None
             version = 0 if found is None else int(found)
             if version > known[-1][0]:
-                readers = await connection.fetchval(_VERSION, self._readers)
+                readers = await connection.fetchval(_VERSION, self.readers)
                 if readers is not None and int(readers) <= known[-1][0]:
                     return version
-                raise InvalidSettings(
-                    f"The database {database.address} has schema {version}, of a newer version of Jikko; this one "
-                    f"knows {known[-1][0]}. Use that version, or restore a backup of before the upgrade."
-                )
+                raise _newer(database, version, known[-1][0])
             if version and only_if_empty:
                 return version
             for number, sql in known:
                 if number > version:
                     await connection.execute(sql)
                     await connection.execute(_NOTE, self.name, str(number).encode())
-                    readers = await connection.fetchval(_VERSION, self._readers) or version
+                    readers = await connection.fetchval(_VERSION, self.readers) or version
                     oldest = max(int(readers), _oldest_reader(number, sql))
-                    await connection.execute(_NOTE, self._readers, str(oldest).encode())
+                    await connection.execute(_NOTE, self.readers, str(oldest).encode())
             return known[-1][0]
 
         try:
             return await database.transact(bring)
         except StoreUnavailable as error:
-            raise StoreUnavailable(
-                f"The database {database.address} cannot be opened: {_reason(error.__cause__)}"
-            ) from error.__cause__
+            raise _not_opened(database, error) from error.__cause__
 
 
 MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
+
+
+async def reach(database: Postgres) -> None:
+    """See that the database is there.
+
+    Raises:
+        StoreUnavailable: It is not, or lets this user not in; says why.
+    """
+    try:
+        await database.value("SELECT 1")
+    except StoreUnavailable as error:
+        raise _not_opened(database, error) from error.__cause__
 
 
 async def migrate(database: Postgres) -> int:
@@ -111,6 +118,25 @@ async def require_current(database: Postgres) -> None:
             f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
             "server with this version, or run `jikko migrate` while none is running."
         )
+
+
+async def look_at_schema(database: Postgres) -> str:
+    """What tables the database has. Changes nothing.
+
+    Raises:
+        InvalidSettings: They are of a newer version of Jikko.
+        StoreUnavailable: The database cannot be reached.
+    """
+    newest = MAIN.steps()[-1][0]
+    found = await database.value(_VERSION, MAIN.name) if await is_there(database) else None
+    if found is None:
+        return "empty: the first start makes the tables"
+    if int(found) > newest:
+        readers = await database.value(_VERSION, MAIN.readers)
+        if readers is None or int(readers) > newest:
+            raise _newer(database, int(found), newest)
+        return f"schema {int(found)}, of a newer version, which this one ({newest}) may use"
+    return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
 
 
 async def is_there(database: Postgres) -> bool:
@@ -142,6 +168,17 @@ def _oldest_reader(number: int, sql: str) -> int:
     """The last step of the oldest program that may use the database behind a step."""
     said = _READERS.match(sql)
     return number if said is None else int(said[1])
+
+
+def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
+    return InvalidSettings(
+        f"The database {database.address} has schema {found}, of a newer version of Jikko; this one "
+        f"knows {known}. Use that version, or restore a backup of before the upgrade."
+    )
+
+
+def _not_opened(database: Postgres, error: StoreUnavailable) -> StoreUnavailable:
+    return StoreUnavailable(f"The database {database.address} cannot be opened: {_reason(error.__cause__)}")
 
 
 def _reason(cause: BaseException | None) -> str:

@@ -28,7 +28,7 @@ SELECT run_id, fingerprint FROM idempotency_keys k
 WHERE app_id = $1 AND key = $2 AND expires_at > $3 AND {_IS_THERE}
 """
 # Two claims at once: the second waits for the first, and then looks at what that has left. That takes a statement of
-# its own, once the row is locked: one that has waited sees other tables as they were before, and so no run of the first.
+# its own, once the row is locked: one that has waited sees other tables as they were before, so no run of the first.
 _CLAIM: Final = """
 INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (app_id, key) DO NOTHING RETURNING 1
@@ -79,7 +79,7 @@ async def claim_keys(connection: Connection, write: RunWrite) -> None:
 
 
 async def forget_keys(connection: Connection, writes: Sequence[RunWrite]) -> None:
-    """Remove some keys whose time is over. Behind all claims of a transaction: it takes locks in an order of its own."""
+    """Remove some keys whose time is over. Behind all claims of a transaction: it has an order of locks of its own."""
     claims = [claim for write in writes for claim in write.projections if isinstance(claim, KeyClaim)]
     if claims:
         await connection.execute(_FORGET, claims[0].at, _FORGOTTEN * len(claims))
