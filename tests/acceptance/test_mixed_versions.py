@@ -98,5 +98,6 @@ def test_a_run_of_a_newer_version_that_waits_for_a_form_waits_for_a_server_of_th
     assert submit(older, requested, "too early") == 503
     newer()
 
-    assert submit(older, requested, "now") == 200
+    # A client tries again, until the older server has heard of the newer one.
+    until(lambda: submit(older, requested, "now") == 200, "the form is taken")
     assert older.finished(run)["status"] == "succeeded"

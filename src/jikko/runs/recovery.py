@@ -108,11 +108,11 @@ class Recovery:
         for record in await self._store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
                 continue
-            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
-                continue  # it is here, and only its end may not be there yet
             if not record.is_known:
                 taken.is_whole = False
                 continue
+            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
+                continue  # it is here, and only its end may not be there yet
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -180,8 +180,6 @@ class Recovery:
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
             return None
-        if not record.is_known:
-            raise LogTooNew(record.identity.run_id)
         log = await self._take_over(record, line_up, only_waiting=True)
         for begin in line_up:
             begin()
@@ -221,7 +219,7 @@ class Recovery:
     ) -> RunLog | None:
         """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
-        if any(isinstance(event, UnknownEvent) for event in events):
+        if not seen.is_known or any(isinstance(event, UnknownEvent) for event in events):
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None

@@ -131,12 +131,12 @@ async def look_at_schema(database: Postgres) -> str:
     found = await database.value(_VERSION, MAIN.name) if await is_there(database) else None
     if found is None:
         return "empty: the first start makes the tables"
-    if int(found) <= newest:
-        return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
-    readers = await database.value(_VERSION, MAIN.readers)
-    if readers is None or int(readers) > newest:
-        raise _newer(database, int(found), newest)
-    return f"schema {int(found)}, of a newer version of Jikko, which lets this one use it"
+    if int(found) > newest:
+        readers = await database.value(_VERSION, MAIN.readers)
+        if readers is None or int(readers) > newest:
+            raise _newer(database, int(found), newest)
+        return f"schema {int(found)}, of a newer version, which this one ({newest}) may use"
+    return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
 
 
 async def is_there(database: Postgres) -> bool:
@@ -164,6 +164,12 @@ async def belong(database: Postgres, folder_id: str) -> None:
         )
 
 
+def _oldest_reader(number: int, sql: str) -> int:
+    """The last step of the oldest program that may use the database behind a step."""
+    said = _READERS.match(sql)
+    return number if said is None else int(said[1])
+
+
 def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
     return InvalidSettings(
         f"The database {database.address} has schema {found}, of a newer version of Jikko; this one "
@@ -173,12 +179,6 @@ def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
 
 def _not_opened(database: Postgres, error: StoreUnavailable) -> StoreUnavailable:
     return StoreUnavailable(f"The database {database.address} cannot be opened: {_reason(error.__cause__)}")
-
-
-def _oldest_reader(number: int, sql: str) -> int:
-    """The last step of the oldest program that may use the database behind a step."""
-    said = _READERS.match(sql)
-    return number if said is None else int(said[1])
 
 
 def _reason(cause: BaseException | None) -> str:

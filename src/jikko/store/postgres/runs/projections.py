@@ -79,7 +79,7 @@ async def claim_keys(connection: Connection, write: RunWrite) -> None:
 
 
 async def forget_keys(connection: Connection, writes: Sequence[RunWrite]) -> None:
-    """Remove some keys whose time is over. Behind all claims of a transaction: its locks have an order of their own."""
+    """Remove some keys whose time is over. Behind all claims of a transaction: it has an order of locks of its own."""
     claims = [claim for write in writes for claim in write.projections if isinstance(claim, KeyClaim)]
     if claims:
         await connection.execute(_FORGET, claims[0].at, _FORGOTTEN * len(claims))
