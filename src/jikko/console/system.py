@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.console.model_uses import ModelUses, ProviderHour
 from jikko.console.outlooks import Outlooks
@@ -20,8 +22,7 @@ _KEPT_SECONDS: Final = 5.0
 _MOST_CALLBACKS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ToMend:
+class ToMend(Struct, frozen=True):
     """Something that is wrong."""
 
     level: Level
@@ -33,8 +34,7 @@ class ToMend:
     """The ids of those that it hits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """How much is in use, by this process, of what there is at most."""
 
     name: LoadName
@@ -43,8 +43,7 @@ class Load:
     """``None`` for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingValue:
+class SettingValue(Struct, frozen=True):
     """A setting; secrets are masked."""
 
     name: str
@@ -53,8 +52,7 @@ class SettingValue:
     """Where it comes from."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderFacts:
+class ProviderFacts(Struct, frozen=True):
     """A provider, as the settings have it."""
 
     name: str
@@ -65,8 +63,7 @@ class ProviderFacts:
     mend: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckLine:
+class CheckLine(Struct, frozen=True):
     """One thing that was tried."""
 
     name: str
@@ -74,16 +71,14 @@ class CheckLine:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxState:
+class SandboxState(Struct, frozen=True):
     """What is known of the sandbox."""
 
     state: Literal["unchecked", "ok", "failed", "unavailable"]
     checks: tuple[CheckLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+class StoreFacts(Struct, frozen=True):
     """Where things are kept."""
 
     engine: str
@@ -96,8 +91,7 @@ class StoreFacts:
     """Bytes of the disk that are left."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
+class ProcessFacts(Struct, frozen=True):
     """The process that answers."""
 
     python: str
@@ -110,8 +104,7 @@ class ProcessFacts:
     """When it started, in seconds since the Unix epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """All of it, at one moment."""
 
     at: float
@@ -131,8 +124,7 @@ class Report:
     to_mend: tuple[ToMend, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """Reads what a report is made of."""
 
     process: Callable[[], ProcessFacts]

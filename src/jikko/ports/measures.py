@@ -1,13 +1,13 @@
 """What parts of a process count of their work."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS, Counter, Histogram
 
 
-@dataclass(slots=True)
-class RecordMeasures:
+class RecordMeasures(Struct):
     """Of the record: its transactions."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
@@ -20,8 +20,7 @@ class RecordMeasures:
     """How many writes wait for theirs."""
 
 
-@dataclass(slots=True)
-class ProgramMeasures:
+class ProgramMeasures(Struct):
     """Of a sandbox: its programs, templates among them."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
@@ -32,8 +31,7 @@ class ProgramMeasures:
     """How many wait for a place."""
 
 
-@dataclass(slots=True)
-class ModelMeasures:
+class ModelMeasures(Struct):
     """Of models: their calls. Providers and models are named as the providers file names them, others ``other``."""
 
     requests: Counter = field(default_factory=Counter)
@@ -44,8 +42,7 @@ class ModelMeasures:
     """Seconds from a streamed call to its first text, by provider and model."""
 
 
-@dataclass(slots=True)
-class RunMeasures:
+class RunMeasures(Struct):
     """What becomes of runs before they begin, and when they change the process."""
 
     waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))

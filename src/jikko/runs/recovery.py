@@ -34,9 +34,10 @@ From this follows, whatever members believe of each other, and however often and
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from zlib import crc32
+
+from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
@@ -56,8 +57,7 @@ from jikko.runs.run_log import RunLog
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class TakenOver:
+class TakenOver(Struct):
     """Open runs that a process found, and that go on in it."""
 
     on_durable: Callable[[RunLog], None]

@@ -1,13 +1,13 @@
 """Trigger nodes as entries of a run that was started over the API: they declare no inputs."""
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from jikko.nodes.contract import Context, Result
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """Does nothing; the run goes on behind it. What a trigger delivers is not there when nothing triggered it."""
 
     type: ClassVar[str] = "trigger"
