@@ -99,8 +99,7 @@ def test_two_files_of_one_app_are_refused_and_nothing_is_written(
 
     outcome = jikko(*command, file, other)
 
-    # One of several workers tells its parent that it failed, not why.
-    assert (outcome.code, outcome.has_traceback) == (1 if "--workers" in command else 9, False)
+    assert (outcome.code, outcome.has_traceback) == (9, False)
     assert f"{file} and {other} are both called 'Greeter'" in outcome.err
     assert jikko.json("apps", "list") == []
 

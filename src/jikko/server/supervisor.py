@@ -11,11 +11,11 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
@@ -48,8 +48,7 @@ HUNG_AFTER = 12
 """Heartbeats that a worker may miss before it is killed."""
 
 
-@dataclass(slots=True, eq=False)
-class _Child:
+class _Child(Struct, eq=False):
     """A worker's process."""
 
     name: str
@@ -99,10 +98,11 @@ class Supervisor:
         """To be printed once the server is ready."""
         self._is_ready = False
         self._stop_requested = asyncio.Event()
-        self._failed = False
+        self._code = 0
+        """What the process ends with."""
 
-    async def run(self) -> bool:
-        """Keep the workers going. Returns whether all ended well."""
+    async def run(self) -> int:
+        """Keep the workers going. Returns the exit code: that of a worker that could not begin, if one could not."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
@@ -116,14 +116,14 @@ class Supervisor:
         grace = self._settings.shutdown_seconds + self._settings.drain_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
-            self._failed = True
+            self._code = self._code or 1
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
         beating.cancel()
         for task in attending:
             task.result()
-        return not self._failed
+        return self._code
 
     async def gather(self) -> Snapshot:
         """The numbers of all processes together."""
@@ -280,11 +280,12 @@ class Supervisor:
         self._hub.disconnect(child.name)
         self._gathering.died(child.name)
         if self._stop_requested.is_set():
-            self._failed = self._failed or code not in (0, -signal.SIGTERM)
+            if code not in (0, -signal.SIGTERM):
+                self._code = self._code or 1
             return
         if not (self._is_ready or child.served or code < 0):
             # It printed why. Once the server is ready it goes on with those that serve, and tries again.
-            self._failed = True
+            self._code = self._code or code
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -304,5 +305,5 @@ async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Ho
     hold.say(address=base_of(settings, sockets[0]))
     supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None)
     async with metrics_of(settings, supervisor.gather):
-        if not await supervisor.run():
-            raise click.exceptions.Exit(1)
+        if code := await supervisor.run():
+            raise click.exceptions.Exit(code)

@@ -1,7 +1,7 @@
 """One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
 
 The first two are numbers of open sockets, the others are how much to log, and how. Started by the supervisor, which
-says over the channel what to do; without it, the worker parks its runs and ends.
+says over the channel what to do; without it, the worker parks its runs and ends. Its exit codes are those of commands.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
+from jikko.exit_codes import of_error
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> None:
         asyncio.run(_work(end, listening))
     except JikkoError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(of_error(error))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

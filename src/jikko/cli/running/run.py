@@ -285,10 +285,10 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
     Args:
         answer: Printed instead of the outputs, of a chat.
     """
-    from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure
     from jikko.cli.running.form_questions import how_to_go_on
     from jikko.events import RunFinished
+    from jikko.exit_codes import ExitCode, of_run
 
     end = watch.end
     if not isinstance(end, RunFinished):
