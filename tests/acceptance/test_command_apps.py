@@ -119,7 +119,7 @@ def test_a_file_of_another_mode_is_no_version_of_an_app(jikko: Command, file: Pa
     answer = node("answer", "answer", answer="hello")
     chat.write_text(app("Greeter", [start("q"), answer], "start>answer", mode="advanced-chat"))
     outcome = jikko("apps", "import", chat, "--json")
-    assert (outcome.code, outcome.lines[0]["error"]["code"]) == (1, "conflict")
+    assert (outcome.code, outcome.lines[0]["error"]["code"]) == (9, "conflict")
     served = jikko("serve", "--port", "0", chat)
     assert (served.code, "is of mode workflow" in served.err) == (9, True)
 

@@ -46,7 +46,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         assert not refusals
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running == 0
+        assert await running == ExitCode.OK
         listening.close()
 
 
@@ -72,7 +72,7 @@ async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_pat
                 pass
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running == 0
+        assert await running == ExitCode.OK
 
 
 def test_it_is_given_fifteen_seconds_at_most() -> None:
@@ -93,7 +93,7 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
             await asyncio.sleep(0)
             assert (await client.get(url)).json()["process"] == process
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running == 0
+        assert await running == ExitCode.OK
 
 
 @pytest.mark.parametrize("by", ["the supervisor", "others"])
@@ -118,7 +118,7 @@ async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
                     await asyncio.sleep(0.01)
             os.kill(process, signal.SIGKILL)
 
-        assert await running == 1
+        assert await running == ExitCode.FAILED
         assert not is_there(process)
 
 
@@ -168,7 +168,7 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
                 await asyncio.sleep(0.01)
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running == 0
+        assert await running == ExitCode.OK
 
 
 def is_there(process: int) -> bool:
@@ -177,16 +177,3 @@ def is_there(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-async def test_a_server_whose_first_worker_cannot_begin_ends_with_its_exit_code(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    broken = tmp_path / "broken.yml"
-    broken.write_text("workflow: []")
-    with sole_owner(tmp_path / "home") as hold:
-        sockets = listen("127.0.0.1", 0, 2)
-        supervisor = Supervisor(Settings(home=tmp_path / "home"), sockets, hold, [broken])
-
-        assert await supervisor.run() == ExitCode.INVALID_WORKFLOW
-    assert "broken.yml" in capfd.readouterr().err

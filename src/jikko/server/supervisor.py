@@ -24,6 +24,7 @@ from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
+from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.snapshot import Snapshot, merged
 from jikko.observing.metrics.usage import of_server
 from jikko.server.ending_signals import ending_signals
@@ -98,11 +99,10 @@ class Supervisor:
         """To be printed once the server is ready."""
         self._is_ready = False
         self._stop_requested = asyncio.Event()
-        self._code = 0
-        """What the process ends with."""
+        self._exit_code = ExitCode.OK.value
 
     async def run(self) -> int:
-        """Keep the workers going. Returns the exit code: that of a worker that could not begin, if one could not."""
+        """Keep the workers going. Returns an exit code: that of the worker that could not start, if it was that."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
@@ -116,14 +116,14 @@ class Supervisor:
         grace = self._settings.shutdown_seconds + self._settings.drain_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
-            self._code = self._code or 1
+            self._exit_code = ExitCode.FAILED
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
         beating.cancel()
         for task in attending:
             task.result()
-        return self._code
+        return self._exit_code
 
     async def gather(self) -> Snapshot:
         """The numbers of all processes together."""
@@ -281,11 +281,11 @@ class Supervisor:
         self._gathering.died(child.name)
         if self._stop_requested.is_set():
             if code not in (0, -signal.SIGTERM):
-                self._code = self._code or 1
+                self._exit_code = self._exit_code or ExitCode.FAILED
             return
         if not (self._is_ready or child.served or code < 0):
             # It printed why. Once the server is ready it goes on with those that serve, and tries again.
-            self._code = self._code or code
+            self._exit_code = code
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -1,7 +1,7 @@
 """One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
 
 The first two are numbers of open sockets, the others are how much to log, and how. Started by the supervisor, which
-says over the channel what to do; without it, the worker parks its runs and ends. Its exit codes are those of commands.
+says over the channel what to do; without it, the worker parks its runs and ends.
 """
 
 import asyncio
@@ -91,9 +91,6 @@ def main(arguments: list[str]) -> None:
     except JikkoError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(of_error(error))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     if document.mode == "advanced-chat" and wanted.question is None:
         message = f"{wanted.file} is a chat app: it answers questions"
         hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
-        raise Failure(message, code="not_workflow_app", hint=hint)
+        raise Failure(message, exit_code=3, code="not_workflow_app", hint=hint)
     if document.mode != "advanced-chat" and wanted.question is not None:
         raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
     for problem in checked.problems:
