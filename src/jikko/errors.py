@@ -32,10 +32,11 @@ A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 
 class JikkoError(Exception):
@@ -49,8 +50,7 @@ class JikkoError(Exception):
     """HTTP headers that go with the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with a DSL file, and where."""
 
     where: str

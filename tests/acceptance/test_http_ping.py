@@ -1,11 +1,11 @@
 """Pings, with an interval short enough for a test."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from jikko.assemble import assemble
 from jikko.http.app import create_app

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolMessage, ToolName, ToolNotFound, Tools

@@ -19,9 +19,10 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.node_ports import ValueLimits
 from jikko.ports.text_guard import TextGuard
 from tests.effort import PATIENCE
+from tests.nodes.context import ports_of
 
 
 @dataclass(frozen=True)
@@ -243,8 +244,7 @@ def runner(
     guard: TextGuard | None = None,
 ) -> Runner:
     """A runner on nothing but memory."""
-    ports: Any = NodePorts.__new__(NodePorts)
-    object.__setattr__(ports, "limits", ValueLimits())
+    ports = ports_of(limits=ValueLimits())
     return Runner(
         state,
         log,

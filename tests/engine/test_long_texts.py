@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from jikko.dsl.document import NodeEntry
 from jikko.engine.state import RunState
@@ -53,7 +54,7 @@ async def run(made: NodeEntry) -> Log:
     compiled = graph([node("a", value=LONG), made], edges("start --> a", "a --> b"))
     log = Log()
     runs = runner(RunState(compiled), log)
-    object.__setattr__(runs.ports, "limits", ValueLimits(max_expanded=LIMIT))
+    structs.force_setattr(runs.ports, "limits", ValueLimits(max_expanded=LIMIT))
     runs.state.release.room = LIMIT
     await runs.run([RunStarted(at=1.0, inputs={}, system={})])
     return log
@@ -102,7 +103,7 @@ async def test_each_round_of_a_container_counts_by_itself() -> None:
     )
     log = Log()
     runs = runner(RunState(compiled), log)
-    object.__setattr__(runs.ports, "limits", ValueLimits(max_expanded=LIMIT))
+    structs.force_setattr(runs.ports, "limits", ValueLimits(max_expanded=LIMIT))
     await runs.run([RunStarted(at=1.0, inputs={}, system={})])
 
     assert log.end.status == "succeeded"

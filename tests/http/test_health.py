@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from jikko.http.app import create_app
 from tests.http.scene import api_of

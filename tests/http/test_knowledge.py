@@ -1,6 +1,5 @@
 """The knowledge API in process: what is refused, and how."""
 
-import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from jikko.concurrency.rate_limit import RequestRate
@@ -31,7 +31,7 @@ async def client_at(folder: Path, **parts: Any) -> AsyncIterator[httpx.AsyncClie
     world = World()
     async with knowledge_at(folder / "k.db") as knowledge:
         key, _ = await knowledge.keys.create()
-        api = dataclasses.replace(api_of(world, world.process()), knowledge=knowledge, **parts)
+        api = msgspec.structs.replace(api_of(world, world.process()), knowledge=knowledge, **parts)
         transport = httpx.ASGITransport(create_app(api))
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as made:
@@ -69,8 +69,8 @@ async def test_the_limit_of_requests_holds_for_keys_of_datasets(tmp_path: Path) 
     async with knowledge_at(tmp_path / "k.db") as knowledge:
         limited = DatasetKeys(knowledge.stores, lambda: 0.0, RequestRate(1))
         key, _ = await limited.create()
-        api = dataclasses.replace(
-            api_of(world, world.process()), knowledge=dataclasses.replace(knowledge, keys=limited)
+        api = msgspec.structs.replace(
+            api_of(world, world.process()), knowledge=msgspec.structs.replace(knowledge, keys=limited)
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(api)), base_url="http://jikko") as client:
             codes = [

@@ -1,9 +1,9 @@
 """What a request may say about files, and the file mappings that are made of it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam

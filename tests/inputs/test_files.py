@@ -1,10 +1,10 @@
 """Uploading files, and fetching them."""
 
-from dataclasses import replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge
 from jikko.inputs.file_limits import FileLimits

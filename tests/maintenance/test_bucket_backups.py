@@ -6,11 +6,11 @@ import random
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from jikko.assemble import make_backups, make_restores
 from jikko.errors import StoreUnavailable

@@ -5,10 +5,10 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.assemble import make_backups
 from jikko.maintenance.scheduled_backups import FolderOfBackups, ScheduledBackups

@@ -1,9 +1,10 @@
 """What nodes are given in tests: a context without an engine, and stand-ins for the outside world."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
@@ -87,6 +88,12 @@ class _Absent:
         raise AssertionError(f"the node asked for {name} of a service that this test does not have")
 
 
+def ports_of(**given: Any) -> NodePorts:
+    """Ports of which only those that are given may be used."""
+    build: Callable[..., NodePorts] = NodePorts
+    return build(**{entry.name: _Absent() for entry in msgspec.structs.fields(NodePorts)} | given)
+
+
 @dataclass(frozen=True)
 class Run:
     """The run that the node belongs to."""
@@ -132,9 +139,7 @@ class FakeContext:
         self.said: list[tuple[str, str]] = []
         self.logged: list[LogMessage] = []
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}
-        absent = {entry.name: _Absent() for entry in dataclasses.fields(NodePorts)}
-        build: Callable[..., NodePorts] = NodePorts
-        self.ports: NodePorts = build(**absent | {name: it for name, it in given.items() if it is not None})
+        self.ports = ports_of(**{name: it for name, it in given.items() if it is not None})
 
     @property
     def variables(self) -> Variables:

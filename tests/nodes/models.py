@@ -1,9 +1,10 @@
 """A model that says what a test wants, and a context for nodes that call it."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from jikko.ports.models import (
     Abilities,
@@ -80,7 +81,7 @@ class ModelContext(FakeContext):
     ) -> None:
         super().__init__(values, files=files)
         replaced: Any = {"models": models, "sandbox": Rendering()}
-        self.ports = dataclasses.replace(self.ports, **replaced)
+        self.ports = msgspec.structs.replace(self.ports, **replaced)
         self.thought: list[tuple[str, bool]] = []
 
     @property

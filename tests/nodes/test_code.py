@@ -1,9 +1,9 @@
 """What the Code node makes of what a program returned. What sandboxes do is in ``tests/contract``."""
 
 import asyncio
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.nodes.contract import NodeFailure
@@ -32,7 +32,7 @@ async def outputs(result: dict[str, Json], limits: ValueLimits | None = None, **
     assert data.problems == []
     ctx = FakeContext(limits=limits)
     replaced: Any = {"sandbox": Returns(result)}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     return dict((await node.run(ctx)).outputs)
 
 

@@ -1,9 +1,9 @@
 """Files that programs return."""
 
-import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.nodes.contract import NodeFailure
@@ -56,7 +56,7 @@ async def run(
     files = FilesOfOneUser()
     ctx = FakeContext(files=files, limits=limits)
     replaced: Any = {"sandbox": sandbox}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     return (await node.run(ctx)).outputs, files.made
 
 

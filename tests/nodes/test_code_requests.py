@@ -1,10 +1,10 @@
 """Requests of programs: made as those of HTTP Request nodes, and recorded with the node."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
@@ -61,7 +61,7 @@ async def run(
 ) -> Result:
     ctx = FakeContext(ENV, http=http, secrets=secrets, limits=limits)
     replaced: Any = {"sandbox": sandbox}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     return await node.run(ctx)
 
 
@@ -108,7 +108,7 @@ async def test_requests_are_recorded_also_of_a_program_that_fails(sandbox: ForkS
 
 async def test_requests_are_recorded_also_of_a_program_with_a_wrong_result(sandbox: ForkServerSandbox) -> None:
     with pytest.raises(NodeFailure, match="Output other is missing") as caught:
-        await run(dataclasses.replace(POST, outputs=code("", other="string").outputs), sandbox, ScriptedHttp())
+        await run(msgspec.structs.replace(POST, outputs=code("", other="string").outputs), sandbox, ScriptedHttp())
 
     assert len(caught.value.process_data["requests"]) == 1
 

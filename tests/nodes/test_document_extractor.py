@@ -1,9 +1,10 @@
 """The Document Extractor node."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.document_extractor import DocumentExtractor

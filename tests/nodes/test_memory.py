@@ -1,8 +1,8 @@
 """What a model is told of the conversation so far."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -41,7 +41,7 @@ async def recalling(*turns: Message, context: int | None = 100_000, running: Mes
         await store.add_turn(running, None if turns else conversation("c"))
     ctx = ModelContext(ScriptedModels([ModelFailure("", kind="InvokeBadRequestError")], context=context))
     history: Any = {"history": store}
-    ctx.ports = dataclasses.replace(ctx.ports, **history)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **history)
     ctx.turn = Turn("c", "m9")
     return ctx
 
@@ -172,7 +172,7 @@ async def test_files_of_earlier_turns_are_shown_where_vision_is_on() -> None:
 async def test_a_file_that_is_gone_is_left_out() -> None:
     ctx = await recalling(said(1, files=[GONE]), running=NOW)
     files: Any = {"files": FilesOfOneUser()}
-    ctx.ports = dataclasses.replace(ctx.ports, **files)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **files)
     found = await memory().recall(ctx, config(), with_files=True)
 
     [user, _] = await prompt_messages(ctx, found, Vision(enabled=True, selector=(), detail="low"))

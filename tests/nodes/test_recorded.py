@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,7 +84,7 @@ class Surroundings(FakeContext):
             "strategies": self.strategies,
             "agent_limits": AgentLimits(),
         }
-        self.ports = dataclasses.replace(self.ports, **replaced)
+        self.ports = msgspec.structs.replace(self.ports, **replaced)
         self.has_rounds = False
         self.begun: tuple[Mapping[str, Json], Mapping[str, Json] | None] | None = None
 
@@ -137,7 +138,7 @@ async def outcome(kind: str, data: Mapping[str, Json], key: str, *, secret: bool
     if ctx.begun is not None:
         begun, variables = ctx.begun
         done = (done, variables)
-    sent = [dataclasses.replace(request, headers=(), body=None) for request in http.requests]
+    sent = [msgspec.structs.replace(request, headers=(), body=None) for request in http.requests]
     bodies = [repr(request.body) for request in http.requests]
     everything = (
         done,

@@ -1,11 +1,11 @@
 """The Tool node. What Dify does with it is in the recordings; here is what they do not show."""
 
-import dataclasses
 import html
 import json
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
 
 from jikko.engine.masked import mask
@@ -39,7 +39,7 @@ TEXT = ToolParameter(name="text")
 
 def context(tools: ScriptedTools, values: Any = None, **about: Any) -> FakeContext:
     ctx = FakeContext({"start": values or {}}, **{"files": FilesOfOneUser(), **about})
-    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
+    ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     return ctx
 
 
@@ -276,7 +276,7 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
 ) -> None:
     tools = ScriptedTools(failure=ToolFailure(f"no such page: /{quoted(key)}?", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
-    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
+    ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "page {{#env.KEY#}}"))
 
     assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
@@ -289,7 +289,7 @@ async def test_nor_is_one_that_names_a_host_which_a_secret_is_part_of(key: str) 
     said = key.encode("idna").decode().lower()
     tools = ScriptedTools(failure=ToolFailure(f"There is no host {said}.test.", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
-    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
+    ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "https://{{#env.KEY#}}.test/page"))
 
     assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
@@ -298,7 +298,7 @@ async def test_nor_is_one_that_names_a_host_which_a_secret_is_part_of(key: str) 
 async def test_another_message_of_it_is_kept_as_it_is() -> None:
     tools = ScriptedTools(failure=ToolFailure("no such page: /1", reported=False))
     ctx = FakeContext({"env": {"KEY": "page 2"}}, secrets=frozenset({"KEY"}))
-    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
+    ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
 
     assert str(await failed(tools, ctx, tool_parameters=given("mixed", "{{#env.KEY#}}"))) == "no such page: /1"
 

@@ -8,13 +8,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from jikko.events import TextChunk
 from jikko.ports.models import Message

@@ -20,7 +20,7 @@ from jikko.maintenance.orphans import Orphans
 from jikko.nodes.contract import Context, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.cluster import Answer, Command, Hint, JobDue, OrphanedRuns, RunChanged, WaitingRun, WaitingRuns
-from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
@@ -31,6 +31,7 @@ from jikko.runs.runs import Runs, StartRequest
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from tests.acceptance.workflows import app as app_file
 from tests.cluster.fake import FakeNetwork, Faults
+from tests.nodes.context import ports_of
 
 EPOCH = 1_800_000_000.0
 
@@ -116,8 +117,7 @@ class Process:
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self._node_class()}
         workflows = Workflows(case.app_store, self.classes)
         files: Any = FileInputs.__new__(FileInputs)
-        ports: Any = NodePorts.__new__(NodePorts)
-        object.__setattr__(ports, "limits", ValueLimits())
+        ports = ports_of(limits=ValueLimits())
         self.runs = Runs(
             store=store,
             apps=case.app_store,

@@ -25,7 +25,7 @@ from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
@@ -42,6 +42,7 @@ from jikko.store.sqlite.conversations.conversation_store import SqliteConversati
 from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
+from tests.nodes.context import ports_of
 
 PATIENCE = effort.PATIENCE
 """Seconds after which a test gives up."""
@@ -186,8 +187,7 @@ class Process:
     """One server process."""
 
     def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None, hooks: Hooks) -> None:
-        ports: Any = NodePorts.__new__(NodePorts)
-        object.__setattr__(ports, "limits", ValueLimits())
+        ports = ports_of(limits=ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.cluster = Alone()

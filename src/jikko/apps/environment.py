@@ -7,9 +7,11 @@ was set for the app in the data folder, and last the file itself. In each of the
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
@@ -23,8 +25,7 @@ VARIABLE: Final = "JIKKO_ENV_"
 FILE: Final = "jikko.toml: env."
 
 
-@dataclass(frozen=True, slots=True)
-class EnvLayer:
+class EnvLayer(Struct, frozen=True):
     """What one place says."""
 
     place: str
@@ -58,8 +59,7 @@ def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLay
     return tuple(variable for variable, _ in with_places(variables, app, layers))
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """What is known outside of a file whose app need not be there."""
 
     layers: Sequence[EnvLayer] = ()

@@ -3,11 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from jikko.apps.environment import declared, typed
 from jikko.apps.key_uses import KeyUses
@@ -22,8 +22,7 @@ from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """What came of an import."""
 
     app: App

@@ -2,8 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.apps.environment import EnvLayer, with_values
 from jikko.dsl.document import Document
@@ -19,8 +21,7 @@ from jikko.ports.stores.app_store import App, AppStore
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Workflow:
+class Workflow(Struct, frozen=True):
     """One version, compiled."""
 
     id: str
@@ -30,8 +31,7 @@ class Workflow:
     inputs: tuple[StartVariable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What is known of a DSL file without running it."""
 
     source: str

@@ -5,8 +5,9 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from jikko import __version__
 from jikko.apps.end_users import EndUsers
@@ -83,8 +84,7 @@ _CLUSTER_LOOKS = 1.5
 """Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assembly:
+class Assembly(Struct, frozen=True, kw_only=True):
     """The object graph of one process."""
 
     settings: Settings

@@ -1,6 +1,6 @@
 """What the parts of one process count of their work, in one place for those who show it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.tally import Tally
@@ -12,8 +12,7 @@ from jikko.runs.admission import Admission
 from jikko.sandbox.client import ForkServerSandbox
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
+class Measures(Struct, frozen=True, kw_only=True):
     """Of one process."""
 
     runs: RunMeasures

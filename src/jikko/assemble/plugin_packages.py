@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
 
 from jikko.apps.plugin_needs import PluginNeed
 from jikko.assemble.models import make_models, providers_of

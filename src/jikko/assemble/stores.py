@@ -30,16 +30,6 @@ from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
-from jikko.store.memory import (
-    MemoryAnnotationStore,
-    MemoryAppStore,
-    MemoryCallbackStore,
-    MemoryConversationStore,
-    MemoryEndUserStore,
-    MemoryFileIndex,
-    MemoryRecord,
-    MemoryRunStore,
-)
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
@@ -155,21 +145,24 @@ def contents_of_files(settings: Settings) -> BlobStore:
 
 def in_memory_stores() -> Stores:
     """Stores that are gone with the process."""
-    apps, files = MemoryAppStore(), MemoryFileIndex()
-    conversations = MemoryConversationStore()
-    runs = MemoryRunStore(apps, conversations)
+    # A server has no use for them.
+    from jikko.store import memory
+
+    apps, files = memory.MemoryAppStore(), memory.MemoryFileIndex()
+    conversations = memory.MemoryConversationStore()
+    runs = memory.MemoryRunStore(apps, conversations)
     return Stores(
         apps,
         runs,
         conversations,
-        MemoryAnnotationStore(),
-        MemoryCallbackStore(runs),
-        MemoryEndUserStore(runs, files),
+        memory.MemoryAnnotationStore(),
+        memory.MemoryCallbackStore(runs),
+        memory.MemoryEndUserStore(runs, files),
         None,
         files,
         MemoryBlobs(),
         SigningKeys(secrets.token_bytes(32)),
-        MemoryRecord(),
+        memory.MemoryRecord(),
     )
 
 

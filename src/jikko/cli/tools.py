@@ -3,11 +3,11 @@
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.failure import Failure
@@ -230,7 +230,7 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
 
 def _echo_message(message: Any, as_json: bool) -> None:
     """One message of a tool."""
-    fields = {name: getattr(message, name) for name in message.__dataclass_fields__}
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
     if "content" in fields:
         fields = {**fields, "content": f"{len(fields['content'])} bytes"}
     kind = type(message).__name__.removesuffix("Message").lower()

@@ -14,8 +14,9 @@ So every run without a process is some worker's to take over, until that worker 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.cluster.messages import Lead, Members, Message, TakeOver
 from jikko.ports.cluster import OrphanedRuns
@@ -24,8 +25,7 @@ Outbox: TypeAlias = list[tuple[str, Message]]
 """Messages to be sent, each with the name of the worker that it is for."""
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(Struct):
     serves: bool = False
     taking_over: list[OrphanedRuns] = field(default_factory=list)
     """What it was offered to take over and has not yet, durably."""

@@ -3,8 +3,9 @@
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.apps.keys import digest
 from jikko.errors import InvalidParam, InvalidSettings, NotFound, Unauthorized
@@ -30,8 +31,7 @@ _LEAST_SETTING: Final = 32
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(Struct, frozen=True):
     """Who a request is from."""
 
     name: str

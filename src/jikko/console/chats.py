@@ -1,8 +1,9 @@
 """The variables of a conversation, as they were before and after one of its messages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.events import Event, NodeFinished, RunStarted
 from jikko.values import Json
@@ -10,8 +11,7 @@ from jikko.values import Json
 _GROUP: Final = "conversation"
 
 
-@dataclass(frozen=True, slots=True)
-class VariableThen:
+class VariableThen(Struct, frozen=True):
     """A variable at one message."""
 
     name: str

@@ -1,8 +1,9 @@
 """What is different in two versions of a workflow."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
 from jikko.values import Json
@@ -17,8 +18,7 @@ _MAX_FIELDS: Final = 500
 """Fields of one node."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """A value that is another one."""
 
     path: str
@@ -28,8 +28,7 @@ class FieldChange:
     after: Json
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChange:
+class NodeChange(Struct, frozen=True):
     """A node that is new, gone, or another one."""
 
     id: str
@@ -39,8 +38,7 @@ class NodeChange:
     fields: tuple[FieldChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeChange:
+class EdgeChange(Struct, frozen=True):
     """An edge that is new or gone."""
 
     source: str
@@ -49,8 +47,7 @@ class EdgeChange:
     change: Change
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """All that is different. Where nodes stand does not count."""
 
     nodes: tuple[NodeChange, ...]

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import giving_way, off_the_loop
 from jikko.console.cutting import encoded
@@ -18,8 +19,7 @@ _MAX_EVENTS_ON_THE_LOOP: Final = 50
 """Events that are made into JSON on the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPage:
+class LogPage(Struct, frozen=True):
     """Some events of a log, as JSON objects."""
 
     events: Sequence[bytes]

@@ -3,8 +3,10 @@
 The system page and ``jikko doctor`` both tell what this says."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.console.model_uses import ModelUses, ProviderHour
 from jikko.console.outlooks import Outlook, Outlooks
@@ -16,8 +18,7 @@ Level: TypeAlias = Literal["error", "warning"]
 _MOST_CALLBACKS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ToMend:
+class ToMend(Struct, frozen=True):
     """Something that is wrong."""
 
     level: Level
@@ -32,8 +33,7 @@ class ToMend:
     """The ids of those that it hits."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderFacts:
+class ProviderFacts(Struct, frozen=True):
     """A provider, as the settings have it."""
 
     name: str
@@ -56,8 +56,7 @@ class KnownProvider(NamedTuple):
     apps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownProviders:
+class KnownProviders(Struct, frozen=True):
     """What the providers file has."""
 
     entries: Sequence[ProviderFacts]
@@ -67,8 +66,7 @@ class KnownProviders:
     """Of the names that were asked for and that it does not have: the line that it needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What was found in the record."""
 
     to_mend: tuple[ToMend, ...]

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import median
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from jikko.dsl.repair import model_provider
 from jikko.events import NodeFinished
@@ -26,8 +27,7 @@ class _Use(NamedTuple):
     refused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderHour:
+class ProviderHour(Struct, frozen=True):
     """The last hour of a provider."""
 
     requests: int = 0

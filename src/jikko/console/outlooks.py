@@ -3,8 +3,9 @@
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.apps.environment import Outside
 from jikko.apps.model_needs import Need, needs_of
@@ -20,8 +21,7 @@ _KEPT_SECONDS: Final = 60.0
 _MAX_KEPT: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class ModelNeed:
+class ModelNeed(Struct, frozen=True):
     """A model that a workflow calls."""
 
     need: Need
@@ -31,8 +31,7 @@ class ModelNeed:
     """Whether it can be reached, as far as the settings tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """What is known of one version."""
 
     nodes: int

@@ -3,8 +3,10 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.load import decoded
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
@@ -19,8 +21,7 @@ _MOST_DEPTH: Final = 64
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
 
-@dataclass(frozen=True, slots=True)
-class PictureNode:
+class PictureNode(Struct, frozen=True):
     """One node. Places are absolute."""
 
     id: str
@@ -39,8 +40,7 @@ class PictureNode:
     """What there is to say in a word or two: the model, the language, how many inputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureEdge:
+class PictureEdge(Struct, frozen=True):
     """One edge."""
 
     id: str
@@ -49,8 +49,7 @@ class PictureEdge:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A graph to be drawn."""
 
     nodes: tuple[PictureNode, ...]

@@ -3,8 +3,9 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App, AppStore
@@ -16,8 +17,7 @@ _KEPT: Final = 5_000
 """Numbers of versions, and forms of paused runs, that are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A form that a run waits for."""
 
     form_id: str
@@ -25,8 +25,7 @@ class Waiting:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRun:
+class ListedRun(Struct, frozen=True):
     """A run as the list shows it."""
 
     record: RunRecord
@@ -39,8 +38,7 @@ class ListedRun:
     waits_for: Sequence[Waiting]
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One page of runs."""
 
     runs: list[ListedRun]

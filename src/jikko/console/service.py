@@ -1,9 +1,10 @@
 """What the console works with, besides what the API has."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
@@ -43,8 +44,7 @@ class ToolProviders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Console:
+class Console(Struct, frozen=True, kw_only=True):
     """The services of the console."""
 
     access: Access

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from jikko.console.mending import KnownProvider, Mending, ToMend
 from jikko.errors import JikkoError
@@ -16,8 +17,7 @@ LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests"]
 _KEPT_SECONDS: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """How much is in use, by this process, of what there is at most."""
 
     name: LoadName
@@ -26,8 +26,7 @@ class Load:
     """``None`` for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingValue:
+class SettingValue(Struct, frozen=True):
     """A setting; secrets are masked."""
 
     name: str
@@ -36,8 +35,7 @@ class SettingValue:
     """Where it comes from."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckLine:
+class CheckLine(Struct, frozen=True):
     """One thing that was tried."""
 
     name: str
@@ -45,16 +43,14 @@ class CheckLine:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxState:
+class SandboxState(Struct, frozen=True):
     """What is known of the sandbox."""
 
     state: Literal["checking", "ok", "failed", "unavailable"]
     checks: tuple[CheckLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+class StoreFacts(Struct, frozen=True):
     """Where things are kept."""
 
     engine: str
@@ -67,8 +63,7 @@ class StoreFacts:
     """Bytes of the disk that are left."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
+class ProcessFacts(Struct, frozen=True):
     """The process that answers."""
 
     python: str
@@ -81,8 +76,7 @@ class ProcessFacts:
     """When it started, in seconds since the Unix epoch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """All of it, at one moment."""
 
     at: float
@@ -101,8 +95,7 @@ class Report:
     to_mend: tuple[ToMend, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """Reads what a report is made of."""
 
     process: Callable[[], ProcessFacts]

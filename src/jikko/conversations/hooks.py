@@ -18,8 +18,9 @@ The assembly fills ``Hooks``; with the defaults a turn is the run alone.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from jikko.apps.versions import Workflow
 from jikko.ports.stores.app_store import App
@@ -28,8 +29,7 @@ from jikko.ports.text_guard import TextGuard
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What an end user asks in a turn. Policies hand on changed copies (``dataclasses.replace``)."""
 
     app: App
@@ -45,8 +45,7 @@ class Asked:
     files: Sequence[Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """An answer that takes no run."""
 
     text: str
@@ -82,8 +81,7 @@ def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
+class Hooks(Struct, frozen=True, kw_only=True):
     """Who takes part in turns."""
 
     policies: Sequence[TurnPolicy] = ()

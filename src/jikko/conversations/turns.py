@@ -9,10 +9,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
@@ -44,8 +46,7 @@ _NAME_LENGTH: Final = 20
 """Characters of the first question that a conversation is called by until it has a name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnRequest:
+class TurnRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for."""
 
     query: str

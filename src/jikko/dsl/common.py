@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.types import RETRYING_TYPES
@@ -12,8 +13,7 @@ from jikko.values import Json
 ErrorStrategy: TypeAlias = Literal["fail-branch", "default-value"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCommon:
+class NodeCommon(Struct, frozen=True):
     """What the engine, not the node, makes of a configuration.
 
     Source: Dify 1.15, spec/dsl.md §2.2, spec/execution.md §6.

@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/dsl.md §4, §10 and §10.1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.types import CONTAINER_STARTS

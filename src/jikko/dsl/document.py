@@ -1,14 +1,14 @@
 """A DSL file, read and repaired: what ``graph`` compiles. Values that nodes understand are left to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEntry:
+class NodeEntry(Struct, frozen=True):
     """One node of the file. Notes are gone."""
 
     id: str
@@ -22,8 +22,7 @@ class NodeEntry:
     """The iteration or loop whose body it belongs to (also for its start pseudo-node)."""
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeEntry:
+class EdgeEntry(Struct, frozen=True):
     """One edge of the file."""
 
     source: str
@@ -33,8 +32,7 @@ class EdgeEntry:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """An environment or conversation variable."""
 
     name: str
@@ -44,8 +42,7 @@ class Variable:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A DSL file.
 
     Source: Dify 1.15, spec/dsl.md.

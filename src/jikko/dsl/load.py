@@ -3,8 +3,9 @@
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.dsl.document import Document
 from jikko.dsl.features import read_features
@@ -38,8 +39,7 @@ _DEPENDENCY_KEYS: Final = (
 _ICON_TYPES: Final = ("emoji", "image", "link")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What came of a file."""
 
     source: str

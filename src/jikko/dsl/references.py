@@ -5,8 +5,9 @@ only warns, and does not look into what is switched off.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.dsl.document import NodeEntry, Variable
 from jikko.dsl.fields import Fields, as_selector, shown
@@ -91,8 +92,7 @@ def _pointers(node: NodeEntry) -> Iterator[tuple[_Path, Selector]]:
             yield path, value.selector
 
 
-@dataclass(frozen=True, slots=True)
-class _Pointer:
+class _Pointer(Struct, frozen=True):
     """Stands for a list that is a selector."""
 
     selector: Selector | None

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
@@ -22,8 +23,7 @@ INPUT_TYPES: Final = (
 """Source: Dify 1.15, spec/nodes.md (start). The last is a left-over of old chat apps."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartVariable:
+class StartVariable(Struct, frozen=True):
     """One input of a workflow.
 
     Source: Dify 1.15, spec/nodes.md (start).

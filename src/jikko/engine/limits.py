@@ -1,10 +1,9 @@
 """How far one run may go."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
+class RunLimits(Struct, frozen=True, kw_only=True):
     """Limits of one run. A run that breaks one is stopped with an error that names it.
 
     Source: Dify 1.15, spec/execution.md §7 (500 steps, 1200 s).

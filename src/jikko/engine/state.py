@@ -6,8 +6,9 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
@@ -41,8 +42,7 @@ from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.nodes.flow.usage import total
 
 
-@dataclass(slots=True)
-class AgentTotals:
+class AgentTotals(Struct):
     """What all agents of a run asked for so far."""
 
     model_calls: int = 0

@@ -1,13 +1,12 @@
 """What went wrong in a run so far, for its record."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import NodeFinished
 
 
-@dataclass(slots=True)
-class Troubles:
+class Troubles(Struct):
     """What went wrong so far."""
 
     tries: int = 0

@@ -5,16 +5,16 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlsplit
+
+from msgspec import Struct
 
 from jikko.files.signing_keys import SigningKeys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.file_index import StoredFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlSigner:
+class UrlSigner(Struct, frozen=True, kw_only=True):
     """Makes and checks signed urls: ``<base>/files/<id>/file-preview?timestamp=…&nonce=…&sign=…`` for uploads,
     ``<base>/files/tools/<id>.<extension>?…`` for files that nodes made.
 

@@ -1,7 +1,8 @@
 """What a forecast finds."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 Level: TypeAlias = Literal["error", "will_fail", "may_fail", "warning"]
 """``error``: the file cannot be imported. ``will_fail``: every run ends there, unless an earlier node ends it or an
@@ -33,8 +34,7 @@ that cannot be there, or of a type that it does not take; ``mock``: outputs that
 fail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What is wrong with one node, taken by itself."""
 
     cause: Cause
@@ -50,8 +50,7 @@ class Trouble:
     """Whether the node does not fail of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing to know about a file before it runs."""
 
     level: Level

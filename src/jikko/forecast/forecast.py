@@ -1,9 +1,11 @@
 """What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.apps.environment import Outside, empty_secrets, how_to_fill
 from jikko.apps.versions import Checked
@@ -40,8 +42,7 @@ _SOME_RUNS: Final = "; not every run comes to it"
 _ROUND_GOES_ON: Final = "runs go on, as the iteration around it goes on after failed rounds"
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """What is known of a file before it runs."""
 
     verdict: Verdict

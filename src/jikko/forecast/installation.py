@@ -1,8 +1,9 @@
 """What this installation has that workflows need."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
@@ -18,8 +19,7 @@ from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class Installation(Struct, frozen=True, kw_only=True):
     """What a forecast has to know besides the file. By default: no providers, and only public addresses."""
 
     providers: Providers = field(default_factory=Providers)

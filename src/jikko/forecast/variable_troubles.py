@@ -1,8 +1,9 @@
 """What is wrong with the variables that a node works on: they cannot be there, or their type does not suit it."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.finding import Trouble
@@ -28,8 +29,7 @@ _SAMPLES: Final[dict[str, tuple[Json, ...]]] = {
 """Values of each type. A comparison that refuses all of them refuses every value of the type."""
 
 
-@dataclass(frozen=True, slots=True)
-class _One:
+class _One(Struct, frozen=True):
     """Variables, of which there is one."""
 
     selector: Selector

@@ -1,15 +1,15 @@
 """A workflow, compiled: immutable, and shared by all runs of a version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from jikko.nodes.contract import Node
 from jikko.values import Json, Selector
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CompiledNode:
+class CompiledNode(Struct, frozen=True, eq=False):
     """A node and what the engine does around it."""
 
     id: str
@@ -35,8 +35,7 @@ class CompiledNode:
     """Whether it is ``Illustrated``."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Body:
+class Body(Struct, frozen=True, eq=False):
     """Nodes that are scheduled together: the top level, or the inside of a container. Nodes go by their number."""
 
     nodes: tuple[CompiledNode, ...]
@@ -54,8 +53,7 @@ class Body:
     """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Response:
+class Response(Struct, frozen=True, eq=False):
     """What an ``end`` or ``answer`` node contributes to the streamed text. Source: spec/events.md §4."""
 
     node_id: str
@@ -63,8 +61,7 @@ class Response:
     parts: tuple[str | Selector, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ResponseGroup:
+class ResponseGroup(Struct, frozen=True, eq=False):
     """Responses whose text waits for the same edges."""
 
     responses: tuple[Response, ...]
@@ -73,8 +70,7 @@ class ResponseGroup:
     containers and response nodes, and assigners that write a variable of the responses. Source: spec/events.md §4."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CompiledGraph:
+class CompiledGraph(Struct, frozen=True, eq=False):
     """Everything that a run needs to know of its workflow."""
 
     body: Body

@@ -1,7 +1,8 @@
 """Graphs with nodes whose outputs were given from outside."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jikko.dsl.fields import did_you_mean
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode

@@ -1,6 +1,6 @@
 """What routes work with."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
@@ -26,8 +26,7 @@ from jikko.runs.runs import Runs
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
+class Api(Struct, frozen=True, kw_only=True):
     """The services behind the API, and its limits."""
 
     apps: Apps

@@ -1,7 +1,6 @@
 """One operation of the API: its route and its description."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -13,8 +12,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Schema: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One method of one path."""
 
     method: str

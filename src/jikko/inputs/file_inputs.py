@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/service-api.md §6.2. The texts of errors are Dify's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
@@ -171,8 +172,7 @@ class FileInputs:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
+class _Asker(Struct, frozen=True):
     app_id: str
     end_user_id: str
     base_url: str

@@ -1,15 +1,15 @@
 """How large uploaded files may be."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.ports.files.file_types import detect_type
 
 _MEBIBYTE: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLimits:
+class FileLimits(Struct, frozen=True, kw_only=True):
     """How large uploaded files may be. The defaults are Dify's. Source: Dify 1.15, spec/service-api.md §6.1."""
 
     max_image: int = 10 * _MEBIBYTE

@@ -4,16 +4,16 @@ Source: Dify 1.15, spec/service-api.md §6.2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True)
-class FileRules:
+class FileRules(Struct, frozen=True):
     """Which files are allowed."""
 
     types: frozenset[str]

@@ -7,8 +7,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.start_variables import StartVariable
@@ -25,8 +26,7 @@ _KINDS: Final = {"text-input": "text", "paragraph": "text", "external_data_tool"
 _SAMPLES: Final = {"number": "1", "checkbox": "true", "json_object": "'{}'", "file": "@PATH", "file-list": "@PATH"}
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A file of this machine, which is to be uploaded into the run."""
 
     path: str
@@ -36,8 +36,7 @@ class NoInput(Exception):
     """A text is no value for its variable. The message completes "input 'x' …"."""
 
 
-@dataclass(slots=True)
-class GivenInputs:
+class GivenInputs(Struct):
     """What was made of the texts."""
 
     values: dict[str, Any] = field(default_factory=dict)

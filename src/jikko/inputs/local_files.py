@@ -3,9 +3,10 @@
 import asyncio
 import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.dsl.start_variables import StartVariable
@@ -18,8 +19,7 @@ from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     filename: str | None
     content_type: str | None
     opened: BinaryIO

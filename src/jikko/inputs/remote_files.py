@@ -6,11 +6,11 @@ Source: Dify 1.15, spec/service-api.md §6.2.
 import posixpath
 import re
 import uuid
-from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ports.files.file_types import extension_for, mime_type_of

@@ -5,7 +5,6 @@ Source: Dify 1.15, spec/service-api.md §6.
 
 import posixpath
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -45,8 +44,7 @@ class UploadedPart(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """A file on its way to a client."""
 
     headers: Mapping[str, str]

@@ -1,7 +1,8 @@
 """All use cases about datasets, in one bundle."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
@@ -18,8 +19,7 @@ from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
+class Knowledge(Struct, frozen=True, kw_only=True):
     """The knowledge of one data folder, as one process works with it."""
 
     stores: OpenKnowledge

@@ -5,10 +5,10 @@ Source: Dify 1.15, spec/nodes.md (if-else), spec/observed.md.
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from jikko.lang.operators import OPERATORS, ConditionError
 from jikko.lang.templates import Template
@@ -39,8 +39,7 @@ class VariableNotFound(ConditionError):
         super().__init__(f"Variable {list(selector)} not found")
 
 
-@dataclass(frozen=True, slots=True)
-class SubCondition:
+class SubCondition(Struct, frozen=True):
     """A condition on an attribute of each file of a list."""
 
     key: str
@@ -53,8 +52,7 @@ class SubCondition:
         return {"key": self.key, "comparison_operator": self.operator, "value": self.value}
 
 
-@dataclass(frozen=True, slots=True)
-class SubConditions:
+class SubConditions(Struct, frozen=True):
     """The conditions on the files of a list."""
 
     logical_operator: LogicalOperator
@@ -66,8 +64,7 @@ class SubConditions:
         return {"logical_operator": self.logical_operator, "conditions": conditions}
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A comparison of a variable with a value."""
 
     selector: Selector
@@ -89,8 +86,7 @@ class Condition:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """Conditions that hold together, or one of which does."""
 
     id: str

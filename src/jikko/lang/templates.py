@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
+
+from msgspec import Struct
 
 from jikko.lang.render import to_markdown, to_text
 from jikko.lang.variables import Readable
@@ -15,8 +16,7 @@ _Piece: TypeAlias = tuple[str, Selector | None]
 """What a piece reads as if its variable does not exist, and the variable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text, taken apart once at its references.
 
     A reference to a variable that does not exist reads as its dotted path; one to a null reads as nothing. What does

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
@@ -30,8 +31,7 @@ _DATABASES: Final = ("jikko.db", "knowledge.db", f"plugins/{_STORAGE}")
 """The first one says of which data folder it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What a backup came to."""
 
     folder: Path
@@ -41,8 +41,7 @@ class Made:
     """Contents of files that the folder did not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backups:
+class Backups(Struct, frozen=True, kw_only=True):
     """Makes backups of one data folder."""
 
     home: Path

@@ -1,9 +1,10 @@
 """A record that is in a database elsewhere, as a backup of the data folder knows it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from jikko.maintenance.folder_copy import remove
 from jikko.private import make_whole_file
@@ -23,8 +24,7 @@ class KeptElsewhere(NamedTuple):
     """Of links to files, the newest first; empty: they are in the data folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordElsewhere:
+class RecordElsewhere(Struct, frozen=True):
     """A database that is copied by what is made for it."""
 
     address: str

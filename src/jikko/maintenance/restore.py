@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from jikko.cluster.data_folder import RESTORING
 from jikko.maintenance.backup import CONTENTS
@@ -58,8 +59,7 @@ class BackupSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """What was brought back, or looked through."""
 
     source: str
@@ -75,8 +75,7 @@ class Restored:
     """Where the contents of files were, if not in the data folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restores:
+class Restores(Struct, frozen=True, kw_only=True):
     """Looks through backups, and brings them back."""
 
     contents: Callable[[Path], ContentCopies]

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
@@ -27,8 +28,7 @@ _LOOK_EVERY = 600.0
 _DAY = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """How many were removed."""
 
     runs: int

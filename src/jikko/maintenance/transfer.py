@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from jikko.errors import JikkoError, LogConflict, LogDamaged
 from jikko.maintenance.exported_run import BadLine, read_run, run_line
@@ -14,8 +15,7 @@ _MAX_RUNS_AT_ONCE: Final = 64
 """Runs that are being written at one time: they share commits."""
 
 
-@dataclass(slots=True)
-class Imported:
+class Imported(Struct):
     """What came of an import."""
 
     added: int = 0

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.ports.files.file_store import OldFiles
@@ -17,8 +18,7 @@ _PAUSE: Final = 0.01
 """Seconds between batches, in which others may write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """How many were removed."""
 
     conversations: int

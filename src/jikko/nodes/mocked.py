@@ -1,8 +1,9 @@
 """A node whose outputs were given from outside: it does nothing, whatever its type is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
+
+from msgspec import Struct
 
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.values import Json
@@ -11,8 +12,7 @@ _BRANCH: Final = ("class_id", "selected_case_id", "__action_id")
 """The outputs of branching nodes that name the branch: of a classifier, an if-else, a form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mocked:
+class Mocked(Struct, frozen=True):
     """Stands in the place of a node."""
 
     type: ClassVar[str] = "mocked"
@@ -42,8 +42,7 @@ class Mocked:
         return "source"
 
 
-@dataclass(frozen=True, slots=True)
-class MockedBranch(Mocked):
+class MockedBranch(Mocked, frozen=True):
     """Stands in the place of a node that decides which way the run goes: its outputs say so."""
 
     branching: ClassVar[bool] = True

@@ -1,8 +1,9 @@
 """A node of a type that Dify knows and Jikko cannot run."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NoReturn
+
+from msgspec import Struct
 
 from jikko.nodes.contract import Context, NodeFailure
 
@@ -13,8 +14,7 @@ _MAX_TOOLS: Final = 5
 """How many tools of an agent a message names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported:
+class Unsupported(Struct, frozen=True):
     """Fails when it runs, as Dify does when a plugin is missing; the rest of the workflow is as good as any."""
 
     type: ClassVar[str] = "unsupported"

@@ -3,8 +3,9 @@
 import asyncio
 import importlib
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.log_context import log_context

@@ -4,10 +4,10 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -33,8 +33,7 @@ _PIECE: Final = 262_144
 """Bytes of the body that are handed over at a time; the write timeout is for each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class Conditions(Struct, frozen=True, kw_only=True):
     """What holds for all hops of a request."""
 
     timeouts: Timeouts

@@ -3,8 +3,10 @@
 Source: httpx 0.28, by which Dify 1.15 follows redirects.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import HttpFailure, HttpResponse, Multipart, Pairs
@@ -15,8 +17,7 @@ _CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization
 _ABOUT_BODY: Final = frozenset({"content-type", "content-encoding", "content-language", "content-location"})
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """One request of a chain of redirects."""
 
     method: str

@@ -1,10 +1,11 @@
 """Turns the URLs that people write into those that are sent."""
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final, Self
 from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
+
+from msgspec import Struct
 
 from jikko.outbound.policy import Address, as_address
 from jikko.ports.http import HttpFailure, Pairs
@@ -16,8 +17,7 @@ _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?")
 
 
-@dataclass(frozen=True, slots=True)
-class WireUrl:
+class WireUrl(Struct, frozen=True):
     """A URL, taken apart, checked and escaped."""
 
     scheme: str

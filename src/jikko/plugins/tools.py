@@ -1,8 +1,9 @@
 """Tools of plugins, as nodes call them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.plugins.host.backwards import Caller, DirectHost

@@ -5,8 +5,9 @@ bounded in one place, wherever the strategy runs. Source: Dify 1.15, spec/nodes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, Mode, ModelRequest
 from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
@@ -17,8 +18,7 @@ AGENT_PROVIDER: Final = "langgenius/agent/agent"
 ParameterKind: TypeAlias = Literal["value", "model", "tools", "pictures"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyName:
+class StrategyName(Struct, frozen=True, kw_only=True):
     """How a node names its strategy."""
 
     provider: str
@@ -32,8 +32,7 @@ class StrategyName:
         return f"{self.provider}/{self.strategy}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyParameter:
+class StrategyParameter(Struct, frozen=True, kw_only=True):
     """One parameter of a strategy."""
 
     declared: ToolParameter
@@ -42,8 +41,7 @@ class StrategyParameter:
     to be shown to the model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strategy:
+class Strategy(Struct, frozen=True, kw_only=True):
     """What is known of a strategy before it is invoked."""
 
     name: StrategyName
@@ -54,8 +52,7 @@ class Strategy:
     """The identifier of the plugin that has it; ``None``: it is Jikko's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentModel:
+class AgentModel(Struct, frozen=True, kw_only=True):
     """The model of an agent."""
 
     provider: str
@@ -67,8 +64,7 @@ class AgentModel:
     """The conversation so far, oldest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentTool:
+class AgentTool(Struct, frozen=True, kw_only=True):
     """A tool of an agent."""
 
     tool: Tool
@@ -85,8 +81,7 @@ class AgentTool:
         return tuple(p for p in self.tool.parameters if p.form == "llm" and p.name not in self.settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyCall:
+class StrategyCall(Struct, frozen=True, kw_only=True):
     """One invocation of a strategy."""
 
     strategy: Strategy
@@ -104,8 +99,7 @@ class StrategyCall:
     """Names the execution of the node: the same in every attempt, and after a crash."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentLimits:
+class AgentLimits(Struct, frozen=True, kw_only=True):
     """What all agents of one run may ask for together. 0: no limit."""
 
     model_calls: int = 200

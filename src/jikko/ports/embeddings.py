@@ -1,8 +1,9 @@
 """Models that turn texts into vectors."""
 
 from array import array
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.ports.models import ModelUsage
 
@@ -17,8 +18,7 @@ else:
 a text that the model makes nothing of, all are 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddingRequest:
+class EmbeddingRequest(Struct, frozen=True, kw_only=True):
     """Texts that are to become vectors."""
 
     provider: str
@@ -32,8 +32,7 @@ class EmbeddingRequest:
     """Requests that wait for a limit of the provider take turns by app, and by run within it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embeddings:
+class Embeddings(Struct, frozen=True, kw_only=True):
     """The vectors of texts."""
 
     vectors: tuple[Vector, ...]

@@ -1,8 +1,9 @@
 """Requests to the outside world, as nodes make them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 FailureKind: TypeAlias = Literal[
     "url", "body", "request", "address", "connect", "timeout", "redirect", "protocol", "too_large"
@@ -38,8 +39,7 @@ class HttpFailure(Exception):
         super().__init__(message)
 
 
-@dataclass(frozen=True, slots=True)
-class FormFile:
+class FormFile(Struct, frozen=True):
     """A file in a multipart body."""
 
     name: str
@@ -50,8 +50,7 @@ class FormFile:
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Multipart:
+class Multipart(Struct, frozen=True):
     """A body of type ``multipart/form-data``: the fields, then the files. The caller sets the Content-Type header."""
 
     boundary: str
@@ -59,8 +58,7 @@ class Multipart:
     files: tuple[FormFile, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True, kw_only=True):
     """Seconds that the parts of a request may take."""
 
     connect: float = 10.0
@@ -73,8 +71,7 @@ class Timeouts:
     """All of it, redirects included. Waiting for its turn does not count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingRequest:
+class OutgoingRequest(Struct, frozen=True, kw_only=True):
     """A request to be sent."""
 
     method: str
@@ -101,8 +98,7 @@ class OutgoingRequest:
     streams that their server leaves open. Only for answers that are not compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """An answer, complete and decompressed."""
 
     status: int

@@ -1,13 +1,13 @@
 """What parts of a process count of their work."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS, Counter, Histogram
 
 
-@dataclass(slots=True)
-class RecordMeasures:
+class RecordMeasures(Struct):
     """Of the record: its transactions."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
@@ -22,8 +22,7 @@ class RecordMeasures:
     """Of the pool of a database elsewhere: ``used``, ``idle``, and ``free``, which may be opened. Else nothing."""
 
 
-@dataclass(slots=True)
-class ProgramMeasures:
+class ProgramMeasures(Struct):
     """Of a sandbox: its programs, templates among them."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
@@ -34,8 +33,7 @@ class ProgramMeasures:
     """How many wait for a place."""
 
 
-@dataclass(slots=True)
-class ModelMeasures:
+class ModelMeasures(Struct):
     """Of models: their calls. Providers and models are named as the providers file names them, others ``other``."""
 
     requests: Counter = field(default_factory=Counter)
@@ -46,8 +44,7 @@ class ModelMeasures:
     """Seconds from a streamed call to its first text, by provider and model."""
 
 
-@dataclass(slots=True)
-class ClusterMeasures:
+class ClusterMeasures(Struct):
     """Of one of several servers: whether it is in touch with the others."""
 
     servers: Callable[[], int] = lambda: 0
@@ -60,8 +57,7 @@ class ClusterMeasures:
     """How often NATS was reached again."""
 
 
-@dataclass(slots=True)
-class RunMeasures:
+class RunMeasures(Struct):
     """What becomes of runs before they begin, and when they change the process."""
 
     waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))

@@ -1,9 +1,10 @@
 """Language models, as nodes call them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.events import Usage
 from jikko.values import Json
@@ -31,8 +32,7 @@ PRICE_UNIT: Final = Decimal("0.000001")
 """Unit prices are per million tokens."""
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Struct, frozen=True):
     """A file in a prompt: by its address, or with its content."""
 
     kind: MediaKind
@@ -45,8 +45,7 @@ class Media:
     """Images: how closely the model looks, ``high`` or ``low``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A call that the model made."""
 
     id: str
@@ -55,8 +54,7 @@ class ToolCall:
     """JSON, as the model wrote it: may be no JSON at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message of a prompt."""
 
     role: Role
@@ -73,8 +71,7 @@ class Message:
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """A function that the model may call."""
 
     name: str
@@ -83,8 +80,7 @@ class Tool:
     """JSON Schema of an object."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abilities:
+class Abilities(Struct, frozen=True, kw_only=True):
     """What a model can do beyond text."""
 
     tools: bool = True
@@ -93,8 +89,7 @@ class Abilities:
     media: frozenset[MediaKind] = frozenset({"image"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True, kw_only=True):
     """One call of a model."""
 
     provider: str
@@ -127,8 +122,7 @@ class Chunk(NamedTuple):
     reasoning: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsage:
+class ModelUsage(Struct, frozen=True, kw_only=True):
     """What one call used. Counted by the provider; estimated if it does not count."""
 
     prompt_tokens: int = 0
@@ -186,8 +180,7 @@ class ModelUsage:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(Struct, frozen=True, kw_only=True):
     """A whole answer."""
 
     text: str

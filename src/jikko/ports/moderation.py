@@ -1,11 +1,11 @@
 """Models that tell texts which break the rules of their maker from others."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModerationRequest:
+
+class ModerationRequest(Struct, frozen=True, kw_only=True):
     """One text that is to be looked at."""
 
     provider: str

@@ -1,6 +1,6 @@
 """What nodes may use of the outside world, in one bundle."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
 from jikko.ports.files.documents import DocumentReader
@@ -13,8 +13,7 @@ from jikko.ports.sandbox import Sandbox
 from jikko.ports.tools import NoTools, Tools
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueLimits:
+class ValueLimits(Struct, frozen=True, kw_only=True):
     """How large the values that nodes make may be.
 
     The defaults are Dify's. Source: Dify 1.15, spec/variables.md §10.
@@ -48,8 +47,7 @@ class ValueLimits:
     """Bytes of all files that a tool makes in one call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePorts:
+class NodePorts(Struct, frozen=True, kw_only=True):
     """The implementations that one process was assembled with."""
 
     sandbox: Sandbox

@@ -1,12 +1,12 @@
 """Models that say how well texts fit a query."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RerankRequest:
+
+class RerankRequest(Struct, frozen=True, kw_only=True):
     """One call of a reranking model."""
 
     provider: str

@@ -1,12 +1,12 @@
 """Models that hear and speak."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
+
+class Recording(Struct, frozen=True, kw_only=True):
     """Speech that is to become text."""
 
     provider: str
@@ -20,8 +20,7 @@ class Recording:
     """Requests that wait for a limit of the provider take turns by app."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
+class Script(Struct, frozen=True, kw_only=True):
     """Text that is to be spoken."""
 
     provider: str

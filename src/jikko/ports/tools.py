@@ -5,8 +5,9 @@ those of the tools file, those of plugins. Source: Dify 1.15, spec/tools.md.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.events import Usage
 from jikko.values import Json
@@ -15,8 +16,7 @@ ParameterForm: TypeAlias = Literal["llm", "form"]
 """``llm``: a node fills it in from ``tool_parameters``. ``form``: set up beforehand, in ``tool_configurations``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolName:
+class ToolName(Struct, frozen=True, kw_only=True):
     """How a node names the tool that it calls."""
 
     provider_type: str
@@ -37,8 +37,7 @@ class ToolName:
         return f"{self.provider_name or self.provider}/{self.tool}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolParameter:
+class ToolParameter(Struct, frozen=True, kw_only=True):
     """One parameter of a tool."""
 
     name: str
@@ -55,8 +54,7 @@ class ToolParameter:
     """Of an ``array`` or ``object``: its JSON Schema, as the tool's server says it; for models that fill it in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Struct, frozen=True, kw_only=True):
     """What is known of a tool before it is called."""
 
     name: ToolName
@@ -70,8 +68,7 @@ class Tool:
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True, kw_only=True):
     """One call of a tool."""
 
     tool: Tool
@@ -90,22 +87,19 @@ class ToolCall:
     """How many workflows called as tools this one is within."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextMessage:
+class TextMessage(Struct, frozen=True):
     """A piece of text: shown as it comes, and appended to the output ``text``."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkMessage:
+class LinkMessage(Struct, frozen=True):
     """An address: appended to the text as a line."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class JsonMessage:
+class JsonMessage(Struct, frozen=True):
     """An object or a list: an element of the output ``json``."""
 
     value: Json
@@ -113,8 +107,7 @@ class JsonMessage:
     """The JSON that it was read from, if it was: whoever measures the value need not write it again."""
 
 
-@dataclass(frozen=True, slots=True)
-class VariableMessage:
+class VariableMessage(Struct, frozen=True):
     """An output of the node's own."""
 
     name: str
@@ -123,8 +116,7 @@ class VariableMessage:
     """Whether the value is a further piece of a text, to be shown as it comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobMessage:
+class BlobMessage(Struct, frozen=True):
     """The content of a file: an element of the output ``files``. The node stores it."""
 
     content: bytes
@@ -133,23 +125,20 @@ class BlobMessage:
     """``""``: a name is made up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageMessage:
+class ImageMessage(Struct, frozen=True):
     """The address of a picture, which the server fetches (through the address policy) and stores."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileMessage:
+class FileMessage(Struct, frozen=True):
     """A file that is stored already: an element of the output ``files``."""
 
     file: Mapping[str, Json]
     """Its file mapping."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogMessage:
+class LogMessage(Struct, frozen=True, kw_only=True):
     """An entry of the tool's own log. A tool node leaves it out; an agent node shows it."""
 
     id: str

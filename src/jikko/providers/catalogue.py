@@ -1,14 +1,14 @@
 """What is known of the model providers that Dify has plugins for, so that most users only give a key."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.dsl.repair import model_provider
 from jikko.ports.default_models import ModelPurpose
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WellKnown:
+class WellKnown(Struct, frozen=True, kw_only=True):
     """One provider."""
 
     type: str = "openai"

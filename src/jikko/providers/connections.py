@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.masking import masked
@@ -17,8 +18,7 @@ MakeBackend = Callable[[ProviderConfig], Backend]
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
-@dataclass(slots=True, eq=False)
-class _Reached:
+class _Reached(Struct, eq=False):
     """How a provider is reached."""
 
     config: ProviderConfig

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.concurrency.loop_share import LoopShare, Slice

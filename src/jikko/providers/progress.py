@@ -5,9 +5,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from jikko.concurrency.loop_share import Slice
 from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
@@ -24,8 +25,7 @@ _EVENTS: Final = 50
 """Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind so many."""
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)

@@ -1,7 +1,8 @@
 """What a run is at, as its log tells: a record says it only once the run ends."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from jikko.events import (
     Event,
@@ -18,8 +19,7 @@ from jikko.events import (
 )
 
 
-@dataclass(slots=True)
-class Activity:
+class Activity(Struct):
     """A run at a moment."""
 
     has_begun: bool = False

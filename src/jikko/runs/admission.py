@@ -5,15 +5,16 @@ waiting, however long the queues of the others are.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.concurrency.fair_queue import FairQueue
 from jikko.errors import TooManyRequests
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionLimits:
+class AdmissionLimits(Struct, frozen=True, kw_only=True):
     """How many runs there may be in one process."""
 
     at_once: int = 0

@@ -7,8 +7,9 @@ import contextlib
 import hmac
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from jikko.concurrency.alarm import Alarm
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
@@ -25,8 +26,7 @@ from jikko.values import Json
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """A form, open or closed."""
 
     record: RunRecord

@@ -38,9 +38,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from zlib import crc32
+
+from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
@@ -62,8 +63,7 @@ logger = logging.getLogger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class TakenOver:
+class TakenOver(Struct):
     """Open runs that a process found, and that go on in it."""
 
     on_durable: Callable[[RunLog], None]

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.dsl.changes import changed_nodes
@@ -31,8 +32,7 @@ _FILES_PER_TURN: Final = 64
 """Files that are looked up in one turn of the event loop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lineage:
+class Lineage(Struct, frozen=True, kw_only=True):
     """Which runs a run repeats, and which repeat it."""
 
     retry_of: str | None

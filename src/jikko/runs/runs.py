@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
@@ -36,8 +37,7 @@ from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
+class StartRequest(Struct, frozen=True, kw_only=True):
     """What a client asks for."""
 
     inputs: Mapping[str, Json]

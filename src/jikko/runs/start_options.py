@@ -1,12 +1,11 @@
 """What a client asks to be promised with a run."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
+class StartOptions(Struct, frozen=True, kw_only=True):
     """What is promised to the client by accepting the run: written with its first event, or not at all."""
 
     claim: KeyClaim | None = None

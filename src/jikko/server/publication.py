@@ -4,11 +4,11 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.apps.environment import empty_secrets, how_to_fill, unused

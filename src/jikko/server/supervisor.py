@@ -11,11 +11,11 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
@@ -49,8 +49,7 @@ HUNG_AFTER = 12
 """Heartbeats that a worker may miss before it is killed."""
 
 
-@dataclass(slots=True, eq=False)
-class _Child:
+class _Child(Struct, eq=False):
     """A worker's process."""
 
     name: str

@@ -1,11 +1,11 @@
 """Conditions of statements that are put together."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+
+class Condition(Struct, frozen=True):
     """A condition in SQL, with the values of its places in their order."""
 
     text: str = "TRUE"

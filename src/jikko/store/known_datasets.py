@@ -1,13 +1,13 @@
 """What workflow files can call the datasets that there are, whatever keeps them."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
 
 
-@dataclass(frozen=True, slots=True)
-class KnownIds:
+class KnownIds(Struct, frozen=True):
     """What workflow files can call the datasets: each of it is ``in`` this."""
 
     texts: frozenset[str] = frozenset()

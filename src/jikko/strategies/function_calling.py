@@ -7,10 +7,11 @@ tells a model of a tool's answer, and its labels, are those of the plugin, since
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from jikko.ports.agents import (
     AGENT_PROVIDER,

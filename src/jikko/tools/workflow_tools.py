@@ -5,8 +5,9 @@ Source: Dify 1.15, spec/tools.md §4.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.ports.app_calls.inner_workflows import (

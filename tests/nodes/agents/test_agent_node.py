@@ -1,9 +1,9 @@
 """The Agent node by itself: what its strategy is given, and what becomes of what it says."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.events import StepRecorded, Turn
@@ -87,7 +87,7 @@ def context(strategies: Any = None, **ports: Any) -> Any:
         "tools": ScriptedTools(),
     }
     replaced: Any = {**given, "agent_limits": AgentLimits(), **ports}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     return ctx
 
 
@@ -212,12 +212,12 @@ ANSWER = Completion(
 
 
 def test_the_same_question_has_the_same_digest_whoever_asks_and_another_has_another() -> None:
-    again = dataclasses.replace(REQUEST, key="two", run_id="2", stream=False, joined=False)
+    again = msgspec.structs.replace(REQUEST, key="two", run_id="2", stream=False, joined=False)
     assert model_digest(REQUEST) == model_digest(again)
-    assert model_digest(REQUEST) != model_digest(dataclasses.replace(REQUEST, model="n"))
-    assert model_digest(REQUEST) != model_digest(dataclasses.replace(REQUEST, parameters={"t": 1}))
+    assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, model="n"))
+    assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, parameters={"t": 1}))
     called = Message("assistant", (), (FunctionCall("1", "t", "{}"),))
-    assert model_digest(REQUEST) != model_digest(dataclasses.replace(REQUEST, messages=(*REQUEST.messages, called)))
+    assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, messages=(*REQUEST.messages, called)))
 
 
 def test_what_a_tool_said_is_kept_but_for_content_of_files() -> None:

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import base64
-import dataclasses
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -220,7 +220,7 @@ async def ran(name: str, node: str, sandbox: ForkServerSandbox, http: Any = None
     data = {**data, "variables": [{"variable": key, "value_selector": ["in", key]} for key in arguments]}
     ctx = FakeContext({"in": arguments}, http=http)
     replaced: Any = {"sandbox": sandbox}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     return dict((await Code.from_dsl(fields(data)).run(ctx)).outputs)
 
 
@@ -290,7 +290,7 @@ async def test_the_examples_of_the_page_run(example: Any, roomy: ForkServerSandb
     files = FilesOfOneUser()
     ctx = FakeContext({"in": {"values": [1, 4, 2]}}, files=files)
     replaced: Any = {"sandbox": roomy}
-    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
+    ctx.ports = msgspec.structs.replace(ctx.ports, **replaced)
     variables: Json = [{"variable": "values", "value_selector": ["in", "values"]}]
 
     await Code.from_dsl(fields({**data, "variables": variables})).run(ctx)

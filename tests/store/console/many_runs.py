@@ -5,8 +5,9 @@ import sqlite3
 import statistics
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from jikko.events import RunStatus
 from jikko.ids import new_id

@@ -25,7 +25,8 @@ def trace(run_id: str, home: Path | None, as_json: bool) -> None:
 
 async def _trace(run_id: str, settings: Any, as_json: bool) -> None:
     import asyncio
-    from dataclasses import asdict
+
+    from msgspec.structs import asdict
 
     from jikko.assemble import assemble
     from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted

@@ -5,11 +5,10 @@ only by one that hears itself: a process that stood still, or whose NATS was awa
 nothing of them. From when it hears itself again on, the others have their whole time once more.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class _Heard:
+class _Heard(Struct):
     at: float
     count: int
 

@@ -15,9 +15,9 @@ subject             kept                                 what for
 C is the cluster's name, which the database has: clusters of several databases may share one NATS.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
 QUEUE_CONSUMER: Final = "orphans"
@@ -32,8 +32,7 @@ _LEFT_SECONDS: Final = 86_400.0
 """After which what was left behind is found by its records alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """Subjects and streams of one cluster."""
 
     cluster: str

@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/chatflow.md §2, §3, §4.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import Asked, Reply

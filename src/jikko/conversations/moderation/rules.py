@@ -1,16 +1,16 @@
 """What a workflow says of moderation. Source: Dify 1.15, spec/dsl.md §5 (``sensitive_word_avoidance``)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
+
+from msgspec import Struct
 
 from jikko.apps.versions import Workflow
 
 Kind: TypeAlias = Literal["keywords", "api", "openai_moderation"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """How questions and answers of a workflow are looked at."""
 
     kind: str

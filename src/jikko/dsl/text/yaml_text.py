@@ -8,10 +8,10 @@ Rule 2: an alias hands on the value that it names, never a copy, and is paid for
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from msgspec import Struct
 
 from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
@@ -31,8 +31,7 @@ _NO_TEXT: Final = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 _MAX_DOUBTS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class LoadLimits:
+class LoadLimits(Struct, frozen=True):
     """What a file may be at most."""
 
     max_bytes: int = 10 * 1024 * 1024

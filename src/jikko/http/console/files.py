@@ -4,10 +4,11 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.console.service import Console
 from jikko.errors import NotFound
@@ -37,8 +38,7 @@ which needs the network once. Then start the server again.</p>
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PageFile:
+class PageFile(Struct, frozen=True):
     """A file of the page."""
 
     media_type: bytes

@@ -3,9 +3,10 @@
 import gzip
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.access import Visitor
@@ -26,8 +27,7 @@ _LARGE: Final = 256_000
 _READING: Final = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request that was let in."""
 
     request: Request

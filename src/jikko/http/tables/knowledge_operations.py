@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from jikko.dify.knowledge.datasets import DatasetBody, DatasetPage, FieldName, TagBody, TagsOfDataset
 from jikko.dify.knowledge.documents import BatchStatus, CreatedDocument, DocumentDetail, DocumentPage

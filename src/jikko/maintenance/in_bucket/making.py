@@ -6,12 +6,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
@@ -46,8 +47,7 @@ _ABANDONED_SECONDS: Final = 24 * 3600.0
 """Seconds after which a block that no backup has is of none that is still being made."""
 
 
-@dataclass(frozen=True, slots=True)
-class MadeInBucket:
+class MadeInBucket(Struct, frozen=True):
     """What a backup came to."""
 
     name: str

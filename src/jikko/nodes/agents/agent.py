@@ -1,8 +1,10 @@
 """The Agent node: a strategy asks a model and calls tools until it has an answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.agents.agent_outputs import AgentOutputs
@@ -35,8 +37,7 @@ SERVER_SIDE: Final = (
 """Why an agent of the newer kind cannot be run anywhere but where it was made, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentNode:
+class AgentNode(Struct, frozen=True):
     """Let a strategy work on a question.
 
     Outputs:

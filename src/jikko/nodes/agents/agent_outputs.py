@@ -4,9 +4,11 @@ Source: Dify 1.15, spec/nodes.md, agent.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.nodes.agents.masks import Masks
@@ -22,8 +24,7 @@ _METADATA = "execution_metadata"
 _MAX_LOGS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedUsage:
+class ReportedUsage(Struct, frozen=True):
     """What a strategy says that it used."""
 
     output: dict[str, Json]

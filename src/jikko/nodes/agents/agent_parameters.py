@@ -5,8 +5,9 @@ Source: Dify 1.15, spec/nodes.md, agent.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Self, cast
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
@@ -23,8 +24,7 @@ class Missing(Exception):
     """The variable of a parameter does not exist. The message says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentParameter:
+class AgentParameter(Struct, frozen=True):
     """One entry of ``agent_parameters``."""
 
     name: str

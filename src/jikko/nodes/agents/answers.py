@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict, fields
 
 from jikko.ports.models import Completion, ModelRequest, ModelUsage, ToolCall
 from jikko.ports.tools import (

@@ -1,10 +1,10 @@
 """The Variable Assigner node: changes variables of other nodes and of the conversation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 import msgspec
+from msgspec import Struct
 
 from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
@@ -26,8 +26,7 @@ WRITE_MODES: Final = ("over-write", "append", "clear")
 """The operations of version 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """One change."""
 
     target: Selector
@@ -108,8 +107,7 @@ class _Pool:
         return self._variables.declared_type(selector) or type_of(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Assigner:
+class Assigner(Struct, frozen=True):
     """Change variables, in order; all of them or, if one change is refused, none.
 
     Outputs:

@@ -1,8 +1,9 @@
 """The Code node: a Python or JavaScript function of the user's. It runs in the sandbox."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
 from jikko.dsl.fields import Fields
@@ -20,8 +21,7 @@ _MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of a result that are checked on the event loop; it takes a millisecond or two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """Call the program's ``main`` with some variables, and check what it returns.
 
     A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make

@@ -5,9 +5,10 @@ Source: Dify 1.15, spec/nodes.md, code (output check).
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeFailure
@@ -29,8 +30,7 @@ _ELEMENTS_PER_SLICE: Final = 500
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSpec:
+class OutputSpec(Struct, frozen=True):
     """The declared type of one output, or of one field of an object."""
 
     type: str

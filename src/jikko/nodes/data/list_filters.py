@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/nodes.md, list-operator.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -49,8 +50,7 @@ class ListRefused(Exception):
     """The list cannot be worked on as configured. The message is for the user to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterCondition:
+class FilterCondition(Struct, frozen=True):
     """A test of every element."""
 
     key: str

@@ -1,8 +1,9 @@
 """The List Operator node: filters, picks from, sorts and shortens a list."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -14,8 +15,7 @@ TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]
 """The lists that can be worked on."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListOperator:
+class ListOperator(Struct, frozen=True):
     """Work on a list, in this order: filter, pick one, sort, shorten.
 
     Outputs:

@@ -1,8 +1,9 @@
 """The HTTP requests that the program of a code node makes: sent and recorded like those of an HTTP Request node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from jikko.nodes.contract import Context
 from jikko.nodes.http.http_record import request_text

@@ -1,7 +1,8 @@
 """The Template node: text from a Jinja2 template. The template runs in the sandbox."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -10,8 +11,7 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.values import is_file
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateTransform:
+class TemplateTransform(Struct, frozen=True):
     """Render a template with some variables; one that does not exist is null.
 
     Outputs:

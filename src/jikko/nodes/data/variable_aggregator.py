@@ -1,7 +1,8 @@
 """The Variable Aggregator node: the first variable that exists."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.events import Update
@@ -10,8 +11,7 @@ from jikko.nodes.data.groups import described, described_name
 from jikko.values import UNSET, Json, Selector
 
 
-@dataclass(frozen=True, slots=True)
-class VariableAggregator:
+class VariableAggregator(Struct, frozen=True):
     """Hand on the first of several variables that exists. Null counts as existing.
 
     A branch that was not taken writes nothing, so listing one variable per branch joins the branches again.

@@ -1,7 +1,8 @@
 """The Document Extractor node: the text of one file, or of each file of a list."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -10,8 +11,7 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.values import UNSET, Json, Selector, is_file
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentExtractor:
+class DocumentExtractor(Struct, frozen=True):
     """Read documents.
 
     Outputs:

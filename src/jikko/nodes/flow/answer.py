@@ -1,7 +1,8 @@
 """The Answer node: text shown to the user of a chat."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -9,8 +10,7 @@ from jikko.nodes.contract import Context, Result
 from jikko.values import Json, Selector, is_file
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Write a text with references.
 
     Outputs:

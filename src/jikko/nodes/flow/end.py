@@ -1,7 +1,8 @@
 """The End node: what a workflow gives back."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, Result
@@ -10,8 +11,7 @@ from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.values import UNSET, Json, Selector
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """Collect variables as outputs of the run. Several may run; their outputs are merged.
 
     Outputs:

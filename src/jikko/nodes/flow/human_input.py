@@ -6,8 +6,9 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.events import FormClosed
@@ -27,8 +28,7 @@ _OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
 
 
-@dataclass(frozen=True, slots=True)
-class FormInput:
+class FormInput(Struct, frozen=True):
     """One field of the form."""
 
     name: str
@@ -50,8 +50,7 @@ class FormInput:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HumanInput:
+class HumanInput(Struct, frozen=True):
     """Show a form, wait until it is submitted or its time is up, and take the branch of the action.
 
     Outputs:

@@ -1,7 +1,8 @@
 """The If-Else node: takes the branch of the first case that holds."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.conditions import read_cases
 from jikko.dsl.fields import Fields
@@ -13,8 +14,7 @@ ELSE = "false"
 """The handle that is taken if no case holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class IfElse:
+class IfElse(Struct, frozen=True):
     """Look at cases in their order.
 
     Outputs:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
@@ -19,8 +20,7 @@ Dify announces all, and has hardly more than that: by default its code node retu
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
-@dataclass(frozen=True, slots=True)
-class Iteration:
+class Iteration(Struct, frozen=True):
     """Run the body for each element, one after the other or several at once, and collect one value of each round.
 
     Outputs:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
@@ -31,8 +32,7 @@ _ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LoopVariable:
+class LoopVariable(Struct, frozen=True):
     """A variable that the rounds of a loop share."""
 
     label: str
@@ -65,8 +65,7 @@ class LoopVariable:
         return all(isinstance(item, element) for item in self.constant)
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """Run the body up to ``count`` times, with variables that its nodes can change.
 
     Outputs:

@@ -1,14 +1,14 @@
 """Nodes that only mark a place in the body of a container."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, Result
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Struct, frozen=True):
     """A node that does nothing."""
 
     immediate: ClassVar[bool] = True
@@ -22,15 +22,13 @@ class _Mark:
         return Result()
 
 
-@dataclass(frozen=True, slots=True)
-class BodyStart(_Mark):
+class BodyStart(_Mark, frozen=True):
     """Where a body begins. Has no events and no record. Source: spec/nodes.md, iteration-start, loop-start."""
 
     type: ClassVar[str] = "body-start"
 
 
-@dataclass(frozen=True, slots=True)
-class LoopEnd(_Mark):
+class LoopEnd(_Mark, frozen=True):
     """Ends the loop around it after the current round. Source: spec/nodes.md, loop-end."""
 
     type: ClassVar[str] = "loop-end"

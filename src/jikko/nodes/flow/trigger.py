@@ -1,8 +1,9 @@
 """Trigger nodes as entries of a run that was started over the API: nothing came to them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.nodes.contract import Context, Result
 from jikko.values import UNSET, Json
@@ -11,8 +12,7 @@ _WEBHOOK: Final = "trigger-webhook"
 _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "workflow_run_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """Hand on that nothing came: the run was started over the API, and goes on behind the node.
 
     Outputs:

@@ -1,8 +1,9 @@
 """The headers of an HTTP Request node: lines ``Name: value`` with references in them."""
 
 import re
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
@@ -11,8 +12,7 @@ _BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for ``str.splitlines``."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderLine:
+class HeaderLine(Struct, frozen=True):
     """One line of the configuration.
 
     What stands in its variables makes no further header: a line break in one becomes a space. Only a line that is

@@ -1,10 +1,11 @@
 """The body of an HTTP Request node: what is sent, and what is recorded of it."""
 
 import json
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final, Self
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -25,8 +26,7 @@ _PLACEHOLDER: Final = FormFile("__multipart_placeholder__", "", b"", "applicatio
 """Dify adds it to a form without files, so that its HTTP library sends the form as multipart."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedBody:
+class PreparedBody(Struct, frozen=True):
     """A body, ready to be sent."""
 
     content: bytes | Multipart | None = None
@@ -36,8 +36,7 @@ class PreparedBody:
     """The Content-Type that goes with it, unless the headers have one."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyItem:
+class BodyItem(Struct, frozen=True):
     """A field of a form, or the one item of the other types."""
 
     key: Template
@@ -55,8 +54,7 @@ class BodyItem:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The configuration.
 
     Source: Dify 1.15, spec/nodes.md, http-request.

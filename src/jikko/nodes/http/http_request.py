@@ -3,8 +3,10 @@
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -28,8 +30,7 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """How the node proves who it is."""
 
     type: str
@@ -71,8 +72,7 @@ class ApiKey:
                 return key
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """What goes ahead of the body: as it is sent, or as it is recorded."""
 
     url: str
@@ -86,8 +86,7 @@ class _Head:
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """Send a request and hand on the answer.
 
     A status other than 2xx is a failure only if the node has an error strategy or retries.

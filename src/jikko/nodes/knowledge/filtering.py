@@ -1,7 +1,8 @@
 """Conditions on the metadata of documents, as a node has them. Source: Dify 1.15, spec/knowledge.md §4.3, §5."""
 
-from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
@@ -14,8 +15,7 @@ MODES: Final = ("disabled", "manual", "automatic")
 _Value: TypeAlias = "Template | tuple[Template, ...] | Json"
 
 
-@dataclass(frozen=True, slots=True)
-class FilterCondition:
+class FilterCondition(Struct, frozen=True):
     """One condition; its value may name variables."""
 
     name: str
@@ -23,8 +23,7 @@ class FilterCondition:
     value: _Value
 
 
-@dataclass(frozen=True, slots=True)
-class Filtering:
+class Filtering(Struct, frozen=True):
     """Which documents a node searches."""
 
     mode: str

@@ -1,8 +1,9 @@
 """The Knowledge Retrieval node: finds texts in datasets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -16,8 +17,7 @@ from jikko.ports.models import ModelUsage
 from jikko.values import UNSET, Json, Selector
 
 
-@dataclass(frozen=True, slots=True)
-class KnowledgeRetrieval:
+class KnowledgeRetrieval(Struct, frozen=True):
     """Find the texts of datasets that fit a query best.
 
     Outputs:

@@ -1,7 +1,8 @@
 """What several calls of models used, as one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jikko.ports.models import ModelUsage
 

@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/nodes.md, parameter-extractor.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.values import Json
@@ -27,8 +28,7 @@ class Misfit(Exception):
     """The values are not what was asked for. The message is the node's ``__reason``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One value to be found."""
 
     name: str

@@ -1,7 +1,9 @@
 """The LLM node: calls a language model with a prompt."""
 
-from dataclasses import dataclass, replace
 from typing import ClassVar, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -21,8 +23,7 @@ from jikko.values import Json, Selector
 FORMATS = ("tagged", "separated")
 
 
-@dataclass(frozen=True, slots=True)
-class Llm:
+class Llm(Struct, frozen=True):
     """Ask a model, and show its answer while it comes.
 
     Outputs:

@@ -1,8 +1,9 @@
 """What a model is told of the conversation so far. Source: Dify 1.15, spec/chatflow.md §5."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.tokens import estimated
@@ -24,8 +25,7 @@ _FILE_TOKENS: Final = 800
 """What a file is taken to need."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryText:
+class MemoryText(Struct, frozen=True):
     """One text of the conversation, with its files."""
 
     role: Role
@@ -38,8 +38,7 @@ class MemoryText:
         return estimated(self.text) + _FILE_TOKENS * len(self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """Whether, and how, a node tells its model of earlier turns."""
 
     window: int

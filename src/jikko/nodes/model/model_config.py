@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -16,8 +17,7 @@ _MAX_PARAMETER: Final = 1024
 """Characters that the text of an expanded parameter keeps. Source: Dify 1.15, spec/nodes.md, llm."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
+class ModelConfig(Struct, frozen=True):
     """Provider, name, mode and completion parameters."""
 
     provider: str

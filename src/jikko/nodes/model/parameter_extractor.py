@@ -1,8 +1,10 @@
 """The Parameter Extractor node: a model finds values in a text."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import ClassVar, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
@@ -24,8 +26,7 @@ _PROMPT_TOKENS = 400
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterExtractor:
+class ParameterExtractor(Struct, frozen=True):
     """Ask a model for values, by a function call where it can, and bring them to their types.
 
     Succeeds whatever the model found; only a failed call fails the node.

@@ -1,8 +1,9 @@
 """The prompt of an llm node: its template, and what becomes of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Self, cast
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
@@ -24,8 +25,7 @@ _QUERY: Final = "#sys.query#"
 _SYS_QUERY: Final = ("sys", "query")
 
 
-@dataclass(frozen=True, slots=True)
-class PromptText:
+class PromptText(Struct, frozen=True):
     """One message of the template."""
 
     role: Role
@@ -61,8 +61,7 @@ class PromptText:
         return [file for selector in self.selectors for file in files_in(variables.get(selector))]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A message, with its text as it is sent and as it is recorded."""
 
     role: Role
@@ -81,8 +80,7 @@ class Draft:
         return Message(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """The messages of a chat, or the one text of a completion."""
 
     texts: tuple[PromptText, ...]

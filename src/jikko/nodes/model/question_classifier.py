@@ -1,7 +1,9 @@
 """The Question Classifier node: a model chooses the branch."""
 
-from dataclasses import dataclass, replace
 from typing import ClassVar, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
@@ -19,8 +21,7 @@ from jikko.ports.models import Completion, Media, Message, ModelFailure, ModelRe
 from jikko.values import UNSET, Json, Selector
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(Struct, frozen=True):
     """One class."""
 
     id: str
@@ -29,8 +30,7 @@ class Category:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionClassifier:
+class QuestionClassifier(Struct, frozen=True):
     """Ask a model which class a text belongs to; the first one, if it names none that there is.
 
     Outputs:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.fields import Fields
@@ -23,8 +24,7 @@ Answer with one JSON object that fits this JSON schema, and with nothing else: n
 {schema}"""
 
 
-@dataclass(frozen=True, slots=True)
-class StructuredOutput:
+class StructuredOutput(Struct, frozen=True):
     """The schema of a node's answer."""
 
     schema: Mapping[str, Json]

@@ -1,8 +1,9 @@
 """Files in prompts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Self, cast
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Variables
@@ -15,8 +16,7 @@ _BY_ADDRESS: Final = ("image", "video")
 """What providers fetch by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vision:
+class Vision(Struct, frozen=True):
     """Whether and which files a node shows to its model."""
 
     enabled: bool

@@ -4,8 +4,9 @@ Source: Dify 1.15, spec/tools.md §1.1, §1.2.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
@@ -15,8 +16,7 @@ from jikko.values import Json, Selector, Unset
 _KINDS: Final = ("mixed", "variable", "constant")
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """One entry of ``tool_parameters`` or ``tool_configurations``."""
 
     name: str
@@ -70,8 +70,7 @@ class Given:
         return cls(name, None, Template.parse(_text(value)), value, is_constant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class GivenValues:
+class GivenValues(Struct, frozen=True):
     """All values that a node gives."""
 
     parameters: tuple[Given, ...]

@@ -1,8 +1,9 @@
 """The Tool node: calls a tool of the installation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
@@ -21,8 +22,7 @@ _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 """Types of providers that the tools file describes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolNode:
+class ToolNode(Struct, frozen=True):
     """Call a tool with some values.
 
     Outputs:

@@ -1,8 +1,9 @@
 """Every metric: its name, what it is, and by what it is told apart. The only place that knows the names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS
 
@@ -12,8 +13,7 @@ MOST_APPS: Final = 200
 """Apps that have one, where apps are told apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """One metric with all its labels."""
 
     kind: Literal["counter", "gauge", "histogram", "info"]

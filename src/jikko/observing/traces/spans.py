@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.events import (
     Event,
@@ -27,8 +28,7 @@ _CONTENT: Final = 16_000
 Attributes: TypeAlias = dict[str, str | int | float | list[str]]
 
 
-@dataclass(slots=True, kw_only=True)
-class Span:
+class Span(Struct, kw_only=True):
     """One span, as any exporter can send it. Times are seconds since the Unix epoch."""
 
     name: str

@@ -290,7 +290,7 @@ class HostCalls:
 
 
 def _fields(request: ModelRequest) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in request.__slots__}
+    return {name: getattr(request, name) for name in request.__struct_fields__}
 
 
 class DirectHost:

@@ -1,14 +1,14 @@
 """Conversations of all end users, for the console."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from jikko.ports.stores.messages import Conversation
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationPage:
+class ConversationPage(Struct, frozen=True):
     """Some conversations, the last updated first."""
 
     conversations: Sequence[Conversation]

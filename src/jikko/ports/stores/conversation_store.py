@@ -1,8 +1,9 @@
 """Where conversations are kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.values import Json
@@ -11,8 +12,7 @@ Order: TypeAlias = Literal["created_at", "-created_at", "updated_at", "-updated_
 """``-``: the newest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationQuery:
+class ConversationQuery(Struct, frozen=True, kw_only=True):
     """Which conversations of an end user to list."""
 
     app_id: str
@@ -24,8 +24,7 @@ class ConversationQuery:
     limit: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A conversation as a turn finds it."""
 
     conversation: Conversation

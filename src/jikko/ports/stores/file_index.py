@@ -1,10 +1,10 @@
 """What is known of each file, without its content."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 Origin: TypeAlias = Literal["upload", "node"]
 
@@ -39,8 +39,7 @@ class Expired(msgspec.Struct, frozen=True):
     """Digests that no file has any more: their content can go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """Files that stay although they are old enough to be forgotten."""
 
     ids: Set[str] = frozenset()

@@ -1,15 +1,15 @@
 """Lists of runs of all apps, and figures of them, for the console."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from jikko.events import RunStatus
 from jikko.record import RunRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilter:
+class RunFilter(Struct, frozen=True, kw_only=True):
     """Which runs. What is not given keeps none out."""
 
     app_id: str | None = None
@@ -30,8 +30,7 @@ class RunFilter:
     """Answers a message of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The place of a run in the list of all, which is newest first."""
 
     created_at: float
@@ -39,8 +38,7 @@ class Place:
     """Of two of one moment, the higher is newer."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunPage:
+class RunPage(Struct, frozen=True):
     """Some runs, newest first."""
 
     records: Sequence[RunRecord] = ()
@@ -49,8 +47,7 @@ class RunPage:
     a filter that few runs pass, only so many runs are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunCounts:
+class RunCounts(Struct, frozen=True):
     """How many runs there are in each status, the filter's own statuses left out of it."""
 
     by_status: Mapping[RunStatus, int] = field(default_factory=dict)
@@ -58,16 +55,14 @@ class RunCounts:
     """Whether there are more: only among the newest 10,000 was counted, or 5,000 if rows had to be looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """Runs that were created within a span of time."""
 
     at: float
     by_status: Mapping[RunStatus, int]
 
 
-@dataclass(frozen=True, slots=True)
-class AppDay:
+class AppDay(Struct, frozen=True):
     """The newest runs of an app, and those since a moment."""
 
     last: Sequence[RunRecord]

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import getrandbits
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from jikko.events import Event, RunStatus
 from jikko.ports.stores.projections import Projection
@@ -41,8 +41,7 @@ def new_mark() -> int:
     return getrandbits(53) or 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogQuery:
+class LogQuery(Struct, frozen=True, kw_only=True):
     """Which runs of an app to list. Source: Dify 1.15, spec/records.md §6."""
 
     app_id: str
@@ -59,8 +58,7 @@ class LogQuery:
     """Exact ``user`` of the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPage:
+class LogPage(Struct, frozen=True):
     """One page of an app's runs, newest first."""
 
     total: int

@@ -1,13 +1,13 @@
 """What a backend that makes vectors is to the rest of the providers."""
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from jikko.ports.embeddings import Vector
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedBatch:
+class EmbeddedBatch(Struct, frozen=True):
     """The answer to one request."""
 
     vectors: tuple[Vector, ...]

@@ -1,11 +1,11 @@
 """What the head of a request may be, and what is answered to one that is refused before it is a request."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import httptools
+from msgspec import Struct
 
 from jikko.dify.events import encode
 from jikko.http.cors import headers_of
@@ -17,8 +17,7 @@ _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 """What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
+class HeadLimits(Struct, frozen=True):
     """How large the head of a request may be, and how long it may take."""
 
     bytes: int = 65_536

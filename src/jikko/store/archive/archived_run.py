@@ -1,12 +1,11 @@
 """A run as the archive has it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from jikko.record import RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedRun:
+class ArchivedRun(Struct, frozen=True):
     """A run that has ended, with its log."""
 
     record: RunRecord

@@ -9,10 +9,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from jikko.errors import FolderInUse, InvalidSettings
 from jikko.private import make_file
@@ -40,8 +41,7 @@ Alone: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Makes a block in which no server uses the database. Raises ``FolderInUse`` if one does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One step from one version of the schema to the next."""
 
     version: int

@@ -1,9 +1,10 @@
 """The tools that Jikko has itself, as Dify has them in its tree."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.ports.clock import Clock

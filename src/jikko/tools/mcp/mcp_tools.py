@@ -6,8 +6,9 @@ import importlib.util
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.dsl.fields import Fields

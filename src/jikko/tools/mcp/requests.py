@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.ports.http import HttpClient, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.tools.config import Auth
@@ -14,8 +15,7 @@ FAILED: Final = -32000
 """The code of an error that this side makes. Source: JSON-RPC 2.0, section 5.1: for implementations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McpRequests:
+class McpRequests(Struct, frozen=True, kw_only=True):
     """Sends what belongs to one call, with what the server is shown."""
 
     http: HttpClient

@@ -1,7 +1,8 @@
 """Tools of OpenAPI documents."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.masking import masked

@@ -8,8 +8,9 @@ Source: Dify 1.15, spec/tools.md §2.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
@@ -28,8 +29,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _NUMBERS: Final = ("integer", "number")
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedParameter:
+class PlacedParameter(Struct, frozen=True):
     """A parameter of an operation that is no part of its body."""
 
     name: str
@@ -40,8 +40,7 @@ class PlacedParameter:
     """``None`` if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The body of a request: an object, in the first media type that the document lists."""
 
     media_type: str
@@ -50,8 +49,7 @@ class Body:
     required: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One operation of the document."""
 
     name: str

@@ -6,9 +6,10 @@ Source: Dify 1.15, spec/tools.md §2.
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct
 
 from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
@@ -20,8 +21,7 @@ from jikko.values import Json
 _MULTIPART: Final = "multipart/form-data"
 
 
-@dataclass(frozen=True, slots=True)
-class FileContent:
+class FileContent(Struct, frozen=True):
     """A file that goes along."""
 
     filename: str
@@ -29,8 +29,7 @@ class FileContent:
     mime_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A request, without what proves who asks."""
 
     url: str

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.store.archive.archived_run import ArchivedRun
 from jikko.store.postgres.columns import id_column
@@ -22,8 +23,7 @@ SELECT $1, u.app, u.end_user, u.runs FROM unnest($2::bytea[], $3::bytea[], $4::i
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewObject:
+class NewObject(Struct, frozen=True):
     """An object that is in the bucket, and has runs."""
 
     path: str

@@ -1,7 +1,8 @@
 """By which index a list of runs is gone through."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.ports.stores.run_pages import Place, RunFilter
 from jikko.store.condition import ALL, Condition
@@ -34,16 +35,14 @@ WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(Struct, frozen=True):
     """Runs that an index has by their age."""
 
     within: Condition = ALL
     table: str = ALL_RUNS
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
     drivers: tuple[Driver, ...]

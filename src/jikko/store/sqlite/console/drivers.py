@@ -1,8 +1,9 @@
 """By which index a list of runs is gone through."""
 
 import sqlite3
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from jikko.ports.stores.run_pages import Place, RunFilter
 from jikko.store.condition import ALL, Condition
@@ -33,8 +34,7 @@ WHERE conversation_id = ?
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(Struct, frozen=True):
     """Part of an index, in which runs stand by their age."""
 
     index: str
@@ -47,8 +47,7 @@ class Driver:
         return f"runs INDEXED BY {self.index}" if self.index else "runs"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
     drivers: tuple[Driver, ...]
