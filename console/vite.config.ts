@@ -22,5 +22,6 @@ export default defineConfig(({ command }) => ({
     chunkSizeWarningLimit: 1000,
   },
   server: { port: 5173, strictPort: true, proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied } },
-  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'] },
+  // What takes so long hangs; how busy the machine is decides nothing.
+  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], testTimeout: 120_000, hookTimeout: 120_000 },
 }))

@@ -123,7 +123,8 @@ class Mending:
             paste = f"providers:\n{line}"
             hit = tuple(dict.fromkeys(lacking[name]))
             found.append(ToMend("error", "provider", text, f"add to {known.file}:", paste, hit))
-        told = {app for entry in found if entry.level == "error" for app in entry.apps}
+        told = {app for name in known.lines for app in lacking[name]}
+        told |= {app for provider in providers if provider.facts.lacks for app in provider.apps}
         for app, outlook in broken:
             # What a provider lacks is told once, whomever it hits.
             failing = [one for one in outlook.failing if one.cause != "model" or app.id not in told]

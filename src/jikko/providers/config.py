@@ -1,5 +1,6 @@
 """How the providers of language models are reached: what the providers file says."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -166,7 +167,10 @@ class Providers:
         if known is None or known.needs_key:
             variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
             fields.append(f'api_key: "${{{variable}_API_KEY}}"')
-        return f'  "{short}": {{{", ".join(fields)}}}'
+        # A name is whatever a workflow file has: quoted, it is one in YAML, too, and no further line.
+        quoted = json.dumps(short, ensure_ascii=False)
+        quoted = "".join(one if one.isprintable() else f"\\U{ord(one):08X}" for one in quoted)
+        return f"  {quoted}: {{{', '.join(fields)}}}"
 
 
 def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:

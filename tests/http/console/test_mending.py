@@ -57,6 +57,31 @@ async def test_a_provider_that_nothing_knows_is_told_once_with_the_lines_that_me
         assert await to_mend(scene) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        'x": {base_url: "http://evil.example"}\n  "openai',
+        "a\x1b[31mb",
+        "日本/語🍒",
+        "it's # no: {comment}",
+        "\u2028\u202e",
+    ],
+)
+async def test_lines_to_paste_hold_no_more_than_the_name_of_the_provider(tmp_path: Path, name: str) -> None:
+    content = json.loads(ASKS_A_MODEL)
+    [judge] = [one for one in content["workflow"]["graph"]["nodes"] if one["id"] == "judge"]
+    judge["data"]["model"]["provider"] = name
+    async with console_on(tmp_path / "home") as scene:
+        await scene.publish(json.dumps(content))
+        [found] = await to_mend(scene, "provider")
+    pasted = yaml.safe_load(found["paste"].replace("base_url: https://…", "base_url: https://mine.example"))
+    [(named, entry)] = pasted["providers"].items()
+    assert entry["base_url"] == "https://mine.example"
+    assert named in name.replace("langgenius/", "")
+    lines = await doctor(tmp_path / "home")
+    assert not [line for line in lines if "\x1b" in line]
+
+
 async def test_a_variable_that_is_not_set_is_told_with_whom_it_hits(tmp_path: Path) -> None:
     file = tmp_path / "providers.yml"
     file.write_text('providers: {openai: {type: openai, api_key: "${NO_SUCH_KEY}"}}', encoding="utf-8")

@@ -17,7 +17,7 @@ from jikko.assemble.health.finding import Finding
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import home_option, json_option, run_async
-from jikko.terminal_text import printable
+from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
     from jikko.console.mending import ToMend
@@ -53,7 +53,7 @@ async def _doctor(findings: AsyncIterator[Finding], as_json: bool) -> int:
         else:
             click.echo(f"{_mark(finding)}  {finding.name}: {finding.detail}")
             if finding.paste not in finding.detail:
-                click.echo(indent(finding.paste, _BELOW))
+                click.echo(indent(harmless(finding.paste), _BELOW))
     return 1 if failed else 0
 
 
