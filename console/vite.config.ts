@@ -22,5 +22,6 @@ export default defineConfig(({ command }) => ({
     chunkSizeWarningLimit: 1000,
   },
   server: { port: 5173, strictPort: true, proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied } },
-  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'] },
+  // Nothing here measures: what hangs ends, on a busy machine too.
+  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], testTimeout: 60_000 },
 }))
