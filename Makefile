@@ -15,13 +15,13 @@ SAMPLE := 100
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
-IMAGE := anthropic cluster documents knowledge mcp otel plugins
+IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 
 # Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
 # by themselves those that can have nothing beside them.
 define pytest
 	@code=0; set -x; \
-	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial$(if $(1), and $(1))" || code=1; \
+	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" || code=1; \
 	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" || code=1; \
 	exit $$code
 endef
@@ -89,12 +89,12 @@ bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.
 	@$(BIN)/python scripts/bench.py
 
 faults: $(VENV)/.development test-tools ## Kill, freeze and cut off servers, NATS and PostgreSQL: all fault tests of several servers
-	$(BIN)/python -W error -m pytest -v tests/cluster/test_nats.py tests/contract/test_lost_answers.py \
-		tests/acceptance/test_several_servers.py tests/acceptance/test_several_servers_database.py \
-		tests/acceptance/test_cut_off_servers.py tests/acceptance/test_rolling_restart.py
+	rm -rf build/faults
+	@code=0; JIKKO_KEEP_FAULTS=1 $(BIN)/python -W error -m pytest -v tests/faults || code=1; \
+	$(BIN)/python -m tests.faults.table || code=1; exit $$code
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
-	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: $(VENV)/.development ## Bring what the image installs (deploy/requirements.txt) up to date
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.13 --generate-hashes --quiet \

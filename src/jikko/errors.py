@@ -234,6 +234,16 @@ class LogConflict(JikkoError):
     status = 409
 
 
+class LogForgotten(LogConflict):
+    """The log ends before what was said to be durable: the database went on as a copy that lagged behind. What is
+    missing may be appended again from ``log_end`` on, by the one whom the record names; nothing was written."""
+
+    def __init__(self, message: str, log_end: int) -> None:
+        super().__init__(message)
+        self.log_end = log_end
+        """How many events the log has."""
+
+
 class KeyTaken(LogConflict):
     """The idempotency key of a new run belongs to another run of the app; nothing was written."""
 

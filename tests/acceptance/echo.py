@@ -8,11 +8,15 @@ from typing import Any
 
 from tests.effort import PATIENCE
 
+SLOW_SECONDS = 0.4
+"""That a call takes whose path begins with ``/slow/``."""
+
 
 class EchoServer:
     """Answers every GET with the path it was asked for.
 
-    A path that begins with ``/hold/`` is answered once ``release`` was called with it.
+    A path that begins with ``/hold/`` is answered once ``release`` was called with it; one that begins with ``/slow/``
+    after a while.
     """
 
     def __init__(self) -> None:
@@ -62,6 +66,8 @@ class EchoServer:
             self._lock.notify_all()
             if path.startswith("/hold/"):
                 self._lock.wait_for(lambda: path in self._released or self._closing)
+            if path.startswith("/slow/"):
+                self._lock.wait_for(lambda: self._closing, SLOW_SECONDS)
 
 
 class _Server(ThreadingHTTPServer):

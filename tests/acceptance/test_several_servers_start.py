@@ -1,5 +1,6 @@
 """What keeps one of several servers from starting, and what `jikko doctor --cluster` says of it."""
 
+import secrets
 from contextlib import closing
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import pytest
 
 from tests.acceptance.processes import Command, Server
 from tests.cluster.nats_server import nats_running
+from tests.faults.queue import name_of
+from tests.faults.test_bucket import refusing
+from tests.faults.test_database import pair
+from tests.store.pooler import pooler
+from tests.store.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.services
 SERVE = ("serve", "--port", "0")
@@ -42,11 +48,142 @@ def test_what_is_wrong_with_nats_is_said_at_the_start_and_by_the_doctor(
 def test_the_doctor_looks_at_all_that_several_servers_need(jikko: Command, several_settings: dict[str, str]) -> None:
     found = {line["name"]: line for line in jikko("doctor", "--cluster", "--json", **several_settings).lines}
 
-    assert {name for name in found if name != "settings"} == {"connections", "clock", "standby", "nats", "bucket"}
+    assert {name for name in found if name != "settings"} == {
+        "database",
+        "connections",
+        "rights",
+        "schema",
+        "clock",
+        "standby",
+        "nats",
+        "bucket",
+    }
     assert [name for name, line in found.items() if not line["ok"]] == []
     assert found["standby"]["warning"] is True
     assert "JetStream" in found["nats"]["detail"]
     assert jikko("doctor", "--cluster").code == 1, "nothing is set"
+
+
+def made_as(server: PostgresServer, name: str, sql: str) -> str:
+    """The url of a database for another user, behind some statements of its owner.
+
+    Args:
+        name: Of the user, which is made.
+    """
+    database = name_of(server.made())
+    server.execute(f"CREATE USER {name}")
+    for statement in sql.split(";"):
+        server.execute(statement, database)
+    return server.url(database).replace("//jikko@", f"//{name}@")
+
+
+def both(jikko: Command, settings: dict[str, str], code: int = 2) -> tuple[str, str]:
+    """What is said at the start and by the doctor, both of which must fail, without a traceback."""
+    start, doctor = jikko(*SERVE, **settings), jikko("doctor", "--cluster", **settings)
+    assert (start.code, doctor.code) == (code, 1), (start, doctor)
+    assert (start.has_traceback, doctor.has_traceback) == (False, False)
+    failed = [line for line in doctor.out.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1, doctor
+    return start.err, failed[0]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        pytest.param("REVOKE CREATE ON SCHEMA public FROM PUBLIC", "may not make tables", id="none in the schema"),
+        pytest.param(
+            "ALTER DATABASE {database} SET default_transaction_read_only = on", "takes no writes", id="only to read"
+        ),
+    ],
+)
+def test_a_database_without_rights_is_said(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer, made: str, said: str
+) -> None:
+    user = f"user_{secrets.token_hex(4)}"
+    url = made_as(postgres_server, user, "SELECT 1")
+    postgres_server.execute(made.format(database=name_of(url)), name_of(url))
+
+    for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}):
+        assert said in text
+
+
+def test_tables_without_rights_are_named(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer
+) -> None:
+    assert jikko("apps", "list", **several_settings).code == 0
+    database, user = name_of(several_settings["JIKKO_DATABASE_URL"]), f"user_{secrets.token_hex(4)}"
+    postgres_server.execute(f"CREATE USER {user}")
+    postgres_server.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}", database)
+    postgres_server.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}", database)
+    postgres_server.execute(f"REVOKE INSERT ON open_runs FROM {user}", database)
+    other = {"JIKKO_DATABASE_URL": postgres_server.url(database).replace("//jikko@", f"//{user}@")}
+
+    for text in both(jikko, several_settings | other):
+        assert "may not read and write all tables" in text
+        assert "(open_runs)" in text
+    postgres_server.execute(f"GRANT INSERT ON open_runs TO {user}", database)
+    assert jikko("doctor", "--cluster", **several_settings | other).code == 0
+
+
+def test_a_database_of_a_newer_version_is_said(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer
+) -> None:
+    assert jikko("apps", "list", **several_settings).code == 0
+    database = name_of(several_settings["JIKKO_DATABASE_URL"])
+    postgres_server.execute("UPDATE installation SET value = '9999' WHERE name = 'schema'", database)
+
+    for text in both(jikko, several_settings):
+        assert "has schema 9999, of a newer version of Jikko" in text
+
+
+def test_a_standby_is_said(jikko: Command, several_settings: dict[str, str], tmp_path: Path) -> None:
+    with pair() as (_, standby, url, _):
+        alone = {"JIKKO_DATABASE_URL": standby.url(name_of(url))}
+        for text in both(jikko, several_settings | alone):
+            assert "is a standby, which cannot be written to" in text
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_that_shares_connections_is_said(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer, mode: str
+) -> None:
+    with pooler(postgres_server, mode) as url:
+        for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}):
+            assert "is behind a pooler that shares connections" in text
+
+
+def test_a_pooler_that_gives_each_its_own_will_do(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer
+) -> None:
+    with pooler(postgres_server, "session") as url:
+        assert jikko("doctor", "--cluster", **several_settings | {"JIKKO_DATABASE_URL": url}).code == 0
+
+
+def test_a_bucket_that_refuses_is_said(jikko: Command, several_settings: dict[str, str]) -> None:
+    with refusing() as port:
+        url = f"s3://bucket/folder?endpoint=http://127.0.0.1:{port}&region=eu-central-1"
+        # As a bucket that is away: it may come back.
+        texts = both(jikko, several_settings | {"JIKKO_FILES_URL": url}, 10)
+
+    for text in texts:
+        assert "bucket" in text
+
+
+def test_a_database_that_is_away_is_named_with_why(jikko: Command, several_settings: dict[str, str]) -> None:
+    away = several_settings | {"JIKKO_DATABASE_URL": "postgresql://jikko:geheim@127.0.0.1:1/記録"}
+
+    for text in both(jikko, away, 10):
+        assert "The database postgresql://127.0.0.1:1/記録 cannot be opened: " in text
+        assert "geheim" not in text
+
+
+def test_settings_that_cannot_be_used_are_all_that_the_doctor_tells(
+    jikko: Command, several_settings: dict[str, str]
+) -> None:
+    outcome = jikko("doctor", "--cluster", **several_settings | {"JIKKO_MEMBER_SECONDS": "0.1"})
+
+    assert outcome.code == 1
+    assert [line for line in outcome.out.splitlines() if not line.startswith("FAILED  settings: member_seconds")] == []
 
 
 def test_a_database_of_one_machine_is_shared_once_its_server_wants_it(

@@ -7,7 +7,8 @@ import pytest
 from jikko.concurrency.loop_share import LoopShare
 from jikko.events import RunFinished
 from jikko.ports.stores.run_store import Append
-from jikko.runs.run_log import MAX_APPEND_EVENTS, RunLog
+from jikko.runs.append_maker import MAX_APPEND_EVENTS
+from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import MAX_PACKED_BYTES, pack_events
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.held_store import HeldStore

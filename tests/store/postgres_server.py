@@ -43,8 +43,14 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
             self._plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        made = [_program("initdb"), "-D", str(folder / "data"), "-U", "jikko", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([*made, "--locale=C.UTF-8"], check=True, capture_output=True, **self._plain)
+        self._make(folder / "data")
+
+    def _make(self, data: Path) -> None:
+        made = [_program("initdb"), "-D", str(data), "-U", "jikko", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        self._run([*made, "--locale=C.UTF-8"])
+
+    def _run(self, command: Sequence[str]) -> None:
+        subprocess.run(command, check=True, capture_output=True, **self._plain)
 
     def start(self) -> None:
         """Run, and be ready for connections."""
@@ -52,7 +58,7 @@ class PostgresServer:
         folder = str(self.folder)
         server = [_program("postgres"), "-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=", *settings]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(server, stdout=log, stderr=log, **self._plain)
+            self._process = subprocess.Popen(server, stdout=log, stderr=log, process_group=0, **self._plain)
         ready = [_program("pg_isready"), "-q", "-h", folder, "-U", "jikko", "-t", "1"]
         while subprocess.run(ready, check=False).returncode != 0:
             assert self._process.poll() is None, (self.folder / "log").read_text()
@@ -61,6 +67,13 @@ class PostgresServer:
         """End, without waiting for clients. ``SIGQUIT`` is as a crash."""
         if self._process is not None:
             self._process.send_signal(how)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def kill(self) -> None:
+        """End all of its processes as a power cut would."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PATIENCE)
             self._process = None
 
@@ -79,6 +92,29 @@ class PostgresServer:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+class Standby(PostgresServer):
+    """A copy of another server, which follows it."""
+
+    def __init__(self, folder: Path, primary: PostgresServer, address: str) -> None:
+        """Args:
+        address: At which it follows the other: ``host=… port=…``.
+        """
+        self._primary = primary
+        self._address = address
+        super().__init__(folder, _DURABLE)
+
+    def _make(self, data: Path) -> None:
+        copy = [_program("pg_basebackup"), "-D", str(data), "-U", "jikko", "-h", str(self._primary.folder)]
+        self._run([*copy, "--checkpoint=fast", "--no-sync"])
+        (data / "standby.signal").touch()
+        with (data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = 'user=jikko application_name=standby {self._address}'\n")
+
+    def promote(self) -> None:
+        """Be the one that is written to."""
+        self.execute("SELECT pg_promote()")
+
+
 def _program(name: str) -> str:
     found = sorted(_PROGRAMS.glob(f"*/bin/{name}"))
     assert found, f"{name} is missing: scripts/install_test_tools.sh installs it"
@@ -86,7 +122,8 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _running(settings: Sequence[str]) -> Iterator[PostgresServer]:
+def postgres_running(settings: Sequence[str] = _DURABLE) -> Iterator[PostgresServer]:
+    """A server; what it has committed is on the disk, unless the settings say otherwise."""
     with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder:
         server = PostgresServer(Path(folder), settings)
         try:
@@ -123,12 +160,12 @@ async def _empty(connection: Connection) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    with _running(_FAST) as server:
+    with postgres_running(_FAST) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mortal_postgres() -> Iterator[PostgresServer]:
     """A server that is stopped and started; what it has committed is on the disk."""
-    with _running(_DURABLE) as server:
+    with postgres_running() as server:
         yield server

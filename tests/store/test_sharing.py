@@ -1,26 +1,24 @@
 """A database that several servers share: whose it is, and what it must be like."""
 
-import os
-import pwd
-import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
 
 import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import belong, migrate
-from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
-from tests.cluster.nats_server import free_port
+from jikko.store.postgres.sharing import (
+    read_owner,
+    require_own_connections,
+    require_same_time,
+    share,
+    shared_keys,
+)
+from tests.store.pooler import pooler
 from tests.store.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 
 @pytest.fixture
@@ -58,6 +56,15 @@ async def test_all_sign_with_the_keys_of_the_first(database: Postgres) -> None:
     assert first == [b"a" * 32, b"b" * 32]
 
 
+async def test_what_a_database_belongs_to_and_its_keys_are_read_without_changing_them(database: Postgres) -> None:
+    before = await read_owner(database)
+    name = await share(database, "one", owned=True)
+    keys = await shared_keys(database, [b"a" * 32, b"b" * 32])
+
+    assert before == ("", [])
+    assert await read_owner(database) == await read_owner(database) == (f"servers/{name}", keys)
+
+
 async def test_one_without_keys_gets_one(database: Postgres) -> None:
     [made] = await shared_keys(database, [])
 
@@ -78,51 +85,12 @@ async def test_connections_of_one_s_own_will_do(database: Postgres) -> None:
     await require_own_connections(database)
 
 
-@pytest.mark.parametrize("passes", [True, False])
-async def test_a_pooler_that_shares_connections_is_refused(postgres_server: PostgresServer, passes: bool) -> None:
-    with pooler(postgres_server, passes=passes) as url:
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+async def test_a_pooler_that_shares_connections_is_refused(postgres_server: PostgresServer, mode: str) -> None:
+    with pooler(postgres_server, mode) as url:
         database = Postgres(url)
         try:
             with pytest.raises(InvalidSettings, match="behind a pooler"):
                 await require_own_connections(database)
         finally:
             await database.close()
-
-
-@contextmanager
-def pooler(server: PostgresServer, *, passes: bool) -> Iterator[str]:
-    """The real PgBouncer in front of a new database.
-
-    Args:
-        passes: Whether it takes settings of connections, which it then forgets.
-    """
-    made = urlsplit(server.made())
-    name, port = made.path.strip("/"), free_port()
-    with tempfile.TemporaryDirectory(prefix="jikko-pool-") as folder:
-        config = Path(folder) / "pgbouncer.ini"
-        ignored = (
-            "jit,plan_cache_mode,enable_seqscan,enable_hashjoin,enable_mergejoin" if passes else "extra_float_digits"
-        )
-        config.write_text(
-            f"[databases]\n{name} = host={server.folder} user=jikko\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-            f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
-            f"max_prepared_statements = 100\nignore_startup_parameters = {ignored}\n"
-        )
-        plain: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            plain = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        log = (Path(folder) / "log").open("wb")
-        with log:
-            process = subprocess.Popen(
-                ["/usr/sbin/pgbouncer", str(config)], stdout=log, stderr=log, cwd=folder, **plain
-            )
-        try:
-            ready = ["/usr/bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-            while subprocess.run(ready, check=False).returncode != 0:
-                assert process.poll() is None, (Path(folder) / "log").read_text()
-            yield f"postgresql://jikko@127.0.0.1:{port}/{name}"
-        finally:
-            process.terminate()
-            process.wait(30)

@@ -1139,6 +1139,7 @@ export interface components {
                 [key: string]: number;
             };
             capped: boolean;
+            archived_until: number | null;
         };
         Run: {
             id: string;
@@ -1220,7 +1221,7 @@ export interface components {
             p50: number | null;
         };
         SandboxInfo: {
-            state: "failed" | "ok" | "unavailable" | "unchecked";
+            state: "checking" | "failed" | "ok" | "unavailable";
             checks: components["schemas"]["CheckInfo"][];
         };
         CallbackCounts: {
@@ -1232,6 +1233,7 @@ export interface components {
             about: string;
             text: string;
             mend: string | null;
+            paste: string | null;
             apps: string[];
         };
         Token: {

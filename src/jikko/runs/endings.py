@@ -1,8 +1,23 @@
-"""How a run ends that its engine cannot end: it cannot go on, or its log cannot be written."""
+"""How a run ends that its engine cannot end: it cannot go on, or its log cannot be written or read.
 
-from jikko.errors import LogUnwritable
-from jikko.events import RunFinished
+Ending a log needs no reading of it.
+"""
+
+import logging
+from typing import Literal
+
+import msgspec
+
+from jikko.apps.versions import Workflow
+from jikko.engine.state import RunState
+from jikko.errors import LogDamaged, LogUnwritable
+from jikko.events import Event, RunFinished
+from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.projections import TurnChanged
+from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
+
+log = logging.getLogger(__name__)
 
 
 def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
@@ -21,3 +36,58 @@ def unwritable(error: BaseException) -> LogUnwritable:
         return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
     kind = type(error).__name__
     return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")
+
+
+def replayed(workflow: Workflow, events: list[Event], run_id: str) -> RunState:
+    """The state of a run as its log has left it.
+
+    Raises:
+        LogDamaged: Its events do not follow from one another.
+    """
+    state = RunState(workflow.graph)
+    try:
+        state.replay(events)
+    except Exception as error:
+        what = f"its events do not follow from one another ({type(error).__name__})"
+        raise LogDamaged(f"The log of run {run_id} is damaged: {what}.", what=what, readable=events) from error
+    return state
+
+
+async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, now: float) -> None:
+    """End an open run that no process executes as failed. Durable when this returns.
+
+    Raises:
+        LogConflict: Another process has ended it, or gone on with it.
+        StoreUnavailable: The database could not be written.
+    """
+    log.error("run %s ends as failed: %s", record.identity.run_id, damage)
+    error = f"The run could not go on: its log is damaged: {damage.what}. Retry the run: it begins again at its inputs."
+    await append_end(store, record, "failed", error, now)
+
+
+async def append_end(
+    store: RunStore, record: RunRecord, status: Literal["failed", "stopped"], error: str, now: float
+) -> None:
+    """Add the end of a run to its log, whatever the log is like.
+
+    Args:
+        record: The record of the open run as it is.
+
+    Raises:
+        LogConflict, StoreUnavailable: See ``end_damaged``.
+    """
+    end = RunFinished(
+        at=now,
+        status=status,
+        error=error,
+        elapsed=record.elapsed or (0.0 if status == "stopped" else max(0.0, now - record.created_at)),
+        total_tokens=record.total_tokens,
+        total_steps=record.total_steps,
+    )
+    after = msgspec.structs.replace(record, wake_at=None)
+    after.apply(end)
+    run_id = record.identity.run_id
+    answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
+    # What its answer was is not to be read; of a run that answers no message nothing comes of it.
+    of_turn = (TurnChanged(answer=answer),)
+    await store.append(Append(run_id, await store.log_end(run_id), [end], after, of_turn, new_mark()))

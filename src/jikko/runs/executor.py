@@ -177,6 +177,15 @@ class Executor:
         self._hold(run_log, runner)
         self._task(self._run(run_log, runner, first, answers))
 
+    def require_durable(self) -> None:
+        """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
+        for run_log, _ in self._held.values():
+            run_log.require_durable()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done that concerns the runs here; ``close`` waits for it."""
+        self._task(work)
+
     @property
     def under_way(self) -> int:
         """How many runs go on here, or wait for their turn."""
@@ -195,6 +204,8 @@ class Executor:
                 runner.drain()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=drain)
+        # Of those that waited, others have taken some.
+        going_on = [runner for runner in going_on if not (isinstance(runner, QueuedRun) and runner.has_ended)]
         for runner in going_on:
             runner.park()
         written = [asyncio.ensure_future(run_log.committed()) for run_log, _ in held]

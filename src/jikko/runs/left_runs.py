@@ -2,7 +2,7 @@
 
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.damaged_runs import append_end
+from jikko.runs.endings import append_end
 from jikko.runs.runs import Runs
 
 

@@ -27,6 +27,7 @@ From this follows, whatever members believe of each other, and however often and
    anything came behind what it folded. What was under way runs again, with the same execution id.
 4. A node with effects begins only once what led to it is durable, the take-over included. So an effect happens twice
    only if it was under way, or was about to begin in the process that was taken for dead.
+   A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
    offered until they name another (``maintenance/orphans.py``).
 """
@@ -40,18 +41,18 @@ from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, LogConflict, LogDamaged, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, NotFound, TooManyRequests
 from jikko.events import RunParked
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import OrphanedRuns, server_of
+from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.damaged_runs import end_damaged, replayed
-from jikko.runs.endings import given_up
+from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
+from jikko.runs.sharing.commands import let_go
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ class Recovery:
         for record in await self._store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
                 continue
+            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
+                continue  # it is here, and only its end may not be there yet
             try:
                 if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                     continue
@@ -115,6 +118,59 @@ class Recovery:
         for begin in line_up:
             begin()
         return taken
+
+    async def take_over_one(self, record: RunRecord, on_durable: Callable[[RunLog], None]) -> None:
+        """Take over a run whose process does not answer. Durable when this returns.
+
+        Args:
+            record: Of the run, whose status is ``running``.
+
+        Raises:
+            LogConflict: It has moved since.
+            LogDamaged: Its log cannot be read.
+            TooManyRequests: This process ends.
+        """
+        line_up: list[Callable[[], None]] = []
+        log = await self._take_over(record, line_up)
+        if log is None:
+            raise LogConflict(f"Run {record.identity.run_id} has moved.")
+        for begin in line_up:
+            begin()
+        await log.committed(log.begin + 1)
+        on_durable(log)
+
+    async def after_going_back(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
+        """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
+        Those that had ended, and are open again, name this process, which does not know them any more: it takes them
+        over.
+
+        Args:
+            name: What this process is called.
+        """
+        self._executor.require_durable()
+        try:
+            taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
+            await taken.durable()
+        except JikkoError as error:
+            logger.error("runs that the database has forgotten cannot be looked for: %s", error)
+            return
+        if taken.logs:
+            logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
+
+    async def take_waiting(self, run: WaitingRun) -> RunLog | None:
+        """Have a run wait here that waits at another process. ``None``: it does not wait there any more.
+
+        Raises:
+            JikkoError: It cannot be read.
+        """
+        line_up: list[Callable[[], None]] = []
+        record = await self._store.record(run.run_id)
+        if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
+            return None
+        log = await self._take_over(record, line_up, only_waiting=True)
+        for begin in line_up:
+            begin()
+        return log
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
         """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
@@ -136,8 +192,7 @@ class Recovery:
         if held.log.record.epoch >= record.epoch:
             return held.log
         # It was taken over by the one that is gone now, and this process has not noticed yet.
-        held.log.abandon(LogConflict(f"Run {record.identity.run_id} was taken over."))
-        held.runner.lost()
+        let_go(held, record.epoch)
         return None
 
     async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:
@@ -146,9 +201,13 @@ class Recovery:
         except Exception:
             logger.exception("run %s cannot be ended", record.identity.run_id)
 
-    async def _take_over(self, seen: RunRecord, line_up: list[Callable[[], None]]) -> RunLog | None:
-        """``None``: the run has moved since its record was seen."""
+    async def _take_over(
+        self, seen: RunRecord, line_up: list[Callable[[], None]], *, only_waiting: bool = False
+    ) -> RunLog | None:
+        """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
+        if only_waiting and has_begun(events):
+            return None
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
         record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
@@ -159,7 +218,8 @@ class Recovery:
             return log
         state = replayed(workflow, events, record.identity.run_id)
         event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
-        self._executor.measures.takeovers.add("parked" if isinstance(events[-1], RunParked) else "gone")
+        why = "waited" if only_waiting else "parked" if isinstance(events[-1], RunParked) else "gone"
+        self._executor.measures.takeovers.add(why)
         if has_begun(events):
             self._executor.go_on(log, workflow, state, event)
         else:

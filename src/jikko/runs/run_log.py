@@ -14,6 +14,8 @@ What moves them:
   with what has happened meanwhile. Nothing is lost while the process lives.
 - a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
   sent, and all who wait get the error.
+- a write is refused since the database has forgotten what it had said to be durable (``LogForgotten``): ``committed``
+  falls back to what is there, and all behind it is sent again. What was shown stays so.
 - events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
   takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
 - ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
@@ -29,28 +31,23 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-import msgspec
-
 from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.waiters import Waiters
-from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
+from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Append, RunStore, new_mark
+from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
+from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
-from jikko.runs.turn_fold import TurnFold, TurnWrites
+from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)
 
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
-
-MAX_APPEND_EVENTS = 1000
-"""Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
-to write lets others write between."""
 
 _MAX_EVENTS_OUT_OF_TURN = 64
 """Events that take a fraction of a millisecond to be written."""
@@ -83,18 +80,16 @@ class RunLog:
         """
         self.record = record
         self._options = options
-        self._turn = TurnWrites(opening)
+        self._appends = AppendMaker(store, record, options, opening)
         self._observer = observer
         self._share = share
-        self._given = msgspec.structs.replace(record)
-        """The record as the store was last given it."""
-        self._holder = record.holder
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
         self._visible = self._committed
         self._sent = self._committed
         """How many events the store has been given."""
+        self._observed = self._committed
         self.begin = self._committed
         """The position of the first event that this process adds."""
         self._waiters = Waiters()
@@ -114,7 +109,7 @@ class RunLog:
     @property
     def turn(self) -> TurnFold | None:
         """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
-        return self._turn.fold
+        return self._appends.turn
 
     @property
     def may_have_callback(self) -> bool:
@@ -146,13 +141,17 @@ class RunLog:
         """The part of the log that may be shown."""
         return self._events[: self._visible]
 
+    def durable(self, begin: int) -> list[Event]:
+        """The durable events from a position on."""
+        return self._events[begin : self._committed]
+
     def append(self, events: Iterable[Event]) -> None:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
         known = len(self._events)
         # The record of a run that has ended names no holder.
-        self._holder = self.record.holder
+        self._appends.holder = self.record.holder
         try:
             self._events += events
             for event in self._events[known:]:
@@ -169,6 +168,19 @@ class RunLog:
         if self._retry is not None:
             self._retry.cancel()
         self._waiters.notify()
+
+    def require_durable(self) -> None:
+        """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
+        written again. Returns at once."""
+        if (
+            self._committed
+            and self.is_settled
+            and not self._writing
+            and self._abandoned is None
+            and self.record.is_open
+        ):
+            self._unanswered = self._appends.nothing(self._committed, self.record)
+            self._write_now()
 
     async def settled(self) -> None:
         """Wait until everything that happened is durable."""
@@ -271,11 +283,13 @@ class RunLog:
             self._write_now()
 
     def _write_now(self) -> None:
-        if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
+        if self._writing or self._retry is not None or self._abandoned is not None:
+            return
+        if self.is_settled and self._unanswered is None:
             return
         at = self._committed
         try:
-            append = self._unanswered or self._next_append(at)
+            append = self._unanswered or self._appends.next(self._events, at, self.record)
             self._sent = at + len(append.events)
             self._unanswered, self._writing = append, True
             write = self._store.append(append)
@@ -284,31 +298,6 @@ class RunLog:
             self._cut(error)
         else:
             write.add_done_callback(self._written)
-
-    def _next_append(self, at: int) -> Append:
-        events = self._events[at : at + MAX_APPEND_EVENTS]
-        count, packed = self._store.pack(events)
-        del events[count:]
-        self._given = self._record_behind(at, events)
-        run_id = self._given.identity.run_id
-        return Append(run_id, at, events, self._given, self._projections(at, events), new_mark(), packed)
-
-    def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
-        """What is written with the events at a position."""
-        promised = self._options.projections if at == 0 and self._options is not None else ()
-        is_retry = self.record.identity.retry_of is not None
-        return [*promised, *self._turn.written(self._events, at, events, is_retry=is_retry)]
-
-    def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
-        """The record as it is behind the events at a position: ``record`` itself may be further."""
-        if at + len(events) == len(self._events):
-            return msgspec.structs.replace(self.record)
-        record = msgspec.structs.replace(self._given)
-        if at == 0:
-            record.holder = self._holder
-        for event in events:
-            record.apply(event)
-        return record
 
     def _write_again(self) -> None:
         self._retry = None
@@ -320,7 +309,9 @@ class RunLog:
         if error is None:
             at, self._committed, self._unanswered = self._committed, self._sent, None
             if self._observer is not None:
+                at = max(at, self._observed)
                 observe(self._observer, self.record.identity, at, self._events[at : self._committed])
+                self._observed = max(self._observed, self._committed)
             self._refused = False
             self._write()
             self._show()
@@ -333,6 +324,8 @@ class RunLog:
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused = True
             self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
+        elif isinstance(error, LogForgotten) and error.log_end < self._committed:
+            self._go_back(error.log_end)
         elif isinstance(error, LogConflict):
             self.abandon(error)
             if self.on_lost is not None:
@@ -340,6 +333,15 @@ class RunLog:
         else:
             self._sent, self._unanswered = self._committed, None
             self._cut(error)
+
+    def _go_back(self, log_end: int) -> None:
+        """Write again what the database has forgotten."""
+        run_id, missing = self.record.identity.run_id, self._committed - log_end
+        log.warning("run %s: the database has lost %d events, which are written again", run_id, missing)
+        self._committed = self._sent = log_end
+        self._unanswered = None
+        self._appends.go_back(self._events, log_end)
+        self._write()
 
     def _cut(self, error: BaseException) -> None:
         """Let the run fail, since something that happened in it cannot be kept."""

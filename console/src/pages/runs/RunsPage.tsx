@@ -19,7 +19,7 @@ export function RunsPage() {
   useTitle(t('page.runs'))
   const filter = useFilter()
   const [read, change] = useAddress()
-  const { query, runs, counts, capped, live, showNew } = useRuns(filter)
+  const { query, runs, counts, capped, archivedUntil, live, showNew } = useRuns(filter)
   const panel = useRef<HTMLDivElement>(null)
   const search = useRef<HTMLInputElement>(null)
   const now = useNow(runs.some(run => run.status === 'running'))
@@ -126,6 +126,7 @@ export function RunsPage() {
             </tbody>
           </table>
         )}
+        {archivedUntil !== null && <p className="dim">{t('runs.archived', { at: when(archivedUntil) })}</p>}
         <div className="foot">
           <span className="only-large">
             <kbd>j</kbd>

@@ -1,7 +1,7 @@
 """Where runs are kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
 from typing import Protocol
@@ -29,6 +29,9 @@ class Append(msgspec.Struct, frozen=True):
     """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must
     not make two alike: processes that go on with one run may offer the same events, of the same moment. 0: the append
     is offered once."""
+    holder: str = ""
+    """The process that appends. Of two that have come to the same epoch, since the database forgot that one of them had
+    taken the run over, the record names one. Empty: one that has just read the log."""
     packed: bytes = b""
     """What ``RunStore.pack`` made of the events, if it was asked."""
 
@@ -71,6 +74,10 @@ class RunStore(Protocol):
     called from several tasks of one event loop at once.
     """
 
+    on_gone_back: Callable[[], None]
+    """Called when the database has turned out to be another copy than before, which may lack what was said to be
+    durable. To be set; a store of this machine never calls it."""
+
     def append(self, batch: Append) -> "asyncio.Future[None]":
         """Add events to a log: all of them or none. Returns at once; the future is done once they are durable.
 
@@ -81,6 +88,7 @@ class RunStore(Protocol):
 
         The future raises:
             KeyTaken: The run's idempotency key has a run already. Nothing was written.
+            LogForgotten: The database has gone back, and the log with it.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
             StoreUnavailable: The database could not be written, or did not say whether it was. Offer the same append
@@ -161,6 +169,12 @@ class RunStore(Protocol):
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         """One page of an app's runs. A page behind the last is empty."""
+        ...
+
+    async def archived_until(self) -> float | None:
+        """When the newest of the runs was created that are in the archive: they are found by their ids, and are in no
+        list. ``None``: there are none.
+        """
         ...
 
     async def created_before(self, before: float) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,6 +28,7 @@ class MemoryRunStore:
         apps: Knows which app a key opens; without it, none opens any.
         conversations: Takes what follows from runs for conversations.
         """
+        self.on_gone_back: Callable[[], None] = lambda: None
         self._conversations = conversations or MemoryConversationStore()
         self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}
@@ -156,6 +157,10 @@ class MemoryRunStore:
         first = (query.page - 1) * query.limit
         page = found[first : first + query.limit]
         return LogPage(total=len(found), records=[msgspec.structs.replace(record) for record in page])
+
+    async def archived_until(self) -> float | None:
+        # There is no archive beside it.
+        return None
 
     async def created_before(self, before: float) -> list[str]:
         return [run_id for run_id, record in self._records.items() if record.created_at < before]

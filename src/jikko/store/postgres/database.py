@@ -20,14 +20,13 @@ _MAX_SECONDS: Final = 10.0
 _SEARCH_SECONDS: Final = 60.0
 _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
+# Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
+_PLAIN: Final = "SET jit = off"
 # Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
-_BY_KEY: Final = {
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
+_BY_KEY: Final = f"""
+{_PLAIN}; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+SET enable_mergejoin = off
+"""
 
 
 class Postgres:
@@ -74,13 +73,16 @@ class Postgres:
         Raises:
             StoreUnavailable: There is none to be had.
         """
-        settings = _BY_KEY if by_key else {"jit": "off"}
-        async with self._guard():
-            return await self._connected(
-                self._api.connect(
-                    self._url, timeout=_MAX_SECONDS, command_timeout=_MAX_SECONDS, server_settings=settings
-                )
+        async with self.guard():
+            connection = await self._connected(
+                self._api.connect(self._url, timeout=_MAX_SECONDS, command_timeout=_MAX_SECONDS)
             )
+            try:
+                await connection.execute(_BY_KEY if by_key else _PLAIN)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """All rows of a statement that only reads."""
@@ -151,9 +153,9 @@ class Postgres:
                 max_size=_MAX_CONNECTIONS,
                 timeout=_MAX_SECONDS,
                 reset=_leave_as_it_is,
-                server_settings={"jit": "off"},
+                init=_set,
             )
-        async with self._guard():
+        async with self.guard():
             # Does nothing from the second time on.
             await self._pool
             async with asyncio.timeout(_MAX_SECONDS):
@@ -174,7 +176,7 @@ class Postgres:
             raise InvalidSettings(f"database_url cannot be used: {error}") from None
 
     @asynccontextmanager
-    async def _guard(self) -> AsyncIterator[None]:
+    async def guard(self) -> AsyncIterator[None]:
         """Raises:
         StoreUnavailable: For what the library raises, whose errors are of several families.
         """
@@ -199,6 +201,10 @@ def rows_of(tag: str) -> int:
     """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
     number = tag.rpartition(" ")[2]
     return int(number) if number.isdigit() else 0
+
+
+async def _set(connection: Connection) -> None:
+    await connection.execute(_PLAIN)
 
 
 async def _leave_as_it_is(connection: Connection) -> None:

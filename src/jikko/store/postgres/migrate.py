@@ -46,10 +46,7 @@ class Schema(NamedTuple):
             found = await connection.fetchval(_VERSION, self.name) if await connection.fetchval(_HAS_ANY) else None
             version = 0 if found is None else int(found)
             if version > known[-1][0]:
-                raise InvalidSettings(
-                    f"The database {database.address} has schema {version}, of a newer version of Jikko; this one "
-                    f"knows {known[-1][0]}. Use that version, or restore a backup of before the upgrade."
-                )
+                raise _newer(database, version, known[-1][0])
             if version and only_if_empty:
                 return version
             for number, sql in known:
@@ -61,12 +58,22 @@ class Schema(NamedTuple):
         try:
             return await database.transact(bring)
         except StoreUnavailable as error:
-            raise StoreUnavailable(
-                f"The database {database.address} cannot be opened: {_reason(error.__cause__)}"
-            ) from error.__cause__
+            raise _not_opened(database, error) from error.__cause__
 
 
 _MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
+
+
+async def reach(database: Postgres) -> None:
+    """See that the database is there.
+
+    Raises:
+        StoreUnavailable: It is not, or lets this user not in; says why.
+    """
+    try:
+        await database.value("SELECT 1")
+    except StoreUnavailable as error:
+        raise _not_opened(database, error) from error.__cause__
 
 
 async def migrate(database: Postgres) -> int:
@@ -95,6 +102,22 @@ async def require_current(database: Postgres) -> None:
         )
 
 
+async def look_at_schema(database: Postgres) -> str:
+    """What tables the database has. Changes nothing.
+
+    Raises:
+        InvalidSettings: They are of a newer version of Jikko.
+        StoreUnavailable: The database cannot be reached.
+    """
+    newest = _MAIN.steps()[-1][0]
+    found = await database.value(_VERSION, _MAIN.name) if await is_there(database) else None
+    if found is None:
+        return "empty: the first start makes the tables"
+    if int(found) > newest:
+        raise _newer(database, int(found), newest)
+    return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
+
+
 async def is_there(database: Postgres) -> bool:
     """Whether the database has tables of Jikko."""
     found: bool = await database.value(_HAS_ANY)
@@ -118,6 +141,17 @@ async def belong(database: Postgres, folder_id: str) -> None:
             f"The database {database.address} belongs to another data folder. Serve that one (its folder.id has "
             f"{owner}), or give this one a database of its own."
         )
+
+
+def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
+    return InvalidSettings(
+        f"The database {database.address} has schema {found}, of a newer version of Jikko; this one "
+        f"knows {known}. Use that version, or restore a backup of before the upgrade."
+    )
+
+
+def _not_opened(database: Postgres, error: StoreUnavailable) -> StoreUnavailable:
+    return StoreUnavailable(f"The database {database.address} cannot be opened: {_reason(error.__cause__)}")
 
 
 def _reason(cause: BaseException | None) -> str:

@@ -8,7 +8,7 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.migrate import SHARED
+from jikko.store.postgres.migrate import SHARED, is_there
 
 _MAKE: Final = "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 _READ: Final = "SELECT value FROM installation WHERE name = $1 FOR UPDATE"
@@ -16,6 +16,8 @@ _SET: Final = "UPDATE installation SET value = $2 WHERE name = $1"
 _OWNER: Final = "data_folder"
 _KEYS: Final = "signing_keys"
 _KEY_BYTES: Final = 32
+_OF_POOLERS: Final = ("pooling mode", "prepared statement")
+"""What is in the errors of poolers that share connections."""
 _MOST_SECONDS: Final = 5.0
 """That clocks may differ."""
 
@@ -62,7 +64,24 @@ async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
         return bytes(await connection.fetchval(_READ, _KEYS))
 
     kept = await database.transact(read)
-    return [kept[begin : begin + _KEY_BYTES] for begin in range(0, len(kept), _KEY_BYTES)]
+    return _cut(kept)
+
+
+def _cut(keys: bytes) -> list[bytes]:
+    return [keys[begin : begin + _KEY_BYTES] for begin in range(0, len(keys), _KEY_BYTES)]
+
+
+async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
+    """What a database belongs to, a data folder or several servers, and the keys of links that it has. Changes nothing.
+
+    Raises:
+        StoreUnavailable: It cannot be read, or has no tables of Jikko.
+    """
+    if not await is_there(database):
+        raise StoreUnavailable(f"The database {database.address} has nothing of Jikko.")
+    rows = await database.fetch("SELECT name, value FROM installation WHERE name = ANY($1)", [_OWNER, _KEYS])
+    found = {row[0]: bytes(row[1]) for row in rows}
+    return found.get(_OWNER, b"").decode(), _cut(found.get(_KEYS, b""))
 
 
 async def require_same_time(database: Postgres, clock: Clock) -> float:
@@ -89,16 +108,17 @@ async def require_own_connections(database: Postgres) -> None:
         InvalidSettings: They do not.
     """
     try:
-        kept = await _keeps_its_own(database)
+        async with database.guard():
+            kept = await _keeps_its_own(database)
     except StoreUnavailable as error:
-        if "startup parameter" not in str(error.__cause__):
+        if not any(hint in str(error.__cause__) for hint in _OF_POOLERS):
             raise
         kept = False
     if not kept:
         raise InvalidSettings(
             f"The database {database.address} is behind a pooler that shares connections (PgBouncer with pool_mode = "
             "transaction or statement). Give database_url the address of PostgreSQL itself, or of a pool with "
-            "pool_mode = session that has all settings pass."
+            "pool_mode = session."
         )
 
 

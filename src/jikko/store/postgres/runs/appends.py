@@ -2,7 +2,9 @@
 
 - *whole*: the run is created and has ended; one row of ``runs``.
 - *begun*: it is created and goes on; a row of ``open_runs`` and its first frame.
-- *grown*: it goes on; the row is changed if log and epoch are as the writer believes (the fence), and a frame is added.
+- *grown*: it goes on; the row is changed if log, epoch and holder are as the writer believes (the fence), and a frame
+  is added. Epoch and end of the log would do, if the database forgot nothing: a copy that lagged may not know that a
+  run was taken over, and another takes it over in the same epoch.
 - *ended*: it has ended; under the same fence the row and its frames become one row of ``runs``, within the server.
 
 A statement returns the runs that were written. Who is not among them was refused, and one look says why, or that it is
@@ -12,7 +14,7 @@ this very append, whose answer was lost before.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jikko.errors import LogConflict
+from jikko.errors import LogConflict, LogForgotten
 from jikko.store.postgres.columns import id_of
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
@@ -20,7 +22,11 @@ from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
 from jikko.store.run_statuses import STATUSES
 
 _CREATED: Final = {**FIXED, **MOVING, "frame": "bytea"}
-_CHANGED: Final = {"run_id": "bytea", "at": "int4", **MOVING, "frame": "bytea"}
+_CHANGED: Final = {"run_id": "bytea", "at": "int4", "writer": "text", **MOVING, "frame": "bytea"}
+_FENCE: Final = """
+o.run_id = u.run_id AND o.log_end = u.at AND (o.epoch < u.epoch OR (o.epoch = u.epoch AND (
+  o.holder = u.writer OR o.holder = '' OR u.writer = '')))
+"""
 
 
 def _given(columns: dict[str, str]) -> str:
@@ -50,7 +56,7 @@ SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 # In the order of the ids, so that two writers do not wait for each other.
 GROWN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), written AS (
-  UPDATE open_runs o SET {_SET} FROM u WHERE o.run_id = u.run_id AND o.log_end = u.at AND o.epoch <= u.epoch
+  UPDATE open_runs o SET {_SET} FROM u WHERE {_FENCE}
   RETURNING o.run_id), added AS (
   INSERT INTO open_log (run_id, position, frame)
   SELECT u.run_id, u.at, u.frame FROM u JOIN written USING (run_id) WHERE u.log_end > u.at)
@@ -58,7 +64,7 @@ SELECT run_id FROM written
 """
 ENDED: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), g AS (
-  DELETE FROM open_runs o USING u WHERE o.run_id = u.run_id AND o.log_end = u.at AND o.epoch <= u.epoch RETURNING o.*),
+  DELETE FROM open_runs o USING u WHERE {_FENCE} RETURNING o.*),
 removed AS (DELETE FROM open_log l USING g WHERE l.run_id = g.run_id RETURNING l.run_id, l.position, l.frame),
 logs AS (SELECT run_id, string_agg(frame, ''::bytea ORDER BY position) AS log FROM removed GROUP BY run_id),
 due AS (UPDATE callbacks c SET state = 0 FROM g WHERE c.run_id = g.run_id AND c.state = 3)
@@ -66,7 +72,7 @@ INSERT INTO runs (key, {COLUMNS}, log)
 SELECT g.key, {_KEPT}, {_NEW}, {_LOG} || coalesce(logs.log, ''::bytea) || u.frame
 FROM g JOIN u USING (run_id) LEFT JOIN logs USING (run_id) RETURNING run_id
 """
-_HEAD: Final = "run_id, status, log_end, epoch, mark"
+_HEAD: Final = "run_id, status, log_end, epoch, mark, holder"
 _HEADS: Final = f"""
 SELECT {_HEAD} FROM open_runs WHERE run_id = ANY($1::bytea[])
 UNION ALL SELECT {_HEAD} FROM runs WHERE run_id = ANY($1::bytea[])
@@ -91,7 +97,7 @@ async def _values(write: RunWrite) -> tuple[Any, ...]:
     frame = await framed(write.events)
     if write.at == 0:
         return (*write.fixed, *write.moving, frame)
-    return (write.run_id, write.at, *write.moving, frame)
+    return (write.run_id, write.at, write.holder, *write.moving, frame)
 
 
 async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[bytes, Row]:
@@ -100,14 +106,22 @@ async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[byte
     return {row[0]: row for row in rows}
 
 
-def conflict(write: RunWrite, head: Row | None) -> LogConflict | None:
-    """Why an append was refused; ``None``: what the log ends with is this very one."""
+def conflict(write: RunWrite, head: Row | None, *, has_gone_back: bool) -> LogConflict | None:
+    """Why an append was refused; ``None``: what the log ends with is this very one.
+
+    Args:
+        has_gone_back: Whether the database is another copy than the one that has told this process what is durable.
+    """
     run_id = id_of(write.run_id)
     if head is None:
-        return LogConflict(f"The log of run {run_id} has 0 events, not {write.at}.")
-    _, status, log_end, epoch, mark = head
+        missing = f"The log of run {run_id} has 0 events, not {write.at}."
+        return LogForgotten(missing, 0) if has_gone_back and write.at else LogConflict(missing)
+    _, status, log_end, epoch, mark, holder = head
     if mark and (epoch, log_end, mark) == (*write.moving[1:3], write.mark):
         return None
+    is_own = epoch < write.moving[1] or (epoch == write.moving[1] and holder in ("", write.holder))
+    if has_gone_back and is_own and status < 2 and log_end < write.at:
+        return LogForgotten(f"The log of run {run_id} has {log_end} events, not {write.at}.", log_end)
     if log_end != write.at:
         return LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
     if status > 1:

@@ -58,6 +58,7 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
     """A JSON array."""
     app_id: bytes
     created_at: float
+    holder: str
     fixed: tuple[Any, ...]
     moving: tuple[Any, ...]
     projections: tuple[Projection, ...]
@@ -110,7 +111,9 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
             record.created_at,
             text(record.inputs),
         )
-    return RunWrite(run_id, batch.at, events, app_id, record.created_at, fixed, moving, tuple(batch.projections))
+    return RunWrite(
+        run_id, batch.at, events, app_id, record.created_at, batch.holder, fixed, moving, tuple(batch.projections)
+    )
 
 
 def record_of(row: Row) -> RunRecord:

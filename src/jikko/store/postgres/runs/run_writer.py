@@ -4,11 +4,17 @@ One task, one connection. A batch has one append of a run at most, so that they 
 projections share a statement a kind, the others come one by one, each in a savepoint of its own. A connection that
 breaks does not say whether the batch was committed: appends that carry marks are offered again, and are known again if
 they are there.
+
+The database that is found behind a connection that broke may be another copy than before, and may lack what the first
+had committed. It tells by its timeline, which begins anew with each copy that is promoted, and each backup that is
+restored. So a connection that breaks is replaced at once, also if there is nothing to write: runs that go on elsewhere
+in the meantime would do so twice.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from jikko.errors import JikkoError, StoreUnavailable
@@ -18,6 +24,8 @@ from jikko.store.postgres.runs import appends
 from jikko.store.postgres.runs.projections import claim_keys, project
 from jikko.store.postgres.runs.run_rows import RunWrite
 
+logger = logging.getLogger(__name__)
+
 _MAX_APPENDS: Final = 512
 """Appends in one transaction."""
 _MAX_BYTES: Final = 8 << 20
@@ -26,6 +34,9 @@ _RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
 _PAUSE_SECONDS: Final = 0.1
 """Seconds between two tries."""
+_LOOK_SECONDS: Final = 1.0
+"""Between two tries to reach the database while there is nothing to write."""
+_TIMELINE: Final = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 
 class _Offered(NamedTuple):
@@ -50,6 +61,12 @@ class RunWriter:
         self._waiting: list[_Offered] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._timeline = ""
+        """That of the copy of the database that was written to last; empty: none was."""
+        self._has_gone_back = False
+        """Whether it was another one before."""
+        self.on_gone_back: Callable[[], None] = lambda: None
+        """See ``RunStore``."""
         self.measures = RecordMeasures(waiting=lambda: len(self._waiting))
 
     def submit(self, write: RunWrite) -> "asyncio.Future[None]":
@@ -74,8 +91,13 @@ class RunWriter:
         # What the others of this turn of the loop have goes along.
         await asyncio.sleep(0)
         try:
-            while batch := self._take():
-                await self._write(batch)
+            while True:
+                if batch := self._take():
+                    await self._write(batch)
+                elif self._is_to_look:
+                    await self._look()
+                else:
+                    break
         finally:
             self._task = None
             for offered in self._waiting:
@@ -126,10 +148,42 @@ class RunWriter:
                     return None
                 await asyncio.sleep(_PAUSE_SECONDS)
 
+    @property
+    def _is_to_look(self) -> bool:
+        """Whether the database was lost, and nobody knows yet what it is now."""
+        return bool(self._timeline) and self._connection is None and not self._closed
+
+    async def _look(self) -> None:
+        try:
+            await self._connected()
+        except (Exception, asyncio.CancelledError) as error:
+            await self._disconnect()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            logger.debug("the database cannot be reached, trying again: %s", error)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _on_lost(self, connection: Connection) -> None:
+        if connection is self._connection:
+            self._connection = None
+            if self._task is None and self._is_to_look:
+                self._task = asyncio.ensure_future(self._work())
+
+    async def _connected(self) -> Connection:
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        self._connection = connection = await self._database.connect(by_key=True)
+        connection.add_termination_listener(self._on_lost)
+        timeline = await connection.fetchval(_TIMELINE)
+        if self._timeline and timeline != self._timeline:
+            logger.warning("the database is another copy than before: what this one lacks is given to it again")
+            self._has_gone_back = True
+            asyncio.get_running_loop().call_soon(self.on_gone_back)
+        self._timeline = timeline
+        return connection
+
     async def _transact(self, batch: Sequence[_Offered]) -> None:
-        if self._connection is None:
-            self._connection = await self._database.connect(by_key=True)
-        connection = self._connection
+        connection = await self._connected()
         plain: dict[str, list[_Offered]] = {}
         apart: list[_Offered] = []
         for offered in batch:
@@ -162,7 +216,9 @@ class RunWriter:
             if run_id in written:
                 offered.settle(None)
             else:
-                offered.settle(failed.get(run_id) or appends.conflict(offered.write, found.get(run_id)))
+                head, has_gone_back = found.get(run_id), self._has_gone_back
+                refusal = appends.conflict(offered.write, head, has_gone_back=has_gone_back)
+                offered.settle(failed.get(run_id) or refusal)
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,0 +1,101 @@
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
+from tests.cluster.nats_server import NatsServer, nats_running
+from tests.faults.table import IN_CI, Seen, keep
+from tests.files.buckets import CREDENTIALS, Buckets
+from tests.store.postgres_server import PostgresServer
+
+LIFE = 3.0
+"""Seconds after which a server of these tests counts as gone."""
+
+Made = Callable[..., SeveralServers]
+Keep = Callable[[Seen], None]
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if (mark := item.get_closest_marker("fault")) is not None:
+            item.add_marker(pytest.mark.services)
+            item.add_marker(pytest.mark.slow)
+            if mark.args[0] not in IN_CI:
+                item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Keep:
+    """For the last line of a test: what came of its fault."""
+    [number] = request.node.get_closest_marker("fault").args
+
+    def keep_it(what: Seen) -> None:
+        print(f"\n{number}: {what}")
+        if os.environ.get("JIKKO_KEEP_FAULTS"):
+            keep(number, what)
+
+    return keep_it
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[EchoServer]:
+    """A server for workflows to call."""
+    server = EchoServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def nats() -> Iterator[NatsServer]:
+    """One of this test, to be killed."""
+    with nats_running() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
+    """What several servers share: a new database and bucket. Tests put what they break in the place of one of these."""
+    return {
+        "JIKKO_DATABASE_URL": postgres_server.made(),
+        "JIKKO_FILES_URL": buckets.made(),
+        "JIKKO_NATS_URL": nats_server.url,
+        "JIKKO_MEMBER_SECONDS": str(LIFE),
+        **CREDENTIALS,
+    }
+
+
+@pytest.fixture
+def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Iterator[Made]:
+    """Makes servers with the apps below."""
+    made: list[SeveralServers] = []
+
+    def make(count: int = 3, **more: str) -> SeveralServers:
+        made.append(SeveralServers(tmp_path, apps_of(echo), settings | more, count))
+        return made[-1]
+
+    yield make
+    for several in made:
+        several.close()
+
+
+def apps_of(echo: EchoServer) -> dict[str, str]:
+    """``steps`` makes three calls one after the other, each of which takes a while."""
+    calls = [fetch(name, f"{echo.url}/slow/{name}/{{{{#start.q#}}}}") for name in "abc"]
+    hold = fetch("wait", f"{echo.url}/hold/{{{{#start.q#}}}}")
+    both = [start("q"), hold, form("ask", "?"), end("done", q="start.q"), end("said", said="ask.comment")]
+    return {
+        "steps": app(
+            "Steps",
+            [start("q"), *calls, end(q="start.q", a="a.body", b="b.body", c="c.body")],
+            "start>a>b>c>end",
+        ),
+        "held": app("Held", [start("q"), hold, end(q="start.q")], "start>wait>end"),
+        # Asks while something else goes on.
+        "both": app("Both", both, "start>wait>done start>ask ask:yes>said"),
+        "asks": ASKS,
+        "echo": ECHO,
+    }

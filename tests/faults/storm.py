@@ -1,0 +1,94 @@
+"""Many runs a second of many apps, one of which floods, from a client that tries until each is accepted."""
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Final, NamedTuple
+
+import aiohttp
+
+_PATIENCE: Final = 60.0
+_TRY_AGAIN_SECONDS: Final = 0.1
+
+
+class Accepted(NamedTuple):
+    """A run that a server has promised."""
+
+    run: str
+    app: str
+    tries: int
+
+
+class Storm:
+    """Begins runs at a steady rate, without waiting for those before. Has a thread of its own."""
+
+    def __init__(self, keys: Mapping[str, str], urls: Callable[[], list[str]], flood: str, rate: float) -> None:
+        """Args:
+        keys: Of the apps, by name.
+        urls: Of the servers that are there.
+        flood: The app to which half of the runs belong; the others share the rest.
+        rate: Runs a second.
+        """
+        self._keys = keys
+        self._others = [name for name in keys if name != flood]
+        self._urls = urls
+        self._flood = flood
+        self._rate = rate
+        self.accepted: dict[str, Accepted] = {}
+        """By the word that was given to each."""
+        self.given_up: list[str] = []
+        self._over = threading.Event()
+        self.ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Begin no more, and wait for those that are not accepted yet."""
+        self._over.set()
+        self._thread.join(4 * _PATIENCE)
+        self.ended.result(0)
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._blow())
+            self.ended.set_result(None)
+        except BaseException as error:
+            self.ended.set_exception(error)
+
+    async def _blow(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=_PATIENCE / 2)
+        limits = aiohttp.TCPConnector(limit=400)
+        began = time.monotonic()
+        async with aiohttp.ClientSession(timeout=timeout, connector=limits) as session, asyncio.TaskGroup() as tasks:
+            for number in itertools.count():
+                if self._over.is_set():
+                    break
+                app = self._flood if number % 2 else self._others[number // 2 % len(self._others)]
+                tasks.create_task(self._begin(session, app, f"{app}-{number}"))
+                await asyncio.sleep(max(0.0, began + (number + 1) / self._rate - time.monotonic()))
+
+    async def _begin(self, session: aiohttp.ClientSession, app: str, word: str) -> None:
+        body = {"inputs": {"q": word}, "user": "梟", "response_mode": "async"}
+        headers = {"Authorization": f"Bearer {self._keys[app]}", "Idempotency-Key": word}
+        bound = time.monotonic() + 2 * _PATIENCE
+        for tries in itertools.count(1):
+            urls = self._urls()
+            try:
+                url = f"{random.choice(urls)}/v1/workflows/run"
+                async with session.post(url, json=body, headers=headers) as answer:
+                    if answer.status in (200, 202):
+                        found = await answer.json()
+                        self.accepted[word] = Accepted(str(found["workflow_run_id"]), app, tries)
+                        return
+                    if answer.status not in (429, 503):
+                        raise AssertionError(f"{answer.status}: {await answer.text()}")
+            except (aiohttp.ClientError, TimeoutError, IndexError):
+                pass  # a server that was killed, or is cut off
+            if time.monotonic() > bound:
+                self.given_up.append(word)
+                return
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)

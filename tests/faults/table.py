@@ -1,0 +1,99 @@
+"""The faults that several servers are tried with, and the table of what came of them in docs/reliability.md.
+
+``make faults`` tries all of them, and then runs this file, which writes the table.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "reliability.md"
+KEPT: Final = ROOT / "build" / "faults"
+"""What was seen: a file for each fault."""
+BEGIN: Final = "<!-- what `make faults` has seen -->"
+END: Final = "<!-- up to here -->"
+
+
+class Fault(NamedTuple):
+    """One way in which something breaks."""
+
+    what: str
+    wanted: str
+
+
+FAULTS: Final = {
+    1: Fault("server `kill -9`", "others go on within its life + 1 s"),
+    2: Fault("server frozen for 3 lives, then goes on", "taken over once; it writes nothing, and ends its copies"),
+    3: Fault("one worker of a server killed", "taken over at once, not after its life"),
+    4: Fault("heir killed while it takes over", "offered again; all go on"),
+    5: Fault("all servers killed, one starts", "it takes over all"),
+    6: Fault("NATS `kill -9`, back after 1 s", "no run notices; streams follow by reading"),
+    7: Fault("NATS loses its store, and a server is killed", "found by its records; no run taken from the living"),
+    8: Fault("leader of three NATS servers killed, and a server", "as 1, and an election"),
+    9: Fault("server cut off from NATS for 30 s", "its runs are taken over; no call begins twice after that"),
+    10: Fault("server cut off from PostgreSQL for 30 s", "keeps its runs; is not ready; goes on"),
+    11: Fault("PostgreSQL `kill -9`, back after 5 s", "starts are 503; all runs end"),
+    12: Fault("primary killed, synchronous standby promoted", "as 11; nothing acknowledged is missing"),
+    13: Fault("primary killed, standby that lagged promoted", "runs are appended again, or taken back; one history"),
+    14: Fault("answers of commits lost at random", "no run is refused to its own server"),
+    15: Fault("100 ms and 1 % loss to PostgreSQL", "slower by the delay; all end"),
+    16: Fault("stream at A of a run at B; A killed; resumed at C", "every event once, in order"),
+    17: Fault("stop and form from another server, NATS away", "done within 3 s"),
+    18: Fault("rolling restart under load", "no request failed, no node run twice"),
+    19: Fault("bucket away for 30 s; bucket that refuses", "uploads are 503; runs without files go on"),
+    20: Fault("10 minutes of runs, a random fault every 10 s, one app floods", "all of the above; others wait < 1 s"),
+}
+IN_CI: Final = frozenset((1, 6, 11, 14, 18))
+"""Those that are tried with each change; the others by ``make faults`` alone."""
+
+
+class Seen(NamedTuple):
+    """What came of a fault."""
+
+    tried: int
+    """Runs that were accepted."""
+    lost: int
+    """Runs of these that are not there, or did not end as they would have."""
+    twice: int
+    """Calls that were made twice, all of which were under way when the fault came."""
+    seconds: float | None
+    """From the fault, or its end, until the last run went on."""
+    note: str
+
+
+def keep(number: int, seen: Seen) -> None:
+    """Note what came of a fault."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{number}.json").write_text(json.dumps(seen), encoding="utf-8")
+
+
+def rows() -> list[str]:
+    """The table, of what was kept."""
+    lines = [
+        "| | fault | wanted | went on after | runs | lost | calls made twice | seen |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for number, fault in FAULTS.items():
+        file = KEPT / f"{number}.json"
+        seen = Seen(*json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+        figures = ["–", "–", "–", "–", "**failed**"]
+        if seen is not None:
+            after = "–" if seen.seconds is None else f"{seen.seconds:.1f} s"
+            figures = [after, f"{seen.tried:,}", f"{seen.lost:,}", f"{seen.twice:,}", seen.note]
+        lines.append(f"| {' | '.join([str(number), fault.what, fault.wanted, *figures])} |")
+    return lines
+
+
+def main() -> int:
+    """Write the table. Returns how many faults have no row."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(rows()) + f"\n\n{END}{after}", encoding="utf-8")
+    return len(FAULTS) - sum((KEPT / f"{number}.json").exists() for number in FAULTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""PgBouncer, the real one."""
+
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.cluster.nats_server import free_port
+from tests.store.postgres_server import PostgresServer
+
+
+@contextmanager
+def pooler(server: PostgresServer, mode: str) -> Iterator[str]:
+    """The real PgBouncer in front of a new database.
+
+    Args:
+        mode: For how long a client has a connection of its own: ``session``, ``transaction`` or ``statement``.
+    """
+    made = urlsplit(server.made())
+    name, port = made.path.strip("/"), free_port()
+    with tempfile.TemporaryDirectory(prefix="jikko-pool-") as folder:
+        config = Path(folder) / "pgbouncer.ini"
+        config.write_text(
+            f"[databases]\n{name} = host={server.folder} user=jikko\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+            "max_prepared_statements = 100\nignore_startup_parameters = extra_float_digits\n"
+        )
+        plain: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            plain = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        log = (Path(folder) / "log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                ["/usr/sbin/pgbouncer", str(config)], stdout=log, stderr=log, cwd=folder, **plain
+            )
+        try:
+            ready = ["/usr/bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+            while subprocess.run(ready, check=False).returncode != 0:
+                assert process.poll() is None, (Path(folder) / "log").read_text()
+            yield f"postgresql://jikko@127.0.0.1:{port}/{name}"
+        finally:
+            process.terminate()
+            process.wait(30)
