@@ -11,6 +11,7 @@ from tests.acceptance.processes import Command
 from tests.console.conftest import HANDBOOK, LARGE, SMALL, Site, Visit, site_in
 from tests.console.gallery import ARABIC, FAMILY, LONG, UNBROKEN, WEEKDAY, gallery_apps, providers
 from tests.console.pictures import png
+from tests.console.test_looks import AXE_RUN, settle
 from tests.providers.model_thread import Model
 from tests.strategies.agents import calls, says, script
 
@@ -176,3 +177,38 @@ def test_a_run_of_a_workflow_that_was_removed_is_still_told(gallery: Site, visit
     expect(page.get_by_role("treeitem").first).to_be_visible()
     page.get_by_role("tab", name="Inputs and outputs").click()
     expect(page.get_by_role("tabpanel", name="Inputs and outputs")).to_contain_text("kept")
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
+def test_odd_runs_break_no_rule_of_accessibility_in_both_languages(
+    gallery: Site, visit: Visit, built: Path, size: ViewportSize
+) -> None:
+    app = app_id(gallery, "Counts days")
+    turn = gallery.api("POST", f"apps/{app}/messages", json={"query": "Which day?", "inputs": {}}).json()
+    gallery.wait(turn["run_id"])
+    [dataset] = gallery.api("GET", "datasets").json()["data"]
+    places = [
+        f"/runs/{gallery.run('handled', q='x')}",
+        f"/runs/{gallery.run('finds', q=QUESTION)}?node=found",
+        f"/runs/{gallery.run('long', q='x')}",
+        f"/runs/{turn['run_id']}?node=agent&tab=calls",
+        f"/w/{app_id(gallery, 'Everything')}",
+        f"/chat/{app}/{turn['conversation_id']}",
+        f"/knowledge/{dataset['id']}",
+        "/runs?t=all&user=someone",
+        "/nowhere",
+    ]
+    axe = (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    found = {}
+    for locale, theme in (("en-US", "light"), ("ja-JP", "dark")):
+        page = visit("/enter", at=gallery, size=size, locale=locale)
+        for place in places:
+            page.goto(f"{gallery.url}{place}")
+            settle(page)
+            in_frame(page)
+            page.evaluate(axe)
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            if wrong := page.evaluate(AXE_RUN):
+                found[f"{place} {theme} {locale}"] = wrong
+        page.close()
+    assert found == {}
