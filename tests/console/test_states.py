@@ -121,6 +121,43 @@ def test_a_page_shows_that_it_loads_and_then_what_it_has(
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_a_run_whose_log_is_on_its_way_says_nothing_that_is_not_so(
+    site: Site, visit: Visit, names: dict[str, str]
+) -> None:
+    page, asked = visit("/enter"), f"**/console/api/{ASKED['run'].format(**names)}"
+    held: list[Route] = []
+    page.route(asked, lambda route: held.append(route))
+    page.goto(f"{site.url}{WHERE['run'].format(**names)}?node=plain")
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    expect(page.locator(".graph .node").first).to_be_visible()
+    for wrong in ("This node did not run", "No step has begun", "live"):
+        expect(page.get_by_text(wrong, exact=wrong == "live")).to_have_count(0)
+    expect(page.locator(".axis span")).to_have_count(0)
+    page.unroute(asked)
+    for route in held:
+        with suppress(Error):
+            route.continue_()
+    expect(page.get_by_role("treeitem").first).to_be_visible()
+    expect(page.get_by_text("ended", exact=True)).to_be_visible()
+
+
+def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visit: Visit) -> None:
+    run = site.start("waits", name="cut-off")
+    site.echo.wait_for_calls("/hold/cut-off/1")
+    assert site.api("POST", f"runs/{run}/stop").status_code == 200
+    site.wait(run)
+    page = visit(f"/runs/{run}")
+    expect(page.locator(".strip")).to_contain_text("stopped by user")
+    log = site.api("GET", f"runs/{run}/log").json()["data"]
+    began = next(one["at"] for one in log if one["event"] == "node_started" and one["node_id"] == "first")
+    took = page.get_by_role("treeitem").filter(has_text="first").inner_text()
+    shown = re.search(r"([\d.]+) (ms|s)\b", took)
+    assert shown is not None, took
+    seconds = float(shown[1]) / (1000 if shown[2] == "ms" else 1)
+    assert seconds <= log[-1]["at"] - began + 0.01, took
+    site.echo.release("/hold/cut-off/1")
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

@@ -99,6 +99,13 @@ test('what the server says is told in Japanese by its code, its own words behind
   ])
   expect(sentence('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
   expect(sentence('Something else.')).toBe('Something else.')
+  expect(sentence('openai: the environment variable OPENAI_API_KEY is not set')).toBe(
+    'openai: 環境変数 OPENAI_API_KEY が設定されていません',
+  )
+  expect([sentence('1 call-back was given up'), sentence('12 call-backs were given up')]).toEqual([
+    '1 件のコールバックを配信できませんでした',
+    '12 件のコールバックを配信できませんでした',
+  ])
   for (const text of Object.values(CODES)) expect(text).toMatch(/[ぁ-んァ-ン一-龯]/)
 })
 

@@ -6,7 +6,7 @@ import type { ChatVariable } from '../../api/types.ts'
 import { Kind, Mark, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Boundary, Empty, Failure } from '../../parts/Panel.tsx'
-import { axis, elapsedOf, shown, tookOf } from '../../run/selectors.ts'
+import { axis, elapsedOf, isOver, shown, tookOf } from '../../run/selectors.ts'
 import { duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
 
@@ -27,7 +27,7 @@ export function Behind({ run, conversation }: { run: string; conversation: strin
 function Steps({ run: id }: { run: string }) {
   const follower = useFollower(id)
   const { run, phase, error } = useSyncExternalStore(follower.subscribe, follower.snapshot)
-  const now = follower.now()
+  const now = isOver(run) ? run.at : follower.now()
   const on = axis(run, now)
   const start = follower.log.events[0]
   if (phase === 'failed')

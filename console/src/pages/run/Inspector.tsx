@@ -4,7 +4,7 @@ import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Kind, Status } from '../../parts/Icon.tsx'
-import { Boundary } from '../../parts/Panel.tsx'
+import { Boundary, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { isOver, shown, tookOf, valuesOf } from '../../run/selectors.ts'
@@ -45,7 +45,9 @@ export function Inspector({ view, run, retry, box }: Props) {
   const tab = names.includes(read('tab')) ? read('tab') : (names[0] ?? '')
   return (
     <aside className="inspector" aria-label={t('inspector')} tabIndex={-1} ref={box}>
-      {!execution ? (
+      {view.begins ? (
+        <Skeleton rows={4} />
+      ) : !execution ? (
         <div className="body">
           <p className="dim">{t(view.picked.node ? 'inspector.not_run' : 'inspector.none')}</p>
           <p className="faint only-large">{t('inspector.hint')}</p>

@@ -285,7 +285,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
           {t('steps.only_failed')}
         </label>
         <div className="axis only-large" aria-hidden="true">
-          {on.ticks.map(tick => (
+          {(view.begins ? [] : on.ticks).map(tick => (
             <span key={tick.at} style={{ left: `${tick.x}%` }}>
               {tickLabel(tick.at)}
             </span>
@@ -293,6 +293,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
         </div>
       </header>
       <Boundary>
+        {view.begins && <Skeleton rows={4} height={28} />}
         {list.length === 0 && view.follow.phase !== 'loading' && view.follow.phase !== 'failed' && (
           <p className="empty dim">{t(onlyFailed ? 'steps.none_failed' : 'steps.none')}</p>
         )}
@@ -315,6 +316,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
 /** What stands at the end of the scrubber: live, paused or ended, and the way there from an earlier moment. */
 function End({ view }: { view: RunView }) {
   const over = isOver(view.latest)
+  if (view.follow.head < 0) return null
   if (!view.atEnd) {
     return (
       <button type="button" className="btn small" onClick={() => view.go(view.follow.head)}>

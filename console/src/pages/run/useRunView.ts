@@ -39,7 +39,9 @@ export function useRunView(id: string) {
   const latest = follow.run
   const run: RunState = useMemo(() => (atEnd ? latest : follower.log.at(position)), [atEnd, latest, follower, position])
   const now = useNow(!isOver(latest) && latest.status !== 'paused', () => follower.now())
-  const moment = atEnd ? Math.max(now, latest.at) : run.at
+  // What a run that has ended left unfinished took no longer than until then.
+  const moment = atEnd && !isOver(latest) ? Math.max(now, latest.at) : run.at
+  const begins = follow.phase === 'loading' && follow.head < 0
 
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const toggle = useCallback((row: string, is?: boolean) => {
@@ -89,6 +91,22 @@ export function useRunView(id: string) {
     if (!name) pick(first.id)
   }, [follow, latest, run, atEnd, name, round, pick, reveal])
 
-  return { runId: id, follower, follow, latest, run, position, atEnd, moment, open, toggle, reveal, pick, picked, go }
+  return {
+    runId: id,
+    begins,
+    follower,
+    follow,
+    latest,
+    run,
+    position,
+    atEnd,
+    moment,
+    open,
+    toggle,
+    reveal,
+    pick,
+    picked,
+    go,
+  }
 }
 export type RunView = ReturnType<typeof useRunView>

@@ -10,6 +10,7 @@ import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { visible } from '../../parts/Json.tsx'
 import { Empty, errorText, Failure, Loaded, Panel } from '../../parts/Panel.tsx'
+import { sentence } from '../../words/codes.ts'
 import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Server, Store } from './Facts.tsx'
@@ -110,7 +111,7 @@ function ToMend({ list }: { list: readonly Mend[] }) {
             <span className="sr">{t(`level.${one.level}`)}</span>
           </span>
           <div>
-            <b>{about(one.about)}</b> <Code text={one.text} />
+            <b>{about(one.about)}</b> <Code text={sentence(one.text)} />
             {one.apps.length > 0 && (
               <div className="dim">
                 {t('system.hits')}{' '}
@@ -128,7 +129,7 @@ function ToMend({ list }: { list: readonly Mend[] }) {
           </div>
           {one.mend && (
             <p className="todo">
-              <Code text={one.mend} />
+              <Code text={sentence(one.mend)} />
             </p>
           )}
           {one.paste && <Paste text={one.paste} />}
