@@ -15,7 +15,7 @@ SAMPLE := 100
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
-IMAGE := anthropic cluster documents knowledge mcp otel plugins
+IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 
 # Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
 # by themselves those that can have nothing beside them.
@@ -94,7 +94,7 @@ faults: $(VENV)/.development test-tools ## Try the 20 faults of several servers,
 	$(BIN)/python -m tests.faults.table || code=1; exit $$code
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
-	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: $(VENV)/.development ## Bring what the image installs (deploy/requirements.txt) up to date
 	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.13 --generate-hashes --quiet \

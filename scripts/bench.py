@@ -33,6 +33,7 @@ BENCHMARKS = (
     "growth",
     "stored_runs",
     "console_runs",
+    "console_load",
     "knowledge",
     "knowledge_api",
 )

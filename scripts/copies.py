@@ -17,11 +17,17 @@ from scripts.covering import Report
 from scripts.mutation import Mutant
 
 ROOT: Final = Path(__file__).parents[1]
-_COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src")
+_COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "scripts")
+_QUIET: Final = ("--tb=no", "--no-header", "--assert=plain")
+"""Nobody reads what failed; so modules of tests need not be compiled anew for that, at every start."""
 _ALL_SECONDS: Final = 7200.0
 """What all tests together may take. More than they ever need."""
 
 Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
+
+
+class GivenUp(Exception):
+    """Tests were ended before they had an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Copy:
             folder: Made here.
         """
         self.folder = folder
+        self._given_up = False
         self._failed = folder / "cache" / "v" / "cache" / "lastfailed"
         listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -116,17 +123,28 @@ class Copy:
         return code, list(json.loads(self._failed.read_text("utf-8"))) if self._failed.exists() else []
 
     def _run(self, options: Sequence[str], seconds: float) -> int | None:
-        """The exit code of pytest; ``None`` if it took too long."""
+        """The exit code of pytest; ``None`` if it took too long.
+
+        Raises:
+            GivenUp: Nobody waits for it any more.
+        """
+        if self._given_up:
+            raise GivenUp
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "pytest", "--tb=no", "--no-header", *options]
+        command = [sys.executable, "-m", "pytest", *_QUIET, *options]
         nothing = subprocess.DEVNULL
         with subprocess.Popen(
             command, cwd=self.folder, env=self._environment(), stdin=nothing, stdout=nothing, stderr=nothing
         ) as process:
             try:
-                return process.wait(seconds)
+                if self._given_up:  # while it was started
+                    self.end_all()
+                code = process.wait(seconds)
+                if self._given_up:
+                    raise GivenUp
+                return code
             except subprocess.TimeoutExpired:
                 return None
             finally:
@@ -142,6 +160,11 @@ class Copy:
             "TMPDIR": str(scratch),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
         }
+
+    def give_up(self) -> None:
+        """End the tests under way, and begin none any more."""
+        self._given_up = True
+        self.end_all()
 
     def end_all(self) -> None:
         """End the tests under way, and whatever tests started and left running."""

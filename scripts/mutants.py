@@ -1,11 +1,12 @@
 """Changes the code a little, many times, and reports which changes no test notices.
 
-Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests PATH,PATH]
+Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests PATH,PATH] [--minutes N]
 
 Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. All fast tests
 run once without a change, to see which of them run which lines, and how long they take. Then each change is tried with
 those that run its line: first with some of the nearest, and what survives those with all of them, several changes
 together, and then each by itself with the tests that failed. A change that makes tests wait for ever is noticed, too.
+When the time is up (or at Ctrl-C), what is known by then is told; what was not tried counts as not noticed.
 Exit code 1: fewer than 80 % were noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had;
 read what survives.
 """
@@ -27,6 +28,7 @@ from scripts.copies import ROOT, Copy, Outcome, Suite
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
 from scripts.selection import NEAREST, Selection, quick_tests, shares, test_files
+from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
 
 T = TypeVar("T")
@@ -36,7 +38,6 @@ TOGETHER: Final = 8
 """Changes that are tried together at most."""
 PARTS: Final = 6
 """Into how many parts for each copy the tests are cut to be watched: an interruption loses those under way."""
-MIN_NOTICED_SHARE: Final = 0.8
 MAX_BROKEN_SHARE: Final = 0.01
 """Of the tests."""
 
@@ -64,7 +65,7 @@ class Copies:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if error is not None:
             for copy in self._all:
-                copy.end_all()
+                copy.give_up()
         self._pool.shutdown()
 
     def each(self, what: Iterable[K], do: Callable[[Copy, K], T]) -> Iterator[tuple[K, T]]:
@@ -152,41 +153,42 @@ def tried_together(copy: Copy, group: tuple[Mutant, ...], tests: Suite) -> list[
     return [(mutant, copy.outcome(mutant, asked)) for mutant in group]
 
 
-def survivors(copies: Copies, mutants: list[Mutant], tests: list[str]) -> list[Mutant]:
-    """Those that no test in some files notices. Prints what becomes of each change, as it is tried.
+def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tally) -> None:
+    """Ask tests of some files about changes. Prints what becomes of each change, as it is tried.
 
     What was noticed before is not tried again, so that a run that was interrupted goes on.
     """
     known = watched(tests, quick_tests())
     chosen = selection(copies, tests, known)
     before = [mutant for mutant in mutants if known.has_noticed(mutant)]
+    for mutant in before:
+        tally.add(mutant, "noticed", every=False)
     print(f"{len(before)} of these were noticed before.", flush=True)
 
-    def became(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
+    def became(mutant: Mutant, outcome: Outcome, by: str, *, every: bool) -> None:
         print(f"{by:11} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
-        if outcome == "survived":
-            return [mutant]
-        known.note(mutant)
-        known.keep()
-        return []
+        tally.add(mutant, outcome, every=every)
+        if outcome != "survived":
+            known.note(mutant)
+            known.keep()
 
     def ask_first(copy: Copy, mutant: Mutant) -> Outcome:
         tests = chosen.first(mutant)
         return copy.outcome(mutant, chosen.suite(tests)) if tests else "survived"
 
-    last: list[Mutant] = []
     left: list[Mutant] = []
     for mutant, outcome in copies.each([each for each in mutants if each not in before], ask_first):
-        more = len(chosen.tests_of(mutant)) > len(chosen.first(mutant))
-        (left if more else last).extend(became(mutant, outcome, "first tests"))
+        every = len(chosen.tests_of(mutant)) == len(chosen.first(mutant))
+        became(mutant, outcome, "first tests", every=every)
+        if outcome == "survived" and not every:
+            left.append(mutant)
 
     def ask_all(copy: Copy, group: tuple[Mutant, ...]) -> list[tuple[Mutant, Outcome]]:
         return tried_together(copy, group, chosen.suite(test for mutant in group for test in chosen.tests_of(mutant)))
 
     for _, outcomes in copies.each(groups(left), ask_all):
         for mutant, outcome in outcomes:
-            last += became(mutant, outcome, "all tests")
-    return last
+            became(mutant, outcome, "all tests", every=True)
 
 
 def main() -> int:
@@ -196,26 +198,32 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="which ones; by default others each time")
     parser.add_argument("--only", default="", help=f"change only files whose path begins so, such as {SOURCE}/http")
     parser.add_argument("--tests", default="tests", help="ask only files of tests whose path begins so; several by ,")
+    parser.add_argument("--minutes", type=float, default=35, help="tell what is known after so long (35); 0: never")
     arguments = parser.parse_args()
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
-    signal.signal(signal.SIGTERM, _interrupt)
     began = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 60 * arguments.minutes)
     found = all_places(arguments.only)
     mutants = sampled(found, arguments.sample, seed)
     if not mutants:
         sys.exit(f"There is nothing to change in files whose path begins with {arguments.only!r}.")
     print(f"{len(mutants)} of {len(found)} possible changes; SEED={seed} makes the same choice again.", flush=True)
+    tally, ended = Tally(mutants), ""
     with tempfile.TemporaryDirectory(prefix="jikko-mutants-", ignore_cleanup_errors=True) as name:
         # Some tests become another user, who has to get at the copy.
         os.chmod(name, 0o755)
-        with Copies(Path(name)) as copies:
-            left = survivors(copies, mutants, test_files(tuple(arguments.tests.split(","))))
-    for mutant in sorted(left, key=lambda mutant: (mutant.path, mutant.line)):
-        print(f"\nNot noticed: {mutant.path}:{mutant.line}\n{mutant.diff}")
-    noticed, minutes = len(mutants) - len(left), (time.monotonic() - began) / 60
-    share = noticed / len(mutants)
-    print(f"\n{noticed} of {len(mutants)} changes were noticed ({share:.0%}), in {minutes:.0f} minutes. SEED={seed}")
-    return 0 if share >= MIN_NOTICED_SHARE else 1
+        try:
+            with Copies(Path(name)) as copies:
+                try_all(copies, mutants, test_files(tuple(arguments.tests.split(","))), tally)
+        except KeyboardInterrupt:
+            ended = "Broken off; the next call goes on from here. "
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    minutes = (time.monotonic() - began) / 60
+    print(f"\n{tally.told()}.\n{ended}It took {minutes:.0f} minutes. SEED={seed}", flush=True)
+    return 0 if tally.is_enough else 1
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -223,7 +231,4 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("Interrupted. Nothing was changed.")
+    sys.exit(main())

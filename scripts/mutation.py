@@ -87,6 +87,8 @@ def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
     """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
     for number, argument in enumerate(node.args):
         last = number == len(node.args) - 1
+        if argument in _asserted(node):
+            continue
         if argument.star == "" and (argument.keyword is not None or (last and number > 0)):
             rest = [*node.args[:number], *node.args[number + 1 :]]
             if last and rest:
@@ -101,6 +103,13 @@ def _left_out(node: cst.Expr) -> Iterator[cst.CSTNode]:
 
 def _never(node: cst.If) -> Iterator[cst.CSTNode]:
     yield node.with_changes(test=cst.Name("False"), whitespace_before_test=cst.SimpleWhitespace(" "))
+
+
+def _asserted(node: cst.CSTNode) -> list[cst.Arg]:
+    """The argument by which ``zip`` asserts that lengths agree. An assertion is none of what is changed."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name) or node.func.value != "zip":
+        return []
+    return [argument for argument in node.args if argument.keyword is not None and argument.keyword.value == "strict"]
 
 
 _NAME: Final = re.compile(r"""["'][\w./:-]+["']""")
@@ -152,10 +161,12 @@ class _Places(cst.CSTVisitor):
         self.found: list[Place] = []
         self._path = path
         self._module = module
+        self._asserted: list[cst.Arg] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, _NOT_CHANGED) or _is_text_or_log(node) or _is_type(node):
+        if isinstance(node, _NOT_CHANGED) or _is_text_or_log(node) or _is_type(node) or node in self._asserted:
             return False
+        self._asserted += _asserted(node)
         for kind, operator in OPERATORS:
             if isinstance(node, kind):
                 for instead in operator(node):

@@ -22,13 +22,13 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "outbound": ("tests/outbound",),
 }
 """What is changed, below ``src/jikko``, and how the paths of its tests begin."""
-ELSEWHERE: Final = ("tests/compat/",)
-"""Tests that ask a server in another process, so that it is not seen what they run: asked last, of every change."""
-_QUICK: Final = "not slow and not serial and (not services or postgres)"
-_WITHOUT_SERVER: Final = "not slow and not serial and not services"
+ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
+"""Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
+_QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
+_WITHOUT_POSTGRES: Final = "not slow and not serial and (not services or nats)"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
-_FIRST_SECONDS: Final = 20.0
+_FIRST_SECONDS: Final = 30.0
 """Tests that are asked first take so long together, and one at least is asked."""
 _START_SECONDS: Final = 60.0
 _PATIENCE: Final = 5.0
@@ -37,7 +37,7 @@ _PATIENCE: Final = 5.0
 
 def quick_tests() -> str:
     """Which tests are asked, as pytest selects by marks: those of PostgreSQL only where Debian's is installed."""
-    return _QUICK if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else _WITHOUT_SERVER
+    return _QUICK if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else _WITHOUT_POSTGRES
 
 
 def test_files(within: tuple[str, ...]) -> list[str]:
@@ -71,17 +71,35 @@ class Selection:
         }
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """All tests that may notice a change, those first that are likely to, and quick.
+        """All tests that may notice a change, those first that are likely to, and quick."""
+        found = self._running(mutant)
+        known = {*found}
+        return [*found, *(test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known)]
 
-        A line that runs while its module is imported, such as a constant, is noticed by those that run something of
-        the module; a module that has nothing to be run, by those nearest to it.
+    def first(self, mutant: Mutant) -> list[str]:
+        """The first of ``tests_of``. To start a server for one of its cases would take as long as all of them, so that
+        those which ask one in another process are left for later, unless they are among the nearest.
+        """
+        chosen, left = [], _FIRST_SECONDS
+        for test in self._running(mutant) or self.tests_of(mutant):
+            chosen.append(test)
+            left -= self._seconds[test]
+            if left < 0:
+                break
+        return chosen
+
+    def _running(self, mutant: Mutant) -> list[str]:
+        """Tests that run what is changed, those first that are likely to notice it, and quick.
+
+        A line that none of them runs is one that runs while its module is imported, such as a constant, or in another
+        process: it is noticed by those that run something of the module, or by those nearest to it.
         """
         lines = self._tests.get(mutant.path, {})
         text = (ROOT / mutant.path).read_text("utf-8")
         found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
-        found = found or set().union(*lines.values())
         near = NEAREST[folder_of(mutant)]
-        found = found or {test for test in self._seconds if test.startswith(near)}
+        if not found:
+            found = {test for test in self._seconds if test.startswith(near)}.union(*lines.values())
         name = f"test_{Path(mutant.path).stem}.py"
         by_file: dict[str, list[str]] = defaultdict(list)
         for test in self._seconds:  # in the order in which they ran
@@ -91,18 +109,7 @@ class Selection:
             by_file.items(),
             key=lambda item: (Path(item[0]).name != name, not item[0].startswith(near), self._took(item[1])),
         )
-        elsewhere = (test for test in self._seconds if test.startswith(ELSEWHERE) and test not in found)
-        return [*(test for _, tests in ranked for test in tests), *elsewhere]
-
-    def first(self, mutant: Mutant) -> list[str]:
-        """The first of ``tests_of``."""
-        chosen, left = [], _FIRST_SECONDS
-        for test in self.tests_of(mutant):
-            chosen.append(test)
-            left -= self._seconds[test]
-            if left < 0:
-                break
-        return chosen
+        return [test for _, tests in ranked for test in tests]
 
     def suite(self, tests: Iterable[str]) -> Suite:
         """Tests as they are run: each once, in this order."""

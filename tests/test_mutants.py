@@ -11,6 +11,7 @@ from scripts.mutants import all_places, groups, sampled
 from scripts.mutation import Mutant, around, places
 from scripts.selection import NEAREST, Selection, shares
 from scripts.selection import test_files as files_of_tests
+from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
 
 CODE = '''
@@ -36,6 +37,7 @@ def find(names: list[str], kept: "dict[str, int]") -> int:
         log.debug("found %s", name)
         kept.update(name=1)
         return kept["total"]
+    kept.update(zip(names, kept.values(), strict=True))
     return sum(sorted(kept.values(), reverse=True))
 '''
 
@@ -75,7 +77,11 @@ def test_it_leaves_alone_what_is_for_the_reader() -> None:
     for line in CODE.split("\n"):
         if any(part in line for part in ('"""Says', "import", '"""Finds', "ValueError", "log.debug", "def find")):
             assert line.strip() not in made
-    assert not [line for line in made if "log.debug" in line or "XXThere" in line or "XXSays" in line]
+    assert not [
+        line
+        for line in made
+        if "log.debug" in line or "zip(names, kept.values()" in line or "XXThere" in line or "XXSays" in line
+    ]
 
 
 def test_what_is_the_same_or_no_python_is_no_change() -> None:
@@ -140,17 +146,15 @@ TESTS = {
     "tests/outbound/test_slow.py::test_near": 19.0,
     "tests/outbound/test_slow.py::test_nearer": 2.0,
     "tests/outbound/test_quick.py::test_near": 1.0,
-    "tests/apps/test_redirects.py::test_named_alike": 5.0,
+    "tests/apps/test_redirects.py::test_named_alike": 15.0,
     "tests/outbound/test_other.py::test_elsewhere": 0.1,
 }
 
 
-@pytest.mark.parametrize("line", [20, 1])
-def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first(line: int) -> None:
-    """So are those that run something of the file, if the line runs while it is imported."""
+def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first() -> None:
     running = [number for number, test in enumerate(TESTS) if "elsewhere" not in test]
     selection = Selection(Report(dict(TESTS), [], {PATH: {20: running}}), TESTS)
-    mutant = Mutant(PATH, line, "", "")
+    mutant = Mutant(PATH, 20, "", "")
 
     asked = selection.tests_of(mutant)
 
@@ -164,6 +168,14 @@ def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first(line: in
     assert selection.first(mutant) == asked[:3]
 
 
+def test_a_line_that_runs_at_an_import_or_elsewhere_is_asked_of_tests_of_its_file_and_its_folder() -> None:
+    selection = Selection(Report(dict(TESTS), [], {PATH: {20: [0]}}), TESTS)
+
+    asked = selection.tests_of(Mutant(PATH, 1, "", ""))
+
+    assert {*asked} == {test for test in TESTS if "/outbound/" in test or test.startswith("tests/apps/test_a.py")}
+
+
 def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
     selection = Selection(Report(dict(TESTS), [], {}), TESTS)
 
@@ -174,7 +186,11 @@ def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None
     recorded = "tests/compat/test_recordings.py::test_a_case"
     selection = Selection(Report({recorded: 1.0, **TESTS}, [], {PATH: {20: [1]}}), {recorded, *TESTS})
 
-    assert selection.tests_of(Mutant(PATH, 20, "", "")) == [next(iter(TESTS)), recorded]
+    mutant = Mutant(PATH, 20, "", "")
+    assert selection.tests_of(mutant) == [next(iter(TESTS)), recorded]
+    assert selection.first(mutant) == [next(iter(TESTS))]
+    alone = Selection(Report({recorded: 1.0}, [], {}), {recorded})
+    assert alone.first(mutant) == [recorded]
 
 
 def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
@@ -237,6 +253,27 @@ def test_changes_of_one_file_are_not_made_together() -> None:
 
     assert sorted(mutant.path for group in made for mutant in group) == sorted(mutant.path for mutant in mutants)
     assert all(len({mutant.path for mutant in group}) == len(group) <= 8 for group in made)
+
+
+def test_what_was_not_tried_counts_as_not_noticed() -> None:
+    mutants = [Mutant(f"{number}.py", number, "", f"-{number}") for number in range(10)]
+    tally = Tally(mutants)
+    assert (tally.noticed, tally.is_enough) == (0, False)
+    assert "0 of 10 changes were noticed (0%); of the rest, 10 were not tried with all" in tally.told()
+
+    for mutant in mutants[:7]:
+        tally.add(mutant, "noticed", every=False)
+    tally.add(mutants[7], "survived", every=False)
+    assert (tally.noticed, tally.is_enough) == (7, False)
+    tally.add(mutants[7], "hung", every=True)
+    tally.add(mutants[8], "survived", every=True)
+
+    assert (tally.noticed, tally.is_enough) == (8, True)
+    told = tally.told()
+    assert "8 of 10 changes were noticed (80%); of the rest, 1 were not tried with all" in told
+    assert "Not noticed: 8.py:8 is noticed by no test\n-8" in told
+    assert "Not noticed: 9.py:9 was not tried\n-9" in told
+    assert "7.py" not in told
 
 
 @pytest.fixture(scope="module")

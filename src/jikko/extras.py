@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 Extra: TypeAlias = Literal[
-    "anthropic", "cluster", "documents", "knowledge", "local", "mcp", "otel", "plugins", "wordllama"
+    "anthropic", "archive", "cluster", "documents", "knowledge", "local", "mcp", "otel", "plugins", "wordllama"
 ]
 """The optional dependencies in ``pyproject.toml``."""
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
+    "archive": "old runs in a bucket, and out of the database",
     "cluster": "the record in PostgreSQL, files in a bucket, and several servers",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
     "knowledge": "searching datasets by vectors, Chinese and Japanese words, and encrypted ids of datasets",

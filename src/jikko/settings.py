@@ -18,6 +18,7 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
+_LEAST_ARCHIVE_DAYS = 7
 _LEAST_MEMBER_SECONDS = 1.0
 _CHOICES = {
     "plugins_confine": ("require", "off"),
@@ -154,6 +155,9 @@ class Settings:
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
     """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
+    archive_after_days: float = 0.0
+    """Days after which ended runs are moved out of the database into the bucket, at least 7. Needs `database_url` and
+    `files_url`. 0: never."""
     backup_folder: Path | None = None
     """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
     backup_url: str = ""
@@ -262,6 +266,10 @@ class Settings:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
         if self.nats_url and not (self.database_url and self.files_url):
             yield "nats_url is for servers that share a database and a bucket: set database_url and files_url, too."
+        if self.archive_after_days and not (self.database_url and self.files_url):
+            yield "archive_after_days moves runs from PostgreSQL into a bucket: set database_url and files_url, too."
+        if 0 < self.archive_after_days < _LEAST_ARCHIVE_DAYS:
+            yield f"archive_after_days is {self.archive_after_days}; {_LEAST_ARCHIVE_DAYS} is the least, 0 is never."
         if self.nats_url and self.member_seconds < _LEAST_MEMBER_SECONDS:
             yield f"member_seconds is {self.member_seconds}; 1 is the least that tells a dead server from a slow one."
         for name, choices in _CHOICES.items():

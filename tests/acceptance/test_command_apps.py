@@ -99,8 +99,7 @@ def test_two_files_of_one_app_are_refused_and_nothing_is_written(
 
     outcome = jikko(*command, file, other)
 
-    # One of several workers tells its parent that it failed, not why.
-    assert (outcome.code, outcome.has_traceback) == (1 if "--workers" in command else 9, False)
+    assert (outcome.code, outcome.has_traceback) == (9, False)
     assert f"{file} and {other} are both called 'Greeter'" in outcome.err
     assert jikko.json("apps", "list") == []
 
@@ -120,7 +119,7 @@ def test_a_file_of_another_mode_is_no_version_of_an_app(jikko: Command, file: Pa
     answer = node("answer", "answer", answer="hello")
     chat.write_text(app("Greeter", [start("q"), answer], "start>answer", mode="advanced-chat"))
     outcome = jikko("apps", "import", chat, "--json")
-    assert (outcome.code, outcome.lines[0]["error"]["code"]) == (1, "conflict")
+    assert (outcome.code, outcome.lines[0]["error"]["code"]) == (9, "conflict")
     served = jikko("serve", "--port", "0", chat)
     assert (served.code, "is of mode workflow" in served.err) == (9, True)
 

@@ -63,7 +63,7 @@ def test_a_bad_file_fails_with_a_line_that_says_why(jikko: Command, bad: tuple[P
 
 def test_a_bad_file_is_not_imported(jikko: Command, bad: tuple[Path, str]) -> None:
     outcome = jikko("apps", "import", bad[0])
-    assert outcome.code == 1
+    assert outcome.code == 8
     assert not outcome.has_traceback
     assert outcome.err
     assert jikko("apps", "list").out == ""
@@ -71,7 +71,7 @@ def test_a_bad_file_is_not_imported(jikko: Command, bad: tuple[Path, str]) -> No
 
 def test_a_bad_file_is_told_in_json_with_the_path_of_each_problem(jikko: Command, bad: tuple[Path, str]) -> None:
     outcome = jikko("apps", "import", bad[0], "--json")
-    assert outcome.code == 1
+    assert outcome.code == 8
     [entry] = outcome.lines
     assert entry["file"] == str(bad[0])
     assert entry["error"]["message"]
@@ -101,7 +101,7 @@ def test_a_file_of_50_megabytes_is_refused_by_its_size(jikko: Command, tmp_path:
         opened.truncate(50 << 20)
     for command in (("check",), ("apps", "import"), ("run",), ("serve", "--port", "0")):
         outcome = jikko(*command, file)
-        assert outcome.code == (8 if command[0] in ("run", "serve") else 1)
+        assert outcome.code == (1 if command[0] == "check" else 8)
         assert not outcome.has_traceback
         assert "large" in outcome.out + outcome.err
 

@@ -143,3 +143,55 @@ def test_the_names_of_apps_and_files_do_not_steer_the_terminal_of_the_server(jik
 
     assert "a ]0;x b: version 1" in server.output
     assert not any(character in server.output for character in "\x1b\x07")
+
+
+NO_WORKFLOW, MISSING, TWICE, WELL = "no.yml", "missing.yml", "twice.yml", "well.yml"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files with what may be wrong of them, in the folder in which the command is called."""
+    monkeypatch.chdir(tmp_path)
+    Path(NO_WORKFLOW).write_text("日本", encoding="utf-8")
+    for name in (TWICE, WELL):
+        Path(name).write_text(app("One 🌸", [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [([NO_WORKFLOW], 8), ([MISSING], 2), ([WELL, TWICE], 9), ([WELL, NO_WORKFLOW], 8)],
+)
+def test_the_exit_code_says_why_it_does_not_serve_however_many_processes_it_has(
+    jikko: Command, names: list[str], code: int, workers: str
+) -> None:
+    outcome = jikko("serve", *names, "--port", "0", "--workers", workers)
+
+    assert (outcome.code, outcome.has_traceback) == (code, False), outcome
+    assert outcome.err.count("Error:") == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_data_folder_that_is_in_use_has_an_exit_code_of_its_own(jikko: Command, workers: str) -> None:
+    server = Server(jikko.home)
+    try:
+        outcome = jikko("serve", "--port", "0", "--workers", workers)
+    finally:
+        server.close()
+
+    assert (outcome.code, outcome.has_traceback) == (9, False), outcome
+    assert f"process {server.pid}, {server.url}" in outcome.err
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [([NO_WORKFLOW], 8), ([MISSING], 2), ([MISSING, NO_WORKFLOW], 1), ([NO_WORKFLOW, WELL], 1), ([WELL], 0)],
+)
+def test_the_exit_code_of_an_import_says_what_is_wrong_with_the_files(
+    jikko: Command, names: list[str], code: int
+) -> None:
+    outcome = jikko("apps", "import", *names)
+
+    assert (outcome.code, outcome.has_traceback) == (code, False), outcome

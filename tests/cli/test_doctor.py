@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, get_args
 import pytest
 from click.testing import CliRunner
 
-from jikko.cli.health import installed, machine
-from jikko.cli.health.finding import Finding
+from jikko.assemble.health import installed, machine
+from jikko.assemble.health.finding import Finding
+from jikko.cli.health.port import port
 from jikko.cli.main import cli
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.extras import WHAT_FOR, Extra
@@ -111,14 +112,14 @@ def test_a_port_that_the_server_of_the_data_folder_has_is_well(tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as taken, sole_owner(tmp_path) as hold:
         number = taken.getsockname()[1]
         hold.say(address=f"http://127.0.0.1:{number}")
-        found = machine.port(Settings(home=tmp_path, port=number))
+        found = port(Settings(home=tmp_path, port=number))
     assert found.ok
     assert f"127.0.0.1:{number} is served: jikko serve, process {os.getpid()}" in found.detail
 
 
 def test_a_port_is_looked_at_without_being_kept(tmp_path: Path, free_port: int) -> None:
     for _ in range(2):
-        assert machine.port(Settings(home=tmp_path, port=free_port)).detail == f"127.0.0.1:{free_port} is free"
+        assert port(Settings(home=tmp_path, port=free_port)).detail == f"127.0.0.1:{free_port} is free"
 
 
 class Room(NamedTuple):
@@ -185,12 +186,16 @@ def test_files_of_another_user_in_the_data_folder_are_named(tmp_path: Path, monk
 def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     assert machine.data_folder(tmp_path) == Finding(
-        "data folder", True, f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}", warning=True
+        "data folder",
+        True,
+        f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}",
+        True,
+        f"chmod 700 {tmp_path}",
     )
     code, lines = examined(tmp_path)
     assert code == 0
     assert named(lines, "data folder") == [
-        {"name": "data folder", "ok": True, "detail": str(tmp_path), "warning": False}
+        {"name": "data folder", "ok": True, "detail": str(tmp_path), "warning": False, "paste": ""}
     ]
 
 

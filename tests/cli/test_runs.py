@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner, Result
 
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.main import cli
+from jikko.exit_codes import ExitCode
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from random import Random
 from typing import Any
 
 from jikko.concurrency.rate_limit import RequestRate
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
+
+_PULL_SECONDS = 0.05
+"""Between looks of a member with room at what waits elsewhere."""
 
 
 @dataclass(kw_only=True)
@@ -33,6 +36,8 @@ class FakeNetwork:
         self.clusters: dict[str, FakeCluster] = {}
         self.believed: list[str] = []
         """The names of those that are taken to live, oldest first."""
+        self.waiting: list[WaitingRun] = []
+        """Those that are offered to all."""
         self._leader: str | None = None
         self._count = 0
 
@@ -79,6 +84,21 @@ class FakeNetwork:
             self.clusters[self._leader].lead()
 
 
+class FakeWaitingRuns:
+    """What waits at members, as all see it."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self._network = network
+
+    async def offer(self, run: WaitingRun) -> bool:
+        await asyncio.sleep(self._network.random.uniform(0, self._network.faults.delay))
+        self._network.waiting.append(run)
+        return True
+
+    async def withdraw(self, run_id: str) -> None:
+        self._network.waiting = [run for run in self._network.waiting if run.run_id != run_id]
+
+
 @dataclass(eq=False)
 class FakeCluster:
     """One process's."""
@@ -102,6 +122,8 @@ class FakeCluster:
         if not self._network.believed:
             self.take_over(OrphanedRuns())
         self._network.joined(self.name)
+        self._start(member.offer_waiting(FakeWaitingRuns(self._network)))
+        self._start(self._pull(member))
 
     def leave(self) -> None:
         self._has_left = True
@@ -117,12 +139,12 @@ class FakeCluster:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         to = self._network.clusters.get(holder)
         if to is None or to is self or holder not in self._network.believed:
             await asyncio.sleep(0)
             return None
-        future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         async def handle() -> None:
             answer = None
@@ -194,6 +216,19 @@ class FakeCluster:
         if self._leading is not None:
             self._leading.cancel()
             self._leading = None
+
+    async def _pull(self, member: Member) -> None:
+        network = self._network
+        while not self._has_left:
+            await member.room()
+            if network.waiting and not self.is_frozen:
+                run = network.waiting.pop(0)
+                network.post(self, lambda run=run: self._start(self._take(member, run)))
+            await asyncio.sleep(_PULL_SECONDS)
+
+    async def _take(self, member: Member, run: WaitingRun) -> None:
+        if not await member.take_waiting(run):
+            self._network.waiting.append(run)
 
     async def _take_over(self, orphans: OrphanedRuns) -> None:
         assert self._member is not None

@@ -10,7 +10,7 @@ from jikko.cluster.nats.streams import Names
 from jikko.ports.cluster import Cluster
 from tests.cluster.recorder import Recorder
 
-NATS = pytest.param("nats", marks=pytest.mark.services)
+NATS = pytest.param("nats", marks=[pytest.mark.services, pytest.mark.nats])
 """For fixtures that have one kind of cluster a parameter."""
 SECONDS = 1.0
 """After which a member of the tests counts as gone."""

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from jikko.ports.cluster import Command, Hint, OrphanedRuns
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun, WaitingRuns
 
 
 @dataclass
@@ -20,10 +20,16 @@ class Durable:
 class Recorder:
     """A ``Member`` that takes note."""
 
-    answer: bool | None = True
+    answer: Answer = True
     commands: list[Command] = field(default_factory=list)
     hints: list[Hint] = field(default_factory=list)
     taken: list[OrphanedRuns] = field(default_factory=list)
+    waiting: list[WaitingRun] = field(default_factory=list)
+    """Those that it was offered."""
+    takes_waiting: bool = True
+    has_room: asyncio.Event = field(default_factory=asyncio.Event)
+    offers: "asyncio.Future[WaitingRuns]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    """Where it can offer what waits."""
     is_leading: bool = False
     holds: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, no command is answered."""
@@ -33,7 +39,7 @@ class Recorder:
         self.holds.set()
         self.durable.said.set()
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         self.commands.append(command)
         await self.holds.wait()
         return self.answer
@@ -47,6 +53,16 @@ class Recorder:
     async def take_over(self, orphans: OrphanedRuns) -> Durable:
         self.taken.append(orphans)
         return self.durable
+
+    async def room(self) -> None:
+        await self.has_room.wait()
+
+    async def take_waiting(self, run: WaitingRun) -> bool:
+        self.waiting.append(run)
+        return self.takes_waiting
+
+    async def offer_waiting(self, waiting: WaitingRuns) -> None:
+        self.offers.set_result(waiting)
 
     async def lead(self) -> None:
         self.is_leading = True

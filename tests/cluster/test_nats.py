@@ -16,7 +16,7 @@ from tests.cluster.nats_server import NatsServer, nats_running, three_running
 from tests.cluster.recorder import Recorder
 from tests.runs.world import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.nats]
 STOP = StopRun(run_id="r", error="stopped")
 
 

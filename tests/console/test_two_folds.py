@@ -5,7 +5,8 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from scripts.build_console import npm
 
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.record import RunIdentity, folded, node_executions
+from tests.console.random_logs import Story
 from tests.engine.graphs import resume
 from tests.engine.model import Step
 from tests.engine.test_random_graphs import execute, steps
@@ -74,6 +76,24 @@ def test_both_folds_tell_the_same_of_every_beginning_of_a_log(
     assert told["same"], "another way to a moment leads to another state"
     for place, page in enumerate(told["prefixes"]):
         check(events[: place + 1], page)
+
+
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), moves=st.integers(0, 60))
+def test_both_folds_tell_the_same_of_logs_with_events_of_every_kind(page_fold: PageFold, seed: int, moves: int) -> None:
+    random = Random(seed)
+    events = Story(random).write(moves)
+
+    told = page_fold(events, sorted(random.randrange(len(events)) for _ in range(6)))
+
+    assert told["same"], "another way to a moment leads to another state"
+    for place, page in enumerate(told["prefixes"]):
+        check(events[: place + 1], page)
+
+
+def test_the_logs_of_all_kinds_have_all_kinds() -> None:
+    found = {type(event) for seed in range(200) for event in Story(Random(seed)).write(60)}
+    assert found == set(get_args(Event))
 
 
 def check(events: list[Event], page: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+import msgspec
 import pytest
 
 from jikko.cluster.alone import Alone
@@ -16,8 +17,10 @@ from jikko.cluster.workers import WorkerCluster
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.events import FormClosed
 from jikko.ports.cluster import (
+    Answer,
     Cluster,
     Command,
+    Grown,
     JobDue,
     OrphanedRuns,
     RunChanged,
@@ -295,15 +298,24 @@ COMMANDS = {
 }
 
 
+ANSWERS: tuple[Answer, ...] = (
+    True,
+    False,
+    None,
+    Grown(msgspec.Raw('[{"event":"of a newer version","text":"良い 🙂 \ue000 \u2028"}]'.encode())),
+    Grown(msgspec.Raw(b'["%s"]' % (b"x" * 250_000))),
+)
+
+
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 async def test_the_holder_is_asked_as_it_was_said_and_its_answer_comes_back(several: Group, command: Command) -> None:
     (asking, _), (holder, member) = await several.start(), await several.start()
-    answers: list[bool | None] = []
-    for member.answer in (True, False, None):
+    answers: list[Answer] = []
+    for member.answer in ANSWERS:
         answers.append(await asking.request(holder.name, command))
 
-    assert answers == [True, False, None]
-    assert member.commands == [command] * 3
+    assert answers == list(ANSWERS)
+    assert member.commands == [command] * len(ANSWERS)
 
 
 async def test_answers_come_in_any_order(several: Group) -> None:

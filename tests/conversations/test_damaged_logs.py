@@ -76,10 +76,14 @@ async def test_one_that_waits_for_a_form_fails_when_that_is_filled_in(
     async with chat_with(world, app) as chat:
         paused = (await chat.ask("山", response_mode="blocking")).json()
         damage(tmp_path, paused["workflow_run_id"], way)
+        token = paused["data"]["reasons"][0]["form_token"]
 
-        refused = await submit(chat, paused["data"]["reasons"][0]["form_token"], word="x")
+        read = await chat.client.get(f"/v1/form/human_input/{token}")
+        refused = await submit(chat, token, word="x")
 
-        assert (refused.status_code, "is damaged" in refused.json()["message"]) == (503, True), refused.text
+        for answer in (read, refused):
+            assert (answer.status_code, "is damaged" in answer.json()["message"]) == (503, True), answer.text
+            assert str(tmp_path) not in answer.text, "where the database is concerns no client"
         await goes_on(world, chat, paused["workflow_run_id"])
 
 

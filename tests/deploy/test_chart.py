@@ -150,6 +150,50 @@ def test_it_has_more_time_to_stop_than_its_runs_have(helm: Helm) -> None:
         assert spec["terminationGracePeriodSeconds"] > 2 * seconds + 5
 
 
+CLUSTER = {"mode": "cluster", "cluster": {"urlsSecret": "urls"}}
+
+
+@pytest.mark.parametrize("changed", [CLUSTER, ALL | CLUSTER], ids=["as it is", "all of it"])
+def test_several_servers_share_what_a_secret_names_and_go_one_by_one(helm: Helm, changed: dict[str, Any]) -> None:
+    objects = helm.rendered(**changed)
+    servers, budget = objects["StatefulSet/demo-jikko"]["spec"], objects["PodDisruptionBudget/demo-jikko"]["spec"]
+    labels = servers["template"]["metadata"]["labels"]
+    [container] = pod(objects)["containers"]
+    named = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
+
+    assert (servers["replicas"], servers["updateStrategy"]) == (3, {"type": "RollingUpdate"})
+    assert named == {
+        f"JIKKO_{name.upper()}": {"name": "urls", "key": name} for name in ("database_url", "nats_url", "files_url")
+    }
+    assert (budget["maxUnavailable"], budget["selector"]["matchLabels"].items() <= labels.items()) == (1, True)
+    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert servers["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
+    for spread in pod(objects)["topologySpreadConstraints"]:
+        assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
+    # Of a server alone, none of that.
+    assert "PodDisruptionBudget/demo-jikko" not in helm.rendered()
+
+
+def test_several_servers_are_kept_apart_unless_it_is_said_otherwise(helm: Helm) -> None:
+    [apart] = pod(helm.rendered(**CLUSTER))["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+
+    assert apart["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert pod(helm.rendered(**ALL | CLUSTER))["affinity"] == ALL["affinity"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"shutdown_seconds": 45.5, "drain_seconds": 0}, {"drain_seconds": 600.5}])
+def test_several_servers_have_the_time_to_drain_that_they_are_told(helm: Helm, settings: dict[str, float]) -> None:
+    spec = pod(helm.rendered(**CLUSTER, settings=settings))
+    variables = {each["name"]: each["value"] for each in spec["containers"][0]["env"] if "value" in each}
+    read = read_settings({**variables, "JIKKO_HOME": "/nowhere"})
+
+    assert read.drain_seconds == settings.get("drain_seconds", 300)
+    delay = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert spec["terminationGracePeriodSeconds"] > 2 * read.shutdown_seconds + read.drain_seconds + delay + 5
+
+
 def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
     objects = helm.rendered(**ALL)
 
@@ -172,6 +216,9 @@ def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
         ({"image": {"digest": "sha256:1"}}, "digest"),
         ({"service": {"port": 70000}}, "port"),
         ({"ingress": {"enabled": True}}, "ingress.host"),
+        ({"mode": "cluster"}, "cluster.urlsSecret"),
+        ({"mode": "several"}, "mode"),
+        ({"cluster": {"replicas": 0}}, "replicas"),
     ],
 )
 def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict[str, Any], told: str) -> None:

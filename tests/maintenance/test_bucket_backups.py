@@ -55,7 +55,7 @@ class Place:
 
     def restored(self, at: str = "") -> Path:
         home = self.folder / f"restored-{at or 'newest'}"
-        make_restores().restore(InBucket(self.objects, at), home)
+        make_restores(Settings()).restore(InBucket(self.objects, at), home)
         return home
 
     def blocks(self) -> set[str]:
@@ -133,7 +133,7 @@ def test_a_block_that_is_gone_from_the_bucket_is_written_again(place: Place) -> 
 
     place.backups.make()
 
-    assert make_restores().look_through(InBucket(place.objects)).contents == len(CONTENTS)
+    assert make_restores(Settings()).look_through(InBucket(place.objects)).contents == len(CONTENTS)
 
 
 def test_the_newest_are_kept_with_all_that_they_consist_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_the_newest_are_kept_with_all_that_they_consist_of(place: Place, monkeyp
     assert kept == [name_at(place.now - 2 * DAY), name_at(place.now)]
     assert f"blocks/{gone.name[:2]}/{gone.name}" not in place.blocks()
     for name in kept:
-        make_restores().look_through(InBucket(place.objects, name))
+        make_restores(Settings()).look_through(InBucket(place.objects, name))
     assert kept[-1] in written[-1]
 
 

@@ -19,7 +19,7 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.maintenance.orphans import Orphans
 from jikko.nodes.contract import Context, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
+from jikko.ports.cluster import Answer, Command, Hint, JobDue, OrphanedRuns, RunChanged, WaitingRun, WaitingRuns
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append, RunStore
@@ -140,7 +140,7 @@ class Process:
 
     # What its cluster tells it.
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         return await self.runs.control.handle_command(command)
 
     def on_hint(self, hint: Hint) -> None:
@@ -155,6 +155,15 @@ class Process:
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
+
+    async def room(self) -> None:
+        await self.runs.control.room.wait()
+
+    async def take_waiting(self, run: WaitingRun) -> bool:
+        return await self.runs.control.room.take(run)
+
+    async def offer_waiting(self, waiting: WaitingRuns) -> None:
+        await self.runs.control.offering.watch(waiting)
 
     async def lead(self) -> None:
         async with asyncio.TaskGroup() as jobs:

@@ -8,7 +8,7 @@ import pytest
 from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged, RunLeft
 from jikko.events import Event, RunPaused, RunRecovered
-from jikko.ports.cluster import Command, WaitForEvents
+from jikko.ports.cluster import Answer, Command, WaitForEvents
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import Batch, RunLog
@@ -188,7 +188,7 @@ async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer
     class Elsewhere(Alone):
         """The process that executes the run, as another one reaches it."""
 
-        async def request(self, to: str, command: Command) -> bool | None:
+        async def request(self, to: str, command: Command) -> Answer:
             assert isinstance(command, WaitForEvents)
             asked.append(command.count)
             world.script.let_go("b")

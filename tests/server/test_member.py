@@ -135,6 +135,7 @@ class Jobs:
         self.knowledge = SimpleNamespace(indexing=indexing)
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
+        self.archiving: Any = None
         self.console: Any = SimpleNamespace(feed=Told())
         self.runs = SimpleNamespace(control=Told())
 
@@ -172,7 +173,11 @@ async def test_who_leads_does_the_background_jobs_and_what_the_settings_want_bes
         SimpleNamespace(watch=partial(backups._run, name)) for name in ("whole", "knowledge_backup")
     ]
 
+    archive = Jobs(home=tmp_path)
+    archive.archiving = archive._job("archiving")
+
     assert set(await led(plain)) == ALWAYS
+    assert set(await led(archive)) == {*ALWAYS, "archiving"}
     assert set(await led(metrics)) == {*ALWAYS, "tally"}
     assert set(await led(backups)) == {*ALWAYS, "whole", "knowledge_backup"}
 

@@ -13,6 +13,7 @@ import pytest
 
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.cluster.workers import HEARTBEAT_SECONDS
+from jikko.exit_codes import ExitCode
 from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
 from jikko.server.supervisor import HUNG_AFTER, Supervisor
@@ -45,7 +46,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         assert not refusals
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running
+        assert await running == ExitCode.OK
         listening.close()
 
 
@@ -71,7 +72,7 @@ async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_pat
                 pass
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running
+        assert await running == ExitCode.OK
 
 
 def test_it_is_given_fifteen_seconds_at_most() -> None:
@@ -92,7 +93,7 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
             await asyncio.sleep(0)
             assert (await client.get(url)).json()["process"] == process
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running
+        assert await running == ExitCode.OK
 
 
 @pytest.mark.parametrize("by", ["the supervisor", "others"])
@@ -117,7 +118,7 @@ async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
                     await asyncio.sleep(0.01)
             os.kill(process, signal.SIGKILL)
 
-        assert not await running
+        assert await running == ExitCode.FAILED
         assert not is_there(process)
 
 
@@ -167,7 +168,7 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
                 await asyncio.sleep(0.01)
 
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running
+        assert await running == ExitCode.OK
 
 
 def is_there(process: int) -> bool:

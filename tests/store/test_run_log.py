@@ -94,15 +94,16 @@ async def test_a_damaged_log_is_told_and_the_record_still_read(
         else:
             other.execute("UPDATE run_archive SET events = ?", (damage,))
 
-    with pytest.raises(StoreUnavailable, match=f"log of run {record.identity.run_id} .* is damaged: .*{what}"):
+    with pytest.raises(StoreUnavailable, match=f"log of run {record.identity.run_id} is damaged: .*{what}"):
         await store.events(record.identity.run_id)
 
     assert await store.record(record.identity.run_id) == record
 
 
-async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_damaged(
+async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_damaged_or_is_as_it_was(
     store: SqliteRunStore, tmp_path: Path
 ) -> None:
+    told, tried = 0, 0
     record, events = chain(1)
     await store.append(whole(record, events))
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
@@ -110,8 +111,13 @@ async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_da
         for at, bit in list(product(range(len(log)), range(8)))[::29]:
             changed = log[:at] + bytes([log[at] ^ 1 << bit]) + log[at + 1 :]
             other.execute("UPDATE run_archive SET events = ?", (changed,))
-            with pytest.raises(LogDamaged):
-                await store.events(record.identity.run_id)
+            tried += 1
+            try:
+                assert await store.events(record.identity.run_id) == events
+            except LogDamaged:
+                told += 1
+    # A few bits mean nothing: those that fill the last byte of what is compressed up.
+    assert tried - told <= 7
 
 
 async def test_a_log_that_was_kept_without_a_check_is_read(store: SqliteRunStore, tmp_path: Path) -> None:

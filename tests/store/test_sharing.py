@@ -8,11 +8,17 @@ import pytest
 from jikko.errors import InvalidSettings
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import belong, migrate
-from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
+from jikko.store.postgres.sharing import (
+    read_owner,
+    require_own_connections,
+    require_same_time,
+    share,
+    shared_keys,
+)
 from tests.store.pooler import pooler
 from tests.store.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 
 @pytest.fixture
@@ -48,6 +54,15 @@ async def test_all_sign_with_the_keys_of_the_first(database: Postgres) -> None:
 
     assert first == await shared_keys(database, [b"c" * 32]) == await shared_keys(database, [])
     assert first == [b"a" * 32, b"b" * 32]
+
+
+async def test_what_a_database_belongs_to_and_its_keys_are_read_without_changing_them(database: Postgres) -> None:
+    before = await read_owner(database)
+    name = await share(database, "one", owned=True)
+    keys = await shared_keys(database, [b"a" * 32, b"b" * 32])
+
+    assert before == ("", [])
+    assert await read_owner(database) == await read_owner(database) == (f"servers/{name}", keys)
 
 
 async def test_one_without_keys_gets_one(database: Postgres) -> None:

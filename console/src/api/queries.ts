@@ -40,7 +40,9 @@ export const useDiff = (id: string, from: string, to: string) =>
     enabled: from !== '' && to !== '',
   })
 export const useRun = (id: string) => useQuery({ queryKey: ['run', id], queryFn: () => get<RunDetail>(`runs/${id}`) })
+/** The first report of a process comes before its sandbox was tried. */
+const often = (query: { state: { data?: System } }) => (query.state.data?.sandbox.state === 'checking' ? 1_000 : 10_000)
 export const useSystem = () =>
-  useQuery({ queryKey: ['system'], queryFn: () => get<System>('system'), refetchInterval: 10_000 })
+  useQuery({ queryKey: ['system'], queryFn: () => get<System>('system'), refetchInterval: often })
 export const useTokens = (on: boolean) =>
   useQuery({ queryKey: ['tokens'], queryFn: () => list<Token>('tokens'), enabled: on })

@@ -496,6 +496,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["read_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/api/forms": {
         parameters: {
             query?: never;
@@ -1093,6 +1109,7 @@ export interface components {
                 [key: string]: number;
             };
             capped: boolean;
+            archived_until: number | null;
         };
         Run: {
             id: string;
@@ -1174,7 +1191,7 @@ export interface components {
             p50: number | null;
         };
         SandboxInfo: {
-            state: "failed" | "ok" | "unavailable" | "unchecked";
+            state: "checking" | "failed" | "ok" | "unavailable";
             checks: components["schemas"]["CheckInfo"][];
         };
         CallbackCounts: {
@@ -1186,6 +1203,7 @@ export interface components {
             about: string;
             text: string;
             mend: string | null;
+            paste: string | null;
             apps: string[];
         };
         Token: {
@@ -3901,6 +3919,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_file: {
+        parameters: {
+            query?: {
+                as_attachment?: boolean;
+            };
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
                 };
             };
             401: {

@@ -5,7 +5,7 @@ import { ApiError, base, onSignedOut } from '../api/client.ts'
 import { useSession } from '../api/queries.ts'
 import { EnterPage } from '../pages/enter/EnterPage.tsx'
 import { RunsPage } from '../pages/runs/RunsPage.tsx'
-import { Boundary, Empty, Failure, Skeleton } from '../parts/Panel.tsx'
+import { Boundary, Failure, Gone, Skeleton } from '../parts/Panel.tsx'
 import { t, useLanguage } from '../words/words.ts'
 import { Shell } from './Shell.tsx'
 import { useTitle } from './title.ts'
@@ -83,10 +83,5 @@ function SignedIn() {
 
 function NotFound() {
   useTitle(t('not_found'))
-  return (
-    <main id="main" className="page">
-      <h1>{t('not_found')}</h1>
-      <Empty>{t('not_found.text')}</Empty>
-    </main>
-  )
+  return <Gone title={t('not_found')} text={t('not_found.text')} to="/" label={t('workflows.all')} />
 }

@@ -27,7 +27,9 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
     >
       <span className="t">
         <Kind type={node.type} />
-        <span className="cut">{node.title || node.type}</span>
+        <span className="cut" dir="auto">
+          {node.title || node.type}
+        </span>
         {box && <span className="sub num">{look?.sub}</span>}
         <span className="state">{status && status !== 'queued' && <Mark status={status} />}</span>
       </span>

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from 'react'
 import { count, t } from '../words/words.ts'
+import { isKept, Kept, keptIn } from './Kept.tsx'
 
 const FIRST = 20
 /** Text beyond this many characters is cut until all of it is asked for. */
@@ -16,7 +17,7 @@ export function Json({ value }: { value: unknown }) {
 
 function Entry({ name, value, depth }: { name?: string; value: unknown; depth: number }) {
   const [shown, setShown] = useState(FIRST)
-  const [open, setOpen] = useState(depth < 2)
+  const [open, setOpen] = useState(depth < 2 || keptIn(value).length > 0)
   const key: ReactNode =
     name === undefined ? null : (
       <>
@@ -28,6 +29,14 @@ function Entry({ name, value, depth }: { name?: string; value: unknown; depth: n
       <div className="leaf">
         {key}
         <Scalar value={value} />
+      </div>
+    )
+  }
+  if (isKept(value)) {
+    return (
+      <div className="leaf">
+        {key}
+        <Kept file={value} />
       </div>
     )
   }

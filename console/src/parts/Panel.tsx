@@ -1,6 +1,8 @@
 // What lists and panels have in common: loading, empty, error, stale, and a boundary for each.
 import { Component, type ReactNode, useEffect, useState } from 'react'
+import { Link } from 'wouter'
 import { ApiError } from '../api/client.ts'
+import { told } from '../words/codes.ts'
 import { clock, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 
@@ -25,7 +27,7 @@ export function Panel(props: {
 /** What went wrong, in the server's words. */
 export function errorText(error: unknown): string {
   if (error instanceof ApiError)
-    return error.status === 0 ? t('error.not_reached') : error.message || t('error.unknown')
+    return error.status === 0 ? t('error.not_reached') : told(error.code, error.message) || t('error.unknown')
   return error instanceof Error ? error.message : t('error.unknown')
 }
 
@@ -62,6 +64,19 @@ export function Skeleton({ rows, height = 32 }: { rows: number; height?: number 
           </div>
         ))}
     </div>
+  )
+}
+
+/** What is not there, why that may be, and the way on. */
+export function Gone({ title, text, to, label }: { title: string; text: string; to: string; label: string }) {
+  return (
+    <main id="main" className="page">
+      <h1>{title}</h1>
+      <p className="dim gone">{text}</p>
+      <Link className="btn" href={to}>
+        {label}
+      </Link>
+    </main>
   )
 }
 

@@ -182,7 +182,9 @@ function Name({ row, now, status }: { row: Row; now: number; status: Shown }) {
   return (
     <>
       <Kind type={execution.type} />
-      <span className={`cut ${status === 'failed' ? 'strong' : ''}`}>{execution.title || execution.type}</span>
+      <span className={`cut ${status === 'failed' ? 'strong' : ''}`} dir="auto">
+        {execution.title || execution.type}
+      </span>
       <span className="x">
         {execution.roundList && (
           <span className="faint num small">{`${count(execution.roundsDone ?? 0)}/${count(execution.length ?? execution.roundList.length)}`}</span>

@@ -8,11 +8,14 @@ export function Copy({
   label,
   icon = 'copy',
   small = true,
+  words = false,
 }: {
   text: string | (() => string)
   label: string
   icon?: string
   small?: boolean
+  /** Its label stands beside the icon. */
+  words?: boolean
 }) {
   const [done, setDone] = useState(false)
   useEffect(() => {
@@ -38,12 +41,13 @@ export function Copy({
   return (
     <button
       type="button"
-      className={`btn plain icon ${small ? 'small' : ''}`}
+      className={`btn ${words ? '' : 'plain icon'} ${small ? 'small' : ''}`}
       aria-label={done ? t('copied') : label}
-      title={done ? t('copied') : label}
+      title={words ? undefined : done ? t('copied') : label}
       onClick={() => void copy()}
     >
       <Icon name={done ? 'check' : icon} small />
+      {words && (done ? t('copied') : label)}
     </button>
   )
 }

@@ -76,6 +76,20 @@ test('a node that was under way when its process died runs again', () => {
   expect(again.nodes.get('start')).toMatchObject({ running: 1, done: 0 })
 })
 
+test('a node whose form was closed was not interrupted when the process died before it went on', () => {
+  const [start, first] = human as [RunEvent, RunEvent & { execution_id: string }]
+  const about = { execution_id: first.execution_id, node_id: 'start', title: 'Ask' }
+  const run = whole([
+    start,
+    first,
+    { id: 2, at: 5, event: 'form_requested', ...about, form: {} },
+    { id: 3, at: 6, event: 'form_closed', ...about },
+    { id: 4, at: 9, event: 'run_recovered', epoch: 2, in_flight: [first.execution_id] },
+    { ...first, id: 5 },
+  ] as RunEvent[])
+  expect(find(run, first.execution_id)).toMatchObject({ status: 'running', attempts: [] })
+})
+
 test('what a retry took over is marked; its tokens count, as in the record', () => {
   const run = whole(log('retry'))
   expect(run.executions.filter(execution => execution.takenOver).length).toBe(13)

@@ -157,7 +157,9 @@ function step(run: Draft, event: RunEvent, before: RunState) {
     case 'run_recovered':
       run.takeovers++
       run.elapsed = event.elapsed ?? 0
-      for (const id of event.in_flight ?? []) change(run, id, { status: 'waiting' })
+      // One whose form was closed had not begun again: nothing of it was interrupted.
+      for (const id of event.in_flight ?? [])
+        if (find(run, id)?.status === 'running') change(run, id, { status: 'waiting' })
       return go(run, event.at)
     case 'run_retried':
       Object.assign(run, { retryOf: event.run_id, startedAt: event.at })
@@ -169,7 +171,7 @@ function step(run: Draft, event: RunEvent, before: RunState) {
         error: event.error,
         outputsIn: event.id,
         forms: [],
-        tokens: event.total_tokens ?? run.tokens,
+        tokens: event.total_tokens ?? 0,
       })
       for (const { id, status } of run.executions)
         if (isOpen(status)) change(run, id, { status: event.status === 'stopped' ? 'stopped' : 'failed' })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { agentEntries } from './agent.ts'
 import type { RunEvent } from './events.ts'
 import { advance, begin } from './fold.ts'
 import { readLog } from './logs.ts'
@@ -9,6 +10,7 @@ import {
   density,
   exceptions,
   lanes,
+  otherFailures,
   roundBars,
   roundFigures,
   roundId,
@@ -167,4 +169,54 @@ test('the columns of the scrubber tell failures, forms and time', () => {
   expect(columns.some(column => column.kind === 'failed')).toBe(true)
   expect(columns.some(column => column.kind === 'paused')).toBe(true)
   expect(density([], 50)).toEqual([])
+})
+
+test('besides its cause a failed run tells what ended with it, and what was handled', () => {
+  const box = { node_type: 'iteration', length: 2 }
+  const within = { rounds: [['x-box', 'box', 'iteration', 1]] }
+  const log = (end: string) => [
+    started,
+    node(1, 'box', box),
+    { ...node(2, 'box', box), event: 'container_started' } as unknown as RunEvent,
+    node(3, 'inner', within),
+    ended(4, 'inner', { ...within, status: 'failed', error: 'no score' }),
+    ended(5, 'box', { node_type: 'iteration', status: end }),
+    node(6, 'soft'),
+    ended(7, 'soft', { status: 'exception', error: 'gone' }),
+    node(8, 'hard'),
+    ended(9, 'hard', { status: 'failed', error: 'bad' }),
+    finished(10, 'failed'),
+  ]
+  const went = advance(begin(), log('succeeded'))
+  expect(cause(went)?.nodeId).toBe('hard')
+  expect(otherFailures(went, cause(went))).toEqual({ failed: 0, handled: 2 })
+  const ended_with = advance(begin(), log('failed'))
+  expect(cause(ended_with)?.nodeId).toBe('inner')
+  expect(otherFailures(ended_with, cause(ended_with))).toEqual({ failed: 1, handled: 1 })
+})
+
+test('what an agent told is a tree, as it was at a position', () => {
+  const told = (id: number, entry_id: string, what: object): RunEvent =>
+    ({
+      id,
+      at: id,
+      event: 'agent_logged',
+      execution_id: 'x',
+      node_id: 'a',
+      entry_id,
+      label: entry_id,
+      ...what,
+    }) as RunEvent
+  const log = [
+    told(0, 'round', { status: 'start' }),
+    told(1, 'call', { status: 'start', parent_id: 'round' }),
+    told(2, 'call', { parent_id: 'round', data: { output: 1 } }),
+    told(3, 'round', { data: {} }),
+    { ...told(4, 'other', {}), execution_id: 'y' } as RunEvent,
+  ]
+  const [round] = agentEntries(log, 'x', 4)
+  expect([round?.took, round?.inner[0]?.took, round?.inner.length]).toEqual([3, 1, 1])
+  const [before] = agentEntries(log, 'x', 1)
+  expect([before?.took, before?.inner[0]?.event.status]).toEqual([undefined, 'start'])
+  expect(agentEntries(log, 'z', 4)).toEqual([])
 })

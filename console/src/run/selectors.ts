@@ -42,6 +42,20 @@ export function cause(run: RunState): Execution | undefined {
   )
 }
 
+/** What failed besides the cause: what ended the run with it, and what was handled (a default, a branch, a round left out). */
+export function otherFailures(run: RunState, why: Execution | undefined): { failed: number; handled: number } {
+  const around = new Set(why?.rounds.map(round => round[0]))
+  let [failed, handled] = [0, 0]
+  for (const ordinal of run.failures) {
+    const one = run.executions[ordinal]
+    if (!one || one === why || around.has(one.id)) continue
+    const outer = one.rounds[0] && find(run, one.rounds[0][0])
+    if (one.status === 'exception' || (outer && outer.status !== 'failed')) handled++
+    else failed++
+  }
+  return { failed, handled }
+}
+
 /** What went wrong and did not end the run: failed tries, failures that were handled, failed rounds. */
 export function exceptions(run: RunState): { tries: number; handled: number; rounds: number } {
   let [tries, handled, rounds] = [0, 0, 0]

@@ -61,6 +61,9 @@ function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
 }
 
 export const count = (n: number): string => numbers().format(n)
+/** A number with so many digits behind the point. */
+export const number = (n: number, digits: number): string =>
+  numbers({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n)
 export const percent = (share: number): string =>
   numbers({
     style: 'percent',
@@ -87,6 +90,14 @@ const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', 
 export const clock = (at: number, ms = false): string =>
   dates(ms ? { ...CLOCK, fractionalSecondDigits: 3 } : CLOCK).format(at * 1000)
 export const day = (at: number): string => dates({ day: 'numeric', month: 'short' }).format(at * 1000)
+/** Today, yesterday, or the date. */
+export function dayWord(at: number, now = Date.now() / 1000): string {
+  const midnight = (seconds: number) => new Date(seconds * 1000).setHours(0, 0, 0, 0)
+  const days = Math.round((midnight(at) - midnight(now)) / 86_400_000)
+  if (days !== 0 && days !== -1) return day(at)
+  const text = new Intl.RelativeTimeFormat(language(), { numeric: 'auto' }).format(days, 'day')
+  return text.charAt(0).toLocaleUpperCase(language()) + text.slice(1)
+}
 /** Date and time, with the zone: what a title says. */
 export const moment = (at: number): string => dates({ dateStyle: 'medium', timeStyle: 'long' }).format(at * 1000)
 /** Date and time in short. */

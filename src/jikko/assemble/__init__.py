@@ -1,7 +1,14 @@
 """Builds the services from the settings: the only package that picks implementations."""
 
 from jikko.assemble.assembly import Assembly, assemble
-from jikko.assemble.backup import backup_source, is_bucket, make_backups, make_bucket_backups, make_restores
+from jikko.assemble.backup import (
+    backup_source,
+    is_bucket,
+    line_that_restores,
+    make_backups,
+    make_bucket_backups,
+    make_restores,
+)
 from jikko.assemble.configuration import key_files
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
@@ -17,6 +24,7 @@ __all__ = [
     "backup_source",
     "is_bucket",
     "key_files",
+    "line_that_restores",
     "make_backups",
     "make_bucket_backups",
     "make_embedder",

@@ -46,6 +46,7 @@ from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.knowledge.service import Knowledge
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
+from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
@@ -97,6 +98,7 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    archiving: Archiving | None
     scheduled_backups: list[ScheduledBackups]
     """If there are to be any."""
     user_removal: UserRemoval
@@ -275,6 +277,8 @@ async def assemble(
                 workers=workers,
                 tools=tools,
             )
+            if built is not None:
+                stack.push_async_callback(built.system.close)
         yield Assembly(
             settings=settings,
             configuration=Configuration(
@@ -302,6 +306,9 @@ async def assemble(
                 clock=clock,
             ),
             conversations=stores.conversations,
+            archiving=Archiving(stores.archiving, clock, days=settings.archive_after_days)
+            if stores.archiving is not None
+            else None,
             retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
             scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),

@@ -7,11 +7,14 @@ from pathlib import Path
 from jikko import __version__
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.files.bucket import address_of
+from jikko.files.bucket_contents import BucketContents
 from jikko.files.bucket_objects import BucketObjects
-from jikko.files.disk import DiskBlobs
-from jikko.maintenance.backup import Backups
+from jikko.files.disk_contents import DiskContents
+from jikko.maintenance.backup import CONTENTS, Backups
 from jikko.maintenance.in_bucket.making import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
+from jikko.maintenance.record_elsewhere import KeptElsewhere, RecordElsewhere
 from jikko.maintenance.restore import BackupSource, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock
@@ -25,18 +28,49 @@ def make_backups(settings: Settings) -> Backups:
     return Backups(
         home=settings.home.resolve(),
         databases=SqliteCopies(),
-        contents=DiskBlobs,
+        own_contents=BucketContents(settings.files_url) if settings.files_url else DiskContents(settings.files),
+        contents=DiskContents,
         more=[path.resolve() for path in named if path is not None and path.is_file()],
         keep_private=keep_private,
         holding=partial(sole_owner, doing="jikko backup"),
         version=__version__,
-        bucket=settings.files_url,
+        bucket=address_of(settings.files_url) if settings.files_url else "",
+        record_elsewhere=_record_elsewhere(settings) if settings.database_url else None,
     )
 
 
-def make_restores() -> Restores:
-    """What brings backups back. Opens nothing yet."""
-    return Restores(contents=DiskBlobs, keep_private=keep_private, holding=partial(sole_owner, doing="jikko restore"))
+def _record_elsewhere(settings: Settings) -> RecordElsewhere:
+    from jikko.store.postgres.dumps import dump_line
+
+    def read() -> KeptElsewhere:
+        from jikko.assemble.postgres import read_owner
+
+        return KeptElsewhere(*read_owner(settings))
+
+    return RecordElsewhere(settings.where_the_record_is, dump_line(settings.database_url), read)
+
+
+def line_that_restores(settings: Settings) -> str:
+    """What brings the record back, to be given to a shell; with no database set, one for a database to be named."""
+    from jikko.store.postgres.dumps import restore_line
+
+    return restore_line(settings.database_url or "postgresql://USER@HOST/DATABASE")
+
+
+def make_restores(settings: Settings) -> Restores:
+    """What brings backups back: to the data folder, and contents of files to the bucket that is set. Opens nothing."""
+
+    def to_bucket(home: Path) -> None:
+        from jikko.assemble.postgres import contents_to_bucket
+
+        contents_to_bucket(home / CONTENTS, settings.files_url)
+
+    return Restores(
+        contents=DiskContents,
+        keep_private=keep_private,
+        holding=partial(sole_owner, doing="jikko restore"),
+        move_contents=to_bucket if settings.files_url else None,
+    )
 
 
 def is_bucket(text: str) -> bool:
@@ -67,7 +101,7 @@ def backup_source(text: str, at: str = "") -> BackupSource:
     """
     if is_bucket(text):
         return InBucket(BucketObjects(text, "The bucket"), at)
-    return InFolder(Path(text), DiskBlobs)
+    return InFolder(Path(text), DiskContents)
 
 
 def scheduled_backups(settings: Settings, clock: Clock) -> list[ScheduledBackups]:

@@ -6,15 +6,17 @@ from functools import partial
 from typing import NamedTuple
 
 from jikko.apps.environment import Outside
-from jikko.assemble.console_facts import facts_of
+from jikko.assemble.console_facts import facts_of, known_providers
 from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
+from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
+from jikko.console.mending import KnownProviders, Mending
 from jikko.console.model_uses import ModelUses
 from jikko.console.outlooks import Outlooks
-from jikko.console.run_feed import RunFeed
+from jikko.console.run_feed import TICK_SECONDS, RunFeed
 from jikko.console.runs import RunList
 from jikko.console.service import Console, InstalledPlugin
 from jikko.console.system import Load, System
@@ -89,7 +91,10 @@ def make_console(
             found.append(Load("requests", ports.http.places.taken, ports.http.places.number))
         return found
 
-    facts = facts_of(settings, environment, load, workers)
+    async def providers(asked: Sequence[str]) -> KnownProviders:
+        return await asyncio.to_thread(known_providers, settings, environment, asked)
+
+    mending = Mending(stores.apps, outlooks, stores.callbacks, watch.uses, providers)
     return Console(
         access=Access(stores.console.access, clock, settings.console_token),
         public_url=settings.public_url,
@@ -97,6 +102,7 @@ def make_console(
         runs=RunList(stores.console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
+        told=Briefly(TICK_SECONDS / 2),
         app_store=stores.apps,
         run_store=stores.runs,
         callback_store=stores.callbacks,
@@ -105,7 +111,8 @@ def make_console(
         outlooks=outlooks,
         home=settings.home,
         chats=stores.console.chats,
-        system=System(facts, stores.apps, outlooks, stores.callbacks, stores.console.pages, watch.uses, clock),
+        mending=mending,
+        system=System(facts_of(settings, environment, load, workers), mending, stores.console.pages, clock),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
         tools=tools,

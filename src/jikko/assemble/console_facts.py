@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from jikko.assemble.health.to_mend import installation_to_mend
 from jikko.assemble.models import providers_of
 from jikko.assemble.sandboxes import try_sandbox
-from jikko.console.system import CheckLine, Facts, Load, ProcessFacts, ProviderFacts, SettingValue, StoreFacts, ToMend
+from jikko.console.mending import KnownProviders, ProviderFacts
+from jikko.console.system import CheckLine, Facts, Load, ProcessFacts, SettingValue, StoreFacts
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.masking import MASK
@@ -47,10 +49,9 @@ def facts_of(
         store=lambda: _store(settings),
         load=load,
         settings=lambda: list(_settings(settings, environment)),
-        providers=lambda: _providers(settings, environment),
         no_sandbox=why_unsupported,
         try_sandbox=tried,
-        trial=lambda: list(_trial(settings)),
+        installation=lambda: installation_to_mend(settings),
     )
 
 
@@ -99,27 +100,27 @@ def _shown(name: str, value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _providers(settings: Settings, environment: Mapping[str, str]) -> Sequence[ProviderFacts]:
+def known_providers(settings: Settings, environment: Mapping[str, str], asked: Sequence[str]) -> KnownProviders:
+    """What the providers file has, and what it would need for others. Blocks.
+
+    Args:
+        asked: Names of providers that apps call.
+    """
     try:
         found = providers_of(settings, environment)
     except InvalidSettings as error:
-        return [ProviderFacts("providers", "", "", str(error), "mend the file that JIKKO_PROVIDERS names")]
+        mend = "mend the file that JIKKO_PROVIDERS names"
+        return KnownProviders([ProviderFacts("providers", "", "", str(error), mend)], "", {})
     facts = []
     for config in found.entries.values():
-        lacks, mend = "", ""
+        lacks, mend, paste = "", "", ""
         if config.unset:
             lacks = f"the environment variable {config.unset[0]} is not set"
             mend = f"set {config.unset[0]} and start the server again"
+            paste = "\n".join(f"export {variable}=…" for variable in config.unset)
         elif package := missing_library(config.type):
-            lacks, mend = f"{package} is not installed", f"pip install {package}"
-        facts.append(ProviderFacts(config.id, config.type, urlsplit(config.base_url).netloc, lacks, mend))
-    return facts
-
-
-def _trial(settings: Settings) -> Iterator[ToMend]:
-    if settings.fake_models:
-        yield ToMend("warning", "models", "Models are faked: every answer is made up", "unset JIKKO_FAKE_MODELS")
-    if settings.mocks.strip():
-        yield ToMend(
-            "warning", "nodes", "Nodes are mocked: those that JIKKO_MOCKS names do not run", "unset JIKKO_MOCKS"
-        )
+            lacks, paste = f"{package} is not installed", f"pip install {package}"
+        host = urlsplit(config.base_url).netloc
+        facts.append(ProviderFacts(config.id, config.type, host, lacks, mend, paste, bool(config.requests_per_minute)))
+    lines = {name: found.line_to_add(name) for name in asked if found.find(name) is None}
+    return KnownProviders(facts, str(found.source or "a file that JIKKO_PROVIDERS names"), lines)

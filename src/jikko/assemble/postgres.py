@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,6 +14,7 @@ from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.files.bucket import BucketBlobs
+from jikko.files.bucket_objects import BucketObjects
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ids import new_id
@@ -23,6 +25,9 @@ from jikko.store.known_datasets import KnownIds
 from jikko.store.moving.move import move
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.archive.archiving import PostgresArchiving
+from jikko.store.postgres.archive.objects import ArchiveObjects
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.chat_pages import PostgresChatPages
@@ -38,6 +43,7 @@ from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sharing import read_owner as read_owner_of
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
@@ -83,7 +89,8 @@ async def stores_in_postgres(
     else:
         await belong(database, folder_id)
         signing_keys = keys.load_or_create()
-    runs = PostgresRunStore(database)
+    archive = _archive(settings, database)
+    runs = PostgresRunStore(database, archive)
     return Stores(
         PostgresAppStore(database),
         runs,
@@ -96,8 +103,19 @@ async def stores_in_postgres(
         contents_of_files(settings),
         signing_keys,
         PostgresRecord(database, runs.measures),
+        PostgresArchiving(database, archive) if settings.archive_after_days else None,
         cluster,
     )
+
+
+def _archive(settings: Settings, database: Postgres) -> RunArchive:
+    """Raises:
+    InvalidSettings: Runs are to be archived, and the library for that is missing.
+    """
+    if settings.archive_after_days and find_spec("pyarrow") is None:
+        raise InvalidSettings(f"archive_after_days needs another library: {how_to_install('archive')}")
+    bucket = BucketObjects(settings.files_url, "files_url") if settings.files_url else None
+    return RunArchive(database, None if bucket is None else ArchiveObjects(bucket))
 
 
 async def move_to_postgres(
@@ -122,7 +140,7 @@ async def move_to_postgres(
     if not settings.database.exists():
         raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
     Database.open(settings.database).close()
-    contents = await _move_contents(settings, files_url, report) if files_url else 0
+    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
     database, kept_by_plugins = Postgres(url), settings.plugin_folder / "storage.db"
     try:
         await migrate(database)
@@ -149,16 +167,16 @@ async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | No
     return file
 
 
-async def _move_contents(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
+async def _copy_contents(files: Path, files_url: str, report: Callable[[str, int], None]) -> int:
     """Copy the contents of files into a bucket. Returns how many there are."""
-    here, there = DiskBlobs(settings.files), BucketBlobs(files_url)
+    here, there = DiskBlobs(files), BucketBlobs(files_url)
     await there.check()
     count, after = 0, ""
     while digests := await here.digests(after=after):
         for digest in digests:
             stored = await there.put(here.stream(digest))
             if stored.digest != digest:
-                raise StoreUnavailable(f"The file {digest} of {settings.files} is damaged: its bytes are others.")
+                raise StoreUnavailable(f"The file {digest} of {files} is damaged: its bytes are others.")
             count += 1
         after = digests[-1]
         report("file_contents", count)
@@ -188,6 +206,25 @@ def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresK
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
     return PostgresKnowledge(database)
+
+
+def read_owner(settings: Settings) -> tuple[str, list[bytes]]:
+    """What the database belongs to, and the keys of links that it has. Changes nothing. For any thread.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached, or has nothing of Jikko.
+    """
+    return _read(settings, read_owner_of)
+
+
+def contents_to_bucket(files: Path, files_url: str) -> None:
+    """Copy the contents of files of a folder into a bucket. For any thread.
+
+    Raises:
+        InvalidSettings, StoreUnavailable: The bucket cannot be used, or a content is damaged.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_copy_contents(files, files_url, lambda *_: None))).result()
 
 
 def known_datasets(settings: Settings) -> KnownIds:

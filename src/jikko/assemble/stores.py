@@ -26,6 +26,7 @@ from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.record import Record
+from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
@@ -78,6 +79,8 @@ class Stores(NamedTuple):
     blobs: BlobStore
     signing_keys: SigningKeys
     record: Record
+    archiving: RunArchiving | None = None
+    """What moves old runs out of the database, if that is to be done."""
     cluster: str = ""
     """What the servers are called together that share the database; empty: there is one."""
 

@@ -80,6 +80,6 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def failure(error: Exception, *, hint: str = "") -> Failure:
     """An error of ours, as it ends a command."""
-    from jikko.cli.exit_codes import of_error
+    from jikko.exit_codes import of_error
 
     return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jikko.cli.apps.environment import env_of, env_options
-from jikko.cli.options import home_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.options import failure, home_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
@@ -64,6 +64,7 @@ def serve(
     --env APP_NAME=VALUE for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Further settings come from JIKKO_…
     variables or jikko.toml in the data folder: see docs/settings.md.
     """
+    from jikko.errors import JikkoError
     from jikko.server.serving import holding, prepare_process
 
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
@@ -77,13 +78,16 @@ def serve(
         raise click.UsageError("--reload watches FILES; none is named.")
     if reload and workers > 1:
         raise click.UsageError("--reload is for development: it works with --workers 1.")
-    with holding(settings) as hold:
-        if workers == 1:
-            run_async(_serve(settings, files, hold, reload))
-        else:
-            from jikko.server.supervisor import supervise
+    try:
+        with holding(settings) as hold:
+            if workers == 1:
+                run_async(_serve(settings, files, hold, reload))
+            else:
+                from jikko.server.supervisor import supervise
 
-            run_async(supervise(settings, workers, files, hold))
+                run_async(supervise(settings, workers, files, hold))
+    except JikkoError as error:
+        raise failure(error) from None
 
 
 def _cores() -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from jikko.cli.completion import complete_app
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.exit_codes import ExitCode
 
 
 @click.group(short_help="Remove end users.")

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns
 
 
 class Alone:
@@ -37,7 +37,7 @@ class Alone:
         self._member = None
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         return None
 
     def offer(self, orphans: OrphanedRuns) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from jikko.ports.cluster import Command, Hint, OrphanedRuns
+from jikko.ports.cluster import Command, Grown, Hint, OrphanedRuns
 
 SUPERVISOR: Final = "supervisor"
 """What the process that starts the workers is called."""
@@ -118,6 +118,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     number: int
     answer: int | None
     """``None``: there is no worker of that name, or it does not have the run."""
+    grown: Grown | None = None
+    """What has come of the run, if that was the question."""
     refused: str = ""
     """Why it was not done, if the sender is to know."""
 

@@ -25,7 +25,7 @@ from jikko.cluster.messages import (
     TookOver,
 )
 from jikko.errors import InvalidSettings, JikkoError
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Grown, Hint, Member, OrphanedRuns, WaitForEvents
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class WorkerCluster:
         self._patience = patience
         self._members: Collection[str] = (name,)
         self._numbers = count()
-        self._requests: dict[int, tuple[str, asyncio.Future[int | None]]] = {}
+        self._requests: dict[int, tuple[str, asyncio.Future[int | Grown | None]]] = {}
         """Those without a response: to whom they were sent."""
         self._listening: set[asyncio.Task[None]] = set()
         """What goes on until the end."""
@@ -90,16 +90,17 @@ class WorkerCluster:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
         answer = None if holder == self.name else await self._request(holder, command, seconds)
-        return None if answer is None else bool(answer)
+        return answer if answer is None or isinstance(answer, Grown) else bool(answer)
 
     def offer(self, orphans: OrphanedRuns) -> None:
         self._channel.send(Offer(orphans))
 
     async def count(self, key: bytes) -> int:
-        return await self._request(SUPERVISOR, CountRequest(key=key), self._patience) or 0
+        seconds = await self._request(SUPERVISOR, CountRequest(key=key), self._patience)
+        return seconds if isinstance(seconds, int) else 0
 
     def hint(self, hint: Hint) -> None:
         self._channel.send(Broadcast(hint))
@@ -118,7 +119,7 @@ class WorkerCluster:
             case Response():
                 _, future = self._requests.get(message.number, ("", None))
                 if future is not None and not future.done():
-                    future.set_result(message.answer)
+                    future.set_result(message.grown or message.answer)
             case Broadcast(hint=hint):
                 member.on_hint(hint)
             case Members(names=names):
@@ -143,11 +144,11 @@ class WorkerCluster:
             if is_gone(name) and not future.done():
                 future.set_result(None)
 
-    async def _request(self, to: str, command: Command | CountRequest, seconds: float) -> int | None:
+    async def _request(self, to: str, command: Command | CountRequest, seconds: float) -> int | Grown | None:
         if self.is_over.is_set():
             return None
         number = next(self._numbers)
-        future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int | Grown | None] = asyncio.get_running_loop().create_future()
         self._requests[number] = to, future
         try:
             self._channel.send(Request(to=to, sender=self.name, number=number, command=command))
@@ -160,6 +161,7 @@ class WorkerCluster:
 
     async def _respond(self, request: Request, member: Member) -> None:
         answer: int | None = None
+        grown: Grown | None = None
         refused = ""
         try:
             if isinstance(request.command, ReadAgain):
@@ -168,12 +170,15 @@ class WorkerCluster:
             elif not isinstance(request.command, CountRequest):
                 answered = await member.handle_command(request.command)
                 # JSON tells truth values from numbers.
-                answer = None if answered is None else int(answered)
+                grown = answered if isinstance(answered, Grown) else None
+                answer = None if answered is None else int(answered is not False)
         except InvalidSettings as error:
             refused = str(error)
         except Exception:
             logger.exception("a request of %s failed", request.sender)
-        self._channel.send(Response(to=request.sender, number=request.number, answer=answer, refused=refused))
+        self._channel.send(
+            Response(to=request.sender, number=request.number, answer=answer, grown=grown, refused=refused)
+        )
 
     async def _take_over(self, orphans: list[OrphanedRuns], member: Member) -> None:
         for entry in orphans:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -26,6 +27,10 @@ class FairQueue(Generic[T]):
     def waiting(self, key: str) -> int:
         """How many wait for the key."""
         return len(self._queues.get(key, ()))
+
+    def first(self, count: int) -> dict[str, list[T]]:
+        """Of each key, those who come first: so many at most."""
+        return {key: list(islice(queue, count)) for key, queue in self._queues.items()}
 
     def add(self, key: str, item: T) -> None:
         """Queue up, behind those who wait for the key already."""

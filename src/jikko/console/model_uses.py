@@ -13,6 +13,8 @@ from jikko.runs.observer import RunObserver
 
 _CALLERS: Final = frozenset({"llm", "parameter-extractor", "question-classifier"})
 _HOUR: Final = 3600.0
+_REFUSED: Final = "InvokeRateLimitError"
+"""The type of the error of a provider that is asked too often."""
 _MAX_KEPT_REQUESTS: Final = 5_000
 """Requests of a provider that are remembered."""
 
@@ -21,6 +23,7 @@ class _Use(NamedTuple):
     at: float
     failed: bool
     elapsed: float
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class ProviderHour:
     """Seconds."""
     error: str | None = None
     """Of the last node that failed."""
+    refused: int = 0
+    """Of these that failed, because the provider was asked too often."""
 
 
 class ModelUses(RunObserver):
@@ -55,7 +60,8 @@ class ModelUses(RunObserver):
         failed = event.status != "succeeded"
         if failed and event.error:
             self._errors[provider] = event.error
-        self._uses.setdefault(provider, deque(maxlen=_MAX_KEPT_REQUESTS)).append(_Use(event.at, failed, event.elapsed))
+        use = _Use(event.at, failed, event.elapsed, failed and event.error_type == _REFUSED)
+        self._uses.setdefault(provider, deque(maxlen=_MAX_KEPT_REQUESTS)).append(use)
 
     def hour(self, provider: str) -> ProviderHour:
         """What became of the calls of a provider, by its long name."""
@@ -65,4 +71,5 @@ class ModelUses(RunObserver):
             return ProviderHour()
         failed = sum(use.failed for use in uses)
         error = self._errors.get(provider) if failed else None
-        return ProviderHour(len(uses), failed, median(use.elapsed for use in uses), error)
+        refused = sum(use.refused for use in uses)
+        return ProviderHour(len(uses), failed, median(use.elapsed for use in uses), error, refused)

@@ -40,9 +40,14 @@ class Outlook:
     models: tuple[ModelNeed, ...]
 
     @property
-    def errors(self) -> int:
+    def failing(self) -> tuple[Finding, ...]:
         """Findings of which runs fail, or imports."""
-        return sum(finding.level in ("error", "will_fail") for finding in self.findings)
+        return tuple(finding for finding in self.findings if finding.level in ("error", "will_fail"))
+
+    @property
+    def errors(self) -> int:
+        """How many these are."""
+        return len(self.failing)
 
 
 class Outlooks:

@@ -27,6 +27,8 @@ class RunFeed(RunObserver):
         self._telling: asyncio.TimerHandle | None = None
         self._looking: set[_Look] = set()
         self._closed = False
+        self.heard = 0
+        """How many hints have come: what was read before the last one may be old."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         """See ``RunObserver``."""
@@ -49,6 +51,7 @@ class RunFeed(RunObserver):
 
     def moved(self, hint: RunsMoved) -> None:
         """Some process has told what moved there."""
+        self.heard += 1
         for look in self._looking:
             look.note(hint.run_ids)
 

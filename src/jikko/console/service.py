@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
+from jikko.console.mending import Mending
 from jikko.console.outlooks import Outlooks
 from jikko.console.run_feed import RunFeed
 from jikko.console.runs import RunList
@@ -53,6 +55,8 @@ class Console:
     runs: RunList
     logs: LogPages
     feed: RunFeed
+    told: Briefly
+    """What becomes of lists, as those are told who look at them: many look at the same one."""
     app_store: AppStore
     run_store: RunStore
     callback_store: CallbackStore
@@ -63,6 +67,7 @@ class Console:
     home: Path
     """The data folder."""
     chats: ChatPages
+    mending: Mending
     system: System
     queued: Callable[[], int]
     """How many runs of this process wait for their turn."""

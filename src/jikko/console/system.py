@@ -2,35 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from jikko.console.model_uses import ModelUses, ProviderHour
-from jikko.console.outlooks import Outlooks
+from jikko.console.mending import KnownProvider, Mending, ToMend
+from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import AppStore
-from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.run_pages import RunPages
 
-Level: TypeAlias = Literal["error", "warning"]
 LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests"]
 """Runs that go on, those that wait for their turn, programs in the sandbox, and requests to the outside."""
 
 _KEPT_SECONDS: Final = 5.0
-_MOST_CALLBACKS: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class ToMend:
-    """Something that is wrong."""
-
-    level: Level
-    about: str
-    text: str
-    mend: str = ""
-    """What to do."""
-    apps: tuple[str, ...] = ()
-    """The ids of those that it hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +37,6 @@ class SettingValue:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderFacts:
-    """A provider, as the settings have it."""
-
-    name: str
-    type: str
-    host: str
-    lacks: str = ""
-    """What it lacks to be called; ``""`` for nothing."""
-    mend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class CheckLine:
     """One thing that was tried."""
 
@@ -78,7 +49,7 @@ class CheckLine:
 class SandboxState:
     """What is known of the sandbox."""
 
-    state: Literal["unchecked", "ok", "failed", "unavailable"]
+    state: Literal["checking", "ok", "failed", "unavailable"]
     checks: tuple[CheckLine, ...]
 
 
@@ -123,8 +94,7 @@ class Report:
     """When the first of these was created."""
     load: tuple[Load, ...]
     settings: tuple[SettingValue, ...]
-    providers: tuple[tuple[ProviderFacts, ProviderHour, tuple[str, ...]], ...]
-    """With its last hour, and the ids of the apps that call it."""
+    providers: tuple[KnownProvider, ...]
     sandbox: SandboxState
     callbacks_pending: int
     callbacks_failed: int
@@ -139,40 +109,30 @@ class Facts:
     store: Callable[[], StoreFacts]
     load: Callable[[], Sequence[Load]]
     settings: Callable[[], Sequence[SettingValue]]
-    providers: Callable[[], Sequence[ProviderFacts]]
     no_sandbox: Callable[[], str | None]
     """Why this machine cannot have one."""
     try_sandbox: Callable[[], Awaitable[Sequence[CheckLine]]]
-    trial: Callable[[], Sequence[ToMend]] = field(default=tuple)
-    """What is set to try workflows, and is not for others to use."""
+    installation: Callable[[], Awaitable[Sequence[ToMend]]]
+    """What is wrong with this machine and what is set: what ``jikko doctor`` warns of."""
 
 
 class System:
     """Makes reports, and keeps each for some seconds."""
 
-    def __init__(
-        self,
-        facts: Facts,
-        apps: AppStore,
-        outlooks: Outlooks,
-        callbacks: CallbackStore,
-        pages: RunPages,
-        uses: ModelUses,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, facts: Facts, mending: Mending, pages: RunPages, clock: Clock) -> None:
         self._facts = facts
-        self._apps = apps
-        self._outlooks = outlooks
-        self._callbacks = callbacks
+        self._mending = mending
         self._pages = pages
-        self._uses = uses
         self._clock = clock
         self._report: Report | None = None
         self._checks: tuple[CheckLine, ...] = ()
+        self._checking: asyncio.Task[None] | None = None
         self._making = asyncio.Lock()
 
     async def report(self) -> Report:
-        """How the server is, as of the last five seconds."""
+        """How the server is, as of the last five seconds. The first one has the sandbox tried meanwhile."""
+        if self._checking is None and self._facts.no_sandbox() is None:
+            self._checking = asyncio.create_task(self._first_check())
         async with self._making:
             if self._report is None or not 0 <= self._clock() - self._report.at < _KEPT_SECONDS:
                 self._report = await self._made()
@@ -184,42 +144,25 @@ class System:
         self._report = None
         return self._checks
 
+    async def close(self) -> None:
+        """Give up what is being tried."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+
+    async def _first_check(self) -> None:
+        try:
+            await self.check_sandbox()
+        except (JikkoError, OSError) as error:
+            self._checks = (CheckLine("sandbox", "failed", str(error)),)
+            self._report = None
+
     async def _made(self) -> Report:
         facts = self._facts
         store, settings = await asyncio.to_thread(facts.store), await asyncio.to_thread(facts.settings)
-        known = await asyncio.to_thread(facts.providers)
-        mend: list[ToMend] = list(facts.trial())
-        by_provider: dict[str, list[str]] = {}
-        for app in await self._apps.apps():
-            version = await self._apps.version(app.id, app.workflow_id)
-            if version is None:
-                continue
-            outlook = await self._outlooks.of(app, version)
-            for use in outlook.models:
-                by_provider.setdefault(use.need.provider, []).append(app.id)
-            for finding in outlook.findings:
-                if finding.level in ("error", "will_fail"):
-                    text = replace(finding, hint="").sentence()
-                    mend.append(ToMend("error", "workflow", text, finding.hint, (app.id,)))
-                    break
-        providers = []
-        for entry in known:
-            hour, users = self._uses.hour(entry.name), tuple(dict.fromkeys(by_provider.get(entry.name, ())))
-            providers.append((entry, hour, users))
-            if entry.lacks:
-                mend.append(ToMend("error", "provider", f"{entry.name}: {entry.lacks}", entry.mend, users))
-            elif hour.failed and hour.failed == hour.requests:
-                text = f"{entry.name}: all of {hour.requests} requests of the last hour failed: {hour.error}"
-                mend.append(ToMend("error", "provider", text, "", users))
-        pending, failed = await self._undelivered()
-        if failed:
-            text = f"{failed} call-back{'s were' if failed > 1 else ' was'} given up"
-            mend.append(ToMend("warning", "callbacks", text, "jikko callbacks resend --all"))
-        if store.free < 1_000_000_000:
-            text = f"The disk of the data folder has {store.free / 1e6:.0f} MB left"
-            level: Level = "error" if store.free < 50_000_000 else "warning"
-            mend.append(ToMend(level, "disk", text, "jikko runs prune --older-than 30d"))
+        found = await self._mending.look()
         sandbox = self._sandbox()
+        mend = [*await facts.installation(), *found.to_mend]
         mend += [ToMend("error", "sandbox", check.detail) for check in sandbox.checks if check.status == "failed"]
         mend.sort(key=lambda entry: entry.level)
         counts, _ = await self._pages.since(0)
@@ -231,10 +174,10 @@ class System:
             oldest=await self._pages.earliest(),
             load=tuple(facts.load()),
             settings=tuple(settings),
-            providers=tuple(providers),
+            providers=found.providers,
             sandbox=sandbox,
-            callbacks_pending=pending,
-            callbacks_failed=failed,
+            callbacks_pending=found.callbacks_pending,
+            callbacks_failed=found.callbacks_failed,
             to_mend=tuple(mend),
         )
 
@@ -242,12 +185,6 @@ class System:
         if reason := self._facts.no_sandbox():
             return SandboxState("unavailable", (CheckLine("platform", "failed", reason),))
         if not self._checks:
-            return SandboxState("unchecked", ())
+            return SandboxState("checking", ())
         failed = any(check.status == "failed" for check in self._checks)
         return SandboxState("failed" if failed else "ok", self._checks)
-
-    async def _undelivered(self) -> tuple[int, int]:
-        """How many are still tried, and how many were given up; of a thousand at most."""
-        found = await self._callbacks.undelivered(limit=_MOST_CALLBACKS)
-        failed = sum(entry.state == "failed" for entry in found)
-        return len(found) - failed, failed

@@ -80,6 +80,9 @@ class LogPage(Struct):
     total: int
     has_more: bool
     data: list[LogEntry]
+    archived_until: Seconds | UnsetType = UNSET
+    """Where the list ends, if it does not go back to the first run: runs that were created until then may be in the
+    archive, and are found by their ids."""
 
 
 class NodeExecutions(Struct):

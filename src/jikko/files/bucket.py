@@ -22,6 +22,8 @@ from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+FOLDER: Final = "files"
+"""What the objects of contents begin with, behind the folder of the url."""
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
 """Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
@@ -50,14 +52,13 @@ class BucketBlobs:
             InvalidSettings: That is no such url, or the library is missing.
         """
         self._store = opened(url)
-        self._folder = "files"
 
     async def check(self) -> None:
         import obstore
 
         try:
             with trouble("used"):
-                await obstore.put_async(self._store, f"{self._folder}/.jikko", b"")
+                await obstore.put_async(self._store, f"{FOLDER}/.jikko", b"")
             await self.digests(limit=1)
         except StoreUnavailable as error:
             reason = str(error.__cause__).partition("\n")[0]
@@ -77,21 +78,21 @@ class BucketBlobs:
             spool.seek(0)
             content = spool if is_long else spool.read()
             with trouble("written"):
-                await obstore.put_async(self._store, self._path(digest), content, use_multipart=is_long)
+                await obstore.put_async(self._store, content_path(digest), content, use_multipart=is_long)
         return Blob(digest, size)
 
     async def get(self, digest: str) -> bytes:
         import obstore
 
         with trouble("read"):
-            found = await obstore.get_async(self._store, self._path(digest))
+            found = await obstore.get_async(self._store, content_path(digest))
             return bytes(await found.bytes_async())
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         import obstore
 
         with trouble("read"):
-            found = await obstore.get_async(self._store, self._path(digest))
+            found = await obstore.get_async(self._store, content_path(digest))
             async for piece in found.stream(min_chunk_size=_PIECE):
                 yield bytes(piece)
 
@@ -101,15 +102,15 @@ class BucketBlobs:
         digests: list[str] = []
         pages = obstore.list(
             self._store,
-            f"{self._folder}/",
-            offset=self._path(after) if after else None,
+            f"{FOLDER}/",
+            offset=content_path(after) if after else None,
             chunk_size=min(limit + 1, _PAGE),
         )
         with trouble("listed"):
             async for page in pages:
-                names = (entry["path"].rpartition("/")[2] for entry in page)
+                names = (digest_in(entry["path"]) for entry in page)
                 # Some servers begin with the offset itself.
-                digests += [name for name in names if name > after and _DIGEST.fullmatch(name)]
+                digests += [name for name in names if name > after]
                 if len(digests) >= limit:
                     break
         return sorted(digests)[:limit]
@@ -118,7 +119,7 @@ class BucketBlobs:
         import obstore
 
         for digest in digests:
-            path = self._path(digest)
+            path = content_path(digest)
             try:
                 with trouble("removed"):
                     entry = await obstore.head_async(self._store, path)
@@ -127,8 +128,16 @@ class BucketBlobs:
             except FileMissing:
                 continue
 
-    def _path(self, digest: str) -> str:
-        return f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}"
+
+def content_path(digest: str) -> str:
+    """The object of a content."""
+    return f"{FOLDER}/{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+def digest_in(path: str) -> str:
+    """The digest of the content that an object has; empty if it is none."""
+    name = path.rpartition("/")[2]
+    return name if _DIGEST.fullmatch(name) else ""
 
 
 def address_of(url: str) -> str:

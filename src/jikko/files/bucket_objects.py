@@ -42,6 +42,12 @@ class BucketObjects:
         with trouble("read", self._what(path)):
             return bytes(obstore.get(self._store, path).bytes())
 
+    def get_part(self, path: str, begin: int, size: int) -> bytes:
+        import obstore
+
+        with trouble("read", self._what(path)):
+            return bytes(obstore.get_range(self._store, path, start=begin, length=size))
+
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         import obstore
 

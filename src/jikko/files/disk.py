@@ -1,7 +1,6 @@
 """Content on a disk, in folders named by its hash."""
 
 import asyncio
-import errno
 import hashlib
 import os
 import re
@@ -89,7 +88,7 @@ class DiskBlobs:
         make_folder(target.parent)
         os.replace(part, target)
         for folder in (target.parent, target.parent.parent):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     async def get(self, digest: str) -> bytes:
         return await asyncio.to_thread(self._read, digest)
@@ -115,18 +114,9 @@ class DiskBlobs:
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
         try:
-            return await asyncio.to_thread(lambda: list(islice(self._digests(after), limit)))
+            return await asyncio.to_thread(lambda: list(islice(digests_in(self._root, after), limit)))
         except OSError as error:
             raise _unavailable("read", error) from error
-
-    def _digests(self, after: str) -> Iterator[str]:
-        for first in _names(self._root):
-            if len(first) != 2 or first < after[:2]:
-                continue
-            for second in _names(self._root / first):
-                if first + second >= after[:4]:
-                    names = _names(self._root / first / second)
-                    yield from (name for name in names if name > after and _DIGEST.fullmatch(name))
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
         await asyncio.to_thread(self._delete, digests, before)
@@ -142,87 +132,28 @@ class DiskBlobs:
             except OSError as error:
                 raise _unavailable("removed", error) from error
 
-    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
-        """Copy what a folder of the same kind does not have yet. What is removed meanwhile is left out. Blocks.
-
-        Args:
-            earlier: A third such folder: what it has is linked, and so takes no place on the disk twice.
-
-        Returns:
-            How many were copied or linked. Each copy was read again.
-
-        Raises:
-            OSError: One cannot be read or written, or reads otherwise than it was written.
-        """
-        other = DiskBlobs(root)
-        count = 0
-        for path in self._root.glob("??/??/*"):
-            target = other._path(path.name)
-            if target.exists() or not _DIGEST.fullmatch(path.name):
-                continue
-            if earlier is None or not _linked(DiskBlobs(earlier)._path(path.name), target):
-                try:
-                    _copy(path, other, path.name)
-                except FileNotFoundError:
-                    continue
-            count += 1
-        return count
-
-    def count(self) -> int:
-        """How many contents there are. Blocks.
-
-        Raises:
-            OSError: The folder cannot be read.
-        """
-        return sum(1 for _ in self._digests(""))
-
-    def look_through(self) -> tuple[int, list[str]]:
-        """Read all content. Blocks.
-
-        Returns:
-            How many there are, and the digests that those which are damaged ought to have.
-
-        Raises:
-            OSError: One cannot be read.
-        """
-        count, damaged = 0, []
-        for digest in self._digests(""):
-            count += 1
-            if _digest_of(self._path(digest)) != digest:
-                damaged.append(digest)
-        return count, damaged
-
     def _path(self, digest: str) -> Path:
-        return self._root / digest[:2] / digest[2:4] / digest
+        return content_path(self._root, digest)
 
 
-def _copy(path: Path, other: DiskBlobs, digest: str) -> None:
-    part = other._incoming / secrets.token_hex(16)
-    hasher = hashlib.sha256()
-    try:
-        with path.open("rb") as original, other._create(part) as copy:
-            while piece := original.read(_PIECE):
-                _append(copy, hasher, piece)
-            other._finish(copy, part, digest)
-    finally:
-        part.unlink(missing_ok=True)
-    # Not compared with its name: what is damaged where it comes from is copied as it is.
-    if _digest_of(other._path(digest)) != hasher.hexdigest():
-        raise OSError(errno.EIO, "it does not read as it was written", str(other._path(digest)))
+def content_path(root: Path, digest: str) -> Path:
+    """Where a content is in a folder of them."""
+    return root / digest[:2] / digest[2:4] / digest
 
 
-def _linked(path: Path, target: Path) -> bool:
-    """Give a file a second name, if it is there and the file system can."""
-    make_folder(target.parent)
-    with suppress(OSError):
-        os.link(path, target)
-        return True
-    return False
+def digests_in(root: Path, after: str = "") -> Iterator[str]:
+    """The digests of a folder of contents, in order, those behind one of them. Blocks.
 
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    Raises:
+        OSError: It cannot be read.
+    """
+    for first in _names(root):
+        if len(first) != 2 or first < after[:2]:
+            continue
+        for second in _names(root / first):
+            if first + second >= after[:4]:
+                names = _names(root / first / second)
+                yield from (name for name in names if name > after and _DIGEST.fullmatch(name))
 
 
 def _names(folder: Path) -> list[str]:
@@ -238,7 +169,8 @@ def _append(file: BinaryIO, hasher: "hashlib._Hash", chunk: bytes) -> None:
     file.write(chunk)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what was named in a folder last. Blocks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -68,6 +68,9 @@ class MemoryObjects:
         except KeyError:
             raise FileMissing("The content of the file is gone.") from None
 
+    def get_part(self, path: str, begin: int, size: int) -> bytes:
+        return self.get(path)[begin : begin + size]
+
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         objects = self._objects.copy().items()
         return {path: (len(content), written) for path, (content, written) in objects if path.startswith(f"{folder}/")}

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
 from jikko.maintenance.backup_target import mark, require_free
+from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held, remove
+from jikko.maintenance.record_elsewhere import SIGNING_KEY, KeptElsewhere, RecordElsewhere, write_keys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.database_copies import DatabaseCopies
 from jikko.private import make_folder, tighten, tighten_tree
@@ -22,24 +24,10 @@ _INSTALLED: Final = ("plugins", "packages")
 _STORAGE: Final = "storage.db"
 _LEFT_OUT: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
 """In these: the lock, what can be made again, and the database, which is copied with the others."""
+_SMALL: Final = ("jikko.toml", "folder.id")
+"""The last one is what a database elsewhere knows the data folder by."""
 _DATABASES: Final = ("jikko.db", "knowledge.db", f"plugins/{_STORAGE}")
 """The first one says of which data folder it is."""
-
-
-class ContentCopies(Protocol):
-    """The contents of files in a folder. Everything here blocks."""
-
-    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
-        """Copy what a folder lacks, or link it to what an earlier one has. Returns how many."""
-        ...
-
-    def count(self) -> int:
-        """How many there are."""
-        ...
-
-    def look_through(self) -> tuple[int, list[str]]:
-        """Read all. Returns how many there are, and the names of those that are damaged."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class Made:
 
     folder: Path
     database_bytes: int
-    """Of the database of apps and runs."""
+    """Of the database of apps and runs; 0 if that is elsewhere."""
     new_files: int
     """Contents of files that the folder did not have."""
 
@@ -59,6 +47,8 @@ class Backups:
 
     home: Path
     databases: DatabaseCopies
+    own_contents: ContentCopies
+    """The contents of files that belong to the data folder, wherever they are."""
     contents: Callable[[Path], ContentCopies]
     """Those in a folder."""
     more: Sequence[Path]
@@ -71,6 +61,8 @@ class Backups:
     """Of Jikko."""
     bucket: str = ""
     """Where contents of files are, if not in the data folder."""
+    record_elsewhere: RecordElsewhere | None = None
+    """Where apps and runs are, if not in the data folder: that database is not copied."""
     clock: Clock = time.time
 
     @property
@@ -81,8 +73,20 @@ class Backups:
     @property
     def elsewhere(self) -> list[str]:
         """What settings name and that is not in the data folder, nor in a backup."""
-        files = [str(path) for path in self.more if self.home not in path.parents]
-        return [*files, self.bucket] if self.bucket else files
+        return [str(path) for path in self.more if self.home not in path.parents]
+
+    def read_owner(self) -> KeptElsewhere:
+        """What the data folder is known by, in all copies; an empty name if an earlier version made it. Blocks.
+
+        Raises:
+            StoreUnavailable: There is no database, or it cannot be read.
+            InvalidSettings: A database elsewhere cannot be used.
+        """
+        if self.record_elsewhere is not None:
+            return self.record_elsewhere.read()
+        if not self.database.exists():
+            raise StoreUnavailable(f"there is no database {self.database}")
+        return KeptElsewhere(self.databases.folder_id(self.database), ())
 
     def make(self, folder: Path, *, earlier: Path | None = None) -> Made:
         """Make a backup, or bring an earlier one up to date. Blocks.
@@ -95,17 +99,15 @@ class Backups:
             StoreUnavailable: The data folder has no database, or a damaged one; what the folder held stays.
             InvalidSettings, OSError: The folder is being served, or cannot be written.
         """
-        if not self.database.exists():
-            raise StoreUnavailable(f"there is no database {self.database}")
-        source_id = self.databases.folder_id(self.database)
-        require_free(folder, source_id, self.databases.folder_id_of_copy)
+        owner = self.read_owner()
+        require_free(folder, owner.owner, self.databases.folder_id_of_copy)
         # What is being replaced must not be served.
         with self.holding(folder):
-            require_free(folder, source_id, self.databases.folder_id_of_copy)
-            return self._make(folder, source_id, earlier)
+            require_free(folder, owner.owner, self.databases.folder_id_of_copy)
+            return self._make(folder, owner, earlier)
 
-    def _make(self, folder: Path, source_id: str, earlier: Path | None) -> Made:
-        contents, target = self.contents(self.home / CONTENTS), folder / CONTENTS
+    def _make(self, folder: Path, owner: KeptElsewhere, earlier: Path | None) -> Made:
+        contents, target, source_id = self.own_contents, folder / CONTENTS, owner.owner
         linked = None if earlier is None else earlier / CONTENTS
         self.keep_private(folder)
         before = read_manifest(folder)
@@ -114,16 +116,20 @@ class Backups:
         # Once before the databases, since the server may remove files at any time, and once behind them, for those
         # that came meanwhile: so every file that a copied database knows is there.
         new = contents.copy_to(target, earlier=linked)
-        databases = {self.home / name: folder / name for name in _DATABASES if (self.home / name).exists()}
+        # With a record elsewhere, databases in the data folder are those of before.
+        own = _DATABASES if self.record_elsewhere is None else ()
+        databases = {self.home / name: folder / name for name in own if (self.home / name).exists()}
         for copy in databases.values():
             make_folder(copy.parent)
         self._copy_databases(folder, databases, before)
         new += contents.copy_to(target, earlier=linked)
         self._copy_small(folder)
+        if owner.keys:
+            write_keys(folder, owner.keys)
         self._copy_installed(folder, earlier)
         if source_id:
             write_manifest(folder, self._manifest(folder, source_id))
-        return Made(folder, (folder / _DATABASES[0]).stat().st_size, new)
+        return Made(folder, (folder / _DATABASES[0]).stat().st_size if databases else 0, new)
 
     def _copy_databases(self, folder: Path, databases: dict[Path, Path], before: Manifest | None) -> None:
         """From here on what was there is no longer whole, unless nothing comes of it."""
@@ -142,7 +148,8 @@ class Backups:
     def _copy_small(self, folder: Path) -> None:
         """Keys, and files of settings: closed to others in the copy, whatever they are here."""
         files = [path for path in self.more if self.home in path.parents]
-        for path in [*self.home.glob("signing.key*"), self.home / "jikko.toml", *files]:
+        small = [self.home / name for name in _SMALL]
+        for path in [*self.home.glob(f"{SIGNING_KEY}*"), *small, *files]:
             copy = folder / path.relative_to(self.home)
             if path.is_file() and path.suffix != ".part":
                 make_folder(copy.parent)
@@ -170,4 +177,6 @@ class Backups:
             version=self.version,
             files=digests(folder, contents=CONTENTS),
             contents=self.contents(folder / CONTENTS).count(),
+            record=self.record_elsewhere.address if self.record_elsewhere else "",
+            bucket=self.bucket,
         )

@@ -28,6 +28,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of each file, by its path in the folder; without the contents of files, whose names have theirs."""
     contents: int = 0
     """How many contents of files there are."""
+    record: str = ""
+    """The database that apps and runs are in, without user and password, if that is elsewhere: it is not copied."""
+    bucket: str = ""
+    """The bucket that contents of files are in, if not in the data folder: they are copied."""
 
 
 def read_manifest(folder: Path) -> Manifest | None:

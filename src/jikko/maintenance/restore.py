@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from jikko.cluster.data_folder import RESTORING
-from jikko.maintenance.backup import CONTENTS, ContentCopies
+from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import MARK, Manifest, problems, read_manifest
+from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder, remove
 from jikko.private import make_file
 
@@ -68,6 +69,10 @@ class Restored:
     files: int
     contents: int
     """Contents of files."""
+    record: str
+    """The database that apps and runs were in, if that was elsewhere: it is restored by what is made for it."""
+    bucket: str
+    """Where the contents of files were, if not in the data folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,9 @@ class Restores:
     keep_private: Callable[[Path], None]
     holding: Callable[[Path], AbstractContextManager[object]]
     """Hold a folder as a server does. Raises ``InvalidSettings``: another process does."""
+    move_contents: Callable[[Path], None] | None = None
+    """Put the contents of files of a data folder where they belong, and see that they are there; ``None``: they stay.
+    Blocks. Raises ``StoreUnavailable``: they cannot be put there."""
 
     def look_through(self, source: BackupSource) -> Restored:
         """Read all of a backup. Blocks.
@@ -89,7 +97,8 @@ class Restores:
         """
         manifest = source.manifest()
         _require_none(source.where, source.problems(), "Restore an earlier one, or make a new one.")
-        return Restored(source.where, manifest.at, len(manifest.files), manifest.contents)
+        files, contents = len(manifest.files), manifest.contents
+        return Restored(source.where, manifest.at, files, contents, manifest.record, manifest.bucket)
 
     def restore(self, source: BackupSource, home: Path) -> Restored:
         """Bring a backup back. Blocks.
@@ -114,6 +123,10 @@ class Restores:
                     remove(path)
             source.copy_to(home)
             _require_none(str(home), found_in(home, manifest, self.contents), "Call it again; it begins anew.")
+            if self.move_contents is not None:
+                self.move_contents(home)
+                if (home / CONTENTS).exists():
+                    remove(home / CONTENTS)
             self.keep_private(home)
             os.sync()
             (home / RESTORING).unlink()

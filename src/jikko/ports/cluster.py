@@ -32,14 +32,36 @@ class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed."""
+    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed.
+
+    Answered by what has come (``Grown``), or by ``True`` if it is to be read from the store.
+    """
 
     run_id: str
     count: int
     seconds: float
 
 
-Command: TypeAlias = StopRun | SubmitForm | WaitForEvents
+class LetGo(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Another member has a run that waited here: durably, since its ``epoch``."""
+
+    run_id: str
+    epoch: int
+
+
+Command: TypeAlias = StopRun | SubmitForm | WaitForEvents | LetGo
+
+
+class Grown(msgspec.Struct, frozen=True, tag=True):
+    """The durable events of a run behind those that who asked knew of."""
+
+    events: msgspec.Raw
+    """A JSON array, whose first event has the position ``WaitForEvents.count``. Who reads it may be of another version,
+    and not know one of them."""
+
+
+Answer: TypeAlias = bool | Grown | None
+"""What comes of a command. ``None``: the run is not there."""
 
 # Hints to all --------------------------------------------------------------------------------------------------------
 
@@ -85,6 +107,28 @@ class OrphanedRuns(msgspec.Struct, frozen=True, kw_only=True):
     """… and how many parts there are."""
 
 
+class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that waits for a slot at its holder, and may begin at any member that has one."""
+
+    run_id: str
+    app_id: str
+    holder: str
+    epoch: int
+
+
+class WaitingRuns(Protocol):
+    """The runs that wait, as members offer them to each other: of one app only so many at once, so that all apps are
+    served, however many runs of one there are."""
+
+    async def offer(self, run: WaitingRun) -> bool:
+        """Offer a run. ``False``: so many of its app are offered already, or nobody can be reached."""
+        ...
+
+    async def withdraw(self, run_id: str) -> None:
+        """Offer a run no more: it has begun, or ended, or is another's."""
+        ...
+
+
 class TakenOver(Protocol):
     """Runs that go on in this process, as far as they could be read."""
 
@@ -96,7 +140,7 @@ class TakenOver(Protocol):
 class Member(Protocol):
     """What a process does when its cluster tells it something. All may be called several times, and at once."""
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         """Do what another member asks for. ``None``: the run is not here."""
         ...
 
@@ -106,6 +150,18 @@ class Member(Protocol):
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         """Take over runs. Those that this process has already stay as they are."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until this process has a slot that no run of its own waits for."""
+        ...
+
+    async def take_waiting(self, run: WaitingRun) -> bool:
+        """Execute a run that waits at another member, if it still does. ``False``: not here, or not now."""
+        ...
+
+    async def offer_waiting(self, waiting: WaitingRuns) -> None:
+        """Offer runs that wait here for long, until cancelled."""
         ...
 
     async def read_again(self) -> None:
@@ -148,7 +204,7 @@ class Cluster(Protocol):
         """Get no more messages. May be called twice."""
         ...
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         """Have the holder of a run do something.
 
         Returns:

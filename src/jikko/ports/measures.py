@@ -50,7 +50,7 @@ class RunMeasures:
 
     waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
     """Seconds from a run's acceptance to its beginning."""
-    takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",)))
+    takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",), ("waited",)))
     """Runs that this process took over, by why: ``gone`` (their process is) or ``parked`` (it ended in good order)."""
     lost: Counter = field(default_factory=lambda: Counter(()))
     """Runs that another process took over from this one."""

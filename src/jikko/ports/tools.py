@@ -109,6 +109,8 @@ class JsonMessage:
     """An object or a list: an element of the output ``json``."""
 
     value: Json
+    text: str | None = None
+    """The JSON that it was read from, if it was: whoever measures the value need not write it again."""
 
 
 @dataclass(frozen=True, slots=True)

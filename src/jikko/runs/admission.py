@@ -6,6 +6,7 @@ waiting, however long the queues of the others are.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 from jikko.concurrency.fair_queue import FairQueue
 from jikko.errors import TooManyRequests
@@ -26,11 +27,12 @@ class AdmissionLimits:
 class Place:
     """A place in the queue of an app. ``begin`` is called when it is its turn; by then it has a slot."""
 
-    __slots__ = ("app_id", "begin")
+    __slots__ = ("app_id", "begin", "run_id")
 
-    def __init__(self, app_id: str, begin: Callable[[], None]) -> None:
+    def __init__(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> None:
         self.app_id = app_id
         self.begin = begin
+        self.run_id = run_id
 
 
 class Admission:
@@ -48,6 +50,10 @@ class Admission:
         self._turns: FairQueue[Place] = FairQueue()
         """Apps that may not have one more run rest."""
         self._closed = False
+        self.on_queued: Callable[[], None] = _nothing
+        """Called when a run has to wait."""
+        self.on_room: Callable[[], None] = _nothing
+        """Called when a slot has become free, and no run waits for it."""
 
     @property
     def running(self) -> int:
@@ -58,9 +64,24 @@ class Admission:
         """How many runs wait: of one app, or in all."""
         return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
+    def first(self, count: int) -> dict[str, list[Place]]:
+        """Of each app, so many of those that have waited the longest."""
+        return self._turns.first(count)
+
+    @property
+    def free(self) -> float:
+        """How many slots there are that no run waits for; infinite without a limit."""
+        if self._closed:
+            return 0
+        return self._limits.at_once - self._running if self._limits.at_once else inf
+
+    def may_begin(self, app_id: str) -> bool:
+        """Whether a run of an app would begin at once."""
+        return not self._closed and self._may_take(app_id)
+
     def take(self, app_id: str) -> bool:
         """Take a slot if one is free and no run waits for it. Returns whether it was."""
-        if self._closed or not self._may_take(app_id):
+        if not self.may_begin(app_id):
             return False
         self.take_back(app_id)
         return True
@@ -87,11 +108,13 @@ class Admission:
                 retry_after=1,
             )
 
-    def wait(self, app_id: str, begin: Callable[[], None]) -> Place:
+    def wait(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> Place:
         """Queue up, behind those of the app that wait already. It may be the turn at once."""
-        place = Place(app_id, begin)
+        place = Place(app_id, begin, run_id)
         self._turns.add(app_id, place)
         self._hand_out()
+        if self._turns.waiting(app_id):
+            self.on_queued()
         return place
 
     def withdraw(self, place: Place) -> bool:
@@ -109,6 +132,8 @@ class Admission:
         if before == self._limits.at_once_per_app:
             self._turns.resume(app_id)
         self._hand_out()
+        if self.free > 0:
+            self.on_room()
 
     def share_among(self, members: int) -> None:
         """Have so many processes share the runs that one app may have at once: each has its part, rounded up."""
@@ -123,6 +148,7 @@ class Admission:
     def close(self) -> None:
         """Let no run begin any more."""
         self._closed = True
+        self.on_queued()
 
     def _hand_out(self) -> None:
         while self._has_room() and not self._closed and (place := self._turns.next()) is not None:
@@ -138,3 +164,6 @@ class Admission:
     def _has_room_for(self, app_id: str) -> bool:
         limit = self._limits.at_once_per_app
         return not limit or self._running_of.get(app_id, 0) < limit
+
+
+def _nothing() -> None: ...

@@ -22,11 +22,20 @@ from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 from jikko.apps.versions import Workflows
-from jikko.errors import JikkoError, LogConflict, LogDamaged
+from jikko.errors import LogConflict, LogDamaged
 from jikko.events import Event, FormClosed, RunFinished, RunPaused, RunResumed
 from jikko.ids import is_uuid
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster, Command, JobDue, OrphanedRuns, RunChanged, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.cluster import (
+    Answer,
+    Cluster,
+    Command,
+    JobDue,
+    OrphanedRuns,
+    RunChanged,
+    StopRun,
+    SubmitForm,
+)
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
@@ -34,8 +43,12 @@ from jikko.runs.endings import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
+from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
+from jikko.runs.sharing.commands import done_here, is_closed, stop_here, submit_here
+from jikko.runs.sharing.offering import Offering
+from jikko.runs.sharing.room import Room
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
@@ -70,6 +83,8 @@ class Control:
         self._clock = clock
         self._tails = RunTails(store, cluster, lambda run_id: executor.find(run_id) is not None, look_seconds)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
+        self.room = Room(executor.admission, self._recovery, cluster, self._changed)
+        self.offering = Offering(executor, cluster.name, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By run; there while a task holds it or waits for it."""
         self._ended_runs = 0
@@ -107,7 +122,7 @@ class Control:
 
         stopped, asked = await self._act(
             run_id,
-            lambda held: _stop_here(held, error),
+            lambda held: stop_here(held, error),
             stop_paused,
             StopRun(run_id=run_id, error=error),
             stop_by_record,
@@ -138,12 +153,12 @@ class Control:
         async def submit_and_take_over(record: RunRecord) -> bool:
             await self._recovery.take_over_one(record, self._changed)
             held = self._executor.find(run_id)
-            return held is not None and await _submit_here(held, closed)
+            return held is not None and await submit_here(held, closed)
 
         async with self._lock(run_id):
             submitted, asked = await self._act(
                 run_id,
-                lambda held: _submit_here(held, closed),
+                lambda held: submit_here(held, closed),
                 submit_to_paused,
                 SubmitForm(run_id=run_id, closed=closed),
                 submit_and_take_over,
@@ -157,6 +172,12 @@ class Control:
             record: The run's, read lately.
         """
         return RunReader(record, self._store, self._log, self._tails, self._give_up)
+
+    def followed(self, log: RunLog) -> RunLog | RunReader:
+        """A run that has just come to this process, for one who follows it: another process may take it while it waits
+        for its turn."""
+        held = self._executor.find(log.record.identity.run_id)
+        return self.reader(log.record) if held is not None and isinstance(held.runner, QueuedRun) else log
 
     async def take_over(self, orphans: OrphanedRuns | None = None) -> TakenOver:
         """Take over runs that another process left behind.
@@ -172,25 +193,10 @@ class Control:
 
     # What the acts of other processes, and their hints, come down to here.
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         """See ``Member.handle_command``."""
         held = self._executor.find(command.run_id)
-        if held is None or held.runner.has_ended:
-            return None
-        try:
-            match command:
-                case StopRun(error=error):
-                    return await _stop_here(held, error)
-                case SubmitForm(closed=closed):
-                    return await _submit_here(held, closed)
-                case WaitForEvents(count=count, seconds=seconds):
-                    async with asyncio.timeout(seconds):
-                        await held.log.committed(count + 1)
-                    return True
-        except TimeoutError:
-            return True
-        except JikkoError:
-            return None
+        return None if held is None else await done_here(held, command)
 
     def run_changed(self, run_id: str) -> None:
         """Another process has changed a run: those who follow it here look at it."""
@@ -263,7 +269,7 @@ class Control:
                     asked = True
                     answer = await self._cluster.request(record.holder, command)
                     if answer is not None:
-                        return answer, asked
+                        return answer is not False, asked
                     if out_of_reach is not None and loop.time() >= began + _OUT_OF_REACH_SECONDS:
                         return await out_of_reach(record), asked
             except LogConflict:
@@ -288,9 +294,9 @@ class Control:
         if closed.execution_id not in state.waiting:
             return False
         self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
-        is_closed = await _is_closed(log, closed)
+        went_on = await is_closed(log, closed)
         self._changed(log)
-        return is_closed
+        return went_on
 
     async def _end_paused(self, record: RunRecord, error: str) -> bool:
         """Raises:
@@ -381,19 +387,3 @@ class Control:
 
     def _lock(self, run_id: str) -> asyncio.Lock:
         return self._locks.setdefault(run_id, asyncio.Lock())
-
-
-async def _stop_here(held: HeldRun, error: str) -> bool:
-    if not held.runner.stop(error):
-        return False
-    await held.log.committed()
-    return True
-
-
-async def _submit_here(held: HeldRun, closed: FormClosed) -> bool:
-    return held.runner.submit(closed) and await _is_closed(held.log, closed)
-
-
-async def _is_closed(log: RunLog, closed: FormClosed) -> bool:
-    """Wait until it is durable that a form was closed. ``False``: the run ended without."""
-    return await log.wait_for(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)

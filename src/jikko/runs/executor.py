@@ -204,6 +204,8 @@ class Executor:
                 runner.drain()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=drain)
+        # Of those that waited, others have taken some.
+        going_on = [runner for runner in going_on if not (isinstance(runner, QueuedRun) and runner.has_ended)]
         for runner in going_on:
             runner.park()
         written = [asyncio.ensure_future(run_log.committed()) for run_log, _ in held]

@@ -79,5 +79,9 @@ class History:
         fold = partial(node_executions, status=record.status, error=record.error)
         return await off_the_loop(fold, giving_way(events), queue="records")
 
+    async def archived_until(self) -> float | None:
+        """See ``RunStore.archived_until``."""
+        return await self._store.archived_until()
+
     async def find(self, query: LogQuery) -> LogPage:
         return await self._store.list_runs(query)

@@ -51,11 +51,11 @@ class IdempotentStarts:
         """
         claim = None if options is None else options.claim
         if claim is None:
-            return Start(await begin())
+            return Start(self._runs.control.followed(await begin()))
         claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
         if claimed is None:
             try:
-                return Start(await begin())
+                return Start(self._runs.control.followed(await begin()))
             except KeyTaken as taken:
                 claimed = taken.run_id, taken.fingerprint
         run_id, fingerprint = claimed

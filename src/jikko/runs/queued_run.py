@@ -27,7 +27,8 @@ class QueuedRun:
 
     def queue_up(self) -> None:
         """Wait for a slot from now on."""
-        self._place = self._admission.wait(self._run_log.record.identity.app_id, self.on_turn)
+        identity = self._run_log.record.identity
+        self._place = self._admission.wait(identity.app_id, self.on_turn, identity.run_id)
 
     async def is_accepted(self) -> bool:
         """Wait until the log is durable. Returns whether the run is to begin."""
@@ -58,8 +59,7 @@ class QueuedRun:
             self._admission.withdraw(self._place)
 
     def drain(self) -> None:
-        """It does not begin here any more."""
-        self.park()
+        """It does not begin here any more, and waits for a process that has room until this one ends."""
 
     def submit(self, closed: FormClosed) -> bool:
         """A run that has not begun waits for no form."""

@@ -27,6 +27,7 @@ From this follows, whatever members believe of each other, and however often and
    anything came behind what it folded. What was under way runs again, with the same execution id.
 4. A node with effects begins only once what led to it is durable, the take-over included. So an effect happens twice
    only if it was under way, or was about to begin in the process that was taken for dead.
+   A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
    offered until they name another (``maintenance/orphans.py``).
 6. A database that goes on as a copy that lagged may have forgotten appends (docs/decisions/0089). Whom the record names
@@ -46,7 +47,7 @@ from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, NotFound, TooManyRequests
 from jikko.events import RunParked
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import OrphanedRuns, server_of
+from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
@@ -54,6 +55,7 @@ from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
+from jikko.runs.sharing.commands import let_go
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +165,21 @@ class Recovery:
             await taken.durable()
             return
 
+    async def take_waiting(self, run: WaitingRun) -> RunLog | None:
+        """Have a run wait here that waits at another process. ``None``: it does not wait there any more.
+
+        Raises:
+            JikkoError: It cannot be read.
+        """
+        line_up: list[Callable[[], None]] = []
+        record = await self._store.record(run.run_id)
+        if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
+            return None
+        log = await self._take_over(record, line_up, only_waiting=True)
+        for begin in line_up:
+            begin()
+        return log
+
     async def workflow_of(self, log: RunLog) -> Workflow | None:
         """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
         identity = log.record.identity
@@ -183,8 +200,7 @@ class Recovery:
         if held.log.record.epoch >= record.epoch:
             return held.log
         # It was taken over by the one that is gone now, and this process has not noticed yet.
-        held.log.abandon(LogConflict(f"Run {record.identity.run_id} was taken over."))
-        held.runner.lost()
+        let_go(held, record.epoch)
         return None
 
     async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:
@@ -193,9 +209,13 @@ class Recovery:
         except Exception:
             logger.exception("run %s cannot be ended", record.identity.run_id)
 
-    async def _take_over(self, seen: RunRecord, line_up: list[Callable[[], None]]) -> RunLog | None:
-        """``None``: the run has moved since its record was seen."""
+    async def _take_over(
+        self, seen: RunRecord, line_up: list[Callable[[], None]], *, only_waiting: bool = False
+    ) -> RunLog | None:
+        """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
         events = await self._store.events(seen.identity.run_id)
+        if only_waiting and has_begun(events):
+            return None
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
         record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
@@ -206,7 +226,8 @@ class Recovery:
             return log
         state = replayed(workflow, events, record.identity.run_id)
         event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
-        self._executor.measures.takeovers.add("parked" if isinstance(events[-1], RunParked) else "gone")
+        why = "waited" if only_waiting else "parked" if isinstance(events[-1], RunParked) else "gone"
+        self._executor.measures.takeovers.add(why)
         if has_begun(events):
             self._executor.go_on(log, workflow, state, event)
         else:

@@ -141,6 +141,10 @@ class RunLog:
         """The part of the log that may be shown."""
         return self._events[: self._visible]
 
+    def durable(self, begin: int) -> list[Event]:
+        """The durable events from a position on."""
+        return self._events[begin : self._committed]
+
     def append(self, events: Iterable[Event]) -> None:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:

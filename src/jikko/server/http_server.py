@@ -12,9 +12,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from jikko.concurrency.loop_share import LoopShare
+from jikko.server.connections.http_protocol import HttpProtocol
+from jikko.server.connections.outbox import Outbox
+from jikko.server.connections.refusals import HeadLimits
 from jikko.server.ending_signals import ending_signals
-from jikko.server.http_protocol import HeadLimits, HttpProtocol
-from jikko.server.outbox import Outbox
 
 _LOOK_SECONDS: Final = 0.02
 """Between looks whether connections are open."""
@@ -90,6 +91,7 @@ async def serve(
             server_header=False,
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
+            ws="none",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )

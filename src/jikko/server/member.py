@@ -7,7 +7,17 @@ from functools import partial
 
 from jikko.assemble import Assembly
 from jikko.dify.bodies import detail_body
-from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged, RunsMoved
+from jikko.ports.cluster import (
+    Answer,
+    Command,
+    Hint,
+    JobDue,
+    OrphanedRuns,
+    RunChanged,
+    RunsMoved,
+    WaitingRun,
+    WaitingRuns,
+)
 from jikko.record import RunDetail, RunRecord
 from jikko.runs.recovery import TakenOver
 
@@ -27,7 +37,7 @@ class ServerMember:
         self._assembly = assembly
         self._say_recovered = say_recovered
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         return await self._assembly.runs.control.handle_command(command)
 
     def on_hint(self, hint: Hint) -> None:
@@ -53,6 +63,15 @@ class ServerMember:
         self._say_recovered(taken.count)
         return taken
 
+    async def room(self) -> None:
+        await self._assembly.runs.control.room.wait()
+
+    async def take_waiting(self, run: WaitingRun) -> bool:
+        return await self._assembly.runs.control.room.take(run)
+
+    async def offer_waiting(self, waiting: WaitingRuns) -> None:
+        await self._assembly.runs.control.offering.watch(waiting)
+
     async def read_again(self) -> None:
         await self._assembly.configuration.read_again()
 
@@ -75,6 +94,8 @@ class ServerMember:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             for scheduled in assembly.scheduled_backups:
                 jobs.create_task(_again_and_again(scheduled.watch))
+            if assembly.archiving is not None:
+                jobs.create_task(_again_and_again(assembly.archiving.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 
@@ -88,7 +109,7 @@ class OfOneMachine:
     def __init__(self, member: ServerMember) -> None:
         self._member = member
 
-    async def handle_command(self, command: Command) -> bool | None:
+    async def handle_command(self, command: Command) -> Answer:
         return None
 
     def on_hint(self, hint: Hint) -> None:
@@ -96,6 +117,15 @@ class OfOneMachine:
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self._member.take_over(orphans) if orphans.holder else TakenOver(lambda log: None)
+
+    async def room(self) -> None:
+        await asyncio.Event().wait()
+
+    async def take_waiting(self, run: WaitingRun) -> bool:
+        return False
+
+    async def offer_waiting(self, waiting: WaitingRuns) -> None:
+        """They are offered to all servers."""
 
     async def read_again(self) -> None:
         await self._member.read_again()

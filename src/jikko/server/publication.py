@@ -184,4 +184,4 @@ def _text(file: Path) -> bytes:
     try:
         return read_dsl_file(file)
     except OSError as error:
-        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
+        raise InvalidSettings(f"{file}: cannot be read: {error.strerror}") from None

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from jikko.cluster.data_folder_lock import Hold, sole_owner
-from jikko.errors import JikkoError
+from jikko.errors import InvalidSettings
 from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
 from jikko.server.service_manager import notify
@@ -47,18 +47,20 @@ def _allow_connections() -> None:
 
 @contextlib.contextmanager
 def holding(settings: Any) -> Iterator[Hold]:
-    """Hold the data folder while the block lasts. One that cannot be held ends the command.
+    """Hold the data folder while the block lasts.
 
     Outside of the event loop, since it may wait for the workers of a server that was killed.
+
+    Raises:
+        FolderInUse: Another process holds it.
+        InvalidSettings: It cannot be written to.
     """
     with contextlib.ExitStack() as held:
         try:
             hold = held.enter_context(sole_owner(settings.home))
             unmark(settings.home)
-        except JikkoError as error:
-            raise click.ClickException(str(error)) from None
         except OSError as error:
-            raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
+            raise InvalidSettings(f"{error.filename} cannot be removed: {error.strerror}.") from None
         hold.say(grace=settings.shutdown_seconds + settings.drain_seconds + _TO_END)
         yield hold
 
@@ -152,7 +154,7 @@ async def serve_assembly(
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
-    from jikko.server.http_protocol import HeadLimits
+    from jikko.server.connections.refusals import HeadLimits
     from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings

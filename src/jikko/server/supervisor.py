@@ -24,6 +24,7 @@ from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
+from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.snapshot import Snapshot, merged
 from jikko.observing.metrics.usage import of_server
 from jikko.server.ending_signals import ending_signals
@@ -99,10 +100,10 @@ class Supervisor:
         """To be printed once the server is ready."""
         self._is_ready = False
         self._stop_requested = asyncio.Event()
-        self._failed = False
+        self._exit_code = ExitCode.OK.value
 
-    async def run(self) -> bool:
-        """Keep the workers going. Returns whether all ended well."""
+    async def run(self) -> int:
+        """Keep the workers going. Returns an exit code: that of the worker that could not start, if it was that."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
@@ -116,14 +117,14 @@ class Supervisor:
         grace = self._settings.shutdown_seconds + self._settings.drain_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
-            self._failed = True
+            self._exit_code = ExitCode.FAILED
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
         beating.cancel()
         for task in attending:
             task.result()
-        return not self._failed
+        return self._exit_code
 
     async def gather(self) -> Snapshot:
         """The numbers of all processes together."""
@@ -280,11 +281,12 @@ class Supervisor:
         self._hub.disconnect(child.name)
         self._gathering.died(child.name)
         if self._stop_requested.is_set():
-            self._failed = self._failed or code not in (0, -signal.SIGTERM)
+            if code not in (0, -signal.SIGTERM):
+                self._exit_code = self._exit_code or ExitCode.FAILED
             return
         if not (self._is_ready or child.served or code < 0):
             # It printed why. Once the server is ready it goes on with those that serve, and tries again.
-            self._failed = True
+            self._exit_code = code
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -304,5 +306,5 @@ async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Ho
     hold.say(address=base_of(settings, sockets[0]))
     supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None)
     async with metrics_of(settings, supervisor.gather):
-        if not await supervisor.run():
-            raise click.exceptions.Exit(1)
+        if code := await supervisor.run():
+            raise click.exceptions.Exit(code)

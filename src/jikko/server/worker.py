@@ -18,6 +18,7 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
+from jikko.exit_codes import of_error
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
@@ -89,10 +90,7 @@ def main(arguments: list[str]) -> None:
         asyncio.run(_work(end, listening))
     except JikkoError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        sys.exit(of_error(error))
 
 
 if __name__ == "__main__":

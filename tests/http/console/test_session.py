@@ -181,6 +181,25 @@ async def test_scripts_need_neither_cookie_nor_header(scene: Scene, operator: ht
     assert (await operator.delete(f"{API}/tokens/x")).status_code == 404
 
 
+async def test_a_password_for_a_proxy_in_front_is_none_of_the_console(scene: Scene) -> None:
+    basic = {"Authorization": "Basic YW5uYTpzZWNyZXQ="}
+    async with await scene.browser() as client, scene.client() as nobody:
+        assert (await client.get(f"{API}/session", headers=basic)).status_code == 200
+        made = await client.post(f"{API}/tokens", json={"name": "CI"}, headers=basic)
+        assert made.status_code == 201
+        foreign = {**basic, "Origin": "http://evil.example"}
+        assert (await client.post(f"{API}/tokens", json={"name": "CI"}, headers=foreign)).status_code == 403
+        refused = await nobody.get(f"{API}/session", headers=basic)
+    assert (refused.status_code, "no `Bearer jko_…`" in refused.json()["message"]) == (401, True)
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "bearer\tjko_x", "jko_x", "Bearer a b", "Token jko_x", "é"])
+async def test_a_header_that_is_no_token_opens_nothing(scene: Scene, header: str) -> None:
+    async with scene.client() as client:
+        answer = await client.get(f"{API}/session", headers=[(b"authorization", header.encode("latin-1"))])
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
 async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
     scene: Scene, viewer: httpx.AsyncClient
 ) -> None:

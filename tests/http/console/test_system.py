@@ -70,7 +70,7 @@ async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Pat
     assert providers["anthropic"]["state"] == "incomplete"
     [lacking] = [entry for entry in report["to_mend"] if entry["about"] == "provider"]
     assert "NO_SUCH_VARIABLE" in lacking["text"]
-    assert report["sandbox"] == {"state": "unchecked", "checks": []}
+    assert report["sandbox"] == {"state": "checking", "checks": []}
     assert report["store"]["bytes"] > 0
     assert report["store"]["engine"].startswith("SQLite ")
     assert (report["store"]["runs"], report["store"]["oldest_at"]) == (0, None)

@@ -10,7 +10,7 @@ import { Confirm, Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
 import { Boundary, Empty, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
-import { day, recent, t, tn } from '../../words/words.ts'
+import { dayWord, recent, t, tn } from '../../words/words.ts'
 import { Behind } from './Behind.tsx'
 import { Talk } from './Talk.tsx'
 import '../../../styles/chat.css'
@@ -161,7 +161,7 @@ function List({ apps, id, conversation, to }: ListProps) {
         {query.error && list.length === 0 ? <Failure error={query.error} again={() => void query.refetch()} /> : null}
         {query.data && list.length === 0 && <Empty>{t('chat.none')}</Empty>}
         {list.map(one => {
-          const heading = day(one.updated_at)
+          const heading = dayWord(one.updated_at)
           const isNew = heading !== last
           last = heading
           return (

@@ -7,9 +7,10 @@ import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
-import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Gone, Loaded, Panel } from '../../parts/Panel.tsx'
 import { count, t, tn, type Word, when } from '../../words/words.ts'
 import { Search } from './Search.tsx'
+import '../../../styles/hits.css'
 import '../../../styles/knowledge.css'
 
 /** Datasets; of one its documents; of one of these its segments; and what a question finds. */
@@ -21,6 +22,10 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
     refetchInterval: 10_000,
   })
   const chosen = sets.data?.find(one => one.id === dataset)
+  if (dataset && sets.data && !chosen)
+    return (
+      <Gone title={t('knowledge.gone')} text={t('knowledge.gone.text')} to="/knowledge" label={t('knowledge.all')} />
+    )
   return (
     <main id="main" className="page knowledge">
       <div className="head">
@@ -29,7 +34,9 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
             <Icon name="back" />
           </Link>
         )}
-        <h1 className="cut">{chosen?.name ?? t('page.knowledge')}</h1>
+        <h1 className="cut" dir="auto">
+          {chosen?.name ?? t('page.knowledge')}
+        </h1>
         {chosen && (
           <span className="sub cut">
             {[chosen.description, ...about(chosen), tn('knowledge.words_n', chosen.words)].filter(Boolean).join(' · ')}

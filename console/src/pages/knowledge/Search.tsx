@@ -1,8 +1,8 @@
 import { type FormEvent, useState } from 'react'
 import { post } from '../../api/client.ts'
 import type { Hit } from '../../api/types.ts'
+import { Hits } from '../../parts/Hits.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { LongText } from '../../parts/Json.tsx'
 import { Failure, Panel } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 
@@ -44,26 +44,16 @@ export function Search({ dataset }: { dataset: string }) {
       </form>
       {error !== null && <Failure error={error} />}
       <div role="status" aria-live="polite">
-        {hits?.length === 0 && <p className="empty dim">{t('knowledge.nothing')}</p>}
-        {(hits ?? []).map((hit, index) => (
-          <article key={index} className="segment">
-            <header className="row small">
-              <b className="num">{hit.score.toFixed(3)}</b>
-              <span className="meter">
-                <i style={{ width: `${Math.max(2, Math.min(1, hit.score) * 100)}%` }} />
-              </span>
-              <span className="more faint cut">{hit.document_name}</span>
-            </header>
-            <p dir="auto">
-              <LongText text={hit.content} />
-            </p>
-            {hit.answer && (
-              <p className="dim" dir="auto">
-                <LongText text={hit.answer} />
-              </p>
-            )}
-          </article>
-        ))}
+        {hits && (
+          <Hits
+            list={hits.map(hit => ({
+              content: hit.content,
+              answer: hit.answer ?? null,
+              document: hit.document_name,
+              score: hit.score,
+            }))}
+          />
+        )}
       </div>
     </Panel>
   )

@@ -52,7 +52,7 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
       </Link>
       <AppIcon icon={run.app.icon} />
       <div className="grow">
-        <h1 className="cut">
+        <h1 className="cut" dir="auto">
           <Link href={`/w/${run.app.id}`}>{run.app.name}</Link>
         </h1>
         <div className="row faint cut small">

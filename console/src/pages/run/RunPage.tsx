@@ -11,7 +11,7 @@ import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
 import { asInput, holdsFiles } from '../../parts/Fields.tsx'
 import { Icon, statusWord } from '../../parts/Icon.tsx'
-import { Boundary, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { Boundary, errorText, Failure, Gone, Skeleton } from '../../parts/Panel.tsx'
 import { Scrubber } from '../../parts/Scrubber.tsx'
 import { StepTree } from '../../parts/StepTree.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
@@ -70,12 +70,7 @@ export default function RunPage({ id }: { id: string }) {
   }
 
   if (query.error instanceof ApiError && query.error.status === 404) {
-    return (
-      <main id="main" className="page">
-        <h1>{t('run.gone')}</h1>
-        <Failure error={query.error} />
-      </main>
-    )
+    return <Gone title={t('run.gone')} text={t('run.gone.text')} to="/runs" label={t('run.all')} />
   }
   const onlyFailed = read('failed') === '1'
   const keys = (event: KeyboardEvent) => {

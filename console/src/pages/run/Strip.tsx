@@ -5,7 +5,7 @@ import { Icon } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { find } from '../../run/fold.ts'
-import { cause, exceptions, isOver } from '../../run/selectors.ts'
+import { cause, exceptions, isOver, otherFailures } from '../../run/selectors.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -42,9 +42,10 @@ export function Strip({ view, run, show }: Props) {
   }
   if (state.status === 'failed') {
     const why = cause(state)
-    const others = state.failures.length - (why ? 1 : 0)
+    const { failed, handled } = otherFailures(state, why)
+    const others = [failed > 0 && tn('strip.more', failed), handled > 0 && tn('strip.more_handled', handled)]
     return (
-      <Line look="failed" aside={others > 0 ? tn('strip.more', others) : ''} action={go(why, t('strip.node'))}>
+      <Line look="failed" aside={others.filter(Boolean).join(', ')} action={go(why, t('strip.node'))}>
         {why ? (
           <>
             <b>{why.title || why.type}</b>{' '}

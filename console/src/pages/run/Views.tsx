@@ -5,7 +5,7 @@ import { Markdown } from '../../parts/Markdown.tsx'
 import type { RunEvent } from '../../run/events.ts'
 import { isOver } from '../../run/selectors.ts'
 import { clock, count, t } from '../../words/words.ts'
-import { Cuts } from './Inspector.tsx'
+import { Cuts } from './Cuts.tsx'
 import type { RunView } from './useRunView.ts'
 
 /** The text that the run has shown so far, or the texts of its outputs. */

@@ -29,7 +29,8 @@ export function Histogram({ filter, narrow }: { filter: Filter; narrow: (from: n
   const [low, high] = brush ? [Math.min(brush.from, brush.to), Math.max(brush.from, brush.to)] : [-1, -1]
   const first = data.from
   const last = data.from + data.step * data.data.length
-  const label = (at: number) => (last - first > 172_800 ? day(at) : clock(at).slice(0, 5))
+  const label = (at: number) =>
+    last - first > 172_800 ? day(at) : last - first < 600 ? clock(at) : clock(at).slice(0, 5)
   return (
     <>
       <div

@@ -64,7 +64,9 @@ export function RunRow({
         <td className="w">
           <span className="wf">
             <AppIcon icon={run.app.icon} size="tiny" />
-            <span className="cut strong">{run.app.name}</span>
+            <span className="cut strong" dir="auto">
+              {run.app.name}
+            </span>
           </span>
         </td>
       )}

@@ -18,7 +18,7 @@ export function RunsPage() {
   useTitle(t('page.runs'))
   const filter = useFilter()
   const [read, change] = useAddress()
-  const { query, runs, counts, capped, live, showNew } = useRuns(filter)
+  const { query, runs, counts, capped, archivedUntil, live, showNew } = useRuns(filter)
   const panel = useRef<HTMLDivElement>(null)
   const search = useRef<HTMLInputElement>(null)
   const now = useNow(runs.some(run => run.status === 'running'))
@@ -45,9 +45,9 @@ export function RunsPage() {
         <h1>{t('page.runs')}</h1>
         <AppName />
         <span className="more" />
-        <span className="only-large">
+        <span>
           {live.connected ? (
-            <span className="st st-running">
+            <span className="st st-running only-large">
               <Icon name="running" />
               {t('live')}
             </span>
@@ -123,6 +123,7 @@ export function RunsPage() {
             </tbody>
           </table>
         )}
+        {archivedUntil !== null && <p className="dim">{t('runs.archived', { at: when(archivedUntil) })}</p>}
         <div className="foot">
           <span className="only-large">
             <kbd>j</kbd>

@@ -79,6 +79,7 @@ export function useRuns(filter: Filter) {
     runs,
     counts: live.counts ?? pages[0]?.counts ?? {},
     capped: live.capped ?? pages[0]?.capped ?? false,
+    archivedUntil: hasNextPage ? null : (pages.at(-1)?.archived_until ?? null),
     live,
     showNew: first,
   }

@@ -6,6 +6,7 @@ import { useApps, useSystem } from '../../api/queries.ts'
 import type { Mend, System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
+import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { visible } from '../../parts/Json.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
@@ -83,6 +84,11 @@ const ABOUT: Readonly<Record<string, Word>> = {
   sandbox: 'system.sandbox',
   models: 'about.models',
   nodes: 'workflows.nodes',
+  'data folder': 'about.folder',
+  'open files': 'about.open_files',
+  files: 'about.files',
+  tools: 'system.tools',
+  plugins: 'system.plugins',
 }
 const about = (what: string): string => {
   const word = ABOUT[what]
@@ -125,11 +131,20 @@ function ToMend({ list }: { list: readonly Mend[] }) {
               <Code text={one.mend} />
             </p>
           )}
+          {one.paste && <Paste text={one.paste} />}
         </div>
       ))}
     </Panel>
   )
 }
+
+/** Lines for a terminal or a file, and a button that copies them. */
+const Paste = ({ text }: { text: string }) => (
+  <div className="paste">
+    <pre className="code">{visible(text)}</pre>
+    <Copy text={text} label={t('copy')} />
+  </div>
+)
 
 const PROVIDER = { ok: 'succeeded', failing: 'failed', incomplete: 'failed', unused: 'queued' } as const
 
@@ -216,7 +231,7 @@ function Providers({ data }: { data: System }) {
   )
 }
 
-const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', unchecked: 'queued' } as const
+const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', checking: 'queued' } as const
 const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
 
 function Sandbox({ data, may }: { data: System; may: boolean }) {

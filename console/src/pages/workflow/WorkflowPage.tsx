@@ -14,7 +14,7 @@ import { GraphStates } from '../../graph/states.ts'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Kind } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
-import { Empty, errorText, Failure, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
+import { Empty, errorText, Failure, Gone, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, moment, t, tn } from '../../words/words.ts'
@@ -32,12 +32,7 @@ export default function WorkflowPage({ id }: { id: string }) {
   const app = useApp(id, read('version') || undefined)
   useTitle(app.data?.name ?? t('runs.workflow'))
   if (app.error instanceof ApiError && app.error.status === 404) {
-    return (
-      <main id="main" className="page">
-        <h1>{t('workflow.gone')}</h1>
-        <Failure error={app.error} />
-      </main>
-    )
+    return <Gone title={t('workflow.gone')} text={t('workflow.gone.text')} to="/" label={t('workflows.all')} />
   }
   if (!app.data) {
     return (
@@ -85,8 +80,10 @@ function Workflow({
       <div className="head">
         <AppIcon icon={app.icon} size="big" />
         <div className="grow">
-          <h1>{app.name}</h1>
-          <div className="sub cut">{app.description}</div>
+          <h1 dir="auto">{app.name}</h1>
+          <div className="sub cut" dir="auto">
+            {app.description}
+          </div>
         </div>
         <span className="tag only-large" title={moment(app.version.published_at)}>
           {t('workflow.version', { n: app.version.number, ago: ago(app.version.published_at) })}

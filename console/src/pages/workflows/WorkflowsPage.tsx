@@ -150,7 +150,9 @@ function Row({ app }: { app: App }) {
             <AppIcon icon={app.icon} />
             <span className="grow">
               <span className="row">
-                <span className="t cut">{app.name}</span>
+                <span className="t cut" dir="auto">
+                  {app.name}
+                </span>
                 {problems > 0 && (
                   <span className="warn">
                     <Icon name="partial" small />
@@ -158,7 +160,9 @@ function Row({ app }: { app: App }) {
                   </span>
                 )}
               </span>
-              <span className="about cut">{app.description}</span>
+              <span className="about cut" dir="auto">
+                {app.description}
+              </span>
             </span>
           </span>
         </Link>

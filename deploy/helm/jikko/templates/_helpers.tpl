@@ -22,3 +22,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if kindIs "float64" . }}{{ if eq . (floor .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- else }}{{ . }}{{ end }}
 {{- end }}
+
+{{- /* Seconds that nodes under way have to end, once their server stops. */ -}}
+{{- define "jikko.drain" -}}
+{{- if hasKey .Values.settings "drain_seconds" }}{{ .Values.settings.drain_seconds }}{{ else }}300{{ end }}
+{{- end }}
+
+{{- /* Seconds that a pod has to stop. Without the setting, runs have 10 of them. */ -}}
+{{- define "jikko.grace" -}}
+{{- $seconds := add 30 (mul 2 (ceil (default 10 .Values.settings.shutdown_seconds) | int64)) }}
+{{- if eq .Values.mode "cluster" }}
+{{- $seconds = add $seconds .Values.cluster.stopDelaySeconds (ceil (include "jikko.drain" . | float64) | int64) }}
+{{- end }}
+{{- $seconds }}
+{{- end }}

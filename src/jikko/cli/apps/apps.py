@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
 from jikko.terminal_text import harmless, printable
+
+if TYPE_CHECKING:
+    from jikko.exit_codes import ExitCode
 
 
 @click.group(short_help="Manage apps, their versions and keys.")
@@ -72,8 +75,10 @@ async def _import(
 ) -> int:
     from jikko.assemble import assemble
     from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, NotFound
+    from jikko.exit_codes import ExitCode, of_error
 
-    failed = 0
+    failures: list[ExitCode] = []
+    imported = 0
     async with assemble(settings) as assembly:
         apps = assembly.apps
         if len(files) > 1:  # a single one may be a pipe, which is read once
@@ -83,13 +88,14 @@ async def _import(
                 text = read_dsl_file(file)
                 published = await apps.publish(text, source=file.stem, name=name, environment=values)
             except InvalidDocument as error:
-                failed += 1
+                failures.append(ExitCode.INVALID_WORKFLOW)
                 _report_failure(file, InvalidDocument(str(file), error.problems), as_json)
                 continue
             except (Conflict, NotFound, InvalidEnvironment, OSError) as error:
-                failed += 1
+                failures.append(ExitCode.USAGE if isinstance(error, OSError) else of_error(error))
                 _report_failure(file, error, as_json)
                 continue
+            imported += 1
             app, key, line = published.app, None, ""
             if with_key or (with_key is None and not await apps.keys(app)):
                 key, line = await issue_key(apps, app.id, settings.home, as_json=as_json)
@@ -104,7 +110,13 @@ async def _import(
             click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
             if line:
                 click.echo(f"  key       {line}")
-    return 1 if failed else 0
+    return _code_of_all(failures, imported)
+
+
+def _code_of_all(failures: list["ExitCode"], imported: int) -> int:
+    """That of what was wrong with every file; 1 if some were imported, or if one is wrong otherwise than another."""
+    kinds = {*failures, *([0] if imported else [])}
+    return kinds.pop() if len(kinds) == 1 else 1
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:

@@ -10,8 +10,8 @@ import click
 
 from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.transport import AppTransport, HttpTransport
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
+from jikko.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jikko.cli.chat.transport import Answer, Transport
-from jikko.cli.exit_codes import ExitCode, of_answer
 from jikko.cli.failure import Failure
+from jikko.exit_codes import ExitCode, of_answer
 
 _MAX_EVENT_BYTES = 67_108_864
 """Bytes of an answer that is no stream."""

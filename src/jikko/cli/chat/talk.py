@@ -14,8 +14,8 @@ from jikko.cli.chat.opening import say_opening
 from jikko.cli.chat.questions import Question, paths_like, question_of
 from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.turn import Conversation, Turn
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
+from jikko.exit_codes import ExitCode
 from jikko.terminal_text import printable, shown
 
 _HELP = """\

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
+from jikko.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,25 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from jikko.cli.health import configured, installed, machine
-from jikko.cli.health.finding import Finding
+from jikko.assemble.health import configured, installed, machine
+from jikko.assemble.health.finding import Finding
+from jikko.cli.health.port import port
+from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import home_option, json_option, run_async
+from jikko.terminal_text import printable
+
+if TYPE_CHECKING:
+    from jikko.console.mending import ToMend
+
+_BELOW: Final = " " * 8
+"""What stands before lines to paste, below the words of a finding."""
+_MOST_APPS: Final = 5
+"""Apps that a line names."""
 
 
 @click.command(short_help="Say what this machine lacks.")
@@ -24,8 +37,8 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
     """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
-    models, tools, and the sandbox of code nodes. The exit code is 0 if all is well, and 1 if something failed; a
-    warning is no failure.
+    models, tools, the sandbox of code nodes, and what workflows here need and lack, as the console tells it. The exit
+    code is 0 if all is well, and 1 if something failed; a warning is no failure.
     """
     findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
     sys.exit(run_async(_doctor(findings, as_json)))
@@ -39,6 +52,8 @@ async def _doctor(findings: AsyncIterator[Finding], as_json: bool) -> int:
             click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
         else:
             click.echo(f"{_mark(finding)}  {finding.name}: {finding.detail}")
+            if finding.paste not in finding.detail:
+                click.echo(indent(finding.paste, _BELOW))
     return 1 if failed else 0
 
 
@@ -52,7 +67,7 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
     from jikko.assemble.postgres import look_at_servers
     from jikko.errors import JikkoError
 
-    settings, found = configured.settings(os.environ, home, command)
+    settings, found = read_settings(os.environ, home, command)
     for finding in found:
         yield finding
     if not all(finding.ok for finding in found):
@@ -67,6 +82,23 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
         yield Finding("database", False, str(error))
 
 
+def _usable(settings: Any, found: list[Finding]) -> Any:
+    """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
+    usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
+    if not all(finding.ok for finding in found):
+        usable = replace(usable, mocks="", http_allow=())
+    if not configured.providers(settings).ok:
+        usable = replace(usable, providers=None)
+    return usable if configured.tools(settings).ok else replace(usable, tools=None)
+
+
+def _of_apps(entry: "ToMend", apps: list[str]) -> Finding:
+    """What is to be mended of apps, as the console tells it: the machine does without."""
+    hit = f"{', '.join(apps[:_MOST_APPS])}{f' and {len(apps) - _MOST_APPS} more' if len(apps) > _MOST_APPS else ''}"
+    parts = [f"{hit}: {entry.text}" if hit else entry.text, entry.mend]
+    return Finding(entry.about, True, printable("; ".join(filter(None, parts))), True, entry.paste)
+
+
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
     from jikko.assemble import assemble, sqlite_suffices, try_sandbox
     from jikko.errors import JikkoError
@@ -74,21 +106,23 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield installed.python()
     for finding in installed.extras():
         yield finding
-    settings, found = configured.settings(os.environ, home, command)
+    settings, found = read_settings(os.environ, home, command)
     for finding in found:
         yield finding
     yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
     folder = machine.data_folder(settings.home)
     if folder.ok:
         try:
-            # Without what has lines of its own.
-            bucket = settings.files_url if settings.nats_url else ""
-            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url=bucket)
-            async with assemble(usable) as assembly:
-                apps = len(await assembly.apps.all())
+            usable = _usable(settings, found)
+            async with assemble(usable, console=True) as assembly:
+                apps = {app.id: app.name for app in await assembly.apps.all()}
                 yield Finding(
-                    "database", True, f"{settings.where_the_record_is}, {apps} {'app' if apps == 1 else 'apps'}"
+                    "database", True, f"{settings.where_the_record_is}, {len(apps)} app{'' if len(apps) == 1 else 's'}"
                 )
+                # With less than is set, all that needs it would seem to lack it.
+                if (usable.providers, usable.tools) == (settings.providers, settings.tools) and assembly.console:
+                    for entry in (await assembly.console.mending.look()).to_mend:
+                        yield _of_apps(entry, [printable(apps[app]) for app in entry.apps if app in apps])
         except (JikkoError, OSError) as error:
             yield Finding("database", False, str(error))
         # Again: opening the database closes the folder to others.
@@ -97,7 +131,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield machine.disk(settings.home)
     for finding in machine.open_files():
         yield finding
-    yield machine.port(settings)
+    yield port(settings)
     yield configured.providers(settings)
     yield configured.tools(settings)
     yield configured.plugins(settings)

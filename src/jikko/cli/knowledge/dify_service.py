@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from jikko.cli.exit_codes import ExitCode, of_answer
 from jikko.cli.failure import Failure
+from jikko.exit_codes import ExitCode, of_answer
 
 T = TypeVar("T")
 

@@ -25,18 +25,16 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     A bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME, all but the bucket optional) gets one backup more
     with each call, and of it only what no backup there has yet. JIKKO_BACKUP_FOLDER and JIKKO_BACKUP_URL have the
     server make backups by itself.
+
+    Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
+    is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
-    from jikko.assemble import is_bucket
+    from jikko.assemble import is_bucket, make_backups
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.backup_target import NotABackup
 
     settings = settings_of(home=home)
-    if settings.database_url:
-        raise click.ClickException(
-            f"The record is in {settings.where_the_record_is}: back it up with what is there for that (pg_dump, or the "
-            "service that runs it), and then copy the data folder, which has datasets, keys and files."
-        )
-    if not settings.database.exists():
+    if not settings.has_database:
         raise click.ClickException(f"There is no database {settings.database}.")
     try:
         told, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
@@ -48,10 +46,15 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
         if is_bucket(folder):
             raise click.ClickException(str(error)) from None
         raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    record = make_backups(settings).record_elsewhere
     if as_json:
-        click.echo(json.dumps(told))
+        record_told = {} if record is None else {"record": {"address": record.address, "command": record.command}}
+        click.echo(json.dumps(told | record_told))
         return
     click.echo(text)
+    if record is not None:
+        click.echo(f"not in it: the record, in {record.address}. What copies it, before each call of this:", err=True)
+        click.echo(f"  {record.command}", err=True)
     for path in told["elsewhere"]:
         click.echo(f"not in it, being elsewhere: {path}", err=True)
 
@@ -66,7 +69,7 @@ def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
     backups = make_backups(settings)
     made = backups.make(folder)
     told = {"folder": name, "database_bytes": made.database_bytes, "new_files": made.new_files}
-    text = f"{name}: a database of {made.database_bytes} bytes, {made.new_files} new files"
+    text = f"{name}: {_database(made.database_bytes)}{made.new_files} new files"
     return {**told, "elsewhere": backups.elsewhere}, text
 
 
@@ -77,10 +80,14 @@ def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
     made = backups.make()
     told = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}
     text = (
-        f"{backups.where}/{made.name}: a database of {made.database_bytes} bytes, {made.new_files} new files, "
+        f"{backups.where}/{made.name}: {_database(made.database_bytes)}{made.new_files} new files, "
         f"{made.new_bytes} bytes that were not there"
     )
     return {**told, "new_files": made.new_files, "new_bytes": made.new_bytes, "elsewhere": backups.elsewhere}, text
+
+
+def _database(size: int) -> str:
+    return f"a database of {size} bytes, " if size else "keys and files, "
 
 
 def _cause(error: Exception) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import click
 
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, settings_of
+from jikko.exit_codes import ExitCode
 
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_AGAIN: Final = 0.02

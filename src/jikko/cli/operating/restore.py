@@ -22,15 +22,18 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
     is of a bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME), unless --at names another. All of it is
     read and compared with what it was when it was made, before anything is written, and again at the end.
     Runs that were under way or paused go on once the folder is served.
+
+    With JIKKO_FILES_URL, contents of files go into that bucket. A record in PostgreSQL is restored by pg_restore; the
+    line for that is told.
     """
-    from jikko.assemble import backup_source, is_bucket, make_restores
+    from jikko.assemble import backup_source, is_bucket, line_that_restores, make_restores
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.restore import NotRestored
 
     if at and not is_bucket(source):
         raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")
     settings = settings_of(home=home)
-    restores = make_restores()
+    restores = make_restores(settings)
     try:
         found = backup_source(source, at)
         done = restores.look_through(found) if only_look else restores.restore(found, settings.home)
@@ -44,8 +47,18 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
     made_at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")
     if as_json:
         told = {"home": None if only_look else str(settings.home), "files": done.files, "contents": done.contents}
-        click.echo(json.dumps({"source": done.source, "at": made_at, **told}))
+        elsewhere = {"record": {"address": done.record, "command": line_that_restores(settings)}} if done.record else {}
+        click.echo(json.dumps({"source": done.source, "at": made_at, **told, **elsewhere}))
         return
     count = f"{done.files + done.contents} files"
     where = "whole" if only_look else f"restored to {settings.home}; `jikko serve --home {settings.home}` serves it"
     click.echo(f"{done.source}, of {made_at}, {count}: {where}")
+    if done.record:
+        click.echo(f"not in it: the record, which was in {done.record}. What brings back a copy of pg_dump:", err=True)
+        click.echo(f"  {line_that_restores(settings)}", err=True)
+    if done.bucket and not settings.files_url and not only_look:
+        click.echo(
+            f"files were in {done.bucket}, and are in {settings.files} now: to have them in a bucket, restore with "
+            "JIKKO_FILES_URL set.",
+            err=True,
+        )

@@ -205,7 +205,7 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     if document.mode == "advanced-chat" and wanted.question is None:
         message = f"{wanted.file} is a chat app: it answers questions"
         hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
-        raise Failure(message, code="not_workflow_app", hint=hint)
+        raise Failure(message, exit_code=3, code="not_workflow_app", hint=hint)
     if document.mode != "advanced-chat" and wanted.question is not None:
         raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
     for problem in checked.problems:
@@ -285,10 +285,10 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
     Args:
         answer: Printed instead of the outputs, of a chat.
     """
-    from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure
     from jikko.cli.running.form_questions import how_to_go_on
     from jikko.events import RunFinished
+    from jikko.exit_codes import ExitCode, of_run
 
     end = watch.end
     if not isinstance(end, RunFinished):

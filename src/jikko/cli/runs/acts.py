@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from jikko.cli.completion import complete_run
-from jikko.cli.exit_codes import ExitCode, of_run
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.runs.reach import Server, acting, reached, required_database
+from jikko.exit_codes import ExitCode, of_run
 
 _LOOK_SECONDS = 0.1
 """Between looks at a run that a server executes."""

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from jikko.cli.completion import complete_run
-from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.runs.reach import Server, reached, required_database
+from jikko.exit_codes import ExitCode
 
 
 @click.command(short_help="Show the forms that a run waits for.")

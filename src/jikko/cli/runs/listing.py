@@ -63,6 +63,7 @@ async def _list(
                 rows.append((app_name, record, at))
             if len(rows) == limit:
                 break
+        archived = await assembly.runs.records.archived_until()
     if as_json:
         for _, record, at in rows:
             line = {**entry(record), **({} if at is None else at_work(record, at))}
@@ -71,6 +72,9 @@ async def _list(
         _table(rows, now)
     elif sys.stdout.isatty():
         click.echo("no such runs" if status or name or since else "no runs yet")
+    if archived is not None and not as_json and len(rows) < limit:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(archived))
+        click.echo(f"runs that began until {day} may be in the archive: `jikko runs show ID` finds them", err=True)
 
 
 async def _readable(assembly: Any, record: Any) -> Any:

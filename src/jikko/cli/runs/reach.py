@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from jikko.cli.completion import complete_run
-from jikko.cli.exit_codes import ExitCode, of_answer
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option
+from jikko.exit_codes import ExitCode, of_answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from jikko.cluster.nats.streams import Names, queue_consumer, streams
+from jikko.cluster.nats.streams import Names, queue_consumer, streams, waiting_consumer
 from jikko.errors import InvalidSettings, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ class NatsLink:
                     raise
                 await self._declare(config.evolve(num_replicas=1))
         await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
+        await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
 
     async def _declare_first(self) -> None:
         """``declare``, of a NATS that may have just begun, and is reading its store or choosing a leader."""
@@ -223,7 +224,9 @@ class _Troubles:
         self.on_lost: Callable[[], None] | None = None
 
     async def on_error(self, error: Exception) -> None:
-        self.last = error
+        # That the connection broke says less than what the server said before.
+        if not (isinstance(error, OSError) and isinstance(self.last, NatsError)):
+            self.last = error
         logger.debug("NATS: %s", error)
 
     async def on_disconnected(self) -> None:

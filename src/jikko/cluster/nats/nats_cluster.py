@@ -15,6 +15,7 @@ from jikko.cluster.nats.link import TROUBLE, NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
 from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
 from jikko.cluster.nats.rates import count
+from jikko.cluster.nats.waiting_queue import WaitingQueue
 from jikko.cluster.nats.wire import (
     Announcement,
     Heartbeat,
@@ -27,7 +28,7 @@ from jikko.cluster.nats.wire import (
     to_parts,
 )
 from jikko.errors import StoreUnavailable
-from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class NatsCluster:
         self._member: Member | None = None
         self._orphans: OrphanQueue | None = None
         self._lead: Lead | None = None
+        self._waiting_runs: WaitingQueue | None = None
         self._listening: set[asyncio.Task[None]] = set()
         """What goes on until the end."""
         self._working: set[asyncio.Task[None]] = set()
@@ -84,6 +86,7 @@ class NatsCluster:
             self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds / 8
         )
         self._lead = Lead(self._link, self.name, member.lead, self._seconds)
+        self._waiting_runs = WaitingQueue(self._link, member)
         self._link.on_lost = self._lost
         names, parts = self._link.names, Parts()
 
@@ -109,6 +112,8 @@ class NatsCluster:
         await self._heard_itself.wait()
         self._start(self._orphans.watch(), self._working)
         self._start(self._lead.watch(), self._working)
+        self._start(self._waiting_runs.watch(), self._working)
+        self._start(member.offer_waiting(self._waiting_runs), self._listening)
 
     def leave(self) -> None:
         if self._leaving is None:
@@ -135,12 +140,13 @@ class NatsCluster:
 
     async def _leave(self) -> None:
         await end(self._working)
-        if self._orphans is not None and self._lead is not None:
+        if self._orphans is not None and self._lead is not None and self._waiting_runs is not None:
             await self._orphans.close()
+            await self._waiting_runs.close()
             await self._lead.rest()
             await self._lead.give_up()
 
-    async def request(self, holder: str, command: Command) -> bool | None:
+    async def request(self, holder: str, command: Command) -> Answer:
         if holder in ("", self.name):
             return None
         seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
@@ -195,7 +201,7 @@ class NatsCluster:
             self._member.on_hint(received.content)
 
     async def _respond(self, message: Msg, command: Command, member: Member) -> None:
-        answer: bool | None = None
+        answer: Answer = None
         try:
             answer = await member.handle_command(command)
         except Exception:

@@ -6,6 +6,7 @@ subject             kept                                 what for
 ``jk.C.alive.M``    in memory, the last, for its life    member M is there
 ``jk.C.duty.lead``  in memory, the last, for its life    who leads
 ``jk.C.queue.M``    on disk, until it is acknowledged    runs that M left behind, to be taken over by some member
+``jk.C.wait.A``     in memory, until acknowledged; 16    runs of app A that wait at a member, for any that has room
 ``jk.C.rate.K``     in memory, for a minute              requests by the API key K
 ``jk.C.ask.M``      no                                   requests to M
 ``jk.C.tell``       no                                   hints to all
@@ -21,6 +22,10 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 
 QUEUE_CONSUMER: Final = "orphans"
 """What all members pull from, so that each entry is with one of them."""
+WAITING_CONSUMER: Final = "waiting"
+"""The same for runs that wait."""
+MOST_OF_AN_APP: Final = 16
+"""Runs of one app that are offered at once: so what others offer is at most so far behind."""
 _REPEATS_SECONDS: Final = 120.0
 """For which an entry of the queue that comes again is known."""
 _LEFT_SECONDS: Final = 86_400.0
@@ -54,6 +59,9 @@ class Names:
     def queue(self, member: str) -> str:
         return f"jk.{self.cluster}.queue.{member}"
 
+    def wait(self, app: str) -> str:
+        return f"jk.{self.cluster}.wait.{app}"
+
     def rate(self, key: str) -> str:
         return f"jk.{self.cluster}.rate.{key}"
 
@@ -80,6 +88,18 @@ def streams(names: Names, member_seconds: float, per_minute: int) -> list[Stream
             duplicate_window=_REPEATS_SECONDS,
         ),
     ]
+    kept.append(
+        StreamConfig(
+            name=names.stream("WAIT"),
+            subjects=[names.wait("*")],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.MEMORY,
+            max_msgs_per_subject=MOST_OF_AN_APP,
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            duplicate_window=member_seconds,
+        )
+    )
     if per_minute:
         # The server itself refuses the request that would be one too many within a minute.
         rate = _in_memory(names, "RATE", names.rate("*"), 60.0)
@@ -87,6 +107,13 @@ def streams(names: Names, member_seconds: float, per_minute: int) -> list[Stream
             rate.evolve(max_msgs_per_subject=per_minute, discard=DiscardPolicy.NEW, discard_new_per_subject=True)
         )
     return kept
+
+
+def waiting_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
+    """How members pull what waits elsewhere; see ``queue_consumer``."""
+    return queue_consumer(names, member_seconds).evolve(
+        name=WAITING_CONSUMER, durable_name=WAITING_CONSUMER, filter_subject=names.wait("*")
+    )
 
 
 def queue_consumer(names: Names, member_seconds: float) -> ConsumerConfig:

@@ -6,11 +6,11 @@ name the request, then its JSON. What a member does not understand, since it is 
 
 import secrets
 from collections import OrderedDict
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from jikko.ports.cluster import Command, Hint, OrphanedRuns
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun
 
 T = TypeVar("T")
 
@@ -45,14 +45,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
     """Of Jikko."""
 
 
-Answer: TypeAlias = bool | None
-"""To a command. ``None``: it does not have the run."""
-
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _announcement = msgspec.json.Decoder(Announcement)
 _heartbeat = msgspec.json.Decoder(Heartbeat)
 _orphans = msgspec.json.Decoder(OrphanedRuns)
-_answer = msgspec.json.Decoder(bool | None)
+_waiting = msgspec.json.Decoder(WaitingRun)
+_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 def to_parts(command: Command, largest: int) -> list[bytes]:
@@ -112,6 +110,11 @@ def heartbeat(body: bytes) -> Heartbeat | None:
 def orphans_of(body: bytes) -> OrphanedRuns | None:
     """An entry of the queue; ``None``: nothing that this version knows."""
     return _read(_orphans, body)
+
+
+def waiting_of(body: bytes) -> WaitingRun | None:
+    """A run that is offered; ``None``: nothing that this version knows."""
+    return _read(_waiting, body)
 
 
 def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | None:

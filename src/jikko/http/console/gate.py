@@ -89,18 +89,19 @@ class Gate:
         Unauthorized: There is no token and no session.
         Forbidden: A page of another site sent it, with the cookie of a browser.
         """
-        authorization = request.header(b"authorization")
-        if authorization is not None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise Unauthorized("The header Authorization is no `Bearer jko_…`.")
+        scheme, _, token = (request.header(b"authorization") or "").partition(" ")
+        if scheme.lower() == "bearer":
             return await self._console.access.by_token(token.strip())
+        # Another scheme is for a proxy in front, which hands on what browsers send it.
         if request.scope["method"] not in _READING:
             require_own_page(request, self._console.public_url)
         cookie = cookie_of(request)
         visitor = await self._console.access.by_cookie(cookie) if cookie else None
         if visitor is None:
-            raise Unauthorized("You have not signed in, or the session is over. `jikko console` prints a link.")
+            no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
+            raise Unauthorized(
+                f"{no_token}You have not signed in, or the session is over. `jikko console` prints a link."
+            )
         return visitor
 
 

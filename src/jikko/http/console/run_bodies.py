@@ -89,6 +89,9 @@ class RunList(Struct):
     next: str | None
     counts: Annotated[Mapping[RunStatus, int], Meta(description="By status, without the filter's own statuses.")]
     capped: Annotated[bool, Meta(description="Whether there are more: the newest 10,000 were counted.")]
+    archived_until: Annotated[
+        Moment | None, Meta(description="Runs that were created until then may be in the archive, and in no list.")
+    ]
 
 
 class HistogramBar(Struct):

@@ -1,7 +1,7 @@
 """``GET runs/stream``: what becomes of the list of runs while it is looked at."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -14,7 +14,7 @@ from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.responses import Answer
 from jikko.http.sse import PING, EventStream
 from jikko.ids import is_uuid
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import Place, RunCounts, RunFilter
 
 
 class RunTick(Struct):
@@ -24,6 +24,13 @@ class RunTick(Struct):
     capped: bool
     new: Annotated[int, Meta(description="Runs newer than those that the client has; 10,001 stands for more.")]
     changed: Annotated[list[Run], Meta(description="Runs that have moved, 50 at most, new ones among them.")]
+
+
+class _Shared(NamedTuple):
+    """What all are told who look at the same list."""
+
+    counts: RunCounts
+    changed: list[Run]
 
 
 async def follow_runs(call: Call) -> Answer:
@@ -46,13 +53,20 @@ async def _ticks(call: Call, wanted: RunFilter, known: Place | None) -> AsyncIte
 
 
 async def _tick(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
-    runs, now = call.console.runs, call.request.api.now()
-    counts = await runs.pages.counts(wanted)
-    changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
-    tick = RunTick(
-        counts.by_status,
-        counts.capped,
-        await runs.pages.newer(wanted, known),
-        [run_body(run, now) for run in changed],
-    )
+    """A frame. Of all who look at the same list, as many do, one has it made."""
+    heard = call.console.feed.heard
+    return await call.console.told.get((heard, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
+
+
+async def _frame(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
+    console = call.console
+    shared = await console.told.get((console.feed.heard, wanted, moved), lambda: _shared(call, wanted, moved))
+    new = await console.runs.pages.newer(wanted, known)
+    tick = RunTick(shared.counts.by_status, shared.counts.capped, new, shared.changed)
     return b"event: tick\ndata: " + encode(tick) + b"\n\n"
+
+
+async def _shared(call: Call, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
+    runs, now = call.console.runs, call.request.api.now()
+    changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
+    return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])

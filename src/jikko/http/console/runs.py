@@ -65,7 +65,8 @@ async def list_runs(call: Call) -> Answer:
     listed = await call.console.runs.page(filter_of(query), behind=place_in(query), limit=limit_in(query))
     now = call.request.api.now()
     runs = [run_body(run, now) for run in listed.runs]
-    return json_response(RunList(runs, cursor_of(listed.next), listed.counts.by_status, listed.counts.capped))
+    counts, archived = listed.counts, await call.console.run_store.archived_until()
+    return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
 
 
 async def histogram(call: Call) -> Answer:

@@ -106,7 +106,7 @@ class CheckInfo(Struct):
 class SandboxInfo(Struct):
     """The sandbox of code nodes."""
 
-    state: Literal["unchecked", "ok", "failed", "unavailable"]
+    state: Literal["checking", "ok", "failed", "unavailable"]
     checks: list[CheckInfo]
 
 
@@ -124,6 +124,7 @@ class MendInfo(Struct):
     about: str
     text: str
     mend: str | None
+    paste: Annotated[str | None, Meta(description="What to do it with: a command, or lines of a file in YAML.")]
     apps: list[str]
 
 
@@ -232,7 +233,9 @@ async def system(call: Call) -> Answer:
             SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
             CallbackCounts(report.callbacks_pending, report.callbacks_failed),
             [
-                MendInfo(entry.level, entry.about, entry.text, entry.mend or None, list(entry.apps))
+                MendInfo(
+                    entry.level, entry.about, entry.text, entry.mend or None, entry.paste or None, list(entry.apps)
+                )
                 for entry in report.to_mend
             ],
         )

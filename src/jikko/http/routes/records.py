@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from jikko.dify import bodies
 from jikko.dify import events as dify_events
@@ -77,7 +77,9 @@ async def logs(request: Request) -> Answer:
     page = await api.runs.records.find(query)
     entries = [bodies.log_entry(record) for record in page.records]
     has_more = page.total > query.page * query.limit
-    return json_response(bodies.LogPage(query.page, query.limit, page.total, has_more, entries))
+    until = await api.runs.records.archived_until()
+    archived = UNSET if until is None else int(until)
+    return json_response(bodies.LogPage(query.page, query.limit, page.total, has_more, entries, archived))
 
 
 async def node_executions(request: Request) -> Answer:

@@ -7,20 +7,21 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from jikko.errors import StoreUnavailable
-from jikko.maintenance.backup import CONTENTS, Backups
+from jikko.maintenance.backup import Backups
 from jikko.maintenance.backup_manifest import MARK, read_manifest
 from jikko.maintenance.backup_target import NotABackup
+from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import remove
 from jikko.maintenance.in_bucket.layout import (
     BLOCK,
     BLOCKS,
-    DIGEST,
     StoredBackup,
     StoredFile,
     block_path,
@@ -32,6 +33,7 @@ from jikko.maintenance.in_bucket.layout import (
     read_backup,
 )
 from jikko.ports.clock import Clock
+from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 
 _STAGING: Final = "to-bucket-"
@@ -98,7 +100,7 @@ class BucketBackups:
             InvalidSettings, OSError: The data folder has no room for a copy of the databases.
         """
         before = newest(self._objects)
-        source_id = self._source_id()
+        source_id = self._backups.read_owner().owner
         if before is not None and before[1].manifest.backup_of != source_id:
             raise NotABackup(
                 f"{self.where} has backups of another data folder; nothing was written. Name another folder of it."
@@ -108,9 +110,11 @@ class BucketBackups:
         with _Upload(self._objects, None if before is None else before[1]) as upload:
             try:
                 # Before the databases and behind them, as with folders: the server adds and removes files at any time.
-                upload.contents(self._backups.home / CONTENTS)
-                made = replace(self._backups, contents=_NoContents).make(staging)
-                upload.contents(self._backups.home / CONTENTS)
+                upload.contents(self._backups.own_contents)
+                made = replace(self._backups, own_contents=_NoContents(), contents=lambda _: _NoContents()).make(
+                    staging
+                )
+                upload.contents(self._backups.own_contents)
                 folders, links, files = upload.folder(staging)
                 manifest = read_manifest(staging)
             finally:
@@ -170,11 +174,6 @@ class BucketBackups:
             if left.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
                 remove(left)
 
-    def _source_id(self) -> str:
-        if not self._backups.database.exists():
-            raise StoreUnavailable(f"there is no database {self._backups.database}")
-        return self._backups.databases.folder_id(self._backups.database)
-
 
 class _Upload:
     """Writes blocks that are not there yet.
@@ -202,22 +201,21 @@ class _Upload:
         self._files.shutdown(cancel_futures=True)
         self._blocks.shutdown(cancel_futures=True)
 
-    def contents(self, root: Path) -> None:
+    def contents(self, source: ContentCopies) -> None:
         """Contents of files. What is removed meanwhile is left out."""
-        for _ in self._files.map(self._content, root.glob("??/??/*")):
+        for _ in self._files.map(lambda digest: self._content(source, digest), source.digests()):
             pass
 
-    def _content(self, path: Path) -> None:
-        digest = path.name
-        if not DIGEST.fullmatch(digest) or digest in self.listed:
+    def _content(self, source: ContentCopies, digest: str) -> None:
+        if digest in self.listed:
             return
         before = self._before.get(digest)
         if before is not None and self._known.issuperset(before or [digest]):
             self.listed[digest] = before  # its name says what is in it: it is not read
             return
         try:
-            blocks = self._file(path)
-        except FileNotFoundError:
+            blocks = self._all_blocks(source.pieces(digest, BLOCK))
+        except FileMissing:
             return
         with self._lock:
             self.listed[digest] = [] if blocks == [digest] else blocks
@@ -246,10 +244,13 @@ class _Upload:
         return path, StoredFile(mode=mode, changed_ns=found.st_mtime_ns, blocks=self._file(path))
 
     def _file(self, path: Path) -> list[str]:
-        digests: list[str] = []
         with path.open("rb") as file:
-            while read := [block for _ in range(_BLOCKS) if (block := file.read(BLOCK))]:
-                digests += self._blocks.map(self._block, read)
+            return self._all_blocks(iter(lambda: file.read(BLOCK), b""))
+
+    def _all_blocks(self, blocks: Iterator[bytes]) -> list[str]:
+        digests: list[str] = []
+        while read := list(islice(blocks, _BLOCKS)):
+            digests += self._blocks.map(self._block, read)
         return digests or [self._block(b"")]
 
     def _block(self, block: bytes) -> str:
@@ -268,8 +269,11 @@ class _Upload:
 class _NoContents:
     """``ContentCopies`` of nothing: contents of files go to the bucket by themselves."""
 
-    def __init__(self, root: Path) -> None:
-        pass
+    def digests(self) -> Iterator[str]:
+        return iter(())
+
+    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
+        raise FileMissing(digest)
 
     def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
         return 0

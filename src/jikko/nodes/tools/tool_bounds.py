@@ -19,6 +19,7 @@ from jikko.values import MAX_DEPTH, Json, encode_json, is_too_deep
 
 MAX_MESSAGES: Final = 100_000
 """What a tool may say in one call, in messages."""
+_TOO_DEEP: Final = "it said something that is nested too deeply"
 
 
 class ToolBounds:
@@ -42,8 +43,10 @@ class ToolBounds:
                 self.spend(len(text))
             case LinkMessage(url):
                 self.spend(len(url))
-            case JsonMessage(value):
+            case JsonMessage(value, None):
                 self._spend_value(value)
+            case JsonMessage(value, str(text)):
+                self._spend_json(value, text)
             case VariableMessage(_, value, stream):
                 if stream and isinstance(value, str):
                     self.spend(len(value))
@@ -69,10 +72,13 @@ class ToolBounds:
 
     def _spend_value(self, value: Json) -> None:
         try:
-            encoded = encode_json(value)
+            text = encode_json(value).decode()
         except RecursionError:
-            encoded = b""
+            raise ToolFailure(_TOO_DEEP) from None
+        self._spend_json(value, text)
+
+    def _spend_json(self, value: Json, text: str) -> None:
         # To look is only worth it where there are enough brackets.
-        if not encoded or (encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH and is_too_deep(value)):
-            raise ToolFailure("it said something that is nested too deeply")
-        self.spend(len(encoded))
+        if text.count("[") + text.count("{") > MAX_DEPTH and is_too_deep(value):
+            raise ToolFailure(_TOO_DEEP)
+        self.spend(len(text))

@@ -28,6 +28,15 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def get_part(self, path: str, begin: int, size: int) -> bytes:
+        """Some bytes of an object, at most ``size`` (more than 0); fewer at its end.
+
+        Raises:
+            FileMissing: There is no such object.
+            StoreUnavailable: It cannot be read.
+        """
+        ...
+
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         """Objects below a folder, by path: bytes, and when it was written, in seconds since the Unix epoch.
 

@@ -171,6 +171,12 @@ class RunStore(Protocol):
         """One page of an app's runs. A page behind the last is empty."""
         ...
 
+    async def archived_until(self) -> float | None:
+        """When the newest of the runs was created that are in the archive: they are found by their ids, and are in no
+        list. ``None``: there are none.
+        """
+        ...
+
     async def created_before(self, before: float) -> list[str]:
         """The ids of all runs that were created before a time, in no order."""
         ...

@@ -1,8 +1,9 @@
 """Reading the events of a run, wherever it is: from this process's memory, or from the store."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from jikko.errors import LogDamaged, NotFound, RunLeft
+from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
@@ -47,6 +48,12 @@ class RunReader:
             LogDamaged: Its log cannot be read, and it has not ended.
             RunLeft, LogUnwritable: See ``follow``.
         """
+        log = self._find_log(self._run_id)
+        if log is not None:
+            with contextlib.suppress(LogConflict):
+                end = await log.ended()
+                self.record = log.record
+                return end
         last: RunFinished | RunPaused | None = None
         damage: LogDamaged | None = None
         try:

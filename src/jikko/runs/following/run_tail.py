@@ -1,21 +1,22 @@
 """Following runs that this process does not execute, without polling.
 
 There is one tail for each such run that is followed here, however many follow it. It reads the record and then the new
-events, has both for all who follow, and waits until there may be more:
+events, has both for all who follow, and waits until there may be more. A holder tells new events with its answer, so
+that they need not be read: they are durable, and behind those that it was asked for, whoever has the run meanwhile.
 
 =========================  ===================================================================================
 the run, as it says        what ends the wait
 =========================  ===================================================================================
 paused                     a hint that the run changed; this process begins to execute it
-elsewhere                  besides these, the holder's answer to ``WaitForEvents``
+elsewhere                  besides these, the holder's answer to ``WaitForEvents``, with the events
 elsewhere, and no holder   besides these, a look at growing intervals: it is about to be taken over
 here                       this process executes it no more
 over                       nothing: no more is to come
 any but the last           ``look_seconds``, since hints and answers may be lost
 =========================  ===================================================================================
 
-Invariant: whatever a record says has happened is in the events that were read after it. So a run is over, or paused,
-for those who follow it once a look found no event behind those that they know.
+Invariant: whatever a record says has happened is in the events that were read after it, or is what they make of it. So
+a run is over, or paused, for those who follow it once no event was found behind those that they know.
 """
 
 import asyncio
@@ -23,16 +24,21 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
+import msgspec
+
 from jikko.errors import JikkoError
 from jikko.events import Event
-from jikko.ports.cluster import Cluster, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.runs.following.grown_events import events_of
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """Seconds after which a run is looked at though no hint came that it changed."""
+_KEPT_EVENTS = 256
+"""Of those that were told one after the other: some followers are slower than others."""
 _FIRST_LOOK_SECONDS = 0.05
 """Seconds until the first look for the new holder of a run; each later one takes twice as long."""
 
@@ -63,7 +69,7 @@ class RunTail:
         self._is_here = is_here
         self._look_seconds = look_seconds
         self._newest: Sequence[Event] = ()
-        """The last of the events: those that the last look found."""
+        """The last of the events: those that the last look found, or some that were told since."""
         self._has_looked = False
         self._is_stale = True
         self._looking = asyncio.Lock()
@@ -164,8 +170,11 @@ class RunTail:
                 await self._woken.wait()
             elif self.record.status == "paused":
                 await self._hint(self._look_seconds)
-            elif await self._holder_responds(self.record):
+            elif (answer := await self._asked_holder(self.record)) is not None:
                 looks = 0
+                if await self._told(known[0], events_of(answer)):
+                    self._notify()
+                    continue
             else:
                 await self._hint(min(_FIRST_LOOK_SECONDS * 2**looks, self._look_seconds))
                 looks = min(looks + 1, 16)
@@ -187,14 +196,33 @@ class RunTail:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-    async def _holder_responds(self, record: RunRecord) -> bool:
-        """Wait until the holder tells that the log has grown, or a hint comes. ``False``: there is no holder."""
+    async def _told(self, first: int, events: list[Event]) -> bool:
+        """Take events in that the holder has told. Returns whether any was new.
+
+        Args:
+            first: The position of the first.
+        """
+        async with self._looking:
+            del events[: self.end - first]
+            if self._is_stale or self.record is None or not events:
+                return False
+            record = msgspec.structs.replace(self.record)
+            for event in events:
+                record.apply(event)
+            self.record = record
+            self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
+            self.end += len(events)
+            self.is_settled = record.status != "running"
+            return True
+
+    async def _asked_holder(self, record: RunRecord) -> Answer:
+        """Wait until the holder tells how the log has grown, or a hint comes: ``True``. ``None``: it has no holder."""
         command = WaitForEvents(run_id=self._run_id, count=self.end, seconds=self._look_seconds)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait((asking, woken), return_when=asyncio.FIRST_COMPLETED)
-            return woken.done() or asking.result() is not None
+            return True if woken.done() else asking.result()
         finally:
             asking.cancel()
             woken.cancel()

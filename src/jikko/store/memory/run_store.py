@@ -158,6 +158,10 @@ class MemoryRunStore:
         page = found[first : first + query.limit]
         return LogPage(total=len(found), records=[msgspec.structs.replace(record) for record in page])
 
+    async def archived_until(self) -> float | None:
+        # There is no archive beside it.
+        return None
+
     async def created_before(self, before: float) -> list[str]:
         return [run_id for run_id, record in self._records.items() if record.created_at < before]
 

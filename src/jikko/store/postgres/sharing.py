@@ -8,7 +8,7 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.migrate import SHARED
+from jikko.store.postgres.migrate import SHARED, is_there
 
 _MAKE: Final = "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 _READ: Final = "SELECT value FROM installation WHERE name = $1 FOR UPDATE"
@@ -64,7 +64,24 @@ async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
         return bytes(await connection.fetchval(_READ, _KEYS))
 
     kept = await database.transact(read)
-    return [kept[begin : begin + _KEY_BYTES] for begin in range(0, len(kept), _KEY_BYTES)]
+    return _cut(kept)
+
+
+def _cut(keys: bytes) -> list[bytes]:
+    return [keys[begin : begin + _KEY_BYTES] for begin in range(0, len(keys), _KEY_BYTES)]
+
+
+async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
+    """What a database belongs to, a data folder or several servers, and the keys of links that it has. Changes nothing.
+
+    Raises:
+        StoreUnavailable: It cannot be read, or has no tables of Jikko.
+    """
+    if not await is_there(database):
+        raise StoreUnavailable(f"The database {database.address} has nothing of Jikko.")
+    rows = await database.fetch("SELECT name, value FROM installation WHERE name = ANY($1)", [_OWNER, _KEYS])
+    found = {row[0]: bytes(row[1]) for row in rows}
+    return found.get(_OWNER, b"").decode(), _cut(found.get(_KEYS, b""))
 
 
 async def require_same_time(database: Postgres, clock: Clock) -> float:

@@ -41,7 +41,7 @@ def messages_of(answer: HttpResponse, url: str) -> Iterator[ToolMessage]:
         value = _parsed(text)
         # A list, or anything else, is only text.
         if isinstance(value, dict):
-            yield JsonMessage(value)
+            yield JsonMessage(value, text)
     yield TextMessage(text)
 
 

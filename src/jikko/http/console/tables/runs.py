@@ -3,6 +3,7 @@
 from typing import Final
 
 from jikko.http.console import runs
+from jikko.http.console.downloads import read_file
 from jikko.http.console.forms import FormAnswer, OpenForms, answer_form, list_forms
 from jikko.http.console.log import LogPage, follow_log, read_log, read_value
 from jikko.http.console.queries import FILTER_QUERY, PAGE_QUERY
@@ -23,6 +24,7 @@ _VALUE_QUERY: Final = (
     ("path", {"type": "string"}, "A JSON Pointer, such as /outputs/text; by default the whole event."),
     ("download", {"type": "string"}, "true: as a file."),
 )
+_ATTACHMENT: Final = (("as_attachment", {"type": "boolean"}, "true: to keep it, not to show it."),)
 _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "The position of the last event seen."),)
 _NEWEST: Final = (("newest", {"type": "string"}, "The id of the newest run that the client has."),)
 _BUCKETS: Final = (("buckets", {"type": "integer", "minimum": 1, "maximum": 400}, "Default 48."),)
@@ -101,6 +103,14 @@ RUNS: Final = (
         "Follow a run",
         STREAM,
         {"headers": _LAST_EVENT, "errors": (400, 404, 503)},
+    ),
+    Entry(
+        "GET",
+        "files/{file_id}",
+        read_file,
+        "A file of a run",
+        {200: "*/*"},
+        {"query": _ATTACHMENT, "errors": (404, 503)},
     ),
     Entry("GET", "forms", list_forms, "Forms that wait", {200: OpenForms}, {"errors": (503,)}),
     Entry(

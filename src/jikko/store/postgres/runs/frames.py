@@ -17,6 +17,7 @@ from jikko.store.event_codec import (
     decode_events,
     decompress,
     decompress_beginning,
+    join,
 )
 
 FRAMES: Final = b"\x02"
@@ -98,3 +99,21 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
     if start == 0 and not (events and isinstance(events[0], RunStarted)):
         return []
     return events[first - start :] if first >= start else []
+
+
+def whole_log(log: bytes, end: int) -> bytes:
+    """The events of a run that has ended, as one JSON array. Blocks for a long one.
+
+    Args:
+        log: As the database has it.
+        end: How many events it has.
+
+    Raises:
+        DamagedLog: It is no log, or has more or fewer.
+    """
+    if log[:1] != FRAMES:
+        raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
+    whole = join([decompress(piece) for piece in _pieces([log[1:]])])
+    if (found := len(decode_events(whole))) != end:
+        raise DamagedLog(f"it has {found} events, not {end}")
+    return whole

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.store.callback_states import PENDING
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of
 from jikko.store.postgres.database import Connection, Postgres
 
@@ -27,14 +28,15 @@ _FREE_KEYS: Final = "DELETE FROM idempotency_keys WHERE app_id = $1 AND run_id =
 class Retention:
     """See ``RunStore.prune`` and what is beside it."""
 
-    def __init__(self, database: Postgres) -> None:
+    def __init__(self, database: Postgres, archive: RunArchive) -> None:
         self._database = database
+        self._archive = archive
 
     async def prunable(self, before: float, app_id: str | None) -> int:
         """How many runs ``prune`` would remove in all."""
         [row] = await self._database.search(_COUNT, before, None if app_id is None else id_column(app_id))
         count: int = row[0]
-        return count
+        return count + await self._archive.prunable(before, app_id)
 
     async def prune(self, before: float, limit: int, app_id: str | None) -> int:
         """Remove at most ``limit`` runs that finished before a time. Returns how many."""
@@ -45,7 +47,10 @@ class Retention:
             await _remove(connection, old)
             return len(old)
 
-        return await self._database.transact(remove)
+        removed = await self._database.transact(remove)
+        while removed < limit and (archived := await self._archive.prune(before, app_id)):
+            removed += archived
+        return removed
 
     async def remove(self, run_id: str) -> bool:
         """Remove a run that has ended. Returns whether there was one."""
@@ -55,7 +60,7 @@ class Retention:
             await _remove(connection, found)
             return bool(found)
 
-        return await self._database.transact(remove)
+        return await self._database.transact(remove) or await self._archive.remove(run_id.lower())
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """The ids of the open and paused runs of an end user."""
@@ -72,7 +77,10 @@ class Retention:
             await connection.execute(_FREE_KEYS, app, ended)
             return len(ended)
 
-        return await self._database.transact(remove)
+        removed = await self._database.transact(remove)
+        while removed < limit and (archived := await self._archive.remove_of_user(app_id, end_user_id)):
+            removed += archived
+        return removed
 
 
 async def _remove(connection: Connection, run_ids: Sequence[bytes]) -> None:

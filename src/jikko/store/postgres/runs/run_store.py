@@ -9,7 +9,8 @@ from jikko.events import Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
-from jikko.store.event_codec import DamagedLog, encode_events, pack_events
+from jikko.store.event_codec import DamagedLog, decode_events, encode_events, pack_events
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.frames import FRAMES, events_of
@@ -68,11 +69,15 @@ _SCAN: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 {{}} ORDER B
 class PostgresRunStore:
     """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
 
-    def __init__(self, database: Postgres) -> None:
+    def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
+        """Args:
+        archive: Of runs that are no longer in the database; they are found by their ids.
+        """
         self._database = database
+        self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
         self._details = Together(database, _DETAILS, one=_DETAIL)
-        self._retention = Retention(database)
+        self._retention = Retention(database, self._archive)
 
     @property
     def on_gone_back(self) -> Callable[[], None]:
@@ -102,18 +107,27 @@ class PostgresRunStore:
             row = await self._database.row(_RECORD, wanted)
         else:
             row = await self._database.row(_RECORD_OF_APP, wanted, id_column(app_id))
-        return None if row is None else record_of(row)
+        if row is not None:
+            return record_of(row)
+        archived = await self._archive.find(run_id.lower())
+        return archived.record if archived and app_id in (None, archived.record.identity.app_id) else None
 
     async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
         row = await self._details.ask(id_column(run_id.lower()), key)
         if row is None:
+            archived = await self._archive.find(run_id.lower())
+            if archived and archived.record.identity.app_id == await self._opened_by(key):
+                return archived.record.detail()
             return None
         return RunDetail(id_of(row[1]), id_of(row[2]), STATUSES[row[3]], *row[4:])
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         first = max(after + 1, 0)
         row = await self._database.row(_LOG, id_column(run_id.lower()), first)
-        if row is None or row[0] <= first:
+        if row is None:
+            archived = await self._archive.find(run_id.lower())
+            return [] if archived is None else decode_events(archived.log)[first:]
+        if row[0] <= first:
             return []
         log_end, log, start, frames = row
         try:
@@ -124,14 +138,18 @@ class PostgresRunStore:
             return await events_of([log[1:]], start=0, end=log_end, first=first)
         except DamagedLog as error:
             raise LogDamaged(
-                f"The log of run {run_id} in {self._database.address} is damaged: {error}. Restore a backup to read "
-                "it, or retry the run: it begins again at its inputs.",
+                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
+                "begins again at its inputs.",
                 what=str(error),
                 readable=error.readable,
             ) from error
 
     async def log_end(self, run_id: str) -> int:
-        return await self._database.value(_LOG_END, id_column(run_id.lower())) or 0
+        end: int | None = await self._database.value(_LOG_END, id_column(run_id.lower()))
+        if end is None:
+            archived = await self._archive.find(run_id.lower())
+            return 0 if archived is None else archived.log_end
+        return end
 
     async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
         if holder is None:
@@ -169,8 +187,12 @@ class PostgresRunStore:
         rows = await self._database.search(listing.page, *listing.values)
         return LogPage(total=total, records=[record_of(row) for row in rows])
 
+    async def archived_until(self) -> float | None:
+        return await self._archive.newest()
+
     async def created_before(self, before: float) -> list[str]:
-        return [id_of(row[0]) for row in await self._database.search(_CREATED_BEFORE, before)]
+        ids = [id_of(row[0]) for row in await self._database.search(_CREATED_BEFORE, before)]
+        return ids + await self._archive.begun_before(before)
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
         behind = id_column(after) if after else b""
@@ -200,6 +222,10 @@ class PostgresRunStore:
     async def close(self) -> None:
         await self._writer.close()
         await self._details.close()
+
+    async def _opened_by(self, key: bytes) -> str | None:
+        app_id: bytes | None = await self._database.value("SELECT app_id FROM api_keys WHERE digest = $1", key)
+        return None if app_id is None else id_of(app_id)
 
     async def _records(self, sql: str, *values: Any) -> list[RunRecord]:
         return [record_of(row) for row in await self._database.fetch(sql, *values)]

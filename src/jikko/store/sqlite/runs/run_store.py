@@ -205,14 +205,18 @@ class SqliteRunStore:
             return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
         except DamagedLog as error:
             raise LogDamaged(
-                f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it, "
-                "or retry the run: it begins again at its inputs.",
+                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
+                "begins again at its inputs.",
                 what=str(error),
                 readable=error.readable,
             ) from error
 
     async def log_end(self, run_id: str) -> int:
         return self._database.quick(partial(_log_end, stored_id(run_id.lower())))
+
+    async def archived_until(self) -> float | None:
+        # There is no archive beside it.
+        return None
 
     async def created_before(self, before: float) -> list[str]:
         return await self._database.read(partial(created_before, before))

@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""What is found of this machine and what is set, for ``jikko doctor`` and the system page of the console."""
 
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ class Finding(NamedTuple):
     """What there is; if it is not well, what to do."""
     warning: bool = False
     """Whether something is less than it could be."""
+    paste: str = ""
+    """What mends it: a command, or lines of a file."""
 
 
 def size(count: float) -> str:

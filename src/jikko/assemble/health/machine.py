@@ -1,4 +1,4 @@
-"""What the machine gives a server: a folder to write to, room in it, files to open, a port to listen on."""
+"""What the machine gives a server: a folder to write to, room in it, and files to open."""
 
 import os
 import shutil
@@ -6,9 +6,10 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from shlex import quote
+from typing import Final
 
-from jikko.cli.health.finding import Finding, size
+from jikko.assemble.health.finding import Finding, size
 
 _LEAST_ROOM: Final = 50_000_000
 """Bytes without which no server should start: a run that cannot be written is refused."""
@@ -38,10 +39,12 @@ def data_folder(home: Path) -> Finding:
             f"{home}: {', '.join(strangers)} {'belongs' if len(strangers) == 1 else 'belong'} to another user; "
             f"run Jikko as one user, or give it all to this one: chown -R {os.geteuid()} {home}"
         )
-        return Finding(name, os.geteuid() == 0, detail, warning=True)
+        paste = f"chown -R {os.geteuid()} {quote(str(home))}"
+        return Finding(name, os.geteuid() == 0, detail, warning=True, paste=paste)
     if _is_open(home):
         mode = stat.S_IMODE(home.stat().st_mode)
-        return Finding(name, True, f"others may look into {home} (mode {mode:o}): chmod 700 {home}", warning=True)
+        detail = f"others may look into {home} (mode {mode:o}): chmod 700 {home}"
+        return Finding(name, True, detail, warning=True, paste=f"chmod 700 {quote(str(home))}")
     return Finding(name, True, str(home))
 
 
@@ -80,7 +83,7 @@ def disk(home: Path) -> Finding:
         "free some, remove old runs (`jikko runs prune --older-than 30d`, JIKKO_RETENTION_DAYS), or have the data "
         "folder on another disk (JIKKO_HOME)"
     )
-    return Finding("disk", room.free >= _LEAST_ROOM, f"{detail}; {advice}", warning=True)
+    return Finding("disk", room.free >= _LEAST_ROOM, f"{detail}; {advice}", True, "jikko runs prune --older-than 30d")
 
 
 def open_files() -> Iterator[Finding]:
@@ -98,20 +101,3 @@ def open_files() -> Iterator[Finding]:
         "(`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile=65536 of docker run)"
     )
     yield Finding("open files", limit >= _LEAST_FILES, detail, warning=True)
-
-
-def port(settings: Any) -> Finding:
-    """Whether a server could listen where the settings say; by now the one of this data folder may."""
-    from jikko.cluster.data_folder_lock import owner_of
-    from jikko.server.listening import listen
-
-    try:
-        [listening] = listen(settings.host, settings.port)
-    except OSError as error:
-        owner = owner_of(settings.home)
-        if owner is not None and owner.address.endswith(f":{settings.port}"):
-            return Finding("port", True, f"{settings.host}:{settings.port} is served: {owner}")
-        return Finding("port", False, str(error).replace("--port", "--port or JIKKO_PORT"))
-    with listening:
-        where = f"{settings.host}:{settings.port}" if settings.port else f"any free port of {settings.host}"
-    return Finding("port", True, f"{where} is free")

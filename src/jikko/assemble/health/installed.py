@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from jikko.cli.health.finding import Finding
+from jikko.assemble.health.finding import Finding
 from jikko.extras import WHAT_FOR, Extra, how_to_install
 
 _REQUIREMENT: Final = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*["']([\w-]+)["']""")

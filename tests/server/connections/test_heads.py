@@ -11,8 +11,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.server.http_protocol import HeadLimits, HttpProtocol
-from jikko.server.outbox import Outbox
+from jikko.server.connections.http_protocol import HttpProtocol
+from jikko.server.connections.outbox import Outbox
+from jikko.server.connections.refusals import HeadLimits
 
 pytestmark = pytest.mark.anyio
 

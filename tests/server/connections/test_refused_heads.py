@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from jikko.server.http_protocol import HeadLimits
-from tests.server.test_heads import CHUNKED, GET, POST, Client, Site, served
+from jikko.server.connections.refusals import HeadLimits
+from tests.server.connections.test_heads import CHUNKED, GET, POST, Client, Site, served
 
 pytestmark = pytest.mark.anyio
 

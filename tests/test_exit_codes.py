@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from jikko import errors
-from jikko.cli.exit_codes import ExitCode, of_answer, of_error, of_run
 from jikko.engine.event_factory import out_of_time
+from jikko.exit_codes import ExitCode, of_answer, of_error, of_run
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "exit-codes.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "exit-codes.md"
 
 
 def test_the_page_lists_each_code_once_and_no_other() -> None:

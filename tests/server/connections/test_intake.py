@@ -8,8 +8,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from jikko.concurrency.loop_share import SLICE, LoopShare
-from jikko.server.http_protocol import HttpProtocol
-from jikko.server.outbox import Outbox
+from jikko.server.connections import http_protocol
+from jikko.server.connections.exchange import Exchange
+from jikko.server.connections.http_protocol import HttpProtocol
+from jikko.server.connections.outbox import Outbox
 
 pytestmark = pytest.mark.anyio
 
@@ -119,7 +121,9 @@ async def test_tiny_pieces_of_bodies_let_others_have_the_loop() -> None:
         protocol.connection_lost(None)
 
 
-async def test_what_came_in_tiny_pieces_is_put_together_before_a_request_has_it() -> None:
+async def test_what_came_in_tiny_pieces_is_put_together_before_a_request_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     bodies: list[bytes] = []
 
     async def collecting(scope: Any, receive: Any, send: Any) -> None:
@@ -131,20 +135,20 @@ async def test_what_came_in_tiny_pieces_is_put_together_before_a_request_has_it(
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    class Pieces(bytearray):
-        """What a request has, which counts how often something comes to it."""
-
-        added = 0
-
-        def __iadd__(self, more: Any) -> Any:  # type: ignore[misc]
-            self.added += 1
-            return super().__iadd__(more)
-
     protocol, gate = connected(LoopShare(Clock()), Outbox(asyncio.get_running_loop()), collecting)
+    added: list[int] = []
+
+    class Noting(Exchange):
+        """Notes how much comes to the request at once."""
+
+        def add(self, body: bytes) -> None:
+            added.append(len(body))
+            super().add(body)
+
+    monkeypatch.setattr(http_protocol, "Exchange", Noting)
     protocol.data_received(HEAD)
-    protocol.cycle.body = have = Pieces()
     protocol.data_received(TINY * (ONE_PIECE // len(TINY)))
-    assert (len(have), have.added) == (ONE_PIECE // len(TINY), 1)
+    assert added == [ONE_PIECE // len(TINY)]
     protocol.data_received(TINY + b"0\r\n\r\n" + REQUEST)
     await gate.answered.wait()
     assert b"".join(bodies) == b"a" * (ONE_PIECE // len(TINY) + 1)

@@ -1,0 +1,129 @@
+"""What the console costs who runs workflows: processor time of the server a run, in turns with a server without it.
+
+One server has no console, one has one that nobody looks at, of one the same 100 clients follow a run each, of one 100
+look at the list of runs. Each is measured for a second, again and again; of each the best second counts, so that what
+else the machine does concerns them alike. Below it, the same list is looked at by 1 and by 100: what each more costs.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.http_runs import body, one_run
+from benchmarks.idle_streams import asks
+from benchmarks.load import Server, figure, jikko, put, request, start_end
+from benchmarks.observing import processor_seconds
+from jikko.assemble.console import console_watch, watched_by
+from jikko.cluster.alone import Alone
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.record import RunIdentity
+from jikko.runs.observer import observe
+
+LOOKING = 100
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "10"))
+SECONDS = 1.0
+TOKEN = "t" * 40
+ON = {"JIKKO_CONSOLE_TOKEN": TOKEN}
+
+
+async def follow(server: Server, path: str, count: int) -> list[asyncio.Task[None]]:
+    """Open streams of the console, and read them."""
+    wanted = request("GET", f"/console/api/{path}", TOKEN)
+    tasks = []
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(wanted)
+        assert b" 200 " in await reader.readline(), path
+        tasks.append(asyncio.create_task(_drained(reader, writer)))
+    return tasks
+
+
+async def _drained(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while await reader.read(65_536):
+            pass
+    finally:
+        writer.close()
+
+
+async def alone(nodes: int) -> float:
+    """Processor seconds that what watches runs for the console takes of one, by itself: the best of many."""
+    identity = RunIdentity(
+        run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="me"
+    )
+    events: list[Event] = [RunStarted(at=0.0, inputs={}, system={})]
+    for index in range(nodes):
+        about: Any = {"execution_id": "x", "node_id": "n", "node_type": "if-else", "index": index, "started_at": 0.0}
+        events.append(NodeFinished(**about, at=0.0, elapsed=0.0004, status="succeeded"))
+    events.append(RunFinished(at=0.0, status="succeeded", elapsed=0.01))
+    cluster = Alone()
+    observer = watched_by(None, console_watch(cluster, time.time))
+    best = 1.0
+    for _ in range(300):
+        began = time.process_time_ns()
+        for _ in range(100):
+            observe(observer, identity, 0, events)
+        best = min(best, (time.process_time_ns() - began) / 100 / 1e9)
+    await cluster.close()
+    return best
+
+
+async def cost(server: Server) -> float:
+    """Processor seconds of the server a run, under the load of the benchmarks."""
+    before = processor_seconds(server.pid)
+    start = request("POST", "/v1/workflows/run", server.keys["start_end"], body("blocking"))
+    load = await put(server.port, start, clients=8, seconds=SECONDS)
+    return (processor_seconds(server.pid) - before) / load.count
+
+
+async def main() -> None:
+    with ExitStack() as stack:
+
+        def server(**settings: str) -> Server:
+            return stack.enter_context(jikko(start_end(), asks(), **settings))
+
+        servers = {
+            "none": server(JIKKO_CONSOLE="off"),
+            "that nobody looks at": server(**ON),
+            f"{LOOKING} follow a run each": server(**ON),
+            "1 looks at the list of runs": server(**ON),
+            f"{LOOKING} look at the list of runs": server(**ON),
+        }
+        _, _, following, one, many = servers.values()
+        streams = []
+        for _ in range(LOOKING):
+            run_id, _ = one_run(following, "asks")
+            streams += await follow(following, f"runs/{run_id}/stream", 1)
+        streams += await follow(one, "runs/stream", 1)
+        streams += await follow(many, "runs/stream", LOOKING)
+        costs: dict[str, list[float]] = {name: [] for name in servers}
+        for round_number in range(-1, ROUNDS):
+            turns = list(servers.items())
+            for name, measured in turns if round_number % 2 else reversed(turns):
+                found = await cost(measured)
+                if round_number >= 0:
+                    costs[name].append(found)
+        # Of one that nobody looks at, what it takes by itself is less than what measures of a busy machine differ by.
+        nothing = min(costs.pop("none"))
+        for name, found_costs in costs.items():
+            aim = "" if "list" in name else "<= 1.03 x"
+            figure(f"a console, {name}: CPU of a run", min(found_costs) * 1e6, "µs", baseline=nothing * 1e6, aim=aim)
+        by_itself = await alone(2) * 1e6
+        figure(
+            "what watches runs for the console: CPU of a run", by_itself, "µs", baseline=nothing * 1e6, aim="<= 0.03 x"
+        )
+        for task in streams:
+            task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,118 @@
+import { useMay } from '../../app/Shell.tsx'
+import { Copy } from '../../parts/copy.tsx'
+import { Hits, hitsOf } from '../../parts/Hits.tsx'
+import { Icon } from '../../parts/Icon.tsx'
+import { Json, LongText } from '../../parts/Json.tsx'
+import type { RunEvent, Values } from '../../run/events.ts'
+import type { Execution } from '../../run/fold.ts'
+import { kindName } from '../../words/codes.ts'
+import { t } from '../../words/words.ts'
+import { Cuts } from './Cuts.tsx'
+import type { RunView } from './useRunView.ts'
+
+/** An event that has values of an execution. */
+export type Told = RunEvent & {
+  inputs?: Values
+  outputs?: Values
+  process_data?: Values
+  usage?: { prompt_tokens?: number; completion_tokens?: number }
+  metadata?: Values
+}
+
+/** What a node gave, or why it failed. */
+export function Output({
+  told,
+  view,
+  execution,
+  retry,
+  over,
+}: {
+  told: Told | undefined
+  view: RunView
+  execution: Execution
+  retry: (node?: string) => void
+  over: boolean
+}) {
+  const may = useMay()
+  const running = execution.status === 'running'
+  const outputs = told?.outputs
+  const text =
+    typeof outputs?.text === 'string'
+      ? outputs.text
+      : running
+        ? view.run.text.get(`${execution.nodeId}.text`)
+        : undefined
+  const reasoning = running ? view.run.text.get(`${execution.nodeId}.reasoning`) : undefined
+  const { text: _text, ...rest } = outputs ?? {}
+  const hits = execution.type === 'knowledge-retrieval' ? hitsOf(outputs?.result) : undefined
+  const others = text === undefined ? (outputs ?? {}) : rest
+  return (
+    <>
+      {execution.error && (
+        <div className="err">
+          <b>
+            <Icon name="failed" />
+            {execution.errorType ? kindName(execution.errorType) : t('status.failed')}
+          </b>
+          <LongText text={execution.error} />
+        </div>
+      )}
+      {execution.error && (
+        <div className="row wrap">
+          {may && over && execution.rounds.length === 0 && (
+            <button type="button" className="btn small" onClick={() => retry(execution.nodeId)}>
+              <Icon name="again" small />
+              {t('retry.here')}
+            </button>
+          )}
+          <CopyError text={execution.error} />
+        </div>
+      )}
+      {reasoning && <Said name={t('reasoning')} text={reasoning} busy />}
+      {text !== undefined && <Said name="text" text={text} busy={running} />}
+      {hits ? <Hits list={hits} /> : Object.keys(others).length > 0 && <Json value={others} />}
+      {told && <Cuts told={told} below="/outputs" run={view} />}
+      {text === undefined && !execution.error && Object.keys(others).length === 0 && (
+        <p className="dim">{t(running ? 'inspector.not_yet' : 'inspector.no_output')}</p>
+      )}
+    </>
+  )
+}
+
+const CopyError = ({ text }: { text: string }) => <Copy text={text} label={t('copy.error')} words />
+
+/** A text as text: what a model was told, or said. */
+const Said = ({ name, text, busy = false }: { name: string; text: string; busy?: boolean }) => (
+  <div className="msg">
+    <header>
+      {name}
+      <span className="more">
+        <Copy text={text} label={t('copy')} />
+      </span>
+    </header>
+    <p aria-busy={busy} dir="auto">
+      <LongText text={text} />
+    </p>
+  </div>
+)
+
+/** What a node was given; of a model, what it was told. */
+export function Input({ told, run }: { told: Told | undefined; run: RunView }) {
+  const prompts = told?.process_data?.prompts
+  const messages = Array.isArray(prompts) ? (prompts as { role?: string; text?: string }[]) : []
+  const values = told?.inputs ?? {}
+  return (
+    <>
+      {messages.map((message, index) => (
+        <Said key={index} name={String(message?.role ?? '')} text={String(message?.text ?? '')} />
+      ))}
+      {Object.keys(values).length > 0 ? (
+        <Json value={values} />
+      ) : (
+        messages.length === 0 && <p className="dim">{t('inspector.no_input')}</p>
+      )}
+      {told && <Cuts told={told} below="/inputs" run={run} />}
+      {told && <Cuts told={told} below="/process_data" run={run} />}
+    </>
+  )
+}

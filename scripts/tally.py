@@ -1,0 +1,50 @@
+"""What became of the changes of a sample, at any time while they are tried."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from scripts.copies import Outcome
+from scripts.mutation import Mutant
+
+MIN_NOTICED_SHARE: Final = 0.8
+
+
+class Tally:
+    """Counts. A change that was not tried, or not with all of its tests, counts as one that is not noticed."""
+
+    def __init__(self, mutants: Iterable[Mutant]) -> None:
+        self._left: dict[Mutant, str] = dict.fromkeys(mutants, "was not tried")
+        self._count = len(self._left)
+
+    def add(self, mutant: Mutant, outcome: Outcome, *, every: bool) -> None:
+        """Note what some tests said.
+
+        Args:
+            every: Whether no other test is left that could say more.
+        """
+        if outcome != "survived":
+            self._left.pop(mutant, None)
+        elif mutant in self._left:
+            self._left[mutant] = "is noticed by no test" if every else "is not noticed by the tests that were asked"
+
+    @property
+    def noticed(self) -> int:
+        """How many were noticed."""
+        return self._count - len(self._left)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether enough of the sample was noticed."""
+        return self.noticed >= MIN_NOTICED_SHARE * self._count
+
+    def told(self) -> str:
+        """Those that were not noticed with their differences, and the share of those that were."""
+        blocks = [
+            f"Not noticed: {mutant.path}:{mutant.line} {what}\n{mutant.diff}\n"
+            for mutant, what in sorted(self._left.items(), key=lambda item: (item[0].path, item[0].line))
+        ]
+        told = f"{self.noticed} of {self._count} changes were noticed ({self.noticed / self._count:.0%})"
+        unsure = sum(what != "is noticed by no test" for what in self._left.values())
+        if unsure:
+            told += f"; of the rest, {unsure} were not tried with all of their tests"
+        return "\n".join([*blocks, told])

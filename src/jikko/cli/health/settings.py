@@ -1,0 +1,57 @@
+"""The settings as ``jikko doctor`` reads them: with all that is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.assemble.health.finding import Finding
+
+
+def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
+    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used.
+
+    Args:
+        home: The option.
+        command: The whole command, whose options name variables, too.
+    """
+    from jikko.cli.unknown_variables import unknown
+    from jikko.errors import InvalidSettings
+    from jikko.setting_sources import read_settings
+    from jikko.settings import FILE_NAME, Settings
+
+    found: list[Finding] = []
+    try:
+        read = read_settings(environment, home=home)
+    except InvalidSettings as error:
+        found += [Finding("settings", False, line) for line in str(error).splitlines()]
+        chosen = home or environment.get("JIKKO_HOME")
+        read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
+    found += [Finding("settings", False, problem) for problem in _unusable(read)]
+    for name in unknown(environment, command):
+        found.append(Finding("settings", True, f"nothing reads {name}: see docs/settings.md", warning=True))
+    if not found:
+        file = read.home / FILE_NAME
+        sources = f"the environment and {file}" if file.exists() else "the environment"
+        found.append(Finding("settings", True, f"from {sources}"))
+    return read, found
+
+
+def _unusable(read: Any) -> Iterator[str]:
+    """What is no good though it is of the right type: a server with it would not start."""
+    from jikko.assemble import mocks_of
+    from jikko.assemble.node_ports import allowed_networks
+    from jikko.errors import InvalidSettings
+    from jikko.http.proxies import TrustedProxies, checked_root_path
+
+    for check, value in (
+        (mocks_of, read.mocks),
+        (allowed_networks, read.http_allow),
+        (TrustedProxies, read.trusted_proxies),
+        (checked_root_path, read.root_path),
+    ):
+        try:
+            check(value)
+        except InvalidSettings as error:
+            yield str(error)

@@ -1,0 +1,52 @@
+"""Answers that many want at the same moment, and that are found once for all of them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, TypeVar
+
+_T = TypeVar("_T")
+
+_MAX_KEPT: Final = 1_000
+
+
+class Briefly:
+    """Keeps what was found for a moment. Who asks for the same meanwhile gets the same."""
+
+    def __init__(self, seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
+        """Args:
+        seconds: For which an answer is good, from when it was begun to be looked for.
+        timer: Seconds that only ever grow.
+        """
+        self._seconds = seconds
+        self._timer = timer
+        self._found: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
+
+    async def get(self, key: Hashable, find: Callable[[], Awaitable[_T]]) -> _T:
+        """What is found for a key. An error is everybody's, and is not kept.
+
+        Args:
+            key: Says all that the answer depends on.
+            find: Goes on also if who asked first does not wait for it.
+        """
+        now = self._timer()
+        known = self._found.get(key)
+        if known is None or now - known[0] >= self._seconds:
+            self._drop_old(now)
+            known = self._found[key] = now, asyncio.ensure_future(find())
+            known[1].add_done_callback(lambda done: self._ended(key, done))
+        answer: _T = await asyncio.shield(known[1])
+        return answer
+
+    def _ended(self, key: Hashable, done: "asyncio.Future[Any]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            known = self._found.get(key)
+            if known is not None and known[1] is done:
+                del self._found[key]
+
+    def _drop_old(self, now: float) -> None:
+        while self._found:
+            oldest = next(iter(self._found))
+            if now - self._found[oldest][0] < self._seconds and len(self._found) < _MAX_KEPT:
+                return
+            del self._found[oldest]

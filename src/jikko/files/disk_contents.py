@@ -1,0 +1,129 @@
+"""Contents of files in a folder, as backups copy them."""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+from jikko.files.disk import content_path, digests_in, sync_folder
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.private import make_folder, opener
+
+_PIECE: Final = 256 * 1024
+"""Bytes that are read at a time."""
+
+
+class ContentPieces(Protocol):
+    """Where contents come from."""
+
+    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
+        """One of them, in pieces of at most ``size`` bytes.
+
+        Raises:
+            FileMissing: It is gone.
+        """
+        ...
+
+
+class DiskContents:
+    """``ContentCopies`` of what ``DiskBlobs`` keeps; a backup in a folder has them in the same way. It all blocks."""
+
+    def __init__(self, root: Path) -> None:
+        """Args:
+        root: The folder; there are no contents while it is missing.
+        """
+        self._root = root
+
+    def digests(self) -> Iterator[str]:
+        return digests_in(self._root)
+
+    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
+        try:
+            file = self._path(digest).open("rb")
+        except FileNotFoundError:
+            raise FileMissing("The content of the file is gone.") from None
+        with file:
+            while piece := file.read(size):
+                yield piece
+
+    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
+        return DiskContents(root).add(self, self.digests(), earlier=earlier)
+
+    def add(self, source: ContentPieces, digests: Iterable[str], *, earlier: Path | None = None) -> int:
+        """Take over what is not here yet. What is removed meanwhile where it comes from is left out.
+
+        Args:
+            earlier: A third such folder: what it has is linked, and so takes no place on the disk twice.
+
+        Returns:
+            How many were copied or linked. Each copy was read again.
+
+        Raises:
+            StoreUnavailable: One cannot be read.
+            OSError: One cannot be read or written, or reads otherwise than it was written.
+        """
+        before, count = None if earlier is None else DiskContents(earlier), 0
+        for digest in digests:
+            target = self._path(digest)
+            if target.exists():
+                continue
+            if before is None or not _linked(before._path(digest), target):
+                try:
+                    self._write(target, source.pieces(digest, _PIECE))
+                except FileMissing:
+                    continue
+            count += 1
+        return count
+
+    def count(self) -> int:
+        return sum(1 for _ in self.digests())
+
+    def look_through(self) -> tuple[int, list[str]]:
+        count, damaged = 0, []
+        for digest in self.digests():
+            count += 1
+            if _digest_of(self._path(digest)) != digest:
+                damaged.append(digest)
+        return count, damaged
+
+    def _write(self, target: Path, pieces: Iterable[bytes]) -> None:
+        incoming = self._root / "incoming"
+        make_folder(incoming)
+        part, hasher = incoming / secrets.token_hex(16), hashlib.sha256()
+        try:
+            with open(part, "xb", opener=opener) as copy:
+                for piece in pieces:
+                    hasher.update(piece)
+                    copy.write(piece)
+                copy.flush()
+                os.fsync(copy.fileno())
+            make_folder(target.parent)
+            os.replace(part, target)
+            for folder in (target.parent, target.parent.parent):
+                sync_folder(folder)
+        finally:
+            part.unlink(missing_ok=True)
+        # Not compared with its name: what is damaged where it comes from is copied as it is.
+        if _digest_of(target) != hasher.hexdigest():
+            raise OSError(errno.EIO, "it does not read as it was written", str(target))
+
+    def _path(self, digest: str) -> Path:
+        return content_path(self._root, digest)
+
+
+def _linked(path: Path, target: Path) -> bool:
+    """Give a file a second name, if it is there and the file system can."""
+    make_folder(target.parent)
+    with suppress(OSError):
+        os.link(path, target)
+        return True
+    return False
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

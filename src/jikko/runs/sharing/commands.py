@@ -1,0 +1,59 @@
+"""What is done to a run where it is executed, for this process or for another that asks."""
+
+import asyncio
+
+from jikko.errors import JikkoError, LogConflict
+from jikko.events import FormClosed
+from jikko.ports.cluster import Answer, Command, LetGo, StopRun, SubmitForm, WaitForEvents
+from jikko.runs.executor import HeldRun
+from jikko.runs.following.grown_events import grown
+from jikko.runs.run_log import RunLog
+
+
+async def done_here(held: HeldRun, command: Command) -> Answer:
+    """Do to a run of this process what another process asks for; see ``Member.handle_command``."""
+    if held.runner.has_ended:
+        return None
+    try:
+        match command:
+            case StopRun(error=error):
+                return await stop_here(held, error)
+            case SubmitForm(closed=closed):
+                return await submit_here(held, closed)
+            case LetGo(epoch=epoch):
+                return let_go(held, epoch)
+            case WaitForEvents(count=count, seconds=seconds):
+                async with asyncio.timeout(seconds):
+                    await held.log.committed(count + 1)
+                return grown(held.log.durable(count))
+    except TimeoutError:
+        return True
+    except JikkoError:
+        return None
+
+
+async def stop_here(held: HeldRun, error: str) -> bool:
+    """Stop a run. Durable when this returns whether it was still to be stopped."""
+    if not held.runner.stop(error):
+        return False
+    await held.log.committed()
+    return True
+
+
+async def submit_here(held: HeldRun, closed: FormClosed) -> bool:
+    """Submit a form of a run. Durable when this returns whether the run waited for it."""
+    return held.runner.submit(closed) and await is_closed(held.log, closed)
+
+
+def let_go(held: HeldRun, epoch: int) -> bool:
+    """Let go of a run that another process has had since an epoch. Returns whether this one had it from an earlier."""
+    if held.log.record.epoch >= epoch:
+        return False
+    held.log.abandon(LogConflict(f"Run {held.log.record.identity.run_id} was taken over."))
+    held.runner.lost()
+    return True
+
+
+async def is_closed(log: RunLog, closed: FormClosed) -> bool:
+    """Wait until it is durable that a form was closed. ``False``: the run ended without."""
+    return await log.wait_for(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)

@@ -1,0 +1,80 @@
+"""Offering runs that wait here to processes that have room.
+
+Of each app only the first few are offered, and only once they have waited for a while: most begin here before. What has
+begun here meanwhile, or was taken, is withdrawn. A process that ends offers all that waits, in the same small parts.
+"""
+
+import asyncio
+from typing import Final
+
+from jikko.ports.clock import Clock
+from jikko.ports.cluster import WaitingRun, WaitingRuns
+from jikko.runs.executor import Executor
+
+_PATIENCE_SECONDS: Final = 0.5
+"""For which a run waits before it is offered."""
+_LOOK_SECONDS: Final = 0.05
+"""Between looks while runs wait."""
+_AGAIN_SECONDS: Final = 30.0
+"""After which what is still waiting is offered again: the offer may have been lost."""
+_REFUSED_SECONDS: Final = 0.5
+"""After which one more run of an app is offered of which enough were offered already."""
+_OF_AN_APP: Final = 16
+"""Runs of an app that are looked at."""
+
+
+class Offering:
+    """The runs of this process that are offered to others."""
+
+    def __init__(self, executor: Executor, holder: str, clock: Clock) -> None:
+        """Args:
+        holder: What this process is called.
+        """
+        self._executor = executor
+        self._holder = holder
+        self._clock = clock
+        self._offered: dict[str, float] = {}
+        """When, by run."""
+        self._refused: dict[str, float] = {}
+        """When the last run of an app could not be offered, by app."""
+        self._queued = asyncio.Event()
+        executor.admission.on_queued = self._queued.set
+
+    async def watch(self, waiting: WaitingRuns) -> None:
+        """Offer what waits, until cancelled. Does nothing while no run waits."""
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._executor.admission.queued() or self._offered:
+                await self._look(waiting)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, waiting: WaitingRuns) -> None:
+        first = self._executor.admission.first(_OF_AN_APP)
+        there = {place.run_id for places in first.values() for place in places}
+        for run_id in self._offered.keys() - there:
+            del self._offered[run_id]
+            await waiting.withdraw(run_id)
+            self._refused.clear()
+        for app_id, places in first.items():
+            for place in places:
+                if self._clock() - self._refused.get(app_id, -_REFUSED_SECONDS) < _REFUSED_SECONDS:
+                    break
+                if (run := self._due(place.run_id)) is None:
+                    continue
+                if await waiting.offer(run):
+                    self._offered[run.run_id] = self._clock()
+                else:
+                    self._refused[app_id] = self._clock()
+
+    def _due(self, run_id: str) -> WaitingRun | None:
+        """A run, if it is to be offered now."""
+        held, now = self._executor.find(run_id), self._clock()
+        if held is None or held.runner.has_ended or not held.log.is_settled:
+            return None
+        if now - self._offered.get(run_id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
+            return None
+        record = held.log.record
+        if now - record.created_at < _PATIENCE_SECONDS and not self._executor.is_closing:
+            return None
+        return WaitingRun(run_id=run_id, app_id=record.identity.app_id, holder=self._holder, epoch=record.epoch)

@@ -1,0 +1,260 @@
+"""One request of a connection and its answer: ASGI's ``receive`` and ``send``."""
+
+import asyncio
+import logging
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from starlette.types import ASGIApp, Message, Scope
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from jikko.server.connections.outbox import JoiningTransport
+
+log = logging.getLogger(__name__)
+
+MAX_UNREAD_BYTES: Final = 65_536
+"""Bytes of a body that wait for the application, behind which nothing more is read from the connection."""
+
+_CONTROLS: Final = bytes({*range(32), 127} - {9})
+"""What no header may have in it; two of them end its line."""
+_BODILESS: Final = (204, 304)
+_FAULT: Final = (
+    {
+        "type": "http.response.start",
+        "status": 500,
+        "headers": [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"21"),
+            (b"connection", b"close"),
+        ],
+    },
+    {"type": "http.response.body", "body": b"Internal Server Error"},
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Connection(Protocol):
+    """What an exchange needs of its connection."""
+
+    transport: JoiningTransport
+    flow: FlowControl
+
+    @property
+    def default_headers(self) -> Headers:
+        """Those that every answer has."""
+        ...
+
+    def answered(self) -> None:
+        """The answer is whole."""
+        ...
+
+
+class Exchange:
+    """A request, as its body comes in, and the answer, as it is sent.
+
+    What every request pays for is made when it is needed: nothing waits for the body of most requests, and the lines
+    of headers that all answers share are put together once.
+    """
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_expects_continue",
+        "_has_news",
+        "_is_chunked",
+        "_left",
+        "_news",
+        "disconnected",
+        "has_more",
+        "is_complete",
+        "is_started",
+        "keep_alive",
+        "scope",
+        "task",
+    )
+
+    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
+        """Args:
+        expects_continue: Whether its client sends the body once it is asked for it.
+        """
+        self._connection = connection
+        self.scope = scope
+        self.keep_alive = keep_alive
+        """Whether the connection stays open behind the answer."""
+        self._expects_continue = expects_continue
+        self.task: asyncio.Task[None] | None = None
+        """The one that answers."""
+        self.disconnected = False
+        self._body: bytes | bytearray = b""
+        self.has_more = True
+        """Whether more of the body is to come."""
+        self._has_news = False
+        self._news: asyncio.Event | None = None
+        """What the application waits for, if it does."""
+        self.is_started = self.is_complete = False
+        """Whether the head of the answer, and all of it, was given to the connection."""
+        self._is_chunked = False
+        self._left = 0
+        """Bytes of the body that the head of the answer announced, and that are not sent."""
+
+    # The request.
+
+    def add(self, body: bytes) -> None:
+        """A piece of the body came."""
+        if not self._body:
+            self._body = body
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
+        if len(self._body) > MAX_UNREAD_BYTES:
+            self._connection.flow.pause_reading()
+        self._tell()
+
+    def end_body(self) -> None:
+        """The body is whole."""
+        self.has_more = False
+        self._tell()
+
+    def disconnect(self) -> None:
+        """The client is gone, or nothing that it sends can be read."""
+        if not self.is_complete:
+            self.disconnected = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
+
+    async def receive(self) -> Message:
+        """ASGI's ``receive``."""
+        if self._expects_continue and not self._connection.transport.is_closing():
+            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._expects_continue = False
+        if not (self.disconnected or self.is_complete):
+            self._connection.flow.resume_reading()
+            if not self._has_news:
+                if self._news is None:
+                    self._news = asyncio.Event()
+                await self._news.wait()
+                self._news.clear()
+            self._has_news = False
+        if self.disconnected or self.is_complete:
+            return {"type": "http.disconnect"}
+        body, self._body = self._body, b""
+        return {"type": "http.request", "body": bytes(body), "more_body": self.has_more}
+
+    # The answer.
+
+    async def run(self, application: ASGIApp, running: "set[asyncio.Task[None]]") -> None:
+        """Have it answered.
+
+        Args:
+            running: All tasks that answer; ``task`` leaves them.
+        """
+        try:
+            try:
+                await application(self.scope, self.receive, self.send)
+            except BaseException as error:
+                log.error("Exception in ASGI application", exc_info=error)
+            if not self.is_complete:
+                await self._end()
+        finally:
+            running.discard(self.task)
+
+    async def _end(self) -> None:
+        """Have the client see an end that the application did not give."""
+        if self.disconnected:
+            return
+        if self.is_started:
+            # Cut off. The application knows why, and said so.
+            self._connection.transport.close()
+            return
+        for message in _FAULT:
+            await self.send(message)
+
+    async def send(self, message: Message) -> None:
+        """ASGI's ``send``."""
+        connection = self._connection
+        if connection.flow.write_paused and not self.disconnected:
+            await connection.flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.start" and not self.is_started:
+            connection.transport.write(self._head(message["status"], message.get("headers") or []))
+            self.is_started = True
+        elif kind == "http.response.body" and self.is_started and not self.is_complete:
+            self._send_body(message.get("body", b""), message.get("more_body", False))
+        else:
+            raise RuntimeError(f"The application sent {kind!r} where it may not.")
+
+    def _head(self, status: int, headers: Headers) -> bytes:
+        """Status line and headers. Says how the body is sent.
+
+        Raises:
+            RuntimeError: A header has a character that is none of headers.
+        """
+        self._expects_continue = False
+        default, closes = _default_lines(tuple(self._connection.default_headers))
+        has_length = False
+        parts: list[bytes] = []
+        for name, value in headers:
+            if name == b"content-length":
+                self._left, has_length = int(value), True
+            elif name == b"connection" and b"close" in value.lower():
+                closes = True
+            parts += (name, b": ", value, b"\r\n")
+        own = b"".join(parts)
+        if len(own) - len(own.translate(None, _CONTROLS)) != 2 * len(headers):
+            raise RuntimeError("A header of an answer has a control character in it.")
+        more = b"\r\n"
+        if closes:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            more = b"connection: close\r\n\r\n"
+        if not has_length and status not in _BODILESS and self.scope["method"] != "HEAD":
+            self._is_chunked = True
+            more = b"transfer-encoding: chunked\r\n" + more
+        return b"".join((_status_line(status), default, own, more))
+
+    def _send_body(self, body: bytes, more: bool) -> None:
+        transport = self._connection.transport
+        if self.scope["method"] == "HEAD":
+            self._left = 0
+        elif self._is_chunked:
+            piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            transport.write(piece if more else piece + b"0\r\n\r\n")
+        else:
+            if len(body) > self._left:
+                raise RuntimeError("The body of an answer is longer than its head says.")
+            self._left -= len(body)
+            transport.write(body)
+        if more:
+            return
+        if self._left:
+            raise RuntimeError("The body of an answer is shorter than its head says.")
+        self.is_complete = True
+        self._tell()
+        if not self.keep_alive:
+            transport.close()
+        self._connection.answered()
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+
+
+@lru_cache(maxsize=4)
+def _default_lines(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bool]:
+    """Headers as lines, and whether they close the connection. There is a new time in them each second."""
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return lines, (b"connection", b"close") in headers

@@ -1,0 +1,275 @@
+"""HTTP/1.1 on a connection: what comes is bounded before it is a request, and requests are answered one by one."""
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, Final, cast
+
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from jikko.concurrency.loop_share import LoopShare
+from jikko.server.connections.exchange import Exchange, Headers
+from jikko.server.connections.intake import Intake
+from jikko.server.connections.outbox import JoiningTransport, Outbox
+from jikko.server.connections.refusals import HeadLimits, Refused, late, refusal
+from jikko.server.connections.request_reader import RequestReader
+
+log = logging.getLogger(__name__)
+
+_LINGER_SECONDS: Final = 1.0
+"""Seconds for which a client that was refused may send on. If it could not, the system would take the answer back."""
+
+
+class HttpProtocol(RequestReader, asyncio.Protocol):
+    """Has the requests of a connection answered, in their order, and refuses heads that are too large or too slow.
+
+    What is refused comes behind the answers to earlier requests of the connection, which is then closed.
+
+    However fast a client sends, and in however many pieces, others have the event loop after a slice.
+
+    A connection at rest is closed after a time. It is not given a timer behind each answer: one timer looks whether the
+    rest has been long enough.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        limits: HeadLimits | None = None,
+        share: LoopShare | None = None,
+        *,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Args:
+        share: Of the event loop, for all connections together.
+        app_state: Not used: there is no lifespan that would fill it.
+        """
+        super().__init__(limits or HeadLimits())
+        if not config.loaded:
+            config.load()
+        self._application = config.loaded_app
+        self._rest_seconds = config.timeout_keep_alive
+        self._state = server_state
+        self._outbox = outbox
+        self._share = share or LoopShare()
+        self._loop = _loop or asyncio.get_running_loop()
+        self.exchange: Exchange | None = None
+        """The last one whose head came whole."""
+        self._answered: Exchange | None = None
+        """The one that is being answered, or was the last."""
+        self.pipeline: deque[Exchange] = deque()
+        """Those behind it, the next one first."""
+
+        self._refusal: bytes | None = None
+        """What is answered to the last request; then nothing more is read."""
+        self._half_closed = False
+        """Whether the client has nothing more to say, and waits for answers."""
+        self._timer: asyncio.TimerHandle | None = None
+        """The time that a head has, or that a client which was refused still has."""
+        self._rests_since: float | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
+
+    # What the event loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)
+        self._state.connections.add(self)  # type: ignore[arg-type]  # it is shut down as those of uvicorn are
+        self.transport = JoiningTransport(transport, self._outbox)
+        self._intake = Intake(transport, self._share, self._read)
+        self.flow = FlowControl(self._intake)  # type: ignore[arg-type]  # it pauses and resumes reading, no more
+        self._about |= {"server": get_local_addr(transport), "client": get_remote_addr(transport)}
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(self)
+        self._stop_timer()
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+        self._intake.end()
+        if self._answered is not None:
+            self._answered.disconnect()
+        for exchange in self.pipeline:
+            exchange.disconnect()
+        self.exchange = self._answered = None
+        self.pipeline.clear()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        del self._parser  # which refers to this
+
+    def data_received(self, data: bytes) -> None:
+        self._intake.take(data)
+
+    def eof_received(self) -> bool:
+        self.transport.flush()
+        exchange = self.exchange
+        if exchange is None or exchange.is_complete or not self._before_body:
+            # Closed: also amid a body, which will not be whole.
+            return False
+        self._half_closed = True
+        if self._refusal is None:
+            exchange.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        self.flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.flow.resume_writing()
+
+    def shutdown(self) -> None:
+        """Close it, behind the answer that is under way. Called by the server."""
+        if self.exchange is None or self.exchange.is_complete:
+            self.transport.close()
+        else:
+            self.exchange.keep_alive = False
+
+    def _read(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
+        self._outbox.request_came()
+        self._rests_since = None
+        try:
+            self.feed(data)
+        except Refused as refused:
+            self._refuse(refused)
+        if self._before_body and (self._head_began or self._unfinished):
+            self._wait_for_head()
+
+    # What is read.
+
+    def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
+        if self._timer is not None:
+            self._stop_timer()
+        before = self.exchange
+        self.exchange = exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=expects_continue)
+        if before is None or before.is_complete:
+            self._start(exchange)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.append(exchange)
+
+    def body_came(self, body: bytes) -> None:
+        if self.exchange is not None and not self.exchange.is_complete:
+            self.exchange.add(body)
+
+    def body_ended(self) -> None:
+        if self.exchange is not None and not self.exchange.is_complete:
+            self.exchange.end_body()
+
+    # Answering.
+
+    @property
+    def default_headers(self) -> Headers:
+        """Those that every answer has."""
+        return self._state.default_headers
+
+    def _start(self, exchange: Exchange) -> None:
+        self._answered = exchange
+        running = self._state.tasks
+        exchange.task = task = self._loop.create_task(exchange.run(self._application, running))
+        running.add(task)
+
+    def answered(self) -> None:
+        """The answer of the exchange that was under way is whole."""
+        if not self._outbox.holding:
+            self.transport.flush()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start(self.pipeline.popleft())
+            if self.pipeline:
+                # Others come first: all that was sent would be taken in, once the first is answered.
+                self.flow.pause_reading()
+            return
+        if not self._head_began:
+            # A head has a time of its own.
+            self._rest()
+        if self._refusal is not None:
+            self._say_refusal()
+
+    # Refusing.
+
+    def _refuse(self, refused: Refused) -> None:
+        """Read no more requests, and say why, behind the answers that are still owed."""
+        exchange = self.exchange
+        # Amid a body the headers are those of its request; where no head has begun there are none.
+        if self._head_began:
+            headers = self._headers
+        else:
+            headers = [] if self._before_body or exchange is None else exchange.scope["headers"]
+        self._refusal, request_id = refusal(refused, headers)
+        log.warning("Request %s was refused: %s", request_id.decode(), refused)
+        self._stop_timer()
+        if exchange is None or (self._before_body and exchange.is_complete):
+            self._say_refusal()
+        elif self._before_body:
+            pass  # behind the answer that is under way
+        elif self.pipeline and self.pipeline[-1] is exchange:
+            # Its body is wrong, and it has not been begun.
+            self.pipeline.pop()
+        else:
+            was_started = exchange.is_started
+            exchange.disconnect()
+            if was_started:
+                self._leave()
+            else:
+                self._say_refusal()
+
+    def _say_refusal(self) -> None:
+        if self._refusal and not self.transport.is_closing():
+            self.transport.write(self._refusal)
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close the connection, in such a way that what was answered can be read."""
+        self._rests_since = None
+        self.transport.flush()
+        if self._half_closed or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self._loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    # Time.
+
+    def _wait_for_head(self) -> None:
+        if self._timer is None and self._limits.seconds and self._refusal is None:
+            self._timer = self._loop.call_later(self._limits.seconds, self._head_is_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if self.flow.read_paused or self._intake.holds:
+            # We are late: it may have come, and is not read before earlier requests are answered.
+            self._wait_for_head()
+        elif self._head_began or self._unfinished:
+            self._refuse(late(self._limits))
+        else:
+            self.transport.close()
+
+    def _rest(self) -> None:
+        self._rests_since = self._loop.time()
+        if self._rest_timer is None:
+            self._rest_timer = self._loop.call_later(self._rest_seconds, self._look_at_rest)
+
+    def _look_at_rest(self) -> None:
+        self._rest_timer = None
+        if self._rests_since is None:
+            return
+        left = self._rests_since + self._rest_seconds - self._loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._rest_timer = self._loop.call_later(left, self._look_at_rest)

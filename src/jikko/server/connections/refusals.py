@@ -1,0 +1,94 @@
+"""What the head of a request may be, and what is answered to one that is refused before it is a request."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import httptools
+
+from jikko.dify.events import encode
+from jikko.http.cors import headers_of
+from jikko.http.errors import Error
+from jikko.http.requests import identified, request_ids
+
+MAX_HEADERS: Final = 256
+_OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
+"""What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """How large the head of a request may be, and how long it may take."""
+
+    bytes: int = 65_536
+    """Request line and headers; a quarter of it for the URL alone. Also of what stands between two pieces of a body,
+    and of trailers."""
+    seconds: float = 30.0
+    """From its first byte, or from the beginning of the connection, to its last; 0 for no limit."""
+
+
+class Refused(Exception):
+    """The head of a request is refused. Also what has the parser stop."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.error = Error(code, message, status)
+
+
+def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
+    """More bytes came than a head may have, or than may stand between two pieces of a body."""
+    if is_head:
+        message = f"The head of the request has more than {limits.bytes} bytes (the limit is set by JIKKO_MAX_HEAD)."
+    else:
+        message = f"More than {limits.bytes} bytes stand between two pieces of the body, or in its trailers."
+    return Refused(431, "request_header_fields_too_large", message)
+
+
+def long_url(limits: HeadLimits) -> Refused:
+    """The URL takes more than its part of the head."""
+    message = f"The URL of the request has more than {limits.bytes // 4} bytes, a quarter of JIKKO_MAX_HEAD."
+    return Refused(414, "uri_too_long", message)
+
+
+def many_headers() -> Refused:
+    """There are more than ``MAX_HEADERS``."""
+    return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
+
+
+def late(limits: HeadLimits) -> Refused:
+    """The head did not come in time."""
+    message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
+    return Refused(408, "request_timeout", message)
+
+
+def other_version() -> Refused:
+    """It is another version of HTTP than those that are spoken here."""
+    message = "The version of HTTP in the request line is not one that is spoken here: HTTP/1.1 and HTTP/1.0."
+    return Refused(505, "http_version_not_supported", message)
+
+
+def unreadable(error: httptools.HttpParserError) -> Refused:
+    """What the parser objects to."""
+    if str(error) in _OTHER_VERSIONS:
+        return other_version()
+    return Refused(400, "bad_request", "Invalid HTTP request received.")
+
+
+def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """A whole answer behind which the connection is closed, and the name of the request that it is for.
+
+    Args:
+        headers: Those of the request, as far as they came.
+    """
+    error = refused.error
+    origin, request_id = identified(headers, request_ids())
+    body = encode(error)
+    lines = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+        *(b"%s: %s" % header for header in headers_of(request_id, origin)),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body]), request_id

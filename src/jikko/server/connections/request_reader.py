@@ -1,0 +1,156 @@
+"""What comes on a connection, as requests: bounded in bytes before the parser gets it."""
+
+import urllib.parse
+from abc import ABC, abstractmethod
+from typing import Any, Final
+
+import httptools
+
+from jikko.server.connections.exchange import Headers
+from jikko.server.connections.refusals import (
+    MAX_HEADERS,
+    HeadLimits,
+    Refused,
+    long_url,
+    many_headers,
+    other_version,
+    too_large,
+    unreadable,
+)
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+
+
+class RequestReader(ABC):
+    """Reads HTTP/1.1 with httptools, whose callbacks (``on_…``) it has, and tells of heads and bodies.
+
+    The parser puts together what it gets of a header, however much that is, in time that grows with the square of it.
+    So bytes are counted before it gets them. Trailers are read and dropped. Nothing is upgraded: a request that asks
+    for it is one as any other.
+    """
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)
+        # What is sent behind a request that closes the connection is no fault of that request.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._about: dict[str, Any] = {"type": "http", "asgi": _ASGI, "scheme": "http", "root_path": ""}
+        """What the scopes of all requests of the connection have in common."""
+        self._url = b""
+        self._headers: Headers = []
+        """Of the head that comes."""
+        self._expects_continue = False
+        self._unfinished = 0
+        """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
+        self._before_body = True
+        """Whether what comes next is a head, or the rest of one."""
+        self._head_began = False
+        self._fault: Refused | None = None
+        """Why the parser was broken off."""
+        self._body: list[bytes] = []
+        """Pieces of a body that the parser told, and that the request does not have yet."""
+
+    @abstractmethod
+    def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
+        """The head of a request is whole.
+
+        Args:
+            scope: That of ASGI.
+            keep_alive: Whether the client would send another one on this connection.
+            expects_continue: Whether it sends the body once it is asked for it.
+        """
+
+    @abstractmethod
+    def body_came(self, body: bytes) -> None:
+        """A piece of the body of the last request came."""
+
+    @abstractmethod
+    def body_ended(self) -> None:
+        """The last request is whole."""
+
+    def feed(self, data: bytes) -> None:
+        """Read what came.
+
+        Raises:
+            Refused: It is no request, or too large. Nothing more can be read then.
+        """
+        most = self._limits.bytes
+        while data:
+            room = most - self._unfinished
+            piece, data = (data, b"") if len(data) <= room else (data[:room], data[room:])
+            self._unfinished += len(piece)
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:
+                return
+            except httptools.HttpParserError as error:
+                raise self._fault or unreadable(error) from None
+            if self._body:
+                self._hand_body_on()
+            if self._unfinished >= most:
+                raise too_large(self._limits, is_head=self._before_body)
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        self._head_began = True
+        self._url = b""
+        self._headers = []
+        self._expects_continue = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > self._limits.bytes // 4:
+            self._break_off(long_url(self._limits))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self._headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects_continue = True
+
+    def on_headers_complete(self) -> None:
+        parser, headers = self._parser, self._headers
+        if len(headers) > MAX_HEADERS:
+            self._break_off(many_headers())
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._break_off(other_version())
+        url = httptools.parse_url(self._url)
+        path = url.path.decode("ascii")
+        scope = {
+            **self._about,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": urllib.parse.unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": headers,
+        }
+        self._before_body = self._head_began = False
+        self._unfinished = 0
+        # What follows are trailers.
+        self._headers = []
+        keep_alive = version == "1.1" and parser.should_keep_alive()
+        self.head_came(scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        # Thousands of chunks that come at once would each have the request copy what it has.
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._body:
+            self._hand_body_on()
+        self._before_body = True
+        self._unfinished = 0
+        self.body_ended()
+
+    def _hand_body_on(self) -> None:
+        body, self._body = self._body, []
+        self.body_came(body[0] if len(body) == 1 else b"".join(body))
+
+    def _break_off(self, fault: Refused) -> None:
+        """Have the parser stop: it tells no more than that it did."""
+        self._fault = fault
+        raise fault

@@ -1,0 +1,207 @@
+"""Objects of the archive: Parquet, a row for each run in the order of ids, which any tool for such files can read.
+
+Rows stand in small groups, so that one run is read without the others: the end of the file says which ids a group has.
+"""
+
+import os
+import struct
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jikko.record import RunIdentity, RunRecord
+from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
+from jikko.store.run_statuses import STATUSES
+from jikko.store.verdicts import verdict, verdict_of
+
+_GROUP_RUNS: Final = 100
+_GROUP_BYTES: Final = 4 << 20
+"""Runs of a group, and bytes of their logs, inputs and outputs; a single run may have more."""
+_TAIL: Final = struct.Struct("<I4s")
+"""At the very end: the length of what says where all is, and a word."""
+_SCHEMA: Final = pa.schema(
+    {
+        **dict.fromkeys(("run_id", "task_id", "app_id", "workflow_id", "version", "end_user_id", "user"), pa.string()),
+        "retry_of": pa.string(),
+        "status": pa.string(),
+        "created_at": pa.float64(),
+        "finished_at": pa.float64(),
+        "inputs": pa.string(),
+        "outputs": pa.string(),
+        "error": pa.string(),
+        "elapsed": pa.float64(),
+        **dict.fromkeys(("total_tokens", "total_steps", "exceptions_count"), pa.int64()),
+        **dict.fromkeys(("price", "failed_node", "exceptions"), pa.string()),
+        "epoch": pa.int32(),
+        "log_end": pa.int32(),
+        "log": pa.string(),
+    },
+    {"jikko": "archive 1"},
+)
+
+
+def encode(runs: Sequence[ArchivedRun]) -> bytes:
+    """The object of some runs, which are in the order of their ids.
+
+    Raises:
+        DamagedArchive: The outputs or the log of one are no text.
+    """
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+        for group in _groups(runs):
+            writer.write_table(pa.Table.from_pylist([_row(run) for run in group], _SCHEMA), row_group_size=len(group))
+    return bytes(sink.getvalue())
+
+
+class ArchiveFile:
+    """An object of the archive, opened. What is read of it is checked."""
+
+    def __init__(self, file: BinaryIO, check: int | None = None) -> None:
+        """Reads the end of the file.
+
+        Args:
+            check: What ``check_of`` said of it when it was written: only the rest has checks of its own.
+
+        Raises:
+            DamagedArchive: It is no object of the archive, or its end is not as it was written.
+        """
+        try:
+            if check is not None and check_of(file) != check:
+                raise DamagedArchive("its end is not as it was written")
+            self._file = pq.ParquetFile(file, page_checksum_verification=True)
+            if not self._file.schema_arrow.equals(_SCHEMA):
+                raise DamagedArchive("its columns are others")
+            metadata = self._file.metadata
+            self._groups = [metadata.row_group(number).column(0) for number in range(metadata.num_row_groups)]
+            self._last = [group.statistics.max for group in self._groups]
+        except (pa.ArrowException, struct.error, AttributeError, OSError, ValueError) as error:
+            raise DamagedArchive(_first_line(error)) from error
+
+    def find(self, run_id: str) -> ArchivedRun | None:
+        """A run by its id, in lower case.
+
+        Raises:
+            DamagedArchive: What has to be read for it is not as it was written.
+        """
+        number = bisect_left(self._last, run_id)
+        if number == len(self._last):
+            return None
+        return next((run for run in self._group(number) if run.record.identity.run_id == run_id), None)
+
+    def runs(self) -> Iterator[ArchivedRun]:
+        """All of them.
+
+        Raises:
+            DamagedArchive: They are not as they were written.
+        """
+        for number in range(len(self._last)):
+            yield from self._group(number)
+
+    def _group(self, number: int) -> list[ArchivedRun]:
+        try:
+            return [_run(row) for row in self._file.read_row_group(number).to_pylist()]
+        except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            raise DamagedArchive(_first_line(error)) from error
+
+
+def check_of(file: BinaryIO) -> int:
+    """The CRC-32 of the end of an object, which says where all else is.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    file.seek(-_TAIL.size, os.SEEK_END)
+    length, _ = _TAIL.unpack(file.read(_TAIL.size))
+    file.seek(-_TAIL.size - length, os.SEEK_END)
+    return zlib.crc32(file.read(length))
+
+
+def _groups(runs: Sequence[ArchivedRun]) -> Iterator[list[ArchivedRun]]:
+    group: list[ArchivedRun] = []
+    size = 0
+    for run in runs:
+        size += len(run.log) + len(run.record.inputs) + len(run.record.outputs)
+        if group and (size > _GROUP_BYTES or len(group) == _GROUP_RUNS):
+            yield group
+            group, size = [], 0
+        group.append(run)
+    if group:
+        yield group
+
+
+def _row(run: ArchivedRun) -> dict[str, Any]:
+    record, identity = run.record, run.record.identity
+    price, failed_node, exceptions = verdict(record)
+    try:
+        outputs, log = record.outputs.decode(), run.log.decode()
+    except UnicodeDecodeError as error:
+        raise DamagedArchive(str(error)) from error
+    return {
+        "run_id": identity.run_id,
+        "task_id": identity.task_id,
+        "app_id": identity.app_id,
+        "workflow_id": identity.workflow_id,
+        "version": identity.version,
+        "end_user_id": identity.end_user_id,
+        "user": identity.user,
+        "retry_of": identity.retry_of,
+        "status": record.status,
+        "created_at": record.created_at,
+        "finished_at": record.finished_at,
+        "inputs": record.inputs,
+        "outputs": outputs,
+        "error": record.error,
+        "elapsed": record.elapsed,
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+        "exceptions_count": record.exceptions_count,
+        "price": price,
+        "failed_node": failed_node,
+        "exceptions": exceptions,
+        "epoch": record.epoch,
+        "log_end": run.log_end,
+        "log": log,
+    }
+
+
+def _run(row: dict[str, Any]) -> ArchivedRun:
+    ended = verdict_of(row["price"], row["failed_node"], row["exceptions"])
+    if row["status"] not in STATUSES:
+        raise DamagedArchive(f"the status {row['status']!r} is not known")
+    identity = RunIdentity(
+        run_id=row["run_id"],
+        task_id=row["task_id"],
+        app_id=row["app_id"],
+        workflow_id=row["workflow_id"],
+        version=row["version"],
+        end_user_id=row["end_user_id"],
+        user=row["user"],
+        retry_of=row["retry_of"],
+    )
+    record = RunRecord(
+        identity=identity,
+        created_at=row["created_at"],
+        inputs=row["inputs"],
+        status=row["status"],
+        epoch=row["epoch"],
+        outputs=row["outputs"].encode(),
+        error=row["error"],
+        elapsed=row["elapsed"],
+        total_tokens=row["total_tokens"],
+        total_steps=row["total_steps"],
+        exceptions_count=row["exceptions_count"],
+        finished_at=row["finished_at"],
+        price=ended.price,
+        currency=ended.currency,
+        failed_node=ended.failed_node,
+        exceptions=ended.exceptions,
+    )
+    return ArchivedRun(record, row["log"].encode(), row["log_end"])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,228 @@
+"""Runs that are no longer in the database, but in objects of the bucket: found, and removed.
+
+A row of ``archives`` names each object that counts. An object is never changed: without some of its runs it is another
+one, which takes its place in the transaction that names it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from jikko.errors import StoreUnavailable
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.store.archive.archived_run import ArchivedRun
+from jikko.store.postgres.archive.naming import NewObject, add_object, day_of, is_dated, later
+from jikko.store.postgres.archive.objects import ArchiveObjects
+from jikko.store.postgres.columns import id_column
+from jikko.store.postgres.database import Connection, Postgres
+
+_COLUMNS: Final = "key, path, size, check_sum"
+_WITH: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_id <= $1 AND last_id BETWEEN $1 AND $2"
+_OLD: Final = f"SELECT {_COLUMNS} FROM archives WHERE last_finished < $1 ORDER BY last_finished LIMIT $2"
+_OLD_OF_APP: Final = f"""
+SELECT {_COLUMNS} FROM archives WHERE last_finished < $1
+AND EXISTS (SELECT FROM archived_users WHERE archive = key AND app_id = $2) ORDER BY last_finished LIMIT $3
+"""
+_OF_USER: Final = f"""
+SELECT {_COLUMNS} FROM archives WHERE key IN (SELECT archive FROM archived_users WHERE app_id = $1 AND end_user_id = $2)
+ORDER BY key LIMIT $3
+"""
+_BEGUN_BEFORE: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_created < $1"
+_COUNT: Final = "SELECT coalesce(sum(runs), 0) FROM archives WHERE last_finished < $1"
+_COUNT_OF_APP: Final = """
+SELECT coalesce(sum(u.runs), 0) FROM archives JOIN archived_users u ON archive = key
+WHERE last_finished < $1 AND app_id = $2
+"""
+_FORGET: Final = "DELETE FROM archives WHERE key = $1"
+_NEWEST: Final = "SELECT max(last_created) FROM archives"
+_PATHS: Final = "SELECT path FROM archives"
+_ABANDONED_SECONDS: Final = 24 * 3600.0
+"""Seconds after which an object that nothing names is of none who is still writing it."""
+
+
+class _Object(NamedTuple):
+    key: int
+    path: str
+    size: int
+    check_sum: int
+
+
+class RunArchive:
+    """The runs of one database that are in a bucket."""
+
+    def __init__(self, database: Postgres, objects: ArchiveObjects | None) -> None:
+        """Args:
+        objects: ``None``: there is no bucket. Then nothing is archived, and what is cannot be read.
+        """
+        self._database = database
+        self._objects = objects
+
+    @property
+    def objects(self) -> ArchiveObjects:
+        """What the bucket has.
+
+        Raises:
+            StoreUnavailable: No bucket is set.
+        """
+        if self._objects is None:
+            raise StoreUnavailable("The run is in the archive, in a bucket: set files_url to the one that it is in.")
+        return self._objects
+
+    async def find(self, run_id: str) -> ArchivedRun | None:
+        """A run, by its id in lower case.
+
+        Raises:
+            StoreUnavailable: The object that has it is missing or damaged, or cannot be read.
+        """
+        wanted = id_column(run_id)
+        if not is_dated(wanted):
+            return None
+        tried: set[str] = set()
+        while True:
+            found = [_Object(*row) for row in await self._database.fetch(_WITH, wanted, later(wanted))]
+            missing = ""
+            for each in found:
+                try:
+                    run = await self.objects.find(each, run_id)
+                except FileMissing:
+                    missing = each.path
+                    continue
+                if run is not None:
+                    return run
+            if not missing:
+                return None
+            if missing in tried:
+                raise self._missing(missing)
+            # Another object may have taken its place since.
+            tried.add(missing)
+
+    async def newest(self) -> float | None:
+        """When the newest run in the archive was created; ``None``: there is none. Lists are whole behind that."""
+        at: float | None = await self._database.value(_NEWEST)
+        return at
+
+    async def begun_before(self, before: float) -> list[str]:
+        """The ids of all runs that were created before a time."""
+        rows = await self._database.search(_BEGUN_BEFORE, before)
+        ids: list[str] = []
+        for each in [_Object(*row) for row in rows]:
+            runs = await self._all(each)
+            ids += [run.record.identity.run_id for run in runs if run.record.created_at < before]
+        return ids
+
+    async def prunable(self, before: float, app_id: str | None) -> int:
+        """How many runs ``prune`` would remove in all."""
+        if app_id is None:
+            return int(await self._database.value(_COUNT, before))
+        return int(await self._database.value(_COUNT_OF_APP, before, id_column(app_id)))
+
+    async def prune(self, before: float, app_id: str | None, *, limit: int = 1) -> int:
+        """Remove objects all of whose runs finished before a time; of an app: its runs out of them.
+
+        Args:
+            limit: Of how many objects at most.
+
+        Returns:
+            How many runs were removed. 0: there are no more.
+        """
+        if app_id is None:
+            return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_OLD, before, limit)])
+        app = app_id.lower()
+        rows = await self._database.fetch(_OLD_OF_APP, before, id_column(app_id), limit)
+        return sum([await self._without(_Object(*row), lambda run: run.record.identity.app_id == app) for row in rows])
+
+    async def remove(self, run_id: str) -> bool:
+        """Remove a run, by its id in lower case. Returns whether it was there."""
+        wanted = id_column(run_id)
+        if not is_dated(wanted):
+            return False
+        rows = await self._database.fetch(_WITH, wanted, later(wanted))
+        counts = [await self._without(_Object(*row), lambda run: run.record.identity.run_id == run_id) for row in rows]
+        return any(counts)
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 1) -> int:
+        """Remove the runs of an end user.
+
+        Args:
+            limit: Out of how many objects at most.
+
+        Returns:
+            As ``prune``.
+        """
+        rows = await self._database.fetch(_OF_USER, id_column(app_id), id_column(end_user_id.lower()), limit)
+        who = (id_column(app_id), id_column(end_user_id.lower()))
+
+        def is_theirs(run: ArchivedRun) -> bool:
+            identity = run.record.identity
+            return (id_column(identity.app_id), id_column(identity.end_user_id)) == who
+
+        return sum([await self._without(_Object(*row), is_theirs) for row in rows])
+
+    async def sweep(self, now: float) -> int:
+        """Remove objects that nothing names, for a day at least: a process died before it could. Returns how many.
+
+        Raises:
+            StoreUnavailable: The bucket or the database cannot be used.
+        """
+        written = await self.objects.written()
+        # Asked behind the list: what is named in between is in both.
+        named = {row[0] for row in await self._database.search(_PATHS)}
+        left = [path for path, at in written.items() if path not in named and at < now - _ABANDONED_SECONDS]
+        for path in left:
+            await self.objects.delete(path)
+        return len(left)
+
+    async def _all(self, each: _Object) -> list[ArchivedRun]:
+        try:
+            return await self.objects.all(each)
+        except FileMissing:
+            if await self._database.value("SELECT 1 FROM archives WHERE key = $1", each.key) is None:
+                return []
+            raise self._missing(each.path) from None
+
+    async def _drop(self, each: _Object) -> int:
+        """Remove an object with all its runs, unread. Returns how many these were."""
+
+        async def forget(connection: Connection) -> int | None:
+            count: int | None = await connection.fetchval(f"{_FORGET} RETURNING runs", each.key)
+            return count
+
+        runs = await self._database.transact(forget)
+        if runs is not None:
+            await self.objects.delete(each.path)
+        return runs or 0
+
+    async def _without(self, each: _Object, is_removed: Callable[[ArchivedRun], bool]) -> int:
+        """Have an object be without some runs. Returns how many were removed: 0 if another process was first."""
+        runs = await self._all(each)
+        kept = [run for run in runs if not is_removed(run)]
+        if len(kept) == len(runs):
+            return 0
+        new = await self.write(kept) if kept else None
+
+        async def swap(connection: Connection) -> bool:
+            if await connection.execute(_FORGET, each.key) != "DELETE 1":
+                return False
+            if new is not None:
+                await add_object(connection, new)
+            return True
+
+        done = await self._database.transact(swap)
+        if not done and new is not None:
+            await self.objects.delete(new.path)
+        if done:
+            await self.objects.delete(each.path)
+        return len(runs) - len(kept) if done else 0
+
+    async def write(self, runs: Sequence[ArchivedRun]) -> NewObject:
+        """Put runs of one day, in the order of their ids, into a new object, which nothing names yet.
+
+        Raises:
+            StoreUnavailable, DamagedArchive: As ``ArchiveObjects.write``.
+        """
+        return await self.objects.write(day_of(id_column(runs[0].record.identity.run_id)), runs)
+
+    def _missing(self, path: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"{self.objects.told(path)}, which has runs of the archive, is missing. Bring it back from a backup of the "
+            "bucket."
+        )

@@ -1,0 +1,158 @@
+"""What is to be mended: the system page and `jikko doctor` tell the same, with the lines that mend it."""
+
+import asyncio
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from jikko.cli.main import cli
+from jikko.console.mending import KnownProviders, Mending, ProviderFacts
+from jikko.console.model_uses import ModelUses
+from jikko.dsl.repair import model_provider
+from jikko.events import NodeFinished
+from jikko.record import RunIdentity
+from tests.http.console.scene import API, Scene, console_on, decoded
+from tests.http.console.test_apps import ASKS_A_MODEL
+
+pytestmark = pytest.mark.anyio
+
+OTHER = ASKS_A_MODEL.replace("Judge", "裁判 \\u001b[31m🍒").replace("gpt-4o", "gpt-4o-mini")
+IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="me")
+OPENAI = model_provider("openai")
+UNREADABLE = "providers: [this, is, no, mapping"
+
+
+async def to_mend(scene: Scene, about: str = "") -> list[dict[str, Any]]:
+    async with await scene.script("viewer") as client:
+        found: list[dict[str, Any]] = decoded(await client.get(f"{API}/system"))["to_mend"]
+    return [entry for entry in found if about in ("", entry["about"])]
+
+
+async def doctor(home: Path, *options: str, **variables: str) -> list[str]:
+    """Its lines. It has an event loop of its own."""
+    asked = ["doctor", "--home", str(home), *options]
+    outcome = await asyncio.to_thread(CliRunner().invoke, cli, asked, env={"JIKKO_PORT": "0", **variables})
+    return outcome.stdout.splitlines()
+
+
+async def test_a_provider_that_nothing_knows_is_told_once_with_the_lines_that_mend_it(tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    file.write_text("providers: {}", encoding="utf-8")
+    async with console_on(tmp_path / "home", providers=file) as scene:
+        apps = [await scene.publish(text) for text in (ASKS_A_MODEL, OTHER)]
+        [found] = await to_mend(scene)
+        assert (found["level"], found["about"]) == ("error", "provider")
+        assert found["mend"] == f"add to {file}:"
+        assert sorted(found["apps"]) == sorted(app.id for app in apps)
+
+        pasted = yaml.safe_load(found["paste"].replace("${OPENAI_API_KEY}", "sk-1"))
+        file.write_text(yaml.safe_dump(pasted), encoding="utf-8")
+        scene.clock.now += 61
+        assert await to_mend(scene) == []
+
+
+async def test_a_variable_that_is_not_set_is_told_with_whom_it_hits(tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    file.write_text('providers: {openai: {type: openai, api_key: "${NO_SUCH_KEY}"}}', encoding="utf-8")
+    async with console_on(tmp_path / "home", providers=file) as scene:
+        app = await scene.publish(ASKS_A_MODEL)
+        [found] = await to_mend(scene)
+    assert "NO_SUCH_KEY is not set" in found["text"]
+    assert (found["paste"], found["apps"]) == ("export NO_SUCH_KEY=…", [app.id])
+
+
+async def test_the_doctor_tells_what_the_page_tells(tmp_path: Path) -> None:
+    file, home = tmp_path / "providers.yml", tmp_path / "the home"
+    file.write_text("providers: {}", encoding="utf-8")
+    async with console_on(home, providers=file, fake_models=False) as scene:
+        await scene.publish(OTHER)
+        home.chmod(0o755)
+        page = await to_mend(scene)
+    home.chmod(0o755)
+    lines = [json.loads(line) for line in await doctor(home, "--json", JIKKO_PROVIDERS=str(file))]
+    assert [entry["about"] for entry in page] == ["provider", "data folder"]
+    [told] = [line for line in lines if line["name"] == "provider"]
+    assert (told["ok"], told["warning"], told["paste"]) == (True, True, page[0]["paste"])
+    assert told["detail"].endswith(f"{page[0]['text']}; {page[0]['mend']}")
+    assert told["detail"].startswith("裁判  [31m🍒: ")
+    assert page[1]["text"] == f"others may look into {home} (mode 755): chmod 700 {home}"
+    assert shlex.split(page[1]["paste"]) == ["chmod", "700", str(home)]
+
+
+async def test_lines_to_paste_stand_below_what_they_mend(tmp_path: Path) -> None:
+    async with console_on(tmp_path / "home") as scene:
+        await scene.publish(ASKS_A_MODEL)
+    lines = await doctor(tmp_path / "home")
+    [at] = [at for at, line in enumerate(lines) if "nothing says how to reach" in line]
+    assert lines[at + 1 : at + 3] == [
+        "        providers:",
+        '          "openai": {type: openai, api_key: "${OPENAI_API_KEY}"}',
+    ]
+
+
+async def test_a_file_that_cannot_be_read_makes_no_app_seem_to_lack_it(tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    async with console_on(tmp_path / "home") as scene:
+        await scene.publish(ASKS_A_MODEL)
+    file.write_text(UNREADABLE, encoding="utf-8")
+    lines = [json.loads(line) for line in await doctor(tmp_path / "home", "--json", JIKKO_PROVIDERS=str(file))]
+    assert [line["ok"] for line in lines if line["name"] == "providers"] == [False]
+    assert [line for line in lines if line["name"] in ("provider", "workflow")] == []
+
+
+@pytest.mark.parametrize(("is_paced", "paste"), [(False, "requests_per_minute: 9"), (True, None)])
+async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
+    tmp_path: Path, is_paced: bool, paste: str | None
+) -> None:
+    async with console_on(tmp_path / "home") as scene:
+        console = scene.assembly.console
+        assert console is not None
+        uses = ModelUses(scene.clock)
+        for place in range(600):
+            uses.node_ended(IDENTITY, called(place, scene.clock.now, refused=place < 14))
+
+        async def providers(asked: Sequence[str]) -> KnownProviders:
+            facts = ProviderFacts(OPENAI, "openai", "api.openai.com", is_paced=is_paced)
+            return KnownProviders([facts], "providers.yml", {})
+
+        found = await Mending(console.app_store, console.outlooks, console.callback_store, uses, providers).look()
+    [told] = found.to_mend
+    assert told.level == "warning"
+    assert told.text == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
+    assert (told.paste or None) == paste
+
+
+def called(place: int, at: float, *, refused: bool) -> NodeFinished:
+    """The end of a node that has called a model."""
+    return NodeFinished(
+        at=at,
+        started_at=at - 1,
+        execution_id=str(place),
+        node_id="n",
+        node_type="llm",
+        index=place,
+        elapsed=1.0,
+        process_data={"model_provider": OPENAI},
+        status="failed" if refused else "succeeded",
+        error="The provider answered 429: slow down" if refused else None,
+        error_type="InvokeRateLimitError" if refused else "",
+    )
+
+
+@pytest.mark.slow
+async def test_the_first_look_has_the_sandbox_tried_without_a_click(tmp_path: Path) -> None:
+    async with console_on(tmp_path / "home") as scene, await scene.script("viewer") as client:
+        assert decoded(await client.get(f"{API}/system"))["sandbox"] == {"state": "checking", "checks": []}
+        assert scene.assembly.console is not None
+        tried = scene.assembly.console.system._checking
+        assert tried is not None
+        await tried
+        found = decoded(await client.get(f"{API}/system"))["sandbox"]
+    assert found["state"] == ("ok" if all(check["status"] != "failed" for check in found["checks"]) else "failed")
+    assert len(found["checks"]) > 3

@@ -1,0 +1,221 @@
+"""One request and its answer, as ASGI has them: what an application may do, and what its client sees of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from jikko.server.connections.http_protocol import HttpProtocol
+from jikko.server.connections.outbox import Outbox
+from tests.server.connections.test_http_protocol import Wire, body, head
+
+pytestmark = pytest.mark.anyio
+
+GET = b"GET /a%20b?x=1&y HTTP/1.1\r\nHost: x\r\nX-Odd: \xff\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+
+
+@asynccontextmanager
+async def connected(application: Any) -> AsyncIterator[tuple[HttpProtocol, Wire]]:
+    """A connection to an application, and what is written to it."""
+    wire = Wire()
+    config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_keep_alive=5)
+    protocol = HttpProtocol(Outbox(asyncio.get_running_loop()), config=config, server_state=ServerState(), app_state={})
+    protocol.connection_made(wire)
+    try:
+        yield protocol, wire
+    finally:
+        protocol.connection_lost(None)
+        await asyncio.gather(*protocol._state.tasks, return_exceptions=True)
+
+
+async def answer(wire: Wire) -> bytes:
+    """What was written since, once something is."""
+    await wire.answered.wait()
+    wire.answered.clear()
+    pieces, wire.pieces = wire.pieces, []
+    return b"".join(pieces)
+
+
+async def test_an_application_sees_the_request_as_it_was_sent() -> None:
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend((scope, await receive()))
+        await send(head(content_length="0"))
+        await send(body(b""))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET)
+        await answer(wire)
+    scope, message = seen
+    assert {name: scope[name] for name in ("type", "method", "path", "raw_path", "query_string", "http_version")} == {
+        "type": "http",
+        "method": "GET",
+        "path": "/a b",
+        "raw_path": b"/a%20b",
+        "query_string": b"x=1&y",
+        "http_version": "1.1",
+    }
+    assert scope["headers"] == [(b"host", b"x"), (b"x-odd", b"\xff")]
+    assert message == {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def test_a_body_is_asked_for_when_it_is_wanted() -> None:
+    wanted = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await wanted.wait()
+        message = await receive()
+        await send(head(content_length="5"))
+        await send(body(message["body"]))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(POST)
+        await asyncio.sleep(0)
+        assert wire.pieces == []
+        wanted.set()
+        assert await answer(wire) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        protocol.data_received(b"hello")
+        assert (await answer(wire)).endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\0b"])
+@pytest.mark.parametrize("place", ["name", "value"])
+async def test_a_header_cannot_be_two(value: bytes, place: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        header = (value, b"x") if place == "name" else (b"x", value)
+        await send({"type": "http.response.start", "status": 200, "headers": [header]})
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET)
+        found = await answer(wire)
+    assert found.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert b"set-cookie" not in found
+    assert "control character" in caplog.text
+
+
+@pytest.mark.parametrize(("length", "sent"), [("5", b"hell"), ("5", b"hello!"), ("0", b"x")])
+async def test_an_answer_of_another_length_than_it_says_closes_the_connection(length: str, sent: bytes) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length=length))
+        await send(body(sent))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET * 2)
+        await answer(wire)
+        assert wire.closed
+
+
+async def test_an_application_that_says_nothing_is_a_fault_of_the_server() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None: ...
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET)
+        found = await answer(wire)
+        assert found.startswith(b"HTTP/1.1 500 ")
+        assert wire.closed
+
+
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_answers_without_a_body_have_none(status: int) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send(body(b""))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET.replace(b"GET", b"HEAD") if status == 200 else GET)
+        found = await answer(wire)
+    assert b"transfer-encoding" not in found
+    assert found.endswith(b"\r\n\r\n")
+
+
+async def test_a_client_that_leaves_is_told_of_to_all_its_requests_and_none_more_is_begun() -> None:
+    seen: list[str] = []
+    began = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        began.set()
+        while (message := await receive())["type"] != "http.disconnect":
+            seen.append(message["type"])
+        seen.append(scope["path"])
+        await send(head(content_length="0"))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET)
+        protocol.data_received(GET.replace(b"/a", b"/second"))
+        await began.wait()
+    assert seen == ["http.request", "/a b"]
+    assert wire.pieces == []
+
+
+class Hours:
+    """A loop whose time is what a test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Any]] = []
+        self.create_task = asyncio.get_running_loop().create_task
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, work: Any) -> Any:
+        self.timers.append((self.now + seconds, work))
+        return asyncio.Handle(work, (), asyncio.get_running_loop())
+
+    def pass_to(self, now: float) -> None:
+        self.now = now
+        due = [timer for timer in self.timers if timer[0] <= now]
+        self.timers = [timer for timer in self.timers if timer[0] > now]
+        for _, work in due:
+            work()
+
+
+async def test_a_connection_is_closed_once_it_has_rested_for_a_while_and_has_one_timer_for_that() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length="0"))
+        await send(body(b""))
+
+    hours = Hours()
+    async with connected(application) as (protocol, wire):
+        protocol._loop = hours  # type: ignore[assignment]
+        for now in (1, 3, 4):
+            hours.pass_to(now)
+            protocol.data_received(GET)
+            await answer(wire)
+            assert len(hours.timers) == 1
+        hours.pass_to(8.9)
+        assert not wire.closed
+        assert len(hours.timers) == 1
+        hours.pass_to(9)
+        assert wire.closed
+
+
+async def test_a_connection_whose_request_takes_long_is_not_at_rest() -> None:
+    go_on = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await go_on.wait()
+        await send(head(content_length="0"))
+        await send(body(b""))
+
+    hours = Hours()
+    async with connected(application) as (protocol, wire):
+        protocol._loop = hours  # type: ignore[assignment]
+        protocol.data_received(GET)
+        await answer(wire)
+        protocol.data_received(GET.replace(b"/a%20b", b"/slow"))
+        hours.pass_to(100)
+        assert not wire.closed
+        go_on.set()
+        await answer(wire)
+        hours.pass_to(104)
+        assert not wire.closed
+        hours.pass_to(105)
+        assert wire.closed
