@@ -1,7 +1,7 @@
 """What JetStream keeps for the servers of a test, as an operator sees it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -9,6 +9,7 @@ import nats
 from nats.js.client import JetStreamContext
 
 from jikko.cluster.nats.streams import QUEUE_CONSUMER, Names
+from tests.acceptance.faults import until
 from tests.store.postgres_server import PostgresServer
 
 T = TypeVar("T")
@@ -55,6 +56,17 @@ class Queue:
                 await client.close()
 
         return asyncio.run(connected())
+
+
+def unsuccessful(postgres: PostgresServer, database: str, runs: Iterable[str]) -> list[str]:
+    """Those of many runs that are not in a database, or did not succeed. Waits until none is open."""
+
+    def none_is_open() -> bool:
+        return postgres.execute("SELECT count(*) FROM open_runs", database).strip() == "0"
+
+    until(none_is_open, "every run has ended")
+    ended = set(postgres.execute("SELECT encode(run_id, 'hex') FROM runs WHERE status = 2", database).split())
+    return [run for run in runs if run.replace("-", "") not in ended]
 
 
 def name_of(url: str) -> str:

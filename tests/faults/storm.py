@@ -97,4 +97,5 @@ class Storm:
             if time.monotonic() > bound:
                 self.given_up.append(word)
                 return
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            # Each waits longer, or those who try again would be all that servers hear.
+            await asyncio.sleep(min(5.0, _TRY_AGAIN_SECONDS * 2**tries) * random.uniform(0.5, 1))

@@ -25,6 +25,8 @@ _SCHEMES: Final = ("nats", "tls")
 _CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 2.0
 """For an answer of JetStream; a healthy one needs a few milliseconds."""
+_FIRST_SECONDS: Final = 10.0
+"""For which JetStream may not answer at the start."""
 _RECONNECT_SECONDS: Final = 0.25
 _AGAIN_SECONDS: Final = 0.1
 _PENDING: Final = 16 << 20
@@ -79,7 +81,7 @@ class NatsLink:
         troubles.on_back = lambda: link.on_back()
         try:
             link._require_new_enough()
-            await link.declare()
+            await link._declare_first()
         except TROUBLE as error:
             await link.break_off()
             raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
@@ -129,6 +131,17 @@ class NatsLink:
                 await self._declare(config.evolve(num_replicas=1))
         await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
         await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
+
+    async def _declare_first(self) -> None:
+        """``declare``, of a NATS that may have just begun, and is reading its store or choosing a leader."""
+        end = asyncio.get_running_loop().time() + _FIRST_SECONDS
+        while True:
+            try:
+                await self.declare()
+                return
+            except TimeoutError:
+                if asyncio.get_running_loop().time() > end:
+                    raise
 
     async def _declare(self, config: StreamConfig) -> None:
         try:
