@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from jikko.private import make_whole_file
 from jikko.settings import Settings
 from jikko.store.known_datasets import KnownIds
 from jikko.store.moving.move import move
+from jikko.store.postgres import key_rotation
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.archiving import PostgresArchiving
@@ -86,6 +87,8 @@ async def stores_in_postgres(
         await require_same_time(database, clock)
         cluster = await share(database, folder_id, owned=owned)
         signing_keys = SigningKeys(*await shared_keys(database, keys.existing()))
+        if owned:
+            _watch_keys(database, signing_keys, stack)
     else:
         await belong(database, folder_id)
         signing_keys = keys.load_or_create()
@@ -106,6 +109,44 @@ async def stores_in_postgres(
         PostgresArchiving(database, archive) if settings.archive_after_days else None,
         cluster,
     )
+
+
+def _watch_keys(database: Postgres, keys: SigningKeys, stack: AsyncExitStack) -> None:
+    """Have the keys be those of the database whenever these change."""
+
+    def become(read: Sequence[bytes]) -> None:
+        if read:
+            keys.become(SigningKeys(*read))
+
+    async def end(watching: "asyncio.Task[None]") -> None:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+    stack.push_async_callback(end, asyncio.get_running_loop().create_task(key_rotation.watch(database, become)))
+
+
+def change_keys(settings: Settings, *, forget: bool) -> int:
+    """Have several servers sign with a new key, or accept none but the newest. Blocks, for both, until all have heard.
+
+    Returns:
+        How many older keys are accepted, or are gone.
+
+    Raises:
+        StoreUnavailable: The database cannot be used, or no server has started yet.
+    """
+
+    async def change(database: Postgres) -> int:
+        if forget:
+            count = await key_rotation.forget_older(database)
+        else:
+            new = await key_rotation.add_key(database)
+            # First all accept it, then it signs: so none meets a link that it does not know.
+            await asyncio.sleep(2 * key_rotation.LOOK_SECONDS)
+            count = await key_rotation.make_newest(database, new)
+        await asyncio.sleep(2 * key_rotation.LOOK_SECONDS)
+        return count
+
+    return _read(settings, change)
 
 
 def _archive(settings: Settings, database: Postgres) -> RunArchive:

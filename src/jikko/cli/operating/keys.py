@@ -1,6 +1,7 @@
 """``jikko keys``: the keys that links to files are signed with."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ def rotate(home: Path | None, as_json: bool) -> None:
 
     Links that were signed with older keys are accepted until `jikko keys forget`.
     """
-    files = _files(settings := settings_of(home=home))
+    settings = settings_of(home=home)
+    if settings.nats_url:
+        _tell_rotated(_of_servers(settings, forget=False), as_json)
+        return
+    files = _files(settings)
     try:
         new = files.add()
         # First all of its processes accept it, then it signs: so none meets a link that it does not know.
@@ -33,10 +38,7 @@ def rotate(home: Path | None, as_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"{settings.home} cannot be written: {error.strerror}.") from None
     reloaded(settings)
-    if as_json:
-        click.echo(json.dumps({"older_keys": count}))
-        return
-    click.echo(f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.")
+    _tell_rotated(count, as_json)
 
 
 @keys.command(short_help="Accept no links of older keys.")
@@ -49,26 +51,48 @@ def forget(home: Path | None, as_json: bool) -> None:
     only those whose key is there.
     """
     settings = settings_of(home=home)
+    if settings.nats_url:
+        _tell_forgotten(_of_servers(settings, forget=True), as_json)
+        return
     try:
         count = _files(settings).remove_older()
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
     reloaded(settings)
+    _tell_forgotten(count, as_json)
+
+
+def _tell_rotated(count: int, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"older_keys": count}))
+        return
+    click.echo(f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.")
+
+
+def _tell_forgotten(count: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"removed": count}))
         return
     click.echo(f"{count} older {_keys(count)} removed.")
 
 
+def _of_servers(settings: Any, *, forget: bool) -> int:
+    """Change the keys that several servers have in their database, and wait until all have heard of it."""
+    from jikko.assemble.postgres import change_keys
+    from jikko.errors import JikkoError
+
+    if sys.stderr.isatty():
+        click.echo("Waiting until all servers have heard of it …", err=True)
+    try:
+        return change_keys(settings, forget=forget)
+    except JikkoError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _files(settings: Any) -> Any:
     from jikko.assemble import key_files
     from jikko.errors import InvalidSettings
 
-    if settings.nats_url:
-        raise click.ClickException(
-            "With nats_url all servers sign with the keys that their database has; this command knows those of a data "
-            "folder alone."
-        )
     files = key_files(settings)
     try:
         files.load_or_create()

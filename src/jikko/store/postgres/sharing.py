@@ -15,7 +15,8 @@ _READ: Final = "SELECT value FROM installation WHERE name = $1 FOR UPDATE"
 _SET: Final = "UPDATE installation SET value = $2 WHERE name = $1"
 _OWNER: Final = "data_folder"
 _KEYS: Final = "signing_keys"
-_KEY_BYTES: Final = 32
+KEY_BYTES: Final = 32
+"""Of a key of links to files."""
 _OF_POOLERS: Final = ("pooling mode", "prepared statement")
 """What is in the errors of poolers that share connections."""
 _MOST_SECONDS: Final = 5.0
@@ -60,7 +61,7 @@ async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
     """
 
     async def read(connection: Connection) -> bytes:
-        await connection.execute(_MAKE, _KEYS, b"".join(own or [secrets.token_bytes(_KEY_BYTES)]))
+        await connection.execute(_MAKE, _KEYS, b"".join(own or [secrets.token_bytes(KEY_BYTES)]))
         return bytes(await connection.fetchval(_READ, _KEYS))
 
     kept = await database.transact(read)
@@ -68,7 +69,7 @@ async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
 
 
 def _cut(keys: bytes) -> list[bytes]:
-    return [keys[begin : begin + _KEY_BYTES] for begin in range(0, len(keys), _KEY_BYTES)]
+    return [keys[begin : begin + KEY_BYTES] for begin in range(0, len(keys), KEY_BYTES)]
 
 
 async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:

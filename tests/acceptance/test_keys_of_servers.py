@@ -1,0 +1,53 @@
+"""``jikko keys`` for several servers, whose keys of links to files are in their database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.processes import Command
+from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.workflows import ECHO
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+
+@pytest.fixture
+def several(tmp_path: Path, several_settings: dict[str, str]) -> Iterator[SeveralServers]:
+    servers = SeveralServers(tmp_path, {"echo": ECHO}, several_settings, count=2)
+    yield servers
+    servers.close()
+
+
+def uploaded(client: Client) -> str:
+    """Upload a file. Returns where it can be fetched."""
+    file = ("a.txt", "請求書 🧾".encode(), "text/plain")
+    answer = client.request("POST", "/v1/files/upload", files={"file": file}, data={"user": client.user}).json()
+    return "/files/" + str(answer["source_url"]).partition("/files/")[2]
+
+
+def test_all_servers_sign_with_a_new_key_and_forget_the_older(
+    several: SeveralServers, tmp_path: Path, several_settings: dict[str, str]
+) -> None:
+    one, other = [several.client("echo", server) for server in several.servers]
+    elsewhere = Command(tmp_path / "operator")
+    before = uploaded(one)
+
+    [rotated] = elsewhere("keys", "rotate", "--json", **several_settings).lines
+    links = [before, uploaded(one), uploaded(other)]
+    seen = [[client.request("GET", link).status_code for link in links] for client in (one, other)]
+    forgotten = elsewhere("keys", "forget", **several_settings)
+    after = [[client.request("GET", link).status_code == 200 for link in links] for client in (one, other)]
+
+    assert (rotated, seen) == ({"older_keys": 1}, [[200] * 3] * 2)
+    assert (forgotten.code, forgotten.out.strip()) == (0, "1 older key removed.")
+    assert after == [[False, True, True]] * 2
+
+
+def test_before_a_server_has_started_there_is_nothing_to_rotate(
+    jikko: Command, several_settings: dict[str, str]
+) -> None:
+    refused = jikko("keys", "rotate", **several_settings)
+
+    assert (refused.code, "has nothing of Jikko" in refused.err, refused.has_traceback) == (1, True, False)
