@@ -30,7 +30,7 @@ from jikko.values import Json
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What an end user asks in a turn. Policies hand on changed copies (``dataclasses.replace``)."""
+    """What an end user asks in a turn. Policies hand on changed copies (``msgspec.structs.replace``)."""
 
     app: App
     workflow: Workflow

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from jikko.assemble import Assembly, assemble
 from jikko.http.app import create_app
