@@ -183,5 +183,5 @@ class FakeContext:
     ) -> None:
         """Nothing is kept."""
 
-    async def settle(self) -> None:
+    async def durability_barrier(self) -> None:
         """Nothing waits to be written."""

@@ -55,7 +55,7 @@ def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> di
     return {"tools": [tool]}
 
 
-def said(text: str, *, is_error: bool = False) -> dict[str, Json]:
+def call_result(text: str, *, is_error: bool = False) -> dict[str, Json]:
     """The result of ``tools/call``."""
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 

@@ -45,7 +45,7 @@ async def read_environment(call: Call) -> Answer:
 
     ``JIKKO_ENV_…`` and options of the server, which win over them, are not told.
     """
-    return await _told(call, await app_of(call))
+    return await _environment_answer(call, await app_of(call))
 
 
 async def set_environment(call: Call) -> Answer:
@@ -60,10 +60,10 @@ async def set_environment(call: Call) -> Answer:
     app = await call.request.api.apps.set_environment(app, asked.values, asked.unset)
     names = ", ".join(sorted({*asked.values, *asked.unset}))
     call.note("set environment of", f"{app.name!r}: {names}")
-    return await _told(call, app)
+    return await _environment_answer(call, app)
 
 
-async def _told(call: Call, app: App) -> Answer:
+async def _environment_answer(call: Call, app: App) -> Answer:
     variables = with_places(await call.request.api.apps.environment(app), app, ())
     return json_response(
         Environment(

@@ -17,7 +17,7 @@ from jikko.knowledge.retrieval.model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.values import Json, Uuid
 
-_MOST_PAGES = 1_000_000
+_MAX_PAGES = 1_000_000
 
 
 class KnowledgeSet(Struct):
@@ -156,7 +156,7 @@ async def list_documents(call: Call) -> Answer:
         id_in(call, "dataset_id", "dataset"),
         keyword=query.get("keyword", ""),
         status="",
-        page=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        page=whole_in(query, "page", 1, 1, _MAX_PAGES),
         limit=limit_in(query),
     )
     counts = await documents.counts(found)
@@ -201,7 +201,7 @@ async def list_segments(call: Call) -> Answer:
         id_in(call, "document_id", "document"),
         keyword=query.get("keyword", ""),
         statuses=(),
-        number=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        number=whole_in(query, "page", 1, 1, _MAX_PAGES),
         limit=limit_in(query),
     )
     return json_response(

@@ -219,8 +219,8 @@ async def system(call: Call) -> Answer:
             state = "incomplete"
         elif hour.failed and hour.failed * 2 >= hour.requests:
             state = "failing"
-        told = HourInfo(hour.requests, hour.failed, hour.p50)
-        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, told, list(apps)))
+        last_hour = HourInfo(hour.requests, hour.failed, hour.p50)
+        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, last_hour, list(apps)))
     return json_response(
         SystemInfo(
             report.at,

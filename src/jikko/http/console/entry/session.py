@@ -18,7 +18,7 @@ from jikko.ports.stores.console_store import Role
 
 _PER_MINUTE: Final = 10
 """Times that one address may try to sign in."""
-_MOST_ADDRESSES: Final = 10_000
+_MAX_ADDRESSES: Final = 10_000
 """Addresses whose tries are remembered; with more of them, all begin anew."""
 
 _Text = Annotated[str | UnsetType, Meta(extra=must("must be a text"))]
@@ -72,7 +72,7 @@ class SignInRate:
         TooManyRequests: It has tried too often in the last minute.
         """
         key = address.encode("utf-8", "replace")
-        if len(self._addresses) >= _MOST_ADDRESSES and key not in self._addresses:
+        if len(self._addresses) >= _MAX_ADDRESSES and key not in self._addresses:
             self._rate = RequestRate(_PER_MINUTE)
             self._addresses.clear()
         self._addresses.add(key)
