@@ -20,7 +20,7 @@ _LEFT_OUT = ("node_modules",)
 
 
 class CannotBuild(Exception):
-    """Why there is no page, in words for whoever wanted it."""
+    """Why there is no page, in words for the one that wanted it."""
 
 
 def sources(root: Path = ROOT) -> Path:
@@ -87,7 +87,7 @@ def build(root: Path = ROOT) -> Path:
 
 
 def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm, and the environment in which it, and whoever looks for ``node``, finds Node.
+    """The command that runs npm, and the environment in which it, and what looks for ``node``, finds Node.
 
     Raises:
         CannotBuild: There is none, and PyPI gave none.

@@ -95,7 +95,7 @@ def all_places(only: str) -> list[Place]:
 
 
 def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
-    """So many changes, or as many as there are: the same for the same seed and code."""
+    """N changes, or as many as there are: the same for the same seed and code."""
     chosen: list[Mutant] = []
     for place in random.Random(seed).sample(found, len(found)):
         if len(chosen) == count:

@@ -130,7 +130,7 @@ def said(events: list[dict[str, Any]]) -> str:
 
 
 def until_it_waits(messages: Iterator[dict[str, Any]], tokens: int) -> list[dict[str, Any]]:
-    """The messages of a stream until so many tokens of the model have come."""
+    """The messages of a stream until N tokens of the model have come."""
     events = []
     for event in messages:
         events.append(event)
@@ -174,7 +174,7 @@ def test_a_server_that_is_killed_within_an_answer_gives_it_whole_and_once(place:
 
 
 def zip_until(log: Iterator[tuple[int, dict[str, Any]]], kind: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """A log until so many events of a kind have come."""
+    """A log until N events of a kind have come."""
     for position, event in log:
         yield position, event
         count -= event["event"] == kind

@@ -74,7 +74,7 @@ class Crowd:
             self._url = ""
 
     def wait_for_runs(self, count: int) -> None:
-        """Wait until so many runs were seen in all."""
+        """Wait until N runs were seen in all."""
         with self._lock:
             assert self._lock.wait_for(lambda: len(self.seen) >= count, 30), "clients get nothing done"
 

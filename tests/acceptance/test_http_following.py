@@ -54,7 +54,7 @@ def test_a_stream_has_no_line_ends_but_its_own(scene: Scene) -> None:
         assert [event.get("outputs") for _, event in events][-1:] == [{"q": "a\u2028b\u2029c\u0085d"}]
 
 
-def test_whoever_attaches_to_a_paused_run_is_told_what_happened_and_which_form_it_waits_for(scene: Scene) -> None:
+def test_a_client_that_attaches_to_a_paused_run_is_told_what_happened_and_which_form_it_waits_for(scene: Scene) -> None:
     client = scene.client("asks")
     paused = client.run(q="なぜ")
     path = f"/v1/workflow/{paused['workflow_run_id']}/events?user=someone&include_state_snapshot=true"

@@ -65,7 +65,7 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
     with closing(sqlite3.connect(command.home / "jikko.db")) as source:
         # As an upgrade that changes the layout leaves it behind.
         copy_database(source, command.home / "jikko.db.before-0099")
-    # Whoever starts a server here has to take note of its end, or its process would stay.
+    # What starts a server here has to take note of its end, or its process would stay.
     reaper = threading.Thread(target=server.wait)
     reaper.start()
     commands: list[str] = []

@@ -223,7 +223,7 @@ def test_a_run_of_a_process_that_hangs_goes_on_in_another_one(mortal: SeveralWor
     assert mortal.server.stop() == 0
 
 
-def test_whoever_dies_meanwhile_a_stop_reaches_the_run(mortal: SeveralWorkers, echo: EchoServer) -> None:
+def test_whichever_process_dies_meanwhile_a_stop_reaches_the_run(mortal: SeveralWorkers, echo: EchoServer) -> None:
     one, other = mortal.pair("held")
     run = one.run("async", q="x")["workflow_run_id"]
     echo.wait_for_calls(f"/hold/{run}")

@@ -49,7 +49,7 @@ def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
         process.kill()
 
 
-def test_whoever_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+def test_a_process_that_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
     with pytest.raises(FolderInUse) as refused, sole_owner(tmp_path, patience=0):
         pass
 

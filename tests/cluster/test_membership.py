@@ -84,7 +84,7 @@ def test_what_a_member_had_not_taken_over_goes_on_to_the_next() -> None:
     assert sorted(left, key=lambda entry: entry.holder) == [from_a, OrphanedRuns(holder="b")]
 
 
-def test_what_an_heir_has_taken_over_is_not_handed_on_again() -> None:
+def test_what_a_new_holder_has_taken_over_is_not_handed_on_again() -> None:
     membership = Membership(3)
     serve(membership, "a", "b", "c")
     membership.took_over("b", orphans(membership.died("a"))["b"])

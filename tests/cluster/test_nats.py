@@ -43,10 +43,10 @@ async def test_what_a_member_had_not_taken_over_durably_goes_to_another(group: N
     member.durable.said.clear()
     first.offer(OrphanedRuns(holder="gone/1"))
     await until(lambda: held.taken != [] or member.taken != [])
-    heir, other = (first, member) if held.taken else (second, held)
+    new_holder, other = (first, member) if held.taken else (second, held)
     held.durable.said.clear()
 
-    await group.kill(heir)
+    await group.kill(new_holder)
 
     await until(lambda: OrphanedRuns(holder="gone/1") in other.taken)
     other.durable.said.set()

@@ -37,7 +37,7 @@ async def test_what_waits_is_offered_to_one_that_has_room_and_to_no_other(group:
     assert [*waits.waiting, *full.waiting] == []
 
 
-async def test_of_one_app_only_so_many_are_offered_until_some_are_taken(group: NatsGroup) -> None:
+async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: NatsGroup) -> None:
     (_, waits), (_, takes) = [await group.start() for _ in range(2)]
     offers = await waits.offers
 

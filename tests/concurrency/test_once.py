@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Maker:
-    """Fails so many times, then makes."""
+    """Fails N times, then makes."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures

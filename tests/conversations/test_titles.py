@@ -57,7 +57,7 @@ class Scene:
         self.titles.first_turn(*turn)
 
     async def settled(self, first_turns: int = 1) -> None:
-        """So many first turns were told of, and what is under way is done."""
+        """N first turns were told of, and what is under way is done."""
         await until(lambda: self.first_turns == first_turns)
         await asyncio.gather(*self.titles._tasks)
 
@@ -199,7 +199,7 @@ async def test_a_name_is_made_at_once_when_it_is_asked_for(scene: Scene) -> None
     assert scene.models.asked[0].messages[-1].text == "first"
 
 
-async def test_what_a_process_that_died_owed_the_next_one_does(scene: Scene) -> None:
+async def test_what_a_process_that_died_left_undone_the_next_one_does(scene: Scene) -> None:
     app = await chat_app(scene.world, ECHO, "start>reply")
     dying = scene.process(delay=3600)
     async with chat_with(scene.world, app, dying) as chat:

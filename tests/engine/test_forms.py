@@ -55,7 +55,7 @@ class Scene:
         self.running = asyncio.ensure_future(self.runner.run([RunStarted(at=1.0, inputs={}, system={})]))
 
     async def forms(self, count: int = 1) -> list[FormRequested]:
-        """The forms, once there are so many."""
+        """The forms, once there are N of them."""
         async with asyncio.timeout(20):
             while len(found := [e for e in self.log.events if isinstance(e, FormRequested)]) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0)

@@ -293,8 +293,8 @@ async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> Non
     request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
     run_id = (await process.runs.start(app, request)).record.identity.run_id
     await process.die()
-    heir = scene.world.process()
-    await heir.runs.control.take_over()
+    new_holder = scene.world.process()
+    await new_holder.runs.control.take_over()
     scene.world.script.let_go("a")
     await scene.world.ended(run_id)
 

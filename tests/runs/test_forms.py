@@ -183,7 +183,7 @@ async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Ass
     assert (record.status, outputs(record)) == ("succeeded", {"a": "1", "b": "2"})
 
 
-async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Assembly) -> None:
+async def test_of_many_forms_submitted_at_once_every_answer_counts(assembly: Assembly) -> None:
     names = [f"ask_{number}" for number in range(8)]
     nodes = [start("q"), *map(form, names), end(**{name: [name, "comment"] for name in names})]
     edges = [*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)]
@@ -191,13 +191,13 @@ async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Ass
     for turns in range(12):
         app, live, forms = await paused(assembly, text)
 
-        async def hand_in(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
+        async def submit(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
             for _ in range(number * turns):
                 await asyncio.sleep(0)
             inputs: dict[str, Any] = {"comment": forms[number].node_id}
             await assembly.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
 
-        await asyncio.gather(*map(hand_in, range(8)))
+        await asyncio.gather(*map(submit, range(8)))
 
         record = await settled(assembly, live.record.identity.run_id)
         assert (record.status, outputs(record)) == ("succeeded", {name: name for name in names})

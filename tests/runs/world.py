@@ -170,7 +170,7 @@ class World:
         await self.store.close()
 
     async def ended(self, run_id: str) -> RunRecord:
-        """The record of a run once it has ended, whoever executes it."""
+        """The record of a run once it has ended, whichever process executes it."""
         return await self.until(run_id, lambda record: record.status not in ("running", "paused"))
 
     async def until(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:

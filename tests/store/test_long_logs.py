@@ -42,7 +42,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
 
 
 class Gate:
-    """Holds up whoever compresses."""
+    """Holds up the thread that compresses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.came, self.open = threading.Event(), threading.Event()

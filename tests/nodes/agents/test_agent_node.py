@@ -211,7 +211,7 @@ ANSWER = Completion(
 )
 
 
-def test_the_same_question_has_the_same_digest_whoever_asks_and_another_has_another() -> None:
+def test_the_same_question_has_the_same_digest_for_every_caller_and_another_has_another() -> None:
     again = msgspec.structs.replace(REQUEST, key="two", run_id="2", stream=False, joined=False)
     assert model_digest(REQUEST) == model_digest(again)
     assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, model="n"))

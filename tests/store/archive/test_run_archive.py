@@ -55,7 +55,7 @@ class Place:
     async def add(
         self, age: float, *, app: str = APP, user: str = "anna", projections: Sequence[Projection] = ()
     ) -> Draft:
-        """A run that ended so many days ago, with an id of that time."""
+        """A run that ended N days ago, with an id of that time."""
         draft = dated(Draft(app=app, user=user), NOW - age * DAY)
         append = draft.whole(NOW - age * DAY)
         await self.store.append(msgspec.structs.replace(append, projections=projections))
@@ -136,7 +136,7 @@ async def test_old_runs_are_read_by_their_ids_as_before_and_are_in_no_list(place
 
 
 @in_memory
-async def test_whoever_may_be_asked_for_by_other_ways_stays(place: Place) -> None:
+async def test_a_run_that_may_be_asked_for_by_other_ways_stays(place: Place) -> None:
     open_, waiting = dated(Draft(), NOW - 30 * DAY), dated(Draft(), NOW - 30 * DAY)
     await place.store.append(open_.step(started(NOW - 30 * DAY)))
     await place.store.append(waiting.step(started(NOW - 30 * DAY), *node(NOW - 30 * DAY), paused(NOW - 30 * DAY)))
