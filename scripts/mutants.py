@@ -222,7 +222,7 @@ def main() -> int:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     minutes = (time.monotonic() - began) / 60
-    print(f"\n{tally.told()}.\n{ended}It took {minutes:.0f} minutes. SEED={seed}", flush=True)
+    print(f"\n{tally.summary()}.\n{ended}It took {minutes:.0f} minutes. SEED={seed}", flush=True)
     return 0 if tally.is_enough else 1
 
 

@@ -5,7 +5,7 @@ from jikko.cluster.messages import Lead, Members, Message, TakeOver
 from jikko.ports.cluster import OrphanedRuns
 
 
-def told(outbox: Outbox, kind: type[Message]) -> list[tuple[str, Message]]:
+def sent(outbox: Outbox, kind: type[Message]) -> list[tuple[str, Message]]:
     return [(name, message) for name, message in outbox if isinstance(message, kind)]
 
 
@@ -65,12 +65,12 @@ def test_those_that_are_left_share_what_one_leaves_and_another_leads() -> None:
 
     outbox = membership.died("a")
 
-    assert told(outbox, Members) == [("b", Members(["b", "c"])), ("c", Members(["b", "c"]))]
+    assert sent(outbox, Members) == [("b", Members(["b", "c"])), ("c", Members(["b", "c"]))]
     assert orphans(outbox) == {
         "b": [OrphanedRuns(holder="a", share=0, of=2)],
         "c": [OrphanedRuns(holder="a", share=1, of=2)],
     }
-    assert told(outbox, Lead) == [("b", Lead())]
+    assert sent(outbox, Lead) == [("b", Lead())]
     assert "a" not in membership
 
 

@@ -125,7 +125,7 @@ async def test_later_turns_change_no_name(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("reply", "name"),
     [
         ('"Opening hours"', "Opening hours"),
         ("「営業時間」\n\nmore", "営業時間"),
@@ -134,8 +134,8 @@ async def test_later_turns_change_no_name(scene: Scene) -> None:
         ("a\x00b", "ab"),
     ],
 )
-async def test_a_name_is_one_line_without_what_models_put_around_it(scene: Scene, said: str, name: str) -> None:
-    scene.models.answer = said
+async def test_a_name_is_one_line_without_what_models_put_around_it(scene: Scene, reply: str, name: str) -> None:
+    scene.models.answer = reply
 
     assert await asked(scene, "q") == name
 

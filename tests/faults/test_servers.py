@@ -143,21 +143,21 @@ def test_a_stream_is_resumed_elsewhere(servers: Made, echo: EchoServer, seen: Ke
     follows, holds, resumes = several.servers
     run = several.client("held", holds).run("async", q="16")["workflow_run_id"]
     echo.wait_for_calls("/hold/16")
-    told: list[tuple[int, str]] = []
+    received: list[tuple[int, str]] = []
     with several.client("held", follows).following(run) as events:
         for position, event in events:
-            told.append((position, event["event"]))
+            received.append((position, event["event"]))
             if (event["event"], event.get("node_id")) == ("node_started", "wait"):
                 break
         follows.kill()
     echo.release("/hold/16")
 
-    with several.client("held", resumes).following(run, told[-1][0]) as events:
-        told += [(position, event["event"]) for position, event in events]
+    with several.client("held", resumes).following(run, received[-1][0]) as events:
+        received += [(position, event["event"]) for position, event in events]
 
     log = require_one_history(several.client("held", holds), run)
-    assert told == [(position, event["event"]) for position, event in enumerate(log)]
-    seen(Seen(1, 0, 0, None, f"{len(told)} events, each once, in order"))
+    assert received == [(position, event["event"]) for position, event in enumerate(log)]
+    seen(Seen(1, 0, 0, None, f"{len(received)} events, each once, in order"))
 
 
 @pytest.mark.fault(18)

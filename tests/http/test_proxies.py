@@ -84,8 +84,8 @@ async def test_what_a_proxy_says_that_cannot_be_is_not_believed(world: World, ap
 
 async def test_of_several_values_the_nearest_proxys_counts(world: World, app: App) -> None:
     async with behind(world, app, proxies=TrustedProxies([PROXY])) as client:
-        said = {"X-Forwarded-Host": "forged.example, flows.example", "X-Forwarded-Proto": "http, https"}
-        assert await link(client, **said) == "https://flows.example"
+        forwarding = {"X-Forwarded-Host": "forged.example, flows.example", "X-Forwarded-Proto": "http, https"}
+        assert await link(client, **forwarding) == "https://flows.example"
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ async def test_below_a_path_everything_is_found_whether_the_proxy_cuts_the_path_
         page = await client.get(f"{prefix}/docs")
         description = (await client.get(f"{prefix}/openapi.json")).json()
         uploaded = await link(client, prefix)
-        told = (await client.get(f"{prefix}/v1")).json()
-        found = [(await client.get(told[name])).status_code for name in ("api", "docs", "openapi", "health")]
+        welcome = (await client.get(f"{prefix}/v1")).json()
+        found = [(await client.get(welcome[name])).status_code for name in ("api", "docs", "openapi", "health")]
 
-    assert (told["docs"], found) == ("/jikko/docs", [200] * 4)
+    assert (welcome["docs"], found) == ("/jikko/docs", [200] * 4)
     location = started.headers["location"]
     assert location == f"/jikko{RUN}/{started.json()['workflow_run_id']}"
     assert uploaded == "http://inside/jikko"

@@ -49,8 +49,8 @@ async def test_the_setting_says_which_have_one(world: World, caplog: pytest.LogC
         await ask(client)
     await world.close()
 
-    told = [(line["route"], line["status"]) for line in lines(caplog)]
-    assert told == ([*TOLD[which], *ALWAYS] if which in TOLD else [])
+    logged = [(line["route"], line["status"]) for line in lines(caplog)]
+    assert logged == ([*TOLD[which], *ALWAYS] if which in TOLD else [])
 
 
 async def test_a_line_has_names_and_numbers_and_nothing_that_was_sent(

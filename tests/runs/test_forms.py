@@ -296,7 +296,7 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
     a, b, c = ({"type": "document", "transfer_method": "local_file", "upload_file_id": each.id} for each in made)
     fitting: dict[str, Any] = {"one": a, "some": [b, c], "pick": "b", "comment": "日本 🦉"}
 
-    for wrong, told in (
+    for wrong, expected in (
         ({"one": "a text"}, "one"),
         ({"one": [a]}, "one"),
         ({"one": {**a, "upload_file_id": "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"}}, "file"),
@@ -311,7 +311,7 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
     ):
         with pytest.raises(InvalidFormData) as refused:
             await assembly.forms.submit(app.id, token, "yes", fitting | wrong, "http://jikko")
-        assert told in str(refused.value), wrong
+        assert expected in str(refused.value), wrong
     await assembly.forms.submit(app.id, token, "yes", fitting, "http://jikko")
 
     found = outputs(await settled(assembly, live.record.identity.run_id))

@@ -333,10 +333,10 @@ async def test_long_answers_are_compressed_for_those_who_take_it(scene: Scene, o
 
 async def test_the_description_needs_no_session_and_has_the_events(scene: Scene) -> None:
     async with scene.client() as client:
-        told = decoded(await client.get("/console/openapi.json"))
-    assert "/console/api/runs/{run_id}/log" in told["paths"]
-    assert "RunFinishedEvent" in told["components"]["schemas"]
-    ids = [operation["operationId"] for path in told["paths"].values() for operation in path.values()]
+        description = decoded(await client.get("/console/openapi.json"))
+    assert "/console/api/runs/{run_id}/log" in description["paths"]
+    assert "RunFinishedEvent" in description["components"]["schemas"]
+    ids = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
 
 
