@@ -97,16 +97,16 @@ def test_a_file_of_the_community_that_makes_requests_needs_no_package() -> None:
     assert foretold((SAMPLES / "subtitles.yml").read_bytes()).verdict == "runs"
 
 
-SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+CASES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     # The node, its cause, what both say, and inputs.
     "json-translate": ("翻译", "tool", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
     "duckduckgo": ("DuckDuckGo 翻译", "tool", "tool duckduckgo/ddgo_translate", {"content": "x"}),
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", CASES)
 async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, tmp_path: Path) -> None:
-    title, cause, part_of_message, inputs = SAID[name]
+    title, cause, part_of_message, inputs = CASES[name]
     text = (SAMPLES / f"{name}.yml").read_bytes()
     async with FakeModel(streamed("x")) as fake:
         file = tmp_path / "providers.yml"

@@ -18,7 +18,7 @@ from tests.runs.world import World
 pytestmark = pytest.mark.anyio
 
 PROXY, CLIENT = "10.0.0.1", "203.0.113.9"
-SAID = {
+FORWARDED = {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "flows.example:8443",
     "X-Forwarded-Prefix": "/jikko/",
@@ -48,19 +48,19 @@ async def link(client: httpx.AsyncClient, prefix: str = "", **headers: str) -> s
 @pytest.mark.parametrize("trusted", [[PROXY], ["10.0.0.0/8"], ["192.0.2.1", "10.0.0.0/24"]])
 async def test_a_trusted_proxy_says_how_clients_reach_the_server(world: World, app: App, trusted: list[str]) -> None:
     async with behind(world, app, proxies=TrustedProxies(trusted)) as client:
-        assert await link(client, **SAID) == "https://flows.example:8443/jikko"
+        assert await link(client, **FORWARDED) == "https://flows.example:8443/jikko"
 
 
 @pytest.mark.parametrize("trusted", [[], ["10.0.0.2"], ["127.0.0.1", "::1"], [CLIENT]])
 async def test_anybody_else_is_not_believed(world: World, app: App, trusted: list[str]) -> None:
     async with behind(world, app, proxies=TrustedProxies(trusted) if trusted else None) as client:
-        assert await link(client, **SAID) == "http://inside"
+        assert await link(client, **FORWARDED) == "http://inside"
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
 async def test_by_default_not_even_this_machine_is_believed(world: World, app: App, peer: str) -> None:
     async with behind(world, app, peer=peer) as client:
-        assert await link(client, **SAID) == "http://inside"
+        assert await link(client, **FORWARDED) == "http://inside"
 
 
 @pytest.mark.parametrize(

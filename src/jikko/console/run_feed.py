@@ -16,7 +16,7 @@ MAX_RUNS: Final = 50
 
 
 class RunFeed(RunObserver):
-    """Collects what has moved in this process, and tells all processes; and those who look here what any has told."""
+    """Collects what has moved in this process, and tells all; and those who look here what any process has reported."""
 
     def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
         """Args:
@@ -50,7 +50,7 @@ class RunFeed(RunObserver):
             self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
 
     def moved(self, hint: RunsMoved) -> None:
-        """Some process has told what moved there."""
+        """Some process has reported what moved there."""
         self.hints_received += 1
         for look in self._looking:
             look.note(hint.run_ids)

@@ -57,7 +57,7 @@ class TurnFold:
         self._forms: dict[str, TurnForm] = {}
         self._end: RunFinished | RunPaused | None = None
         self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
-        """The usage as it was told last, and after how many events: it is written, and sent to the client."""
+        """The usage as it was reported last, and after how many events: it is written, and sent to the client."""
 
     @classmethod
     def of(cls, log: Sequence[Event], *, is_retry: bool = False) -> "TurnFold | None":

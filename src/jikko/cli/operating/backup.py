@@ -91,5 +91,5 @@ def _database(size: int) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """What the library of buckets said, which is in no message for clients."""
+    """The error of the library of buckets, which is in no message for clients."""
     return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""

@@ -1,4 +1,4 @@
-"""Which members of a cluster live, by what was heard of them. Decides; does no I/O.
+"""Which members of a cluster live, by their last heartbeats. Decides; does no I/O.
 
 Every member says again and again that it is there, and hears what all say, itself too. Silence of another is believed
 only by one that hears itself: a process that stood still, or whose NATS was away, has heard nobody, and that says
@@ -32,7 +32,7 @@ class Liveness:
         return frozenset(self._last_heartbeats)
 
     def silence(self, now: float) -> float:
-        """Seconds since the member has heard itself."""
+        """Seconds since the last heartbeat of the member itself."""
         return max(now - self._last_heartbeats[self._name].at, 0.0)
 
     def on_heartbeat(self, name: str, count: int, now: float) -> None:
@@ -52,7 +52,7 @@ class Liveness:
             self._last_heartbeats.pop(name, None)
 
     def gone(self, now: float) -> list[tuple[str, int]]:
-        """Those that are found to be gone at this moment, each once, with the last count that was heard of it."""
+        """Those that are found to be gone at this moment, each once, with the count of its last heartbeat."""
         if now - self._last_heartbeats[self._name].at > self._seconds / 2:
             return []
         found = [

@@ -43,7 +43,7 @@ class EnvironmentChanges(Struct):
 async def read_environment(call: Call) -> Answer:
     """``GET apps/{app_id}/environment``: the variables with the values that hold for all versions.
 
-    ``JIKKO_ENV_…`` and options of the server, which win over them, are not told.
+    ``JIKKO_ENV_…`` and options of the server, which win over them, are not shown.
     """
     return await _environment_answer(call, await app_of(call))
 
@@ -56,9 +56,9 @@ async def set_environment(call: Call) -> Answer:
         InvalidEnvironment: A value is not of its type. Nothing was written.
     """
     app = await app_of(call)
-    asked = checked(await call.request.json(), EnvironmentChanges)
-    app = await call.request.api.apps.set_environment(app, asked.values, asked.unset)
-    names = ", ".join(sorted({*asked.values, *asked.unset}))
+    body = checked(await call.request.json(), EnvironmentChanges)
+    app = await call.request.api.apps.set_environment(app, body.values, body.unset)
+    names = ", ".join(sorted({*body.values, *body.unset}))
     call.note("set environment of", f"{app.name!r}: {names}")
     return await _environment_answer(call, app)
 

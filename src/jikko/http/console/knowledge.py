@@ -229,13 +229,13 @@ async def list_segments(call: Call) -> Answer:
 async def search_dataset(call: Call) -> Answer:
     """``POST datasets/{dataset_id}/search``: what fits best, as the dataset is set up to be searched."""
     knowledge = call.request.api.knowledge
-    asked = checked(await call.request.json(), KnowledgeQuestion)
-    if not asked.query.strip():
+    body = checked(await call.request.json(), KnowledgeQuestion)
+    if not body.query.strip():
         raise InvalidParam("query: is required")
     dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
     model = retrieval_model_of(dataset.retrieval_model)
     try:
-        hits = await knowledge.retrieval.retrieve(dataset, asked.query, model, conditions_of(model.conditions))
+        hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
     except SearchFailure as failure:
         raise InvalidParam(str(failure)) from None
     return json_response(

@@ -27,7 +27,7 @@ class RunTick(Struct):
 
 
 class _Shared(NamedTuple):
-    """What all are told who look at the same list."""
+    """The response that all clients share that look at the same list."""
 
     counts: RunCounts
     changed: list[Run]

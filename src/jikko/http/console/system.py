@@ -244,9 +244,9 @@ async def system(call: Call) -> Answer:
 
 async def check_system(call: Call) -> Answer:
     """``POST system/check``: try the sandbox, or whether the database can be written."""
-    asked = checked(await call.request.json(), SystemCheck)
-    call.note("checked", asked.what)
-    if asked.what == "sandbox":
+    body = checked(await call.request.json(), SystemCheck)
+    call.note("checked", body.what)
+    if body.what == "sandbox":
         checks = await call.console.system.check_sandbox()
     else:
         await call.console.app_store.note_uses({})

@@ -89,11 +89,11 @@ async def _result(
     api, user = request.api, f"mcp-{digest(served.code).hex()[:16]}"
     match method:
         case "initialize":
-            asked = params.get("protocolVersion")
-            if not isinstance(asked, str):
+            wanted = params.get("protocolVersion")
+            if not isinstance(wanted, str):
                 raise _Refused(mcp.INVALID_PARAMS, "protocolVersion is required and must be a string")
             await api.end_users.known(app.id, user)
-            return mcp.initialized(served, app, api.version, asked)
+            return mcp.initialized(served, app, api.version, wanted)
         case "ping":
             return {}
         case "tools/list":

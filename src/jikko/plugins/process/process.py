@@ -115,7 +115,7 @@ class PluginProcess:
 
     @property
     def last_words(self) -> str:
-        """What it said last that was no message, and how it ended."""
+        """Its last printed lines that were no message, and how it ended."""
         status = self._process.returncode
         ended = "" if status is None else f"it ended with {_status(status)}"
         return " | ".join([*self._last_lines, *filter(None, (self._why, ended))])[-_LAST_WORDS:]

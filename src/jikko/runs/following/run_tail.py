@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 """Seconds after which a run is looked at though no hint came that it changed."""
 _KEPT_EVENTS = 256
-"""Of those that were told one after the other: some followers are slower than others."""
+"""Of those that were received one after the other: some followers are slower than others."""
 _FIRST_LOOK_SECONDS = 0.05
 """Seconds until the first look for the new holder of a run; each later one takes twice as long."""
 
@@ -70,7 +70,7 @@ class RunTail:
         self._is_here = is_here
         self._look_seconds = look_seconds
         self._newest: Sequence[Event] = ()
-        """The last of the events: those that the last look found, or some that were told since."""
+        """The last of the events: those that the last look found, or some that were received since."""
         self._has_looked = False
         self._is_stale = True
         self._looking = asyncio.Lock()
@@ -198,7 +198,7 @@ class RunTail:
                 await self._woken.wait()
 
     async def _take_from_holder(self, first: int, events: list[Event]) -> bool:
-        """Take events in that the holder has told. Returns whether any was new.
+        """Append events that the holder has sent. Returns whether any was new.
 
         Args:
             first: The position of the first.

@@ -15,7 +15,7 @@ from jikko.ports.stores.app_store import App
 from jikko.store.postgres.database import Connection, Postgres
 
 SECONDS: Final = 5.0
-"""After which a key that was revoked opens nothing, whatever was heard."""
+"""After which a key that was revoked opens nothing, whatever was received."""
 _CHANNEL: Final = "jikko_apps"
 _MAX_KEYS: Final = 10_000
 _TRY_AGAIN_SECONDS: Final = 1.0

@@ -93,14 +93,14 @@ class SigningIn:
         """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
         client = request.scope.get("client")
         self._rate.take(client[0] if client else "")
-        asked = checked(await request.json(), SignIn)
-        if isinstance(asked.token, str) == isinstance(asked.ticket, str):
+        body = checked(await request.json(), SignIn)
+        if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket must be given.")
-        if isinstance(asked.ticket, str):
-            cookie, visitor = await console.access.enter_by_ticket(asked.ticket)
+        if isinstance(body.ticket, str):
+            cookie, visitor = await console.access.enter_by_ticket(body.ticket)
         else:
-            assert isinstance(asked.token, str)
-            cookie, visitor = await console.access.enter_by_token(asked.token.strip())
+            assert isinstance(body.token, str)
+            cookie, visitor = await console.access.enter_by_token(body.token.strip())
         log.info("sign-in by %s (%s)", visitor.name, visitor.role)
         answer = json_response(_session(visitor))
         answer.headers.append(set_cookie(request, cookie))

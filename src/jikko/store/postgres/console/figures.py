@@ -20,7 +20,7 @@ _MAX_COUNTED: Final = 10_000
 _MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
 _SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are told."""
+"""Of the newest runs of an app, whose durations are shown."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _SINCE: Final = f"SELECT status, count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY status"
 _COSTS: Final = """
