@@ -1,6 +1,6 @@
 """ASGI applications on the same server as Jikko's, to compare it with.
 
-``python -m benchmarks.bare BYTES`` answers whatever it is asked with so many bytes; ``python -m benchmarks.bare limit``
+``python -m benchmarks.bare BYTES`` answers whatever it is asked with N bytes; ``python -m benchmarks.bare limit``
 serves ``limit.py``.
 """
 

@@ -160,7 +160,7 @@ def add_messages(connection: sqlite3.Connection, places: Iterator[tuple[int, int
 
 
 def fill(path: Path, app: App, messages: int) -> list[tuple[str, str]]:
-    """Add conversations with so many messages in all. Returns some of them, with their users."""
+    """Add conversations with N messages in all. Returns some of them, with their users."""
     with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
         [app_key] = connection.execute("SELECT key FROM names WHERE text = ?", (app.id,)).fetchone()
         users = [f"user-{number}" for number in range(USERS)]

@@ -35,7 +35,7 @@ class Nowhere:
         if isinstance(events[-1], RunFinished):
             self.end = events[-1]
 
-    async def settled(self) -> None: ...
+    async def durability_barrier(self) -> None: ...
 
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:

@@ -59,7 +59,7 @@ class Work(NamedTuple):
     upstream: str = ""
     """Which answer its requests get."""
     drive: Drive | None = None
-    """What is done until it is cancelled; by default so many clients run the app, again and again."""
+    """What is done until it is cancelled; by default N clients run the app, again and again."""
     small: str = "start_end"
     """The small app, whose time is measured."""
     settings: Mapping[str, str] = MappingProxyType({})

@@ -188,7 +188,7 @@ async def profiled(path: Request, total: float, count: int) -> None:
     packages: Counter[str] = Counter()
     for place, (_, _, own, _, callers) in rows.items():
         if place[0] == "~" and callers:
-            # What is built in counts for whoever calls it.
+            # What is built in counts for what calls it.
             for caller, (_, _, part, _) in callers.items():
                 packages[package(caller[0])] += part
         else:

@@ -250,7 +250,7 @@ def start_end() -> dict[str, Any]:
 
 
 def chain(length: int) -> dict[str, Any]:
-    """If-else and aggregators in turn, so many nodes in all."""
+    """If-else and aggregators in turn, N nodes in all."""
     nodes, edges, previous = [_start()], [], "start"
     for index in range(length - 2):
         name = f"n{index}"

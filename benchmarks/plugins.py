@@ -73,18 +73,18 @@ async def flood(process: PluginProcess) -> None:
             await asyncio.sleep(0.005)
             lags.append(time.perf_counter() - began - 0.005)
 
-    heard = 0
+    received = 0
 
     def emit(message: Stream) -> None:
-        nonlocal heard
-        heard += 1
+        nonlocal received
+        received += 1
 
     watching = asyncio.create_task(watch())
     began = time.perf_counter()
     await called(process, "many", emit, count=60_000)
     seconds = time.perf_counter() - began
     watching.cancel()
-    figure("messages of a flood", heard / seconds, "/s", 5000)
+    figure("messages of a flood", received / seconds, "/s", 5000)
     figure("lag of the event loop meanwhile, p95", sorted(lags)[int(len(lags) * 0.95)] * 1000, "ms", 10)
 
 

@@ -146,12 +146,12 @@ def outage(load: float, away: float, refuse_at: float | None = None, capacity: f
 class Queue:
     """How runs that wait share the slots of all servers: who waits how long beside one app that floods."""
 
-    def __init__(self, lanes: Callable[[int], int], most_of_an_app: int | None) -> None:
+    def __init__(self, queue_of: Callable[[int], int], most_of_an_app: int | None) -> None:
         """Args:
-        lanes: The lane of an app; lanes take turns.
-        most_of_an_app: In its lane at once; more wait at their server.
+        queue_of: The queue of an app; queues take turns.
+        most_of_an_app: In its queue at once; more wait at their server.
         """
-        self._lanes = lanes
+        self._queue_of = queue_of
         self._most = most_of_an_app
         self._waiting: dict[int, list[tuple[float, int]]] = {}
         self._inside: dict[int, int] = {}
@@ -163,19 +163,19 @@ class Queue:
             self._behind.setdefault(app, []).append(at)
             return
         self._inside[app] = self._inside.get(app, 0) + 1
-        self._waiting.setdefault(self._lanes(app), []).append((at, app))
+        self._waiting.setdefault(self._queue_of(app), []).append((at, app))
 
     def take(self) -> tuple[float, int] | None:
-        lanes = [lane for lane, entries in self._waiting.items() if entries]
-        if not lanes:
+        queues = [queue for queue, entries in self._waiting.items() if entries]
+        if not queues:
             return None
         self._turn += 1
-        lane = lanes[self._turn % len(lanes)]
-        at, app = self._waiting[lane].pop(0)
+        queue = queues[self._turn % len(queues)]
+        at, app = self._waiting[queue].pop(0)
         self._inside[app] -= 1
         if self._behind.get(app):
             self._inside[app] += 1
-            self._waiting[lane].append((self._behind[app].pop(0), app))
+            self._waiting[queue].append((self._behind[app].pop(0), app))
         return at, app
 
     def left(self) -> Iterator[tuple[float, int]]:
@@ -213,21 +213,21 @@ def fairness(queue: Queue, *, slots: int = 200, flood: int = 20_000, seconds: fl
 
 
 def takeover(servers: int, runs: int, *, life: float = 10.0, read: float = 2e-3, fold: float = 1.2e-3) -> float:
-    """Seconds until the last run of a server that died goes on: its life, then each heir reads, folds and appends."""
+    """Seconds until the last run of a server that died goes on: its life, then each holder reads, folds, appends."""
     at_once = 40
     a_second = min((servers - 1) / (2 * read + fold), at_once / (2 * read))
     return life + runs / a_second
 
 
-def _hash(app: int, lanes: int) -> int:
-    return (app * 2_654_435_761 >> 7) % lanes
+def _hash(app: int, queues: int) -> int:
+    return (app * 2_654_435_761 >> 7) % queues
 
 
 QUEUES: Final[dict[str, Callable[[], Queue]]] = {
     "one queue": lambda: Queue(lambda _: 0, None),
-    "8 lanes by a hash of the app": lambda: Queue(lambda app: _hash(app, 8), None),
-    "64 lanes by a hash of the app": lambda: Queue(lambda app: _hash(app, 64), None),
-    "a lane an app": lambda: Queue(lambda app: app, None),
+    "8 queues by a hash of the app": lambda: Queue(lambda app: _hash(app, 8), None),
+    "64 queues by a hash of the app": lambda: Queue(lambda app: _hash(app, 64), None),
+    "a queue an app": lambda: Queue(lambda app: app, None),
     "**one queue, at most 16 of an app**": lambda: Queue(lambda _: 0, 16),
 }
 
@@ -285,7 +285,7 @@ def tables() -> dict[str, str]:
         for load in (0.5, 0.7, 0.9)
     ]
     fair = [[name, *(f"{wait:.2f} s" for wait in fairness(made()))] for name, made in QUEUES.items()]
-    heirs = [
+    takeovers = [
         [f"{servers}", f"{runs:,}", f"{takeover(servers, runs):.1f} s"]
         for servers, runs in ((2, 2000), (5, 2000), (20, 2000), (20, 10_000))
     ]
@@ -301,7 +301,7 @@ def tables() -> dict[str, str]:
             ["load", "longest wait", "as before after", "longest wait, refusing", "as before after, refusing"], away
         ),
         "fairness": _table(["how they wait", "p50 of the others", "p99 of the others"], fair),
-        "takeover": _table(["servers", "open runs of one that dies", "the last goes on after"], heirs),
+        "takeover": _table(["servers", "open runs of one that dies", "the last goes on after"], takeovers),
     }
 
 

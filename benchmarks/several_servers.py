@@ -82,7 +82,7 @@ class Calls:
         self._came.set()
 
     async def wait(self, count: int) -> None:
-        """Wait until there were so many."""
+        """Wait until there were N of them."""
         while len(self.at) < count:
             self._came.clear()
             await self._came.wait()
@@ -107,7 +107,7 @@ async def called() -> AsyncIterator[tuple[str, Calls]]:
 
 
 def calling(name: str, url: str, milliseconds: int, count: int) -> dict[str, Any]:
-    """An app that makes so many calls, one after the other."""
+    """An app that makes N calls, one after the other."""
     calls = [
         node(
             f"n{number}",

@@ -48,7 +48,7 @@ class Findings:
     expected: dict[str, str] = dataclasses.field(default_factory=dict)
     """By run id: the status that it must end with; ``"stopped"`` may be ``"succeeded"`` too, if it was quicker."""
     apps: dict[str, str] = dataclasses.field(default_factory=dict)
-    told: dict[str, str] = dataclasses.field(default_factory=dict)
+    reported: dict[str, str] = dataclasses.field(default_factory=dict)
     """By run id: the status that a client was told."""
     ways: Counter[str] = dataclasses.field(default_factory=Counter)
     errors: list[str] = dataclasses.field(default_factory=list)
@@ -173,7 +173,7 @@ class Client:
     async def block(self, session: aiohttp.ClientSession, app: str = "chain10", status: str = "succeeded") -> None:
         async with self._post(session, app, "blocking") as answer:
             body = await ok(answer, 200)
-        self._findings.told[self._saw(body["workflow_run_id"], app, status)] = body["data"]["status"]
+        self._findings.reported[self._saw(body["workflow_run_id"], app, status)] = body["data"]["status"]
 
     async def fail(self, session: aiohttp.ClientSession) -> None:
         await self.block(session, "failing", "failed")
@@ -187,7 +187,7 @@ class Client:
                     run_id = self._saw(message["workflow_run_id"], "chain10", "succeeded")
                     seen += 1
                     if message["event"] == "workflow_finished":
-                        self._findings.told[run_id] = message["data"]["status"]
+                        self._findings.reported[run_id] = message["data"]["status"]
                     if seen == leave_after:
                         answer.close()
                         return
@@ -224,8 +224,8 @@ async def lost(life: Life, keys: dict[str, str], findings: Findings) -> list[str
         for run_id, expected in left:
             status = await ended(session, f"{life.url}/v1/workflows/run/{run_id}", keys[findings.apps[run_id]])
             allowed = {expected, "succeeded"} if expected == "stopped" else {expected}
-            if status not in allowed or findings.told.get(run_id, status) != status:
-                wrong.append(f"{run_id}: is {status}, expected {expected}, told {findings.told.get(run_id)}")
+            if status not in allowed or findings.reported.get(run_id, status) != status:
+                wrong.append(f"{run_id}: is {status}, expected {expected}, reported {findings.reported.get(run_id)}")
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         await asyncio.gather(*(look(session) for _ in range(CLIENTS)))

@@ -74,7 +74,7 @@ async def main(most: int) -> None:
 
 
 async def fill(path: Path, app: App, ids: list[str], count: int) -> None:
-    """Add runs until there are so many, and index them."""
+    """Add runs until there are N of them, and index them."""
     store = SqliteRunStore(Database.open(path))
     pattern = at_once(finished_run(2))
     while len(ids) < count:

@@ -20,7 +20,7 @@ _LEFT_OUT = ("node_modules",)
 
 
 class CannotBuild(Exception):
-    """Why there is no page, in words for whoever wanted it."""
+    """Why there is no page, in words for the one that wanted it."""
 
 
 def sources(root: Path = ROOT) -> Path:
@@ -51,8 +51,8 @@ def machine_node() -> Path | None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.match(r"v(\d+)\.(\d+)", said)
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"v(\d+)\.(\d+)", version)
     return Path(node).parent if found and (int(found[1]), int(found[2])) >= OLDEST_NODE else None
 
 
@@ -87,7 +87,7 @@ def build(root: Path = ROOT) -> Path:
 
 
 def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm, and the environment in which it, and whoever looks for ``node``, finds Node.
+    """The command that runs npm, and the environment in which it, and what looks for ``node``, finds Node.
 
     Raises:
         CannotBuild: There is none, and PyPI gave none.

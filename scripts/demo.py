@@ -52,13 +52,13 @@ class Server:
     def wait_until_it_serves(self) -> str:
         """The address of the server; what it says meanwhile is passed on unless all goes well."""
         assert self.process.stdout is not None
-        said: list[str] = []
+        lines: list[str] = []
         for line in self.process.stdout:
             if found := STARTED.search(line):
                 Thread(target=self._pass_on, daemon=True).start()
                 return found[1]
-            said.append(line)
-        sys.exit("".join(said) + "The server did not start.")
+            lines.append(line)
+        sys.exit("".join(lines) + "The server did not start.")
 
     def _pass_on(self) -> None:
         assert self.process.stdout is not None

@@ -26,7 +26,7 @@ def main() -> int:
     """Install it. Returns the exit code of pip."""
     began = time.monotonic()
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--progress-bar", "off"]
-    said: list[str] = []
+    lines: list[str] = []
     with subprocess.Popen(
         [*command, "--editable", sys.argv[1]],
         stdout=subprocess.PIPE,
@@ -37,12 +37,12 @@ def main() -> int:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            said.append(line)
+            lines.append(line)
             if found := STEP.match(line.strip()):
                 _show(WORDS[found[1]].format(_name(found[2])))
     _show("")
     if process.returncode:
-        print("".join(said))
+        print("".join(lines))
     else:
         print(f"Installed in {time.monotonic() - began:.0f} s.")
     return process.returncode

@@ -95,7 +95,7 @@ def all_places(only: str) -> list[Place]:
 
 
 def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
-    """So many changes, or as many as there are: the same for the same seed and code."""
+    """N changes, or as many as there are: the same for the same seed and code."""
     chosen: list[Mutant] = []
     for place in random.Random(seed).sample(found, len(found)):
         if len(chosen) == count:
@@ -222,7 +222,7 @@ def main() -> int:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     minutes = (time.monotonic() - began) / 60
-    print(f"\n{tally.told()}.\n{ended}It took {minutes:.0f} minutes. SEED={seed}", flush=True)
+    print(f"\n{tally.summary()}.\n{ended}It took {minutes:.0f} minutes. SEED={seed}", flush=True)
     return 0 if tally.is_enough else 1
 
 

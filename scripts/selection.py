@@ -47,7 +47,7 @@ def test_files(within: tuple[str, ...]) -> list[str]:
 
 
 def shares(files: list[str], count: int) -> list[list[str]]:
-    """Files of tests in so many parts, each of which has some of each folder."""
+    """Files of tests in N parts, each of which has some of each folder."""
     return [part for number in range(count) if (part := files[number::count])]
 
 

@@ -37,14 +37,14 @@ class Tally:
         """Whether enough of the sample was noticed."""
         return self.noticed >= MIN_NOTICED_SHARE * self._count
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Those that were not noticed with their differences, and the share of those that were."""
         blocks = [
             f"Not noticed: {mutant.path}:{mutant.line} {what}\n{mutant.diff}\n"
             for mutant, what in sorted(self._left.items(), key=lambda item: (item[0].path, item[0].line))
         ]
-        told = f"{self.noticed} of {self._count} changes were noticed ({self.noticed / self._count:.0%})"
+        summary = f"{self.noticed} of {self._count} changes were noticed ({self.noticed / self._count:.0%})"
         unsure = sum(what != "is noticed by no test" for what in self._left.values())
         if unsure:
-            told += f"; of the rest, {unsure} were not tried with all of their tests"
-        return "\n".join([*blocks, told])
+            summary += f"; of the rest, {unsure} were not tried with all of their tests"
+        return "\n".join([*blocks, summary])

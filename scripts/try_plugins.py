@@ -56,8 +56,8 @@ async def _try(sources: list[Path], home: Path, calls: list[list[str]]) -> int:
                 done = await tools.installer.install(plugin, archive)
             except (JikkoError, OSError) as error:
                 failed += 1
-                said = " ".join(str(error).split())[-200:].replace("|", "/")
-                print(f"| {source.name} | | | | | FAILED: {said} |", flush=True)
+                message = " ".join(str(error).split())[-200:].replace("|", "/")
+                print(f"| {source.name} | | | | | FAILED: {message} |", flush=True)
                 continue
             count = sum(len(provider.actions) for provider in plugin.providers)
             took = f"{time.monotonic() - began:.1f} s"

@@ -14,7 +14,7 @@ pytest_plugins = [
     "tests.store.postgres_server",
 ]
 
-# The commands that tests start hear Ctrl-C and the end of a terminal, though whoever started the tests ignores them
+# The commands that tests start hear Ctrl-C and the end of a terminal, though what started the tests ignores them
 # (a shell's `&`, nohup): what is ignored is inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

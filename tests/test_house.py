@@ -70,7 +70,7 @@ BREACHES = {
 
 @pytest.mark.parametrize("breach", BREACHES)
 def test_the_layers_are_checked(tmp_path: Path, breach: str) -> None:
-    name, line, told = BREACHES[breach]
+    name, line, message = BREACHES[breach]
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "src" / "jikko" / name).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
@@ -85,7 +85,7 @@ def test_the_layers_are_checked(tmp_path: Path, breach: str) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert told in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
 
 
 LOOSE = """

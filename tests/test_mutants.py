@@ -288,7 +288,7 @@ def test_what_was_not_tried_counts_as_not_noticed() -> None:
     mutants = [Mutant(f"{number}.py", number, "", f"-{number}") for number in range(10)]
     tally = Tally(mutants)
     assert (tally.noticed, tally.is_enough) == (0, False)
-    assert "0 of 10 changes were noticed (0%); of the rest, 10 were not tried with all" in tally.told()
+    assert "0 of 10 changes were noticed (0%); of the rest, 10 were not tried with all" in tally.summary()
 
     for mutant in mutants[:7]:
         tally.add(mutant, "noticed", every=False)
@@ -298,11 +298,11 @@ def test_what_was_not_tried_counts_as_not_noticed() -> None:
     tally.add(mutants[8], "survived", every=True)
 
     assert (tally.noticed, tally.is_enough) == (8, True)
-    told = tally.told()
-    assert "8 of 10 changes were noticed (80%); of the rest, 1 were not tried with all" in told
-    assert "Not noticed: 8.py:8 is noticed by no test\n-8" in told
-    assert "Not noticed: 9.py:9 was not tried\n-9" in told
-    assert "7.py" not in told
+    summary = tally.summary()
+    assert "8 of 10 changes were noticed (80%); of the rest, 1 were not tried with all" in summary
+    assert "Not noticed: 8.py:8 is noticed by no test\n-8" in summary
+    assert "Not noticed: 9.py:9 was not tried\n-9" in summary
+    assert "7.py" not in summary
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ def test_each_fault_of_the_page_on_reliability_is_in_one_section() -> None:
     faults = [row.split("|")[1].strip() for row in rows if row.startswith("| ") and "`tests/" in row]
     found = [
         " ".join(fault.split())
-        for told in re.findall(r"^\*Faults:\* (.*?)\.\n\n", RUNBOOK, re.MULTILINE | re.DOTALL)
-        for fault in told.split(";")
+        for content in re.findall(r"^\*Faults:\* (.*?)\.\n\n", RUNBOOK, re.MULTILINE | re.DOTALL)
+        for fault in content.split(";")
     ]
     # One of the faults has a semicolon of its own.
     known = [part.strip() for fault in faults for part in fault.split(";")]
@@ -39,9 +39,9 @@ def test_each_alert_leads_to_the_section_that_names_it() -> None:
     rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
     sections: dict[str, str] = {}
     for section in RUNBOOK.split("\n## ")[1:]:
-        title, _, told = section.partition("\n")
+        title, _, content = section.partition("\n")
         anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-        named = re.search(r"^\*Alerts:\* (.*)\.$", told, re.MULTILINE)
+        named = re.search(r"^\*Alerts:\* (.*)\.$", content, re.MULTILINE)
         sections |= dict.fromkeys(named[1].split(", ") if named else [], anchor)
 
     links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}

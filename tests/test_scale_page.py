@@ -47,12 +47,12 @@ def test_who_refuses_is_as_before_earlier(load: float) -> None:
     assert refusing == pytest.approx(2 / (1 - load), rel=0.1)
 
 
-def test_at_most_so_many_of_an_app_is_nearly_as_fair_as_a_lane_an_app() -> None:
+def test_at_most_n_of_an_app_is_nearly_as_fair_as_a_queue_an_app() -> None:
     waits = {name.strip("*"): fairness(made())[1] for name, made in QUEUES.items()}
 
-    assert waits["a lane an app"] <= waits["one queue, at most 16 of an app"] < 1 < waits["one queue"] / 50
+    assert waits["a queue an app"] <= waits["one queue, at most 16 of an app"] < 1 < waits["one queue"] / 50
 
 
-def test_more_heirs_are_quicker_until_the_database_is_what_they_wait_for() -> None:
+def test_more_new_holders_are_quicker_until_the_database_is_what_they_wait_for() -> None:
     assert takeover(2, 2000) > takeover(5, 2000) > takeover(20, 2000)
     assert takeover(1000, 2000) == takeover(2000, 2000) == pytest.approx(10 + 2000 * 4e-3 / 40)

@@ -16,10 +16,10 @@ FILE_NAME = "jikko.toml"
 _LAST_PORT = 65_535
 _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
-_LEAST_HEAD = 4096
+_MIN_HEAD_BYTES = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
-_LEAST_ARCHIVE_DAYS = 7
-_LEAST_MEMBER_SECONDS = 1.0
+_MIN_ARCHIVE_DAYS = 7
+_MIN_MEMBER_SECONDS = 1.0
 _CHOICES = {
     "plugins_confine": ("require", "off"),
     "log_level": ("debug", "info", "warning", "error"),
@@ -260,17 +260,17 @@ class Settings:
         for name in ("port", "metrics_port"):
             if (number := getattr(self, name)) > _LAST_PORT:
                 yield f"{name} is {number}; the last one is {_LAST_PORT}."
-        if self.max_head < _LEAST_HEAD:
-            yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
+        if self.max_head < _MIN_HEAD_BYTES:
+            yield f"max_head is {self.max_head}; an ordinary request needs {_MIN_HEAD_BYTES} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
         if self.nats_url and not (self.database_url and self.files_url):
             yield "nats_url is for servers that share a database and a bucket: set database_url and files_url, too."
         if self.archive_after_days and not (self.database_url and self.files_url):
             yield "archive_after_days moves runs from PostgreSQL into a bucket: set database_url and files_url, too."
-        if 0 < self.archive_after_days < _LEAST_ARCHIVE_DAYS:
-            yield f"archive_after_days is {self.archive_after_days}; {_LEAST_ARCHIVE_DAYS} is the least, 0 is never."
-        if self.nats_url and self.member_seconds < _LEAST_MEMBER_SECONDS:
+        if 0 < self.archive_after_days < _MIN_ARCHIVE_DAYS:
+            yield f"archive_after_days is {self.archive_after_days}; {_MIN_ARCHIVE_DAYS} is the least, 0 is never."
+        if self.nats_url and self.member_seconds < _MIN_MEMBER_SECONDS:
             yield f"member_seconds is {self.member_seconds}; 1 is the least that tells a dead server from a slow one."
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)).lower() not in choices:

@@ -70,7 +70,7 @@ class Line:
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        # Whoever is the second closes both.
+        # The second of them closes both.
         if left.acquire(blocking=False):
             with self._lock:
                 self._open -= {source, target}

@@ -60,8 +60,8 @@ def _make(jikko: str, folder: Path) -> None:
         files.append(folder / f"{name}.yml")
         files[-1].write_text(text, encoding="utf-8")
     command = [jikko, "apps", "import", *map(str, files), "--json"]
-    told = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True).stdout
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in map(json.loads, told.splitlines())}
+    listing = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True).stdout
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in map(json.loads, listing.splitlines())}
     process = subprocess.Popen(
         [jikko, "serve", "--port", "0"], env=environment(home), stdout=subprocess.PIPE, text=True
     )

@@ -79,7 +79,7 @@ class Server:
         options: Sequence[str] = (),
     ) -> None:
         self.home = home
-        self._said: list[str] = []
+        self._printed: list[str] = []
         self._ready = threading.Event()
         self.url = ""
         self._process = subprocess.Popen(
@@ -99,7 +99,7 @@ class Server:
     @property
     def output(self) -> str:
         """What it said so far."""
-        return "".join(self._said)
+        return "".join(self._printed)
 
     @property
     def pid(self) -> int:
@@ -132,8 +132,8 @@ class Server:
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for line in output:
-                self._said.append(line.decode())
-                if found := _SERVES.search(self._said[-1]):
+                self._printed.append(line.decode())
+                if found := _SERVES.search(self._printed[-1]):
                     self.url = found[1]
                     self._ready.set()
         self._ready.set()

@@ -71,8 +71,8 @@ def place(jikko: Command, tmp_path: Path, postgres_server: PostgresServer, files
 def test_what_was_told_and_copied_brings_all_of_it_back(
     place: Place, tmp_path: Path, postgres_server: PostgresServer, buckets: Buckets
 ) -> None:
-    [told] = place.ran("backup", tmp_path / "copy", "--json").lines
-    shell(told["record"]["command"], tmp_path)
+    [report] = place.ran("backup", tmp_path / "copy", "--json").lines
+    shell(report["record"]["command"], tmp_path)
     again = place.ran("backup", tmp_path / "copy")
     looked = place.ran("restore", "--check", tmp_path / "copy")
     settings = place.settings | {"JIKKO_DATABASE_URL": postgres_server.made()}
@@ -81,7 +81,7 @@ def test_what_was_told_and_copied_brings_all_of_it_back(
     restored = Command(tmp_path / "elsewhere")("restore", tmp_path / "copy", "--json", **settings)
     shell(restored.lines[0]["record"]["command"], tmp_path)
 
-    assert (told["new_files"], "keys and files, 0 new files" in again.out) == (len(CONTENTS), True)
+    assert (report["new_files"], "keys and files, 0 new files" in again.out) == (len(CONTENTS), True)
     assert ("pg_dump" in again.err, "pg_restore" in looked.err, "whole" in looked.out) == (True, True, True)
     assert restored.lines[0]["contents"] == len(CONTENTS)
     assert place.seen(tmp_path / "elsewhere", settings) == ({"q": "こんにちは"}, CONTENTS)

@@ -119,7 +119,7 @@ def messages_of(client: Client, conversation_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def said(events: list[dict[str, Any]]) -> str:
+def answer_of(events: list[dict[str, Any]]) -> str:
     text = ""
     for event in events:
         if event["event"] == "message":
@@ -130,7 +130,7 @@ def said(events: list[dict[str, Any]]) -> str:
 
 
 def until_it_waits(messages: Iterator[dict[str, Any]], tokens: int) -> list[dict[str, Any]]:
-    """The messages of a stream until so many tokens of the model have come."""
+    """The messages of a stream until N tokens of the model have come."""
     events = []
     for event in messages:
         events.append(event)
@@ -174,7 +174,7 @@ def test_a_server_that_is_killed_within_an_answer_gives_it_whole_and_once(place:
 
 
 def zip_until(log: Iterator[tuple[int, dict[str, Any]]], kind: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """A log until so many events of a kind have come."""
+    """A log until N events of a kind have come."""
     for position, event in log:
         yield position, event
         count -= event["event"] == kind
@@ -195,7 +195,7 @@ def test_a_client_that_comes_late_to_an_answer_sees_its_text_once(place: Place, 
         late += list(stream)
 
     assert [event["event"] for event in late[:2]] == ["workflow_started", "message_replace"]
-    assert said(late) == f"「{model.answer}」 山"
+    assert answer_of(late) == f"「{model.answer}」 山"
     assert late[-1]["event"] == "workflow_finished"
     assert {event["message_id"] for event in late} == {first[0]["message_id"]}
 
@@ -212,7 +212,7 @@ def test_a_stopped_answer_keeps_what_was_said(place: Place, model: TokenServer) 
     assert (events[-1]["event"], events[-1]["data"]["status"]) == ("workflow_finished", "stopped")
     assert "message_end" not in [event["event"] for event in events]
     [message] = messages_of(client, events[0]["conversation_id"])
-    assert message["answer"] == said(events) == "「" + "".join(TOKENS[:5])
+    assert message["answer"] == answer_of(events) == "「" + "".join(TOKENS[:5])
     assert (message["status"], message["error"]) == ("normal", None)
     assert client.detail(events[0]["workflow_run_id"])["status"] == "stopped"
 

@@ -228,8 +228,8 @@ def test_who_removes_an_app_is_told_of_its_runs_which_can_still_be_listed(jikko:
     asked = jikko("apps", "delete", "Greeter")
     assert asked.code == 130  # nobody answers
     assert "Remove app 'Greeter' with 1 version and 1 key? Its 2 runs stay: `jikko runs list --app" in asked.out
-    [told] = jikko.json("apps", "delete", "Greeter", "--yes")
-    assert (told["versions"], told["keys"], told["runs"]) == (1, 1, 2)
+    [report] = jikko.json("apps", "delete", "Greeter", "--yes")
+    assert (report["versions"], report["keys"], report["runs"]) == (1, 1, 2)
 
     def listed(*options: str) -> list[str]:
         return [entry["workflow_run_id"] for entry in jikko.json("runs", "list", *options)]

@@ -165,16 +165,16 @@ def test_an_answer_that_is_taken_back_is_followed_by_what_stands_for_it(server: 
 
 
 @pytest.mark.parametrize(
-    ("question", "told"),
+    ("question", "message"),
     [("FAIL now", "Error: the model is gone"), ("REFUSE me", "Error: that will not do"), ("GONE", "does not answer")],
 )
 def test_a_question_without_an_answer_ends_nothing(
-    server: ChatServer, tmp_path: Path, question: str, told: str
+    server: ChatServer, tmp_path: Path, question: str, message: str
 ) -> None:
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")
         terminal.say(question)
-        terminal.wait_for(told)
+        terminal.wait_for(message)
         terminal.say("next")
         terminal.wait_for("next \r\n")
 

@@ -104,9 +104,9 @@ def test_titles_that_would_write_to_the_terminal_do_not(jikko: Command, tmp_path
     file = tmp_path / "x.yml"
     title = "a\nb\x1b[2Jc\x07"
     file.write_text(app("T", [start(), {"id": "x", "data": {"type": "tool", "title": title}}], "start>x"))
-    said = jikko(command, file).out
-    assert "a b [2Jc" in said
-    assert all(line.isprintable() for line in said.splitlines())
+    output = jikko(command, file).out
+    assert "a b [2Jc" in output
+    assert all(line.isprintable() for line in output.splitlines())
 
 
 @pytest.mark.parametrize("command", ["check", "show"])
@@ -162,9 +162,9 @@ def test_a_providers_file_that_cannot_be_read_fails_every_run(jikko: Command, tm
     file = tmp_path / "x.yml"
     file.write_text(ECHO)
     missing = tmp_path / "nope"
-    said = f"The providers file {missing} cannot be read"
-    assert f"will fail: {said}" in jikko("check", file, "--providers", missing).out
-    assert said in jikko("run", file, JIKKO_PROVIDERS=str(missing)).err
+    output = f"The providers file {missing} cannot be read"
+    assert f"will fail: {output}" in jikko("check", file, "--providers", missing).out
+    assert output in jikko("run", file, JIKKO_PROVIDERS=str(missing)).err
 
 
 def test_settings_count(jikko: Command, tmp_path: Path) -> None:
@@ -191,10 +191,10 @@ def test_other_modes_are_refused_by_name_with_the_reason(jikko: Command, tmp_pat
     file.write_text(json.dumps({"app": {"name": "x", "mode": mode}, "kind": "app", "model_config": {"model": {}}}))
     for command in (("check",), ("apps", "import"), ("run",)):
         outcome = jikko(*command, file)
-        told = outcome.out + outcome.err
+        printed = outcome.out + outcome.err
         assert outcome.code != 0
-        assert f"'{mode}'" in told
-        assert "has no workflow" in told
+        assert f"'{mode}'" in printed
+        assert "has no workflow" in printed
 
 
 INPUTS: list[dict[str, Any]] = [

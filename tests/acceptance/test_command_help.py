@@ -49,10 +49,10 @@ def test_every_command_but_serve_prints_json() -> None:
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
-    told = {f"{group} {name}" for group in (*GROUPS, "callbacks", "console") for name in _listed(rows, group)}
-    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in GROUPS}
+    documented = {f"{group} {name}" for group in (*GROUPS, "callbacks", "console") for name in _listed(rows, group)}
+    documented |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in GROUPS}
     # Of groups in groups the name is enough.
-    assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == told - {"callbacks", "console"}
+    assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == documented - {"callbacks", "console"}
 
 
 def _listed(rows: str, group: str) -> list[str]:
@@ -72,8 +72,8 @@ def _listed(rows: str, group: str) -> list[str]:
 def test_help_names_the_variable_of_each_option(
     jikko: Command, command: tuple[str, ...], variables: tuple[str, ...]
 ) -> None:
-    said = " ".join(jikko(*command, "--help").out.split())
-    assert all(f"env var: {name}" in said for name in variables)
+    help_text = " ".join(jikko(*command, "--help").out.split())
+    assert all(f"env var: {name}" in help_text for name in variables)
 
 
 def test_help_needs_none_of_the_heavy_modules(jikko: Command) -> None:

@@ -23,8 +23,8 @@ def installed(jikko: Command, path: Path, content: dict[str, bytes] | None = Non
 
 
 def test_installing_says_whether_it_is_signed_and_what_it_may(tmp_path: Path, jikko: Command) -> None:
-    said = installed(jikko, tmp_path / "plugin")
-    assert said == "ok      tester/stand_in 0.0.1: unsigned, 0 packages; may use: tool, model.llm, storage\n"
+    output = installed(jikko, tmp_path / "plugin")
+    assert output == "ok      tester/stand_in 0.0.1: unsigned, 0 packages; may use: tool, model.llm, storage\n"
     keys = tmp_path / "keys.pem"
     keys.write_text(SIGNER.pem)
     package = tmp_path / "signed.difypkg"
@@ -39,16 +39,16 @@ def test_where_keys_are_believed_what_none_of_them_signed_is_refused(tmp_path: P
     keys.write_text(SIGNER.pem)
     settings = {"UV_OFFLINE": "1", "JIKKO_PLUGINS_KEYS": str(keys)}
     package, signed = tmp_path / "x.difypkg", SIGNER.signed(files())
-    for content, said in ((packed(files()), "it is not signed"), (_changed(signed), "it was changed since")):
+    for content, output in ((packed(files()), "it is not signed"), (_changed(signed), "it was changed since")):
         package.write_bytes(content)
         refused = jikko("plugins", "install", package, **settings)
-        assert (refused.code, said in refused.out, "--unsigned installs it anyway" in refused.out) == (1, True, True)
+        assert (refused.code, output in refused.out, "--unsigned installs it anyway" in refused.out) == (1, True, True)
         assert jikko.json("plugins", "list") == []
     assert jikko("plugins", "install", package, "--unsigned", **settings).code == 0
 
     package.write_bytes(SIGNER.signed(files(version="0.0.2")))
-    said = jikko("plugins", "install", package, UV_OFFLINE="1").out
-    assert "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)" in said
+    output = jikko("plugins", "install", package, UV_OFFLINE="1").out
+    assert "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)" in output
 
 
 def _changed(signed: bytes) -> bytes:

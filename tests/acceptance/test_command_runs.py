@@ -14,10 +14,10 @@ from tests.acceptance.test_command_trial import on_terminal
 from tests.acceptance.workflows import ASKS, app, end, fetch, start, template
 
 
-def waits(echo: EchoServer, path: str, said: str = "one") -> str:
+def waits(echo: EchoServer, path: str, printed: str = "one") -> str:
     return app(
         "Waits",
-        [start("q"), template("said", said), fetch("wait", f"{echo.url}{path}"), end(x="said.output")],
+        [start("q"), template("said", printed), fetch("wait", f"{echo.url}{path}"), end(x="said.output")],
         "start>said said>wait wait>end",
     )
 
@@ -90,15 +90,15 @@ def test_a_stopped_node_has_the_time_that_it_took(
 def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Server, keys: list[str]) -> None:
     run_id = begun(server, keys[1], "blocking")
 
-    said = on_terminal(jikko, "runs", "list", COLUMNS="60")
+    printed = on_terminal(jikko, "runs", "list", COLUMNS="60")
 
-    assert run_id[:13] in said
-    assert run_id not in said
-    assert all(len(line) <= 60 for line in said.splitlines())
+    assert run_id[:13] in printed
+    assert run_id not in printed
+    assert all(len(line) <= 60 for line in printed.splitlines())
 
 
 @pytest.mark.parametrize(
-    ("list_", "said"),
+    ("list_", "printed"),
     [
         (("runs", "list"), "no runs yet"),
         (("apps", "list"), "no apps yet"),
@@ -107,9 +107,9 @@ def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Se
     ],
 )
 def test_an_empty_list_says_so_on_a_terminal_and_is_silent_in_a_pipe(
-    jikko: Command, list_: tuple[str, ...], said: str
+    jikko: Command, list_: tuple[str, ...], printed: str
 ) -> None:
-    assert said in on_terminal(jikko, *list_)
+    assert printed in on_terminal(jikko, *list_)
     assert jikko(*list_).out == ""
 
 

@@ -105,7 +105,7 @@ def test_its_curl_line_has_a_body_with_every_required_input(jikko: Command, file
 
 
 def test_it_shows_the_same_to_people(jikko: Command, file: Path) -> None:
-    said = jikko("show", file).out
+    output = jikko("show", file).out
     for part in (
         f"{file}: Show 見本 (workflow, DSL 0.6.0)",
         "text-input, required, at most 3 characters",
@@ -116,7 +116,7 @@ def test_it_shows_the_same_to_people(jikko: Command, file: Path) -> None:
         "comment; actions yes, no; open for 1 h",
         f"jikko run {file} -i q=tex",
     ):
-        assert part in said
+        assert part in output
 
 
 def test_a_file_that_cannot_be_imported_leads_to_check(jikko: Command, tmp_path: Path) -> None:

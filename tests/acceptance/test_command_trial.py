@@ -265,12 +265,12 @@ def test_a_terminal_shows_a_clock_rounds_and_the_text_that_comes(jikko: Command,
         app("L", [start("q"), items, *rounds, LLM, end(x="Draft.text")], "start>items items>each each>Draft Draft>end"),
     )
 
-    said = on_terminal(jikko, "run", file, "-i", "q=why", "--fake-models")
+    output = on_terminal(jikko, "run", file, "-i", "q=why", "--fake-models")
 
-    assert "│ [fake answer of openai/gpt-4o] Answer why" in said
-    assert "3/3" in said
-    assert "⋯ " in said
-    assert all(len(line.rpartition("\r")[2]) < 200 for line in said.splitlines())
+    assert "│ [fake answer of openai/gpt-4o] Answer why" in output
+    assert "3/3" in output
+    assert "⋯ " in output
+    assert all(len(line.rpartition("\r")[2]) < 200 for line in output.splitlines())
 
 
 def test_a_form_without_a_terminal_ends_with_its_own_code_and_says_how_to_go_on(jikko: Command, tmp_path: Path) -> None:
@@ -282,12 +282,12 @@ def test_a_form_without_a_terminal_ends_with_its_own_code_and_says_how_to_go_on(
 
 
 def test_on_a_terminal_the_form_is_asked_for(jikko: Command, tmp_path: Path) -> None:
-    said = on_terminal(
+    output = on_terminal(
         jikko, "run", written(tmp_path, ASKS), "-i", "q=cats", answers=[("comment: ", "すごい"), ("action ", "yes")]
     )
 
-    assert "About cats" in said
-    assert '"said": "すごい"' in said
+    assert "About cats" in output
+    assert '"said": "すごい"' in output
 
 
 def test_a_kept_run_goes_on_after_its_form_was_submitted(jikko: Command, tmp_path: Path) -> None:
@@ -322,19 +322,19 @@ def on_terminal(jikko: Command, *arguments: str | Path, answers: Any = (), **set
         [JIKKO, *map(str, arguments)], env=environment_, stdin=terminal, stdout=terminal, stderr=terminal
     )
     os.close(terminal)
-    said, open_answers = b"", list(answers)
+    output, open_answers = b"", list(answers)
     while True:
         ready, _, _ = select.select([controller], [], [], 60)
-        assert ready, f"nothing came: {said!r}"
+        assert ready, f"nothing came: {output!r}"
         try:
             piece = os.read(controller, 1 << 16)
         except OSError:
             piece = b""
         if not piece:
             break
-        said += piece
-        if open_answers and open_answers[0][0].encode() in said.rpartition(b"\n")[2]:
+        output += piece
+        if open_answers and open_answers[0][0].encode() in output.rpartition(b"\n")[2]:
             os.write(controller, f"{open_answers.pop(0)[1]}\n".encode())
     os.close(controller)
     process.wait(60)
-    return said.decode()
+    return output.decode()

@@ -74,7 +74,7 @@ class Crowd:
             self._url = ""
 
     def wait_for_runs(self, count: int) -> None:
-        """Wait until so many runs were seen in all."""
+        """Wait until N runs were seen in all."""
         with self._lock:
             assert self._lock.wait_for(lambda: len(self.seen) >= count, 30), "clients get nothing done"
 
@@ -253,9 +253,9 @@ def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: Echo
     elif detail["outputs"] != app.expected(seen.q, run_id):
         found.append(f"put out {detail['outputs']}")
     found += [
-        f"was told to be {told['status']} with {told['outputs']}, and is {detail['status']}"
-        for told in filter(None, (seen.answer, seen.ended))
-        if (told["status"], told["outputs"]) != (detail["status"], detail["outputs"])
+        f"was told to be {data['status']} with {data['outputs']}, and is {detail['status']}"
+        for data in filter(None, (seen.answer, seen.ended))
+        if (data["status"], data["outputs"]) != (detail["status"], detail["outputs"])
     ]
     log = client.log(run_id)
     found += _gaps(log)

@@ -26,7 +26,7 @@ def test_a_standard_event_source_stops_behind_the_end_of_a_run(scene: Scene, tmp
         "names": sorted({event["event"] for event in log}),
     }
 
-    told = json.loads(succeed([*node.node, script, json.dumps(task)], "the program", folder=tmp_path))
+    report = json.loads(succeed([*node.node, script, json.dumps(task)], "the program", folder=tmp_path))
 
-    assert told["seen"] == [[event["id"], event["event"]] for event in log]
-    assert told["asked"] == 2
+    assert report["seen"] == [[event["id"], event["event"]] for event in log]
+    assert report["asked"] == 2

@@ -62,7 +62,7 @@ Made = Callable[[int], SeveralServers]
 
 @pytest.fixture
 def servers(tmp_path: Path, slow: str, several_settings: dict[str, str]) -> Iterator[Made]:
-    """Two, with so many apps that call what takes its time, and one that is quick."""
+    """Two, with N apps that call what takes its time, and one that is quick."""
     made: list[SeveralServers] = []
 
     def make(count: int) -> SeveralServers:

@@ -302,7 +302,7 @@ def test_more_connections_than_the_system_allows_are_refused_until_there_is_room
     room = handles(server.pid) + 20
     with limited(server.pid, resource.RLIMIT_NOFILE, room):
         crowd = [connection(server.url) for _ in range(100)]
-        # Whoever is connected is served.
+        # Clients that are connected are served.
         assert client.detail(before)["status"] == "succeeded"
         assert client.run(q="among them")["data"]["status"] == "succeeded"
         for each in crowd:

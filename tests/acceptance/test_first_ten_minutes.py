@@ -83,9 +83,14 @@ def test_the_commands_of_a_page_run_as_they_are_printed(clone: Path, page: str, 
         "JIKKO_PORT": str(port),
         "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
     }
-    with (clone / "said").open("w", encoding="utf-8") as said:
+    with (clone / "said").open("w", encoding="utf-8") as output_file:
         done = subprocess.run(
-            ["bash", "-c", script(page, port)], cwd=clone, env=environment, stdout=said, stderr=said, check=False
+            ["bash", "-c", script(page, port)],
+            cwd=clone,
+            env=environment,
+            stdout=output_file,
+            stderr=output_file,
+            check=False,
         )
 
     output = (clone / "said").read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture
-def heir(scene: Scene, portal: BlockingPortal) -> Iterator[Assembly]:
+def new_holder(scene: Scene, portal: BlockingPortal) -> Iterator[Assembly]:
     settings = Settings(home=scene.home, http_allow=("127.0.0.0/8",))
     with portal.wrap_async_context_manager(assemble(settings)) as assembly:
         yield assembly
@@ -98,12 +98,12 @@ def check(scene: Scene, run: str, log: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("thawed", ["while the run goes on", "after the run has ended"])
 def test_a_holder_that_was_frozen_until_its_runs_were_taken_over_adds_nothing_to_them(
-    scene: Scene, heir: Assembly, portal: BlockingPortal, thawed: str
+    scene: Scene, new_holder: Assembly, portal: BlockingPortal, thawed: str
 ) -> None:
     runs = scene.begin(3)
 
     scene.freeze()
-    taken = portal.call(heir.runs.control.take_over)
+    taken = portal.call(new_holder.runs.control.take_over)
     assert taken.count == len(runs)
     for run in runs:
         scene.echo.wait_for_calls(f"/hold/{run}", 2)
@@ -127,18 +127,18 @@ def test_a_holder_that_was_frozen_until_its_runs_were_taken_over_adds_nothing_to
     for run in runs:
         check(scene, run, logs[run])
         # Nothing came with its end.
-        assert len(portal.call(heir.store.events, run)) == len(logs[run])
+        assert len(portal.call(new_holder.store.events, run)) == len(logs[run])
 
 
 def test_who_follows_a_run_through_a_holder_that_was_frozen_sees_one_history(
-    scene: Scene, heir: Assembly, portal: BlockingPortal
+    scene: Scene, new_holder: Assembly, portal: BlockingPortal
 ) -> None:
     [run] = scene.begin(1)
     with scene.client.following(run) as stream:
         seen = [next(stream)]
 
         scene.freeze()
-        taken = portal.call(heir.runs.control.take_over)
+        taken = portal.call(new_holder.runs.control.take_over)
         scene.echo.wait_for_calls(f"/hold/{run}", 2)
         scene.echo.release(f"/hold/{run}")
         for log in taken.logs:

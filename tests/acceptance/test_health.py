@@ -50,9 +50,9 @@ def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, 
     with trouble(scene, what):
         until(lambda: status(scene, "/readyz") == 503, "it is not ready")
         assert status(scene, "/livez") == 200
-        told = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=30).json()
-        assert told["failing"] == ["record"]
-        assert str(scene.command.home) not in str(told)
+        report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=30).json()
+        assert report["failing"] == ["record"]
+        assert str(scene.command.home) not in str(report)
         until(lambda: "runs are not accepted" in scene.server.output, "the log says so")
     until(lambda: status(scene, "/readyz") == 200, "it is ready again")
     assert scene.client("echo").run(q="x")["data"]["status"] == "succeeded"

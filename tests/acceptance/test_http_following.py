@@ -54,15 +54,15 @@ def test_a_stream_has_no_line_ends_but_its_own(scene: Scene) -> None:
         assert [event.get("outputs") for _, event in events][-1:] == [{"q": "a\u2028b\u2029c\u0085d"}]
 
 
-def test_whoever_attaches_to_a_paused_run_is_told_what_happened_and_which_form_it_waits_for(scene: Scene) -> None:
+def test_a_client_that_attaches_to_a_paused_run_is_told_what_happened_and_which_form_it_waits_for(scene: Scene) -> None:
     client = scene.client("asks")
     paused = client.run(q="なぜ")
     path = f"/v1/workflow/{paused['workflow_run_id']}/events?user=someone&include_state_snapshot=true"
 
     with client.messages("GET", path) as messages:
-        told = list(messages)
+        received = list(messages)
 
-    assert [(message["event"], message["data"].get("node_id")) for message in told] == [
+    assert [(message["event"], message["data"].get("node_id")) for message in received] == [
         ("workflow_started", None),
         ("node_started", "start"),
         ("node_finished", "start"),
@@ -71,9 +71,13 @@ def test_whoever_attaches_to_a_paused_run_is_told_what_happened_and_which_form_i
         ("human_input_required", "ask"),
         ("workflow_paused", None),
     ]
-    assert told[4]["data"]["status"] == "paused"
+    assert received[4]["data"]["status"] == "paused"
     tokens = [reason["form_token"] for reason in paused["data"]["reasons"]]
-    assert [reason["form_token"] for reason in told[-1]["data"]["reasons"]] == tokens == [told[5]["data"]["form_token"]]
+    assert (
+        [reason["form_token"] for reason in received[-1]["data"]["reasons"]]
+        == tokens
+        == [received[5]["data"]["form_token"]]
+    )
 
 
 def test_a_stream_goes_on_through_a_pause(scene: Scene) -> None:

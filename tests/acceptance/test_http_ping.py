@@ -51,7 +51,7 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
 async def _call(
     application: Any, method: str, address: str, key: str, body: bytes, after_pings: tuple[int, Any] | None = None
 ) -> bytes:
-    """The body of an answer. After so many pings something is done."""
+    """The body of an answer. After N pings something is done."""
     received = bytearray()
     path, _, query = address.partition("?")
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "accept": "text/event-stream"}

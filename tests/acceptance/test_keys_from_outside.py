@@ -36,15 +36,15 @@ def on_a_terminal(home: Path, *arguments: str | Path) -> str:
         [JIKKO, *map(str, arguments)], env=environment(home), stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        said = b""
+        printed = b""
         while select.select([ours], [], [], PATIENCE)[0]:
             try:
-                said += os.read(ours, 65536)
+                printed += os.read(ours, 65536)
             except OSError:  # the other end is closed
                 break
         os.close(ours)
         assert process.wait(PATIENCE) == 0
-    return said.decode()
+    return printed.decode()
 
 
 def key_files(home: Path) -> list[Path]:
@@ -110,7 +110,7 @@ def test_a_container_without_a_data_folder_has_the_keys_of_its_clients(
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         (f"Nobody = {KEY}", "There is no app 'Nobody'"),
         (f"Echo = {KEY}\nEcho : app-secret", "line 2 is not APP = KEY"),
@@ -118,10 +118,10 @@ def test_a_container_without_a_data_folder_has_the_keys_of_its_clients(
         ("app-secret", "neither a list of `APP = KEY` lines"),
     ],
 )
-def test_keys_that_cannot_be_taken_in_end_the_start(jikko: Command, file: Path, keys: str, told: str) -> None:
+def test_keys_that_cannot_be_taken_in_end_the_start(jikko: Command, file: Path, keys: str, message: str) -> None:
     outcome = jikko("serve", file, "--port", "0", JIKKO_KEYS=keys)
     assert (outcome.code, outcome.has_traceback) == (2, False)
-    assert told in outcome.err
+    assert message in outcome.err
     assert "secret" not in outcome.err
 
 

@@ -41,8 +41,8 @@ def embeddings(tmp_path: Path) -> Iterator[EmbeddingServer]:
 
 
 def test_a_folder_becomes_a_dataset_and_is_kept_in_step(jikko: Command, folder: Path) -> None:
-    [told] = jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
-    assert (told["added"], told["unchanged"], told["removed"], told["failed"]) == (2, 0, 0, 0)
+    [report] = jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
+    assert (report["added"], report["unchanged"], report["removed"], report["failed"]) == (2, 0, 0, 0)
     names = [each["name"] for each in jikko.json("knowledge", "show", "animals")]
     assert sorted(names) == ["more/bees.md", "owls.txt"]
     [hit] = jikko.json("knowledge", "search", "animals", "Bees")
@@ -50,8 +50,8 @@ def test_a_folder_becomes_a_dataset_and_is_kept_in_step(jikko: Command, folder: 
 
     (folder / "owls.txt").write_text("Owls sleep by day.\n", encoding="utf-8")
     (folder / "more" / "bees.md").unlink()
-    [told] = jikko.json("knowledge", "add", "animals", folder, "--sync")
-    assert (told["added"], told["unchanged"], told["removed"]) == (1, 0, 1)
+    [report] = jikko.json("knowledge", "add", "animals", folder, "--sync")
+    assert (report["added"], report["unchanged"], report["removed"]) == (1, 0, 1)
     assert [each["content"] for each in jikko.json("knowledge", "search", "animals", "Owls")] == ["Owls sleep by day."]
     assert jikko.json("knowledge", "search", "animals", "Bees") == []
 
@@ -94,8 +94,8 @@ def test_a_file_means_a_dataset_by_its_encrypted_id_once_the_workspace_is_known(
     file.write_text(app("Find", [start("q"), retrieval, end(found="found.result")], "start>found>end"))
     assert "knowledge map --workspace ID" in jikko("check", file).out
 
-    [told] = jikko.json("knowledge", "map", "--workspace", WORKSPACE)
-    assert told == {"workspace_id": WORKSPACE}
+    [report] = jikko.json("knowledge", "map", "--workspace", WORKSPACE)
+    assert report == {"workspace_id": WORKSPACE}
     assert "warning" not in jikko("check", file).out
     outcome = jikko("run", file, "-i", "q=Owls", "--json")
     assert outcome.lines[-1]["outputs"]["found"][0]["content"] == "Owls hunt at night."

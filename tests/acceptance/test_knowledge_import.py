@@ -147,7 +147,7 @@ def dataset_of(there: There, name: str, technique: str) -> str:
     return str(there("POST", "/datasets", name=name, indexing_technique=technique, description=f"on {name}")["id"])
 
 
-def told_of(segment: dict[str, Any]) -> list[Any]:
+def fields_of(segment: dict[str, Any]) -> list[Any]:
     """What of a segment is the same here and there."""
     same = ("id", "position", "content", "answer", "word_count", "keywords", "index_node_hash", "enabled", "status")
     return [segment[name] for name in same]
@@ -166,14 +166,14 @@ def test_texts_metadata_tags_and_ids_are_those_of_there(here: Here, there: There
     tag = there("POST", "/datasets/tags", name="nature")
     there("POST", "/datasets/tags/binding", tag_ids=[tag["id"]], target_id=dataset)
 
-    [told] = imported(here, there, "animals").lines
+    [report] = imported(here, there, "animals").lines
 
-    assert told == {"dataset_id": dataset, "name": "animals", "added": 2, "unchanged": 0, "failed": 0}
+    assert report == {"dataset_id": dataset, "name": "animals", "added": 2, "unchanged": 0, "failed": 0}
     found = here.json("knowledge", "search", "animals", "Owls cook at night", "--top", "9")
     assert found[0]["content"] == "Owls hunt at night."
     assert "Owls cook 🦉." not in [each["content"] for each in found]
     with served(here) as copy:
-        assert list(map(told_of, copy.segments(dataset, owls))) == list(map(told_of, there.segments(dataset, owls)))
+        assert list(map(fields_of, copy.segments(dataset, owls))) == list(map(fields_of, there.segments(dataset, owls)))
         shown = copy("GET", f"/datasets/{dataset}")
         assert (shown["description"], [each["name"] for each in shown["tags"]]) == ("on animals", ["nature"])
         names = [each["name"] for each in copy("GET", f"/datasets/{dataset}/documents")["data"]]
@@ -230,7 +230,7 @@ def test_parents_and_children_and_keywords_come_as_they_are(here: Here, there: T
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "report"),
     [
         ((401, {"code": "unauthorized", "message": "Access token is invalid"}), "Access token is invalid"),
         ((404, "<html>"), "404"),
@@ -241,13 +241,13 @@ def test_parents_and_children_and_keywords_come_as_they_are(here: Here, there: T
     ],
 )
 def test_a_server_that_is_no_dify_is_told_and_nothing_is_made(
-    jikko: Command, answer: tuple[int, Any], told: str
+    jikko: Command, answer: tuple[int, Any], report: str
 ) -> None:
     with answering(*answer) as url:
         outcome = jikko("knowledge", "import", "--from-dify", url, "--key", "dataset-x")
 
     assert outcome.code != 0
-    assert told in outcome.err
+    assert report in outcome.err
     assert not outcome.has_traceback
     assert not (jikko.home / "knowledge.db").exists()
 

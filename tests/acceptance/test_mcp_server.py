@@ -44,7 +44,7 @@ def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[str, str]]:
     server.close()
 
 
-async def said(url: str, code: str, calls: int = 1, **arguments: Any) -> list[str]:
+async def results(url: str, code: str, calls: int = 1, **arguments: Any) -> list[str]:
     """What an app says to the official client."""
     async with streamable_http_client(f"{url}/mcp/server/{code}/mcp") as streams, ClientSession(*streams) as session:
         await session.initialize()
@@ -56,8 +56,8 @@ async def said(url: str, code: str, calls: int = 1, **arguments: Any) -> list[st
 def test_the_official_client_calls_apps_of_all_workers_and_workflows_call_them_too(served: tuple[str, str]) -> None:
     url, key = served
 
-    assert asyncio.run(said(url, ECHO_CODE, calls=8, q="世界")) == ['{"q": "世界"}'] * 8
-    assert asyncio.run(said(url, CHAT_CODE, query="何?", name="Ann")) == ["Ann: 何?"]
+    assert asyncio.run(results(url, ECHO_CODE, calls=8, q="世界")) == ['{"q": "世界"}'] * 8
+    assert asyncio.run(results(url, CHAT_CODE, query="何?", name="Ann")) == ["Ann: 何?"]
     client = Client(url, key)
     # What is JSON becomes that output.
     assert client.run(q="again")["data"]["status"] == "succeeded"

@@ -149,11 +149,11 @@ def test_every_number_is_what_happened(shown: Metrics) -> None:
 
 
 def test_labels_are_of_closed_sets_and_few(shown: Metrics) -> None:
-    told = shown.labels()
+    label_values = shown.labels()
     assert {
-        name: values - LABELS[name] for name, values in told.items() if name in LABELS and values - LABELS[name]
+        name: values - LABELS[name] for name, values in label_values.items() if name in LABELS and values - LABELS[name]
     } == {}
-    assert told.keys() - LABELS.keys() == {"le", "app", "version", "python", "store", "providers_hash"}
+    assert label_values.keys() - LABELS.keys() == {"le", "app", "version", "python", "store", "providers_hash"}
     assert sum(len(values) for values in shown.read().values()) < 1000
 
 

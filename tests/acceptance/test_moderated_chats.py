@@ -119,24 +119,24 @@ def keys(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     server.close()
 
 
-def said(client: httpx.Client, query: str) -> str:
+def answer_to(client: httpx.Client, query: str) -> str:
     """The answer, which is the same in the stream and in the list of messages."""
     ask: dict[str, Any] = {"query": query, "inputs": {}, "user": "anna", "response_mode": "streaming"}
     # No model is asked for a name: the server has none.
     ask["auto_generate_name"] = False
-    told, conversation = "", ""
+    answered, conversation = "", ""
     for line in client.post("/chat-messages", json=ask).text.splitlines():
         if not line.startswith("data: "):
             continue
         event = json.loads(line[6:])
         conversation = event.get("conversation_id", conversation)
         if event["event"] == "message":
-            told += event["answer"]
+            answered += event["answer"]
         elif event["event"] == "message_replace":
-            told = event["answer"]
+            answered = event["answer"]
     [message] = client.get("/messages", params={"conversation_id": conversation, "user": "anna"}).json()["data"]
-    assert message["answer"] == told
-    return told
+    assert message["answer"] == answered
+    return answered
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_extension_looks_at_questions_and_answers(
 ) -> None:
     guard.asked.clear()
 
-    assert said(keys["api"], query) == answer
+    assert answer_to(keys["api"], query) == answer
 
     path, authorization, body = guard.asked[0]
     assert (path, authorization, body["point"]) == ("/hook", "Bearer hook-key", "app.moderation.input")
@@ -169,7 +169,7 @@ def test_a_model_looks_at_questions_and_answers(
 ) -> None:
     guard.asked.clear()
 
-    assert said(keys["openai_moderation"], query) == answer
+    assert answer_to(keys["openai_moderation"], query) == answer
 
     assert guard.asked[0] == (
         "/v1/moderations",

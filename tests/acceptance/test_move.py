@@ -21,8 +21,8 @@ def test_a_moved_folder_is_served_with_all_that_it_had(jikko: Command, postgres_
     outcome = jikko("move", "--from", jikko.home, "--to", url, "--json")
 
     assert outcome.code == 0, outcome
-    [told] = outcome.lines
-    assert (told["rows"]["apps"], told["rows"]["runs"], told["rows"]["open_runs"]) == (3, 1, 2)
+    [report] = outcome.lines
+    assert (report["rows"]["apps"], report["rows"]["runs"], report["rows"]["open_runs"]) == (3, 1, 2)
     assert (jikko.home / "jikko.db.moved").exists()
     assert not (jikko.home / "jikko.db").exists()
     runs = known["runs"]

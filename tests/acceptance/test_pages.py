@@ -51,11 +51,11 @@ def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> No
             shown[-1] = text
     assert commands
 
-    said = run(commands, tmp_path, URL=server.url, KEY=imported["api_key"])
+    outputs = run(commands, tmp_path, URL=server.url, KEY=imported["api_key"])
 
     client.close()
     server.stop()
-    for output, expected in zip(said, shown, strict=True):
+    for output, expected in zip(outputs, shown, strict=True):
         if expected:
             assert fits(output, expected), f"shown:\n{expected}\nsaid:\n{output}"
 
@@ -100,7 +100,7 @@ def test_what_a_page_shows_is_compared() -> None:
 def test_every_event_and_every_field_of_it_is_in_the_page_of_the_log() -> None:
     text = (DOCS / "event-log.md").read_text(encoding="utf-8").partition("## Events")[2]
     rows = {row[0]: row[2] for line in text.splitlines() if len(row := line.strip("|").split(" | ")) == 3}
-    told = {name.strip("` "): set(re.findall(r"`(\w+)`(\??)", fields)) for name, fields in rows.items()}
+    documented = {name.strip("` "): set(re.findall(r"`(\w+)`(\??)", fields)) for name, fields in rows.items()}
 
     expected = {
         str(kind.__struct_config__.tag): {
@@ -110,4 +110,4 @@ def test_every_event_and_every_field_of_it_is_in_the_page_of_the_log() -> None:
         }
         for kind in get_args(Event)
     }
-    assert {name: fields for name, fields in told.items() if name in expected} == expected
+    assert {name: fields for name, fields in documented.items() if name in expected} == expected

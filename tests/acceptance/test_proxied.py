@@ -8,14 +8,14 @@ from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO
 
-SAID = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "flows.example", "X-Forwarded-Prefix": "/jikko"}
+FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "flows.example", "X-Forwarded-Prefix": "/jikko"}
 
 
 def link(server: Server, key: str) -> str:
     """The beginning of a link to a file, for a client that says it is a proxy."""
     client = Client(server.url, key)
     file = {"file": ("山.txt", b"x", "text/plain")}
-    answer = client.request("POST", "/v1/files/upload", files=file, headers={**client.headers, **SAID})
+    answer = client.request("POST", "/v1/files/upload", files=file, headers={**client.headers, **FORWARDED})
     client.close()
     return str(answer.json()["source_url"]).partition("/files/")[0]
 

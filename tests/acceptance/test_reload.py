@@ -78,24 +78,24 @@ def place(jikko: Command, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
     made.close()
 
 
-def said(client: Client) -> str:
+def answer_of(client: Client) -> str:
     return str(client.run(q="?")["data"]["outputs"]["said"])
 
 
 def test_calls_that_begin_see_the_new_file_and_those_under_way_end_as_they_began(place: Place) -> None:
     count, clients = place.count, place.one_of_each_process()
-    assert [said(client) for client in clients] == ["alte Antwort"] * count
+    assert [answer_of(client) for client in clients] == ["alte Antwort"] * count
     place.models[0].hold_after = 1
     asked = len(place.models[0].prompts)
     with ThreadPoolExecutor(count) as pool:
-        under_way = [pool.submit(said, client) for client in clients]
+        under_way = [pool.submit(answer_of, client) for client in clients]
         waiting = threading.Event()
         while len(place.models[0].prompts) < asked + count:
             waiting.wait(0.01)
 
         place.use(1)
         assert place.command("reload").code == 0
-        assert {said(client) for client in place.one_of_each_process()} == {"新しい答え"}
+        assert {answer_of(client) for client in place.one_of_each_process()} == {"新しい答え"}
 
         place.models[0].go_on()
         assert {each.result() for each in under_way} == {"alte Antwort"}
@@ -109,10 +109,10 @@ def test_a_wrong_file_is_refused_and_what_it_said_before_goes_on_to_hold(place: 
     assert (outcome.code, outcome.has_traceback) == (1, False), outcome
     assert "teapot" in outcome.err
     assert "goes on to hold" in outcome.err
-    assert said(place.client()) == "alte Antwort"
+    assert answer_of(place.client()) == "alte Antwort"
     place.use(1)
     assert place.command.json("reload") == [{"reloaded": True}]
-    assert said(place.client()) == "新しい答え"
+    assert answer_of(place.client()) == "新しい答え"
 
 
 def test_links_of_older_keys_are_accepted_until_these_are_forgotten(place: Place) -> None:

@@ -77,19 +77,19 @@ def test_everything_is_there_again_and_what_was_under_way_or_paused_goes_on(
         ended = place["echo"].run(q="ended")["workflow_run_id"]
         paused = place["asks"].run(q="paused")
         token = paused["data"]["reasons"][0]["form_token"]
-        said = place["chat"].request("POST", CHAT, json={"query": "山", "inputs": {}, "user": "someone"}).json()
+        turn = place["chat"].request("POST", CHAT, json={"query": "山", "inputs": {}, "user": "someone"}).json()
         link = uploaded(place["echo"], "契約書".encode())
         name = f"restored-{tmp_path.name}"
         under_way = place["held"].run("async", name=name)["workflow_run_id"]
         echo.wait_for_calls(f"/hold/{name}")
-        [told] = jikko.json("backup", target)
-        assert told["elsewhere"] == []
+        [report] = jikko.json("backup", target)
+        assert report["elsewhere"] == []
         lost = place["echo"].run(q="later")["workflow_run_id"]
         place.server.kill()
 
     restored = Command(tmp_path / "elsewhere")
-    [told] = restored.json("restore", target)
-    assert (told["home"], told["contents"]) == (str(restored.home), 1)
+    [report] = restored.json("restore", target)
+    assert (report["home"], report["contents"]) == (str(restored.home), 1)
     echo.release(f"/hold/{name}")
 
     with served(restored, keys) as place:
@@ -100,7 +100,7 @@ def test_everything_is_there_again_and_what_was_under_way_or_paused_goes_on(
         answer = {"inputs": {"comment": "とても良い"}, "action": "yes", "user": "someone"}
         assert place["asks"].request("POST", f"/v1/form/human_input/{token}", json=answer).status_code == 200
         assert place["asks"].finished(paused["workflow_run_id"])["outputs"] == {"said": "とても良い"}
-        query = {"conversation_id": said["conversation_id"], "user": "someone"}
+        query = {"conversation_id": turn["conversation_id"], "user": "someone"}
         [message] = place["chat"].request("GET", "/v1/messages", params=query).json()["data"]
         assert (message["query"], message["answer"]) == ("山", "hello")
         [hit] = restored.json("knowledge", "search", "animals", "Owls")
@@ -197,8 +197,8 @@ def test_the_server_makes_backups_by_itself_and_keeps_the_newest(
     assert len(list(folder.glob("????-??-??T*"))) <= 3  # a third one for the moment until the oldest is removed
 
     restored = Command(tmp_path / "elsewhere")
-    [told] = restored.json("restore", folder)
-    assert Path(told["source"]).name == max(path.name for path in folder.glob("????-??-??T*"))
+    [report] = restored.json("restore", folder)
+    assert Path(report["source"]).name == max(path.name for path in folder.glob("????-??-??T*"))
     with served(restored, keys) as place:
         assert place["echo"].detail(run)["status"] == "succeeded"
         assert place["echo"].request("GET", link).content == b"content"
@@ -225,19 +225,19 @@ def test_a_damaged_backup_is_told_and_not_restored(
     content.write_bytes(b"not what its name says")
     jikko.json("backup", tmp_path / "copy")
     if name == "files/ab":
-        told = f"the content of a file, {content.name}, is damaged"
+        report = f"the content of a file, {content.name}, is damaged"
     else:
         content.unlink()
         (tmp_path / "copy" / content.relative_to(jikko.home)).unlink()
         jikko.json("backup", tmp_path / "copy")
         (tmp_path / "copy" / name).write_bytes(b"damaged" * 100)
-        told = f"{name} is damaged"
+        report = f"{name} is damaged"
 
     looked = jikko("restore", "--check", tmp_path / "copy")
     outcome = Command(tmp_path / "elsewhere")("restore", tmp_path / "copy")
 
-    assert (looked.code, told in looked.err) == (1, True), looked
-    assert (outcome.code, told in outcome.err) == (1, True), outcome
+    assert (looked.code, report in looked.err) == (1, True), looked
+    assert (outcome.code, report in outcome.err) == (1, True), outcome
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -247,9 +247,9 @@ def test_a_whole_backup_is_told_to_be_and_nothing_is_written(
     jikko.json("backup", tmp_path / "copy")
     before = snapshot(tmp_path / "copy")
 
-    [told] = Command(tmp_path / "elsewhere").json("restore", "--check", tmp_path / "copy")
+    [report] = Command(tmp_path / "elsewhere").json("restore", "--check", tmp_path / "copy")
 
-    assert (told["source"], told["home"]) == (str(tmp_path / "copy"), None)
+    assert (report["source"], report["home"]) == (str(tmp_path / "copy"), None)
     assert (snapshot(tmp_path / "copy"), (tmp_path / "elsewhere").exists()) == (before, False)
 
 

@@ -56,7 +56,7 @@ class Load:
             thread.start()
 
     def wait_for(self, count: int) -> None:
-        """Until so many more runs were accepted."""
+        """Until N more runs were accepted."""
         until, bound = len(self.runs) + count, time.monotonic() + PATIENCE
         while len(self.runs) < until:
             assert not self.failed
@@ -114,7 +114,7 @@ def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_no
         seconds = time.monotonic() - began
         print(f"{len(load.runs)} runs, {len(load.runs) / seconds:.0f} a second")
         client = several.client("long", several.servers[0])
-        said = "".join(server.output for server in [*olds, *several.servers])
+        printed = "".join(server.output for server in [*olds, *several.servers])
         for word, run in load.runs.items():
             if word.startswith("long"):
                 assert client.finished(run)["status"] == "succeeded"
@@ -122,7 +122,7 @@ def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_no
         several.close()
 
     assert load.failed == []
-    assert not [line for line in said.splitlines() if "damaged" in line or "Traceback" in line]
+    assert not [line for line in printed.splitlines() if "damaged" in line or "Traceback" in line]
     # Other tests ask the same server for something.
     own = [path for path in echo.paths() if path.startswith(("/a/", "/b/", "/c/"))]
     called = Counter({path: len(echo.calls(path)) for path in own})

@@ -93,7 +93,7 @@ def both(jikko: Command, settings: dict[str, str], code: int = 2) -> tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "message"),
     [
         pytest.param("REVOKE CREATE ON SCHEMA public FROM PUBLIC", "may not make tables", id="none in the schema"),
         pytest.param(
@@ -102,14 +102,14 @@ def both(jikko: Command, settings: dict[str, str], code: int = 2) -> tuple[str, 
     ],
 )
 def test_a_database_without_rights_is_said(
-    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer, made: str, said: str
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer, made: str, message: str
 ) -> None:
     user = f"user_{secrets.token_hex(4)}"
     url = made_as(postgres_server, user, "SELECT 1")
     postgres_server.execute(made.format(database=name_of(url)), name_of(url))
 
     for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}):
-        assert said in text
+        assert message in text
 
 
 def test_tables_without_rights_are_named(

@@ -65,7 +65,7 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
     with closing(sqlite3.connect(command.home / "jikko.db")) as source:
         # As an upgrade that changes the layout leaves it behind.
         copy_database(source, command.home / "jikko.db.before-0099")
-    # Whoever starts a server here has to take note of its end, or its process would stay.
+    # What starts a server here has to take note of its end, or its process would stay.
     reaper = threading.Thread(target=server.wait)
     reaper.start()
     commands: list[str] = []
@@ -80,13 +80,13 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
     given = {"URL": server.url, "KEY": imported["api_key"], "PID": str(server.pid), **without_network(tmp_path)}
     port = server.url.rpartition(":")[2]
     try:
-        said = run(commands, tmp_path, **given, JIKKO_PORT=port)
+        outputs = run(commands, tmp_path, **given, JIKKO_PORT=port)
     finally:
         server.close()
         reaper.join()
 
-    for output, expected in zip(said, shown, strict=True):
+    for output, expected in zip(outputs, shown, strict=True):
         assert not expected or fits(output, expected), f"shown:\n{expected}\nsaid:\n{output}"
-    assert any(f'"version":"{NEW}"' in output for output in said)
-    assert said[-1].count("before") >= 1
+    assert any(f'"version":"{NEW}"' in output for output in outputs)
+    assert outputs[-1].count("before") >= 1
     assert (command.home / "aside" / "jikko.db").exists()

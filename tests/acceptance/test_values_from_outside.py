@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def said(jikko: Command, file: Path, *options: str | Path, **settings: str) -> str:
+def output_of(jikko: Command, file: Path, *options: str | Path, **settings: str) -> str:
     outcome = jikko("run", file, *options, **settings)
     assert outcome.code == 0, outcome
     text: str = json.loads(outcome.out)["said"]
@@ -42,24 +42,25 @@ def said(jikko: Command, file: Path, *options: str | Path, **settings: str) -> s
 def test_a_secret_need_not_stand_in_the_file(jikko: Command, file: Path, tmp_path: Path) -> None:
     values = tmp_path / ".env"
     values.write_text(f"# secrets\nTRIAGE_EU_API_KEY='{SECRET}'\nlimit=8\n", encoding="utf-8")
-    assert said(jikko, file, JIKKO_ENV_API_KEY=SECRET) == f"{SECRET} 2"
+    assert output_of(jikko, file, JIKKO_ENV_API_KEY=SECRET) == f"{SECRET} 2"
     assert (
-        said(jikko, file, JIKKO_ENV_TRIAGE_EU_API_KEY="mine", JIKKO_ENV_API_KEY="all", JIKKO_ENV_LIMIT="4") == "mine 5"
+        output_of(jikko, file, JIKKO_ENV_TRIAGE_EU_API_KEY="mine", JIKKO_ENV_API_KEY="all", JIKKO_ENV_LIMIT="4")
+        == "mine 5"
     )
-    assert said(jikko, file, "--env-file", values, "--env", "limit=6", JIKKO_ENV_LIMIT="4") == f"{SECRET} 7"
+    assert output_of(jikko, file, "--env-file", values, "--env", "limit=6", JIKKO_ENV_LIMIT="4") == f"{SECRET} 7"
 
 
 def test_the_settings_file_has_values_too(jikko: Command, file: Path) -> None:
     jikko.home.mkdir()
     (jikko.home / "jikko.toml").write_text('[env]\napi_key = "toml"\nlimit = 2.5\n')
-    assert said(jikko, file) == "toml 3.5"
-    assert said(jikko, file, JIKKO_ENV_API_KEY="variable") == "variable 3.5"
+    assert output_of(jikko, file) == "toml 3.5"
+    assert output_of(jikko, file, JIKKO_ENV_API_KEY="variable") == "variable 3.5"
     (jikko.home / "jikko.toml").write_text("[env]\napi_key = [1]\n")
     assert jikko("run", file).code == 2
 
 
 @pytest.mark.parametrize(
-    ("options", "settings", "told"),
+    ("options", "settings", "message"),
     [
         (("--env", "api_kei=x"), {}, "--env API_KEI: the workflow has no such environment variable (did you mean"),
         (("--env", "sk-secret"), {}, "NAME=VALUE"),
@@ -69,11 +70,11 @@ def test_the_settings_file_has_values_too(jikko: Command, file: Path) -> None:
     ],
 )
 def test_a_wrong_value_is_told_by_its_place_and_not_quoted(
-    jikko: Command, file: Path, options: tuple[str, ...], settings: dict[str, str], told: str
+    jikko: Command, file: Path, options: tuple[str, ...], settings: dict[str, str], message: str
 ) -> None:
     outcome = jikko("run", file, *options, **settings)
     assert (outcome.code, outcome.has_traceback) == (2, False)
-    assert told in outcome.err
+    assert message in outcome.err
     assert "sk-secret" not in outcome.out + outcome.err
 
 
@@ -116,12 +117,12 @@ def test_values_come_by_standard_input_past_the_history_of_the_shell(jikko: Comm
 
 def test_a_name_that_the_app_does_not_have_is_refused_and_nothing_is_set(jikko: Command, file: Path) -> None:
     jikko.json("apps", "import", file)
-    for pair, code, told in (
+    for pair, code, message in (
         ("api_kei=x", 7, "did you mean 'api_key'?"),
         ("limit=many", 2, "'limit' of app 'Triage (EU)' is no"),
     ):
         refused = jikko("apps", "env", "Triage (EU)", "api_key=x", pair)
-        assert (refused.code, told in refused.err) == (code, True)
+        assert (refused.code, message in refused.err) == (code, True)
     assert not any(entry["set"] for entry in jikko.json("apps", "env", "Triage (EU)"))
     missing = jikko("apps", "import", file, "--env", "nobody=x", "--json")
     assert (missing.code, missing.lines[0]["error"]["code"]) == (1, "not_found")

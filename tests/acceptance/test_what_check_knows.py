@@ -75,14 +75,14 @@ def test_a_node_that_is_mocked_to_fail_does(jikko: Command, file: Path) -> None:
     assert "休み" in jikko("run", file, "-i", "q=x", JIKKO_MOCKS=mocks).err
 
 
-@pytest.mark.parametrize(("chosen", "said"), [(True, "will_fail"), (False, "runs"), ("?", "will_fail")])
-def test_a_mocked_branch_goes_one_way(jikko: Command, file: Path, chosen: bool | str, said: str) -> None:
+@pytest.mark.parametrize(("chosen", "expected"), [(True, "will_fail"), (False, "runs"), ("?", "will_fail")])
+def test_a_mocked_branch_goes_one_way(jikko: Command, file: Path, chosen: bool | str, expected: str) -> None:
     file.write_text(CHOOSES)
     mocks = json.dumps({"which": {"result": chosen}})
     assert verdict(jikko, file) == "may_fail"
     problems = jikko("check", file, "--json", JIKKO_MOCKS=mocks).lines[0]["problems"]
-    assert verdict(jikko, file, JIKKO_MOCKS=mocks) == said, problems
-    assert (jikko("run", file, "-i", "q=x", JIKKO_MOCKS=mocks).code == 0) == (said == "runs")
+    assert verdict(jikko, file, JIKKO_MOCKS=mocks) == expected, problems
+    assert (jikko("run", file, "-i", "q=x", JIKKO_MOCKS=mocks).code == 0) == (expected == "runs")
 
 
 def test_mocks_of_no_node_are_told_once_for_all_files(jikko: Command, tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ def test_dify_s_way_to_listen_again_works_in_another_process(several: SeveralWor
     with other.messages("GET", path) as messages:
         assert next(messages)["event"] == "workflow_started"
         echo.release(f"/hold/{run}")
-        told = list(messages)
+        received = list(messages)
 
-    assert told[-1]["event"] == "workflow_finished"
-    assert told[-1]["data"]["outputs"] == {"q": "x", "answer": f"/hold/{run}"}
+    assert received[-1]["event"] == "workflow_finished"
+    assert received[-1]["data"]["outputs"] == {"q": "x", "answer": f"/hold/{run}"}
 
 
 @pytest.mark.parametrize("by", ["task_id", "workflow_run_id"])
@@ -223,7 +223,7 @@ def test_a_run_of_a_process_that_hangs_goes_on_in_another_one(mortal: SeveralWor
     assert mortal.server.stop() == 0
 
 
-def test_whoever_dies_meanwhile_a_stop_reaches_the_run(mortal: SeveralWorkers, echo: EchoServer) -> None:
+def test_whichever_process_dies_meanwhile_a_stop_reaches_the_run(mortal: SeveralWorkers, echo: EchoServer) -> None:
     one, other = mortal.pair("held")
     run = one.run("async", q="x")["workflow_run_id"]
     echo.wait_for_calls(f"/hold/{run}")
@@ -415,5 +415,5 @@ def test_an_address_that_is_in_use_is_refused(several: SeveralWorkers, tmp_path:
 
     outcome = Command(tmp_path / "other")("serve", "--workers", "2", "--port", port)
 
-    told = f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port"
-    assert (outcome.code, outcome.err.startswith(told)) == (2, True)
+    received = f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port"
+    assert (outcome.code, outcome.err.startswith(received)) == (2, True)

@@ -42,7 +42,7 @@ def value(variable: Variable, app: App, *layers: EnvLayer) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("name", "as_told"),
+    ("name", "expected"),
     [
         ("api_key", "API_KEY"),
         ("Triage (EU)", "TRIAGE_EU"),
@@ -52,8 +52,8 @@ def value(variable: Variable, app: App, *layers: EnvLayer) -> Json:
         ("", ""),
     ],
 )
-def test_names_are_letters_and_digits_in_capitals(name: str, as_told: str) -> None:
-    assert folded(name) == as_told
+def test_names_are_letters_and_digits_in_capitals(name: str, expected: str) -> None:
+    assert folded(name) == expected
 
 
 def test_the_first_place_wins_and_within_one_the_name_with_the_app() -> None:

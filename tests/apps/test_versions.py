@@ -95,9 +95,9 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once() -> None:
 
     checked = check(text, source="flow.yml", node_classes=BY_TYPE)
 
-    told = "\n".join(str(problem) for problem in checked.problems if problem.fatal)
-    assert "nodes[1].data.outputs: is missing" in told
-    assert "nodes[2].data.cases: is 'none', not a list" in told
+    fatal_problems = "\n".join(str(problem) for problem in checked.problems if problem.fatal)
+    assert "nodes[1].data.outputs: is missing" in fatal_problems
+    assert "nodes[2].data.cases: is 'none', not a list" in fatal_problems
     assert checked.graph is None
     assert checked.document is not None
 

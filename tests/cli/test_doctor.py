@@ -62,9 +62,9 @@ def test_a_machine_that_will_do_has_no_failure(tmp_path: Path) -> None:
 def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "jikko.toml").write_text("max_steps = 'viele'\nprot = 80\n", encoding="utf-8")
     code, lines = examined(tmp_path, JIKKO_WORKERS="5000", JIKKO_CODE_SECONDS="soon", JIKKO_MAX_SECNDS="1")
-    told = [(line["ok"], line["detail"]) for line in named(lines, "settings")]
+    findings = [(line["ok"], line["detail"]) for line in named(lines, "settings")]
     assert code == 1
-    assert told == [
+    assert findings == [
         (False, f"{tmp_path}/jikko.toml: 'viele' is no value for max_steps."),
         (False, f"{tmp_path}/jikko.toml: there is no setting 'prot' (did you mean 'port'?)."),
         (False, "environment variable JIKKO_CODE_SECONDS: 'soon' is no value for code_seconds."),
@@ -75,7 +75,7 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("MOCKS", "[1]", "Expected a JSON object of objects"),
         ("HTTP_ALLOW", "10.0.0.0/99", "JIKKO_HTTP_ALLOW"),
@@ -83,11 +83,11 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
         ("ROOT_PATH", "jikko?", "expected a path such as /jikko"),
     ],
 )
-def test_a_setting_with_which_no_server_starts_fails(tmp_path: Path, name: str, value: str, said: str) -> None:
+def test_a_setting_with_which_no_server_starts_fails(tmp_path: Path, name: str, value: str, message: str) -> None:
     code, lines = examined(tmp_path, **{f"JIKKO_{name}": value})
     [failed] = [line for line in lines if not line["ok"]]
     assert (code, failed["name"]) == (1, "settings")
-    assert said in failed["detail"]
+    assert message in failed["detail"]
 
 
 def test_what_is_only_for_trying_is_warned_of(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def lacking(*names: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("missing", "said", "warning"),
+    ("missing", "message", "warning"),
     [
         ((), "installed, for the text of PDF", False),
         (("first", "second"), "not installed; for the text of PDF", False),
@@ -217,7 +217,7 @@ def lacking(*names: str) -> Any:
     ],
 )
 def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
-    monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], said: str, warning: bool
+    monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], message: str, warning: bool
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: PACKAGES)
     monkeypatch.setattr(importlib.metadata, "version", lacking(*missing))
@@ -225,7 +225,7 @@ def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
     documents = found["extra documents"]
     assert documents.ok
     assert documents.warning == warning
-    assert documents.detail.startswith(said)
+    assert documents.detail.startswith(message)
     assert ("pip install '.[documents]'" in documents.detail) == bool(missing)
 
 

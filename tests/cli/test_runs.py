@@ -44,7 +44,7 @@ def json_answer(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def said(*arguments: str) -> Result:
+def run_command(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["runs", *arguments, "--key", "app-1"])
 
 
@@ -60,7 +60,7 @@ def said(*arguments: str) -> Result:
 )
 def test_an_answer_that_is_none_of_a_server_of_ours_is_an_error(command: str, answer: bytes) -> None:
     with answering(answer) as (url, _):
-        outcome = said(command, "r", "--url", url)
+        outcome = run_command(command, "r", "--url", url)
 
     assert outcome.exit_code in (ExitCode.FAILED, ExitCode.UNAVAILABLE)
     assert outcome.output.startswith(f"Error: {url}")
@@ -68,7 +68,7 @@ def test_an_answer_that_is_none_of_a_server_of_ours_is_an_error(command: str, an
 
 def test_a_run_is_named_in_the_address_whatever_is_in_its_id() -> None:
     with answering(json_answer(b'{"stopped": true}')) as (url, asked):
-        outcome = said("stop", "a b/../é?", "--url", url)
+        outcome = run_command("stop", "a b/../é?", "--url", url)
 
     assert (outcome.exit_code, outcome.output) == (0, "stopped\n")
     assert asked == [b"POST /v1/workflows/run/a%20b%2F..%2F%C3%A9%3F/stop HTTP/1.1"]

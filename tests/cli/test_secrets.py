@@ -30,7 +30,7 @@ def first() -> dict[str, object]:
     return {"id": "join", "data": {"type": "variable-aggregator", "title": "join", "variables": [["env", "KEY"]]}}
 
 
-def said(home: Path, *arguments: str | Path) -> Result:
+def run_command(home: Path, *arguments: str | Path) -> Result:
     outcome = CliRunner(env={"JIKKO_HOME": str(home)}).invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 0, outcome
     return outcome
@@ -48,8 +48,8 @@ async def run(home: Path, text: str, q: str) -> str:
 def test_the_inputs_of_nodes_are_printed_with_the_mask(tmp_path: Path, text: str) -> None:
     run_id = asyncio.run(run(tmp_path, text, "hello"))
 
-    shown = json.loads(said(tmp_path, "runs", "show", run_id, "--json").stdout)
-    followed = said(tmp_path, "runs", "follow", run_id, "--json").stdout
+    shown = json.loads(run_command(tmp_path, "runs", "show", run_id, "--json").stdout)
+    followed = run_command(tmp_path, "runs", "follow", run_id, "--json").stdout
 
     inputs = {execution["node_id"]: execution["inputs"] for execution in shown["node_executions"]}
     assert inputs["join"] == {"KEY": MASKED}
@@ -60,10 +60,10 @@ def test_the_inputs_of_nodes_are_printed_with_the_mask(tmp_path: Path, text: str
 def test_texts_are_printed_as_they_are(tmp_path: Path, text: str, q: str) -> None:
     file = tmp_path / "flow.yml"
     file.write_text(text)
-    ran = json.loads(said(tmp_path, "run", file, "--inputs", json.dumps({"q": q})).stdout)
+    ran = json.loads(run_command(tmp_path, "run", file, "--inputs", json.dumps({"q": q})).stdout)
     run_id = asyncio.run(run(tmp_path, text, q))
-    listed = json.loads(said(tmp_path, "runs", "list", "--json").stdout.splitlines()[0])
-    shown = json.loads(said(tmp_path, "runs", "show", run_id, "--json").stdout)
+    listed = json.loads(run_command(tmp_path, "runs", "list", "--json").stdout.splitlines()[0])
+    shown = json.loads(run_command(tmp_path, "runs", "show", run_id, "--json").stdout)
 
     assert ran == listed["outputs"] == shown["outputs"] == {"q": q}
     assert listed["inputs"]["q"] == q
@@ -73,4 +73,4 @@ def test_half_a_character_is_printed_as_a_question_mark(tmp_path: Path, text: st
     file = tmp_path / "flow.yml"
     file.write_text(text)
 
-    assert '"q": "?"' in said(tmp_path, "run", file, "--inputs", '{"q": "\\ud83d"}').stdout
+    assert '"q": "?"' in run_command(tmp_path, "run", file, "--inputs", '{"q": "\\ud83d"}').stdout

@@ -10,11 +10,11 @@ from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun,
 class Durable:
     """Runs that count as taken over once the test says so."""
 
-    said: asyncio.Event = field(default_factory=asyncio.Event)
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
     is_whole: bool = True
 
     async def durable(self) -> None:
-        await self.said.wait()
+        await self.confirmed.wait()
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.holds.set()
-        self.durable.said.set()
+        self.durable.confirmed.set()
 
     async def handle_command(self, command: Command) -> Answer:
         self.commands.append(command)

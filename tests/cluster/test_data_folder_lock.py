@@ -49,12 +49,14 @@ def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
         process.kill()
 
 
-def test_whoever_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+def test_a_process_that_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
     with pytest.raises(FolderInUse) as refused, sole_owner(tmp_path, patience=0):
         pass
 
-    told = f"Another process uses the data folder {tmp_path} (jikko serve, process {holder.pid}, http://127.0.0.1:8123)"
-    assert str(refused.value).startswith(told)
+    message = (
+        f"Another process uses the data folder {tmp_path} (jikko serve, process {holder.pid}, http://127.0.0.1:8123)"
+    )
+    assert str(refused.value).startswith(message)
 
 
 def test_a_folder_that_is_let_go_of_is_waited_for(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:

@@ -86,11 +86,11 @@ async def test_a_request_goes_to_its_worker_and_the_response_back_and_of_nobody_
 
 async def test_what_is_said_to_all_comes_to_all() -> None:
     workers = Workers("s/1", "s/2", "s/3")
-    said = Broadcast(hint=RunChanged("r"))
+    broadcast = Broadcast(hint=RunChanged("r"))
 
-    workers.hub.on_message("s/2", said)
+    workers.hub.on_message("s/2", broadcast)
 
-    assert [line.of(Broadcast) for line in workers.lines.values()] == [[said]] * 3
+    assert [line.of(Broadcast) for line in workers.lines.values()] == [[broadcast]] * 3
 
 
 async def test_files_are_read_again_by_all_that_serve_and_what_they_refuse_is_told_once() -> None:

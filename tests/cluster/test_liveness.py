@@ -7,7 +7,7 @@ ME, OTHER = "me/0", "other/0"
 
 def all_say(liveness: Liveness, *names: str, at: float) -> None:
     for name in names:
-        liveness.heard(name, int(at), at)
+        liveness.on_heartbeat(name, int(at), at)
 
 
 def test_one_that_is_not_heard_of_for_its_time_is_gone_once() -> None:
@@ -61,7 +61,7 @@ def test_one_that_comes_back_is_a_member_and_may_be_gone_again() -> None:
         all_say(liveness, ME, at=second)
     assert liveness.gone(12) == [(OTHER, 0)]
 
-    liveness.heard(OTHER, 7, 13)
+    liveness.on_heartbeat(OTHER, 7, 13)
     assert liveness.members == {ME, OTHER}
     for second in range(14, 26, 2):
         all_say(liveness, ME, at=second)

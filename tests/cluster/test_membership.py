@@ -5,7 +5,7 @@ from jikko.cluster.messages import Lead, Members, Message, TakeOver
 from jikko.ports.cluster import OrphanedRuns
 
 
-def told(outbox: Outbox, kind: type[Message]) -> list[tuple[str, Message]]:
+def sent(outbox: Outbox, kind: type[Message]) -> list[tuple[str, Message]]:
     return [(name, message) for name, message in outbox if isinstance(message, kind)]
 
 
@@ -65,12 +65,12 @@ def test_those_that_are_left_share_what_one_leaves_and_another_leads() -> None:
 
     outbox = membership.died("a")
 
-    assert told(outbox, Members) == [("b", Members(["b", "c"])), ("c", Members(["b", "c"]))]
+    assert sent(outbox, Members) == [("b", Members(["b", "c"])), ("c", Members(["b", "c"]))]
     assert orphans(outbox) == {
         "b": [OrphanedRuns(holder="a", share=0, of=2)],
         "c": [OrphanedRuns(holder="a", share=1, of=2)],
     }
-    assert told(outbox, Lead) == [("b", Lead())]
+    assert sent(outbox, Lead) == [("b", Lead())]
     assert "a" not in membership
 
 
@@ -84,7 +84,7 @@ def test_what_a_member_had_not_taken_over_goes_on_to_the_next() -> None:
     assert sorted(left, key=lambda entry: entry.holder) == [from_a, OrphanedRuns(holder="b")]
 
 
-def test_what_an_heir_has_taken_over_is_not_handed_on_again() -> None:
+def test_what_a_new_holder_has_taken_over_is_not_handed_on_again() -> None:
     membership = Membership(3)
     serve(membership, "a", "b", "c")
     membership.took_over("b", orphans(membership.died("a"))["b"])

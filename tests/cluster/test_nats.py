@@ -39,17 +39,17 @@ async def opened(url: str) -> NatsLink:
 
 async def test_what_a_member_had_not_taken_over_durably_goes_to_another(group: NatsGroup) -> None:
     (first, held), (second, member) = await group.start(), await group.start()
-    held.durable.said.clear()
-    member.durable.said.clear()
+    held.durable.confirmed.clear()
+    member.durable.confirmed.clear()
     first.offer(OrphanedRuns(holder="gone/1"))
     await until(lambda: held.taken != [] or member.taken != [])
-    heir, other = (first, member) if held.taken else (second, held)
-    held.durable.said.clear()
+    new_holder, other = (first, member) if held.taken else (second, held)
+    held.durable.confirmed.clear()
 
-    await group.kill(heir)
+    await group.kill(new_holder)
 
     await until(lambda: OrphanedRuns(holder="gone/1") in other.taken)
-    other.durable.said.set()
+    other.durable.confirmed.set()
 
 
 async def test_runs_of_a_member_that_lives_are_not_offered(group: NatsGroup) -> None:
@@ -181,15 +181,15 @@ async def test_what_is_wrong_with_nats_is_said_without_its_password() -> None:
 
 async def test_how_many_members_there_are_is_told_whenever_it_changes(group: NatsGroup) -> None:
     one, _ = await group.start()
-    told: list[int] = []
-    one.on_members = told.append
+    counts: list[int] = []
+    one.on_members = counts.append
 
     second, _ = await group.start()
-    await until(lambda: told == [2])
+    await until(lambda: counts == [2])
     third, _ = await group.start()
-    await until(lambda: told == [2, 3])
+    await until(lambda: counts == [2, 3])
     await second.close()
-    await until(lambda: told == [2, 3, 2])
+    await until(lambda: counts == [2, 3, 2])
     await group.kill(third)
 
-    await until(lambda: told == [2, 3, 2, 1])
+    await until(lambda: counts == [2, 3, 2, 1])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.cluster.nats.streams import MOST_OF_AN_APP
+from jikko.cluster.nats.streams import MAX_OFFERS_OF_AN_APP
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer
@@ -37,20 +37,20 @@ async def test_what_waits_is_offered_to_one_that_has_room_and_to_no_other(group:
     assert [*waits.waiting, *full.waiting] == []
 
 
-async def test_of_one_app_only_so_many_are_offered_until_some_are_taken(group: NatsGroup) -> None:
+async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: NatsGroup) -> None:
     (_, waits), (_, takes) = [await group.start() for _ in range(2)]
     offers = await waits.offers
 
-    offered = [await offers.offer(run(number)) for number in range(MOST_OF_AN_APP + 2)]
-    assert offered == [*[True] * MOST_OF_AN_APP, False, False]
+    offered = [await offers.offer(run(number)) for number in range(MAX_OFFERS_OF_AN_APP + 2)]
+    assert offered == [*[True] * MAX_OFFERS_OF_AN_APP, False, False]
     assert await offers.offer(run(0, "other")), "other apps are not behind it"
 
     takes.has_room.set()
-    await until(lambda: len(takes.waiting) == MOST_OF_AN_APP + 1)
+    await until(lambda: len(takes.waiting) == MAX_OFFERS_OF_AN_APP + 1)
     takes.has_room.clear()
 
     async with asyncio.timeout(10):
-        while not await offers.offer(run(MOST_OF_AN_APP)):
+        while not await offers.offer(run(MAX_OFFERS_OF_AN_APP)):
             pass  # the last one may not have been acknowledged yet
 
 
@@ -90,10 +90,10 @@ async def test_what_one_had_that_is_gone_is_offered_again(group: NatsGroup) -> N
 async def test_what_was_withdrawn_is_taken_by_nobody_and_makes_room(group: NatsGroup) -> None:
     (_, waits), (_, takes) = [await group.start() for _ in range(2)]
     offers = await waits.offers
-    for number in range(MOST_OF_AN_APP):
+    for number in range(MAX_OFFERS_OF_AN_APP):
         await offers.offer(run(number))
 
-    for number in range(1, MOST_OF_AN_APP):
+    for number in range(1, MAX_OFFERS_OF_AN_APP):
         await offers.withdraw(run(number).run_id)
     await offers.withdraw("never offered")
 

@@ -23,7 +23,7 @@ async def workers() -> AsyncIterator[WorkersGroup]:
 
 async def test_what_one_had_not_taken_over_durably_goes_on_to_another(workers: WorkersGroup) -> None:
     (first, held), (second, member), (third, _) = [await workers.start() for _ in range(3)]
-    held.durable.said.clear()
+    held.durable.confirmed.clear()
     held.taken.clear()
     member.taken.clear()
     await workers.kill(third)
@@ -50,7 +50,7 @@ async def test_what_is_offered_while_its_holder_lives_is_left_to_it(workers: Wor
 
 async def test_runs_count_as_taken_over_once_their_records_say_so(workers: WorkersGroup) -> None:
     (_, member), (dying, _), (later, _) = [await workers.start() for _ in range(3)]
-    member.durable.said.clear()
+    member.durable.confirmed.clear()
     await workers.kill(dying)
     await until(lambda: dying.name in {orphans.holder for orphans in member.taken})
     before = len(member.taken)
@@ -61,7 +61,7 @@ async def test_runs_count_as_taken_over_once_their_records_say_so(workers: Worke
     await until(lambda: len(member.taken) > before)
     assert dying.name not in {orphans.holder for orphans in member.taken[before:]}, "it is being taken over"
 
-    member.durable.said.set()
+    member.durable.confirmed.set()
 
 
 async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_through(workers: WorkersGroup) -> None:

@@ -15,7 +15,7 @@ class Scene:
     """Work that goes on until it is let go."""
 
     def __init__(self) -> None:
-        self.lanes = KeyedLimiter(total=5, each=2)
+        self.limiter = KeyedLimiter(total=5, each=2)
         self._ends: dict[str, asyncio.Event] = {}
         self.cancelled: list[str] = []
 
@@ -27,31 +27,31 @@ class Scene:
                 self.cancelled.append(name)
                 raise
 
-        return self.lanes.begin(name, receiver, work)
+        return self.limiter.begin(name, receiver, work)
 
     async def end(self, name: str) -> None:
         self._ends.setdefault(name, asyncio.Event()).set()
-        await until(lambda: name not in self.lanes.under_way)
+        await until(lambda: name not in self.limiter.under_way)
 
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     scene = Scene()
     yield scene
-    await scene.lanes.close()
+    await scene.limiter.close()
 
 
-async def test_a_receiver_has_only_so_many_and_others_go_on(scene: Scene) -> None:
+async def test_a_receiver_has_only_n_and_others_go_on(scene: Scene) -> None:
     assert [scene.begin(f"a{number}", "a") for number in range(3)] == [True, True, False]
     assert scene.begin("b", "b")
 
     await scene.end("a0")
 
     assert scene.begin("a2", "a")
-    assert scene.lanes.under_way == {"a1", "a2", "b"}
+    assert scene.limiter.under_way == {"a1", "a2", "b"}
 
 
-async def test_there_are_only_so_many_in_all(scene: Scene) -> None:
+async def test_there_are_only_n_in_all(scene: Scene) -> None:
     assert [scene.begin(f"{number}", f"{number}") for number in range(6)] == [True] * 5 + [False]
 
     await scene.end("3")
@@ -67,12 +67,12 @@ async def test_what_is_under_way_does_not_begin_again(scene: Scene) -> None:
 async def test_waiting_ends_with_any_of_them(scene: Scene) -> None:
     scene.begin("a", "a")
     scene.begin("b", "b")
-    waiting = asyncio.ensure_future(scene.lanes.moved())
+    waiting = asyncio.ensure_future(scene.limiter.moved())
     await scene.end("b")
 
     await asyncio.wait_for(waiting, 20)
 
-    assert scene.lanes.under_way == {"a"}
+    assert scene.limiter.under_way == {"a"}
 
 
 async def test_closing_cancels_what_is_under_way(scene: Scene) -> None:
@@ -80,6 +80,6 @@ async def test_closing_cancels_what_is_under_way(scene: Scene) -> None:
     scene.begin("b", "b")
     await asyncio.sleep(0)
 
-    await scene.lanes.close()
+    await scene.limiter.close()
 
-    assert (scene.cancelled, scene.lanes.under_way) == (["a", "b"], frozenset())
+    assert (scene.cancelled, scene.limiter.under_way) == (["a", "b"], frozenset())

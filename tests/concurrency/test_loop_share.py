@@ -85,7 +85,7 @@ async def test_those_who_begin_in_one_turn_of_the_loop_have_one_slice_together()
         assert 50 <= len(done) <= 50 + 10
 
 
-async def test_whose_turn_it_is_has_a_whole_slice_whoever_begins_beside() -> None:
+async def test_whose_turn_it_is_has_a_whole_slice_whatever_begins_beside() -> None:
     share, done = LoopShare(Readings()), list[str]()
 
     def begin_again() -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Maker:
-    """Fails so many times, then makes."""
+    """Fails N times, then makes."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -56,9 +56,9 @@ async def test_what_could_not_be_made_is_tried_again_by_who_asks_next(maker: Mak
     asking = [asyncio.ensure_future(once.get()) for _ in range(3)]
     await asyncio.sleep(0)  # they have asked
     maker.may_go_on.set()
-    told = await asyncio.gather(*asking, return_exceptions=True)
+    results = await asyncio.gather(*asking, return_exceptions=True)
 
-    assert [str(failure) for failure in told] == ["Too many open files"] * 3
+    assert [str(failure) for failure in results] == ["Too many open files"] * 3
     assert await once.get() is maker
     assert maker.calls == 2
 

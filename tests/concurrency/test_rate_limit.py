@@ -53,7 +53,7 @@ def test_0_stands_for_no_limit() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("shared", [False, True])
-async def test_whoever_comes_too_early_is_told_when_to_come_again(shared: bool) -> None:
+async def test_a_caller_that_comes_too_early_is_told_when_to_come_again(shared: bool) -> None:
     counted = RequestRate(1, timer=Timer())
 
     async def count(key: bytes) -> int:

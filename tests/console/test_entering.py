@@ -6,8 +6,8 @@ from tests.console.conftest import Site, Visit
 
 
 def test_a_link_signs_in_and_leaves_no_trace_in_the_address(site: Site, browser: Browser) -> None:
-    [told] = site.command.json("console")
-    link = site.server.url + told["url"][told["url"].index("/console") :]
+    [report] = site.command.json("console")
+    link = site.server.url + report["url"][report["url"].index("/console") :]
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(link)

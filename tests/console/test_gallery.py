@@ -140,9 +140,9 @@ def test_an_agent_tells_its_calls_and_what_was_answered(gallery: Site, visit: Vi
     turn = gallery.api("POST", f"apps/{app}/messages", json={"query": "Which day?", "inputs": {}}).json()
     gallery.wait(turn["run_id"])
     page = visit(f"/runs/{turn['run_id']}?node=agent&tab=calls", at=gallery)
-    told = page.get_by_role("tabpanel", name="Calls")
-    expect(told).to_contain_text("CALL weekday")
-    expect(told).to_contain_text("February 29, 2024 is Thursday.")
+    panel = page.get_by_role("tabpanel", name="Calls")
+    expect(panel).to_contain_text("CALL weekday")
+    expect(panel).to_contain_text("February 29, 2024 is Thursday.")
     page.goto(f"{gallery.url}/chat/{app}/{turn['conversation_id']}")
     expect(page.get_by_role("article").last).to_contain_text("It is Thursday.")
     # The run goes, the conversation stays.

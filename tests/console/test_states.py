@@ -80,12 +80,12 @@ def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
     page, asked = visit("/enter"), f"**/console/api/{ASKED[name].format(**names)}"
     page.route(asked, lambda route: answered(route, 400, "invalid_param", "The disk says no."))
     page.goto(f"{site.url}{WHERE[name].format(**names)}")
-    told = page.get_by_role("alert").filter(has_text="The disk says no.")
-    expect(told).to_be_visible()
+    alert = page.get_by_role("alert").filter(has_text="The disk says no.")
+    expect(alert).to_be_visible()
     expect(page.locator(".skeleton")).to_have_count(0)
     page.unroute(asked)
-    told.get_by_role("button", name="Try again").click()
-    expect(told).to_have_count(0)
+    alert.get_by_role("button", name="Try again").click()
+    expect(alert).to_have_count(0)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

@@ -93,8 +93,8 @@ def test_below_a_path_pages_addresses_sessions_and_streams_work(proxied: Proxied
                 wrong.append(request.url)
 
         page.on("request", watch)
-        [told] = site.command.json("console")
-        page.goto(proxied.url + told["url"][told["url"].index("/console") :])
+        [report] = site.command.json("console")
+        page.goto(proxied.url + report["url"][report["url"].index("/console") :])
         expect(page.get_by_role("heading", name="Workflows")).to_be_visible()
         assert [cookie["path"] for cookie in context.cookies()] == ["/tools/flows/console"]
 

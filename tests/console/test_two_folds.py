@@ -43,8 +43,8 @@ class PageFold:
     def __call__(self, events: list[Event], cuts: list[int]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        told = [{"id": place, **msgspec.to_builtins(event)} for place, event in enumerate(events)]
-        self._process.stdin.write(json.dumps({"events": told, "cuts": cuts}) + "\n")
+        in_page = [{"id": place, **msgspec.to_builtins(event)} for place, event in enumerate(events)]
+        self._process.stdin.write(json.dumps({"events": in_page, "cuts": cuts}) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -71,10 +71,10 @@ def test_both_folds_tell_the_same_of_every_beginning_of_a_log(
         events = list(asyncio.run(resume(made, events[: data.draw(st.integers(1, len(events) - 1))])).events)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(events) - 1), max_size=6)))
 
-    told = page_fold(events, cuts)
+    in_page = page_fold(events, cuts)
 
-    assert told["same"], "another way to a moment leads to another state"
-    for place, page in enumerate(told["prefixes"]):
+    assert in_page["same"], "another way to a moment leads to another state"
+    for place, page in enumerate(in_page["prefixes"]):
         check(events[: place + 1], page)
 
 
@@ -84,10 +84,10 @@ def test_both_folds_tell_the_same_of_logs_with_events_of_every_kind(page_fold: P
     random = Random(seed)
     events = Story(random).write(moves)
 
-    told = page_fold(events, sorted(random.randrange(len(events)) for _ in range(6)))
+    in_page = page_fold(events, sorted(random.randrange(len(events)) for _ in range(6)))
 
-    assert told["same"], "another way to a moment leads to another state"
-    for place, page in enumerate(told["prefixes"]):
+    assert in_page["same"], "another way to a moment leads to another state"
+    for place, page in enumerate(in_page["prefixes"]):
         check(events[: place + 1], page)
 
 

@@ -11,7 +11,7 @@ SOON = 0.2
 """Seconds from the commit of an event to its sight, on a machine that has nothing else to do."""
 
 
-def said(page: Page) -> list[str]:
+def labels(page: Page) -> list[str]:
     """The steps of a run as their rows say them, without how long each took: clocks of live rows go on."""
     return [" ".join(text.split()[:2]) for text in page.get_by_role("treeitem").all_inner_texts()]
 
@@ -38,8 +38,8 @@ def test_two_windows_one_reloaded_and_one_cut_off_twice_end_equal_to_the_record(
     for page in (watched, cut):
         expect(page.get_by_text("ended", exact=True)).to_be_visible()
         expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
-    assert said(watched) == said(cut)
-    assert len(said(watched)) == len([event for event in log(site, run) if event["event"] == "node_finished"])
+    assert labels(watched) == labels(cut)
+    assert len(labels(watched)) == len([event for event in log(site, run) if event["event"] == "node_finished"])
     expect(cut.get_by_text(f"{len(log(site, run))} of {len(log(site, run))}")).to_be_visible()
     assert record["status"] == "succeeded"
 

@@ -108,7 +108,7 @@ async def test_a_paused_run_makes_nobody_look_for_what_is_due(stores: tuple[RunS
     assert await callbacks.due(5000.0) == []
 
 
-async def test_of_one_receiver_only_so_many_are_handed_out_the_longest_overdue(
+async def test_of_one_receiver_only_n_are_handed_out_the_longest_overdue(
     stores: tuple[RunStore, CallbackStore],
 ) -> None:
     runs, callbacks = stores

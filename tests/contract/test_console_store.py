@@ -144,7 +144,7 @@ async def test_conversations_of_all_users_come_last_updated_first(stores: Stores
     assert not (await stores.chats.conversations(new_id(), user=None, behind=None, limit=2)).conversations
 
 
-async def test_a_conversation_is_found_whoever_has_it(stores: Stores) -> None:
+async def test_conversations_of_all_users_are_found(stores: Stores) -> None:
     spoken = conversation(new_id(), user="\ue000 ユーザー")
     await stores.conversations.add_turn(message(new_id(), spoken.id, user=spoken.user), spoken)
 

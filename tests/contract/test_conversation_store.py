@@ -43,7 +43,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         database.close()
 
 
-async def said(store: ConversationStore, id_: str, *messages: str, at: float = 1000.0) -> None:
+async def add_messages(store: ConversationStore, id_: str, *messages: str, at: float = 1000.0) -> None:
     """A conversation with these messages, a second apart."""
     for count, one in enumerate(messages or (f"{id_}-1",)):
         new = conversation(id_, at=at) if count == 0 else None
@@ -85,7 +85,7 @@ async def test_all_of_an_answer_is_kept(store: ConversationStore) -> None:
 
 
 async def test_a_later_turn_counts_and_is_the_last_update(store: ConversationStore) -> None:
-    await said(store, "c", "m1", "m2", "m3")
+    await add_messages(store, "c", "m1", "m2", "m3")
 
     found = await store.conversation(APP, ANNA, "c")
 
@@ -94,7 +94,7 @@ async def test_a_later_turn_counts_and_is_the_last_update(store: ConversationSto
 
 
 async def test_a_turn_of_a_conversation_that_is_gone_is_not_kept(store: ConversationStore) -> None:
-    await said(store, "c", "m1")
+    await add_messages(store, "c", "m1")
     assert await store.delete(APP, ANNA, "c")
 
     await store.add_turn(message("m2", "c"), None, [variable("a")])
@@ -113,7 +113,7 @@ async def test_variables_keep_their_values_when_a_turn_brings_them_again(store: 
 
 
 async def test_nothing_is_found_for_another_end_user_or_app(store: ConversationStore) -> None:
-    await said(store, "c", "m")
+    await add_messages(store, "c", "m")
 
     for app, user in ((APP, BERTA), (OTHER_APP, ANNA)):
         assert await store.opened(app, user, "c") is None
@@ -138,9 +138,9 @@ async def test_nothing_is_found_for_another_end_user_or_app(store: ConversationS
 async def test_conversations_are_listed_in_order_page_by_page(
     store: ConversationStore, order: Order, expected: list[str]
 ) -> None:
-    await said(store, "a", "a1", at=1000.0)
+    await add_messages(store, "a", "a1", at=1000.0)
     for name in "bcd":  # of one moment
-        await said(store, name, at=1001.0)
+        await add_messages(store, name, at=1001.0)
     await store.add_turn(message("a2", "a", at=1050.0))
     await store.add_turn(message("x", "x", user="berta"), conversation("x", user="berta"))
 
@@ -178,8 +178,8 @@ async def test_a_name_can_be_given_at_any_time_and_is_due_once(store: Conversati
 
 async def test_messages_are_read_backwards(store: ConversationStore) -> None:
     names = [f"m{count}" for count in range(5)]
-    await said(store, "c", *names)
-    await said(store, "d", "other")
+    await add_messages(store, "c", *names)
+    await add_messages(store, "d", "other")
 
     async def page(before: str | None, limit: int = 2) -> list[str] | None:
         found = await store.messages("c", before=before, limit=limit)
@@ -209,8 +209,8 @@ async def test_messages_of_one_moment_come_in_the_order_in_which_they_were_made(
 
 
 async def test_a_conversation_goes_with_all_that_is_its(store: ConversationStore) -> None:
-    await said(store, "c", "m1", "m2")
-    await said(store, "d", "n1")
+    await add_messages(store, "c", "m1", "m2")
+    await add_messages(store, "d", "n1")
     file = [{"related_id": "file"}]
     await store.add_turn(message("m3", "c", run_id="r", files=list(file)), None, [variable("a")])
     for id_, owner in (("m1", "c"), ("n1", "d")):
@@ -230,8 +230,8 @@ async def test_a_conversation_goes_with_all_that_is_its(store: ConversationStore
 
 
 async def test_all_conversations_of_an_end_user_go_together(store: ConversationStore) -> None:
-    await said(store, "c")
-    await said(store, "d")
+    await add_messages(store, "c")
+    await add_messages(store, "d")
     await store.add_turn(message("x", "x", user="berta"), conversation("x", user="berta"))
 
     assert await store.delete_all(APP, ANNA) == 2
@@ -242,7 +242,7 @@ async def test_all_conversations_of_an_end_user_go_together(store: ConversationS
 
 async def test_very_many_conversations_of_an_end_user_are_all_gone(store: ConversationStore) -> None:
     for number in range(101):
-        await said(store, f"c{number}")
+        await add_messages(store, f"c{number}")
 
     assert await store.delete_all(APP, ANNA) == 101
     assert await store.delete_all(APP, ANNA) == 0
@@ -250,7 +250,7 @@ async def test_very_many_conversations_of_an_end_user_are_all_gone(store: Conver
 
 
 async def test_feedback_takes_the_place_of_what_was(store: ConversationStore) -> None:
-    await said(store, "c", "m1", "m2")
+    await add_messages(store, "c", "m1", "m2")
     first = feedback("m1", "c", at=1000.0, content="良い")
     await store.rate(first)
 
@@ -275,7 +275,7 @@ async def test_feedback_on_no_message_is_not_kept(store: ConversationStore) -> N
 
 async def test_feedback_of_an_app_is_listed_newest_first(store: ConversationStore) -> None:
     names = [f"m{count}" for count in range(5)]
-    await said(store, "c", *names)
+    await add_messages(store, "c", *names)
     for count, name in enumerate(names):
         await store.rate(feedback(name, "c", at=1000.0 + count))
 
@@ -315,7 +315,7 @@ async def test_files_of_messages_are_known(store: ConversationStore) -> None:
 
 async def test_old_conversations_can_be_removed(store: ConversationStore) -> None:
     for count in range(4):
-        await said(store, f"c{count}", at=1000.0 + count)
+        await add_messages(store, f"c{count}", at=1000.0 + count)
     await store.add_turn(
         message("x", "x", app=OTHER_APP, at=1000.0), replace(conversation("x"), app_id=OTHER_APP, updated_at=1000.0)
     )

@@ -111,7 +111,7 @@ async def test_old_files_are_forgotten_and_content_that_nobody_has_is_named(inde
     assert [await index.find(file.id) for file in (old, shared, new)] == [None, None, new]
 
 
-async def test_the_oldest_are_forgotten_first_and_only_so_many(index: FileIndex) -> None:
+async def test_the_oldest_are_forgotten_first_and_only_n(index: FileIndex) -> None:
     first, second = stored(created_at=1.0, digest="11" * 32), stored(created_at=2.0, digest="22" * 32)
     for file in (second, first):
         await index.add(file)

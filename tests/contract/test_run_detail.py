@@ -1,4 +1,4 @@
-"""What every ``RunStore`` shows of a run to whoever has a key."""
+"""What every ``RunStore`` shows of a run to those that have a key."""
 
 import hashlib
 from collections.abc import AsyncIterator

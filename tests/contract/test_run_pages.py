@@ -169,7 +169,7 @@ async def test_counts_that_are_not_counted_to_their_end_say_so(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, wanted: RunFilter, runs: int, capped: bool
 ) -> None:
     """As many as may be counted are; with one more the numbers are no longer those of all."""
-    for module, names in ((of_sqlite, "_MAX_COUNTED _MAX_LOOKED_UP"), (of_postgres, "_MOST _MOST_LOOKED_UP")):
+    for module, names in ((of_sqlite, "_MAX_COUNTED _MAX_LOOKED_UP"), (of_postgres, "_MAX_COUNTED _MAX_LOOKED_UP")):
         for name in names.split():
             monkeypatch.setattr(module, name, 5)
     for number in range(runs):

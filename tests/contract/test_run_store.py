@@ -297,10 +297,10 @@ async def test_lone_surrogates_are_question_marks_wherever_a_run_is_told_as_json
 
     record = await store.record(run.id)
     assert record is not None
-    told = msgspec.json.decode(encode_json([record.identity.user, record.error, await store.events(run.id)]))
-    assert told[:2] == ["u?", "broken ?"]
-    assert told[2][2]["outputs"] == {"text": {"k?": ["a?b"]}}
-    assert told[2] == msgspec.json.decode(encode_json(run.events))
+    decoded = msgspec.json.decode(encode_json([record.identity.user, record.error, await store.events(run.id)]))
+    assert decoded[:2] == ["u?", "broken ?"]
+    assert decoded[2][2]["outputs"] == {"text": {"k?": ["a?b"]}}
+    assert decoded[2] == msgspec.json.decode(encode_json(run.events))
     for query in ({"user": "u\ud800"}, {"keyword": "u\ud800"}, {"keyword": "U?"}):
         assert await listed(store, **query) == (1, [run.id])
     assert await listed(store, user="u") == (0, [])

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 MODELS = {"provider": "openai", "model": "some"}
 
 
-async def heard_and_said(exchange: Exchange) -> None:
+async def respond(exchange: Exchange) -> None:
     """A server of OpenAI's protocol: hears how much came, and says as many frames as there are words."""
     if exchange.path == "/v1/audio/transcriptions":
         await exchange.json({"text": f"{len(exchange.content)} bytes"})
@@ -34,7 +34,7 @@ async def speech(request: pytest.FixtureRequest) -> AsyncIterator[Speech]:
     if request.param == "fake":
         yield make_speech(FakeModels())
         return
-    async with FakeModel(heard_and_said) as server:
+    async with FakeModel(respond) as server:
         models = models_at(server.url)
         yield make_speech(models)
         await models.close()

@@ -105,10 +105,10 @@ async def test_one_that_is_not_there_is_told_and_has_no_icon(kind: Kind, name: S
 
 
 async def test_it_asks_its_node_and_tells_what_comes_of_it(kind: Kind) -> None:
-    said: list[ToolMessage] = []
+    messages: list[ToolMessage] = []
     async with asyncio.timeout(PATIENCE):
-        await kind.strategies.invoke(kind.call(), Host(), said.append)
-    assert "木曜日" in "".join(one.text for one in said if isinstance(one, TextMessage))
+        await kind.strategies.invoke(kind.call(), Host(), messages.append)
+    assert "木曜日" in "".join(one.text for one in messages if isinstance(one, TextMessage))
 
 
 async def test_what_takes_the_messages_can_end_it(kind: Kind) -> None:

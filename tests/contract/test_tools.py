@@ -87,10 +87,10 @@ async def test_a_tool_that_is_known_is_the_one_that_is_found(kind: Kind) -> None
 
 
 async def test_a_call_tells_what_the_tool_says(kind: Kind) -> None:
-    said: list[ToolMessage] = []
-    await kind.tools.call(ToolCall(tool=await found(kind), parameters=kind.values), said.append)
+    messages: list[ToolMessage] = []
+    await kind.tools.call(ToolCall(tool=await found(kind), parameters=kind.values), messages.append)
 
-    assert "".join(one.text for one in said if isinstance(one, TextMessage)) == kind.says
+    assert "".join(one.text for one in messages if isinstance(one, TextMessage)) == kind.says
 
 
 async def test_what_takes_the_messages_can_end_the_call(kind: Kind) -> None:
@@ -107,12 +107,12 @@ async def test_what_takes_the_messages_can_end_the_call(kind: Kind) -> None:
 
 async def test_calls_overlap(kind: Kind) -> None:
     tool = await found(kind)
-    said: list[ToolMessage] = []
+    messages: list[ToolMessage] = []
     async with asyncio.timeout(PATIENCE):
-        calls = (kind.tools.call(ToolCall(tool=tool, parameters=kind.values), said.append) for _ in range(5))
+        calls = (kind.tools.call(ToolCall(tool=tool, parameters=kind.values), messages.append) for _ in range(5))
         await asyncio.gather(*calls)
 
-    assert sum(isinstance(one, TextMessage) for one in said) == 5
+    assert sum(isinstance(one, TextMessage) for one in messages) == 5
 
 
 async def test_what_is_not_there_is_not_found_and_has_no_icon(kind: Kind) -> None:

@@ -88,7 +88,7 @@ def events_of(text: str) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
 
 
-def said(events: Sequence[dict[str, Any]]) -> str:
+def answer_of(events: Sequence[dict[str, Any]]) -> str:
     """The answer, as a client of the stream has it at the end."""
     text = ""
     for event in events:

@@ -15,7 +15,7 @@ from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
 from tests.acceptance.workflows import node, start
 from tests.runs.world import World, until
 
-from .chats import LIST, NOTE, Chat, chat_app, chat_with, events_of, said
+from .chats import LIST, NOTE, Chat, answer_of, chat_app, chat_with, events_of
 
 pytestmark = pytest.mark.anyio
 
@@ -202,7 +202,7 @@ async def test_a_late_client_is_told_the_answer_so_far_and_then_the_rest(world: 
         events = events_of((await late).text)
 
     if events[0]["event"] == "workflow_started":
-        assert said(events) == "始 仕事 q - q"
+        assert answer_of(events) == "始 仕事 q - q"
         assert {event["conversation_id"] for event in events} == {run["conversation_id"]}
 
 
@@ -216,10 +216,10 @@ class Policy:
 
 
 async def test_what_takes_part_in_turns_may_answer_or_change_them(world: World) -> None:
-    told: list[tuple[str, str]] = []
+    calls: list[tuple[str, str]] = []
 
     def first_turn(app: App, conversation: Conversation, first: Message) -> None:
-        told.append((conversation.id, first.query))
+        calls.append((conversation.id, first.query))
 
     process = world.process(hooks=Hooks(policies=[Policy()], first_turn=first_turn))
     app = await remembering(world)
@@ -228,26 +228,26 @@ async def test_what_takes_part_in_turns_may_answer_or_change_them(world: World) 
         events = await chat.stream("known")
         changed = (await chat.ask("say")).json()
 
-        assert answer["answer"] == said(events) == "前から知っている"
+        assert answer["answer"] == answer_of(events) == "前から知っている"
         assert answer["metadata"]["annotation_reply"] == {"id": "0199", "account": {"id": "0199", "name": "山田"}}
         assert [event["event"] for event in events][:2] == ["message", "message_end"]
         assert changed["answer"] == "始 仕事 say please - say please"
         assert [one["query"] for one in await chat.messages()] == ["known", "known", "say please"]
         assert world.script.ran["work"] == 1
-        await until(lambda: len(told) == 1)
-        assert told == [(chat.conversation_id, "known")]
+        await until(lambda: len(calls) == 1)
+        assert calls == [(chat.conversation_id, "known")]
 
 
 async def test_a_name_is_due_for_new_conversations_unless_none_is_wanted(world: World) -> None:
-    told: list[str] = []
-    hooks = Hooks(first_turn=lambda app, conversation, first: told.append(first.query))
+    calls: list[str] = []
+    hooks = Hooks(first_turn=lambda app, conversation, first: calls.append(first.query))
     app = await remembering(world)
     async with chat_with(world, app, world.process(hooks=hooks)) as chat:
         await chat.ask("unnamed", auto_generate_name=False)
         await chat.ask("later")
         await chat.ask("named", conversation_id="", auto_generate_name="true")
 
-        await until(lambda: told == ["named"])
+        await until(lambda: calls == ["named"])
         assert [one.title_due for one in await world.conversations.untitled()] == [True]
 
 
@@ -269,7 +269,7 @@ async def test_an_answer_that_is_replaced_is_kept_replaced(world: World) -> None
     async with chat_with(world, app, world.process(hooks=Hooks(guard=banning))) as chat:
         events = await chat.stream("秘密")
 
-        assert said(events) == "🚫"
+        assert answer_of(events) == "🚫"
         replaced = [event for event in events if event["event"] == "message_replace"]
         assert [event["reason"] for event in replaced] == ["output_moderation"]
         assert (await chat.messages())[0]["answer"] == "🚫"

@@ -15,7 +15,7 @@ from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.providers.fake_moderator import FakeModerator
 from tests.acceptance.workflows import node, start
-from tests.conversations.chats import Chat, chat_app, chat_with, said
+from tests.conversations.chats import Chat, answer_of, chat_app, chat_with
 from tests.runs.world import Process, World, until
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def test_so_does_one_that_wants_a_stream(world: World) -> None:
     async with talking(world, keywords()) as chat:
         events = await chat.stream("bad")
 
-    assert said(events) == "not that"
+    assert answer_of(events) == "not that"
     assert [event["event"] for event in events[:2]] == ["message", "message_end"]
 
 
@@ -160,7 +160,7 @@ async def test_an_answer_with_a_forbidden_word_is_replaced(world: World) -> None
     assert blocking.json()["answer"] == first["answer"] == second["answer"] == "no comment"
     [replaced] = [event for event in events if event["event"] == "message_replace"]
     assert (replaced["answer"], replaced["reason"]) == ("no comment", "output_moderation")
-    assert said(events) == "no comment"
+    assert answer_of(events) == "no comment"
     assert events[-1]["data"]["status"] == "succeeded"
 
 
@@ -229,7 +229,7 @@ async def test_an_extension_is_asked_as_dify_asks_it(world: World) -> None:
     async with talking(world, by_api(inputs=True, outputs=True), server) as chat:
         answer = await chat.ask("今日は", inputs={"topic": "花"})
 
-    asked, told = server.asked
+    asked, output_request = server.asked
     app_id = server.bodies[0]["params"]["app_id"]
     assert answer.json()["answer"] == "You said: 今日は 花"
     assert (asked.method, asked.url) == ("POST", "http://guard.test/hook")
@@ -242,7 +242,7 @@ async def test_an_extension_is_asked_as_dify_asks_it(world: World) -> None:
         "point": "app.moderation.output",
         "params": {"app_id": app_id, "text": "You said: 今日は 花"},
     }
-    assert told.app_id == app_id
+    assert output_request.app_id == app_id
 
 
 async def test_an_extension_may_answer_itself(world: World) -> None:
@@ -264,7 +264,7 @@ async def test_an_extension_may_change_the_question(world: World) -> None:
 async def test_an_extension_may_take_an_answer_back(world: World) -> None:
     server = Server({"flagged": True, "action": "direct_output", "preset_response": "no comment"})
     async with talking(world, by_api(outputs=True), server) as chat:
-        assert said(await chat.stream("x")) == "no comment"
+        assert answer_of(await chat.stream("x")) == "no comment"
 
 
 async def test_another_wording_is_shown_when_the_answer_is_whole(world: World) -> None:
@@ -274,7 +274,7 @@ async def test_another_wording_is_shown_when_the_answer_is_whole(world: World) -
         [message] = await chat.messages()
 
     names = [event["event"] for event in events]
-    assert said(events) == message["answer"] == "masked"
+    assert answer_of(events) == message["answer"] == "masked"
     assert names.count("message_replace") == 1
     assert "message" not in names[names.index("message_replace") :]
 

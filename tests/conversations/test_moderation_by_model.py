@@ -15,7 +15,7 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest
 from jikko.providers.fake_moderator import FLAGGED, FakeModerator
 from tests.acceptance.workflows import node, start
-from tests.conversations.chats import Chat, chat_app, chat_with, said
+from tests.conversations.chats import Chat, answer_of, chat_app, chat_with
 from tests.conversations.test_moderation import Server
 from tests.runs.world import World
 
@@ -90,7 +90,7 @@ async def test_an_answer_that_it_flags_is_replaced(world: World) -> None:
         events = await chat.stream(FLAGGED)
         [message] = await chat.messages()
 
-    assert said(events) == message["answer"] == "no comment"
+    assert answer_of(events) == message["answer"] == "no comment"
 
 
 @pytest.mark.parametrize(

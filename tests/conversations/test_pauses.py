@@ -82,7 +82,7 @@ async def test_a_question_that_is_asked_in_one_piece_is_told_what_it_waits_for(w
 async def test_who_comes_while_it_waits_is_told_the_answer_so_far_and_the_form(chat: Chat) -> None:
     paused = (await chat.ask("よい")).json()
 
-    told = events_of(
+    received = events_of(
         (
             await chat.client.get(
                 f"/v1/workflow/{paused['workflow_run_id']}/events",
@@ -91,16 +91,18 @@ async def test_who_comes_while_it_waits_is_told_the_answer_so_far_and_the_form(c
         ).text
     )
 
-    names = [event["event"] for event in told]
+    names = [event["event"] for event in received]
     assert names[:2] == ["workflow_started", "message_replace"]
     assert names[-2:] == ["human_input_required", "workflow_paused"]
-    assert told[1]["answer"] == "待って。"
-    assert {event["conversation_id"] for event in told} == {chat.conversation_id}
-    ends = {event["data"]["node_id"]: event["data"]["status"] for event in told if event["event"] == "node_finished"}
+    assert received[1]["answer"] == "待って。"
+    assert {event["conversation_id"] for event in received} == {chat.conversation_id}
+    ends = {
+        event["data"]["node_id"]: event["data"]["status"] for event in received if event["event"] == "node_finished"
+    }
     assert ends == {"start": "succeeded", "first": "succeeded", "one": "paused"}
-    outputs = told[-1]["data"]["outputs"]
+    outputs = received[-1]["data"]["outputs"]
     assert outputs == {"answer": "待って。", "files": {"value_type": "array[file]", "value": []}}
-    asked = told[-2]["data"]
+    asked = received[-2]["data"]
     assert asked["form_content"] == "{{#sys.query#}}? {{#$output.word#}}"  # as the file has it, as in Dify
     assert asked["form_token"] == paused["data"]["reasons"][0]["form_token"]
 

@@ -56,9 +56,9 @@ async def test_a_value_of_the_type_is_taken_and_the_next_turn_sees_it(
     answer = await put(chat, kind, value)
 
     assert (answer.status_code, answer.json()["value"]) == (200, shown), answer.text
-    said = (await chat.ask("again")).json()["answer"]
+    reply = (await chat.ask("again")).json()["answer"]
     if kind in ("string", "number"):
-        assert shown in said
+        assert shown in reply
 
 
 @pytest.mark.parametrize(

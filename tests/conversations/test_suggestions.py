@@ -103,7 +103,7 @@ async def test_there_are_none_where_no_model_is_set_up(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "questions"),
+    ("reply", "questions"),
     [
         ('["a", "b"]', ["a", "b"]),
         ('Here you are [1]:\n```json\n[" a ", 5, "", "b"]\n```', ["a", "b"]),
@@ -114,5 +114,5 @@ async def test_there_are_none_where_no_model_is_set_up(world: World) -> None:
         ("[[1], {}]", []),
     ],
 )
-def test_questions_are_found_in_what_a_model_says(said: str, questions: list[str]) -> None:
-    assert questions_in(said) == questions
+def test_questions_are_found_in_what_a_model_says(reply: str, questions: list[str]) -> None:
+    assert questions_in(reply) == questions

@@ -56,8 +56,8 @@ class Scene:
         self.first_turns += 1
         self.titles.first_turn(*turn)
 
-    async def settled(self, first_turns: int = 1) -> None:
-        """So many first turns were told of, and what is under way is done."""
+    async def until_idle(self, first_turns: int = 1) -> None:
+        """N first turns were told of, and what is under way is done."""
         await until(lambda: self.first_turns == first_turns)
         await asyncio.gather(*self.titles._tasks)
 
@@ -70,11 +70,11 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def asked(scene: Scene, query: str, process: Process | None = None, *, first_turns: int = 1, **more: Any) -> str:
-    """Ask a first question. Returns the name of the conversation once it is settled."""
+    """Ask a first question. Returns the name of the conversation once it has one."""
     app = await chat_app(scene.world, ECHO, "start>reply")
     async with chat_with(scene.world, app, process or scene.process()) as chat:
         await chat.ask(query, **more)
-        await scene.settled(first_turns)
+        await scene.until_idle(first_turns)
         return await name_of(chat)
 
 
@@ -100,7 +100,7 @@ async def test_until_then_it_is_called_by_its_question(scene: Scene) -> None:
         await chat.ask("a question of more than twenty characters")
         before = await name_of(chat)
         scene.models.held.set()
-        await scene.settled()
+        await scene.until_idle()
         after = await name_of(chat)
 
     assert before == "a question of more t…"
@@ -117,15 +117,15 @@ async def test_later_turns_change_no_name(scene: Scene) -> None:
     app = await chat_app(scene.world, ECHO, "start>reply")
     async with chat_with(scene.world, app, scene.process()) as chat:
         await chat.ask("one")
-        await scene.settled()
+        await scene.until_idle()
         await chat.ask("two")
-        await scene.settled()
+        await scene.until_idle()
 
     assert len(scene.models.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("reply", "name"),
     [
         ('"Opening hours"', "Opening hours"),
         ("「営業時間」\n\nmore", "営業時間"),
@@ -134,8 +134,8 @@ async def test_later_turns_change_no_name(scene: Scene) -> None:
         ("a\x00b", "ab"),
     ],
 )
-async def test_a_name_is_one_line_without_what_models_put_around_it(scene: Scene, said: str, name: str) -> None:
-    scene.models.answer = said
+async def test_a_name_is_one_line_without_what_models_put_around_it(scene: Scene, reply: str, name: str) -> None:
+    scene.models.answer = reply
 
     assert await asked(scene, "q") == name
 
@@ -169,7 +169,7 @@ async def test_a_name_that_somebody_gave_meanwhile_stays(scene: Scene) -> None:
         path = f"/v1/conversations/{chat.conversation_id}/name"
         await chat.client.post(path, json={"name": "mine 🙂", "user": chat.user})
         scene.models.held.set()
-        await scene.settled()
+        await scene.until_idle()
 
         assert await name_of(chat) == "mine 🙂"
 
@@ -182,7 +182,7 @@ async def test_a_conversation_that_is_deleted_meanwhile_stays_deleted(scene: Sce
         path = f"/v1/conversations/{chat.conversation_id}"
         await chat.client.request("DELETE", path, json={"user": chat.user})
         scene.models.held.set()
-        await scene.settled()
+        await scene.until_idle()
 
         assert await chat.conversations() == []
 
@@ -199,7 +199,7 @@ async def test_a_name_is_made_at_once_when_it_is_asked_for(scene: Scene) -> None
     assert scene.models.asked[0].messages[-1].text == "first"
 
 
-async def test_what_a_process_that_died_owed_the_next_one_does(scene: Scene) -> None:
+async def test_what_a_process_that_died_left_undone_the_next_one_does(scene: Scene) -> None:
     app = await chat_app(scene.world, ECHO, "start>reply")
     dying = scene.process(delay=3600)
     async with chat_with(scene.world, app, dying) as chat:

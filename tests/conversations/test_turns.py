@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.workflows import node, start
 from tests.runs.world import World, until
 
-from .chats import LIST, NOTE, Chat, chat_app, chat_with, said
+from .chats import LIST, NOTE, Chat, answer_of, chat_app, chat_with
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ async def test_a_question_is_answered_in_one_piece(chat: Chat) -> None:
 async def test_or_as_a_stream(chat: Chat) -> None:
     events = await chat.stream("hi")
 
-    assert said(events) == "1: hi 🙂 \ue000"
+    assert answer_of(events) == "1: hi 🙂 \ue000"
     assert [event["event"] for event in events if "node" not in event["event"]] == [
         "workflow_started",
         *["message"] * 4,

@@ -207,7 +207,7 @@ def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"replicas": 3}, "replicas"),
         ({"settings": {"port": 9000}}, "port"),
@@ -221,8 +221,8 @@ def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
         ({"cluster": {"replicas": 0}}, "replicas"),
     ],
 )
-def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict[str, Any], told: str) -> None:
-    assert told in helm.looked_at(**values)["refused"]
+def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict[str, Any], message: str) -> None:
+    assert message in helm.looked_at(**values)["refused"]
 
 
 def test_the_file_of_compose_is_one_and_has_the_container_locked_up() -> None:

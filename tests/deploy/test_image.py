@@ -210,8 +210,8 @@ def test_the_units_of_systemd_are_served_by_a_real_one(machine: Machine) -> None
         work,
     ).splitlines()
     key = json.loads(imported)["api_key"]
-    said = json.loads(machine.shell(ASK, key))["data"]["outputs"]
-    assert said == {"said": "日本語! is loud"}
+    outputs = json.loads(machine.shell(ASK, key))["data"]["outputs"]
+    assert outputs == {"said": "日本語! is loud"}
     machine.shell("systemctl reload jikko")
     restarts = 'systemctl restart jikko & for _ in 1 2 3 4 5 6; do ask "$1" >/dev/null; done; wait $!'
     machine.shell(f"ask() {{ {ASK} }}; {restarts}", key)

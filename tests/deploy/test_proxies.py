@@ -158,12 +158,12 @@ def test_a_stream_is_handed_on_as_it_comes_links_lead_through_the_proxy_and_larg
     body = {"inputs": {"name": "proxied"}, "user": "anna", "response_mode": "streaming"}
     headers = place.authorized("held")
     with proxied.http.stream("POST", "/v1/workflows/run", json=body, headers=headers) as answer:
-        told = lines(answer)
+        received = lines(answer)
         assert answer.status_code == 200
-        assert any('"node_started"' in line and '"wait"' in line for line in told)
+        assert any('"node_started"' in line and '"wait"' in line for line in received)
         place.echo.wait_for_calls("/hold/proxied")
         place.echo.release("/hold/proxied")
-        assert any('"workflow_finished"' in line and '"succeeded"' in line for line in told)
+        assert any('"workflow_finished"' in line and '"succeeded"' in line for line in received)
 
     # The largest that is accepted, and links to it that lead through the proxy, whatever a client says.
     content = os.urandom(MIB) * 100

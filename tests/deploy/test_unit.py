@@ -42,10 +42,10 @@ def test_the_service_may_do_little() -> None:
     [level] = re.findall(r"exposure level for jikko.service: ([0-9.]+)", done.stdout)
     assert float(level) < 3.0
     # Another version of systemd may count otherwise, by a little.
-    [told] = re.findall(
+    [message] = re.findall(
         r"rates it ([0-9.]+) of 10\.", " ".join((UNITS.parents[1] / "docs" / "service.md").read_text().split())
     )
-    assert float(told) == pytest.approx(float(level), abs=0.3)
+    assert float(message) == pytest.approx(float(level), abs=0.3)
 
 
 class Activator:
@@ -90,10 +90,10 @@ class Activator:
 
     def hear(self, wanted: str) -> list[str]:
         """What was said until this was."""
-        heard: list[str] = []
-        while not heard or heard[-1] != wanted:
-            heard.append(self.hears.recv(1000).decode())
-        return heard
+        received: list[str] = []
+        while not received or received[-1] != wanted:
+            received.append(self.hears.recv(1000).decode())
+        return received
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -168,8 +168,8 @@ def test_restarts_under_load_lose_no_request(activator: Activator, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "told"), [("2", "2 sockets were handed over"), ("1", "does not listen for TCP")])
-def test_what_is_no_socket_for_it_is_refused(tmp_path: Path, count: str, told: str) -> None:
+@pytest.mark.parametrize(("count", "message"), [("2", "2 sockets were handed over"), ("1", "does not listen for TCP")])
+def test_what_is_no_socket_for_it_is_refused(tmp_path: Path, count: str, message: str) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         done = subprocess.run(
             ["bash", "-c", f'exec 3<&{other.fileno()}; LISTEN_PID=$$ exec "$@"', "bash", str(JIKKO), "serve"],
@@ -180,4 +180,4 @@ def test_what_is_no_socket_for_it_is_refused(tmp_path: Path, count: str, told: s
             check=False,
         )
 
-    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr

@@ -212,7 +212,7 @@ class Log:
         self.events += events
         self.borders.append(len(self.events))
 
-    async def settled(self) -> None: ...
+    async def durability_barrier(self) -> None: ...
 
     def finished(self) -> list[str]:
         """The nodes that ended, in order."""

@@ -80,11 +80,11 @@ async def test_of_two_failures_at_once_the_first_is_told(kind: str) -> None:
     assert (top.end.status, top.end.error) == ("failed", "a broke")
 
 
-@pytest.mark.parametrize(("kind", "told"), [("iteration", {}), ("loop", {"x": 1})])
-async def test_an_end_node_in_a_round_gives_the_run_outputs_in_a_loop_only(kind: str, told: dict[str, int]) -> None:
+@pytest.mark.parametrize(("kind", "expected"), [("iteration", {}), ("loop", {"x": 1})])
+async def test_an_end_node_in_a_round_gives_the_run_outputs_in_a_loop_only(kind: str, expected: dict[str, int]) -> None:
     last = node("end", "end", container="each", outputs=[{"variable": "x", "value_selector": ["inner", "value"]}])
     compiled = graph(container(kind, node("inner", container="each", value=1), last), edges(*EDGES, "inner --> end"))
 
     log = await run(compiled)
 
-    assert (log.end.status, log.end.outputs) == ("succeeded", told)
+    assert (log.end.status, log.end.outputs) == ("succeeded", expected)

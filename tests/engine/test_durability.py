@@ -23,7 +23,7 @@ class SlowLog(Log):
         self.waits = asyncio.Event()
         self.durable = asyncio.Event()
 
-    async def settled(self) -> None:
+    async def durability_barrier(self) -> None:
         self.waits.set()
         await self.durable.wait()
 

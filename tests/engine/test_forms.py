@@ -30,7 +30,7 @@ def form(node_id: str, hours: int = 1) -> NodeEntry:
     )
 
 
-def said(*sources: str) -> NodeEntry:
+def comment_end(*sources: str) -> NodeEntry:
     return node("end", "end", outputs=[{"variable": each, "value_selector": [each, "comment"]} for each in sources])
 
 
@@ -55,7 +55,7 @@ class Scene:
         self.running = asyncio.ensure_future(self.runner.run([RunStarted(at=1.0, inputs={}, system={})]))
 
     async def forms(self, count: int = 1) -> list[FormRequested]:
-        """The forms, once there are so many."""
+        """The forms, once there are N of them."""
         async with asyncio.timeout(20):
             while len(found := [e for e in self.log.events if isinstance(e, FormRequested)]) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0)
@@ -74,7 +74,7 @@ def of(events: list[Event], kind: type[Any], node_id: str) -> list[Any]:
 @pytest.mark.parametrize("places", [1, 256])
 async def test_a_form_that_is_handed_in_twice_beside_a_running_branch_counts_once(places: int) -> None:
     compiled = graph(
-        [form("ask"), node("first", pauses=30), node("beside", pauses=30), node("more", pauses=30), said("ask")],
+        [form("ask"), node("first", pauses=30), node("beside", pauses=30), node("more", pauses=30), comment_end("ask")],
         edges("start --> ask", "start --> first", "start --> beside", "start --> more", "ask --yes--> end"),
     )
     scene = Scene(compiled, RunLimits(max_parallel_nodes=places))
@@ -91,7 +91,7 @@ async def test_a_form_that_is_handed_in_twice_beside_a_running_branch_counts_onc
 async def test_what_waits_for_a_place_when_a_form_is_handed_in_runs_once(places: int) -> None:
     names = [f"n{number}" for number in range(5)]
     compiled = graph(
-        [form("ask"), *(node(name, pauses=10) for name in names), node("behind"), said("ask")],
+        [form("ask"), *(node(name, pauses=10) for name in names), node("behind"), comment_end("ask")],
         edges(
             "start --> ask",
             *(f"start --> {name}" for name in names),
@@ -112,7 +112,7 @@ async def test_what_waits_for_a_place_when_a_form_is_handed_in_runs_once(places:
 
 async def resumed(answers: list[str]) -> tuple[list[bool], Log]:
     """A run that paused and is about to go on, while its form is handed in."""
-    compiled = graph([form("ask"), said("ask")], edges("start --> ask", "ask --yes--> end"))
+    compiled = graph([form("ask"), comment_end("ask")], edges("start --> ask", "ask --yes--> end"))
     before = Scene(compiled)
     [requested] = await before.forms()
     await before.ended()
@@ -173,7 +173,7 @@ async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(
             node("first", kind, container="each", pauses=2),
             node("second", kind, container="each", pauses=2, value="二"),
             node("behind", value="behind"),
-            said("ask"),
+            comment_end("ask"),
         ],
         edges(
             "start --> items",  # first, so that the iteration is under way by then
@@ -205,7 +205,7 @@ async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(
 
 async def test_nothing_new_starts_until_the_last_of_two_forms_is_handed_in() -> None:
     compiled = graph(
-        [form("a"), form("b"), node("slow", pauses=20), node("behind"), said("a", "b")],
+        [form("a"), form("b"), node("slow", pauses=20), node("behind"), comment_end("a", "b")],
         edges("start --> a", "start --> b", "start --> slow", "slow --> behind", "a --yes--> end", "b --yes--> end"),
     )
     scene = Scene(compiled)
@@ -226,7 +226,7 @@ async def test_nothing_new_starts_until_the_last_of_two_forms_is_handed_in() -> 
 async def test_a_paused_run_goes_on_when_the_first_of_its_forms_runs_out_of_time(hours: tuple[int, ...]) -> None:
     names = ["a", "b", "c"]
     compiled = graph(
-        [*map(form, names, hours), said(*names)],
+        [*map(form, names, hours), comment_end(*names)],
         edges(*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)),
     )
     scene = Scene(compiled)
@@ -240,7 +240,7 @@ async def test_a_paused_run_goes_on_when_the_first_of_its_forms_runs_out_of_time
 async def test_a_form_that_is_open_is_not_what_kills_processes() -> None:
     chain = [f"n{number}" for number in range(6)]
     compiled = graph(
-        [form("ask"), *(node(name, pauses=3) for name in chain), said("ask")],
+        [form("ask"), *(node(name, pauses=3) for name in chain), comment_end("ask")],
         edges("start --> n0", "start --> ask", *(f"n{n} --> n{n + 1}" for n in range(5)), "ask --yes--> end"),
     )
     state, first = RunState(compiled), Log()

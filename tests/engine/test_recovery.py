@@ -25,7 +25,7 @@ def behind(events: list[Event], kind: type[Any], count: int = 1, **fields: objec
             count -= 1
             if not count:
                 return events[: place + 1]
-    raise AssertionError(f"there are not so many {kind.__name__}")
+    raise AssertionError(f"there are fewer {kind.__name__} than that")
 
 
 def died(compiled: CompiledGraph, log: list[Event], epoch: int) -> list[Event]:

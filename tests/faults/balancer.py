@@ -42,7 +42,7 @@ class Load:
             thread.start()
 
     def wait_for(self, count: int) -> None:
-        """Until so many more runs were accepted."""
+        """Until N more runs were accepted."""
         until, bound = len(self.runs) + count, time.monotonic() + PATIENCE
         while len(self.runs) < until:
             assert not self.failed

@@ -27,7 +27,7 @@ FAULTS: Final = {
     1: Fault("server `kill -9`", "others go on within its life + 1 s"),
     2: Fault("server frozen for 3 lives, then goes on", "taken over once; it writes nothing, and ends its copies"),
     3: Fault("one worker of a server killed", "taken over at once, not after its life"),
-    4: Fault("heir killed while it takes over", "offered again; all go on"),
+    4: Fault("new holder killed while it takes over", "offered again; all go on"),
     5: Fault("all servers killed, one starts", "it takes over all"),
     6: Fault("NATS `kill -9`, back after 1 s", "no run notices; streams follow by reading"),
     7: Fault("NATS loses its store, and a server is killed", "found by its records; no run taken from the living"),

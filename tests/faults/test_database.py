@@ -161,9 +161,9 @@ def test_the_primary_is_killed_and_a_standby_promoted_that_lagged(servers: Made,
         client = several.client("echo", several.servers[0])
         gone = [client.request("GET", f"/v1/workflows/run/{run}").status_code for run in forgotten]
         assert gone == [404] * 3
-        said = "".join(server.output for server in several.servers)
-        assert "another copy than before" in said
-        assert "events, which are written again" in said
+        printed = "".join(server.output for server in several.servers)
+        assert "another copy than before" in printed
+        assert "events, which are written again" in printed
         several.close()
     assert judged.recovered_at == []
     tried = judged.tried + len(known | ends | begun) + len(forgotten)

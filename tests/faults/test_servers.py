@@ -92,13 +92,13 @@ def test_a_worker_of_a_server_is_killed(servers: Made, echo: EchoServer, seen: K
 
 
 @pytest.mark.fault(4)
-def test_an_heir_is_killed_while_it_takes_over(
+def test_a_new_holder_is_killed_while_it_takes_over(
     servers: Made, echo: EchoServer, settings: dict[str, str], postgres_server: PostgresServer, seen: Keep
 ) -> None:
     database = name_of(settings["JIKKO_DATABASE_URL"])
     with Proxy(socket.AF_UNIX, str(postgres_server.folder / ".s.PGSQL.5432")) as proxy:
         several = servers(2)
-        heir = several.start(JIKKO_DATABASE_URL=f"postgresql://jikko@127.0.0.1:{proxy.port}/{database}")
+        new_holder = several.start(JIKKO_DATABASE_URL=f"postgresql://jikko@127.0.0.1:{proxy.port}/{database}")
         dead, other = several.servers[:2]
         runs = Runs(several, echo)
         runs.begin(COUNT, [dead])
@@ -110,14 +110,14 @@ def test_an_heir_is_killed_while_it_takes_over(
         other.send(signal.SIGSTOP)
         dead.kill()
         killed_at = time.time()
-        until(lambda: queue.in_hand > 0, "the heir has what is left of the dead")
+        until(lambda: queue.in_hand > 0, "the new holder has what is left of the dead")
         other.send(signal.SIGCONT)
-        heir.kill()
-        heir_killed_at = time.time()
+        new_holder.kill()
+        holder_killed_at = time.time()
 
     judged = runs.judged(other)
-    note = f"the heir killed after {heir_killed_at - killed_at:.1f} s, with all of them in hand"
-    seen(Seen(judged.tried, 0, judged.twice, after(judged, heir_killed_at), note))
+    note = f"the new holder killed after {holder_killed_at - killed_at:.1f} s, with all of them in hand"
+    seen(Seen(judged.tried, 0, judged.twice, after(judged, holder_killed_at), note))
 
 
 @pytest.mark.fault(5)
@@ -143,21 +143,21 @@ def test_a_stream_is_resumed_elsewhere(servers: Made, echo: EchoServer, seen: Ke
     follows, holds, resumes = several.servers
     run = several.client("held", holds).run("async", q="16")["workflow_run_id"]
     echo.wait_for_calls("/hold/16")
-    told: list[tuple[int, str]] = []
+    received: list[tuple[int, str]] = []
     with several.client("held", follows).following(run) as events:
         for position, event in events:
-            told.append((position, event["event"]))
+            received.append((position, event["event"]))
             if (event["event"], event.get("node_id")) == ("node_started", "wait"):
                 break
         follows.kill()
     echo.release("/hold/16")
 
-    with several.client("held", resumes).following(run, told[-1][0]) as events:
-        told += [(position, event["event"]) for position, event in events]
+    with several.client("held", resumes).following(run, received[-1][0]) as events:
+        received += [(position, event["event"]) for position, event in events]
 
     log = require_one_history(several.client("held", holds), run)
-    assert told == [(position, event["event"]) for position, event in enumerate(log)]
-    seen(Seen(1, 0, 0, None, f"{len(told)} events, each once, in order"))
+    assert received == [(position, event["event"]) for position, event in enumerate(log)]
+    seen(Seen(1, 0, 0, None, f"{len(received)} events, each once, in order"))
 
 
 @pytest.mark.fault(18)

@@ -17,8 +17,8 @@ def test_the_page_has_a_row_of_each() -> None:
     _, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     table, _, _ = rest.partition(END)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
-    told = {int(cells[0]): cells for cells in rows if cells[0].isdigit()}
-    assert {number: (cells[1], cells[2]) for number, cells in told.items()} == {
+    documented = {int(cells[0]): cells for cells in rows if cells[0].isdigit()}
+    assert {number: (cells[1], cells[2]) for number, cells in documented.items()} == {
         number: (fault.what, fault.wanted) for number, fault in FAULTS.items()
     }
-    assert [number for number, cells in told.items() if "failed" in cells[-1] or not cells[-1]] == []
+    assert [number for number, cells in documented.items() if "failed" in cells[-1] or not cells[-1]] == []

@@ -113,7 +113,7 @@ async def test_nobody_else_can(files: Files, app_id: str) -> None:
 async def test_an_app_that_is_called_as_a_tool_reads_the_files_of_its_caller(files: Files) -> None:
     file = await an_upload(files)
 
-    # The id of an end user belongs to one app (apps/test_end_users.py), so whoever has it is the caller.
+    # The id of an end user belongs to one app (apps/test_end_users.py), so the one that has it is the caller.
     assert await files.read(file.id, app_id="app-2", end_user_id=OWNER["end_user_id"]) == b"hello"
 
 

@@ -29,7 +29,7 @@ class Case:
     at: str
     """The id of the node that fails; ``""`` if the run is refused."""
     cause: str
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
     """What both say, in any case of letters."""
     inputs: dict[str, Any] = field(default_factory=dict)
 

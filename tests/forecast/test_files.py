@@ -74,18 +74,18 @@ class Case:
 
 async def _image(exchange: Exchange) -> None:
     """A model that finds the link of a picture in what it is told."""
-    told = json.dumps(exchange.body, ensure_ascii=False)
-    found = re.search(r"https://pics\.test/\w+\.png", told)
+    prompt = json.dumps(exchange.body, ensure_ascii=False)
+    found = re.search(r"https://pics\.test/\w+\.png", prompt)
     text = json.dumps({"image_url": found[0] if found else ""})
     await (streamed(text) if exchange.body.get("stream") else whole({"content": text}))(exchange)
 
 
 async def _steps(exchange: Exchange) -> None:
     """A model that finds two steps in a task, and otherwise says how much it was told."""
-    told = exchange.body["messages"]
+    prompt = exchange.body["messages"]
     steps = [{"name": "一", "content": "first"}, {"name": "二", "content": "second"}]
-    asked = "steps" in json.dumps(told)
-    text = json.dumps({"steps": steps}, ensure_ascii=False) if asked else f"[{len(told)}]"
+    asked = "steps" in json.dumps(prompt)
+    text = json.dumps({"steps": steps}, ensure_ascii=False) if asked else f"[{len(prompt)}]"
     await (streamed(text) if exchange.body.get("stream") else whole({"content": text}))(exchange)
 
 
@@ -187,18 +187,18 @@ def _with_all_providers(text: bytes, tmp_path: Path, url: str = "https://models.
 @pytest.mark.parametrize("row", [row for row in rows() if row.lacks], ids=lambda row: row.file)
 def test_a_file_that_lacks_something_lacks_just_that(row: Row, tmp_path: Path) -> None:
     found = _with_all_providers((SAMPLES / row.file).read_bytes(), tmp_path)
-    expected = [_said(lack) for lack in row.lacks]
-    said = [finding.what for finding in found.findings if finding.cause not in ("secret", "knowledge")]
+    expected = [_message(lack) for lack in row.lacks]
+    problems = [finding.what for finding in found.findings if finding.cause not in ("secret", "knowledge")]
 
     # A run goes on where an iteration goes on after failed rounds: that is a warning.
     assert found.verdict in ("will_fail", "may_fail") or {one.level for one in found.findings} == {"warning"}
     for pattern in expected:
-        assert any(re.search(pattern, text) for text in said), (pattern, said)
-    for text in said:
+        assert any(re.search(pattern, text) for text in problems), (pattern, problems)
+    for text in problems:
         assert any(re.search(pattern, text) for pattern in expected), (text, expected)
 
 
-def _said(lack: str) -> str:
+def _message(lack: str) -> str:
     word, _, name = lack.partition(" ")
     return LACKS[word].format(re.escape(name))
 

@@ -43,9 +43,9 @@ async def test_a_run_fails_at_the_node_that_was_named_and_for_the_reason_that_wa
     if case.at:
         assert found.decisive.node == case.at
         assert case.at in run.failed
-    told = f"{found.decisive.what} {found.decisive.hint}".lower()
-    for part in case.said:
-        assert part.lower() in told
+    decisive_text = f"{found.decisive.what} {found.decisive.hint}".lower()
+    for part in case.messages:
+        assert part.lower() in decisive_text
         assert part.lower() in run.error.lower()
 
 
@@ -97,16 +97,16 @@ def test_a_file_of_the_community_that_makes_requests_needs_no_package() -> None:
     assert foretold((SAMPLES / "subtitles.yml").read_bytes()).verdict == "runs"
 
 
-SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+CASES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     # The node, its cause, what both say, and inputs.
     "json-translate": ("翻译", "tool", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
     "duckduckgo": ("DuckDuckGo 翻译", "tool", "tool duckduckgo/ddgo_translate", {"content": "x"}),
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", CASES)
 async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, tmp_path: Path) -> None:
-    title, cause, said, inputs = SAID[name]
+    title, cause, part_of_message, inputs = CASES[name]
     text = (SAMPLES / f"{name}.yml").read_bytes()
     async with FakeModel(streamed("x")) as fake:
         file = tmp_path / "providers.yml"
@@ -118,8 +118,8 @@ async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, 
     assert found.verdict == "will_fail"
     assert found.decisive is not None
     assert (found.decisive.title, found.decisive.cause) == (title, cause)
-    assert said.lower() in found.decisive.what.lower()
-    assert said.lower() in run.error.lower(), run
+    assert part_of_message.lower() in found.decisive.what.lower()
+    assert part_of_message.lower() in run.error.lower(), run
     assert found.decisive.node in run.failed
 
 

@@ -50,10 +50,10 @@ async def test_a_run_that_ends_while_a_client_attaches_is_told_to_its_end(
 
     monkeypatch.setattr(world.store, "record", read_too_early)
 
-    told = messages(await client.get(f"/v1/workflow/{run}/events?user=anna{way}"))
+    seen = messages(await client.get(f"/v1/workflow/{run}/events?user=anna{way}"))
 
-    assert told[-1]["event"] == "workflow_finished"
-    assert told[-1]["data"]["outputs"] == {"out": "c"}
+    assert seen[-1]["event"] == "workflow_finished"
+    assert seen[-1]["data"]["outputs"] == {"out": "c"}
 
 
 async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_what_it_was_shown() -> None:
@@ -119,11 +119,11 @@ async def test_one_that_comes_without_a_snapshot_is_told_at_a_pause_what_the_run
     await asyncio.sleep(0)
     world.script.let_go("b")
 
-    told = messages(await attached)
+    seen = messages(await attached)
 
-    assert told[-1]["event"] == "workflow_paused"
-    assert [reason["node_id"] for reason in told[-1]["data"]["reasons"]] == ["ask"]
-    assert "workflow_finished" not in [message["event"] for message in told]
+    assert seen[-1]["event"] == "workflow_paused"
+    assert [reason["node_id"] for reason in seen[-1]["data"]["reasons"]] == ["ask"]
+    assert "workflow_finished" not in [message["event"] for message in seen]
 
 
 async def test_one_that_wants_to_stay_is_told_all_behind_the_pause_too(
@@ -142,9 +142,9 @@ async def test_one_that_wants_to_stay_is_told_all_behind_the_pause_too(
     await asyncio.sleep(0)
     await submit_from(client, snapshot["reasons"][0])
     async with asyncio.timeout(PATIENCE):
-        told = messages(await stays)
+        seen = messages(await stays)
 
-    events = [message["event"] for message in told]
+    events = [message["event"] for message in seen]
     assert events[-1] == "workflow_finished"
     assert "human_input_form_filled" in events
-    assert told[-1]["data"]["outputs"] == {"said": "良い"}
+    assert seen[-1]["data"]["outputs"] == {"said": "良い"}

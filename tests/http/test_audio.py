@@ -156,10 +156,10 @@ async def test_what_is_to_be_said_must_be_a_text(world: World, body: dict[str, A
 async def test_models_that_fail_are_told_by_code(world: World, kind: Any, expected: tuple[int, str]) -> None:
     speech = Speaking(ModelFailure("the provider is gone", kind=kind))
     async with talking(world, speech=speech) as client:
-        heard, spoken = await client.post(HEAR, files=recording()), await client.post(SPEAK, json={"text": "One"})
+        transcribed, spoken = await client.post(HEAR, files=recording()), await client.post(SPEAK, json={"text": "One"})
 
-    assert await refused(heard) == await refused(spoken) == expected
-    assert heard.json()["message"] == "the provider is gone"
+    assert await refused(transcribed) == await refused(spoken) == expected
+    assert transcribed.json()["message"] == "the provider is gone"
 
 
 async def test_audio_that_breaks_off_breaks_the_answer_off(world: World) -> None:

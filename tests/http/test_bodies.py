@@ -189,8 +189,8 @@ async def test_a_body_that_is_no_json_is_told_where_it_is_none(client: httpx.Asy
 
     answer = await client.post(RUN, content=content, headers={"Content-Type": "application/json"})
 
-    said = f"The browser (or proxy) sent a request that this server could not understand. {where}"
-    assert answer.json() == {"code": "bad_request", "message": said, "status": 400}
+    expected = f"The browser (or proxy) sent a request that this server could not understand. {where}"
+    assert answer.json() == {"code": "bad_request", "message": expected, "status": 400}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

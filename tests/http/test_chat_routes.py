@@ -111,7 +111,7 @@ async def test_what_else_a_body_holds_comes_behind_the_mode(client: httpx.AsyncC
     ],
 )
 @pytest.mark.parametrize("key", ["", "Bearer app-no"])
-async def test_an_id_that_is_none_is_no_address_whoever_asks(
+async def test_an_id_that_is_none_is_no_address_for_anybody(
     client: httpx.AsyncClient, method: str, path: str, key: str
 ) -> None:
     answer = await client.request(method, path, headers={"Authorization": key} if key else {})

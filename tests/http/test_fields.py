@@ -29,7 +29,7 @@ class Body(Struct):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({}, "name: is required and must be a text"),
         ({"name": 5}, "name: must be a text"),
@@ -60,8 +60,8 @@ class Body(Struct):
         ({"name": 5, "enabled": "no"}, "name: must be a text; enabled: must be true or false"),
     ],
 )
-def test_what_is_wrong_is_told_in_plain_words(body: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_told_in_plain_words(body: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidParam) as raised:
         checked(body, Body)
 
-    assert str(raised.value) == told
+    assert str(raised.value) == message

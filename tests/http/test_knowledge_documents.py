@@ -95,7 +95,7 @@ async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: http
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"),
+    ("ids", "message"),
     [
         ([], "document_ids: names no document"),
         (None, "document_ids: names no document"),
@@ -103,12 +103,12 @@ async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: http
     ],
     ids=["none", "null", "101"],
 )
-async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, ids: Any, told: str) -> None:
+async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, ids: Any, message: str) -> None:
     at = f"/v1/datasets/{await dataset(client)}/documents/download-zip"
 
     answer = await client.post(at, json={"document_ids": ids})
 
-    assert (answer.status_code, answer.json()["message"]) == (400, told)
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
     assert (await client.post(at, json={"document_ids": [NOBODY] * 100})).status_code == 404
 
 
@@ -201,12 +201,12 @@ async def test_what_is_found_is_told_with_its_document(client: httpx.AsyncClient
     assert segment["keywords"] == ["bees"]
     assert segment["hit_count"] == 0
     assert (await client.post(url, json={"query": "emus"})).json()["records"] == []
-    for body, told in (
+    for body, message in (
         ({"query": ""}, "query: is required"),
         ({"query": "bees", "retrieval_model": {**RANKED, "top_k": 0}}, "retrieval_model.top_k: must be at least 1"),
     ):
         refused = await client.post(url, json=body)
-        assert (refused.status_code, refused.json()["message"]) == (400, told)
+        assert (refused.status_code, refused.json()["message"]) == (400, message)
     assert (await client.post(f"/v1/datasets/{NOBODY}/{path}", json={"query": "bees"})).status_code == 404
 
 

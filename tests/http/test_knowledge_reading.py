@@ -189,18 +189,18 @@ async def test_of_a_form_that_is_too_large_nothing_is_read_if_its_length_says_so
 ) -> None:
     own = await dataset(client)
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    told, untold = Sent(100 << 20), Sent(100 << 20)
+    announced, untold = Sent(100 << 20), Sent(100 << 20)
 
     answers = [
         await client.post(f"/v1/datasets/{own}/document/create-by-file", content=sent.pieces(), headers=headers)
-        for sent, headers in ((told, {**form, "Content-Length": str(100 << 20)}), (untold, form))
+        for sent, headers in ((announced, {**form, "Content-Length": str(100 << 20)}), (untold, form))
     ]
 
     assert [(each.status_code, each.json()["code"]) for each in answers] == [
         (413, "file_too_large"),
         (400, "bad_request"),
     ]
-    assert (told.taken, untold.taken <= (2 << 20)) == (0, True)
+    assert (announced.taken, untold.taken <= (2 << 20)) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -193,9 +193,9 @@ async def test_a_chat_app_is_asked_in_a_conversation_of_its_own_each_time(world:
 async def test_an_app_that_waits_for_a_form_is_an_error_that_says_so(world: World) -> None:
     await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
     async with serving(world, app="Asks") as client:
-        said = await called(client, q="x")
+        result = await called(client, q="x")
 
-    assert said == {
+    assert result == {
         "content": [{"type": "text", "text": "The workflow waits for a form that a human fills in."}],
         "isError": True,
     }

@@ -47,13 +47,13 @@ async def test_sentences_are_spoken_and_their_audio_comes_with_the_answer() -> N
     speech = Speaking()
     events = await streamed(World(), SPOKEN, speech)
 
-    said = [event for event in events if event["event"].startswith("tts_")]
+    audio_events = [event for event in events if event["event"].startswith("tts_")]
     assert "".join(script.text for script in speech.scripts) == f"{LONG}The end"
     assert {script.voice for script in speech.scripts} == {"nova"}
-    assert b"".join(base64.b64decode(event["audio"]) for event in said).startswith(SILENCE)
-    assert said[-1] == {**said[0], "event": "tts_message_end", "audio": ""}
-    assert list(said[0]) == ["event", "conversation_id", "message_id", "created_at", "task_id", "audio"]
-    assert (events[-1]["event"], said[0]["message_id"]) == ("tts_message_end", events[0]["message_id"])
+    assert b"".join(base64.b64decode(event["audio"]) for event in audio_events).startswith(SILENCE)
+    assert audio_events[-1] == {**audio_events[0], "event": "tts_message_end", "audio": ""}
+    assert list(audio_events[0]) == ["event", "conversation_id", "message_id", "created_at", "task_id", "audio"]
+    assert (events[-1]["event"], audio_events[0]["message_id"]) == ("tts_message_end", events[0]["message_id"])
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,6 @@ async def test_a_workflow_speaks_too() -> None:
         answer = await client.post("/v1/workflows/run", json=body("streaming", q="Hello there"))
     await world.close()
 
-    said = [event for event in events_of(answer.text) if event["event"] == "tts_message"]
+    audio_events = [event for event in events_of(answer.text) if event["event"] == "tts_message"]
     assert [script.text for script in speech.scripts] == ["Hello there"]
-    assert list(said[0]) == ["event", "workflow_run_id", "task_id", "audio"]
+    assert list(audio_events[0]) == ["event", "workflow_run_id", "task_id", "audio"]

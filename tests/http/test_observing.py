@@ -29,26 +29,26 @@ class Seen(RequestObserver):
         self.began_with: dict[Request, Operation | None] = {}
         self.answered_with: dict[Request, int] = {}
         self.ended_with: dict[Request, tuple[int | None, int, float]] = {}
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def began(self, request: Request, operation: Operation | None) -> None:
         self.began_with[request] = operation
-        self.told.append("began")
+        self.calls.append("began")
 
     def responding(self, request: Request, status: int, headers: Headers) -> None:
         assert request in self.began_with
         self.answered_with[request] = status
-        self.told.append("responding")
+        self.calls.append("responding")
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
         assert request in self.began_with
         self.ended_with[request] = status, size, seconds
-        self.told.append("ended")
+        self.calls.append("ended")
 
     @property
     def only(self) -> tuple[Operation | None, int | None, int]:
         """Operation, status and bytes of the one request that it saw, from its beginning to its end."""
-        assert self.told == ["began", "responding", "ended"]
+        assert self.calls == ["began", "responding", "ended"]
         ((request, operation),) = self.began_with.items()
         status, size, seconds = self.ended_with[request]
         assert self.answered_with[request] == status

@@ -18,7 +18,7 @@ from tests.runs.world import World
 pytestmark = pytest.mark.anyio
 
 PROXY, CLIENT = "10.0.0.1", "203.0.113.9"
-SAID = {
+FORWARDED = {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "flows.example:8443",
     "X-Forwarded-Prefix": "/jikko/",
@@ -48,19 +48,19 @@ async def link(client: httpx.AsyncClient, prefix: str = "", **headers: str) -> s
 @pytest.mark.parametrize("trusted", [[PROXY], ["10.0.0.0/8"], ["192.0.2.1", "10.0.0.0/24"]])
 async def test_a_trusted_proxy_says_how_clients_reach_the_server(world: World, app: App, trusted: list[str]) -> None:
     async with behind(world, app, proxies=TrustedProxies(trusted)) as client:
-        assert await link(client, **SAID) == "https://flows.example:8443/jikko"
+        assert await link(client, **FORWARDED) == "https://flows.example:8443/jikko"
 
 
 @pytest.mark.parametrize("trusted", [[], ["10.0.0.2"], ["127.0.0.1", "::1"], [CLIENT]])
 async def test_anybody_else_is_not_believed(world: World, app: App, trusted: list[str]) -> None:
     async with behind(world, app, proxies=TrustedProxies(trusted) if trusted else None) as client:
-        assert await link(client, **SAID) == "http://inside"
+        assert await link(client, **FORWARDED) == "http://inside"
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
 async def test_by_default_not_even_this_machine_is_believed(world: World, app: App, peer: str) -> None:
     async with behind(world, app, peer=peer) as client:
-        assert await link(client, **SAID) == "http://inside"
+        assert await link(client, **FORWARDED) == "http://inside"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ async def test_what_a_proxy_says_that_cannot_be_is_not_believed(world: World, ap
 
 async def test_of_several_values_the_nearest_proxys_counts(world: World, app: App) -> None:
     async with behind(world, app, proxies=TrustedProxies([PROXY])) as client:
-        said = {"X-Forwarded-Host": "forged.example, flows.example", "X-Forwarded-Proto": "http, https"}
-        assert await link(client, **said) == "https://flows.example"
+        forwarding = {"X-Forwarded-Host": "forged.example, flows.example", "X-Forwarded-Proto": "http, https"}
+        assert await link(client, **forwarding) == "https://flows.example"
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ async def test_below_a_path_everything_is_found_whether_the_proxy_cuts_the_path_
         page = await client.get(f"{prefix}/docs")
         description = (await client.get(f"{prefix}/openapi.json")).json()
         uploaded = await link(client, prefix)
-        told = (await client.get(f"{prefix}/v1")).json()
-        found = [(await client.get(told[name])).status_code for name in ("api", "docs", "openapi", "health")]
+        welcome = (await client.get(f"{prefix}/v1")).json()
+        found = [(await client.get(welcome[name])).status_code for name in ("api", "docs", "openapi", "health")]
 
-    assert (told["docs"], found) == ("/jikko/docs", [200] * 4)
+    assert (welcome["docs"], found) == ("/jikko/docs", [200] * 4)
     location = started.headers["location"]
     assert location == f"/jikko{RUN}/{started.json()['workflow_run_id']}"
     assert uploaded == "http://inside/jikko"

@@ -65,9 +65,9 @@ async def test_a_form_is_for_display_if_it_can_be_submitted_over_the_api(
             await client.get(f"/v1/workflow/{run}/events", params={"user": "anna", "include_state_snapshot": "true"})
         )
 
-    for told in (live, again):
-        (required,) = [message["data"] for message in told if message["event"] == "human_input_required"]
-        (reason,) = next(message["data"]["reasons"] for message in told if message["event"] == "workflow_paused")
+    for received in (live, again):
+        (required,) = [message["data"] for message in received if message["event"] == "human_input_required"]
+        (reason,) = next(message["data"]["reasons"] for message in received if message["event"] == "workflow_paused")
         assert (required["display_in_ui"], required["form_token"] is not None) == (shown, shown)
         assert "display_in_ui" not in reason
 
@@ -83,14 +83,14 @@ async def test_a_start_node_that_failed_records_no_inputs(world: World, given: A
     )
     app = await world.app("Strict", [begin, end(q="start.q")], "start>end")
     async with client_of(world, app) as client:
-        told = messages(await client.post(RUN, json=body("streaming", q="kept", o=given)))
-        (recorded,) = await executions(client, told[0]["workflow_run_id"])
-        detail = (await client.get(f"{RUN}/{told[0]['workflow_run_id']}")).json()
+        received = messages(await client.post(RUN, json=body("streaming", q="kept", o=given)))
+        (recorded,) = await executions(client, received[0]["workflow_run_id"])
+        detail = (await client.get(f"{RUN}/{received[0]['workflow_run_id']}")).json()
 
-    (failed,) = [message["data"] for message in told if message["event"] == "node_finished"]
+    (failed,) = [message["data"] for message in received if message["event"] == "node_finished"]
     assert (failed["status"], failed["inputs"], failed["outputs"]) == ("failed", {}, {})
     assert (recorded["status"], recorded["inputs"], recorded["outputs"]) == ("failed", {}, {})
-    assert told[0]["data"]["inputs"]["o"] == given
+    assert received[0]["data"]["inputs"]["o"] == given
     assert json.loads(detail["inputs"])["o"] == given
     assert (detail["status"], detail["total_steps"]) == ("failed", 1)
 
@@ -116,16 +116,16 @@ async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_tha
                 }
             )
         world.script.values["a"] = files
-        told = messages(await client.post(RUN, json=body("streaming")))
+        received = messages(await client.post(RUN, json=body("streaming")))
         world.now += 30 * 86400
-        recorded = await executions(client, told[0]["workflow_run_id"])
+        recorded = await executions(client, received[0]["workflow_run_id"])
 
         (container,) = [entry for entry in recorded if entry["node_type"] == "iteration"]
         again = container["inputs"]["iterator_selector"]
         fetched = [(await client.get(file["url"])).content.decode() for file in again]
 
     for name in ("iteration_started", "iteration_completed"):
-        (message,) = [message for message in told if message["event"] == name]
+        (message,) = [message for message in received if message["event"] == name]
         assert message["data"]["inputs"] == {"iterator_selector": files}
     assert [{**file, "url": ""} for file in again] == [{**file, "url": ""} for file in files]
     assert fetched == ["山.txt", "b.txt"]

@@ -63,7 +63,7 @@ def messages(text: str) -> list[dict[str, Any]]:
     return [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]
 
 
-def told(found: list[dict[str, Any]], event: str, node_id: str = "") -> dict[str, Any]:
+def data_of(found: list[dict[str, Any]], event: str, node_id: str = "") -> dict[str, Any]:
     return next(
         message["data"]
         for message in found
@@ -91,10 +91,10 @@ async def test_a_text_is_answered_streamed_recorded_and_listed_as_it_is(client: 
 
     assert (blocking["data"]["status"], blocking["data"]["outputs"]) == ("succeeded", outputs)
     assert (detail["outputs"], json.loads(detail["inputs"])["q"]) == (outputs, q)
-    assert told(again, "workflow_finished")["outputs"] == outputs
-    assert told(streamed, "workflow_started")["inputs"]["q"] == q
-    assert told(streamed, "node_finished", "join")["inputs"] == {"q": q}
-    assert told(streamed, "node_finished", "end")["outputs"] == outputs
+    assert data_of(again, "workflow_finished")["outputs"] == outputs
+    assert data_of(streamed, "workflow_started")["inputs"]["q"] == q
+    assert data_of(streamed, "node_finished", "join")["inputs"] == {"q": q}
+    assert data_of(streamed, "node_finished", "end")["outputs"] == outputs
     chunks = "".join(message["data"]["text"] for message in streamed if message["event"] == "text_chunk")
     assert chunks == f"{q}\n{q}"
     recorded = {execution["node_id"]: execution for execution in executions}

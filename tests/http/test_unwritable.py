@@ -38,14 +38,14 @@ def last_message(answer: httpx.Response) -> Any:
     return [json.loads(line[6:]) for line in answer.text.split("\n") if line.startswith("data: ")][-1]
 
 
-async def test_whoever_waits_is_told_that_the_run_failed(client: httpx.AsyncClient) -> None:
+async def test_a_client_that_waits_is_told_that_the_run_failed(client: httpx.AsyncClient) -> None:
     blocking = (await client.post(RUN, json=body("blocking"))).json()
     streaming = last_message(await client.post(RUN, json=body("streaming")))
 
     assert streaming["event"] == "workflow_finished"
-    for told in (blocking, streaming):
-        assert (told["data"]["status"], told["data"]["error"]) == ("failed", WHY)
-        detail = (await client.get(f"{RUN}/{told['workflow_run_id']}")).json()
+    for last in (blocking, streaming):
+        assert (last["data"]["status"], last["data"]["error"]) == ("failed", WHY)
+        detail = (await client.get(f"{RUN}/{last['workflow_run_id']}")).json()
         assert (detail["status"], detail["error"]) == ("failed", WHY)
 
 

@@ -25,10 +25,10 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 async def test_the_printed_address_is_no_404_for_a_client(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"Authorization": ""})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    told = answer.json()
-    assert (told["welcome"], told["api_version"], told["server_version"]) == ("Jikko", "v1", "0")
+    body = answer.json()
+    assert (body["welcome"], body["api_version"], body["server_version"]) == ("Jikko", "v1", "0")
     for link in ("api", "docs", "openapi", "health"):
-        assert (await client.get(told[link])).status_code == 200
+        assert (await client.get(body[link])).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/v1"])
@@ -43,5 +43,5 @@ async def test_the_printed_address_is_a_page_for_a_person(client: httpx.AsyncCli
 
 
 async def test_what_dify_answers_at_its_own_address_stays_as_it_is(client: httpx.AsyncClient) -> None:
-    told = (await client.get("/v1/", headers={"Accept": BROWSER})).json()
-    assert told == {"welcome": "Jikko", "api_version": "v1", "server_version": told["server_version"]}
+    body = (await client.get("/v1/", headers={"Accept": BROWSER})).json()
+    assert body == {"welcome": "Jikko", "api_version": "v1", "server_version": body["server_version"]}

@@ -50,10 +50,10 @@ class EmbeddingServer:
             handler.end_headers()
             handler.wfile.write(content)
         except OSError:
-            pass  # whoever asked was killed
+            pass  # the process that asked was killed
 
     def is_done(self, count: int) -> bool:
-        """Whether it was asked for so many different texts."""
+        """Whether it was asked for N different texts."""
         return len(set(self.texts)) >= count
 
     def __enter__(self) -> Self:

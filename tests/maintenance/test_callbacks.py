@@ -110,11 +110,11 @@ async def test_the_receiver_is_told_the_trace_of_the_run(scene: Scene) -> None:
 
     await scene.callbacks.deliver(render)
 
-    told = {dict(request.headers)["webhook-id"]: dict(request.headers) for request in scene.receiver.requests}
-    assert told[f"msg_{began}"]["traceparent"] == traceparent_of("", began)
-    assert "tracestate" not in told[f"msg_{began}"]
-    assert told[f"msg_{called}"]["traceparent"] == traceparent_of(given, called)
-    assert told[f"msg_{called}"]["tracestate"] == "rojo=1"
+    headers_of = {dict(request.headers)["webhook-id"]: dict(request.headers) for request in scene.receiver.requests}
+    assert headers_of[f"msg_{began}"]["traceparent"] == traceparent_of("", began)
+    assert "tracestate" not in headers_of[f"msg_{began}"]
+    assert headers_of[f"msg_{called}"]["traceparent"] == traceparent_of(given, called)
+    assert headers_of[f"msg_{called}"]["tracestate"] == "rojo=1"
 
 
 async def test_it_is_signed_as_standard_webhooks_want_it(scene: Scene, ended: str) -> None:
@@ -293,8 +293,8 @@ async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> Non
     request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
     run_id = (await process.runs.start(app, request)).record.identity.run_id
     await process.die()
-    heir = scene.world.process()
-    await heir.runs.control.take_over()
+    new_holder = scene.world.process()
+    await new_holder.runs.control.take_over()
     scene.world.script.let_go("a")
     await scene.world.ended(run_id)
 

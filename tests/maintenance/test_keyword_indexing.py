@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Backlog(MemoryRunStore):
-    """A store with so many runs to prepare, that gets more at each look."""
+    """A store with N runs to prepare, that gets more at each look."""
 
     def __init__(self, left: int, *, arriving: int = 0) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ async def test_a_write_that_has_just_succeeded_is_good_for_all_who_ask(process: 
     assert process.disk.tries == 2
 
 
-async def test_one_that_fails_is_tried_again_by_whoever_asks_next(
+async def test_one_that_fails_is_tried_again_by_the_next_that_asks(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     process.disk.works = False

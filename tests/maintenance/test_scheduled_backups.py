@@ -100,7 +100,7 @@ async def _until(condition: object) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_one_is_made_when_the_newest_is_old_enough_whoever_made_it(
+def test_one_is_made_when_the_newest_is_old_enough_whichever_process_made_it(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

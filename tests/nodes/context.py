@@ -136,7 +136,7 @@ class FakeContext:
         self.is_nested: bool = False
         self.turn: Turn | None = None
         self.at: float = 0.0
-        self.said: list[tuple[str, str]] = []
+        self.text_chunks: list[tuple[str, str]] = []
         self.logged: list[LogMessage] = []
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}
         self.ports = ports_of(**{name: it for name, it in given.items() if it is not None})
@@ -165,7 +165,7 @@ class FakeContext:
         return self.at
 
     def say(self, name: str, text: str, *, soon: bool = False) -> None:
-        self.said.append((name, text))
+        self.text_chunks.append((name, text))
 
     def think(self, text: str, *, final: bool = False) -> None:
         """Nobody listens."""
@@ -183,5 +183,5 @@ class FakeContext:
     ) -> None:
         """Nothing is kept."""
 
-    async def settle(self) -> None:
+    async def durability_barrier(self) -> None:
         """Nothing waits to be written."""

@@ -87,7 +87,7 @@ class ModelContext(FakeContext):
     @property
     def shown(self) -> str:
         """The text that was streamed."""
-        return "".join(text for name, text in self.said if name == "text")
+        return "".join(text for name, text in self.text_chunks if name == "text")
 
     def think(self, text: str, *, final: bool = False) -> None:
         self.thought.append((text, final))

@@ -133,8 +133,8 @@ async def test_a_secret_is_sent_and_recorded_in_no_form(use: str, sandbox: ForkS
 
     [record] = result.process_data["requests"]
     method = "POST" if "post" in use else "GET"
-    told = f"{method} to api.test; the rest is not recorded, as the program was given a secret"
-    assert record == {"request": told, "status_code": 200, "size": 0}
+    summary = f"{method} to api.test; the rest is not recorded, as the program was given a secret"
+    assert record == {"request": summary, "status_code": 200, "size": 0}
     assert result.inputs["key"] != SECRET
     assert http.requests
 

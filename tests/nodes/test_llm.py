@@ -53,7 +53,7 @@ async def test_the_answer_is_streamed_and_told() -> None:
     assert result.outputs["reasoning_content"] == ""
     assert result.outputs["finish_reason"] == "stop"
     assert result.outputs["usage"]["total_tokens"] == 5
-    assert ctx.said == [("text", "Hello "), ("text", "Ada"), ("text", ""), ("text", "")]
+    assert ctx.text_chunks == [("text", "Hello "), ("text", "Ada"), ("text", ""), ("text", "")]
     assert result.inputs == {"model_provider": "langgenius/openai/openai", "model_name": "gpt-4o"}
     assert result.process_data["prompts"] == [{"role": "user", "text": "Hi Ada", "files": []}]
     assert result.usage is not None
@@ -349,7 +349,7 @@ async def test_reasoning_is_separated() -> None:
     assert (result.outputs["text"], result.outputs["reasoning_content"]) == ("the answer", "hmm ok")
     assert ctx.shown == "the answer"
     assert ctx.thought == [("hmm ", False), ("ok", False), ("", True)]
-    assert ctx.said[-2:] == [("text", ""), ("text", "")]
+    assert ctx.text_chunks[-2:] == [("text", ""), ("text", "")]
 
 
 async def test_reasoning_that_the_provider_tells_apart_is_separate() -> None:

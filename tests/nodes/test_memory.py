@@ -46,7 +46,7 @@ async def recalling(*turns: Message, context: int | None = 100_000, running: Mes
     return ctx
 
 
-def said(number: int, answer: str = "", **more: Any) -> Message:
+def message_of(number: int, answer: str = "", **more: Any) -> Message:
     return replace(message(f"m{number}", "c", answer=Answer(text=answer or f"答{number}"), **more), query=f"問{number}")
 
 
@@ -58,24 +58,24 @@ def config(**parameters: Any) -> ModelConfig:
     return ModelConfig.from_dsl(Fields("", {"model": {**MODEL, "completion_params": parameters}}, []))
 
 
-async def told(ctx: ModelContext, found: Memory, **more: Any) -> list[str]:
+async def prompt_of(ctx: ModelContext, found: Memory, **more: Any) -> list[str]:
     return [f"{one.role}: {one.text}" for one in await found.recall(ctx, config(), with_files=False, **more)]
 
 
-NOW = said(9)
+NOW = message_of(9)
 FOUR = ["user: 問1", "assistant: 答1", "user: 問2", "assistant: 答2"]
 
 
 async def test_earlier_turns_come_oldest_first_without_the_one_that_is_answered() -> None:
-    ctx = await recalling(said(1), said(2), running=NOW)
+    ctx = await recalling(message_of(1), message_of(2), running=NOW)
 
-    assert await told(ctx, memory()) == FOUR
+    assert await prompt_of(ctx, memory()) == FOUR
 
 
 async def test_and_so_they_do_while_that_one_is_not_on_the_disk_yet() -> None:
-    ctx = await recalling(said(1), said(2))
+    ctx = await recalling(message_of(1), message_of(2))
 
-    assert await told(ctx, memory()) == FOUR
+    assert await prompt_of(ctx, memory()) == FOUR
 
 
 @pytest.mark.parametrize(
@@ -90,75 +90,75 @@ async def test_and_so_they_do_while_that_one_is_not_on_the_disk_yet() -> None:
     ids=str,
 )
 async def test_a_window_counts_the_turn_that_is_answered(window: dict[str, Any], expected: list[str]) -> None:
-    ctx = await recalling(said(1), said(2), running=NOW)
+    ctx = await recalling(message_of(1), message_of(2), running=NOW)
 
-    assert await told(ctx, memory(window=window)) == expected
+    assert await prompt_of(ctx, memory(window=window)) == expected
 
 
 async def test_classifiers_and_extractors_go_by_the_size_of_a_window_that_is_off() -> None:
-    ctx = await recalling(said(1), said(2), running=NOW)
+    ctx = await recalling(message_of(1), message_of(2), running=NOW)
     found = Memory.from_dsl(Fields("", {"memory": {"window": {"enabled": False, "size": 2}}}, []), always_by_size=True)
 
-    assert await told(ctx, found) == FOUR[2:]
+    assert await prompt_of(ctx, found) == FOUR[2:]
 
 
 async def test_without_memory_or_conversation_there_is_none() -> None:
-    ctx = await recalling(said(1), running=NOW)
-    assert await told(ctx, Memory.from_dsl(Fields("", {}, []))) == []
+    ctx = await recalling(message_of(1), running=NOW)
+    assert await prompt_of(ctx, Memory.from_dsl(Fields("", {}, []))) == []
 
     ctx.turn = None
-    assert await told(ctx, memory()) == []
+    assert await prompt_of(ctx, memory()) == []
 
 
 async def test_of_a_turn_without_an_answer_the_question_is_told() -> None:
-    failed = replace(said(1), answer=Answer(status="error", error="x"))
-    ctx = await recalling(failed, said(2), running=NOW)
+    failed = replace(message_of(1), answer=Answer(status="error", error="x"))
+    ctx = await recalling(failed, message_of(2), running=NOW)
 
-    assert await told(ctx, memory()) == ["user: 問1", *FOUR[2:]]
+    assert await prompt_of(ctx, memory()) == ["user: 問1", *FOUR[2:]]
 
 
 async def test_the_oldest_texts_are_left_out_when_the_model_has_no_room_for_them() -> None:
-    long = said(2, "x" * 400)
+    long = message_of(2, "x" * 400)
     size = estimated("x" * 400) + estimated("問2") + estimated("答1")
-    ctx = await recalling(said(1), long, running=NOW, context=size)
+    ctx = await recalling(message_of(1), long, running=NOW, context=size)
 
-    assert await told(ctx, memory()) == ["assistant: 答1", "user: 問2", "assistant: " + "x" * 400]
-    assert await told(ctx, memory(), reserved=1) == ["user: 問2", "assistant: " + "x" * 400]
+    assert await prompt_of(ctx, memory()) == ["assistant: 答1", "user: 問2", "assistant: " + "x" * 400]
+    assert await prompt_of(ctx, memory(), reserved=1) == ["user: 問2", "assistant: " + "x" * 400]
 
 
 async def test_the_newest_text_is_told_however_long_it_is() -> None:
-    ctx = await recalling(said(1), said(2, "x" * 4_000), running=NOW, context=10)
+    ctx = await recalling(message_of(1), message_of(2, "x" * 4_000), running=NOW, context=10)
 
-    assert await told(ctx, memory()) == ["assistant: " + "x" * 4_000]
+    assert await prompt_of(ctx, memory()) == ["assistant: " + "x" * 4_000]
 
 
 async def test_the_room_for_the_answer_is_left() -> None:
-    ctx = await recalling(said(1), said(2), running=NOW, context=1_000)
+    ctx = await recalling(message_of(1), message_of(2), running=NOW, context=1_000)
     found = await memory().recall(ctx, config(max_tokens=999), with_files=False)
 
     assert [one.text for one in found] == ["答2"]
 
 
 async def test_of_a_model_whose_context_is_unknown_2000_tokens_are_told() -> None:
-    turns = [said(number, "x" * 2_800) for number in range(1, 7)]
+    turns = [message_of(number, "x" * 2_800) for number in range(1, 7)]
     ctx = await recalling(*turns, running=NOW, context=None)
 
-    texts = await told(ctx, memory())
+    texts = await prompt_of(ctx, memory())
     assert sum(estimated(text.partition(": ")[2]) for text in texts) <= 2_000
     assert len(texts) == 4
 
 
 async def test_a_long_conversation_is_read_only_as_far_as_there_is_room() -> None:
-    turns = [replace(said(1), id=f"m8{number:03}", query=f"q{number}") for number in range(120)]
+    turns = [replace(message_of(1), id=f"m8{number:03}", query=f"q{number}") for number in range(120)]
     ctx = await recalling(*turns, running=NOW)
 
-    texts = await told(ctx, memory(window={"enabled": True, "size": 101}))
+    texts = await prompt_of(ctx, memory(window={"enabled": True, "size": 101}))
     assert len(texts) == 200
     assert texts[0] == "user: q20"
 
 
 async def test_files_of_earlier_turns_are_shown_where_vision_is_on() -> None:
-    ctx = await recalling(said(1, files=[IMAGE]), running=NOW)
+    ctx = await recalling(message_of(1, files=[IMAGE]), running=NOW)
     vision = Vision(enabled=True, selector=(), detail="low")
     found = await memory().recall(ctx, config(), with_files=True)
 
@@ -170,7 +170,7 @@ async def test_files_of_earlier_turns_are_shown_where_vision_is_on() -> None:
 
 
 async def test_a_file_that_is_gone_is_left_out() -> None:
-    ctx = await recalling(said(1, files=[GONE]), running=NOW)
+    ctx = await recalling(message_of(1, files=[GONE]), running=NOW)
     files: Any = {"files": FilesOfOneUser()}
     ctx.ports = msgspec.structs.replace(ctx.ports, **files)
     found = await memory().recall(ctx, config(), with_files=True)

@@ -105,11 +105,11 @@ async def test_wrong_values_are_told_and_do_not_fail_the_node(
     outputs = dict((await extracted(answer)).outputs)
 
     del outputs["__usage"]
-    told = outputs.pop("__reason")
+    why = outputs.pop("__reason")
     assert outputs.pop("__is_success") == int(reason is None)
     assert outputs == values
     assert [type(value) for value in outputs.values()] == [type(value) for value in values.values()]
-    assert told is None if reason is None else reason in told
+    assert why is None if reason is None else reason in why
 
 
 @pytest.mark.parametrize(

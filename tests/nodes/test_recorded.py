@@ -112,8 +112,8 @@ class Outcome:
 async def outcome(kind: str, data: Mapping[str, Json], key: str, *, secret: bool) -> Outcome:
     answer: Any = HttpFailure("No connection to api.test.", kind="connect") if data.get("down") else None
     http = ScriptedHttp(answer or HttpResponse(503 if data.get("busy") else 200, (), b"ok"))
-    told = Completion(text='{"category_id": "1", "category_name": "x", "v": "found"}')
-    models = ScriptedModels([ModelFailure("overloaded", kind="InvokeRateLimitError")] if data.get("down") else [told])
+    plain = Completion(text='{"category_id": "1", "category_name": "x", "v": "found"}')
+    models = ScriptedModels([ModelFailure("overloaded", kind="InvokeRateLimitError")] if data.get("down") else [plain])
     ctx = Surroundings(key, secret=secret, http=http, models=models)
     if kind == "human-input" and data.get("closed"):
         ctx.form = FormClosed(
@@ -340,10 +340,10 @@ async def test_no_part_of_a_request_shows_a_secret_wherever_it_stands(secret: st
 
 
 async def test_a_failure_tells_the_host_unless_it_is_secret() -> None:
-    told = await outcome("http-request", http(url=f"https://api.test/{REFERENCE}", down=True), LONG, secret=True)
+    plain = await outcome("http-request", http(url=f"https://api.test/{REFERENCE}", down=True), LONG, secret=True)
     masked = await outcome("http-request", http(url=f"https://{REFERENCE}/", down=True), LONG, secret=True)
 
-    assert "No connection to api.test." in told.recorded
+    assert "No connection to api.test." in plain.recorded
     assert f"The request to {mask(LONG)} failed: there is no such host, no connection" in masked.recorded
 
 

@@ -38,10 +38,10 @@ async def test_a_schema_that_points_elsewhere_fails_the_node_and_is_not_fetched(
 
 
 async def test_of_a_long_value_that_does_not_fit_only_the_beginning_is_told() -> None:
-    told = await failure_of({"properties": {"a": {"type": "number"}}}, {"a": "x" * 1_000_000})
+    message = await failure_of({"properties": {"a": {"type": "number"}}}, {"a": "x" * 1_000_000})
 
-    assert told.startswith("Input o does not fit its schema: 'xxx")
-    assert len(told) < 400
+    assert message.startswith("Input o does not fit its schema: 'xxx")
+    assert len(message) < 400
 
 
 NUMBERS = {"properties": {"n": {"items": {"type": "number"}}}}

@@ -180,7 +180,7 @@ async def test_messages_become_outputs_and_texts_are_shown_as_they_come() -> Non
     assert result.outputs["json"] == [{"a": 1}]
     assert (result.outputs["v"], result.outputs["s"]) == ([1], "ab")
     assert [one["mime_type"] for one in result.outputs["files"]] == ["image/png", "text/plain"]
-    assert ctx.said == [
+    assert ctx.text_chunks == [
         ("text", "one "),
         ("text", "Link: https://a.test/\n"),
         ("s", "a"),
@@ -219,7 +219,7 @@ async def test_a_picture_is_fetched_and_one_that_cannot_be_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "said"),
+    ("messages", "message"),
     [
         ([TextMessage("x" * 101)], "more than 100 characters (the limit is set by JIKKO_TOOL_MAX_TEXT)"),
         ([TextMessage("x" * 60)] * 2, "more than 100 characters"),
@@ -230,12 +230,12 @@ async def test_a_picture_is_fetched_and_one_that_cannot_be_is_told() -> None:
     ],
     ids=["text", "texts", "json", "variable", "files", "messages"],
 )
-async def test_a_tool_that_says_too_much_fails(messages: list[ToolMessage], said: str) -> None:
+async def test_a_tool_that_says_too_much_fails(messages: list[ToolMessage], message: str) -> None:
     tools = ScriptedTools(says=messages)
     failure = await failed(tools, context(tools, limits=ValueLimits(max_tool_text=100, max_tool_files=50)))
 
     assert failure.kind == "ToolRuntimeInvocationError"
-    assert said in str(failure)
+    assert message in str(failure)
 
 
 async def test_a_value_that_is_nested_too_deeply_fails() -> None:
@@ -286,8 +286,8 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
 
 @pytest.mark.parametrize("key", ["SK-AbcDef", "ひみつ鍵"])
 async def test_nor_is_one_that_names_a_host_which_a_secret_is_part_of(key: str) -> None:
-    said = key.encode("idna").decode().lower()
-    tools = ScriptedTools(failure=ToolFailure(f"There is no host {said}.test.", reported=False))
+    message = key.encode("idna").decode().lower()
+    tools = ScriptedTools(failure=ToolFailure(f"There is no host {message}.test.", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
     ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "https://{{#env.KEY#}}.test/page"))

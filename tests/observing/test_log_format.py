@@ -65,9 +65,9 @@ def test_an_error_is_one_field_of_one_line_of_json() -> None:
     text = JsonLines().format(record("it failed", error=error))
 
     assert "\n" not in text
-    told = json.loads(text)["error"]
-    assert (told["type"], told["message"]) == ("ValueError", "two\nlines")
-    assert "in fail" in told["stack"]
+    logged = json.loads(text)["error"]
+    assert (logged["type"], logged["message"]) == ("ValueError", "two\nlines")
+    assert "in fail" in logged["stack"]
 
 
 def test_a_value_that_no_json_has_is_told_as_its_text() -> None:

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jikko.measures import SECONDS, Histogram
 from jikko.observing.metrics.snapshot import Snapshot, lasting, merged, samples
-from jikko.observing.metrics.table import FAMILIES, MOST_APPS
+from jikko.observing.metrics.table import FAMILIES, MAX_APPS
 from jikko.observing.metrics.text import Exposition
 
 
@@ -75,14 +75,14 @@ def test_of_very_many_apps_the_busiest_have_a_label_for_good() -> None:
         return [("jikko_app_runs_finished_total", (app, "failed"), [count]) for app, count in runs.items()]
 
     exposition = Exposition()
-    many = {f"app{number}": 2.0 for number in range(MOST_APPS - 1)}
+    many = {f"app{number}": 2.0 for number in range(MAX_APPS - 1)}
     first = exposition.text(ended(rare=1.0, busy=9.0, **many))
     later = exposition.text(ended(rare=100.0, busy=9.0, **many))
 
     assert value(first, "jikko_app_runs_finished_total", app="busy", status="failed") == 9
     assert value(first, "jikko_app_runs_finished_total", app="other", status="failed") == 1
     assert value(later, "jikko_app_runs_finished_total", app="other", status="failed") == 100
-    assert len(read(later)) == MOST_APPS + 1
+    assert len(read(later)) == MAX_APPS + 1
 
 
 def test_no_name_of_ours_is_against_the_rules_of_prometheus() -> None:

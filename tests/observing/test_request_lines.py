@@ -34,7 +34,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [record.__dict__["fields"] for record in caplog.records if record.name == "jikko.requests"]
 
 
-TOLD = {
+LOGGED = {
     "all": [("/health", 200), ("/v1/info", 200), (f"{RUN}/{{workflow_run_id}}", 404)],
     "most": [("/v1/info", 200), (f"{RUN}/{{workflow_run_id}}", 404)],
     "refused": [(f"{RUN}/{{workflow_run_id}}", 404)],
@@ -49,8 +49,8 @@ async def test_the_setting_says_which_have_one(world: World, caplog: pytest.LogC
         await ask(client)
     await world.close()
 
-    told = [(line["route"], line["status"]) for line in lines(caplog)]
-    assert told == ([*TOLD[which], *ALWAYS] if which in TOLD else [])
+    logged = [(line["route"], line["status"]) for line in lines(caplog)]
+    assert logged == ([*LOGGED[which], *ALWAYS] if which in LOGGED else [])
 
 
 async def test_a_line_has_names_and_numbers_and_nothing_that_was_sent(

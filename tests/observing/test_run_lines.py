@@ -19,7 +19,7 @@ async def world() -> AsyncIterator[World]:
     await world.close()
 
 
-def told(caplog: pytest.LogCaptureFixture, message: str) -> list[tuple[str, dict[str, Any]]]:
+def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[tuple[str, dict[str, Any]]]:
     """Level and fields of the lines with a message."""
     return [
         (record.levelname, record.__dict__["fields"])
@@ -40,8 +40,8 @@ async def test_one_line_tells_that_a_run_has_ended(world: World, caplog: pytest.
     caplog.set_level(logging.INFO)
     run_id, app_id = await run_of(world)
 
-    await until(lambda: bool(told(caplog, "run ended")))
-    [(level, fields)] = told(caplog, "run ended")
+    await until(lambda: bool(logged(caplog, "run ended")))
+    [(level, fields)] = logged(caplog, "run ended")
     assert level == "INFO"
     assert fields.pop("seconds") >= 0
     assert fields == {"run": run_id, "app": app_id, "status": "succeeded", "nodes": 5, "tokens": 0}
@@ -55,7 +55,7 @@ async def test_none_if_that_is_not_wanted(world: World, caplog: pytest.LogCaptur
     await world.ended(run_id)
     await until(lambda: not process.runs.control.executes(run_id))
 
-    assert told(caplog, "run ended") == []
+    assert logged(caplog, "run ended") == []
 
 
 @pytest.mark.parametrize("each", [True, False])
@@ -65,8 +65,8 @@ async def test_one_that_failed_is_always_told_with_its_node_and_without_what_it_
     world.script.failing = {"b"}
     run_id, _ = await run_of(world, each=each)
 
-    await until(lambda: bool(told(caplog, "run ended")))
-    [(level, fields)] = told(caplog, "run ended")
+    await until(lambda: bool(logged(caplog, "run ended")))
+    [(level, fields)] = logged(caplog, "run ended")
     assert (level, fields["run"], fields["status"], fields["node"]) == ("WARNING", run_id, "failed", "b")
     assert fields["node_type"]
     record = await world.store.record(run_id)
@@ -86,6 +86,6 @@ async def test_a_run_that_another_process_goes_on_with_is_told(world: World, cap
     world.script.let_go("b")
     await world.ended(run_id)
 
-    await until(lambda: bool(told(caplog, "run ended")))
-    [(_, fields)] = told(caplog, "run taken over")
+    await until(lambda: bool(logged(caplog, "run ended")))
+    [(_, fields)] = logged(caplog, "run taken over")
     assert (fields["run"], fields["epoch"], fields["under_way"]) == (run_id, 2, 1)

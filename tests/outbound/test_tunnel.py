@@ -159,7 +159,7 @@ async def test_it_is_asked_for_an_inner_address_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "The proxy refuses api.test: 407."),
         (b"HTTP/1.1 2000 x\r\n\r\n", "The proxy refuses api.test: 2000."),
@@ -167,12 +167,12 @@ async def test_it_is_asked_for_an_inner_address_that_is_allowed() -> None:
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "The proxy gives no answer for api.test."),
     ],
 )
-async def test_a_proxy_that_refuses_or_talks_nonsense_is_left(answer: bytes, said: str) -> None:
+async def test_a_proxy_that_refuses_or_talks_nonsense_is_left(answer: bytes, message: str) -> None:
     async with serving(answer) as proxy:
         refused = await failure(Tunnels(proxy=f"http://127.0.0.1:{proxy.port}"), "api.test", 80)
         await until(lambda: proxy.gone == 1)
 
-    assert (refused.kind, str(refused)) == ("connect", said)
+    assert (refused.kind, str(refused)) == ("connect", message)
 
 
 async def test_a_name_that_cannot_be_written_in_a_request_is_refused() -> None:

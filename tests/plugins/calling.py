@@ -30,7 +30,7 @@ class World:
         self.tools = PluginTools(runtime, models=models, tools=lambda: self.tools)
         self.strategies = PluginStrategies(runtime)
 
-    async def said(
+    async def messages_of(
         self, tool: str, *, app: str = "app", depth: int = 0, provider: str = "tester/stand_in/stand_in", **given: Any
     ) -> list[Any]:
         name = ToolName(provider_type="builtin", provider=provider, tool=tool)
@@ -44,7 +44,7 @@ class World:
 
     async def asked(self, kind: str, request: Any = None, **more: Any) -> Any:
         """What the plugin is answered; a text if that is an error."""
-        [message] = await self.said("ask", type=kind, request=request or {}, **more)
+        [message] = await self.messages_of("ask", type=kind, request=request or {}, **more)
         text = message.text
         return json.loads(text) if text.startswith("[") else text
 

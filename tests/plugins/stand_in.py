@@ -106,9 +106,9 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
                 if kind == "say":
                     say(session, "stream", request)
                     continue
-                heard = ask(session, kind, request)
-                text(session, f"{heard}\n")
-                for part in json.loads(heard):
+                response = ask(session, kind, request)
+                text(session, f"{response}\n")
+                for part in json.loads(response):
                     if isinstance(part, dict) and (part.get("meta") or {}).get("tool_file_id"):
                         say(session, "stream", part)  # as agents hand on what their tools made
         case "ask_many":

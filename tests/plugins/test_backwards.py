@@ -126,7 +126,7 @@ async def test_what_a_plugin_keeps_is_its_apps_and_outlives_the_process(home: Pa
         assert await here.asked("storage", {"opt": "exist", "key": "鍵"}, app="one") == [{"data": False}]
 
 
-@pytest.mark.parametrize(("request_", "said"), [
+@pytest.mark.parametrize(("request_", "expected_error"), [
     ({"opt": "set", "key": "k", "value": "xyz"}, "hexadecimal"),
     ({"opt": "set", "key": "k", "value": "00" * (1 << 20)}, "may keep 1048576 bytes"),
     ({"opt": "get", "key": ""}, "A key has 1 to 256 characters"),
@@ -134,17 +134,17 @@ async def test_what_a_plugin_keeps_is_its_apps_and_outlives_the_process(home: Pa
     ({"opt": "get", "key": 3}, "A key has 1 to 256 characters"),
     ({"opt": "drop", "key": "k"}, "There is no operation 'drop'"),
 ])  # fmt: skip
-async def test_what_cannot_be_kept_is_an_error_to_the_plugin(home: Path, request_: Any, said: str) -> None:
+async def test_what_cannot_be_kept_is_an_error_to_the_plugin(home: Path, request_: Any, expected_error: str) -> None:
     async with world(home) as here:
-        assert said in await here.asked("storage", request_)
+        assert expected_error in await here.asked("storage", request_)
 
 
-@pytest.mark.parametrize(("kind", "said"), [
+@pytest.mark.parametrize(("kind", "expected_error"), [
     ("app", "does not offer 'app'"), ("x" * 100, "does not offer"), ("", "does not offer ''"),
 ])  # fmt: skip
-async def test_what_is_not_offered_is_refused(home: Path, kind: str, said: str) -> None:
+async def test_what_is_not_offered_is_refused(home: Path, kind: str, expected_error: str) -> None:
     async with world(home) as here:
-        assert said in await here.asked(kind)
+        assert expected_error in await here.asked(kind)
 
 
 async def test_what_the_manifest_does_not_ask_for_is_refused(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_what_the_manifest_does_not_ask_for_is_refused(tmp_path: Path) -> 
 async def test_many_questions_at_once_are_all_answered(home: Path) -> None:
     async with world(home) as here:
         request = {"opt": "exist", "key": "k"}
-        assert await here.said("ask_many", count=300, type="storage", request=request) == [TextMessage("300")]
+        assert await here.messages_of("ask_many", count=300, type="storage", request=request) == [TextMessage("300")]
 
 
 @pytest.mark.parametrize("messages", [

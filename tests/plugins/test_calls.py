@@ -36,14 +36,14 @@ async def test_a_tool_is_known_with_its_parameters_without_a_process(home: Path)
 
 async def test_a_tool_is_called_and_says_what_it_says(home: Path) -> None:
     async with world(home) as here:
-        assert await here.said("echo", words="日本語 🍵") == [TextMessage("日本語 🍵")]
+        assert await here.messages_of("echo", words="日本語 🍵") == [TextMessage("日本語 🍵")]
         [process] = here.runtime.pool.processes
         assert process.calls == 0
 
 
 async def test_what_is_sent_names_provider_tool_credentials_and_who_called(home: Path) -> None:
     async with world(home) as here:
-        [message] = await here.said("context")
+        [message] = await here.messages_of("context")
     assert message.value["app_id"] == "app"
     assert message.value["context"] == {"idempotency_key": "run/node"}
     data = message.value["data"]
@@ -54,59 +54,65 @@ async def test_what_is_sent_names_provider_tool_credentials_and_who_called(home:
 
 async def test_a_file_in_pieces_is_one_message_with_its_type(home: Path) -> None:
     async with world(home) as here:
-        [message] = await here.said("blob", pieces=[["a", 0, 4, 2, False], ["a", 1, 4, 2, True]])
+        [message] = await here.messages_of("blob", pieces=[["a", 0, 4, 2, False], ["a", 1, 4, 2, True]])
     assert message == BlobMessage(b"aaaa", "image/png")
 
 
 async def test_a_message_that_nobody_knows_fails_the_call(home: Path) -> None:
     async with world(home) as here:
         with pytest.raises(ToolFailure, match="unknown type: 'surprise'"):
-            await here.said("messages", messages=[{"type": "surprise", "message": {}}])
+            await here.messages_of("messages", messages=[{"type": "surprise", "message": {}}])
         with pytest.raises(ToolFailure, match="wrong message 'text'"):
-            await here.said("messages", messages=[{"type": "text", "message": {"text": 3}}])
-        assert await here.said("messages", messages=[{"type": "retriever_resources", "message": {}}]) == []
+            await here.messages_of("messages", messages=[{"type": "text", "message": {"text": 3}}])
+        assert await here.messages_of("messages", messages=[{"type": "retriever_resources", "message": {}}]) == []
 
 
 async def test_an_exception_of_a_tool_is_told_as_dify_does(home: Path) -> None:
-    said = "An error occurred in the stand_in, please contact the author of stand_in for help, error type: ValueError, "
+    printed = (
+        "An error occurred in the stand_in, please contact the author of stand_in for help, error type: ValueError, "
+    )
     async with world(home) as here:
         with pytest.raises(ToolFailure) as caught:
-            await here.said("fail", words="no luck")
-    assert str(caught.value) == f"{said}error details: no luck"
+            await here.messages_of("fail", words="no luck")
+    assert str(caught.value) == f"{printed}error details: no luck"
 
 
 async def test_a_tool_that_takes_too_long_is_given_up(home: Path) -> None:
     async with world(home, plugin_seconds=0.5) as here:
         with pytest.raises(ToolFailure, match="JIKKO_PLUGIN_SECONDS"):
-            await here.said("never")
+            await here.messages_of("never")
 
 
-@pytest.mark.parametrize(("given", "said"), [
+@pytest.mark.parametrize(("given", "expected_error"), [
     ({}, "the parameter words is required"),
     ({"words": "x", "mood": "sad"}, "mood is none of calm, loud"),
 ])  # fmt: skip
-async def test_wrong_parameters_are_refused_before_anything_is_started(home: Path, given: Any, said: str) -> None:
+async def test_wrong_parameters_are_refused_before_anything_is_started(
+    home: Path, given: Any, expected_error: str
+) -> None:
     async with world(home) as here:
-        with pytest.raises(ToolFailure, match=said):
-            await here.said("echo", **given)
+        with pytest.raises(ToolFailure, match=expected_error):
+            await here.messages_of("echo", **given)
         assert here.runtime.pool.processes == []
 
 
-@pytest.mark.parametrize(("provider", "tool", "said"), [
+@pytest.mark.parametrize(("provider", "tool", "expected_error"), [
     ("nobody/nothing/x", "echo", "is part of the plugin nobody/nothing, which is not installed"),
     ("tester/stand_in/stand_in", "none", "tool 'none' is unknown to the plugin tester/stand_in 0.0.1; it has echo"),
     ("tester/keyed/stand_in", "echo", r"needs key; add under .plugins:. .*tester/keyed: {credentials: {key: .\${KEY}"),
 ])  # fmt: skip
-async def test_what_is_missing_is_told_with_what_to_do(home: Path, provider: str, tool: str, said: str) -> None:
+async def test_what_is_missing_is_told_with_what_to_do(
+    home: Path, provider: str, tool: str, expected_error: str
+) -> None:
     async with world(home) as here:
-        with pytest.raises(ToolNotFound, match=f"(?s){said}"):
-            await here.said(tool, provider=provider)
+        with pytest.raises(ToolNotFound, match=f"(?s){expected_error}"):
+            await here.messages_of(tool, provider=provider)
 
 
 async def test_credentials_of_the_plugins_file_and_defaults_go_with_each_call(home: Path) -> None:
     file = 'plugins: {tester/keyed: {credentials: {key: "${KEY}"}, accounts: {other: {key: two}}}}'
     async with world(home, plugins=file) as here:
-        [message] = await here.said("parameters", provider="tester/keyed/stand_in")
+        [message] = await here.messages_of("parameters", provider="tester/keyed/stand_in")
         assert message.value["credentials"] == {"key": "s3cret", "region": "eu"}
         assert message.value["credential_type"] == "api-key"
         entry, provider = here.runtime.find("tools", "tester/keyed/stand_in", "", "it")
@@ -116,13 +122,13 @@ async def test_credentials_of_the_plugins_file_and_defaults_go_with_each_call(ho
 async def test_a_variable_that_is_not_set_is_named(home: Path) -> None:
     async with world(home, plugins='plugins: {tester/keyed: {credentials: {key: "${NONE}"}}}') as here:
         with pytest.raises(ToolNotFound, match="needs the environment variable NONE"):
-            await here.said("echo", provider="tester/keyed/stand_in")
+            await here.messages_of("echo", provider="tester/keyed/stand_in")
 
 
 async def test_a_plugin_sees_nothing_of_the_servers_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     async with world(home) as here:
-        [message] = await here.said("environment")
+        [message] = await here.messages_of("environment")
     assert "sk-secret" not in str(message.value)
     assert {name for name in message.value if "proxy" not in name.lower()} <= {
         "PATH", "HOME", "TMPDIR", "LANG", "INSTALL_METHOD", "PYTHONUNBUFFERED", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE",
@@ -157,7 +163,7 @@ async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) ->
         history=(Message("user", ("before",)),),
     )
     name = StrategyName(provider="tester/stand_in/agent", strategy="ask")
-    host, said = Host(), list[Any]()
+    host, messages = Host(), list[Any]()
     async with world(home) as here:
         strategy = here.strategies.find(name)
         assert strategy.takes_history
@@ -172,9 +178,9 @@ async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) ->
             call = StrategyCall(
                 strategy=strategy, values=values, models={"model": model}, tools={"tools": ()}, app_id="app"
             )
-            await here.strategies.invoke(call, host, said.append)
-    assert json.loads(said[0].text)[0]["delta"]["message"]["content"] == "an answer"
-    assert json.loads(said[1].text) == [{"type": "json", "message": {"json_object": {"a": 1}}, "meta": None}]
+            await here.strategies.invoke(call, host, messages.append)
+    assert json.loads(messages[0].text)[0]["delta"]["message"]["content"] == "an answer"
+    assert json.loads(messages[1].text) == [{"type": "json", "message": {"json_object": {"a": 1}}, "meta": None}]
     [(called, given)] = host.called
     assert (called.provider_type, called.provider, called.tool, given) == ("mcp", "x", "y", {"z": 1})
 
@@ -188,19 +194,19 @@ async def test_a_strategy_that_is_not_there_is_named(home: Path) -> None:
 async def test_a_plugin_that_is_removed_while_it_works_ends_its_call_and_takes_no_other(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     async with world(tmp_path / "home") as here:
-        call = asyncio.create_task(here.said("wait", seconds=1))
+        call = asyncio.create_task(here.messages_of("wait", seconds=1))
         await until(lambda: here.runtime.pool.processes and here.runtime.pool.processes[0].calls)
         async with packages(tmp_path / "home") as made:
             assert len(made.remove("tester/stand_in")) == 1
         assert await call == [TextMessage("waited")]
         with pytest.raises(ToolNotFound, match="not installed"):
-            await here.said("echo", words="x")
+            await here.messages_of("echo", words="x")
 
 
 async def test_a_newer_version_takes_calls_while_the_older_one_ends_its_own(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     async with world(tmp_path / "home") as here:
-        call = asyncio.create_task(here.said("wait", seconds=1))
+        call = asyncio.create_task(here.messages_of("wait", seconds=1))
         await until(lambda: here.runtime.pool.processes and here.runtime.pool.processes[0].calls)
         await installed(tmp_path / "home", files(version="0.0.2"))
         name = ToolName(provider_type="builtin", provider="tester/stand_in/stand_in", tool="echo")
@@ -208,6 +214,6 @@ async def test_a_newer_version_takes_calls_while_the_older_one_ends_its_own(tmp_
         assert tool is not None
         assert tool.plugin is not None
         assert tool.plugin.startswith("tester/stand_in:0.0.2@")
-        assert await here.said("echo", words="new") == [TextMessage("new")]
+        assert await here.messages_of("echo", words="new") == [TextMessage("new")]
         assert await call == [TextMessage("waited")]
         assert len(here.runtime.pool.processes) == 2

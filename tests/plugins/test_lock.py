@@ -162,8 +162,8 @@ def attempts(
 def test_what_is_not_its_business_is_refused_and_what_it_needs_is_not(
     place: Path, doors: tuple[int, int], uid: int, plain: bool
 ) -> None:
-    status, seen, said = attempts(place, doors, uid=uid, plain=plain)
-    assert status == 0, said
+    status, seen, output = attempts(place, doors, uid=uid, plain=plain)
+    assert status == 0, output
     succeeded = {name for name, (done, _) in seen.items() if done}
     # As root without a user of its own it owns its folder as the server does.
     assert succeeded & set(REFUSED) == set(), {name: seen[name] for name in succeeded & set(REFUSED)}
@@ -179,19 +179,19 @@ def test_what_is_not_its_business_is_refused_and_what_it_needs_is_not(
 
 @pytest.mark.parametrize("abi", range(1, 8))
 def test_files_are_locked_whatever_the_version_of_landlock(place: Path, doors: tuple[int, int], abi: int) -> None:
-    status, seen, said = attempts(place, doors, uid=0, plain=False, abi=abi)
-    assert status == 0, said
+    status, seen, output = attempts(place, doors, uid=0, plain=False, abi=abi)
+    assert status == 0, output
     for name in ("read passwd", "read the server", "write outside", "write code", "udp", "unix socket", "a program"):
         assert not seen[name][0], name
     assert seen["connect elsewhere"][0] == (abi < 4)
 
 
 def test_a_kernel_without_landlock_is_refused_with_what_to_do(place: Path, doors: tuple[int, int]) -> None:
-    status, seen, said = attempts(place, doors, uid=0, plain=False, abi=0)
+    status, seen, output = attempts(place, doors, uid=0, plain=False, abi=0)
     assert status == confine.STATUS
     assert seen == {}
-    assert "this kernel has no Landlock" in said
-    assert "JIKKO_PLUGINS_CONFINE=off" in said
+    assert "this kernel has no Landlock" in output
+    assert "JIKKO_PLUGINS_CONFINE=off" in output
 
 
 @pytest.mark.parametrize("broken", ["seccomp", "capset", "close_range", "landlock_restrict_self", "landlock_add_rule"])

@@ -162,7 +162,7 @@ def test_bytes_that_are_turned_are_noticed() -> None:
         read_archive(bytes(data))
 
 
-@pytest.mark.parametrize(("changes", "said"), [
+@pytest.mark.parametrize(("changes", "message"), [
     ({"author": None}, r"manifest\.yaml: author is missing|manifest\.yaml\.author"),
     ({"version": "1 2"}, "version"),
     ({"name": "Bad Name"}, "is no name of a plugin"),
@@ -174,8 +174,8 @@ def test_bytes_that_are_turned_are_noticed() -> None:
     ({"plugins": {}}, "lists nothing"),
     ({"plugins": "tools"}, "not a mapping"),
 ])  # fmt: skip
-def test_a_manifest_that_is_wrong_is_refused_with_the_field(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(PackageRefused, match=said):
+def test_a_manifest_that_is_wrong_is_refused_with_the_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PackageRefused, match=message):
         read_package(packed(files(**changes)))
 
 

@@ -39,7 +39,7 @@ def test_the_line_to_add_names_each_credential() -> None:
     assert line == '  a/b: {credentials: {key: "${KEY}", other_key: "${OTHER_KEY}"}}'
 
 
-@pytest.mark.parametrize(("text", "said"), [
+@pytest.mark.parametrize(("text", "message"), [
     ("- 1", "is no mapping"),
     ("plugins: [1]", "not a mapping"),
     ("plugin: {}", "did you mean 'plugins'"),
@@ -50,8 +50,8 @@ def test_the_line_to_add_names_each_credential() -> None:
     ("a: [", "is no YAML"),
     ("a: \x00", "which YAML does not allow"),
 ])  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(InvalidSettings, match=said):
+def test_what_is_wrong_is_told_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(InvalidSettings, match=message):
         parse_plugins_file(text.encode(), {}, source="plugins.yml")
 
 

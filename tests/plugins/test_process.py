@@ -40,14 +40,14 @@ async def running(how: str = "", *, share: LoopShare | None = None, **limits: An
 async def called(
     process: PluginProcess, tool: str, *, seconds: float = PATIENCE, backwards: Any = None, **given: Any
 ) -> list[Any]:
-    said: list[Any] = []
+    received: list[Any] = []
     await process.call(
         {"type": "tool", "action": "invoke_tool", "tool": tool, "tool_parameters": given},
         seconds=seconds,
-        emit=lambda message: said.append(message.message),
+        emit=lambda message: received.append(message.message),
         backwards=backwards,
     )
-    return said
+    return received
 
 
 def failing(process: PluginProcess, tool: str, kind: str, match: str = ".", **given: Any) -> Any:
@@ -184,10 +184,10 @@ async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
 
 
 async def _stopped(process: PluginProcess) -> list[Any]:
-    said: list[Any] = []
+    received: list[Any] = []
     request = {"tool": "stop_beating", "tool_parameters": {"seconds": 1.5}}
-    await process.call(request, seconds=PATIENCE, emit=lambda message: said.append(message.message))
-    return said
+    await process.call(request, seconds=PATIENCE, emit=lambda message: received.append(message.message))
+    return received
 
 
 # Lines.
@@ -257,25 +257,25 @@ async def test_plugins_that_flood_work_for_one_slice_of_the_loop_at_a_time() -> 
     readings = itertools.count()
     # Each message takes a tenth of a slice: the clock counts how often it is read.
     share = LoopShare(clock=lambda: next(readings) * SLICE / 10)
-    heard, most = 0, 0
+    arrived, most = 0, 0
 
     def tell(message: Any) -> None:
-        nonlocal heard
-        heard += 1
+        nonlocal arrived
+        arrived += 1
 
     async def watch() -> None:
         nonlocal most
-        last = heard
+        last = arrived
         while True:
             await asyncio.sleep(0)
-            last, most = heard, max(most, heard - last)
+            last, most = arrived, max(most, arrived - last)
 
     async with running(share=share) as one, running(share=share) as other:
         watching = asyncio.create_task(watch())
         request = {"type": "tool", "action": "invoke_tool", "tool": "many", "tool_parameters": {"count": 20_000}}
         await asyncio.gather(*(each.call(request, seconds=PATIENCE, emit=tell) for each in (one, other)))
         watching.cancel()
-    assert heard == 40_000
+    assert arrived == 40_000
     assert most < 25
 
 
@@ -311,8 +311,8 @@ async def test_what_a_plugin_asks_for_is_answered_in_parts() -> None:
         yield request
 
     async with running() as process:
-        said = await called(process, "ask", type="tool", request={"語": 1}, backwards=backwards)
-        assert said == [{"text": '[{"kind": "tool"}, {"語": 1}]'}]
+        received = await called(process, "ask", type="tool", request={"語": 1}, backwards=backwards)
+        assert received == [{"text": '[{"kind": "tool"}, {"語": 1}]'}]
         assert await called(process, "ask_many", count=300, type="x", request={}, backwards=backwards) == [
             {"text": "300"}
         ]

@@ -30,11 +30,11 @@ async def test_a_stored_file_is_fetched_from_the_gate_while_the_call_goes_on(hom
         file = await here.files.make(
             "内容 📄".encode(), app_id="app", end_user_id="user", name="a.txt", mime_type="text/plain"
         )
-        [message] = await here.said("run", code=FETCH, file=file)
+        [message] = await here.messages_of("run", code=FETCH, file=file)
         assert message.value["content"] == "内容 📄"
         assert message.value["url"].startswith("http://127.0.0.1:")
         again = {**file, "related_id": None, "url": message.value["url"]}
-        [message] = await here.said("run", code=FETCH, file=again)
+        [message] = await here.messages_of("run", code=FETCH, file=again)
         assert "404" in message.value.get("error", ""), message.value
 
 
@@ -43,7 +43,7 @@ async def test_a_file_of_another_app_is_not_there(home: Path) -> None:
         file = await here.files.make(
             b"x", app_id="other", end_user_id="somebody of that app", name="a.txt", mime_type="text/plain"
         )
-        [message] = await here.said("run", code=FETCH, file=file)
+        [message] = await here.messages_of("run", code=FETCH, file=file)
     assert "404" in message.value.get("error", ""), message.value
 
 
@@ -71,7 +71,7 @@ answer = __main__.ask(session, "upload_file", {"filename": "絵.png", "mimetype"
 given["url"] = json.loads(answer)[0]["url"]
 """
     async with world(home) as here:
-        [message] = await here.said("run", code=inner + code)
+        [message] = await here.messages_of("run", code=inner + code)
         assert message.value["status"] == 201
         assert (message.value["name"], message.value["size"], message.value["extension"]) == ("絵.png", 4, "png")
         assert await here.files.read(message.value["id"], app_id="app", end_user_id="user") == b"\x89PNG"
@@ -116,25 +116,25 @@ async def web() -> AsyncIterator[str]:
 async def test_a_plugin_reaches_the_network_by_the_address_policy(home: Path) -> None:
     async with web() as url:
         async with world(home, http_allow=("127.0.0.0/8",)) as here:
-            [message] = await here.said("run", code=CONNECT, url=url)
+            [message] = await here.messages_of("run", code=CONNECT, url=url)
             assert message.value.startswith("GET /a?b=c HTTP/1.1")
             assert "Proxy-Authorization" not in message.value
         async with world(home) as here:
-            [message] = await here.said("run", code=CONNECT, url=url)
+            [message] = await here.messages_of("run", code=CONNECT, url=url)
             assert "403" in message.value
             assert "The address 127.0.0.1 may not be reached" in message.value
             assert "JIKKO_HTTP_ALLOW" in message.value
-            [message] = await here.said("run", code=CONNECT, url=url.replace("http:", "https:"))
+            [message] = await here.messages_of("run", code=CONNECT, url=url.replace("http:", "https:"))
             assert "JIKKO_HTTP_ALLOW" in message.value
-            [message] = await here.said("run", code=CONNECT, url="http://169.254.169.254/latest/meta-data")
+            [message] = await here.messages_of("run", code=CONNECT, url="http://169.254.169.254/latest/meta-data")
             assert "may not be reached" in message.value
 
 
 async def test_a_plugin_that_connects_by_itself_does_so_only_if_the_file_says_so(home: Path) -> None:
     async with web() as url:
         async with world(home, http_allow=("127.0.0.0/8",)) as here:
-            [message] = await here.said("run", code=DIRECTLY, url=url)
+            [message] = await here.messages_of("run", code=DIRECTLY, url=url)
             assert "Permission denied" in message.value
         async with world(home, plugins="plugins: {tester/stand_in: {network: direct}}") as here:
-            [message] = await here.said("run", code=DIRECTLY, url=url)
+            [message] = await here.messages_of("run", code=DIRECTLY, url=url)
             assert message.value.startswith("GET /a?b=c")

@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def act(here: World, what: str, words: str = "", **more: Any) -> list[Any]:
-    return await here.said("act", provider=PROVIDER, what=what, words=words, **more)
+    return await here.messages_of("act", provider=PROVIDER, what=what, words=words, **more)
 
 
 async def test_each_kind_of_message_arrives(home: Path) -> None:
@@ -68,8 +68,8 @@ async def test_credentials_arrive_and_are_tried(home: Path) -> None:
 async def test_models_summaries_storage_and_tools_are_at_hand(home: Path) -> None:
     models = ScriptedModels([["It ", "is ", "晴れ"]])
     async with world(home, plugins=KEYS, models=models) as here:
-        said = await act(here, "model", "天気?")
-        assert "".join(message.text for message in said if isinstance(message, TextMessage)) == "It is 晴れ"
+        messages = await act(here, "model", "天気?")
+        assert "".join(message.text for message in messages if isinstance(message, TextMessage)) == "It is 晴れ"
         assert await act(here, "summary", "短い") == [TextMessage("短い")]
         assert await act(here, "keep", "値") == [TextMessage("値")]
         kinds = await act(here, "tool", "x")

@@ -75,7 +75,7 @@ class FakeModel:
         return [exchange.body for exchange in self.exchanges]
 
     async def requests(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until N requests have come."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.exchanges) >= count)
 

@@ -51,10 +51,10 @@ async def test_a_classifier_gets_the_class_whose_name_stands_in_the_text_or_the_
     for text, chosen in (("mein 技術 problem", "a2"), ("hello", "a1")):
         messages = classifier_messages(text, CLASSES, "", ())
         schema = classifier_schema([id_ for id_, _ in CLASSES], [name for _, name in CLASSES])
-        told_by_words = json.loads((await FakeModels().complete(request(*messages))).text)
-        assert told_by_words["category_id"] == chosen
-        told_by_schema = json.loads((await FakeModels().complete(request(*messages, schema=schema))).text)
-        assert Draft202012Validator(schema).is_valid(told_by_schema)
+        by_words = json.loads((await FakeModels().complete(request(*messages))).text)
+        assert by_words["category_id"] == chosen
+        by_schema = json.loads((await FakeModels().complete(request(*messages, schema=schema))).text)
+        assert Draft202012Validator(schema).is_valid(by_schema)
 
 
 async def test_an_extractor_gets_values_that_fit_by_a_tool_and_by_words() -> None:

@@ -40,16 +40,16 @@ async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
         readings += SLICE / LOOKS
         return readings
 
-    told = most = before = 0
+    reported = most = before = 0
     going_by = True
 
     def emit(chunk: Chunk) -> None:
-        nonlocal told
-        told += len(chunk.text)
+        nonlocal reported
+        reported += len(chunk.text)
 
     def look() -> None:
         nonlocal before, most
-        most, before = max(most, told - before), told
+        most, before = max(most, reported - before), reported
         if going_by:
             asyncio.get_running_loop().call_soon(look)
 

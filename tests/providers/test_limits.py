@@ -123,7 +123,7 @@ async def test_who_gives_up_when_its_turn_has_just_come_hands_it_on() -> None:
     await office.close()
 
 
-async def test_only_so_many_requests_begin_in_a_period() -> None:
+async def test_only_n_requests_begin_in_a_period() -> None:
     moment = 0.0
     limiter = Limiter(per_period=2, period=0.05, now=lambda: moment)
     office = Office(limiter)

@@ -69,7 +69,7 @@ async def test_a_provider_is_told_the_trace_of_the_run_that_calls_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("busy", "joined", "told"),
+    ("busy", "joined", "reported"),
     [
         (True, True, ["abc", "d"]),
         (True, False, ["a", "b", "c", "d"]),
@@ -77,7 +77,7 @@ async def test_a_provider_is_told_the_trace_of_the_run_that_calls_it() -> None:
     ],
 )
 async def test_texts_that_come_together_are_told_together_when_there_is_much_to_do(
-    busy: bool, joined: bool, told: list[str], monkeypatch: pytest.MonkeyPatch
+    busy: bool, joined: bool, reported: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jikko.providers.models._BUSY_REQUESTS", 1 if busy else 2)
     came = asyncio.Event()
@@ -98,7 +98,7 @@ async def test_texts_that_come_together_are_told_together_when_there_is_much_to_
     async with served(answer) as (_, models):
         completion = await models.complete(request(joined=joined), emit)
 
-    assert pieces == told
+    assert pieces == reported
     assert completion.text == "abcd"
 
 
@@ -121,9 +121,9 @@ async def test_an_answer_that_is_not_streamed_has_no_time_to_the_first_token() -
     assert "stream" not in fake.bodies[0]
 
 
-@pytest.mark.parametrize("told", [10**19, 1e300])
-async def test_a_count_that_no_answer_can_have_is_told_as_the_largest_that_is_believed(told: float) -> None:
-    counts = {"prompt_tokens": told, "completion_tokens": told, "total_tokens": told}
+@pytest.mark.parametrize("reported", [10**19, 1e300])
+async def test_a_count_that_no_answer_can_have_is_told_as_the_largest_that_is_believed(reported: float) -> None:
+    counts = {"prompt_tokens": reported, "completion_tokens": reported, "total_tokens": reported}
     async with served(events([delta("a", finish="stop"), {"choices": [], "usage": counts}])) as (_, models):
         counted = (await models.complete(request())).usage
 
@@ -273,9 +273,9 @@ async def test_an_answer_that_is_no_json_is_a_failure() -> None:
 
 
 async def test_an_error_within_a_stream_is_a_failure() -> None:
-    told = {"error": {"message": "overloaded now", "type": "overloaded_error"}}
+    reported = {"error": {"message": "overloaded now", "type": "overloaded_error"}}
 
-    failure = await failure_of(events([delta("a"), told]))
+    failure = await failure_of(events([delta("a"), reported]))
 
     assert failure.kind == "InvokeServerUnavailableError"
     assert "overloaded now" in str(failure)

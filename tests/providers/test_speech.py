@@ -26,7 +26,7 @@ def script(text: str, **fields: Any) -> Script:
     return Script(provider="openai", model="tts-1", text=text, **fields)
 
 
-async def said(exchange: Exchange) -> None:
+async def respond(exchange: Exchange) -> None:
     await exchange.head(200, "Content-Type: audio/mpeg", "Transfer-Encoding: chunked")
     for piece in (b"\xff\xfb", b"audio"):
         await exchange.raw(piece)
@@ -56,7 +56,7 @@ async def test_a_recording_is_sent_as_a_form() -> None:
 
 async def test_a_text_is_spoken_piece_by_piece_by_the_voice_that_is_named() -> None:
     pieces: list[bytes] = []
-    async with served(said) as (fake, models):
+    async with served(respond) as (fake, models):
         await ProviderSpeech(models.connections).speak(script("Hello.", voice="nova"), pieces.append)
 
     assert b"".join(pieces) == b"\xff\xfbaudio"
@@ -66,7 +66,7 @@ async def test_a_text_is_spoken_piece_by_piece_by_the_voice_that_is_named() -> N
 
 @pytest.mark.parametrize(("traits", "voice"), [({}, "alloy"), ({"voice": "echo"}, "echo")])
 async def test_without_a_voice_it_is_that_of_the_model(traits: dict[str, str], voice: str) -> None:
-    async with served(said, models={"tts-1": traits}) as (fake, models):
+    async with served(respond, models={"tts-1": traits}) as (fake, models):
         await ProviderSpeech(models.connections).speak(script("Hello."), lambda piece: None)
 
     assert fake.bodies[0]["voice"] == voice
@@ -74,7 +74,7 @@ async def test_without_a_voice_it_is_that_of_the_model(traits: dict[str, str], v
 
 async def test_a_long_text_is_sent_in_pieces_that_end_with_sentences() -> None:
     text = "This is a sentence. " * 450
-    async with served(said) as (fake, models):
+    async with served(respond) as (fake, models):
         await ProviderSpeech(models.connections).speak(script(text), lambda piece: None)
 
     sent = [body["input"] for body in fake.bodies]
@@ -132,13 +132,13 @@ async def test_audio_without_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -
 async def test_a_refusal_is_a_failure_of_its_kind_and_shows_no_key(status: int, kind: str) -> None:
     async with served(refusal(status, f"not with {KEY}")) as (_, models):
         speech = ProviderSpeech(models.connections)
-        with pytest.raises(ModelFailure) as heard:
+        with pytest.raises(ModelFailure) as hearing:
             await speech.transcribe(RECORDING)
         with pytest.raises(ModelFailure) as spoken:
             await speech.speak(script("Hello."), lambda piece: None)
 
-    assert heard.value.kind == spoken.value.kind == kind
-    assert KEY not in f"{heard.value} {spoken.value}"
+    assert hearing.value.kind == spoken.value.kind == kind
+    assert KEY not in f"{hearing.value} {spoken.value}"
 
 
 async def test_cancelling_closes_the_connection() -> None:

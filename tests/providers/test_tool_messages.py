@@ -129,20 +129,20 @@ async def test_openai_streams_text_and_several_calls_in_pieces() -> None:
         calls({"index": 0, "function": {"arguments": 'ty": "京"}'}}, {"index": 1, "function": {"arguments": "}"}}),
         delta(finish="tool_calls"),
     ])  # fmt: skip
-    said: list[Chunk] = []
+    chunks: list[Chunk] = []
     async with calling.served(answer) as (_, models):
-        completion = await models.complete(request(tools=(WEATHER, CLOCK), tool_choice="auto"), said.append)
-    assert "".join(chunk.text for chunk in said) == completion.text == "I look."
+        completion = await models.complete(request(tools=(WEATHER, CLOCK), tool_choice="auto"), chunks.append)
+    assert "".join(chunk.text for chunk in chunks) == completion.text == "I look."
     assert completion.tool_calls == (ToolCall("a", "weather", '{"city": "京"}'), ToolCall("b", "clock", "{}"))
     assert completion.finish_reason == "tool_calls"
 
 
 async def test_anthropic_streams_text_and_several_calls_in_pieces() -> None:
     answer = _anthropic_says(("text", "I look."), ("weather", '{"city": "京"}'), ("clock", "{}"), reason="tool_use")
-    said: list[Chunk] = []
+    chunks: list[Chunk] = []
     async with test_anthropic_messages.served(answer) as (_, models):
-        completion = await models.complete(request(provider="anthropic", tools=(WEATHER, CLOCK)), said.append)
-    assert "".join(chunk.text for chunk in said) == completion.text == "I look."
+        completion = await models.complete(request(provider="anthropic", tools=(WEATHER, CLOCK)), chunks.append)
+    assert "".join(chunk.text for chunk in chunks) == completion.text == "I look."
     assert [(call.name, json.loads(call.arguments)) for call in completion.tool_calls] == [
         ("weather", {"city": "京"}),
         ("clock", {}),
@@ -154,24 +154,27 @@ async def test_a_fake_model_calls_a_tool_once_and_then_answers() -> None:
     asked = request(Message("user", ("x",)), tools=(CLOCK,), tool_choice="auto")
     first = await FakeModels().complete(asked)
     assert [call.name for call in first.tool_calls] == ["clock"]
-    told = Message("assistant", (), tool_calls=first.tool_calls), Message("tool", ("12",), tool_call_id="fake-call-1")
-    second = await FakeModels().complete(request(*asked.messages, *told, tools=(CLOCK,), tool_choice="auto"))
+    history = (
+        Message("assistant", (), tool_calls=first.tool_calls),
+        Message("tool", ("12",), tool_call_id="fake-call-1"),
+    )
+    second = await FakeModels().complete(request(*asked.messages, *history, tools=(CLOCK,), tool_choice="auto"))
     assert second.text
     assert not second.tool_calls
 
 
 def _anthropic_says(*blocks: tuple[str, str], reason: str = "end_turn") -> Answer:
     """Each block a text, or a call by its tool; in two pieces."""
-    said = [test_anthropic_messages.started(5)]
+    chunks = [test_anthropic_messages.started(5)]
     for index, (kind, words) in enumerate(blocks):
         half = len(words) // 2
         if kind == "text":
-            said.append(test_anthropic_messages.block(index, type="text", text=""))
+            chunks.append(test_anthropic_messages.block(index, type="text", text=""))
             pieces = [{"type": "text_delta", "text": part} for part in (words[:half], words[half:])]
         else:
             call = {"type": "tool_use", "id": f"id-{index}", "name": kind, "input": {}}
-            said.append(test_anthropic_messages.block(index, **call))
+            chunks.append(test_anthropic_messages.block(index, **call))
             pieces = [{"type": "input_json_delta", "partial_json": part} for part in (words[:half], words[half:])]
-        said += [test_anthropic_messages.piece(index, **part) for part in pieces]
-        said.append({"type": "content_block_stop", "index": index})
-    return test_anthropic_messages.says(*said, *test_anthropic_messages.ended(reason, 3))
+        chunks += [test_anthropic_messages.piece(index, **part) for part in pieces]
+        chunks.append({"type": "content_block_stop", "index": index})
+    return test_anthropic_messages.says(*chunks, *test_anthropic_messages.ended(reason, 3))

@@ -70,7 +70,7 @@ class Case:
         return (await apps.publish(app_file(name, nodes, edges).encode(), source=name)).app
 
     async def start(self, *, at_once: int = 0) -> "Process":
-        """One more process, which serves so many runs at once."""
+        """One more process, which serves N runs at once."""
         process = Process(self, AdmissionLimits(at_once=at_once))
         self.processes.append(process)
         await process.cluster.join(process)

@@ -19,7 +19,7 @@ def test_without_limits_everybody_gets_a_slot() -> None:
     assert admission.running == 10_000
 
 
-def test_a_slot_that_becomes_free_goes_to_whoever_waited_longest_in_the_app() -> None:
+def test_a_slot_that_becomes_free_goes_to_the_run_that_waited_longest_in_the_app() -> None:
     admission = Admission(AdmissionLimits(at_once=1))
     began: list[str] = []
     assert admission.take("a")

@@ -14,7 +14,7 @@ from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import SqliteRunStore
 from tests.effort import PATIENCE
-from tests.runs.test_forms import branching, paused, settled
+from tests.runs.test_forms import branching, ended_or_paused, paused
 from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
     async with assemble(Settings(home=tmp_path)) as one:
         app, live, (requested,) = await paused(one, branching())
         run_id, token = live.record.identity.run_id, requested.form["form_token"]
-        await settled(one, run_id)
+        await ended_or_paused(one, run_id)
         asking = True
         answering = asyncio.ensure_future(one.forms.submit(app.id, token, "yes", {"comment": "now"}, ""))
         await gate.reached.wait()
@@ -93,4 +93,4 @@ async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
 
     async with assemble(Settings(home=tmp_path)) as other:
         await other.forms.submit(app.id, token, "yes", {"comment": "later"}, "")
-        assert (await settled(other, run_id)).status == "succeeded"
+        assert (await ended_or_paused(other, run_id)).status == "succeeded"

@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await world.close()
 
 
-class Told(logging.Handler):
+class LevelRecorder(logging.Handler):
     """Counts the writes that were refused."""
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class Told(logging.Handler):
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
-    handler, log = Told(), logging.getLogger("jikko.runs.run_log")
+def recorder() -> Iterator[LevelRecorder]:
+    handler, log = LevelRecorder(), logging.getLogger("jikko.runs.run_log")
     before = log.level
     log.setLevel(logging.DEBUG)
     log.addHandler(handler)
@@ -63,21 +63,21 @@ def locked(folder: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-async def reached(told: Told, count: int) -> None:
+async def reached(recorder: LevelRecorder, count: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while len(told.levels) < count:  # noqa: ASYNC110 - a handler of logging cannot be awaited
+        while len(recorder.levels) < count:  # noqa: ASYNC110 - a handler of logging cannot be awaited
             await asyncio.sleep(0.01)
 
 
 async def test_a_lock_that_outlasts_every_wait_delays_a_run_and_loses_nothing(
-    world: World, tmp_path: Path, told: Told
+    world: World, tmp_path: Path, recorder: LevelRecorder
 ) -> None:
     process = world.process()
     app = await world.chain()
     with locked(tmp_path):
         run = await process.start(app, q="x")
         ended = asyncio.create_task(end_of(run))
-        await reached(told, 3)
+        await reached(recorder, 3)
         assert not ended.done()
         assert await world.store.record(run.record.identity.run_id) is None
 
@@ -85,10 +85,12 @@ async def test_a_lock_that_outlasts_every_wait_delays_a_run_and_loses_nothing(
     record = await world.ended(run.record.identity.run_id)
     assert record.status == "succeeded"
     # An operator is told once, not at every try.
-    assert told.levels.count(logging.ERROR) == 1
+    assert recorder.levels.count(logging.ERROR) == 1
 
 
-async def test_what_happens_while_writing_is_refused_adds_no_tries(world: World, tmp_path: Path, told: Told) -> None:
+async def test_what_happens_while_writing_is_refused_adds_no_tries(
+    world: World, tmp_path: Path, recorder: LevelRecorder
+) -> None:
     process = world.process()
     world.script.held |= {"a", "b", "c"}
     app = await world.chain()
@@ -99,8 +101,8 @@ async def test_what_happens_while_writing_is_refused_adds_no_tries(world: World,
             await until(lambda name=name: world.script.ran[name] == 1)  # type: ignore[misc]
             world.script.let_go(name)
         await until(lambda: run.record.status == "succeeded")
-        await reached(told, 2)
-        assert len(told.levels) == 2
+        await reached(recorder, 2)
+        assert len(recorder.levels) == 2
 
     assert (await end_of(run)).status == "succeeded"
     events = await world.store.events(run.record.identity.run_id)

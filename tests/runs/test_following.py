@@ -1,4 +1,4 @@
-"""Whoever follows a run that another process executes, or none, when his own process ends."""
+"""Following a run that another process executes, or none, when the process of the follower ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +38,7 @@ class Follower:
         self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def waits(self, store: World) -> None:
-        """Wait until he has seen all that there is."""
+        """Wait until it has seen all that there is."""
         there = await store.store.events(self._run_id)
         await until(lambda: len(self.seen) == len(there))
 

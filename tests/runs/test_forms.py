@@ -64,7 +64,7 @@ async def paused(assembly: Assembly, text: bytes) -> tuple[App, RunLog, list[For
     return published.app, live, [event for event in events if isinstance(event, FormRequested)]
 
 
-async def settled(assembly: Assembly, run_id: str) -> RunRecord:
+async def ended_or_paused(assembly: Assembly, run_id: str) -> RunRecord:
     """The record once the run has ended or paused again, and nothing of it is under way."""
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -83,7 +83,7 @@ async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: As
 
     await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "fine", "extra": 1}, "")
 
-    record = await settled(assembly, live.record.identity.run_id)
+    record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert record.status == "succeeded"
     assert outputs(record) == {"comment": "fine", "text": "About cats: fine"}
 
@@ -126,7 +126,7 @@ async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -
     )
 
     assert [type(result) for result in results].count(TooLate) == 1
-    record = await settled(assembly, live.record.identity.run_id)
+    record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert outputs(record)["comment"] in ("one", "two")
     with pytest.raises(TooLate):
         await assembly.forms.open_form(app.id, token)
@@ -150,7 +150,7 @@ async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assem
         await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
     assert await assembly.forms.close_expired() == 1
 
-    record = await settled(assembly, live.record.identity.run_id)
+    record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"late": ""})
 
 
@@ -163,7 +163,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
     async with assemble(Settings(home=tmp_path), clock=clock) as after:
         assert (await after.runs.control.take_over()).count == 0
         await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
-        record = await settled(after, live.record.identity.run_id)
+        record = await ended_or_paused(after, live.record.identity.run_id)
 
     assert (record.status, outputs(record)["comment"]) == ("succeeded", "late but fine")
     assert record.elapsed < 1, "time that a run is paused does not count"
@@ -176,14 +176,14 @@ async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Ass
     run_id = live.record.identity.run_id
 
     await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "1"}, "")
-    assert (await settled(assembly, run_id)).status == "paused"
+    assert (await ended_or_paused(assembly, run_id)).status == "paused"
     await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "2"}, "")
 
-    record = await settled(assembly, run_id)
+    record = await ended_or_paused(assembly, run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"a": "1", "b": "2"})
 
 
-async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Assembly) -> None:
+async def test_of_many_forms_submitted_at_once_every_answer_counts(assembly: Assembly) -> None:
     names = [f"ask_{number}" for number in range(8)]
     nodes = [start("q"), *map(form, names), end(**{name: [name, "comment"] for name in names})]
     edges = [*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)]
@@ -191,15 +191,15 @@ async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Ass
     for turns in range(12):
         app, live, forms = await paused(assembly, text)
 
-        async def hand_in(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
+        async def submit(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
             for _ in range(number * turns):
                 await asyncio.sleep(0)
             inputs: dict[str, Any] = {"comment": forms[number].node_id}
             await assembly.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
 
-        await asyncio.gather(*map(hand_in, range(8)))
+        await asyncio.gather(*map(submit, range(8)))
 
-        record = await settled(assembly, live.record.identity.run_id)
+        record = await ended_or_paused(assembly, live.record.identity.run_id)
         assert (record.status, outputs(record)) == ("succeeded", {name: name for name in names})
 
 
@@ -215,8 +215,8 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
 
     assert await assembly.forms.close_expired() == 1
 
-    assert (await settled(assembly, other.record.identity.run_id)).status == "succeeded"
-    assert (await settled(assembly, broken.record.identity.run_id)).status == "failed"
+    assert (await ended_or_paused(assembly, other.record.identity.run_id)).status == "succeeded"
+    assert (await ended_or_paused(assembly, broken.record.identity.run_id)).status == "failed"
     assert await assembly.store.due_runs(clock.now) == []
 
 
@@ -230,9 +230,9 @@ async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
 
     await assembly.forms.close_expired()
 
-    assert (await settled(assembly, other.record.identity.run_id)).status == "succeeded"
+    assert (await ended_or_paused(assembly, other.record.identity.run_id)).status == "succeeded"
     for _, live, _ in gone:
-        record = await settled(assembly, live.record.identity.run_id)
+        record = await ended_or_paused(assembly, live.record.identity.run_id)
         assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
     assert await assembly.store.due_runs(clock.now) == []
 
@@ -244,10 +244,10 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
     run_id = live.record.identity.run_id
 
     await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
-    record = await settled(assembly, run_id)
+    record = await ended_or_paused(assembly, run_id)
     second = [event for event in await assembly.runs.records.events(record) if isinstance(event, FormRequested)][1]
     await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "two"}, "")
-    record = await settled(assembly, run_id)
+    record = await ended_or_paused(assembly, run_id)
 
     events = await assembly.runs.records.events(record)
     assert isinstance(events[-1], RunFinished)
@@ -263,7 +263,7 @@ async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
     assert await assembly.runs.control.stop(app.id, getattr(owner, by), "u")
     assert not await assembly.runs.control.stop(app.id, getattr(owner, by), "u"), "it is stopped already"
 
-    record = await settled(assembly, owner.run_id)
+    record = await ended_or_paused(assembly, owner.run_id)
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")
     with pytest.raises(TooLate):
         await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")
@@ -296,7 +296,7 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
     a, b, c = ({"type": "document", "transfer_method": "local_file", "upload_file_id": each.id} for each in made)
     fitting: dict[str, Any] = {"one": a, "some": [b, c], "pick": "b", "comment": "日本 🦉"}
 
-    for wrong, told in (
+    for wrong, expected in (
         ({"one": "a text"}, "one"),
         ({"one": [a]}, "one"),
         ({"one": {**a, "upload_file_id": "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"}}, "file"),
@@ -311,10 +311,10 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
     ):
         with pytest.raises(InvalidFormData) as refused:
             await assembly.forms.submit(app.id, token, "yes", fitting | wrong, "http://jikko")
-        assert told in str(refused.value), wrong
+        assert expected in str(refused.value), wrong
     await assembly.forms.submit(app.id, token, "yes", fitting, "http://jikko")
 
-    found = outputs(await settled(assembly, live.record.identity.run_id))
+    found = outputs(await ended_or_paused(assembly, live.record.identity.run_id))
     assert found["one"]["related_id"] == made[0].id
     assert [file["related_id"] for file in found["some"]] == [made[1].id, made[2].id]
     assert (found["pick"], found["comment"]) == ("b", "日本 🦉")

@@ -86,10 +86,10 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
     world.script.held = {"a"}
     first = await start(world, process, app, "key")
     await process.die()
-    heir = world.process()
-    await heir.runs.control.take_over()
+    new_holder = world.process()
+    await new_holder.runs.control.take_over()
 
-    again = await start(world, heir, app, "key")
+    again = await start(world, new_holder, app, "key")
 
     assert again.run.record.identity.run_id == first.run.record.identity.run_id
     world.script.let_go("a")

@@ -1,4 +1,4 @@
-"""Whoever observes runs sees each of them, however it came to its process and however it ended."""
+"""An observer of runs sees each of them, however it came to its process and however it ended."""
 
 from collections.abc import AsyncIterator, Sequence
 

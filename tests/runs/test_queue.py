@@ -126,10 +126,10 @@ async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: Worl
     runs = [(await process.start(app, q=str(number))).record.identity.run_id for number in range(5)]
     await process.die()
 
-    heir = world.process(at_once=1)
-    assert (await heir.runs.control.take_over()).count == 5
+    new_holder = world.process(at_once=1)
+    assert (await new_holder.runs.control.take_over()).count == 5
 
-    assert heir.admission.queued() == 4
+    assert new_holder.admission.queued() == 4
     world.script.let_go("a")
     assert [(await world.ended(run_id)).status for run_id in runs] == ["succeeded"] * 5
     events = await world.store.events(runs[4])
@@ -159,8 +159,8 @@ async def test_a_shutdown_parks_runs_that_wait(world: World) -> None:
 
     assert await process.runs.close(0) == 2
 
-    heir = world.process(at_once=1)
-    await heir.runs.control.take_over()
+    new_holder = world.process(at_once=1)
+    await new_holder.runs.control.take_over()
     world.script.let_go("a")
     assert (await world.ended(waiting)).status == "succeeded"
 

@@ -128,11 +128,11 @@ async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -
     await until(lambda: world.script.ran["b"] == 1)
     await run.committed()
     await process.die()
-    heir = world.process()
-    await heir.runs.close(0)
+    new_holder = world.process()
+    await new_holder.runs.close(0)
 
     with pytest.raises(TooManyRequests):
-        await heir.runs.control.take_over()
+        await new_holder.runs.control.take_over()
 
     record = await world.store.record(run.record.identity.run_id)
     assert record is not None

@@ -220,8 +220,8 @@ async def test_after_a_crash_a_retry_is_recovered_as_any_run(world: World) -> No
     await run.committed()
     await process.die()
 
-    heir = world.process()
-    await heir.runs.control.take_over()
+    new_holder = world.process()
+    await new_holder.runs.control.take_over()
     world.script.let_go("c")
 
     assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
@@ -237,9 +237,9 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     run = await process.retries.retry(app, first.identity.run_id)
     await process.die()
 
-    heir = world.process(at_once=1)
-    await heir.runs.control.take_over()
-    assert heir.admission.queued() == 1
+    new_holder = world.process(at_once=1)
+    await new_holder.runs.control.take_over()
+    assert new_holder.admission.queued() == 1
     world.script.let_go("a")
 
     assert (await world.ended(run.record.identity.run_id)).status == "succeeded"

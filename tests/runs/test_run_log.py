@@ -76,7 +76,7 @@ async def test_nothing_that_happens_later_is_added(picky: PickyStore) -> None:
 
     live.append([finished()])
 
-    assert (lost, live.events[-1], live.is_settled) == ([None], end, True)
+    assert (lost, live.events[-1], live.is_durable) == ([None], end, True)
 
 
 async def test_who_waits_for_what_is_not_to_be_is_told(picky: PickyStore) -> None:

@@ -77,7 +77,7 @@ class History:
             while any(record is None or record.is_open for record in [await self.record(id) for id in self.runs]):
                 await self.human(None)
                 await asyncio.sleep(1)
-        # Whoever follows hears of it, or looks.
+        # The follower hears of it, or looks.
         await asyncio.sleep(60)
 
     async def record(self, run_id: str) -> Any:

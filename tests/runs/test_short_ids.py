@@ -55,12 +55,12 @@ async def test_four_digits_are_a_beginning_and_three_are_too_few() -> None:
 
 
 async def test_the_beginning_of_several_ids_lists_them() -> None:
-    with pytest.raises(AmbiguousId) as told:
+    with pytest.raises(AmbiguousId) as refused:
         await run_of(await store(), "01a217f8-9c")
 
-    assert all(run_id in str(told.value) for run_id in IDS[:2])
-    assert IDS[2] not in str(told.value)
-    assert told.value.code == "ambiguous_id"
+    assert all(run_id in str(refused.value) for run_id in IDS[:2])
+    assert IDS[2] not in str(refused.value)
+    assert refused.value.code == "ambiguous_id"
 
 
 @pytest.mark.parametrize("given", ["", "01a", "ffff", "日本", "zzzzzz", IDS[0][:-1] + "9", "0" * 40])

@@ -107,12 +107,12 @@ def chunks(*texts: str) -> Sequence[Event]:
 
 
 def test_events_come_as_they_were() -> None:
-    told = chunks("こんにちは🙂\ue000\u2028", "", "\x00")
+    sent = chunks("こんにちは🙂\ue000\u2028", "", "\x00")
 
-    assert events_of(grown(told)) == told
+    assert events_of(grown(sent)) == sent
 
 
-@pytest.mark.parametrize("told", [[], chunks("x" * (256 << 10)), chunks(*["x"] * 1001), chunks("\ud800")])
-def test_what_is_none_too_much_or_no_text_is_read_from_the_store(told: Sequence[Event]) -> None:
-    assert grown(told) is True
+@pytest.mark.parametrize("sent", [[], chunks("x" * (256 << 10)), chunks(*["x"] * 1001), chunks("\ud800")])
+def test_what_is_none_too_much_or_no_text_is_read_from_the_store(sent: Sequence[Event]) -> None:
+    assert grown(sent) is True
     assert events_of(True) == []

@@ -39,8 +39,8 @@ def started(**turn: Any) -> RunStarted:
     return RunStarted(at=10.0, inputs={}, system={}, turn=Turn("c", "m", **turn) if turn else TURN)
 
 
-def text(said: str, at: float = 11.0) -> TextChunk:
-    return TextChunk(at=at, text=said, selector=("n", "text"))
+def text(shown: str, at: float = 11.0) -> TextChunk:
+    return TextChunk(at=at, text=shown, selector=("n", "text"))
 
 
 def node(kind: str = "answer", at: float = 12.0, **more: Any) -> NodeFinished:

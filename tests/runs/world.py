@@ -170,7 +170,7 @@ class World:
         await self.store.close()
 
     async def ended(self, run_id: str) -> RunRecord:
-        """The record of a run once it has ended, whoever executes it."""
+        """The record of a run once it has ended, whichever process executes it."""
         return await self.until(run_id, lambda record: record.status not in ("running", "paused"))
 
     async def until(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:
@@ -246,7 +246,7 @@ class Process:
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
         lives = self.runs._executor._held
-        while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
+        while unsettled := [live for live, _ in lives.values() if not live.is_durable]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
         for live, runner in list(self.runs._executor._held.values()):

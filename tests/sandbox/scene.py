@@ -77,7 +77,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> 
     """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It does not hold within so many seconds.
+        TimeoutError: It does not hold within N seconds.
     """
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what is waited for happens in other processes)

@@ -248,7 +248,7 @@ async def test_when_the_server_process_is_killed_nothing_is_left(how: signal.Sig
         await until(lambda: not any(map(is_alive, below)))
 
 
-async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_noticing() -> None:
+async def test_the_fork_server_is_renewed_after_n_runs_without_a_run_noticing() -> None:
     async with running(SandboxLimits(runs_per_server=20)) as made:
         seen: set[int] = set()
 

@@ -1,4 +1,4 @@
-"""All of it again, as a plain user without any right, whoever runs the tests."""
+"""All of it again, as a plain user without any right, whichever user runs the tests."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def place() -> Iterator[Path]:
 
 
 def as_plain_user(command: list[str], place: Path, *, may_read: bool) -> "subprocess.CompletedProcess[str]":
-    """Run a command as a user without any right. Whoever is none but root is one already.
+    """Run a command as a user without any right. A user that is not root is one already.
 
     Args:
         may_read: Leave it the right to read all files, where the interpreter is in a directory that is root's only.

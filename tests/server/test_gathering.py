@@ -25,8 +25,8 @@ class Worker:
     def send(self, message: Any) -> None:
         assert isinstance(message, Measure)
         if self.answers:
-            said: Snapshot = [("jikko_lost_total", (), [self.runs]), ("jikko_streams", (), [1.0])]
-            asyncio.get_running_loop().call_soon(self._gathered.answered, self._name, said)
+            measured: Snapshot = [("jikko_lost_total", (), [self.runs]), ("jikko_streams", (), [1.0])]
+            asyncio.get_running_loop().call_soon(self._gathered.answered, self._name, measured)
 
 
 @pytest.fixture

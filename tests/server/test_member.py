@@ -32,7 +32,7 @@ class Scene:
 
     assembly: Assembly
     member: ServerMember
-    said: list[int]
+    counts: list[int]
     """How many runs it said that it has found."""
 
     async def run_of(self, holder: str) -> str:
@@ -61,8 +61,8 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with assemble(Settings(home=tmp_path)) as assembly:
-        said: list[int] = []
-        yield Scene(assembly, ServerMember(assembly, said.append), said)
+        counts: list[int] = []
+        yield Scene(assembly, ServerMember(assembly, counts.append), counts)
         await assembly.runs.close(0)
 
 
@@ -75,7 +75,7 @@ async def test_runs_count_as_taken_over_once_their_records_say_so(scene: Scene, 
 
         # It goes on with other things meanwhile.
         assert await scene.member.handle_command(StopRun(run_id="none", error="")) is None
-        assert (scene.said, waiting.done(), await scene.holder(run_id)) == ([1], False, "s/0")
+        assert (scene.counts, waiting.done(), await scene.holder(run_id)) == ([1], False, "s/0")
         other.execute("ROLLBACK")
 
     await waiting
@@ -89,7 +89,7 @@ async def test_runs_of_others_are_left_alone(scene: Scene) -> None:
     for orphans in (OrphanedRuns(holder="s/0"), OrphanedRuns(holder="s/5", share=2, of=1)):
         await (await scene.member.take_over(orphans)).durable()
 
-    assert scene.said == [0, 0]
+    assert scene.counts == [0, 0]
     assert await scene.holder(run_id) == "s/5"
     assert await scene.holder(ours) == scene.assembly.cluster.name
 
@@ -100,12 +100,12 @@ async def test_what_earlier_servers_left_is_not_what_this_one_has(scene: Scene) 
 
     await (await scene.member.take_over(OrphanedRuns())).durable()
 
-    assert scene.said == [2]
+    assert scene.counts == [2]
     assert await scene.holder(runs[0]) == f"{server}/1"
 
 
 @dataclass
-class Told:
+class CallRecorder:
     """An alarm, or the feed of the console, that notes what it is told."""
 
     at: list[Any] = field(default_factory=list)
@@ -131,16 +131,16 @@ class Jobs:
         self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
         self.orphans, self.retention = map(self._job, ("orphans", "retention"))
-        indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=Told())
+        indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
         self.knowledge = SimpleNamespace(indexing=indexing)
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
         self.archiving: Any = None
-        self.console: Any = SimpleNamespace(feed=Told())
-        self.runs = SimpleNamespace(control=Told())
+        self.console: Any = SimpleNamespace(feed=CallRecorder())
+        self.runs = SimpleNamespace(control=CallRecorder())
 
     def _job(self, name: str) -> Any:
-        return SimpleNamespace(watch=partial(self._run, name), alarm=Told())
+        return SimpleNamespace(watch=partial(self._run, name), alarm=CallRecorder())
 
     async def _run(self, name: str, *arguments: Any) -> None:
         self.began.append(name)

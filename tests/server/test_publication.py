@@ -151,7 +151,7 @@ async def test_a_file_that_changes_is_published_again_and_a_wrong_one_is_told(
     async def version(name: str) -> Any:
         return (await assembly.apps.version(await assembly.apps.find(name), "")).number
 
-    def told(text: str) -> bool:
+    def is_logged(text: str) -> bool:
         nonlocal errors
         errors += capsys.readouterr().err
         return text in errors
@@ -167,7 +167,7 @@ async def test_a_file_that_changes_is_published_again_and_a_wrong_one_is_told(
         await published(2)
         file.unlink()  # as an editor may do for a moment
         written(tmp_path, "1.yml", "app: [")
-        await until(lambda: told("not published: "))
+        await until(lambda: is_logged("not published: "))
         written(tmp_path, "1.yml", says("a3", "One"))
         await published(3)
     finally:

@@ -20,7 +20,7 @@ class Files:
     """Files of the operator, and the file of the lock."""
 
     wrong: Any = ""
-    said: list[str | None] = field(default_factory=list)
+    reports: list[str | None] = field(default_factory=list)
 
     async def read(self) -> str:
         if isinstance(self.wrong, Exception):
@@ -29,7 +29,7 @@ class Files:
         return text
 
     def say_read(self, refused: str | None = None) -> None:
-        self.said.append(refused)
+        self.reports.append(refused)
 
 
 @pytest.fixture
@@ -48,17 +48,17 @@ async def files() -> AsyncIterator[Files]:
 
 async def read(files: Files) -> str | None:
     """What the file of the lock says after a signal."""
-    count = len(files.said)
+    count = len(files.reports)
     os.kill(os.getpid(), signal.SIGUSR1)
-    await until(lambda: len(files.said) > count)
-    return files.said[-1]
+    await until(lambda: len(files.reports) > count)
+    return files.reports[-1]
 
 
 async def test_that_it_can_be_done_is_said_at_once_and_what_came_of_it_after_each_signal(
     files: Files, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    assert files.said == [None]
+    assert files.reports == [None]
 
     assert await read(files) == ""
     files.wrong = "tools.yml: b is wrong"

@@ -46,19 +46,19 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def said(client: Client) -> object:
+def answer_of(client: Client) -> object:
     return client.run(q="x")["data"]["outputs"]["said"]
 
 
 def test_a_file_that_changes_is_published_again(server: Server, client: Client, file: Path) -> None:
-    assert said(client) == "one"
+    assert answer_of(client) == "one"
     file.write_text(says("二 🌸"), encoding="utf-8")
-    until(lambda: said(client) == "二 🌸")
+    until(lambda: answer_of(client) == "二 🌸")
     # As many editors do it.
     new = file.with_suffix(".new")
     new.write_text(says("san"), encoding="utf-8")
     os.replace(new, file)
-    until(lambda: said(client) == "san")
+    until(lambda: answer_of(client) == "san")
     assert server.stop() == 0
     assert "Traceback" not in server.output
 
@@ -68,10 +68,10 @@ def test_a_file_that_is_broken_for_a_while_is_told_and_the_old_version_is_served
 ) -> None:
     file.write_text("- 1", encoding="utf-8")
     until(lambda: f"not published: {file}: 1 problem" in server.output)
-    assert said(client) == "one"
+    assert answer_of(client) == "one"
     file.unlink()
     file.write_text(says("again"), encoding="utf-8")
-    until(lambda: said(client) == "again")
+    until(lambda: answer_of(client) == "again")
     assert "Traceback" not in server.output
 
 

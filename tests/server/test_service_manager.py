@@ -60,10 +60,10 @@ def test_what_does_not_listen_for_tcp_is_refused(tmp_path: Path) -> None:
     with socket.socket() as idle, (tmp_path / "file").open("wb") as file, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "s"))
         local.listen()
-        said = [taken(each.fileno()) for each in (idle, local, file)]
+        refusals = [taken(each.fileno()) for each in (idle, local, file)]
 
-    assert said[:2] == ["The socket that was handed over (LISTEN_FDS) does not listen for TCP."] * 2
-    assert said[2].startswith("What was handed over (LISTEN_FDS) is no socket: ")
+    assert refusals[:2] == ["The socket that was handed over (LISTEN_FDS) does not listen for TCP."] * 2
+    assert refusals[2].startswith("What was handed over (LISTEN_FDS) is no socket: ")
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_nobody_to_be_told_is_no_failure(address: str) -> None:
 
 @pytest.mark.anyio
 async def test_it_is_told_again_and_again_that_the_loop_goes_round(manager: socket.socket) -> None:
-    told = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000", "WATCHDOG_PID": str(os.getpid())}
-    telling = asyncio.ensure_future(tell_that_it_goes_round(told))
+    variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000", "WATCHDOG_PID": str(os.getpid())}
+    telling = asyncio.ensure_future(tell_that_it_goes_round(variables))
     loop = asyncio.get_running_loop()
 
     for _ in range(3):

@@ -224,8 +224,8 @@ async def test_what_many_ask_for_is_read_once_in_a_turn_of_the_loop(tmp_path: Pa
 
 
 async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path: Path) -> None:
-    database, told, refuses = Database.open(tmp_path / "jikko.db"), asyncio.Event(), True
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.set())
+    database, reported, refuses = Database.open(tmp_path / "jikko.db"), asyncio.Event(), True
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.set())
 
     def refuse_rollback(action: int, what: str | None, *rest: str | None) -> int:
         return sqlite3.SQLITE_DENY if refuses and what == "ROLLBACK" else sqlite3.SQLITE_OK
@@ -235,7 +235,7 @@ async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path
 
     database.quick(lambda connection: connection.set_authorizer(refuse_rollback))
     async with asyncio.timeout(PATIENCE):
-        await told.wait()
+        await reported.wait()
     refuses = False
     await database.submit(lambda connection: connection.execute("INSERT INTO names (text) VALUES ('山')"))
 

@@ -8,7 +8,7 @@ from jikko.store.postgres.dumps import dump_line, restore_line, without_password
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "shown"),
     [
         ("postgresql://jikko:秘密@db.example/jikko", "postgresql://jikko@db.example/jikko"),
         ("postgres://a%40b:p:w@[::1]:5433/x?password=secret&sslmode=require", "postgres://a%40b@[::1]:5433/x?sslmode=require"),
@@ -18,8 +18,8 @@ from jikko.store.postgres.dumps import dump_line, restore_line, without_password
         ("postgresql://u:p@ss@h/db", "postgresql://u@h/db"),
     ],
 )  # fmt: skip
-def test_a_url_is_told_without_what_is_secret_in_it(url: str, told: str) -> None:
-    assert without_password(url) == told
+def test_a_url_is_told_without_what_is_secret_in_it(url: str, shown: str) -> None:
+    assert without_password(url) == shown
 
 
 def test_a_line_is_one_of_a_shell_whatever_the_url_has_in_it() -> None:

@@ -94,7 +94,7 @@ async def test_what_another_process_changes_is_heard_of_at_once(there: Installat
     key = await there.add_key(app)
     await there.is_known()
 
-    async def is_heard() -> bool:
+    async def sees_change() -> bool:
         found = await there.remembers.app_of_key(DIGEST)
         if found is None:
             return what in ("key removed", "app removed")
@@ -111,7 +111,7 @@ async def test_what_another_process_changes_is_heard_of_at_once(there: Installat
             assert await there.changes.make_current(made)
         case _:
             assert await there.changes.set_environment(app.id, {"A": "秘密"})
-    await until(is_heard)
+    await until(sees_change)
 
     assert there.remembers._known._hears
     assert asyncio.get_running_loop().time() - begun < PATIENCE
@@ -162,9 +162,9 @@ async def test_that_a_key_was_used_is_no_change(there: Installation) -> None:
     # What is heard comes in order.
     await there.publish("Another")
 
-    async def is_heard() -> bool:
+    async def sees_change() -> bool:
         return there.remembers._known._changes > changes
 
-    await until(is_heard)
+    await until(sees_change)
     # A new app is two changes at most.
     assert there.remembers._known._changes - changes <= 2

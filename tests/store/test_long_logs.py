@@ -24,7 +24,7 @@ from jikko.store.event_codec import (
 )
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs import archiving
-from jikko.store.sqlite.runs.run_writes import LONG
+from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES
 from jikko.values import Json
 from tests.contract.runs import Draft, finished, node, started
 from tests.effort import PATIENCE
@@ -42,7 +42,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
 
 
 class Gate:
-    """Holds up whoever compresses."""
+    """Holds up the thread that compresses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.came, self.open = threading.Event(), threading.Event()
@@ -96,7 +96,7 @@ async def test_a_run_that_is_long_in_its_only_write_is_compressed_so_too(
     gate = Gate(monkeypatch)
     gate.open.set()
     run = Draft()
-    await store.append(run.step(started(), *node(text="界" * LONG), finished()))
+    await store.append(run.step(started(), *node(text="界" * MAX_CLOSING_BYTES), finished()))
 
     assert gate.came.is_set()
     assert await store.events(run.id) == run.events

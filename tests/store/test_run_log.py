@@ -103,7 +103,7 @@ async def test_a_damaged_log_is_told_and_the_record_still_read(
 async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_damaged_or_is_as_it_was(
     store: SqliteRunStore, tmp_path: Path
 ) -> None:
-    told, tried = 0, 0
+    reported, tried = 0, 0
     record, events = chain(1)
     await store.append(whole(record, events))
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
@@ -115,9 +115,9 @@ async def test_whichever_bit_is_flipped_the_log_of_an_ended_run_is_told_to_be_da
             try:
                 assert await store.events(record.identity.run_id) == events
             except LogDamaged:
-                told += 1
+                reported += 1
     # A few bits mean nothing: those that fill the last byte of what is compressed up.
-    assert tried - told <= 7
+    assert tried - reported <= 7
 
 
 async def test_a_log_that_was_kept_without_a_check_is_read(store: SqliteRunStore, tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ async def test_it_is_left_as_it_is_and_the_error_says_what_to_do(tmp_path: Path)
             async with assemble(Settings(home=tmp_path)):
                 pass
 
-        said = str(refused.value)
-        assert f"has schema version {OLD}, and this version of Jikko needs {NEWEST}" in said
-        assert "http://127.0.0.1:8123" in said
-        assert "Stop that server and start it in this version, or use the commands of the version that it has" in said
+        message = str(refused.value)
+        assert f"has schema version {OLD}, and this version of Jikko needs {NEWEST}" in message
+        assert "http://127.0.0.1:8123" in message
+        assert (
+            "Stop that server and start it in this version, or use the commands of the version that it has" in message
+        )
         assert path.read_bytes() == before
         assert sorted(os.listdir(tmp_path)) == ["jikko.db", "serve.lock"]
 

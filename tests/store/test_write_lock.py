@@ -52,10 +52,10 @@ def test_a_database_whose_lock_cannot_be_taken_fails_as_any_that_cannot_be_opene
         Database.open(tmp_path / "jikko.db", shared=True)
 
 
-def _hold(path: Path, told: Connection) -> None:
+def _hold(path: Path, ready: Connection) -> None:
     lock = WriteLock(path)
     lock.acquire()
-    told.send("mine")
+    ready.send("mine")
     threading.Event().wait()
 
 

@@ -139,7 +139,7 @@ async def outcome_of(future: "asyncio.Future[None]") -> BaseException | None:
 
 
 async def limit_pages(database: Database, more: int) -> None:
-    """Let the file grow by so many pages, and no further."""
+    """Let the file grow by N pages, and no further."""
 
     def limit(connection: sqlite3.Connection) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -254,7 +254,7 @@ async def test_what_is_read_in_one_turn_of_the_loop_is_read_in_one_transaction(d
     assert statements[3:] == ["ROLLBACK"]
 
 
-async def test_a_write_is_seen_by_whoever_is_told_of_it(database: Database) -> None:
+async def test_a_write_is_seen_by_all_that_are_told_of_it(database: Database) -> None:
     for n in range(200):
         names(database)
         await database.submit(partial(add_name, f"name {n}"))

@@ -73,8 +73,8 @@ def calls(*wanted: tuple[str, Mapping[str, Json] | str], text: str = "") -> list
         }
         for index, (name, given) in enumerate(wanted)
     ]
-    said = [delta(text)] if text else []
-    return [*said, delta(tool_calls=listed), delta(finish="tool_calls"), used(10, 5)]
+    text_chunks = [delta(text)] if text else []
+    return [*text_chunks, delta(tool_calls=listed), delta(finish="tool_calls"), used(10, 5)]
 
 
 def says(*pieces: str) -> list[dict[str, Any]]:

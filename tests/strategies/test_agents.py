@@ -120,8 +120,8 @@ async def test_several_calls_of_one_answer_are_all_made_and_answered_in_order(tm
     wanted = calls(WEEKDAY, ("weekday", {"year": 2024, "month": 3, "day": 1}), ("nothing", {}), ("weekday", "no json"))
     async with world(tmp_path, wanted, says("done")) as (model, assembly):
         await finished(await begun(assembly, workflow(agent(tool("weekday")), OUTPUTS)))
-    told = [message["content"] for message in model.bodies[1]["messages"] if message["role"] == "tool"]
-    assert told == [
+    contents = [message["content"] for message in model.bodies[1]["messages"] if message["role"] == "tool"]
+    assert contents == [
         "February 29, 2024 is Thursday.",
         "March 1, 2024 is Friday.",
         "there is not a tool named nothing",
@@ -190,7 +190,7 @@ async def test_a_model_that_fails_fails_the_node_with_what_was_used(tmp_path: Pa
     assert outcome.node.metadata["agent_log"][-1]["status"] == "error"
 
 
-@pytest.mark.parametrize(("data", "said"), [
+@pytest.mark.parametrize(("data", "expected_error"), [
     (agent(strategy="ReAct"), "Failed to get agent strategy: "),
     (agent(tool("nothing", provider="langgenius/none/none")), "Failed to get tool runtime: "),
     (agent(query=None), "Failed to invoke agent: the parameter query is required"),
@@ -199,10 +199,12 @@ async def test_a_model_that_fails_fails_the_node_with_what_was_used(tmp_path: Pa
     (agent(model=constant({**MODEL, "provider": "a/b/c"})), "Nothing says how to reach the provider"),
     ({**agent(), "version": "2", "agent_node_kind": "dify_agent"}, "This agent cannot be run by Jikko"),
 ])  # fmt: skip
-async def test_what_is_missing_fails_the_node_and_is_named(tmp_path: Path, data: dict[str, Json], said: str) -> None:
+async def test_what_is_missing_fails_the_node_and_is_named(
+    tmp_path: Path, data: dict[str, Json], expected_error: str
+) -> None:
     outcome = await ran(tmp_path, data, says("hi"))
     assert outcome.end.status == "failed"
-    assert said in (outcome.node.error or "")
+    assert expected_error in (outcome.node.error or "")
 
 
 async def test_an_agent_without_tools_is_a_question_to_the_model(tmp_path: Path) -> None:
@@ -211,16 +213,18 @@ async def test_an_agent_without_tools_is_a_question_to_the_model(tmp_path: Path)
     assert outcome.shown[:2] == ["日", "本\ue000"]
 
 
-@pytest.mark.parametrize(("limit", "value", "said"), [
+@pytest.mark.parametrize(("limit", "value", "expected_error"), [
     ("agent_model_calls", 2, "have made 2 model calls"),
     ("agent_tool_calls", 1, "have made 1 tool calls"),
     ("agent_tokens", 15, "have used 15 tokens"),
     ("agent_price", 0.00001, "have cost 0.00002 USD"),
 ])  # fmt: skip
-async def test_an_agent_ends_at_the_limits_of_its_run(tmp_path: Path, limit: str, value: float, said: str) -> None:
+async def test_an_agent_ends_at_the_limits_of_its_run(
+    tmp_path: Path, limit: str, value: float, expected_error: str
+) -> None:
     outcome = await ran(tmp_path, agent(tool("weekday")), calls(WEEKDAY), **{limit: value})
     assert outcome.end.status == "failed"
-    assert said in (outcome.node.error or "")
+    assert expected_error in (outcome.node.error or "")
     assert f"JIKKO_{limit.upper()}" in (outcome.node.error or "")
 
 

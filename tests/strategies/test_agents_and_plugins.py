@@ -47,9 +47,9 @@ async def test_tools_of_plugins_of_mcp_servers_and_of_apis_are_called_alike(tmp_
     assert outcome.end.status == "succeeded", outcome.end.error
     offered = [one["function"]["name"] for one in model.bodies[0]["tools"]]
     assert offered == ["say", "price", "echo"]
-    heard = [one["content"] for one in model.bodies[1]["messages"] if one["role"] == "tool"]
+    received = [one["content"] for one in model.bodies[1]["messages"] if one["role"] == "tool"]
     # An API says its answer twice, as JSON and as text.
-    assert heard == ["世界", 'tool response: {"price": 3}.{"price": 3}', "代役"]
+    assert received == ["世界", 'tool response: {"price": 3}.{"price": 3}', "代役"]
 
 
 async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twice(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twic
         assert [body["messages"][-1]["content"] for body in model.bodies] == ["b"]
 
     assert outcome.end.status == "succeeded", outcome.end.error
-    heard = [json.loads(line)[0] for line in outcome.end.outputs["text"].splitlines()]
-    assert [heard[n]["delta"]["message"]["content"] for n in (0, 2, 3)] == ["one", "two", "three"]
-    assert heard[1]["message"] == {"text": "February 29, 2024 is Thursday."}
+    received = [json.loads(line)[0] for line in outcome.end.outputs["text"].splitlines()]
+    assert [received[n]["delta"]["message"]["content"] for n in (0, 2, 3)] == ["one", "two", "three"]
+    assert received[1]["message"] == {"text": "February 29, 2024 is Thursday."}
     kinds = [event.kind for event in outcome.events if isinstance(event, StepRecorded)]
     assert kinds == ["model", "tool", "model", "model"]
 
@@ -103,8 +103,8 @@ async def test_what_a_tool_made_is_handed_on_by_a_strategy_of_a_plugin_without_b
     await installed(tmp_path / "home")
     pieces = [["a", 0, 5, 5, True]]
     made = {"tool_type": "builtin", "provider": STAND_IN, "tool": "blob", "tool_parameters": {"pieces": pieces}}
-    said = {"type": "image_link", "message": {"text": "http://127.0.0.1:9/x"}, "meta": {"tool_file_id": "another's"}}
-    asked = constant([["tool", made], ["say", said]])
+    link = {"type": "image_link", "message": {"text": "http://127.0.0.1:9/x"}, "meta": {"tool_file_id": "another's"}}
+    asked = constant([["tool", made], ["say", link]])
     data = {
         **agent(strategy="each", asked=asked, tools=None, query=None, instruction=None),
         "agent_strategy_provider_name": "tester/stand_in/agent",

@@ -113,8 +113,8 @@ async def test_a_tool_that_says_too_much_is_told_to_the_model_as_a_failure(tmp_p
     async with world(tmp_path, wanted, says("sorry"), tool_max_text=1000) as (model, assembly):
         outcome = await finished(await begun(assembly, workflow(agent(entry), OUTPUTS)))
     assert outcome.end.status == "succeeded", outcome.end.error
-    told = model.bodies[1]["messages"][-1]["content"]
-    assert told.startswith("tool invoke error: it said more than 1000 characters"), told[:200]
+    content = model.bodies[1]["messages"][-1]["content"]
+    assert content.startswith("tool invoke error: it said more than 1000 characters"), content[:200]
 
 
 async def test_what_a_tool_said_of_its_failure_is_not_asked_for_again_after_a_crash(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ def answer(message: dict[str, Any], how: str) -> dict[str, Any] | None:
             schema = {"type": "object", "properties": {"text": {"type": "string"}}}
             return {"tools": [{"name": name, "inputSchema": schema} for name in ("say", "env", "pid")]}
         case "tools/call":
-            return {"content": [{"type": "text", "text": said(message["params"], how)}]}
+            return {"content": [{"type": "text", "text": text_of(message["params"], how)}]}
     return None
 
 
-def said(params: dict[str, Any], how: str) -> str:
+def text_of(params: dict[str, Any], how: str) -> str:
     match params["name"]:
         case "env":
             return "\n".join(os.environ)

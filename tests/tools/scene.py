@@ -65,10 +65,10 @@ class Scene:
 
     async def call(self, kind: str, provider: str, tool: str, *, app_id: str = "", **values: Json) -> MemoryText:
         found = await self.find(kind, provider, tool, app_id=app_id)
-        said = MemoryText()
+        collected = MemoryText()
         call = ToolCall(tool=found, parameters=values, app_id=app_id, end_user_id="u", user="u", key="k")
-        await self.tools.call(call, said.messages.append)
-        return said
+        await self.tools.call(call, collected.messages.append)
+        return collected
 
 
 @asynccontextmanager

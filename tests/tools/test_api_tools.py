@@ -22,9 +22,9 @@ IN_HEADER = {"type": "api_key_header", "header": "X-Key", "value": "${KEY}"}
 
 async def test_an_object_is_told_as_text_and_as_json(tmp_path: Path) -> None:
     async with serving({"/hello": HELLO}) as server, scene(tmp_path, {"a": api(server.url(""), "hello")}) as tools:
-        said = await tools.call("api", "a", "hello", q="世界 & co")
+        collected = await tools.call("api", "a", "hello", q="世界 & co")
 
-    assert (said.text, said.json) == ('{"hello": "世界"}', [{"hello": "世界"}])
+    assert (collected.text, collected.json) == ('{"hello": "世界"}', [{"hello": "世界"}])
     assert server.requests[0].target == "/hello?q=%E4%B8%96%E7%95%8C+%26+co"
 
 
@@ -235,6 +235,6 @@ async def test_json_that_is_too_deep_is_only_text(tmp_path: Path) -> None:
         serving({"/x": answer(deep, Content_Type="application/json")}) as server,
         scene(tmp_path, {"a": api(server.url(""), "x")}) as tools,
     ):
-        said = await tools.call("api", "a", "x")
+        collected = await tools.call("api", "a", "x")
 
-    assert (len(said.text), said.json) == (len(deep), [])
+    assert (len(collected.text), collected.json) == (len(deep), [])

@@ -25,10 +25,10 @@ NOW = 1_700_000_000.0
 TOOL = ToolCall(tool=Tool(name=ToolName(provider_type="builtin", provider="p", tool="t")), parameters={})
 
 
-async def told(tools: Mapping[str, Any], name: str, **values: Json) -> str:
-    said: list[Any] = []
-    await tools[name].act(values, TOOL, said.append)
-    [message] = said
+async def text_of(tools: Mapping[str, Any], name: str, **values: Json) -> str:
+    messages: list[Any] = []
+    await tools[name].act(values, TOOL, messages.append)
+    [message] = messages
     assert isinstance(message, TextMessage)
     return message.text
 
@@ -56,7 +56,7 @@ TIME = time_tools(lambda: NOW)
     ],
 )
 async def test_what_the_tools_of_time_say(name: str, values: dict[str, Json], text: str) -> None:
-    assert await told(TIME, name, **values) == text
+    assert await text_of(TIME, name, **values) == text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_what_the_tools_of_time_say(name: str, values: dict[str, Json], te
 )
 async def test_what_the_tools_of_time_cannot_do_fails(name: str, values: dict[str, Json]) -> None:
     with pytest.raises(ToolFailure):
-        await told(TIME, name, **values)
+        await text_of(TIME, name, **values)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ async def test_what_the_tools_of_time_cannot_do_fails(name: str, values: dict[st
 async def test_a_program_says_what_it_printed(language: str, code: str, printed: str, tmp_path: Path) -> None:
     sandbox = make_sandbox(Settings(home=tmp_path), 1)
     try:
-        assert await told(code_tools(sandbox), "simple_code", language=language, code=code) == printed
+        assert await text_of(code_tools(sandbox), "simple_code", language=language, code=code) == printed
     finally:
         await sandbox.close()
 
 
 @pytest.mark.parametrize(
-    ("language", "code", "said"),
+    ("language", "code", "expected_error"),
     [
         ("python3", "1/0", "ZeroDivisionError"),
         ("python3", "open('/etc/passwd')", "(?i)file"),
@@ -110,11 +110,13 @@ async def test_a_program_says_what_it_printed(language: str, code: str, printed:
         (["python3"], "", "Only python3"),
     ],
 )
-async def test_a_program_that_fails_or_wants_more_fails(language: Json, code: str, said: str, tmp_path: Path) -> None:
+async def test_a_program_that_fails_or_wants_more_fails(
+    language: Json, code: str, expected_error: str, tmp_path: Path
+) -> None:
     sandbox = make_sandbox(Settings(home=tmp_path), 1)
     try:
-        with pytest.raises(ToolFailure, match=said):
-            await told(code_tools(sandbox), "simple_code", language=language, code=code)
+        with pytest.raises(ToolFailure, match=expected_error):
+            await text_of(code_tools(sandbox), "simple_code", language=language, code=code)
     finally:
         await sandbox.close()
 
@@ -156,7 +158,7 @@ def page(html: str, kind: str = "text/html; charset=utf-8", status: int = 200) -
 
 async def read(web: Web, **values: Json) -> str:
     scraper = Webscraper(web, Documents(), waits=(0.0, 0.0, 0.0))
-    return await told(scraper.tools(), "webscraper", **{"url": "https://a.test/a", **values})
+    return await text_of(scraper.tools(), "webscraper", **{"url": "https://a.test/a", **values})
 
 
 async def test_a_page_is_told_by_its_title_and_its_blocks() -> None:

@@ -79,9 +79,9 @@ def test_it_tries_each_provider(tmp_path: Path, file: str) -> None:
         "shout": False,
         "helper": False,
     }
-    told = {line["provider"]: line["error"] or "" for line in lines}
-    assert "A_KEY_THAT_IS_NOT_SET" in told["weather"]
-    assert "may not be reached" in told["helper"]
+    errors = {line["provider"]: line["error"] or "" for line in lines}
+    assert "A_KEY_THAT_IS_NOT_SET" in errors["weather"]
+    assert "may not be reached" in errors["helper"]
     assert called(tmp_path, "test", "echo", "--tools", file)[0] == 0
 
 
@@ -95,7 +95,7 @@ def test_it_calls_a_tool(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("time/weekday", "year=x"), "the parameter year takes a number"),
         (("time/weekday", "yaer=1"), "has no parameter yaer"),
@@ -106,11 +106,11 @@ def test_it_calls_a_tool(tmp_path: Path) -> None:
         (("time/weekday", "--app", "none"), "none"),
     ],
 )
-def test_a_call_that_fails_says_why(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_a_call_that_fails_says_why(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     code, _, output = called(tmp_path, "call", *arguments)
 
     assert code != 0
-    assert said in output
+    assert message in output
     assert "Traceback" not in output
 
 

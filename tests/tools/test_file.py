@@ -98,9 +98,9 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
     with pytest.raises(InvalidSettings) as error:
         parse_tools_file(BROKEN, {}, source="tools.yml")
 
-    told = str(error.value).splitlines()
-    assert told[0].startswith("The tools file tools.yml has ")
-    for line, said in {
+    problems = str(error.value).splitlines()
+    assert problems[0].startswith("The tools file tools.yml has ")
+    for line, message in {
         17: "tolls: is not known (did you mean 'tools'?)",
         4: "tools.one.shema: is not known (did you mean 'schema'?)",
         5: "tools.one.schema: is no OpenAPI document",
@@ -112,11 +112,11 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
         14: "tools.seven.type: is missing (expected api, workflow, mcp)",
         16: "mcp_servers.code: is no code: an address must be hard to guess (expected 16 to 128 letters",
     }.items():
-        assert any(f"line {line}: {said}" in each for each in told), (line, told)
+        assert any(f"line {line}: {message}" in each for each in problems), (line, problems)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("tools: [1", "line 2: is no YAML"),
         ("- a", "is no mapping"),
@@ -127,8 +127,8 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
         ("a: &a [*a]", "tools file"),
     ],
 )
-def test_a_file_of_another_shape_is_refused(text: str | bytes, said: str) -> None:
-    with pytest.raises(InvalidSettings, match=said):
+def test_a_file_of_another_shape_is_refused(text: str | bytes, message: str) -> None:
+    with pytest.raises(InvalidSettings, match=message):
         parse_tools_file(text, {})
 
 

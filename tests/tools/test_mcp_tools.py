@@ -192,7 +192,7 @@ async def test_a_server_that_answers_another_question_meets_the_deadline(method:
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "expected"),
     [
         (None, "its answer is no message of the protocol"),
         ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is no message of the protocol"),
@@ -203,18 +203,20 @@ async def test_a_server_that_answers_another_question_meets_the_deadline(method:
         ),
     ],
 )
-async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: Any, said: str, tmp_path: Path) -> None:
+async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(
+    message: Any, expected: str, tmp_path: Path
+) -> None:
     async with (
         serving({"/mcp": mcp({"tools/call": _message(message)})}) as server,
         scene(tmp_path, entry(server, known_tools=[{**SAY, "outputSchema": {}}])) as tools,
     ):
         with pytest.raises(ToolFailure) as failure:
             await tools.call("mcp", "m", "say")
-    assert str(failure.value) == f"Failed to connect to MCP server: {said}"
+    assert str(failure.value) == f"Failed to connect to MCP server: {expected}"
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "expected"),
     [
         (r"\ud83dx", "\ufffdx"),
         (r"x\uDDD3", "x\ufffd"),
@@ -226,7 +228,7 @@ async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: A
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_half_of_an_emoji_does_not_take_the_rest_of_a_text_away(
-    written: str, said: str, stream: bool, tmp_path: Path
+    written: str, expected: str, stream: bool, tmp_path: Path
 ) -> None:
     async def act(writer: asyncio.StreamWriter, request: Received) -> None:
         id_ = json.loads(request.body)["id"]
@@ -239,7 +241,7 @@ async def test_half_of_an_emoji_does_not_take_the_rest_of_a_text_away(
         serving({"/mcp": mcp({"tools/call": act})}) as server,
         scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
     ):
-        assert (await tools.call("mcp", "m", "say")).text == said
+        assert (await tools.call("mcp", "m", "say")).text == expected
 
 
 async def test_a_kind_of_content_that_nobody_knows_is_left_out(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ class OldServer:
         if result is None:  # it goes away without an answer
             self._stream.close()
             return
-        said = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
-        self._stream.write(f"event: message\ndata: {said}\n\n".encode())
+        event = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
+        self._stream.write(f"event: message\ndata: {event}\n\n".encode())
         await self._stream.drain()
 
 
@@ -79,12 +79,12 @@ async def test_calls_of_several_streams_go_on_side_by_side(tmp_path: Path) -> No
     async with old_server(results=results) as one, old_server(results=results) as other:
         entries = {"one": entry(one)["m"], "other": {**entry(other)["m"], "transport": "sse"}}
         async with scene(tmp_path, entries) as tools:
-            said = await asyncio.gather(*(tools.call("mcp", name, "say") for name in entries))
-    assert [each.text for each in said] == ["a", "a"]
+            outcomes = await asyncio.gather(*(tools.call("mcp", name, "say") for name in entries))
+    assert [each.text for each in outcomes] == ["a", "a"]
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "expected_error"),
     [
         ({"results": {"tools/call": None}}, "the server ended its stream"),
         ({"results": {"initialize": None}}, "the server ended its stream"),
@@ -95,10 +95,10 @@ async def test_calls_of_several_streams_go_on_side_by_side(tmp_path: Path) -> No
     ],
 )
 async def test_a_stream_that_breaks_off_or_leads_elsewhere_fails_the_call(
-    how: dict[str, Any], said: str, tmp_path: Path
+    how: dict[str, Any], expected_error: str, tmp_path: Path
 ) -> None:
     async with old_server(**how) as server, scene(tmp_path, entry(server, known_tools=[SAY], timeout=0.5)) as tools:
-        with pytest.raises(ToolFailure, match=said):
+        with pytest.raises(ToolFailure, match=expected_error):
             await tools.call("mcp", "m", "say")
 
 
@@ -142,17 +142,17 @@ async def test_a_gigabyte_of_events_is_not_read(tmp_path: Path) -> None:
 class Authorization:
     """An authorization server, whose tokens are ``token-1``, ``token-2``, …, and an MCP server that wants one."""
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **fields: Any) -> None:
         self.given = 0
         self.taken: set[str] = set()
         """Tokens that the MCP server takes; by default any."""
-        self._said = said
+        self._fields = fields
         self._mcp = mcp({"tools/call": text("a")})
 
     async def token(self, writer: asyncio.StreamWriter, request: Received) -> None:
         self.given += 1
-        said = {"access_token": f"token-{self.given}", "token_type": "Bearer", "expires_in": 3600, **self._said}
-        writer.write(answer(json.dumps(said).encode(), Content_Type="application/json"))
+        token = {"access_token": f"token-{self.given}", "token_type": "Bearer", "expires_in": 3600, **self._fields}
+        writer.write(answer(json.dumps(token).encode(), Content_Type="application/json"))
         await writer.drain()
 
     async def serve(self, writer: asyncio.StreamWriter, request: Received) -> None:
@@ -227,16 +227,16 @@ async def test_a_token_that_has_ended_is_asked_for_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"[]", b"{}", b'{"access_token": 1}', b'{"access_token": "a\\r\\nb"}', b"[" * 100_000]
+    "body", [b"", b"[]", b"{}", b'{"access_token": 1}', b'{"access_token": "a\\r\\nb"}', b"[" * 100_000]
 )
-async def test_what_is_no_token_is_said(said: bytes, tmp_path: Path) -> None:
+async def test_what_is_no_token_is_said(body: bytes, tmp_path: Path) -> None:
     here = Authorization()
     refused = answer(json.dumps({"error": "invalid_client", "error_description": SECRET}).encode(), "401 Unauthorized")
-    for reply, told in ((answer(said), "gives no token: status 200"), (refused, "status 401 invalid_client")):
+    for reply, expected_error in ((answer(body), "gives no token: status 200"), (refused, "status 401 invalid_client")):
         async with (
             serving({"/token": reply, "/mcp": here.serve}) as server,
             scene(tmp_path, oauth(server), environment={"SECRET": SECRET}) as tools,
         ):
-            with pytest.raises(ToolFailure, match=told) as failure:
+            with pytest.raises(ToolFailure, match=expected_error) as failure:
                 await tools.call("mcp", "m", "say")
         assert SECRET not in str(failure.value)

@@ -68,7 +68,7 @@ def test_variables_of_a_server_have_their_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         ("{: : :", "is no YAML"),
         ("[1]", "is no OpenAPI document"),
@@ -81,10 +81,10 @@ def test_variables_of_a_server_have_their_defaults() -> None:
         (having({"/": {"get": {"parameters": [query({}) | {"in": "body"}]}}}), "is 'body'"),
     ],
 )
-def test_what_is_wrong_is_told(document: Any, said: str) -> None:
+def test_what_is_wrong_is_told(document: Any, message: str) -> None:
     _, problems = read(document)
 
-    assert said in " ".join(map(str, problems))
+    assert message in " ".join(map(str, problems))
 
 
 @pytest.mark.parametrize("reference", ["https://evil.test/x.json", "other.yml#/X", "//evil.test", "#/not/there", "#x"])

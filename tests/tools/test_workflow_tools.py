@@ -113,20 +113,20 @@ async def test_inputs_are_checked_as_those_of_any_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "said"),
+    ("published", "message"),
     [
         ([], "there is no workflow app of that name; import it: jikko apps import FILE"),
         ([app("Inner", [start("q"), form("f", "?"), end()], "start>f f>end")], "has human-input nodes"),
     ],
 )
-async def test_an_app_that_cannot_be_a_tool_is_told(published: list[str], said: str, tmp_path: Path) -> None:
+async def test_an_app_that_cannot_be_a_tool_is_told(published: list[str], message: str, tmp_path: Path) -> None:
     async with installation(tmp_path, INNER) as assembly:
         for text in (*published, outer(ASK)):
             await publish(assembly, text)
         end_ = await ran(assembly, "Outer", q="a")
 
     assert (end_.error or "").startswith("Failed to get tool runtime: ")
-    assert said in (end_.error or "")
+    assert message in (end_.error or "")
 
 
 async def test_only_the_apps_that_are_named_may_use_an_app(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from jikko.ports.speech import Script, Speech
 log = logging.getLogger(__name__)
 
 _END: Final = re.compile(r"[.!?;](?=\s)|[。！？；\n]")
-_LEAST: Final = 60
+_MIN_CHARACTERS: Final = 60
 """Characters that are spoken together at least, but for the last ones: each request has its price."""
 _TIMEOUT_SECONDS: Final = 60.0
 """Seconds that the model may be silent once the answer has ended."""
@@ -37,7 +37,7 @@ class Narration:
         """Take the next piece of text."""
         self._text += text
         ends = [match.end() for match in _END.finditer(self._text)]
-        if ends and ends[-1] >= _LEAST:
+        if ends and ends[-1] >= _MIN_CHARACTERS:
             self._say(self._text[: ends[-1]])
             self._text = self._text[ends[-1] :]
 

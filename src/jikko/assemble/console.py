@@ -102,7 +102,7 @@ def make_console(
         runs=RunList(stores.console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
-        told=Briefly(TICK_SECONDS / 2),
+        list_cache=Briefly(TICK_SECONDS / 2),
         app_store=stores.apps,
         run_store=stores.runs,
         callback_store=stores.callbacks,

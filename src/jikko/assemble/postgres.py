@@ -59,7 +59,7 @@ async def stores_in_postgres(
 ) -> Stores:
     """Open the stores of a database elsewhere; the data folder is made if it is missing.
 
-    A server brings the database up to date; so does whoever finds it empty.
+    A server brings the database up to date; so does a command that finds it empty.
 
     Args:
         stack: Closes the connections.

@@ -106,9 +106,9 @@ async def _list(settings: Any, as_json: bool) -> None:
     async with assemble(settings, console=True) as assembly:
         for entry in await _console_of(assembly).access.tokens():
             if as_json:
-                told = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
+                fields = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
                 times = {"created_at": entry.created_at, "used_at": entry.used_at}
-                click.echo(json.dumps(told | times, ensure_ascii=False))
+                click.echo(json.dumps(fields | times, ensure_ascii=False))
             else:
                 used = "never used" if entry.used_at is None else f"used {_time(entry.used_at)}"
                 click.echo(harmless(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}"))

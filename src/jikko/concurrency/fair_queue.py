@@ -29,7 +29,7 @@ class FairQueue(Generic[T]):
         return len(self._queues.get(key, ()))
 
     def first(self, count: int) -> dict[str, list[T]]:
-        """Of each key, those who come first: so many at most."""
+        """Of each key, those that come first: at most ``count``."""
         return {key: list(islice(queue, count)) for key, queue in self._queues.items()}
 
     def add(self, key: str, item: T) -> None:

@@ -21,7 +21,7 @@ def max_for_one_app(number: int, share: float) -> int:
 
 
 def part_of_worker(number: int, workers: int) -> int:
-    """How many of all places one of so many processes has: its part, rounded up.
+    """How many of all places one of ``workers`` processes has: its part, rounded up.
 
     Two at least, if there are two: of a single one an app that holds it for long would have all.
     """

@@ -104,7 +104,7 @@ class Slice:
             await future
         finally:
             self._share.cancel(self._key, wake)
-        # It was our turn, whoever else begins now.
+        # It was our turn, whatever else begins now.
         self._ends = self._share.clock() + SLICE
 
 

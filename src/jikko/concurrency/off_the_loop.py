@@ -23,7 +23,7 @@ async def off_the_loop(compute: Callable[[A], T], argument: A, *, queue: Queue =
 
 
 def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
-    """The items; behind so many of them the loop may go on."""
+    """The items; behind every ``every`` of them the loop may go on."""
     for number, item in enumerate(items, 1):
         yield item
         if number % every == 0:

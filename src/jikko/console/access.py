@@ -26,7 +26,7 @@ _LINK: Final = "link"
 _NOTED_EVERY: Final = 60.0
 """Seconds: that something was used is kept no more often."""
 _HINT_LENGTH: Final = 8
-_LEAST_SETTING: Final = 32
+_MIN_LENGTH: Final = 32
 """Characters of a token that an operator chose: fewer could be guessed."""
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
 
@@ -56,9 +56,9 @@ class Access:
         Raises:
             InvalidSettings: It could be guessed.
         """
-        if setting and len(setting) < _LEAST_SETTING:
+        if setting and len(setting) < _MIN_LENGTH:
             raise InvalidSettings(
-                f"{SETTING_NAME} has {len(setting)} characters; a token that cannot be guessed has {_LEAST_SETTING} at "
+                f"{SETTING_NAME} has {len(setting)} characters; a token that cannot be guessed has {_MIN_LENGTH} at "
                 "least, such as `openssl rand -hex 32` makes."
             )
         self._store = store

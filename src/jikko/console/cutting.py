@@ -7,7 +7,7 @@ import msgspec
 from jikko.events import Event, FormRequested
 from jikko.values import Json, encode_json
 
-LONG: Final = 4096
+MAX_WHOLE_BYTES: Final = 4096
 """Bytes of JSON from which on a value is cut."""
 _KEPT: Final = 1000
 """Characters that are left of a text."""
@@ -26,7 +26,7 @@ def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
     """
     if reveals or not isinstance(event, FormRequested):
         whole = encode_json(event)
-        if len(whole) <= LONG:
+        if len(whole) <= MAX_WHOLE_BYTES:
             return b'{"id":%d,%b' % (position, whole[1:])
     plain = plain_event(event, reveals=reveals)
     cut: list[dict[str, Json]] = []
@@ -68,7 +68,7 @@ def value_at(value: Json, path: str) -> Json:
 
 def _field(path: str, value: Json, cut: list[dict[str, Json]]) -> Json:
     size = len(encode_json(value))
-    if size <= LONG:
+    if size <= MAX_WHOLE_BYTES:
         return value
     if not isinstance(value, dict):
         return _shortened(path, value, size, cut)
@@ -77,7 +77,7 @@ def _field(path: str, value: Json, cut: list[dict[str, Json]]) -> Json:
     for name, entry in value.items():
         length = len(encode_json(entry))
         inside = f"{path}/{_escaped(name)}"
-        short[name] = entry if length <= LONG else _shortened(inside, entry, length, found)
+        short[name] = entry if length <= MAX_WHOLE_BYTES else _shortened(inside, entry, length, found)
     if len(encode_json(short)) > _MAX_SHORT_VALUES_BYTES:
         return _shortened(path, value, size, cut)
     cut += found

@@ -13,7 +13,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 _KEPT_SECONDS: Final = 10.0
-_MOST_KEPT: Final = 300_000
+_MAX_KEPT_EVENTS: Final = 300_000
 """Events of the log that is kept."""
 _MAX_EVENTS_ON_THE_LOOP: Final = 50
 """Events that are made into JSON on the event loop."""
@@ -81,7 +81,7 @@ class LogPages:
             log = self._kept[1]
         else:
             log = await self._store.events(run_id)
-        if len(log) <= _MOST_KEPT:
+        if len(log) <= _MAX_KEPT_EVENTS:
             self._kept = run_id, log
             if self._dropping is not None:
                 self._dropping.cancel()

@@ -15,7 +15,7 @@ from jikko.ports.stores.callback_store import CallbackStore
 
 Level: TypeAlias = Literal["error", "warning"]
 
-_MOST_CALLBACKS: Final = 1_000
+_MAX_CALLBACKS: Final = 1_000
 
 
 class ToMend(Struct, frozen=True):
@@ -123,15 +123,15 @@ class Mending:
             paste = f"providers:\n{line}"
             hit = tuple(dict.fromkeys(lacking[name]))
             found.append(ToMend("error", "provider", text, f"add to {known.file}:", paste, hit))
-        told = {app for name in known.lines for app in lacking[name]}
-        told |= {app for provider in providers if provider.facts.lacks for app in provider.apps}
+        reported = {app for name in known.lines for app in lacking[name]}
+        reported |= {app for provider in providers if provider.facts.lacks for app in provider.apps}
         for app, outlook in broken:
-            # What a provider lacks is told once, whomever it hits.
-            failing = [one for one in outlook.failing if one.cause != "model" or app.id not in told]
+            # What a provider lacks is reported once, whichever apps it hits.
+            failing = [one for one in outlook.failing if one.cause != "model" or app.id not in reported]
             if failing:
                 text = replace(failing[0], hint="").sentence()
                 found.append(ToMend("error", "workflow", text, failing[0].hint, apps=(app.id,)))
-        undelivered = await self._callbacks.undelivered(limit=_MOST_CALLBACKS)
+        undelivered = await self._callbacks.undelivered(limit=_MAX_CALLBACKS)
         given_up = sum(entry.state == "failed" for entry in undelivered)
         if given_up:
             text = f"{given_up} call-back{'s were' if given_up > 1 else ' was'} given up"

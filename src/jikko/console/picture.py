@@ -15,9 +15,9 @@ from jikko.values import Json
 _WIDTH, _HEIGHT = 244.0, 54.0
 """Of a node whose file does not say."""
 _COLUMN, _ROW = 304.0, 120.0
-_MOST_NOTE: Final = 4000
+_MAX_NOTE_LENGTH: Final = 4000
 """Characters of a note."""
-_MOST_DEPTH: Final = 64
+_MAX_DEPTH: Final = 64
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
 
@@ -94,7 +94,7 @@ def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None
     """Where a node stands: its own absolute place, or that within its container added to the container's."""
     x = y = 0.0
     current: str | None = node_id
-    for _ in range(_MOST_DEPTH):
+    for _ in range(_MAX_DEPTH):
         if current is None or current not in nodes:
             return x, y
         node = nodes[current]
@@ -195,20 +195,20 @@ def _note_text(raw: Json) -> str:
     try:
         tree = json.loads(raw)
     except (ValueError, RecursionError):
-        return raw[:_MOST_NOTE]
+        return raw[:_MAX_NOTE_LENGTH]
     if not isinstance(tree, dict):
-        return raw[:_MOST_NOTE]
+        return raw[:_MAX_NOTE_LENGTH]
     lines: list[str] = []
     for block in _list(_mapping(tree.get("root")).get("children")):
         words: list[str] = []
         pending: list[Json] = [block]
-        while pending and len(words) < _MOST_NOTE:
+        while pending and len(words) < _MAX_NOTE_LENGTH:
             part = _mapping(pending.pop())
             if isinstance(part.get("text"), str):
                 words.append(part["text"])
             pending += reversed(_list(part.get("children")))
         lines.append("".join(words))
-    return "\n".join(lines).strip()[:_MOST_NOTE]
+    return "\n".join(lines).strip()[:_MAX_NOTE_LENGTH]
 
 
 def _number(*values: Json) -> float | None:

@@ -11,12 +11,12 @@ from jikko.runs.observer import RunObserver
 
 TICK_SECONDS: Final = 0.25
 """Between two messages to one who looks."""
-MOST: Final = 50
+MAX_RUNS: Final = 50
 """Runs that are named in one message."""
 
 
 class RunFeed(RunObserver):
-    """Collects what has moved in this process, and tells all processes; and those who look here what any has told."""
+    """Collects what has moved in this process, and tells all; and those who look here what any process has reported."""
 
     def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
         """Args:
@@ -27,7 +27,7 @@ class RunFeed(RunObserver):
         self._telling: asyncio.TimerHandle | None = None
         self._looking: set[_Look] = set()
         self._closed = False
-        self.heard = 0
+        self.hints_received = 0
         """How many hints have come: what was read before the last one may be old."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
@@ -43,15 +43,15 @@ class RunFeed(RunObserver):
     def note(self, run_id: str) -> None:
         """A run has moved in this process."""
         moved = self._moved
-        if len(moved) >= MOST and run_id not in moved:
+        if len(moved) >= MAX_RUNS and run_id not in moved:
             del moved[next(iter(moved))]
         moved[run_id] = None
         if self._telling is None:
             self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
 
     def moved(self, hint: RunsMoved) -> None:
-        """Some process has told what moved there."""
-        self.heard += 1
+        """Some process has reported what moved there."""
+        self.hints_received += 1
         for look in self._looking:
             look.note(hint.run_ids)
 
@@ -101,7 +101,7 @@ class _Look:
 
     def note(self, run_ids: Sequence[str]) -> None:
         self._moved.update(dict.fromkeys(run_ids))
-        while len(self._moved) > MOST:
+        while len(self._moved) > MAX_RUNS:
             del self._moved[next(iter(self._moved))]
         self.woken.set()
 

@@ -55,8 +55,8 @@ class Console(Struct, frozen=True, kw_only=True):
     runs: RunList
     logs: LogPages
     feed: RunFeed
-    told: Briefly
-    """What becomes of lists, as those are told who look at them: many look at the same one."""
+    list_cache: Briefly
+    """The lists as they are now, kept for a moment: many look at the same one."""
     app_store: AppStore
     run_store: RunStore
     callback_store: CallbackStore

@@ -9,7 +9,7 @@ A turn goes through these, in this order:
    anew by a process that takes the run over.
 3. ``first_turn`` is called once the first message of a new conversation is durable and a name is due
    (``Conversation.title_due``). It must not wait: it starts what it has to do. A hook that has a name gives it by
-   ``ConversationStore.rename(…, only_if_due=True)``. What a process that died still owed is in
+   ``ConversationStore.rename(…, only_if_due=True)``. What a process that died had not done yet is in
    ``ConversationStore.untitled``.
 
 ``title`` makes a name for a conversation when a client asks for one.

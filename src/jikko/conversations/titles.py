@@ -28,7 +28,7 @@ _AT_ONCE: Final = 16
 _MAX_WHOLE_CHARACTERS: Final = 2000
 """Characters of a question from which on only its ends are shown to the model …"""
 _END: Final = 300
-"""… so many of each."""
+"""… N of each."""
 _MAX_TITLE_LENGTH: Final = 75
 """Characters of a title."""
 _QUOTES: Final = "\"'`“”‘’«»「」『』*#"

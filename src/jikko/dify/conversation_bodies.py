@@ -222,19 +222,19 @@ def _files(message: Message, of: Literal["user", "assistant"], files: list[Any])
 
 
 def _form(form: TurnForm, run_id: str) -> ExtraContent:
-    asked: HumanInputRequired = form_requested(form.requested)
+    fields: HumanInputRequired = form_requested(form.requested)
     closed = form.closed
     definition = FormDefinition(
-        asked.form_id,
-        asked.node_id,
-        asked.node_title,
-        asked.form_content,
-        asked.inputs,
-        asked.actions,
-        asked.form_token if closed is None else None,
-        asked.resolved_default_values,
-        asked.expiration_time,
-        asked.display_in_ui,
+        fields.form_id,
+        fields.node_id,
+        fields.node_title,
+        fields.form_content,
+        fields.inputs,
+        fields.actions,
+        fields.form_token if closed is None else None,
+        fields.resolved_default_values,
+        fields.expiration_time,
+        fields.display_in_ui,
     )
     submission = None
     if closed is not None and closed.action_id is not None:

@@ -27,15 +27,15 @@ _SCHEMA_KEYS: Final = ("properties", "required", "additionalProperties")
 _QUERY: Final = {"type": "string", "description": "User Input/Question content"}
 
 
-def initialized(served: ServedApp, app: App, version: str, asked: str) -> dict[str, Json]:
+def initialized(served: ServedApp, app: App, version: str, wanted: str) -> dict[str, Json]:
     """The result of ``initialize``.
 
     Args:
         version: Of Jikko.
-        asked: The version of the protocol that the client would like.
+        wanted: The version of the protocol that the client would like.
     """
     return {
-        "protocolVersion": asked if asked in _VERSIONS else _VERSIONS[0],
+        "protocolVersion": wanted if wanted in _VERSIONS else _VERSIONS[0],
         "capabilities": {"tools": {"listChanged": False}},
         "serverInfo": {"name": "jikko", "version": version},
         "instructions": served.description or app.description,
@@ -55,7 +55,7 @@ def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> di
     return {"tools": [tool]}
 
 
-def said(text: str, *, is_error: bool = False) -> dict[str, Json]:
+def call_result(text: str, *, is_error: bool = False) -> dict[str, Json]:
     """The result of ``tools/call``."""
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 

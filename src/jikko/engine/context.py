@@ -156,7 +156,7 @@ class NodeContext:
         )
         self._loop.events.flush()
 
-    async def settle(self) -> None:
+    async def durability_barrier(self) -> None:
         await self._loop.events.durability_barrier()
 
     def begin(

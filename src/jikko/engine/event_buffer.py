@@ -53,12 +53,12 @@ class EventBuffer:
         again, or otherwise.
 
         Raises:
-            JikkoError: See ``Journal.settled``.
+            JikkoError: See ``Journal.durability_barrier``.
         """
         required = self._required
         if required > self._durable:
             self.flush()
-            await self._journal.settled()
+            await self._journal.durability_barrier()
             # Behind the wait, so that nodes beside this one wait, too.
             self._durable = max(self._durable, required)
 

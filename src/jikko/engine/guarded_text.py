@@ -26,18 +26,18 @@ class GuardedText:
         """Characters that were shown."""
         self._looked = 0
         """How many of them were looked at."""
-        self._settled = 0
+        self._finished = 0
         """And how many when no more were to come."""
         self._looking: asyncio.Task[None] | None = None
         self.is_replaced = False
         events.on_text = self._grown
 
     @property
-    def is_settled(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all the text was looked at, or none is shown any more."""
-        return self.is_replaced or (self._looking is None and self._settled >= self._shown)
+        return self.is_replaced or (self._looking is None and self._finished >= self._shown)
 
-    def settle(self, then: Callable[[], None]) -> None:
+    def finish(self, then: Callable[[], None]) -> None:
         """Look at what was not looked at yet, and call back."""
         if self._looking is None:
             self._look(final=True)
@@ -68,7 +68,7 @@ class GuardedText:
             instead = None
         self._looking, self._looked = None, len(text)
         if final:
-            self._settled = len(text)
+            self._finished = len(text)
         if instead is not None:
             self.is_replaced = True
             self._state.release.close()

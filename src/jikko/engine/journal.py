@@ -12,7 +12,7 @@ class Journal(Protocol):
         """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
         ...
 
-    async def settled(self) -> None:
+    async def durability_barrier(self) -> None:
         """Wait until everything that was handed in is durable.
 
         Raises:

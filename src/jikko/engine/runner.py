@@ -371,8 +371,8 @@ class Runner:
             self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
-        elif self._guarded is not None and not self._guarded.is_settled:
-            self._guarded.settle(self.burst)
+        elif self._guarded is not None and not self._guarded.is_finished:
+            self._guarded.finish(self.burst)
         else:
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 

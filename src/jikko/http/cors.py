@@ -52,7 +52,7 @@ def added_headers(request: Request) -> Headers:
     return headers
 
 
-def _allowed(asked: str) -> bytes:
+def _allowed(requested: str) -> bytes:
     """Those of the headers that a page asked for that it may send, in alphabetical order."""
-    names = {name.strip().lower() for name in asked.split(",")}
+    names = {name.strip().lower() for name in requested.split(",")}
     return ", ".join(name for name in ALLOWED_HEADERS if name in names).encode()

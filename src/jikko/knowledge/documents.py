@@ -31,7 +31,7 @@ class NewSource(NamedTuple):
     mime_type: str = "text/plain"
     extension: str = "txt"
     size: int | None = None
-    """What is told of its size, if not its bytes."""
+    """The size that is reported, if not that in bytes."""
 
 
 class IndexingStatus(NamedTuple):

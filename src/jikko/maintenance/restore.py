@@ -18,7 +18,7 @@ from jikko.private import make_file
 _UNTOLD: Final = {"serve.lock", "lost+found"}
 """What may be in an empty folder: the last one is in each new file system."""
 _MAX_SHOWN_PROBLEMS: Final = 5
-"""Problems that are told; of more, how many."""
+"""Problems that are listed; of more, how many."""
 
 
 class NotRestored(Exception):

@@ -72,11 +72,11 @@ class ScheduledBackups:
             wait = self._every - (self._clock() - await asyncio.to_thread(self._place.newest_time))
             if wait > 0:
                 return wait
-            told = await asyncio.to_thread(self._place.add)
+            made = await asyncio.to_thread(self._place.add)
         except (JikkoError, NotABackup, OSError) as error:
             log.error("there is no new backup in %s: %s", self._place.where, error)
             return min(_TRY_AGAIN, self._every)
-        log.info("backup made: %s", told)
+        log.info("backup made: %s", made)
         return self._every
 
 

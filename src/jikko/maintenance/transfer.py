@@ -68,16 +68,16 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
             imported.apps[append.record.identity.app_id] += 1
             pending.append((number, store.append(append)))
             if len(pending) >= _MAX_RUNS_AT_ONCE:
-                await _settle(*pending.popleft(), imported)
+                await _await_append(*pending.popleft(), imported)
     finally:
         # All of them, so that each is looked at, whatever became of the first.
         await asyncio.gather(*[append for _, append in pending], return_exceptions=True)
         while pending:
-            await _settle(*pending.popleft(), imported)
+            await _await_append(*pending.popleft(), imported)
     return imported
 
 
-async def _settle(number: int, append: "asyncio.Future[None]", imported: Imported) -> None:
+async def _await_append(number: int, append: "asyncio.Future[None]", imported: Imported) -> None:
     try:
         await append
     except LogConflict:

@@ -241,7 +241,7 @@ class AgentContext(Context, Protocol):
         """Keep what a model or a tool answered, for when the execution runs again."""
         ...
 
-    async def settle(self) -> None:
+    async def durability_barrier(self) -> None:
         """Wait until all that was kept is durable. To be called before anything else is done to the world outside.
 
         Raises:

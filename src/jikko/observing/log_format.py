@@ -1,6 +1,6 @@
 """How the lines of the log are written: as text for people, or as one JSON object a line for machines.
 
-Whoever logs may add fields to a line: ``extra={"fields": {...}}``, of names and short values. No line has the inputs or
+A caller may add fields to a line: ``extra={"fields": {...}}``, of names and short values. No line has the inputs or
 outputs of runs, headers, keys, or addresses of files.
 """
 

@@ -187,9 +187,9 @@ class PluginRuntime:
                 )
             context = {"app_id": caller.app_id, "context": {"idempotency_key": caller.key}}
 
-            def take(said: Stream) -> None:
-                file = None if calls is None else calls.linked(said)
-                message = message_of(said) if file is None else FileMessage(file)
+            def take(received: Stream) -> None:
+                file = None if calls is None else calls.linked(received)
+                message = message_of(received) if file is None else FileMessage(file)
                 if message is not None:
                     emit(message)
 

@@ -117,11 +117,11 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaitingRuns(Protocol):
-    """The runs that wait, as members offer them to each other: of one app only so many at once, so that all apps are
+    """The runs that wait, as members offer them to each other: of one app only N at once, so that all apps are
     served, however many runs of one there are."""
 
     async def offer(self, run: WaitingRun) -> bool:
-        """Offer a run. ``False``: so many of its app are offered already, or nobody can be reached."""
+        """Offer a run. ``False``: N of its app are offered already, or nobody can be reached."""
         ...
 
     async def withdraw(self, run_id: str) -> None:

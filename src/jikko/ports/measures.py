@@ -52,7 +52,7 @@ class ClusterMeasures(Struct):
     connected: Callable[[], bool] = lambda: False
     """Whether NATS is reached."""
     silence: Callable[[], float] = lambda: 0.0
-    """Seconds since this process has heard itself over NATS."""
+    """Seconds since this process has received its own heartbeat over NATS."""
     reconnects: Counter = field(default_factory=lambda: Counter(()))
     """How often NATS was reached again."""
 

@@ -13,8 +13,8 @@ FILE_MARK: Final = "jikko_file"
 """The one key of an object that stands for a file which a program made."""
 
 SendForProgram: TypeAlias = Callable[[OutgoingRequest], Awaitable[HttpResponse]]
-"""Makes a request of a program, or raises ``HttpFailure``. The request comes from the program as it is: whoever makes
-it sets limits, and says for which app."""
+"""Makes a request of a program, or raises ``HttpFailure``. The request comes from the program as it is: the one
+that makes it sets limits, and says for which app."""
 
 
 class SandboxFailure(Exception):

@@ -104,7 +104,7 @@ class JsonMessage(Struct, frozen=True):
 
     value: Json
     text: str | None = None
-    """The JSON that it was read from, if it was: whoever measures the value need not write it again."""
+    """The JSON that it was read from, if it was: a caller that measures the value need not write it again."""
 
 
 class VariableMessage(Struct, frozen=True):

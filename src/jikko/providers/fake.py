@@ -178,8 +178,8 @@ def _last_text(messages: tuple[Message, ...]) -> str:
 
 
 def _words(request: ModelRequest) -> str:
-    asked = _last_text(request.messages).strip()
-    quoted = asked if len(asked) <= _QUOTED_CHARACTERS else f"{asked[:_QUOTED_CHARACTERS]} …"
+    question = _last_text(request.messages).strip()
+    quoted = question if len(question) <= _QUOTED_CHARACTERS else f"{question[:_QUOTED_CHARACTERS]} …"
     return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
 
 

@@ -10,9 +10,9 @@ class FakeReranker:
         return True
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        asked = set(request.query.lower().split())
+        words = set(request.query.lower().split())
         scored = (
-            Ranked(place, len(asked & set(text.lower().split())) / len(asked) if asked else 0.0)
+            Ranked(place, len(words & set(text.lower().split())) / len(words) if words else 0.0)
             for place, text in enumerate(request.texts)
         )
         return sorted(scored, key=lambda each: (-each.score, each.place))[: request.top_n]

@@ -59,7 +59,7 @@ class Prices:
 
 
 def amount(unit_price: Decimal, tokens: int) -> Decimal:
-    """What so many tokens cost, by the price of a million."""
+    """What ``tokens`` cost, by the price of a million."""
     return (unit_price * tokens * PRICE_UNIT).normalize()
 
 

@@ -22,7 +22,7 @@ MAX_TOKENS: Final = 2**31 - 1
 
 
 _EVENTS: Final = 50
-"""Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind so many."""
+"""Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind each N."""
 
 
 class _Call(Struct):

@@ -66,7 +66,7 @@ class Admission:
         return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
     def first(self, count: int) -> dict[str, list[Place]]:
-        """Of each app, so many of those that have waited the longest."""
+        """Of each app, at most ``count`` of those that have waited the longest."""
         return self._turns.first(count)
 
     @property
@@ -137,7 +137,7 @@ class Admission:
             self.on_room()
 
     def share_among(self, members: int) -> None:
-        """Have so many processes share the runs that one app may have at once: each has its part, rounded up."""
+        """Have ``members`` processes share the runs that one app may have at once: each has its part, rounded up."""
         part = -(-self._of_all_per_app // max(1, members))
         if part == self._limits.at_once_per_app:
             return

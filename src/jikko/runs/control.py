@@ -90,7 +90,7 @@ class Control:
         """By run; there while a task holds it or waits for it."""
         self._ended_runs = 0
         executor.on_moved = self._tails.wake
-        executor.on_settled = self._settled
+        executor.on_durable = self._on_durable
         store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._changed))
 
     # The four acts.
@@ -226,7 +226,7 @@ class Control:
         """See ``RunTails.drain``."""
         await self._tails.drain(seconds)
 
-    def _settled(self, log: RunLog) -> None:
+    def _on_durable(self, log: RunLog) -> None:
         """The end, or a pause, of a run is durable: tell the leader what is due because of it."""
         record = log.record
         if record.status == "paused":
@@ -377,7 +377,7 @@ class Control:
     def _changed(self, log: RunLog) -> None:
         self._cluster.hint(RunChanged(log.record.identity.run_id))
         if not log.record.is_open:
-            self._settled(log)
+            self._on_durable(log)
 
     async def _paused_log(self, record: RunRecord) -> RunLog:
         """Raises:

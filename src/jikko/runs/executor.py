@@ -71,7 +71,7 @@ class Executor:
         self._held: dict[str, HeldRun] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
-        self.on_settled: Callable[[RunLog], None] = lambda log: None
+        self.on_durable: Callable[[RunLog], None] = lambda log: None
         """Called once everything that happened in a run is durable, and nothing more will in this process."""
         self.on_moved: Callable[[str], None] = lambda run_id: None
         """Called with the id of a run that has come to this process, or left it."""
@@ -130,7 +130,7 @@ class Executor:
         """Write the next events of a run that waits for its turn."""
         waiting = QueuedRun(run_log, self.admission, self._clock)
         waiting.on_turn = lambda: self._task(self._begin(run_log, waiting, workflow))
-        waiting.on_ended = lambda: self._task(self._settle(run_log, waiting))
+        waiting.on_ended = lambda: self._task(self._release_when_durable(run_log, waiting))
         run_log.on_lost = waiting.lost
         self._hold(run_log, waiting)
         run_log.append(events)
@@ -244,14 +244,14 @@ class Executor:
             runner.lost()
             run_log.append([given_up(run_log.record, f"Internal error: {type(error).__name__}", self._clock())])
         self.admission.leave(run_log.record.identity.app_id)
-        await self._settle(run_log, runner)
+        await self._release_when_durable(run_log, runner)
 
-    async def _settle(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
+    async def _release_when_durable(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
         """Wait until the end of a run is durable, then forget it."""
         run_id = run_log.record.identity.run_id
         try:
             await run_log.committed()
-            self.on_settled(run_log)
+            self.on_durable(run_log)
         except JikkoError as error:
             if isinstance(error, LogConflict):
                 self.measures.lost.add()

@@ -117,7 +117,7 @@ class RunLog:
         return self.begin > 0 or (self._options is not None and self._options.callback_url is not None)
 
     @property
-    def is_settled(self) -> bool:
+    def is_durable(self) -> bool:
         """Whether everything that happened is durable."""
         return self._committed == len(self._events)
 
@@ -174,7 +174,7 @@ class RunLog:
         written again. Returns at once."""
         if (
             self._committed
-            and self.is_settled
+            and self.is_durable
             and not self._writing
             and self._abandoned is None
             and self.record.is_open
@@ -182,7 +182,7 @@ class RunLog:
             self._unanswered = self._appends.nothing(self._committed, self.record)
             self._write_now()
 
-    async def settled(self) -> None:
+    async def durability_barrier(self) -> None:
         """Wait until everything that happened is durable."""
         await self.committed()
 
@@ -230,7 +230,7 @@ class RunLog:
         """
         while True:
             last = self._events[-1] if self._events else None
-            if isinstance(last, (RunFinished, RunPaused)) and self.is_settled:
+            if isinstance(last, (RunFinished, RunPaused)) and self.is_durable:
                 return last
             if self._abandoned is not None:
                 raise self._abandoned
@@ -285,7 +285,7 @@ class RunLog:
     def _write_now(self) -> None:
         if self._writing or self._retry is not None or self._abandoned is not None:
             return
-        if self.is_settled and self._unanswered is None:
+        if self.is_durable and self._unanswered is None:
             return
         at = self._committed
         try:
@@ -369,6 +369,6 @@ class RunLog:
         visible = max(self._visible, self._committed)
         while visible < len(self._events) and is_transient(self._events[visible]):
             visible += 1
-        if visible != self._visible or self.is_settled:
+        if visible != self._visible or self.is_durable:
             self._visible = visible
             self._waiters.notify()

@@ -56,8 +56,8 @@ class TurnFold:
         self._resources: list[dict[str, Json]] = []
         self._forms: dict[str, TurnForm] = {}
         self._end: RunFinished | RunPaused | None = None
-        self._told: tuple[int, dict[str, Json]] = (-1, {})
-        """The usage as it was told last, and after how many events: it is written, and sent to the client."""
+        self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
+        """The usage as it was reported last, and after how many events: it is written, and sent to the client."""
 
     @classmethod
     def of(cls, log: Sequence[Event], *, is_retry: bool = False) -> "TurnFold | None":
@@ -138,7 +138,7 @@ class TurnFold:
             reasoning=self._reasoning,
         )
 
-    def _said(self, event: TextChunk) -> None:
+    def _text_added(self, event: TextChunk) -> None:
         self._text.append(event.text)
         self._shown(event.at)
 
@@ -191,9 +191,9 @@ class TurnFold:
 
     def _usage_of_models(self) -> dict[str, Json]:
         """All fields of Dify's usage. Times are those of the answer."""
-        if self._told[0] != self.count:
-            self._told = (self.count, self._usage_now())
-        return self._told[1]
+        if self._usage_so_far[0] != self.count:
+            self._usage_so_far = (self.count, self._usage_now())
+        return self._usage_so_far[1]
 
     def _usage_now(self) -> dict[str, Json]:
         first = self._first_text_at
@@ -228,7 +228,7 @@ def _of_models(usage: Usage, unit: str) -> dict[str, Json]:
 _NO_USAGE: Final = _of_models(Usage(), "0.0")
 """Of a run that called no model, as most runs of plain answers are."""
 _STEPS: Final[Mapping[type, Callable[[TurnFold, Any], None]]] = {
-    TextChunk: TurnFold._said,
+    TextChunk: TurnFold._text_added,
     TextReplaced: TurnFold._replaced,
     NodeFinished: TurnFold._node_finished,
     NodeAttempted: TurnFold._attempted,

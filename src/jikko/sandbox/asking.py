@@ -40,10 +40,10 @@ def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
         HttpFailure: It is none, or cannot be sent as it is.
     """
     try:
-        asked: Any = json.loads(text)["http"]
-        method, url, headers = asked["method"], asked["url"], asked["headers"]
-        seconds = {name: _seconds(asked.get(name)) for name in ("connect", "read")}
-        verify = asked.get("verify")
+        request: Any = json.loads(text)["http"]
+        method, url, headers = request["method"], request["url"], request["headers"]
+        seconds = {name: _seconds(request.get(name)) for name in ("connect", "read")}
+        verify = request.get("verify")
         pairs = tuple((name, value) for name, value in headers)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise HttpFailure("The program asked for something that is no request.", kind="request") from None

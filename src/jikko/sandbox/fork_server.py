@@ -157,12 +157,12 @@ class ForkServer:
         while True:
             for descriptor, _ in poll.poll():
                 if descriptor == self._control.fileno():
-                    self._obey(self._control.recv(64))
+                    self._handle_command(self._control.recv(64))
                 else:
                     self._drain_wakeup()
             self._reap()
 
-    def _obey(self, message: bytes) -> None:
+    def _handle_command(self, message: bytes) -> None:
         if not message:
             os._exit(0)
         if message[:1] == b"S":

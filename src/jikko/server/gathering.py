@@ -13,14 +13,14 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Gathering:
-    """Asks workers, and remembers what they said: what a dead one has counted stays counted.
+    """Asks workers, and remembers their responses: what a dead one has counted stays counted.
 
     What it counted after it was last asked is lost with it.
     """
 
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}
-        """What each worker said last."""
+        """The last response of each worker."""
         self._gone: Snapshot = []
         """What those counted that are no more."""
         self._unanswered: dict[str, asyncio.Future[None]] = {}
@@ -39,7 +39,7 @@ class Gathering:
         return merged([self._gone, *self._snapshots.values(), usage()])
 
     def answered(self, name: str, snapshot: Snapshot) -> None:
-        """A worker has said what it counted."""
+        """A response of a worker has come."""
         self._snapshots[name] = snapshot
         self._done(name)
 
@@ -49,6 +49,6 @@ class Gathering:
         self._done(name)
 
     def _done(self, name: str) -> None:
-        asked = self._unanswered.pop(name, None)
-        if asked is not None and not asked.done():
-            asked.set_result(None)
+        unanswered = self._unanswered.pop(name, None)
+        if unanswered is not None and not unanswered.done():
+            unanswered.set_result(None)

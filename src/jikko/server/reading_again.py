@@ -58,11 +58,11 @@ class ReadingAgain:
 def refusals(read: Callable[[], Awaitable[None]]) -> Read:
     """What is wrong, in place of an error."""
 
-    async def told() -> str:
+    async def refusal() -> str:
         try:
             await read()
         except InvalidSettings as error:
             return str(error)
         return ""
 
-    return told
+    return refusal

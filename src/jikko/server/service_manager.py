@@ -1,4 +1,4 @@
-"""What systemd hands over to a server, and wants to be told: sockets that listen, and how the server is.
+"""What systemd hands over to a server, and is notified of: sockets that listen, and how the server is.
 
 Both are by the environment of the process; without it nothing of this does anything.
 """

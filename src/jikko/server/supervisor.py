@@ -58,7 +58,7 @@ class _Child(Struct, eq=False):
     began: float = field(default_factory=time.monotonic)
     served: bool = False
     missed: int = 0
-    """Heartbeats that are due since it was heard last."""
+    """Heartbeats that are due since its last one."""
 
 
 class Supervisor:

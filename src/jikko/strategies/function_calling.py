@@ -104,7 +104,7 @@ class FunctionCalling:
             if not await self._round(number):
                 break
             # Few models look at pictures and answer for tools at once: from now on a word stands for each.
-            self._messages[self._asks] = _told(self._messages[self._asks])
+            self._messages[self._asks] = _without_pictures(self._messages[self._asks])
         self._emit(JsonMessage({"execution_metadata": _metadata(self._usages)}))
 
     async def _round(self, number: int) -> bool:
@@ -114,7 +114,9 @@ class FunctionCalling:
         completion = await self._asked(entry.id)
         calls = [(call, _arguments(call)) for call in completion.tool_calls]
         if calls:
-            made = tuple(FunctionCall(call.id, call.name, _told_again(call, arguments)) for call, arguments in calls)
+            made = tuple(
+                FunctionCall(call.id, call.name, _shown_arguments(call, arguments)) for call, arguments in calls
+            )
             self._messages.append(Message("assistant", (completion.text,) if completion.text else (), made))
         elif completion.text.strip():
             self._messages.append(Message("assistant", (completion.text,)))
@@ -277,10 +279,10 @@ def _opening(call: StrategyCall, model: AgentModel) -> list[Message]:
     instruction, query = str(call.values.get("instruction") or ""), str(call.values.get("query") or "")
     messages = [Message("system", (instruction,))] if instruction else []
     asked = Message("user", (*call.pictures, query))
-    return [*messages, *model.history, asked if "image" in model.abilities.media else _told(asked)]
+    return [*messages, *model.history, asked if "image" in model.abilities.media else _without_pictures(asked)]
 
 
-def _told(message: Message) -> Message:
+def _without_pictures(message: Message) -> Message:
     """A message without its pictures."""
     if all(isinstance(part, str) for part in message.parts):
         return message
@@ -311,7 +313,7 @@ def _refused(constant: str) -> Json:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _told_again(call: FunctionCall, arguments: dict[str, Json] | None) -> str:
+def _shown_arguments(call: FunctionCall, arguments: dict[str, Json] | None) -> str:
     """The arguments of a call as the model is shown them: always an object, since many servers read them."""
     if arguments is None:
         return json.dumps({"arguments": call.arguments}, ensure_ascii=False)

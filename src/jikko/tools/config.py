@@ -136,7 +136,7 @@ class McpProvider(Provider):
     sse_read_timeout: float = 300.0
     """Seconds of silence within an answer."""
     known_tools: Mapping[str, McpTool] | None = None
-    """What the server last said of its tools; ``None``: it is asked."""
+    """The last description that the server gave of its tools; ``None``: it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,12 +161,12 @@ def _parameter(name: str, how: AppParameter, variable: InnerInput | None) -> Too
 
 
 def _messages(outputs: Mapping[str, Json]) -> Iterator[ToolMessage]:
-    told = {name: _with_ids(value) for name, value in outputs.items()}
+    reported = {name: _with_ids(value) for name, value in outputs.items()}
     for file in _files_in(outputs):
         yield FileMessage(file)
-    yield TextMessage(json.dumps(told, ensure_ascii=False))
-    yield JsonMessage(told)
-    for name, value in told.items():
+    yield TextMessage(json.dumps(reported, ensure_ascii=False))
+    yield JsonMessage(reported)
+    for name, value in reported.items():
         if name not in _OWN:
             yield VariableMessage(name, value)
 
@@ -187,14 +187,14 @@ def _files_in(outputs: Mapping[str, Json]) -> list[Mapping[str, Json]]:
 
 def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
     """What the inner run used; a quirk of Dify: an object ``usage`` among its outputs says it instead."""
-    told = _usage_of(outputs)
-    if told is not None:
+    reported = _usage_of(outputs)
+    if reported is not None:
         return Usage(
-            total_tokens=_count(told, "total_tokens"),
-            prompt_tokens=_count(told, "prompt_tokens"),
-            completion_tokens=_count(told, "completion_tokens"),
-            total_price=str(told.get("total_price") or "0"),
-            currency=str(told.get("currency") or "USD"),
+            total_tokens=_count(reported, "total_tokens"),
+            prompt_tokens=_count(reported, "prompt_tokens"),
+            completion_tokens=_count(reported, "completion_tokens"),
+            total_price=str(reported.get("total_price") or "0"),
+            currency=str(reported.get("currency") or "USD"),
         )
     return Usage(total_tokens=total_tokens) if total_tokens else None
 
@@ -207,6 +207,6 @@ def _usage_of(outputs: Mapping[str, Json]) -> Mapping[str, Any] | None:
     return None
 
 
-def _count(told: Mapping[str, Any], name: str) -> int:
-    value = told.get(name)
+def _count(reported: Mapping[str, Any], name: str) -> int:
+    value = reported.get(name)
     return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0

@@ -103,11 +103,11 @@ def _knowledge(
     for name, api in wanted.get("external_apis", {}).items():
         endpoint = api["endpoint"].replace("${ECHO_URL}", echo_url)
         add = [*command, "knowledge", "external", "add", name, "--endpoint", endpoint]
-        made[name] = _told([*add, "--api-key", api["api_key"], "--json"], env)["id"]
-    return made, _told([*command, "knowledge", "keys", "create", "--json"], env)["api_key"]
+        made[name] = _json_output([*add, "--api-key", api["api_key"], "--json"], env)["id"]
+    return made, _json_output([*command, "knowledge", "keys", "create", "--json"], env)["api_key"]
 
 
-def _told(command: list[str], env: Mapping[str, str]) -> dict[str, str]:
+def _json_output(command: list[str], env: Mapping[str, str]) -> dict[str, str]:
     """The JSON object that a command prints."""
     done = subprocess.run(command, env={**os.environ, **env}, text=True, stdout=subprocess.PIPE, check=True)
     return dict(json.loads(done.stdout))

@@ -30,7 +30,7 @@ def child_node(segment: Segment, numbers: Sequence[float], child: ChildChunk) ->
     return a_node(segment, numbers, child.id)
 
 
-def told(found: list[Found], segments: list[Segment]) -> list[tuple[str, float]]:
+def scores_of(found: list[Found], segments: list[Segment]) -> list[tuple[str, float]]:
     """The texts that were found, with their scores."""
     texts = {each.id: each.content for each in segments}
     return [(texts[each.segment_id], round(each.score, 3)) for each in found]
@@ -60,9 +60,9 @@ async def test_what_is_nearest_comes_first(stores: KnowledgeStores) -> None:
 
     found = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(one, two), 3)
 
-    assert told(found, segments) == [("east", 1.0), ("north-east", 0.6), ("north", 0.0)]
+    assert scores_of(found, segments) == [("east", 1.0), ("north-east", 0.6), ("north", 0.0)]
     only = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(two), 9)
-    assert told(only, segments) == [("north-east", 0.6), ("west", -1.0)]
+    assert scores_of(only, segments) == [("north-east", 0.6), ("west", -1.0)]
     assert await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(one), 0) == []
     scores = await stores.segments.scores(MODEL, vector(0, 1), [segments[0].id, segments[1].id, new_id()])
     assert {key: round(score, 3) for key, score in scores.items()} == {segments[0].id: 0.0, segments[1].id: 1.0}
@@ -77,7 +77,7 @@ async def test_equal_scores_are_in_the_order_of_documents_and_segments(stores: K
 
     found = await stores.segments.search_vectors(dataset.id, MODEL, vector(0.6, 0.8), visible(two, one), 5)
 
-    assert [text for text, _ in told(found, segments)] == ["d", "e", "f", "a", "b"]
+    assert [text for text, _ in scores_of(found, segments)] == ["d", "e", "f", "a", "b"]
 
 
 async def test_vectors_of_another_length_are_refused(stores: KnowledgeStores) -> None:
@@ -97,7 +97,7 @@ async def test_all_words_must_occur_and_phrases_as_they_are(stores: KnowledgeSto
     async def found(*words: str, k: int = 9) -> set[str]:
         hits = await stores.segments.search_words(dataset.id, words, visible(document), k)
         assert all(each.score > 0 for each in hits)
-        return {text for text, _ in told(hits, segments)}
+        return {text for text, _ in scores_of(hits, segments)}
 
     assert await found("owls", "hunt") == {"owls hunt mice", "mice hunt owls often"}
     assert await found("owls hunt") == {"owls hunt mice"}
@@ -120,7 +120,7 @@ async def test_words_are_found_in_any_form_and_script(stores: KnowledgeStores) -
 
     async def found(*words: str) -> list[str]:
         hits = await stores.segments.search_words(dataset.id, words, visible(document), 9)
-        return [text for text, _ in told(hits, segments)]
+        return [text for text, _ in scores_of(hits, segments)]
 
     for word in ("run", "horse", "CAFE", "cafe\u0301"):
         assert await found(word) == [texts[0]], word
@@ -141,7 +141,7 @@ async def test_the_most_keywords_come_first(stores: KnowledgeStores) -> None:
 
     hits = await stores.segments.search_keywords(dataset.id, ["owl", "night", "mouse", "owl"], visible(document), 9)
 
-    assert told(hits, segments) == [("b", 3.0), ("a", 2.0)]
+    assert scores_of(hits, segments) == [("b", 3.0), ("a", 2.0)]
     assert await stores.segments.search_keywords(dataset.id, ["Owl"], visible(document), 9) == []
 
 
@@ -160,7 +160,7 @@ async def test_what_is_disabled_or_deleted_is_not_found(stores: KnowledgeStores)
         await stores.segments.search_words(dataset.id, ["east"], at, 9),
         await stores.segments.search_keywords(dataset.id, ["east"], at, 9),
     ):
-        assert [text for text, _ in told(hits, segments)] == [three.content]
+        assert [text for text, _ in scores_of(hits, segments)] == [three.content]
 
 
 async def test_segments_are_added_and_changed_with_what_they_are_found_by(stores: KnowledgeStores) -> None:
@@ -179,7 +179,7 @@ async def test_segments_are_added_and_changed_with_what_they_are_found_by(stores
 
     assert changed is not None
     found = await stores.segments.search_vectors(dataset.id, MODEL, vector(-1, 0), visible(document), 1)
-    assert told(found, [changed]) == [("west", 1.0)]
+    assert scores_of(found, [changed]) == [("west", 1.0)]
     kept = await stores.documents.document(dataset.id, document.id)
     assert kept is not None
     assert kept.words == document.words + 10
@@ -247,11 +247,11 @@ async def test_a_segment_that_is_changed_keeps_what_it_is_found_by_unless_that_i
 
     async def found_by(word: str) -> list[str]:
         hits = await stores.segments.search_keywords(dataset.id, [word], visible(document), 9)
-        return [text for text, _ in told(hits, segments)]
+        return [text for text, _ in scores_of(hits, segments)]
 
     async def nearest() -> list[tuple[str, float]]:
         hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(document), 9)
-        return told(hits, segments)
+        return scores_of(hits, segments)
 
     await stores.segments.change_segment(owl.id, lambda each: replace(each, hits=3))
     assert (await found_by("night"), await found_by("day")) == (["owl"], ["bee"])

@@ -96,9 +96,9 @@ class Scene:
         operation, _ = self._router.find(response.request.method, response.request.url.path)
         if operation is None or response.status_code == 304:
             return
-        told = self._description["paths"][operation.path][operation.method.lower()]["responses"]
-        assert str(response.status_code) in told, (operation.method, operation.path, response.status_code)
-        content = told[str(response.status_code)].get("content", {}).get("application/json", {})
+        described = self._description["paths"][operation.path][operation.method.lower()]["responses"]
+        assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
+        content = described[str(response.status_code)].get("content", {}).get("application/json", {})
         if "schema" in content and response.headers["content-type"].startswith("application/json"):
             await response.aread()
             schema = {**content["schema"], "components": self._description["components"]}

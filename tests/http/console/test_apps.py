@@ -221,8 +221,8 @@ async def test_when_a_key_was_used_last_is_told(tmp_path: Path) -> None:
 async def test_environment_variables_are_set_and_taken_back(
     scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
 ) -> None:
-    said = node("end", "end", outputs=[{"variable": "mode", "value_selector": ["env", "MODE"]}])
-    text = app("Env", [start("q"), said], "start>end")
+    mode_end = node("end", "end", outputs=[{"variable": "mode", "value_selector": ["env", "MODE"]}])
+    text = app("Env", [start("q"), mode_end], "start>end")
     values = {"MODE": ("string", "slow"), "TOKEN": ("secret", ""), "LIMIT": ("number", 3)}
     found = await scene.publish(with_environment(text, **values))
     path = f"{API}/apps/{found.id}/environment"

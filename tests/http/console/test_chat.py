@@ -5,7 +5,7 @@ import pytest
 
 from tests.acceptance.workflows import app, node, start
 from tests.http.console.scene import API, Scene, decoded
-from tests.http.console.test_runs import ECHO, settled
+from tests.http.console.test_runs import ECHO, ended_or_paused
 
 pytestmark = pytest.mark.anyio
 
@@ -41,12 +41,12 @@ async def test_a_conversation_goes_on_and_tells_what_became_of_its_variables(
 ) -> None:
     chat = await scene.publish(CHAT)
     first = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json={"query": "one"}), 202)
-    run = await settled(operator, first["run_id"])
+    run = await ended_or_paused(operator, first["run_id"])
     assert (run["status"], run["conversation_id"]) == ("succeeded", first["conversation_id"])
     scene.clock.now += 1
     body = {"query": "two", "conversation_id": first["conversation_id"]}
     second = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json=body), 202)
-    await settled(operator, second["run_id"])
+    await ended_or_paused(operator, second["run_id"])
     assert second["conversation_id"] == first["conversation_id"]
     [talk] = decoded(await viewer.get(f"{API}/apps/{chat.id}/conversations"))["data"]
     assert (talk["id"], talk["user"], talk["messages"]) == (first["conversation_id"], "console:script", 2)
@@ -74,7 +74,7 @@ async def test_conversations_come_in_pages_and_by_user(scene: Scene, operator: h
         scene.clock.now += 1
         body = {"query": f"{at}", "user": f"user-{at % 2}"}
         accepted = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json=body), 202)
-        await settled(operator, accepted["run_id"])
+        await ended_or_paused(operator, accepted["run_id"])
     path, seen, cursor = f"{API}/apps/{chat.id}/conversations", [], ""
     while cursor is not None:
         page = decoded(await operator.get(path, params={"limit": 2, "cursor": cursor}))

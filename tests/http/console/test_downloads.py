@@ -11,7 +11,7 @@ from tests.http.console.test_runs import ECHO
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_file_is_shown_and_kept_by_whoever_may_look(
+async def test_a_file_is_shown_and_kept_by_all_who_may_look(
     scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
 ) -> None:
     app = await scene.publish(ECHO)

@@ -102,10 +102,10 @@ async def test_the_doctor_tells_what_the_page_tells(tmp_path: Path) -> None:
     home.chmod(0o755)
     lines = [json.loads(line) for line in await doctor(home, "--json", JIKKO_PROVIDERS=str(file))]
     assert [entry["about"] for entry in page] == ["provider", "data folder"]
-    [told] = [line for line in lines if line["name"] == "provider"]
-    assert (told["ok"], told["warning"], told["paste"]) == (True, True, page[0]["paste"])
-    assert told["detail"].endswith(f"{page[0]['text']}; {page[0]['mend']}")
-    assert told["detail"].startswith("裁判  [31m🍒: ")
+    [finding] = [line for line in lines if line["name"] == "provider"]
+    assert (finding["ok"], finding["warning"], finding["paste"]) == (True, True, page[0]["paste"])
+    assert finding["detail"].endswith(f"{page[0]['text']}; {page[0]['mend']}")
+    assert finding["detail"].startswith("裁判  [31m🍒: ")
     assert page[1]["text"] == f"others may look into {home} (mode 755): chmod 700 {home}"
     assert shlex.split(page[1]["paste"]) == ["chmod", "700", str(home)]
 
@@ -147,10 +147,10 @@ async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
             return KnownProviders([facts], "providers.yml", {})
 
         found = await Mending(console.app_store, console.outlooks, console.callback_store, uses, providers).look()
-    [told] = found.to_mend
-    assert told.level == "warning"
-    assert told.text == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
-    assert (told.paste or None) == paste
+    [finding] = found.to_mend
+    assert finding.level == "warning"
+    assert finding.text == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
+    assert (finding.paste or None) == paste
 
 
 def called(place: int, at: float, *, refused: bool) -> NodeFinished:

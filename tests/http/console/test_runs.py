@@ -43,7 +43,7 @@ async def run(client: httpx.AsyncClient, app: App, user: str | None = None, **in
     return str(decoded(answer, 202)["run_id"])
 
 
-async def settled(client: httpx.AsyncClient, run_id: str) -> Any:
+async def ended_or_paused(client: httpx.AsyncClient, run_id: str) -> Any:
     """A run once it goes on no more."""
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -55,7 +55,7 @@ async def settled(client: httpx.AsyncClient, run_id: str) -> Any:
 
 async def ran(client: httpx.AsyncClient, app: App, user: str | None = None, **inputs: Any) -> Any:
     """A run that has ended or waits."""
-    return await settled(client, await run(client, app, user, **inputs))
+    return await ended_or_paused(client, await run(client, app, user, **inputs))
 
 
 async def listed(client: httpx.AsyncClient, **query: Any) -> list[str]:
@@ -90,10 +90,10 @@ async def test_a_failed_run_tells_the_node_and_the_tries(scene: Scene, operator:
     assert "127.0.0.1" in found["error"]["message"]
     assert found["exceptions"] == {"tries": 1, "handled": 0, "rounds": 0}
     again = decoded(await operator.post(f"{API}/runs/{found['id']}/retry", json={}), 202)["run_id"]
-    repeated = await settled(operator, again)
+    repeated = await ended_or_paused(operator, again)
     assert repeated["retry_of"] == found["id"]
     assert repeated["lineage"]["from_node_ids"] == ["wait"]
-    assert (await settled(operator, found["id"]))["lineage"]["retries"] == [again]
+    assert (await ended_or_paused(operator, found["id"]))["lineage"]["retries"] == [again]
 
 
 async def test_the_list_is_by_age_page_after_page(scene: Scene, operator: httpx.AsyncClient) -> None:
@@ -194,7 +194,7 @@ async def test_a_form_is_answered_and_the_run_goes_on(
     assert decoded(await operator.post(path, json={"action": "maybe"}), 400)["code"] == "invalid_form_data"
     assert (await operator.post(path, json={"action": "yes", "inputs": {}})).status_code == 400
     assert (await operator.post(path, json={"action": "yes", "inputs": {"comment": "fine"}})).status_code == 200
-    assert (await settled(operator, paused["id"]))["outputs"] == {"q": "2", "said": "fine"}
+    assert (await ended_or_paused(operator, paused["id"]))["outputs"] == {"q": "2", "said": "fine"}
     again = await operator.post(path, json={"action": "yes", "inputs": {"comment": "fine"}})
     assert (again.status_code, again.json()["code"]) == (412, "form_closed")
     other = f"{API}/runs/{paused['id']}/forms/{paused['id']}"
@@ -206,11 +206,11 @@ async def test_a_viewer_is_not_told_what_answers_a_form(
     scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
 ) -> None:
     paused = await ran(operator, await scene.publish(ASKS), q="2")
-    for client, is_told in ((operator, True), (viewer, False)):
+    for client, is_shown in ((operator, True), (viewer, False)):
         log = decoded(await client.get(f"{API}/runs/{paused['id']}/log"))
         [asked] = [event for event in log["data"] if event["event"] == "form_requested"]
         value = await client.get(f"{API}/runs/{paused['id']}/log/{asked['id']}/value")
-        assert bool(asked["form"]["form_token"]) == bool(value.json()["form"]["form_token"]) == is_told
+        assert bool(asked["form"]["form_token"]) == bool(value.json()["form"]["form_token"]) == is_shown
 
 
 async def test_runs_are_stopped_and_removed(scene: Scene, operator: httpx.AsyncClient) -> None:
@@ -333,10 +333,10 @@ async def test_long_answers_are_compressed_for_those_who_take_it(scene: Scene, o
 
 async def test_the_description_needs_no_session_and_has_the_events(scene: Scene) -> None:
     async with scene.client() as client:
-        told = decoded(await client.get("/console/openapi.json"))
-    assert "/console/api/runs/{run_id}/log" in told["paths"]
-    assert "RunFinishedEvent" in told["components"]["schemas"]
-    ids = [operation["operationId"] for path in told["paths"].values() for operation in path.values()]
+        description = decoded(await client.get("/console/openapi.json"))
+    assert "/console/api/runs/{run_id}/log" in description["paths"]
+    assert "RunFinishedEvent" in description["components"]["schemas"]
+    ids = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
 
 

@@ -234,8 +234,8 @@ async def test_what_is_done_is_logged_with_the_name_and_without_secrets(
     caplog.set_level(logging.INFO, "jikko.console")
     made = decoded(await operator.post(f"{API}/tokens", json={"name": "CI"}), 201)
     await operator.delete(f"{API}/tokens/{made['id']}")
-    said = [record.getMessage() for record in caplog.records]
-    assert said == [
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged == [
         "made token CI (operator) by script (operator)",
         f"revoked token {made['id']} by script (operator)",
     ]

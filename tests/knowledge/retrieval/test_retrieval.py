@@ -260,7 +260,7 @@ async def test_a_service_elsewhere_is_asked_by_the_contract(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (HttpFailure("The request was not over within 120 s (timed out).", kind="timeout"), "timed out"),
         ((500, {"error_code": 500, "error_msg": "out of order"}), "500: out of order"),
@@ -275,12 +275,12 @@ async def test_a_service_elsewhere_is_asked_by_the_contract(tmp_path: Path) -> N
     ],
 )
 async def test_a_service_that_fails_or_answers_nonsense_fails_the_search(
-    answer: Any, said: str, tmp_path: Path
+    answer: Any, message: str, tmp_path: Path
 ) -> None:
     async with knowledge_at(tmp_path / "k.db", http=Elsewhere(answer)) as knowledge:
         dataset = await external(knowledge)
 
-        with pytest.raises(SearchFailure, match=said) as caught:
+        with pytest.raises(SearchFailure, match=message) as caught:
             await search(knowledge, "lamp", dataset)
 
     assert "secret-key" not in str(caught.value)

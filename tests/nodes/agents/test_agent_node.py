@@ -68,15 +68,15 @@ class Says:
 
 
 class History:
-    def __init__(self, said: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, turns: Sequence[tuple[str, str]]) -> None:
         about: Any = {"conversation_id": "c", "app_id": "a", "end_user_id": "u", "run_id": None, "created_at": 0.0}
-        self.said = [
+        self.turns = [
             Stored(id=str(number), query=query, answer=Answer(text=answer), **about)
-            for number, (query, answer) in enumerate(said)
+            for number, (query, answer) in enumerate(turns)
         ][::-1]
 
     async def messages(self, conversation_id: str, *, before: str | None = None, limit: int = 20) -> list[Stored]:
-        return [message for message in self.said if before is None or message.id < before][:limit]
+        return [message for message in self.turns if before is None or message.id < before][:limit]
 
 
 def context(strategies: Any = None, **ports: Any) -> Any:
@@ -127,14 +127,14 @@ async def test_a_variable_is_handed_on_as_it_is_and_must_be_there() -> None:
 
 
 async def test_in_a_conversation_the_model_gets_what_was_said_as_far_as_the_memory_goes() -> None:
-    said = [("one", "1"), ("two", "2"), ("now", "")]
+    turns = [("one", "1"), ("two", "2"), ("now", "")]
     for memory, expected in (
         ({"window": {"enabled": False, "size": 10}}, ["one", "1", "two", "2"]),
         ({"window": {"enabled": True, "size": 2}}, ["two", "2"]),
         (None, []),
     ):
         says = Says()
-        ctx = context(says, history=History(said))
+        ctx = context(says, history=History(turns))
         ctx.turn = Turn(conversation_id="c", message_id="2")
         await ran(ctx, **({} if memory is None else {"memory": memory}))
         history = says.calls[0].models["model"].history
@@ -183,12 +183,12 @@ async def test_what_a_strategy_says_is_folded_into_outputs() -> None:
     assert [entry.status for entry in ctx.logged] == ["start", "success", "error"]
 
 
-@pytest.mark.parametrize("told", [
+@pytest.mark.parametrize("reported", [
     {"total_tokens": "many", "total_price": "much", "latency": None}, {"total_tokens": -1, "total_price": float("nan")},
     {"total_tokens": 1 << 80, "total_price": "1e999", "currency": None}, {},
 ])  # fmt: skip
-async def test_usage_that_is_none_counts_as_nothing(told: dict[str, Any]) -> None:
-    result = await ran(context(Says(JsonMessage({"execution_metadata": told}))))
+async def test_usage_that_is_none_counts_as_nothing(reported: dict[str, Any]) -> None:
+    result = await ran(context(Says(JsonMessage({"execution_metadata": reported}))))
     assert result.usage is not None
     assert (result.usage.total_tokens, result.usage.total_price) == (0, "0")
 
@@ -211,7 +211,7 @@ ANSWER = Completion(
 )
 
 
-def test_the_same_question_has_the_same_digest_whoever_asks_and_another_has_another() -> None:
+def test_the_same_question_has_the_same_digest_for_every_caller_and_another_has_another() -> None:
     again = msgspec.structs.replace(REQUEST, key="two", run_id="2", stream=False, joined=False)
     assert model_digest(REQUEST) == model_digest(again)
     assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, model="n"))
@@ -221,12 +221,12 @@ def test_the_same_question_has_the_same_digest_whoever_asks_and_another_has_anot
 
 
 def test_what_a_tool_said_is_kept_but_for_content_of_files() -> None:
-    said: list[ToolMessage] = [
+    emitted: list[ToolMessage] = [
         TextMessage("日本"), LinkMessage("u"), JsonMessage({"a": [1]}), VariableMessage("v", 1, True),
         ImageMessage("i"),
         FileMessage({"related_id": "1"}), LogMessage(id="1", label="x", data={"a": 1}),
     ]  # fmt: skip
-    assert messages_of(kept_messages(said)) == said
+    assert messages_of(kept_messages(emitted)) == emitted
     assert kept_messages([BlobMessage(b"x")]) == []
 
 
@@ -237,9 +237,9 @@ async def test_an_answer_of_the_log_is_taken_once_and_then_the_model_is_asked() 
         at=0.0, execution_id="e", kind="model", request=model_digest(REQUEST), answer=kept_completion(ANSWER)
     )
     ctx.steps = (step,)
-    host, told = NodeHost(ctx), list[str]()
-    assert await host.complete(REQUEST, lambda chunk: told.append(chunk.text)) == ANSWER
-    assert told == ["a\ue000"]
+    host, reported = NodeHost(ctx), list[str]()
+    assert await host.complete(REQUEST, lambda chunk: reported.append(chunk.text)) == ANSWER
+    assert reported == ["a\ue000"]
     assert models.requests == []
     assert (await host.complete(REQUEST)).text == "new"
     assert host.usage is not None
@@ -248,9 +248,11 @@ async def test_an_answer_of_the_log_is_taken_once_and_then_the_model_is_asked() 
 
 async def test_a_file_of_a_tool_is_stored_at_once() -> None:
     ctx = context(tools=ScriptedTools(says=[BlobMessage(b"png", "image/png", "a.png")]))
-    said: list[ToolMessage] = []
-    await NodeHost(ctx).call_tool(ToolName(provider_type="api", provider="id", tool="say"), {"text": "x"}, said.append)
-    [message] = said
+    emitted: list[ToolMessage] = []
+    await NodeHost(ctx).call_tool(
+        ToolName(provider_type="api", provider="id", tool="say"), {"text": "x"}, emitted.append
+    )
+    [message] = emitted
     assert isinstance(message, FileMessage)
     assert message.file["filename"] == "a.png"
     assert ctx.ports.files.made[0]["content"] == b"png"

@@ -25,9 +25,9 @@ def settings(tmp_path: Path, no_index: None) -> Settings:
 
 async def install(settings: Settings, *requirements: Path | str, files: tuple[Path, ...] = ()) -> list[str]:
     """Install, and say what was told."""
-    told: list[str] = []
-    await install_packages(settings, map(str, requirements), files, told.append)
-    return told
+    lines: list[str] = []
+    await install_packages(settings, map(str, requirements), files, lines.append)
+    return lines
 
 
 def versions(settings: Settings) -> dict[str, str]:

@@ -76,7 +76,7 @@ class Client:
         async with asyncio.timeout(PATIENCE):
             return await self._reader.read()
 
-    async def heard(self) -> list[tuple[int, str]]:
+    async def responses(self) -> list[tuple[int, str]]:
         """All answers until the server closes: status, and body or code."""
         rest = await self.whole()
         answers = []
@@ -157,7 +157,7 @@ async def test_what_has_no_end_is_refused_and_costs_no_memory(
         tracemalloc.start()
         try:
             await client.say(begin, *endless(piece))
-            assert await client.heard() == [refused]
+            assert await client.responses() == [refused]
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -173,8 +173,8 @@ async def test_a_head_up_to_the_limit_is_taken_and_a_longer_one_is_not() -> None
         await taken.say(GET + b"x: " + value + b"\r\n\r\n" + GET + b"connection: close\r\n\r\n")
         await refused.say(GET + b"x: " + value + b"aa\r\n\r\n")
 
-        assert await taken.heard() == [(200, "/"), (200, "/")]
-        assert await refused.heard() == [(431, "request_header_fields_too_large")]
+        assert await taken.responses() == [(200, "/"), (200, "/")]
+        assert await refused.responses() == [(431, "request_header_fields_too_large")]
     assert len(site.asked) == 2
 
 
@@ -185,8 +185,8 @@ async def test_more_headers_than_256_are_refused() -> None:
         await taken.say(GET + b"x: y\r\n" * 254 + b"connection: close\r\n\r\n")
         await refused.say(GET + b"x: y\r\n" * 256 + b"\r\n")
 
-        assert await taken.heard() == [(200, "/")]
-        assert await refused.heard() == [(431, "request_header_fields_too_large")]
+        assert await taken.responses() == [(200, "/")]
+        assert await refused.responses() == [(431, "request_header_fields_too_large")]
 
 
 async def test_a_body_may_be_longer_than_a_head_whatever_pieces_it_comes_in() -> None:
@@ -199,7 +199,7 @@ async def test_a_body_may_be_longer_than_a_head_whatever_pieces_it_comes_in() ->
         await client.say(CHUNKED, chunks, b"0\r\nauthorization: other\r\n\r\n")
         await client.say(GET + b"connection: close\r\n\r\n")
 
-        assert await client.heard() == [(200, "/")] * 3
+        assert await client.responses() == [(200, "/")] * 3
     assert site.bodies == [body, body, b""]
     assert b"authorization" not in site.headers[1], "a trailer is no header"
 
@@ -233,7 +233,7 @@ async def test_another_version_of_http_is_refused(request_line: str, refused: tu
     async with served(site) as connect:
         client = await connect()
         await client.say(request_line.encode() + b"\r\n\r\n")
-        assert await client.heard() == [refused]
+        assert await client.responses() == [refused]
     assert site.asked == []
 
 
@@ -253,7 +253,7 @@ async def test_a_body_of_two_lengths_smuggles_no_request_in(headers: bytes) -> N
     async with served(site) as connect:
         client = await connect()
         await client.say(POST + headers + b"\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert await client.heard() == [(400, "bad_request")]
+        assert await client.responses() == [(400, "bad_request")]
     assert "/smuggled" not in site.asked
 
 
@@ -266,7 +266,7 @@ async def test_a_refusal_comes_behind_the_answers_to_earlier_requests() -> None:
         await site.came.wait()
         site.go_on.set()
 
-        assert await client.heard() == [(200, "/a"), (200, "/b"), (505, "http_version_not_supported")]
+        assert await client.responses() == [(200, "/a"), (200, "/b"), (505, "http_version_not_supported")]
 
 
 async def test_a_request_whose_body_is_broken_is_refused_once_the_one_before_it_is_answered() -> None:
@@ -278,7 +278,7 @@ async def test_a_request_whose_body_is_broken_is_refused_once_the_one_before_it_
         await site.came.wait()
         site.go_on.set()
 
-        assert await client.heard() == [(200, "/a"), (400, "bad_request")]
+        assert await client.responses() == [(200, "/a"), (400, "bad_request")]
     assert site.asked == ["/a"]
 
 
@@ -289,9 +289,9 @@ async def test_a_head_that_takes_too_long_is_refused_and_so_is_the_next() -> Non
         await first.say(GET)
         await later.say(b"GET /aa HTTP/1.1\r\nhost: x\r\n\r\nGET /b")
 
-        assert await first.heard() == [(408, "request_timeout")]
-        assert await later.heard() == [(200, "/aa"), (408, "request_timeout")]
-        assert await silent.heard() == []
+        assert await first.responses() == [(408, "request_timeout")]
+        assert await later.responses() == [(200, "/aa"), (408, "request_timeout")]
+        assert await silent.responses() == []
 
 
 async def test_a_connection_that_rests_between_requests_is_not_late() -> None:
@@ -320,7 +320,7 @@ async def test_a_client_that_has_said_everything_gets_its_answers() -> None:
         await site.came.wait()
         site.go_on.set()
 
-        assert await client.heard() == [(200, "/a"), (200, "/b")]
+        assert await client.responses() == [(200, "/a"), (200, "/b")]
 
 
 @pytest.mark.parametrize("begin", [b"", GET, POST + b"content-length: 5\r\n\r\nab"])
@@ -331,5 +331,5 @@ async def test_a_client_that_ends_amid_a_request_gets_no_answer(begin: bytes) ->
         await client.say(begin)
         client.writer.write_eof()
 
-        assert await client.heard() == []
+        assert await client.responses() == []
     assert site.bodies == []

@@ -30,7 +30,7 @@ NAMELESS: dict[str, tuple[bytes, int]] = {
 }
 
 
-async def heard(client: Client) -> tuple[int, dict[str, list[str]]]:
+async def response_of(client: Client) -> tuple[int, dict[str, list[str]]]:
     """Status and headers of the only answer."""
     rest = await client.whole()
     head, _, _ = rest.partition(b"\r\n\r\n")
@@ -47,11 +47,11 @@ async def test_a_page_reads_why_it_was_refused_and_the_log_knows_its_name(
     case: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    said, status = REFUSED[case]
+    request, status = REFUSED[case]
     async with served(Site(), HeadLimits(seconds=0.05) if status == 408 else None) as connect:
         client = await connect()
-        await client.say(said)
-        found, headers = await heard(client)
+        await client.say(request)
+        found, headers = await response_of(client)
 
     assert found == status
     assert headers["x-request-id"] == ["trace-7/a:b"]
@@ -64,11 +64,11 @@ async def test_a_page_reads_why_it_was_refused_and_the_log_knows_its_name(
 @pytest.mark.parametrize("case", NAMELESS)
 async def test_what_has_no_name_gets_one_and_anybody_may_read_why(case: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    said, status = NAMELESS[case]
+    request, status = NAMELESS[case]
     async with served(Site()) as connect:
         client = await connect()
-        await client.say(said)
-        found, headers = await heard(client)
+        await client.say(request)
+        found, headers = await response_of(client)
 
     assert found == status
     [name] = headers["x-request-id"]
@@ -83,7 +83,7 @@ async def test_a_refusal_does_not_bear_the_name_of_the_request_before_it() -> No
         await client.say(GET + PAGE + b"\r\n")
         await client.answer()
         await client.say(b"nonsense\r\n\r\n")
-        found, headers = await heard(client)
+        found, headers = await response_of(client)
 
     assert found == 400
     assert headers["x-request-id"] != ["trace-7/a:b"]

@@ -55,7 +55,7 @@ class Place:
     async def add(
         self, age: float, *, app: str = APP, user: str = "anna", projections: Sequence[Projection] = ()
     ) -> Draft:
-        """A run that ended so many days ago, with an id of that time."""
+        """A run that ended N days ago, with an id of that time."""
         draft = dated(Draft(app=app, user=user), NOW - age * DAY)
         append = draft.whole(NOW - age * DAY)
         await self.store.append(msgspec.structs.replace(append, projections=projections))
@@ -136,13 +136,13 @@ async def test_old_runs_are_read_by_their_ids_as_before_and_are_in_no_list(place
 
 
 @in_memory
-async def test_whoever_may_be_asked_for_by_other_ways_stays(place: Place) -> None:
+async def test_a_run_that_may_be_asked_for_by_other_ways_stays(place: Place) -> None:
     open_, waiting = dated(Draft(), NOW - 30 * DAY), dated(Draft(), NOW - 30 * DAY)
     await place.store.append(open_.step(started(NOW - 30 * DAY)))
     await place.store.append(waiting.step(started(NOW - 30 * DAY), *node(NOW - 30 * DAY), paused(NOW - 30 * DAY)))
     await place.add(30, projections=[CallbackRequest(url="http://example.test/")])
     await place.add(30, projections=[KeyClaim(key="key", fingerprint=b"f", at=NOW, lifetime=86_400)])
-    said = await place.add(30)
+    added = await place.add(30)
     await place.database.execute(
         "INSERT INTO conversations (conversation_id, app_id, end_user_id, session, turns, title_due, created_at, "
         "updated_at, name, introduction, inputs) VALUES ('c', 'a', 'e', 's', 1, false, 0, 0, '', '', '')"
@@ -150,7 +150,7 @@ async def test_whoever_may_be_asked_for_by_other_ways_stays(place: Place) -> Non
     await place.database.execute(
         "INSERT INTO messages (message_id, conversation, run_id, status, created_at, query, answer, inputs, files, "
         "details) SELECT 'm', key, $1, 0, 0, '', '', '', '', '' FROM conversations",
-        id_column(said.id),
+        id_column(added.id),
     )
     imported = named(Draft(), "3e7a1c52-9f1b-4c0e-8d2a-0123456789ab")
     await place.store.append(imported.whole(NOW - 30 * DAY))

@@ -115,7 +115,7 @@ def _row(
 
 async def milliseconds(pages: RunPages, app_id: str, workflow_id: str) -> dict[str, float]:
     """What page 1 with its counts takes with each of ``FILTERS``: processor time, the median of some tries."""
-    told = {}
+    medians = {}
     for name, wanted in FILTERS.items():
         query = replace(
             wanted,
@@ -128,5 +128,5 @@ async def milliseconds(pages: RunPages, app_id: str, workflow_id: str) -> dict[s
             await pages.page(query, limit=50)
             await pages.counts(query)
             took.append((time.process_time() - began) * 1000)
-        told[name] = statistics.median(took)
-    return told
+        medians[name] = statistics.median(took)
+    return medians

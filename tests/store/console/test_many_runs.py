@@ -16,6 +16,6 @@ pytestmark = pytest.mark.anyio
 async def test_page_one_takes_no_longer_with_many_runs(tmp_path: Path) -> None:
     apps, versions = write_runs(tmp_path / "jikko.db", 200_000)
     database = Database.open(tmp_path / "jikko.db")
-    told = await milliseconds(SqliteRunPages(database), apps[0], versions[0])
+    medians = await milliseconds(SqliteRunPages(database), apps[0], versions[0])
     database.close()
-    assert {name: took for name, took in told.items() if took > 50} == {}
+    assert {name: took for name, took in medians.items() if took > 50} == {}

@@ -134,8 +134,8 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     assert kept.source == version.source
     chats = PostgresConversationStore(database)
     assert await chats.conversation(APP, spoken.end_user_id, spoken.id) is not None
-    [said] = await chats.messages(spoken.id) or []
-    assert said.query.startswith("何？")
+    [turn] = await chats.messages(spoken.id) or []
+    assert turn.query.startswith("何？")
     await chats.add_turn(message(new_id(), spoken.id))
     assert len(await chats.messages(spoken.id) or []) == 2
     assert await PostgresConsoleStore(database).tokens() == [token]

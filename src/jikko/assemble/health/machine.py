@@ -11,11 +11,11 @@ from typing import Final
 
 from jikko.assemble.health.finding import Finding, size
 
-_LEAST_ROOM: Final = 50_000_000
+_MIN_ROOM_BYTES: Final = 50_000_000
 """Bytes without which no server should start: a run that cannot be written is refused."""
 _LITTLE_ROOM: Final = 1_000_000_000
 """Bytes that a busy server fills within days: some 2,000 a run."""
-_LEAST_FILES: Final = 256
+_REQUIRED_OPEN_FILES: Final = 256
 """Open files without which a server has no room for connections beside its own: database, sandbox, documents."""
 _MIN_OPEN_FILES: Final = 4096
 """Open files that a thousand clients with a stream each, whose runs call other servers, may use up."""
@@ -54,7 +54,7 @@ _ELSEWHERE: Final = "name another folder with JIKKO_HOME or --home"
 def _of_others(home: Path) -> Iterator[Path]:
     if not hasattr(os, "geteuid"):
         return
-    # It may be a link, which is whoever's: systemd makes one.
+    # It may be a link, which another user may own: systemd makes one.
     for file in (home.resolve(), *home.iterdir()):
         if file.lstat().st_uid != os.geteuid():
             yield file
@@ -83,7 +83,9 @@ def disk(home: Path) -> Finding:
         "free some, remove old runs (`jikko runs prune --older-than 30d`, JIKKO_RETENTION_DAYS), or have the data "
         "folder on another disk (JIKKO_HOME)"
     )
-    return Finding("disk", room.free >= _LEAST_ROOM, f"{detail}; {advice}", True, "jikko runs prune --older-than 30d")
+    return Finding(
+        "disk", room.free >= _MIN_ROOM_BYTES, f"{detail}; {advice}", True, "jikko runs prune --older-than 30d"
+    )
 
 
 def open_files() -> Iterator[Finding]:
@@ -100,4 +102,4 @@ def open_files() -> Iterator[Finding]:
         f"at most {limit:,}: each connection and each request of a workflow takes one; raise the hard limit "
         "(`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile=65536 of docker run)"
     )
-    yield Finding("open files", limit >= _LEAST_FILES, detail, warning=True)
+    yield Finding("open files", limit >= _REQUIRED_OPEN_FILES, detail, warning=True)

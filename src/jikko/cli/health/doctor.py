@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BELOW: Final = " " * 8
 """What stands before lines to paste, below the words of a finding."""
-_MOST_APPS: Final = 5
+_MAX_APPS: Final = 5
 """Apps that a line names."""
 
 
@@ -94,7 +94,7 @@ def _usable(settings: Any, found: list[Finding]) -> Any:
 
 def _of_apps(entry: "ToMend", apps: list[str]) -> Finding:
     """What is to be mended of apps, as the console tells it: the machine does without."""
-    hit = f"{', '.join(apps[:_MOST_APPS])}{f' and {len(apps) - _MOST_APPS} more' if len(apps) > _MOST_APPS else ''}"
+    hit = f"{', '.join(apps[:_MAX_APPS])}{f' and {len(apps) - _MAX_APPS} more' if len(apps) > _MAX_APPS else ''}"
     parts = [f"{hit}: {entry.text}" if hit else entry.text, entry.mend]
     return Finding(entry.about, True, printable("; ".join(filter(None, parts))), True, entry.paste)
 

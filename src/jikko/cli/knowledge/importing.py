@@ -120,10 +120,10 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
     failed = [each for each in ended if each.status == "error"]
     for document in failed:
         click.echo(harmless(f"{there.name}/{document.name}: {document.error}"), err=True)
-    told = {"added": changed, "unchanged": len(taken) - changed, "failed": len(failed) + passed}
+    counts = {"added": changed, "unchanged": len(taken) - changed, "failed": len(failed) + passed}
     if as_json:
-        click.echo(json.dumps({"dataset_id": dataset.id, "name": dataset.name, **told}, ensure_ascii=False))
+        click.echo(json.dumps({"dataset_id": dataset.id, "name": dataset.name, **counts}, ensure_ascii=False))
     else:
-        said = ", ".join(f"{count} {word}" for word, count in told.items() if count)
-        click.echo(harmless(f"{dataset.name}: {said or 'nothing to do'}"))
-    return told["failed"]
+        summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        click.echo(harmless(f"{dataset.name}: {summary or 'nothing to do'}"))
+    return counts["failed"]

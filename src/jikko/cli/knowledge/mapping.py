@@ -50,11 +50,11 @@ async def _map(
         elif workspace is not None and not await datasets.forget_workspace(workspace):
             raise click.ClickException(f"Encrypted ids of a workspace {workspace!r} are not understood.")
         for known, target in (await datasets.mapped()).items():
-            told = {"text": known, "dataset_id": target.id, "name": target.name}
-            _show(told, f"{known}  ->  {target.name} ({target.id})", as_json)
+            fields = {"text": known, "dataset_id": target.id, "name": target.name}
+            _show(fields, f"{known}  ->  {target.name} ({target.id})", as_json)
         for known in await datasets.workspaces():
             _show({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json)
 
 
-def _show(told: dict[str, str], line: str, as_json: bool) -> None:
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else line)
+def _show(fields: dict[str, str], line: str, as_json: bool) -> None:
+    click.echo(json.dumps(fields, ensure_ascii=False) if as_json else line)

@@ -37,7 +37,7 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     if not settings.has_database:
         raise click.ClickException(f"There is no database {settings.database}.")
     try:
-        told, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
+        report, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
     except NotABackup as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
@@ -48,14 +48,14 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
         raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
     record = make_backups(settings).record_elsewhere
     if as_json:
-        record_told = {} if record is None else {"record": {"address": record.address, "command": record.command}}
-        click.echo(json.dumps(told | record_told))
+        record_report = {} if record is None else {"record": {"address": record.address, "command": record.command}}
+        click.echo(json.dumps(report | record_report))
         return
     click.echo(text)
     if record is not None:
         click.echo(f"not in it: the record, in {record.address}. What copies it, before each call of this:", err=True)
         click.echo(f"  {record.command}", err=True)
-    for path in told["elsewhere"]:
+    for path in report["elsewhere"]:
         click.echo(f"not in it, being elsewhere: {path}", err=True)
 
 
@@ -68,9 +68,9 @@ def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
         raise click.ClickException(f"{folder} is the data folder itself.")
     backups = make_backups(settings)
     made = backups.make(folder)
-    told = {"folder": name, "database_bytes": made.database_bytes, "new_files": made.new_files}
+    report = {"folder": name, "database_bytes": made.database_bytes, "new_files": made.new_files}
     text = f"{name}: {_database(made.database_bytes)}{made.new_files} new files"
-    return {**told, "elsewhere": backups.elsewhere}, text
+    return {**report, "elsewhere": backups.elsewhere}, text
 
 
 def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
@@ -78,12 +78,12 @@ def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
 
     backups = make_bucket_backups(settings, url)
     made = backups.make()
-    told = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}
+    report = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}
     text = (
         f"{backups.where}/{made.name}: {_database(made.database_bytes)}{made.new_files} new files, "
         f"{made.new_bytes} bytes that were not there"
     )
-    return {**told, "new_files": made.new_files, "new_bytes": made.new_bytes, "elsewhere": backups.elsewhere}, text
+    return {**report, "new_files": made.new_files, "new_bytes": made.new_bytes, "elsewhere": backups.elsewhere}, text
 
 
 def _database(size: int) -> str:
@@ -91,5 +91,5 @@ def _database(size: int) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """What the library of buckets said, which is in no message for clients."""
+    """The error of the library of buckets, which is in no message for clients."""
     return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""

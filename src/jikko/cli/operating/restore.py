@@ -46,9 +46,9 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
         raise click.ClickException(f"{error.filename or source}: {error.strerror or error}") from None
     made_at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")
     if as_json:
-        told = {"home": None if only_look else str(settings.home), "files": done.files, "contents": done.contents}
+        report = {"home": None if only_look else str(settings.home), "files": done.files, "contents": done.contents}
         elsewhere = {"record": {"address": done.record, "command": line_that_restores(settings)}} if done.record else {}
-        click.echo(json.dumps({"source": done.source, "at": made_at, **told, **elsewhere}))
+        click.echo(json.dumps({"source": done.source, "at": made_at, **report, **elsewhere}))
         return
     count = f"{done.files + done.contents} files"
     where = "whole" if only_look else f"restored to {settings.home}; `jikko serve --home {settings.home}` serves it"

@@ -1,4 +1,4 @@
-"""Which members of a cluster live, by what was heard of them. Decides; does no I/O.
+"""Which members of a cluster live, by their last heartbeats. Decides; does no I/O.
 
 Every member says again and again that it is there, and hears what all say, itself too. Silence of another is believed
 only by one that hears itself: a process that stood still, or whose NATS was away, has heard nobody, and that says
@@ -8,7 +8,7 @@ nothing of them. From when it hears itself again on, the others have their whole
 from msgspec import Struct
 
 
-class _Heard(Struct):
+class _LastHeartbeat(Struct):
     at: float
     count: int
 
@@ -23,43 +23,43 @@ class Liveness:
         """
         self._name = name
         self._seconds = seconds
-        self._heard = {name: _Heard(now, 0)}
+        self._last_heartbeats = {name: _LastHeartbeat(now, 0)}
         self._steady_since = now
 
     @property
     def members(self) -> frozenset[str]:
         """Those that live, the member itself among them."""
-        return frozenset(self._heard)
+        return frozenset(self._last_heartbeats)
 
     def silence(self, now: float) -> float:
-        """Seconds since the member has heard itself."""
-        return max(now - self._heard[self._name].at, 0.0)
+        """Seconds since the last heartbeat of the member itself."""
+        return max(now - self._last_heartbeats[self._name].at, 0.0)
 
-    def heard(self, name: str, count: int, now: float) -> None:
+    def on_heartbeat(self, name: str, count: int, now: float) -> None:
         """A member says that it is there.
 
         Args:
             count: How often it has said so before.
         """
-        known = self._heard.get(name)
+        known = self._last_heartbeats.get(name)
         if name == self._name and known is not None and now - known.at > self._seconds / 2:
             self._steady_since = now
-        self._heard[name] = _Heard(now, count)
+        self._last_heartbeats[name] = _LastHeartbeat(now, count)
 
     def left(self, name: str) -> None:
         """A member has ended in good order."""
         if name != self._name:
-            self._heard.pop(name, None)
+            self._last_heartbeats.pop(name, None)
 
     def gone(self, now: float) -> list[tuple[str, int]]:
-        """Those that are found to be gone at this moment, each once, with the last count that was heard of it."""
-        if now - self._heard[self._name].at > self._seconds / 2:
+        """Those that are found to be gone at this moment, each once, with the count of its last heartbeat."""
+        if now - self._last_heartbeats[self._name].at > self._seconds / 2:
             return []
         found = [
-            (name, heard.count)
-            for name, heard in self._heard.items()
-            if now - max(heard.at, self._steady_since) > self._seconds and name != self._name
+            (name, last.count)
+            for name, last in self._last_heartbeats.items()
+            if now - max(last.at, self._steady_since) > self._seconds and name != self._name
         ]
         for name, _ in found:
-            del self._heard[name]
+            del self._last_heartbeats[name]
         return found

@@ -84,7 +84,7 @@ class NatsCluster:
         """What goes on until the end."""
         self._working: set[asyncio.Task[None]] = set()
         """What goes on until the member leaves."""
-        self._heard_itself = asyncio.Event()
+        self._own_heartbeat_seen = asyncio.Event()
         self.on_members: Callable[[int], None] = lambda count: None
         """Called with how many members there are whenever that changes."""
         self._count = 1
@@ -104,7 +104,7 @@ class NatsCluster:
         self._link.on_lost = self._lost
         names, parts = self._link.names, Parts()
 
-        async def asked(message: Msg) -> None:
+        async def on_request(message: Msg) -> None:
             try:
                 command = parts.add(message.data)
             except ValueError:
@@ -114,7 +114,7 @@ class NatsCluster:
                 self._start(self._respond(message, command, member), self._listening)
 
         try:
-            await self._link.listen(names.ask(self.name), asked)
+            await self._link.listen(names.ask(self.name), on_request)
             await self._link.listen(names.tell, self._on_announcement)
             await self._link.listen(names.all_alive, self._on_heartbeat)
             await self._link.flush()
@@ -123,7 +123,7 @@ class NatsCluster:
             raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
         self._start(self._send_heartbeats(), self._listening)
         self._start(self._look_who_is_gone(), self._listening)
-        await self._heard_itself.wait()
+        await self._own_heartbeat_seen.wait()
         self._start(self._orphans.watch(), self._working)
         self._start(self._lead.watch(), self._working)
         self._start(self._waiting_runs.watch(), self._working)
@@ -198,10 +198,10 @@ class NatsCluster:
         if beat is None:
             return
         name = message.subject.rpartition(".")[2]
-        self._liveness.heard(name, beat.count, time.monotonic())
+        self._liveness.on_heartbeat(name, beat.count, time.monotonic())
         self._tell_count()
         if name == self.name:
-            self._heard_itself.set()
+            self._own_heartbeat_seen.set()
 
     async def _on_announcement(self, message: Msg) -> None:
         received = announcement(message.data)
@@ -231,14 +231,14 @@ class NatsCluster:
         names = self._link.names
         info = await self._link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
         for subject in info.state.subjects or {}:
-            self._liveness.heard(subject.rpartition(".")[2], 0, time.monotonic())
+            self._liveness.on_heartbeat(subject.rpartition(".")[2], 0, time.monotonic())
 
     async def _send_heartbeats(self) -> None:
-        said, failed = 0, 0
+        sent, failed = 0, 0
         subject = self._link.names.alive(self.name)
         while True:
-            body = msgspec.json.encode(Heartbeat(said, self._seconds, self._version))
-            said += 1
+            body = msgspec.json.encode(Heartbeat(sent, self._seconds, self._version))
+            sent += 1
             try:
                 await self._link.keep(subject, body)
                 failed = 0
@@ -259,11 +259,11 @@ class NatsCluster:
     async def _look_who_is_gone(self) -> None:
         while True:
             await asyncio.sleep(self._seconds / 40)
-            for name, said in self._liveness.gone(time.monotonic()):
+            for name, beats in self._liveness.gone(time.monotonic()):
                 logger.warning("server %s is gone; others go on with its runs", name)
                 self._give_up(name)
                 assert self._orphans is not None
-                offered = self._orphans.put(shares(name, len(self.members())), once=str(said))
+                offered = self._orphans.put(shares(name, len(self.members())), once=str(beats))
                 self._start(offered, self._listening)
             self._tell_count()
 
@@ -282,8 +282,8 @@ class NatsCluster:
         """Wait for a member's answers no more."""
         if self._lead is not None:
             self._lead.may_be_free()
-        for future, asked in self._waiting.items():
-            if asked == name and not future.done():
+        for future, receiver in self._waiting.items():
+            if receiver == name and not future.done():
                 future.set_result(None)
 
     async def _forget_itself(self) -> None:

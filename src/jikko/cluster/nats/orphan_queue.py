@@ -27,7 +27,7 @@ _LOOK_SECONDS: Final = 0.5
 _AT_ONCE: Final = 4
 """Entries that one member works on."""
 _TRIES: Final = 60
-_MOST_SHARES: Final = 16
+_MAX_SHARES: Final = 16
 
 
 class OrphanQueue:
@@ -150,8 +150,8 @@ class OrphanQueue:
 
 
 def shares(holder: str, members: int) -> list[OrphanedRuns]:
-    """The runs of a holder, in a part for each of so many members."""
-    parts = max(1, min(members, _MOST_SHARES))
+    """The runs of a holder, in a part for each of ``members``."""
+    parts = max(1, min(members, _MAX_SHARES))
     return [OrphanedRuns(holder=holder, share=share, of=parts) for share in range(parts)]
 
 

@@ -24,7 +24,7 @@ QUEUE_CONSUMER: Final = "orphans"
 """What all members pull from, so that each entry is with one of them."""
 WAITING_CONSUMER: Final = "waiting"
 """The same for runs that wait."""
-MOST_OF_AN_APP: Final = 16
+MAX_OFFERS_OF_AN_APP: Final = 16
 """Runs of one app that are offered at once: so what others offer is at most so far behind."""
 _REPEATS_SECONDS: Final = 120.0
 """For which an entry of the queue that comes again is known."""
@@ -93,7 +93,7 @@ def streams(names: Names, member_seconds: float, per_minute: int) -> list[Stream
             subjects=[names.wait("*")],
             retention=RetentionPolicy.WORK_QUEUE,
             storage=StorageType.MEMORY,
-            max_msgs_per_subject=MOST_OF_AN_APP,
+            max_msgs_per_subject=MAX_OFFERS_OF_AN_APP,
             discard=DiscardPolicy.NEW,
             discard_new_per_subject=True,
             duplicate_window=member_seconds,

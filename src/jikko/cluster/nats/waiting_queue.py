@@ -1,4 +1,4 @@
-"""Runs that wait for a slot at some member, offered to all: of one app at most ``MOST_OF_AN_APP`` at once."""
+"""Runs that wait for a slot at some member, offered to all: of one app at most ``MAX_OFFERS_OF_AN_APP`` at once."""
 
 import asyncio
 import hashlib

@@ -81,7 +81,7 @@ class DocumentPage(Struct):
 
 
 class DocumentDetail(Struct):
-    """All that is told of a document, or some of it."""
+    """The description of a document, or a part of it."""
 
     id: Uuid
     position: int | UnsetType = UNSET

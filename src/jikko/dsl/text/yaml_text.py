@@ -1,7 +1,7 @@
 """YAML text to plain JSON values, within limits.
 
 Rule 1: nothing here recurses, so that no file can exhaust the stack.
-Rule 2: an alias hands on the value that it names, never a copy, and is paid for as if it were one: what a reader of the
+Rule 2: an alias hands on the value that it names, never a copy, and counts as if it were one: what a reader of the
     whole value would have to walk through is limited, not only what is written in the file.
 """
 

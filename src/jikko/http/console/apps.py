@@ -24,7 +24,7 @@ from jikko.values import Uuid
 
 _DAY: Final = 86_400.0
 _LAST_RUNS: Final = 20
-_MOST_BYTES: Final = 10 << 20
+_MAX_BYTES: Final = 10 << 20
 """Of one file, as when it is read."""
 
 
@@ -99,7 +99,7 @@ async def import_apps(call: Call) -> Answer:
     nothing is imported, and only problems are told."""
     is_trial = call.request.query.get("dry_run", "").lower() in ("1", "true")
     too_large = PayloadTooLarge("The files are too large.")
-    async with read_form(call.request, 10 * _MOST_BYTES, too_large) as form:
+    async with read_form(call.request, 10 * _MAX_BYTES, too_large) as form:
         if form is None or not form.files:
             raise BadRequest("Send files of workflows, as multipart/form-data.")
         files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]

@@ -43,9 +43,9 @@ class EnvironmentChanges(Struct):
 async def read_environment(call: Call) -> Answer:
     """``GET apps/{app_id}/environment``: the variables with the values that hold for all versions.
 
-    ``JIKKO_ENV_…`` and options of the server, which win over them, are not told.
+    ``JIKKO_ENV_…`` and options of the server, which win over them, are not shown.
     """
-    return await _told(call, await app_of(call))
+    return await _environment_answer(call, await app_of(call))
 
 
 async def set_environment(call: Call) -> Answer:
@@ -56,14 +56,14 @@ async def set_environment(call: Call) -> Answer:
         InvalidEnvironment: A value is not of its type. Nothing was written.
     """
     app = await app_of(call)
-    asked = checked(await call.request.json(), EnvironmentChanges)
-    app = await call.request.api.apps.set_environment(app, asked.values, asked.unset)
-    names = ", ".join(sorted({*asked.values, *asked.unset}))
+    body = checked(await call.request.json(), EnvironmentChanges)
+    app = await call.request.api.apps.set_environment(app, body.values, body.unset)
+    names = ", ".join(sorted({*body.values, *body.unset}))
     call.note("set environment of", f"{app.name!r}: {names}")
-    return await _told(call, app)
+    return await _environment_answer(call, app)
 
 
-async def _told(call: Call, app: App) -> Answer:
+async def _environment_answer(call: Call, app: App) -> Answer:
     variables = with_places(await call.request.api.apps.environment(app), app, ())
     return json_response(
         Environment(

@@ -73,7 +73,7 @@ async def answer_form(call: Call) -> Answer:
     """``POST runs/{run_id}/forms/{form_id}``: fill a form in, also one that has no address of its own. The run goes
     on."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
-    asked = checked(await call.request.json(), FormAnswer)
+    body = checked(await call.request.json(), FormAnswer)
     forms = call.request.api.forms
     form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)
     if form is None:
@@ -81,6 +81,6 @@ async def answer_form(call: Call) -> Answer:
         if form_id in known:
             raise TooLate(f"The form was answered already, or its time is up: {form_id}.", code="form_closed")
         raise NotFound(f"The run has no form {form_id!r}.")
-    await forms.submit_form(form, asked.action, asked.inputs, call.request.base_url)
+    await forms.submit_form(form, body.action, body.inputs, call.request.base_url)
     call.note("answered form", f"{form_id} of run {record.identity.run_id}")
     return json_response(FormSubmitted())

@@ -17,7 +17,7 @@ from jikko.knowledge.retrieval.model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.values import Json, Uuid
 
-_MOST_PAGES = 1_000_000
+_MAX_PAGES = 1_000_000
 
 
 class KnowledgeSet(Struct):
@@ -156,7 +156,7 @@ async def list_documents(call: Call) -> Answer:
         id_in(call, "dataset_id", "dataset"),
         keyword=query.get("keyword", ""),
         status="",
-        page=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        page=whole_in(query, "page", 1, 1, _MAX_PAGES),
         limit=limit_in(query),
     )
     counts = await documents.counts(found)
@@ -201,7 +201,7 @@ async def list_segments(call: Call) -> Answer:
         id_in(call, "document_id", "document"),
         keyword=query.get("keyword", ""),
         statuses=(),
-        number=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        number=whole_in(query, "page", 1, 1, _MAX_PAGES),
         limit=limit_in(query),
     )
     return json_response(
@@ -229,13 +229,13 @@ async def list_segments(call: Call) -> Answer:
 async def search_dataset(call: Call) -> Answer:
     """``POST datasets/{dataset_id}/search``: what fits best, as the dataset is set up to be searched."""
     knowledge = call.request.api.knowledge
-    asked = checked(await call.request.json(), KnowledgeQuestion)
-    if not asked.query.strip():
+    body = checked(await call.request.json(), KnowledgeQuestion)
+    if not body.query.strip():
         raise InvalidParam("query: is required")
     dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
     model = retrieval_model_of(dataset.retrieval_model)
     try:
-        hits = await knowledge.retrieval.retrieve(dataset, asked.query, model, conditions_of(model.conditions))
+        hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
     except SearchFailure as failure:
         raise InvalidParam(str(failure)) from None
     return json_response(

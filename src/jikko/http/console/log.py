@@ -96,8 +96,8 @@ async def _frames(call: Call, record: RunRecord, after: int) -> AsyncIterator[by
     except (RunLeft, LogUnwritable):
         pass  # the client comes again with the last id that it saw
     except JikkoError as error:
-        told: dict[str, Any] = {"code": error.code, "message": str(error), "status": error.status}
-        yield b"event: error\ndata: " + encode(told) + b"\n\n"
+        body: dict[str, Any] = {"code": error.code, "message": str(error), "status": error.status}
+        yield b"event: error\ndata: " + encode(body) + b"\n\n"
 
 
 def _line(position: int, event: Event, reveals: bool) -> bytes:

@@ -18,11 +18,11 @@ _PLACE: Final = struct.Struct(">dq")
 _STATUSES: Final = get_args(RunStatus)
 _TEXT: Final[Schema] = {"type": "string"}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
-MOST: Final = 200
+MAX_ENTRIES: Final = 200
 """Entries of one page."""
 PAGE_QUERY: Final = (
     ("cursor", _TEXT, "As `next` of the page before told it."),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": MOST}, "Default 50."),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES}, "Default 50."),
 )
 FILTER_QUERY: Final = (
     ("app", _TEXT, "The id of an app."),
@@ -100,7 +100,7 @@ def limit_in(query: Mapping[str, str]) -> int:
     Raises:
         InvalidParam: See ``whole_in``.
     """
-    return whole_in(query, "limit", 50, 1, MOST)
+    return whole_in(query, "limit", 50, 1, MAX_ENTRIES)
 
 
 def place_in(query: Mapping[str, str]) -> Place | None:

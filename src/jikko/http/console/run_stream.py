@@ -27,7 +27,7 @@ class RunTick(Struct):
 
 
 class _Shared(NamedTuple):
-    """What all are told who look at the same list."""
+    """The response that all clients share that look at the same list."""
 
     counts: RunCounts
     changed: list[Run]
@@ -35,7 +35,7 @@ class _Shared(NamedTuple):
 
 async def follow_runs(call: Call) -> Answer:
     """``GET runs/stream``: server-sent events, ``tick`` four times a second at most, while runs move. No resumption:
-    whoever comes again reads the first page again."""
+    a client that comes again reads the first page again."""
     wanted = filter_of(call.request.query)
     newest = call.request.query.get("newest", "")
     pages = call.console.runs.pages
@@ -54,13 +54,15 @@ async def _ticks(call: Call, wanted: RunFilter, known: Place | None) -> AsyncIte
 
 async def _tick(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
     """A frame. Of all who look at the same list, as many do, one has it made."""
-    heard = call.console.feed.heard
-    return await call.console.told.get((heard, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
+    hints = call.console.feed.hints_received
+    return await call.console.list_cache.get((hints, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
 
 
 async def _frame(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
     console = call.console
-    shared = await console.told.get((console.feed.heard, wanted, moved), lambda: _shared(call, wanted, moved))
+    shared = await console.list_cache.get(
+        (console.feed.hints_received, wanted, moved), lambda: _shared(call, wanted, moved)
+    )
     new = await console.runs.pages.newer(wanted, known)
     tick = RunTick(shared.counts.by_status, shared.counts.capped, new, shared.changed)
     return b"event: tick\ndata: " + encode(tick) + b"\n\n"

@@ -33,7 +33,7 @@ from jikko.runs.runs import StartRequest
 from jikko.values import Json, Uuid
 
 _HOUR: Final = 3600.0
-_MOST_BUCKETS: Final = 400
+_MAX_BUCKETS: Final = 400
 
 _Inputs = Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
 _OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
@@ -72,7 +72,7 @@ async def list_runs(call: Call) -> Answer:
 async def histogram(call: Call) -> Answer:
     """``GET runs/histogram``: how many runs were created when. Whole hours where the time is long enough for it."""
     query, pages = call.request.query, call.console.runs.pages
-    wanted, buckets = filter_of(query), whole_in(query, "buckets", 48, 1, _MOST_BUCKETS)
+    wanted, buckets = filter_of(query), whole_in(query, "buckets", 48, 1, _MAX_BUCKETS)
     now = call.request.api.now()
     last = now if wanted.before is None else min(wanted.before, now)
     first = number_in(query, "after")

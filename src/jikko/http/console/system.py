@@ -219,8 +219,8 @@ async def system(call: Call) -> Answer:
             state = "incomplete"
         elif hour.failed and hour.failed * 2 >= hour.requests:
             state = "failing"
-        told = HourInfo(hour.requests, hour.failed, hour.p50)
-        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, told, list(apps)))
+        last_hour = HourInfo(hour.requests, hour.failed, hour.p50)
+        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, last_hour, list(apps)))
     return json_response(
         SystemInfo(
             report.at,
@@ -244,9 +244,9 @@ async def system(call: Call) -> Answer:
 
 async def check_system(call: Call) -> Answer:
     """``POST system/check``: try the sandbox, or whether the database can be written."""
-    asked = checked(await call.request.json(), SystemCheck)
-    call.note("checked", asked.what)
-    if asked.what == "sandbox":
+    body = checked(await call.request.json(), SystemCheck)
+    call.note("checked", body.what)
+    if body.what == "sandbox":
         checks = await call.console.system.check_sandbox()
     else:
         await call.console.app_store.note_uses({})

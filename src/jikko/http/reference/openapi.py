@@ -83,22 +83,22 @@ def described(
         root_path: The path below which clients reach the server.
         schemes: Ways to say who one is; the first is what operations take that say nothing of it.
     """
-    told = [operation for operation in operations if operation.described]
+    listed = [operation for operation in operations if operation.described]
     paths: dict[str, dict[str, Any]] = {}
-    for operation in told:
+    for operation in listed:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "servers": [{"url": root_path or "/"}],
         "paths": paths,
-        "components": {"schemas": _schemas(told), "securitySchemes": schemes},
+        "components": {"schemas": _schemas(listed), "securitySchemes": schemes},
         "security": [{next(iter(schemes)): []}],
     }
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "summary": operation.summary,
         "description": (operation.handler.__doc__ or "").strip(),
         "tags": [operation.tag],
@@ -124,19 +124,19 @@ def _operation(operation: Operation) -> dict[str, Any]:
         for name, schema, description in operation.headers
     ]
     if parameters:
-        told["parameters"] = parameters
+        description["parameters"] = parameters
     if operation.body is not None:
-        told["requestBody"] = {
+        description["requestBody"] = {
             "required": True,
             "content": {operation.body_media_type: {"schema": _ref(operation.body)}},
         }
     if operation.open:
-        told["security"] = []
+        description["security"] = []
     elif operation.key == "dataset":
-        told["security"] = [{"DatasetKey": []}]
+        description["security"] = [{"DatasetKey": []}]
     elif operation.key == "console":
-        told["security"] = [{"ConsoleSession": []}, {"ConsoleToken": []}]
-    return told
+        description["security"] = [{"ConsoleSession": []}, {"ConsoleToken": []}]
+    return description
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

@@ -47,10 +47,10 @@ async def livez(request: Request) -> Answer:
     """``GET /livez``: 503 if the event loop stood still for more than 10 s lately, so that a restart would help."""
     worst = request.api.lag.worst
     is_well = worst <= _STALL_SECONDS
-    told: str | UnsetType = UNSET
+    loop: str | UnsetType = UNSET
     if "verbose" in request.query:
-        told = OK if is_well else f"it stood still for {worst:.0f} s"
-    return json_response(Alive(OK if is_well else "failing", told), 200 if is_well else 503)
+        loop = OK if is_well else f"it stood still for {worst:.0f} s"
+    return json_response(Alive(OK if is_well else "failing", loop), 200 if is_well else 503)
 
 
 async def readyz(request: Request) -> Answer:

@@ -89,11 +89,11 @@ async def _result(
     api, user = request.api, f"mcp-{digest(served.code).hex()[:16]}"
     match method:
         case "initialize":
-            asked = params.get("protocolVersion")
-            if not isinstance(asked, str):
+            wanted = params.get("protocolVersion")
+            if not isinstance(wanted, str):
                 raise _Refused(mcp.INVALID_PARAMS, "protocolVersion is required and must be a string")
             await api.end_users.known(app.id, user)
-            return mcp.initialized(served, app, api.version, asked)
+            return mcp.initialized(served, app, api.version, wanted)
         case "ping":
             return {}
         case "tools/list":
@@ -117,7 +117,7 @@ async def _called(request: Request, app: App, user: str, params: Mapping[str, Js
             return await _asked(request, app, user, arguments or {})
         return await _ran(request, app, user, arguments or {})
     except _Failed as failure:
-        return mcp.said(str(failure), is_error=True)
+        return mcp.call_result(str(failure), is_error=True)
     except InvalidParam as error:
         raise _Refused(mcp.INVALID_PARAMS, str(error)) from None
 
@@ -126,7 +126,7 @@ async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]
     api = request.api
     run = await api.runs.start(app, StartRequest(inputs=arguments, user=user, base_url=request.base_url))
     outputs = _finished(await run.ended()).outputs
-    return mcp.said(mcp.outputs_text(api.fresh(outputs, request.base_url)))
+    return mcp.call_result(mcp.outputs_text(api.fresh(outputs, request.base_url)))
 
 
 async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
@@ -137,9 +137,9 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
     turn = TurnRequest(query=query, inputs=arguments, user=user, name_wanted=False, base_url=request.base_url)
     begun = await request.api.turns.begin(app, turn)
     if isinstance(begun, Message):
-        return mcp.said(begun.answer.text)
+        return mcp.call_result(begun.answer.text)
     _finished(await begun.run.ended())
-    return mcp.said((await fold_of(request.api, begun.run)).text)
+    return mcp.call_result((await fold_of(request.api, begun.run)).text)
 
 
 def _finished(end: RunFinished | RunPaused) -> RunFinished:

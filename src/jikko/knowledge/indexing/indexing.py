@@ -44,7 +44,7 @@ class _NotOurs(Exception):
 
 
 class Indexing:
-    """Does jobs, so many at a time. Several processes may do so with one store."""
+    """Does jobs, N at a time. Several processes may do so with one store."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(failure: ModelFailure, attempts: int) -> Verdict:
-    """What to do after so many attempts of the same texts.
+    """What to do after ``attempts`` attempts of the same texts.
 
     A provider that is out of order, or has too much to do, is waited for as long as it takes. One that refuses is not:
     it would refuse again.

@@ -10,7 +10,7 @@ from jikko.values import Json
 Mode: TypeAlias = Literal["automatic", "custom", "hierarchical"]
 DocForm: TypeAlias = Literal["text_model", "hierarchical_model", "qa_model"]
 
-LEAST_SIZE: Final = 50
+MIN_SIZE: Final = 50
 MAX_SIZE: Final = 4000
 """Characters of a chunk. Source: Dify 1.15, spec/knowledge.md §2.4."""
 
@@ -28,8 +28,8 @@ class Segmentation(Struct, frozen=True):
 
     def check(self) -> None:
         """Raise ``CuttingError`` if it cannot be cut by."""
-        if not LEAST_SIZE <= self.max_tokens <= MAX_SIZE:
-            raise CuttingError(f"Custom segment length should be between {LEAST_SIZE} and {MAX_SIZE}.")
+        if not MIN_SIZE <= self.max_tokens <= MAX_SIZE:
+            raise CuttingError(f"Custom segment length should be between {MIN_SIZE} and {MAX_SIZE}.")
         if self.chunk_overlap > self.max_tokens:
             raise CuttingError(
                 f"The overlap of chunks ({self.chunk_overlap}) is larger than a chunk ({self.max_tokens})."

@@ -54,7 +54,7 @@ class NodeHost:
         else:
             self._check("model_calls", self._ctx.agents.model_calls + self._asking, self._limits.model_calls)
             self._check_usage()
-            await self._settled()
+            await self._durability_barrier()
             self._asking += 1
             try:
                 completion = await self._ctx.ports.models.complete(request, emit)
@@ -71,7 +71,7 @@ class NodeHost:
         if kept is None:
             self._check("tool_calls", self._ctx.agents.tool_calls + self._calling, self._limits.tool_calls)
             self._check_usage()
-            await self._settled()
+            await self._durability_barrier()
             self._calling += 1
             try:
                 messages, usage = await self._called(name, parameters)
@@ -146,9 +146,9 @@ class NodeHost:
         answers = self._kept.get(digest)
         return answers.popleft() if answers else None
 
-    async def _settled(self) -> None:
+    async def _durability_barrier(self) -> None:
         try:
-            await self._ctx.settle()
+            await self._ctx.durability_barrier()
         except JikkoError as error:
             # The run is another process's now, which goes on with it.
             raise LimitReached(str(error)) from None

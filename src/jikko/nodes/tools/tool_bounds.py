@@ -23,7 +23,7 @@ _TOO_DEEP: Final = "it said something that is nested too deeply"
 
 
 class ToolBounds:
-    """Adds up what one call says, whoever called: a tool node, or an agent."""
+    """Adds up what one call of a tool node, or of an agent, says."""
 
     def __init__(self, limits: ValueLimits) -> None:
         self._limits = limits

@@ -9,7 +9,7 @@ from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS
 
 OTHER: Final = "other"
 """Stands for all that has no label of its own."""
-MOST_APPS: Final = 200
+MAX_APPS: Final = 200
 """Apps that have one, where apps are told apart."""
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.measures import Labels
 from jikko.observing.metrics.snapshot import Sample, Snapshot, merged
-from jikko.observing.metrics.table import FAMILIES, MOST_APPS, OTHER, Family
+from jikko.observing.metrics.table import FAMILIES, MAX_APPS, OTHER, Family
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,7 +40,7 @@ class Exposition:
         if not of_apps:
             return snapshot
         for _, (app, *_), _ in sorted(of_apps, key=lambda sample: -sample[2][0]):
-            if len(self._apps) >= MOST_APPS:
+            if len(self._apps) >= MAX_APPS:
                 break
             self._apps.add(app)
         named = [

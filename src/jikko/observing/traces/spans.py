@@ -163,13 +163,13 @@ class _Fold:
 
 def _messages(event: NodeFinished) -> Attributes:
     """What a model was asked and what it answered, each as JSON."""
-    asked = [
+    messages = [
         names.message(str(prompt.get("role", "")), _shortened(str(prompt.get("text", ""))))
         for prompt in event.process_data.get("prompts") or []
         if isinstance(prompt, dict)
     ]
     text = event.outputs.get("text")
-    found: Attributes = {names.INPUT_MESSAGES: json.dumps(asked, ensure_ascii=False)} if asked else {}
+    found: Attributes = {names.INPUT_MESSAGES: json.dumps(messages, ensure_ascii=False)} if messages else {}
     if isinstance(text, str):
         found[names.OUTPUT_MESSAGES] = json.dumps([names.message("assistant", _shortened(text))], ensure_ascii=False)
     return found

@@ -84,14 +84,14 @@ class HostCalls:
         self._stack = stack
         self._linked: dict[str, Mapping[str, Any]] = {}
 
-    def linked(self, said: Stream) -> Mapping[str, Any] | None:
+    def linked(self, received: Stream) -> Mapping[str, Any] | None:
         """The file mapping, if a plugin hands on the link to a file that a tool made for it in this call.
 
         The address is not asked for: it is that of this server, where the address policy lets nobody go.
         """
-        if said.type not in _LINKS or said.meta is None:
+        if received.type not in _LINKS or received.meta is None:
             return None
-        return self._linked.get(str(said.meta.get("tool_file_id")))
+        return self._linked.get(str(received.meta.get("tool_file_id")))
 
     def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
         """See ``Backwards``."""

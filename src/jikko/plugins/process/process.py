@@ -48,7 +48,7 @@ class PluginProcess:
         self._last_lines: deque[str] = deque(maxlen=20)
         self._why = ""
         """Why it was ended, if it was ended by us."""
-        self.heard = 0.0
+        self.last_heartbeat_at = 0.0
         """When it gave its last sign of life, by the event loop's clock; 0.0 if it never did."""
         self.served = 0
         self.forgotten = 0
@@ -93,7 +93,7 @@ class PluginProcess:
         except BaseException:
             await process.kill()
             raise
-        if not process.heard:
+        if not process.last_heartbeat_at:
             await process.kill()
             raise PluginFailure("PluginDied", f"The plugin does not start: {process.last_words}")
         return process
@@ -115,14 +115,14 @@ class PluginProcess:
 
     @property
     def last_words(self) -> str:
-        """What it said last that was no message, and how it ended."""
+        """Its last printed lines that were no message, and how it ended."""
         status = self._process.returncode
         ended = "" if status is None else f"it ended with {_status(status)}"
         return " | ".join([*self._last_lines, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
 
     def is_silent(self) -> bool:
         """Whether a call keeps it from giving signs of life: it computes, and other calls of it wait."""
-        silent = asyncio.get_running_loop().time() - self.heard
+        silent = asyncio.get_running_loop().time() - self.last_heartbeat_at
         return bool(self._calls) and silent > self._limits.silent_seconds
 
     def is_worn(self) -> bool:
@@ -253,7 +253,7 @@ class PluginProcess:
                 return
             call.take(data if isinstance(data, SessionData) else SessionData("?"), len(line))
         elif event.event == "heartbeat":
-            self.heard = asyncio.get_running_loop().time()
+            self.last_heartbeat_at = asyncio.get_running_loop().time()
             self._ready.set()
         elif event.event in ("error", "log"):
             self._last_lines.append(bytes(event.data)[:300].decode(errors="replace"))

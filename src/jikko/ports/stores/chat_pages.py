@@ -17,7 +17,7 @@ class ConversationPage(Struct, frozen=True):
 
 
 class ChatPages(Protocol):
-    """Reads conversations, whoever has them."""
+    """Reads conversations of all users."""
 
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int

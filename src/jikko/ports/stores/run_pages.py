@@ -44,7 +44,7 @@ class RunPage(Struct, frozen=True):
     records: Sequence[RunRecord] = ()
     next: Place | None = None
     """Behind which more may come; ``None``: there are no more. A page may be short, or empty, and yet not the last: of
-    a filter that few runs pass, only so many runs are looked at."""
+    a filter that few runs pass, only N runs are looked at."""
 
 
 class RunCounts(Struct, frozen=True):

@@ -59,7 +59,7 @@ class ProviderSpeech:
 
 
 def pieces_of(text: str, most: int) -> Iterator[str]:
-    """A text in pieces of at most so many characters, which end where sentences do, if these are not longer."""
+    """A text in pieces of at most ``most`` characters, which end where sentences do, if these are not longer."""
     piece = ""
     for sentence in _END.split(text):
         while len(sentence) > most:

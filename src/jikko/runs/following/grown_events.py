@@ -8,23 +8,23 @@ import msgspec
 from jikko.events import Event
 from jikko.ports.cluster import Answer, Grown
 
-_MOST_BYTES: Final = 256 << 10
+_MAX_BYTES: Final = 256 << 10
 """Of events in an answer. More are read from the store, which does it in parts."""
-_MOST_EVENTS: Final = 1000
+_MAX_EVENTS: Final = 1000
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(list[Event])
 
 
 def grown(events: Sequence[Event]) -> Answer:
     """The answer to ``WaitForEvents``: the events, or ``True`` if they are to be read from the store."""
-    if not events or len(events) > _MOST_EVENTS:
+    if not events or len(events) > _MAX_EVENTS:
         return True
     try:
-        told = _ENCODE(events)
+        encoded = _ENCODE(events)
     except UnicodeEncodeError:
         # A lone half of a character, of which the store makes something that can be read.
         return True
-    return Grown(msgspec.Raw(told)) if len(told) <= _MOST_BYTES else True
+    return Grown(msgspec.Raw(encoded)) if len(encoded) <= _MAX_BYTES else True
 
 
 def events_of(answer: Answer) -> list[Event]:

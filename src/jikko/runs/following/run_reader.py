@@ -121,7 +121,7 @@ class RunReader:
                     continue
                 record = tail.record
                 if record is None or not record.is_open or (record.status == "paused" and not through_pauses):
-                    if tail.is_settled:
+                    if tail.is_up_to_date:
                         return
                     tail.wake()
                     continue

@@ -2,7 +2,8 @@
 
 There is one tail for each such run that is followed here, however many follow it. It reads the record and then the new
 events, has both for all who follow, and waits until there may be more. A holder tells new events with its answer, so
-that they need not be read: they are durable, and behind those that it was asked for, whoever has the run meanwhile.
+that they need not be read: they are durable, and behind those that it was asked for, whichever process has the run by
+then.
 
 =========================  ===================================================================================
 the run, as it says        what ends the wait
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 """Seconds after which a run is looked at though no hint came that it changed."""
 _KEPT_EVENTS = 256
-"""Of those that were told one after the other: some followers are slower than others."""
+"""Of those that were received one after the other: some followers are slower than others."""
 _FIRST_LOOK_SECONDS = 0.05
 """Seconds until the first look for the new holder of a run; each later one takes twice as long."""
 
@@ -61,7 +62,7 @@ class RunTail:
         """As it was at the last look; ``None``: there is no such run."""
         self.end = 0
         """How many events are known to be durable."""
-        self.is_settled = False
+        self.is_up_to_date = False
         """Whether the last look found no event that was not known."""
         self._run_id = run_id
         self._store = store
@@ -69,7 +70,7 @@ class RunTail:
         self._is_here = is_here
         self._look_seconds = look_seconds
         self._newest: Sequence[Event] = ()
-        """The last of the events: those that the last look found, or some that were told since."""
+        """The last of the events: those that the last look found, or some that were received since."""
         self._has_looked = False
         self._is_stale = True
         self._looking = asyncio.Lock()
@@ -141,7 +142,7 @@ class RunTail:
         self.record = await self._store.record(self._run_id)
         if self._has_looked:
             newest = await self._store.events(self._run_id, after=self.end - 1)
-            self.is_settled = not newest
+            self.is_up_to_date = not newest
             if newest:
                 self._newest = newest
                 self.end += len(newest)
@@ -152,7 +153,7 @@ class RunTail:
         if first and not self._newest:
             first, self._newest = 0, await self._store.events(self._run_id)
         self.end = first + len(self._newest)
-        self._has_looked = self.is_settled = True
+        self._has_looked = self.is_up_to_date = True
 
     async def _watch(self) -> None:
         try:
@@ -172,7 +173,7 @@ class RunTail:
                 await self._hint(self._look_seconds)
             elif (answer := await self._asked_holder(self.record)) is not None:
                 looks = 0
-                if await self._told(known[0], events_of(answer)):
+                if await self._take_from_holder(known[0], events_of(answer)):
                     self._notify()
                     continue
             else:
@@ -196,8 +197,8 @@ class RunTail:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-    async def _told(self, first: int, events: list[Event]) -> bool:
-        """Take events in that the holder has told. Returns whether any was new.
+    async def _take_from_holder(self, first: int, events: list[Event]) -> bool:
+        """Append events that the holder has sent. Returns whether any was new.
 
         Args:
             first: The position of the first.
@@ -212,7 +213,7 @@ class RunTail:
             self.record = record
             self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
             self.end += len(events)
-            self.is_settled = record.status != "running"
+            self.is_up_to_date = record.status != "running"
             return True
 
     async def _asked_holder(self, record: RunRecord) -> Answer:

@@ -70,7 +70,7 @@ class Offering:
     def _due(self, run_id: str) -> WaitingRun | None:
         """A run, if it is to be offered now."""
         held, now = self._executor.find(run_id), self._clock()
-        if held is None or held.runner.has_ended or not held.log.is_settled:
+        if held is None or held.runner.has_ended or not held.log.is_durable:
             return None
         if now - self._offered.get(run_id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
             return None

@@ -1,4 +1,4 @@
-"""What a fork server is told of the packages that it is to load."""
+"""The packages that a fork server is to load, as they are described to it."""
 
 from typing import Any, Final, NamedTuple
 

@@ -197,7 +197,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     # Refusing.
 
     def _refuse(self, refused: Refused) -> None:
-        """Read no more requests, and say why, behind the answers that are still owed."""
+        """Read no more requests, and say why, behind the answers to those that were read."""
         exchange = self.exchange
         # Amid a body the headers are those of its request; where no head has begun there are none.
         if self._head_began:

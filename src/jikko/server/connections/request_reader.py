@@ -48,7 +48,7 @@ class RequestReader(ABC):
         self._fault: Refused | None = None
         """Why the parser was broken off."""
         self._body: list[bytes] = []
-        """Pieces of a body that the parser told, and that the request does not have yet."""
+        """Pieces of a body that the parser gave, and that the request does not have yet."""
 
     @abstractmethod
     def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:

@@ -19,7 +19,7 @@ from jikko.store.moving.tables import OPEN_RUNS, PLUGIN_STORAGE, TABLES, Table
 from jikko.store.postgres.database import Connection, Postgres
 
 Progress = Callable[[str, int], None]
-"""Told of each table, and of how many rows it has got; now and then while it goes."""
+"""Called with each table, and with how many rows it has got; now and then while it goes."""
 
 _PATIENCE: Final = 24 * 3600.0
 """Seconds that one table may take."""

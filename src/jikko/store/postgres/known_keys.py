@@ -1,7 +1,7 @@
 """Apps by the keys that open them, remembered for a while: a run costs no question for its key.
 
 Only while this process hears what changes: a connection of its own listens, and the database tells of every change of
-apps and keys (by triggers, so whoever makes it), at which all is forgotten. A connection that has died without a word
+apps and keys (by triggers, so any that is made), at which all is forgotten. A connection that has died without a word
 is the reason for the bound: after ``SECONDS`` a key is asked for again in any case.
 """
 
@@ -15,9 +15,9 @@ from jikko.ports.stores.app_store import App
 from jikko.store.postgres.database import Connection, Postgres
 
 SECONDS: Final = 5.0
-"""After which a key that was revoked opens nothing, whatever was heard."""
+"""After which a key that was revoked opens nothing, whatever was received."""
 _CHANNEL: Final = "jikko_apps"
-_MOST: Final = 10_000
+_MAX_KEYS: Final = 10_000
 _TRY_AGAIN_SECONDS: Final = 1.0
 
 
@@ -53,7 +53,7 @@ class KnownKeys:
         app = await self._ask(digest)
         # What was read before a change must not be kept behind it.
         if app is not None and hears and self._hears and changes == self._changes:
-            if len(self._apps) >= _MOST:
+            if len(self._apps) >= _MAX_KEYS:
                 self._apps.clear()
             self._apps[digest] = app, time.monotonic() + SECONDS
         return app

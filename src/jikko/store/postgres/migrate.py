@@ -13,7 +13,7 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres.database import Connection, Postgres
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
-"""Whoever brings the database up to date holds it; others wait, and find that it is done."""
+"""The process that brings the database up to date holds it; others wait, and find that it is done."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
 _VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """
@@ -166,8 +166,8 @@ async def belong(database: Postgres, folder_id: str) -> None:
 
 def _oldest_reader(number: int, sql: str) -> int:
     """The last step of the oldest program that may use the database behind a step."""
-    said = _READERS.match(sql)
-    return number if said is None else int(said[1])
+    match = _READERS.match(sql)
+    return number if match is None else int(match[1])
 
 
 def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:

@@ -19,7 +19,7 @@ KEY_BYTES: Final = 32
 """Of a key of links to files."""
 _OF_POOLERS: Final = ("pooling mode", "prepared statement")
 """What is in the errors of poolers that share connections."""
-_MOST_SECONDS: Final = 5.0
+_MAX_AHEAD_SECONDS: Final = 5.0
 """That clocks may differ."""
 
 
@@ -94,7 +94,7 @@ async def require_same_time(database: Postgres, clock: Clock) -> float:
     before = clock()
     there = float(await database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
     ahead = (before + clock()) / 2 - there
-    if abs(ahead) > _MOST_SECONDS:
+    if abs(ahead) > _MAX_AHEAD_SECONDS:
         raise InvalidSettings(
             f"The clock of this machine is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of "
             f"the database {database.address}. Servers that share a database need one time: set up NTP on all machines."
@@ -130,7 +130,7 @@ async def _keeps_its_own(database: Postgres) -> bool:
         first = await one.fetchval("SELECT pg_backend_pid()")
         other = await database.connect(by_key=True)
         try:
-            # One that shares connections gives the one that was used last to whoever asks next.
+            # One that shares connections gives the one that was used last to the one that asks next.
             async with other.transaction():
                 await other.fetchval("SELECT 1")
                 return bool(kept and first == await one.fetchval("SELECT pg_backend_pid()"))

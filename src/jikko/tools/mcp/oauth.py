@@ -86,10 +86,10 @@ class Tokens:
         return self._token(client, answer)
 
     def _token(self, client: OAuthClient, answer: HttpResponse) -> _Token:
-        said = _object(answer.body)
-        text, seconds = said.get("access_token"), said.get("expires_in")
+        fields = _object(answer.body)
+        text, seconds = fields.get("access_token"), fields.get("expires_in")
         if answer.status != 200 or not isinstance(text, str) or not text.isascii() or not text.isprintable():
-            why = " ".join(str(said[name])[:200] for name in ("error", "error_description") if said.get(name))
+            why = " ".join(str(fields[name])[:200] for name in ("error", "error_description") if fields.get(name))
             what = f"{client.token_url} gives no token: status {answer.status} {why}".rstrip()
             raise HttpFailure(what, kind="protocol")
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
@@ -99,7 +99,7 @@ class Tokens:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(body)
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}

@@ -12,7 +12,7 @@ import httpx2
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.tools.mcp.event_stream import AnswerSeen
 from jikko.tools.mcp.half_pairs import without_half_pairs
-from jikko.tools.mcp.requests import McpRequests, failed, request_id, told
+from jikko.tools.mcp.requests import McpRequests, failed, failure_text, request_id
 
 _NOT_SENT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 """Headers that the other client sets itself."""
@@ -44,7 +44,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         except HttpFailure as failure:
             return _error(id_, str(failure))
         if answer.status >= 400 and not _is_rpc(answer):
-            return _error(id_, told(answer))
+            return _error(id_, failure_text(answer))
         headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_TAKEN]
         return httpx2.Response(answer.status, headers=headers, content=without_half_pairs(answer.body))
 

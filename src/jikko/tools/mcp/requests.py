@@ -69,7 +69,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
         )
 
 
-def told(answer: HttpResponse) -> str:
+def failure_text(answer: HttpResponse) -> str:
     """What an answer that is a failure says, for the user to read."""
     text = answer.body[:_MAX_QUOTED].decode("utf-8", "replace")
     return f"the server answered with status {answer.status}: {text}"

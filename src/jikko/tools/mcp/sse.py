@@ -20,7 +20,7 @@ from jikko.ports.http import HttpFailure
 from jikko.ports.tools import ToolFailure
 from jikko.tools.mcp.event_stream import EventReader
 from jikko.tools.mcp.half_pairs import without_half_pairs
-from jikko.tools.mcp.requests import McpRequests, failed, request_id, told
+from jikko.tools.mcp.requests import McpRequests, failed, failure_text, request_id
 
 _ENDED: Final = "the server ended its stream"
 _LISTENING: Final = (("Accept", "text/event-stream"), ("Cache-Control", "no-store"))
@@ -70,7 +70,7 @@ class _Connection:
         """Take what the server says, until its stream ends."""
         try:
             answer = await self._requests.send("GET", self._requests.url, _LISTENING, None, self._take)
-            what = _ENDED if answer.status == 200 else told(answer)
+            what = _ENDED if answer.status == 200 else failure_text(answer)
         except HttpFailure as failure:
             what = str(failure)
         if not self.endpoint.done():
@@ -98,7 +98,7 @@ class _Connection:
             self._open[id_] = None
         try:
             answer = await self._requests.send("POST", self.endpoint.result(), _SAYING, content, None)
-            what = told(answer) if answer.status >= 300 else ""
+            what = failure_text(answer) if answer.status >= 300 else ""
         except HttpFailure as failure:
             what = str(failure)
         if what and id_ is not None:

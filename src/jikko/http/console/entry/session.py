@@ -18,7 +18,7 @@ from jikko.ports.stores.console_store import Role
 
 _PER_MINUTE: Final = 10
 """Times that one address may try to sign in."""
-_MOST_ADDRESSES: Final = 10_000
+_MAX_ADDRESSES: Final = 10_000
 """Addresses whose tries are remembered; with more of them, all begin anew."""
 
 _Text = Annotated[str | UnsetType, Meta(extra=must("must be a text"))]
@@ -72,7 +72,7 @@ class SignInRate:
         TooManyRequests: It has tried too often in the last minute.
         """
         key = address.encode("utf-8", "replace")
-        if len(self._addresses) >= _MOST_ADDRESSES and key not in self._addresses:
+        if len(self._addresses) >= _MAX_ADDRESSES and key not in self._addresses:
             self._rate = RequestRate(_PER_MINUTE)
             self._addresses.clear()
         self._addresses.add(key)
@@ -93,14 +93,14 @@ class SigningIn:
         """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
         client = request.scope.get("client")
         self._rate.take(client[0] if client else "")
-        asked = checked(await request.json(), SignIn)
-        if isinstance(asked.token, str) == isinstance(asked.ticket, str):
+        body = checked(await request.json(), SignIn)
+        if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket must be given.")
-        if isinstance(asked.ticket, str):
-            cookie, visitor = await console.access.enter_by_ticket(asked.ticket)
+        if isinstance(body.ticket, str):
+            cookie, visitor = await console.access.enter_by_ticket(body.ticket)
         else:
-            assert isinstance(asked.token, str)
-            cookie, visitor = await console.access.enter_by_token(asked.token.strip())
+            assert isinstance(body.token, str)
+            cookie, visitor = await console.access.enter_by_token(body.token.strip())
         log.info("sign-in by %s (%s)", visitor.name, visitor.role)
         answer = json_response(_session(visitor))
         answer.headers.append(set_cookie(request, cookie))

@@ -44,8 +44,8 @@ async def list_tokens(call: Call) -> Answer:
 
 async def make_token(call: Call) -> Answer:
     """``POST tokens``: make a token, which is shown once."""
-    asked = checked(await call.request.json(), NewToken)
-    entry, token = await call.console.access.new_token(asked.name, asked.role)
+    body = checked(await call.request.json(), NewToken)
+    entry, token = await call.console.access.new_token(body.name, body.role)
     call.note("made token", f"{entry.name} ({entry.role})")
     return json_response(_token_body(entry, token), 201)
 

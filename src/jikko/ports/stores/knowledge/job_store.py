@@ -21,7 +21,7 @@ class JobStore(Protocol):
     """Keeps jobs. ``tests/contract/knowledge`` says what it must do."""
 
     async def claim(self, worker: str, now: float, lease: float) -> Job | None:
-        """Take the job that is due for the longest, and that no living worker has, for so many seconds.
+        """Take the job that is due for the longest, and that no living worker has, for ``lease`` seconds.
 
         Of several datasets each gets its turn.
         """
@@ -92,5 +92,5 @@ class JobStore(Protocol):
         ...
 
     async def sweep(self, limit: int) -> int:
-        """Delete so many rows of what is garbage at most. Returns how many were."""
+        """Delete at most ``limit`` rows of what is garbage. Returns how many were."""
         ...

@@ -21,7 +21,7 @@ _MAX_RUNS: Final = 2000
 _MAX_BYTES: Final = 4 << 20
 """Runs of one object, and bytes of them as the database has them; a single run may have more."""
 _DELIVERED: Final = NUMBERS["delivered"]
-# Of whoever may still ask for a run by other ways than its id, none is archived: those of conversations that are there,
+# A run that may still be asked for by other ways than its id is not archived: those of conversations that are there,
 # of idempotency keys that hold, and with call-backs that were not delivered.
 _STAYS: Final = f"""
 EXISTS (SELECT FROM messages m WHERE m.run_id = r.run_id)

@@ -86,8 +86,8 @@ class ArchiveObjects:
         listed = await asyncio.to_thread(self._bucket.listed, FOLDER)
         return {path: at for path, (_, at) in listed.items()}
 
-    def told(self, path: str) -> str:
-        """An object, as people are told of it."""
+    def label(self, path: str) -> str:
+        """The name of an object in messages."""
         return f"{path} in {self._bucket.name}"
 
     async def _read(self, each: NamedObject, read: "Callable[[ArchiveFile], T]") -> T:
@@ -105,6 +105,6 @@ class ArchiveObjects:
             return await asyncio.to_thread(opened)
         except DamagedArchive as error:
             raise StoreUnavailable(
-                f"{self.told(each.path)}, which has runs of the archive, is damaged: {error}. Bring it back from a "
+                f"{self.label(each.path)}, which has runs of the archive, is damaged: {error}. Bring it back from a "
                 "backup of the bucket."
             ) from error

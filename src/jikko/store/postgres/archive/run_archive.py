@@ -222,6 +222,6 @@ class RunArchive:
 
     def _missing(self, path: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"{self.objects.told(path)}, which has runs of the archive, is missing. Bring it back from a backup of the "
-            "bucket."
+            f"{self.objects.label(path)}, which has runs of the archive, is missing. Bring it back from a backup of "
+            "the bucket."
         )

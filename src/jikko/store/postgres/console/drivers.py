@@ -12,7 +12,7 @@ from jikko.store.postgres.runs.run_list import has_keyword
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.run_statuses import STATUS_NUMBERS
 
-FEW: Final = 5_000
+MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
 _LONG_SECONDS: Final = 1.0
 """As in the words of ``runs_that_took_long``."""
@@ -25,8 +25,8 @@ _APPS: Final = " UNION ".join(
     for table in ("runs", "open_runs")
 )
 # In the order of the index, or all rows may be gone through for it.
-_LONG: Final = f"""
-SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {FEW + 1}
+_LONG_RUNS: Final = f"""
+SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {MAX_LONG_RUNS + 1}
 """
 _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
@@ -107,8 +107,8 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
     if statuses and max(statuses) < 2:
         return [Driver(Condition("status = ANY({}::int2[])", (statuses,)), "open_runs")]
     if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
-        ids = [row[0] for row in await database.fetch(_LONG, wanted.min_elapsed)]
-        if len(ids) <= FEW:
+        ids = [row[0] for row in await database.fetch(_LONG_RUNS, wanted.min_elapsed)]
+        if len(ids) <= MAX_LONG_RUNS:
             return _these(ids)
     if wanted.workflow_id is not None:
         return [Driver(Condition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),)))]

@@ -15,12 +15,12 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.run_statuses import STATUSES
 
 _HOUR: Final = 3600
-_MOST: Final = 10_000
+_MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
-_MOST_LOOKED_UP: Final = 5_000
+_MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
 _SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are told."""
+"""Of the newest runs of an app, whose durations are shown."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _SINCE: Final = f"SELECT status, count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY status"
 _COSTS: Final = """
@@ -43,7 +43,7 @@ async def counts_of(database: Postgres, wanted: RunFilter) -> RunCounts:
     if plan is None:
         return RunCounts()
     counts: Counter[int] = Counter()
-    left = (_MOST if plan.rest.text == "TRUE" else _MOST_LOOKED_UP) + 1
+    left = (_MAX_COUNTED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP) + 1
     for driver in plan.drivers:
         within = driver.within & plan.within
         looked_at = (
@@ -69,7 +69,7 @@ async def histogram_of(database: Postgres, wanted: RunFilter, first: float, step
         where = driver.within & span & plan.within & plan.rest
         inner = f"SELECT created_at, status FROM {driver.table} WHERE {where.text}"
         if plan.rest.text != "TRUE":
-            inner = f"{inner} {NEWEST_FIRST} LIMIT {2 * _MOST}"
+            inner = f"{inner} {NEWEST_FIRST} LIMIT {2 * _MAX_COUNTED}"
         sql = f"SELECT floor((created_at - {{}}) / {{}})::int4, status, count(*) FROM ({inner}) AS seen GROUP BY 1, 2"
         for bucket, status, runs in await database.fetch(numbered(sql), first, step, *where.values):
             found[min(max(bucket, 0), buckets - 1)][status] += runs

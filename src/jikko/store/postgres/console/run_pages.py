@@ -15,7 +15,7 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 
 _LOOKED_AT: Final = 5_000
 """Runs whose rows one page looks at."""
-_MOST_NEWER: Final = 10_001
+_MAX_NEWER: Final = 10_001
 _PLACE: Final = f"SELECT created_at, key FROM {ALL_RUNS} WHERE run_id = $1"
 _NEWEST: Final = f"SELECT created_at, key FROM {ALL_RUNS} {NEWEST_FIRST} LIMIT 1"
 _EARLIEST: Final = f"SELECT created_at FROM {ALL_RUNS} ORDER BY created_at, key LIMIT 1"
@@ -89,9 +89,9 @@ class PostgresRunPages:
         count = 0
         for driver in plan.drivers:
             where = driver.within & newer & plan.within & plan.rest
-            inner = f"SELECT FROM {driver.table} WHERE {where.text} LIMIT {_MOST_NEWER}"
+            inner = f"SELECT FROM {driver.table} WHERE {where.text} LIMIT {_MAX_NEWER}"
             count += await self._database.value(numbered(f"SELECT count(*) FROM ({inner}) AS newer"), *where.values)
-        return min(count, _MOST_NEWER)
+        return min(count, _MAX_NEWER)
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
         plan = await plan_of(self._database, wanted)

@@ -10,7 +10,7 @@ from jikko.store.condition import ALL, Condition
 from jikko.store.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
 
-FEW: Final = 5_000
+MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
 _WITH_STATUS: Final = (
     "runs_listed",
@@ -25,7 +25,7 @@ _LONG_SECONDS: Final = 1.0
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _NAME: Final = "SELECT key FROM names WHERE text = ?"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
-_LONG: Final = """
+_LONG_RUNS: Final = """
 SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
 """
 _OF_CONVERSATION: Final = """
@@ -113,8 +113,8 @@ def _drivers(
         where = "status < 2 AND status = ?"
         return [Driver("runs_going_on", Condition(where, (status,))) for status in statuses]
     if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
-        keys = [key for (key,) in connection.execute(_LONG, (wanted.min_elapsed, FEW + 1))]
-        if len(keys) <= FEW:
+        keys = [key for (key,) in connection.execute(_LONG_RUNS, (wanted.min_elapsed, MAX_LONG_RUNS + 1))]
+        if len(keys) <= MAX_LONG_RUNS:
             return [Driver("", Condition(f"key IN ({_listed(keys)})"))] if keys else []
     if workflow is not None:
         return [Driver("runs_of_version", Condition("workflow = ?", (workflow,)))]

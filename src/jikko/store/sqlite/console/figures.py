@@ -20,7 +20,7 @@ _MAX_COUNTED: Final = 10_000
 _MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
 _SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are told."""
+"""Of the newest runs of an app, whose durations are shown."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
 _HOURS: Final = """

@@ -21,7 +21,7 @@ from jikko.store.sqlite.runs.totals import total
 
 _LOOKED_AT: Final = 5_000
 """Runs whose rows one page looks at."""
-_MOST_NEWER: Final = 10_001
+_MAX_NEWER: Final = 10_001
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
 _NEWEST: Final = "SELECT created_at, key FROM runs INDEXED BY runs_newest ORDER BY created_at DESC, key DESC LIMIT 1"
 _EARLIEST: Final = "SELECT created_at FROM runs INDEXED BY runs_newest ORDER BY created_at LIMIT 1"
@@ -210,9 +210,9 @@ def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection
     count = 0
     for driver in plan.drivers:
         where = driver.within & newer & plan.within & plan.rest
-        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MOST_NEWER}"
+        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MAX_NEWER}"
         count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
-    return min(count, _MOST_NEWER)
+    return min(count, _MAX_NEWER)
 
 
 def _named(condition: Condition) -> tuple[str, dict[str, Any]]:

@@ -163,7 +163,7 @@ class _Matrix:
             self._resize(at)
 
     def _resize(self, length: int) -> None:
-        """Have so many rows: those that there are, as far as they fit."""
+        """Have ``length`` rows: those that there are, as far as they fit."""
         np = self._np
         kept = min(length, len(self._keys))
 

@@ -10,14 +10,14 @@ from jikko.store.sqlite.knowledge.rows import DOCUMENTS
 
 _VISIBLE: Final = "WHERE dataset_id = ? AND version > 0 AND enabled AND NOT archived ORDER BY position"
 _CHANGES: Final = "SELECT changes FROM dataset WHERE id = ?"
-_MOST: Final = 20_000
+_MAX_DOCUMENTS: Final = 20_000
 """Documents that are kept, of all datasets together: 30 MB."""
 
 
 class VisibleDocuments:
     """The visible documents of the datasets that were searched last, as the database has them. For several threads."""
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _MAX_DOCUMENTS) -> None:
         """Args:
         most: How many documents are kept; those of the search at hand are in any case.
         """

@@ -1,7 +1,7 @@
 """Closing long logs: they are put together and compressed away from the event loop and from the thread that writes.
 
-To compress a log of 100 MB takes a second, in which no other append would be written. A log that is shorter than
-``LONG`` is compressed by the writer, in the transaction that closes it: that takes a few milliseconds and one answer.
+To compress a log of 100 MB takes a second, in which no other append would be written. A log of ``MAX_CLOSING_BYTES``
+or less is compressed by the writer, in the transaction that closes it: that takes a few milliseconds and one answer.
 """
 
 import asyncio

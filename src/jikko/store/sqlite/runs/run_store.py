@@ -31,7 +31,7 @@ from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
-from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
+from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES, LogWrite, LongLog, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals
 from jikko.store.verdicts import verdict
 
@@ -128,12 +128,12 @@ class SqliteRunStore:
                 float(batch.mark) or None,
             ),
         )
-        if write.closes and (write.at or len(write.events) > LONG):
+        if write.closes and (write.at or len(write.events) > MAX_CLOSING_BYTES):
             return asyncio.ensure_future(self._close(write))
         return self._database.submit(partial(self._writes.append, write))
 
     async def _close(self, write: LogWrite) -> None:
-        if len(write.events) <= LONG:
+        if len(write.events) <= MAX_CLOSING_BYTES:
             try:
                 await self._database.submit(partial(self._writes.append, write))
                 return

@@ -63,7 +63,7 @@ of the append: no lease runs out, and the column was there."""
 _PRICE: Final = 11
 """Among the changing columns."""
 
-LONG: Final = 1 << 20
+MAX_CLOSING_BYTES: Final = 1 << 20
 """Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
 
 
@@ -201,6 +201,6 @@ def _short_log(key: int, connection: sqlite3.Connection) -> list[bytes]:
     for (events,) in connection.execute(_READ_LOG, (key,)):
         arrays.append(events)
         size += len(events)
-        if size > LONG:
+        if size > MAX_CLOSING_BYTES:
             raise LongLog("The log is compressed elsewhere.")
     return arrays
