@@ -119,7 +119,7 @@ def test_a_question_and_a_chat_belong_together(jikko: Command, file: Path, tmp_p
     without, needless = jikko("run", file), jikko("run", workflow, "-q", "hi")
     missing = jikko("run", file, "-q", "see @no.pdf", "--fake-models")
 
-    assert (without.code, "jikko chat" in without.err) == (1, True)
+    assert (without.code, "jikko chat" in without.err) == (3, True)
     assert needless.code == 2
     assert missing.code == 3
 

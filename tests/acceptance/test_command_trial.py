@@ -186,7 +186,7 @@ def test_a_file_that_is_no_workflow_is_named_as_it_was_given(jikko: Command, tmp
         outcome = jikko("run", given)
         assert (outcome.code, f"Error: {given}: 1 problem" in outcome.err) == (8, True)
         imported = jikko("apps", "import", given)
-        assert (imported.code, f"not imported: {given}: 1 problem" in imported.err) == (1, True)
+        assert (imported.code, f"not imported: {given}: 1 problem" in imported.err) == (8, True)
         served = jikko("serve", "--port", "0", given)
         assert (served.code, f"Error: {given}: 1 problem" in served.err) == (8, True)
     gone = jikko("run", tmp_path / "nofile.yml")

@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_is_told_at_the_start(scene: Scene) -> N
     command = [*WITHOUT_RIGHTS, str(JIKKO), "serve", "--port", "0"]
     with read_only(home):
         done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1, done.stdout
+    assert done.returncode == 2, done.stdout
     assert str(home) in done.stderr
     assert "read-only" in done.stderr.lower() or "may be written" in done.stderr
     assert "Traceback" not in done.stderr

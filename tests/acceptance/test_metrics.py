@@ -45,7 +45,7 @@ LABELS: dict[str, set[str]] = {
     },
     "route": {operation.path for operation in (*OPERATIONS, *description_operations("0"))} | {"none"},
     "kind": {"record"},
-    "why": {"gone", "parked"},
+    "why": {"gone", "parked", "waited"},
     "provider": {"langgenius/openai/openai"},
     "model": {"known", "other"},
     "direction": {"input", "output"},

@@ -107,7 +107,7 @@ def test_a_database_of_a_newer_version_is_left_alone(
 ) -> None:
     assert jikko("migrate", **settings).code == 0
     name = urlsplit(settings["JIKKO_DATABASE_URL"]).path.strip("/")
-    postgres_server.execute("UPDATE installation SET value = '9999' WHERE name = 'schema'", name)
+    postgres_server.execute("UPDATE installation SET value = '9999' WHERE name LIKE 'schema%'", name)
 
     refused = jikko("serve", "--port", "0", **settings)
 

@@ -175,7 +175,7 @@ def test_a_run_whose_app_was_deleted_meanwhile_is_failed(house: House, echo: Ech
 def test_two_servers_do_not_share_a_data_folder(house: House) -> None:
     server, _ = house.start()
     outcome = house.command("serve", "--port", "0")
-    assert outcome.code == 1
+    assert outcome.code == 9
     assert (
         f"Another process uses the data folder {house.command.home} (jikko serve, process {server.pid}, " in outcome.err
     )

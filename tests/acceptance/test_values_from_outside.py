@@ -125,7 +125,7 @@ def test_a_name_that_the_app_does_not_have_is_refused_and_nothing_is_set(jikko: 
         assert (refused.code, message in refused.err) == (code, True)
     assert not any(entry["set"] for entry in jikko.json("apps", "env", "Triage (EU)"))
     missing = jikko("apps", "import", file, "--env", "nobody=x", "--json")
-    assert (missing.code, missing.lines[0]["error"]["code"]) == (1, "not_found")
+    assert (missing.code, missing.lines[0]["error"]["code"]) == (7, "not_found")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

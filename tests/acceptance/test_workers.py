@@ -382,7 +382,7 @@ def test_what_keeps_a_worker_from_starting_is_said_once_and_ends_the_server(jikk
 
     outcome = jikko("serve", "--workers", "2", "--port", "0", str(file))
 
-    assert outcome.code == 1
+    assert outcome.code == 8
     assert outcome.err.count("Error:") == 1
     assert "broken.yml: 1 problem" in outcome.err
     assert not outcome.has_traceback

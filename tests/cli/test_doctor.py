@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.assemble.health import installed, machine
-from jikko.assemble.health.finding import Finding
 from jikko.cli.health.port import port
 from jikko.cli.main import cli
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.extras import WHAT_FOR, Extra
+from jikko.finding import Finding
 from jikko.settings import Settings
 
 resource = pytest.importorskip("resource")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripts.build_console import npm
 
-from jikko.events import Event, RunFinished, RunPaused
+from jikko.events import Event, RunFinished, RunPaused, UnknownEvent
 from jikko.record import RunIdentity, folded, node_executions
 from tests.console.random_logs import Story
 from tests.engine.graphs import resume
@@ -93,7 +93,8 @@ def test_both_folds_tell_the_same_of_logs_with_events_of_every_kind(page_fold: P
 
 def test_the_logs_of_all_kinds_have_all_kinds() -> None:
     found = {type(event) for seed in range(200) for event in Story(Random(seed)).write(60)}
-    assert found == set(get_args(Event))
+    # What a newer version wrote is never written, and so in no log.
+    assert found == set(get_args(Event)) - {UnknownEvent}
 
 
 def check(events: list[Event], page: dict[str, Any]) -> None:

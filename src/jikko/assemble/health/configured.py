@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jikko.assemble.health.finding import Finding
 from jikko.assemble.models import providers_of
 from jikko.assemble.plugins import plugins_at_hand
 from jikko.assemble.stores import contents_of_files
 from jikko.assemble.tools import tools_file
 from jikko.errors import InvalidSettings, JikkoError
+from jikko.finding import Finding
 from jikko.settings import Settings
 
 _PORTS_SINCE: Final = 4

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from jikko.assemble.health.finding import Finding
 from jikko.extras import WHAT_FOR, Extra, how_to_install
+from jikko.finding import Finding
 
 _REQUIREMENT: Final = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*["']([\w-]+)["']""")
 """A requirement of an extra, as the metadata of an installed package has it: its name, and that of the extra."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from jikko.assemble.health.finding import Finding, size
+from jikko.finding import Finding, size
 
 _MIN_ROOM_BYTES: Final = 50_000_000
 """Bytes without which no server should start: a run that cannot be written is refused."""

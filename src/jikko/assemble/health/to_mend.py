@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 from jikko.assemble.health import configured, installed, machine
-from jikko.assemble.health.finding import Finding
 from jikko.console.mending import ToMend
+from jikko.finding import Finding
 from jikko.settings import Settings
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from jikko.assemble.health import configured, installed, machine
-from jikko.assemble.health.finding import Finding
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import home_option, json_option, run_async
+from jikko.finding import Finding
 from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
@@ -84,6 +83,8 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
 
 def _usable(settings: Any, found: list[Finding]) -> Any:
     """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
+    from jikko.assemble.health import configured
+
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
     if not all(finding.ok for finding in found):
         usable = replace(usable, mocks="", http_allow=())
@@ -101,6 +102,7 @@ def _of_apps(entry: "ToMend", apps: list[str]) -> Finding:
 
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
     from jikko.assemble import assemble, sqlite_suffices, try_sandbox
+    from jikko.assemble.health import configured, installed, machine
     from jikko.errors import JikkoError
 
     yield installed.python()

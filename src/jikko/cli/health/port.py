@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jikko.assemble.health.finding import Finding
+from jikko.finding import Finding
 
 
 def port(settings: Any) -> Finding:

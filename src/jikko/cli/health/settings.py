@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jikko.assemble.health.finding import Finding
+from jikko.finding import Finding
 
 
 def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
