@@ -44,6 +44,8 @@ type Form = { execution_id: string; node_id: string; title: string; form_id: str
 export type RunEvent =
   | Of<'run_started', { inputs: Values; system: Values }>
   | Of<'run_began' | 'run_resumed'>
+  /** Written by a newer version; nothing is known of it. */
+  | Of<'unknown_event', { kind: string }>
   | Of<'run_parked', { elapsed: number }>
   | Of<'run_recovered', { epoch: number; in_flight?: readonly string[]; elapsed?: number }>
   | Of<'run_retried', { run_id: string; from_nodes: readonly string[] }>

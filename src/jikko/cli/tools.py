@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.failure import Failure
@@ -191,6 +190,8 @@ def call(
 
 
 async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any, as_json: bool) -> int:
+    from msgspec.structs import replace
+
     from jikko.assemble import assemble
     from jikko.nodes.tools.conversion import NotConvertible, converted
     from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
