@@ -2,6 +2,8 @@
 
 import gc
 import os
+import sys
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -54,4 +56,21 @@ def main() -> None:
     """The entry point of the ``jikko`` command."""
     # Hundreds of modules make objects that stay: at its usual threshold the collector looks through them at every turn.
     gc.set_threshold(50_000, 20, 50)
-    cli(prog_name="jikko")
+    try:
+        cli(prog_name="jikko")
+    except SystemExit as end:
+        if "obstore" in sys.modules and (end.code is None or isinstance(end.code, int)):
+            _leave(end.code or 0)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End the process without taking Python down first: threads of the library for buckets, which may still let go of
+    an object, would abort it then."""
+    import logging
+
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
