@@ -34,9 +34,13 @@ Drain: TypeAlias = Callable[[float], Awaitable[float]]
 class _Server(uvicorn.Server):
     """Signals are handled around the server, since runs must be parked before connections close."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, end_requested: asyncio.Event) -> None:
+        """Args:
+        end_requested: Set when there is no time to close connections in order.
+        """
         super().__init__(config)
         self.has_started = asyncio.Event()
+        self._end_requested = end_requested
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -72,7 +76,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close connections behind what is being answered; cut off what takes too long, or all if there is no time."""
         closing = asyncio.ensure_future(super().shutdown(sockets))
-        await asyncio.wait((closing,), timeout=_TO_SEND)
+        hurried = asyncio.ensure_future(self._end_requested.wait())
+        # From Python 3.12 on, the end of listening waits for connections, whatever uvicorn was told.
+        await asyncio.wait((closing, hurried), timeout=_TO_SEND, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
         # Some client does not read its answer, or does not send the rest of its request.
         late = list(self.server_state.tasks)
         for task in late:
@@ -108,6 +115,7 @@ async def serve(
         stop_requested: Set to have it stop as at a first signal.
         heads: What the head of a request may be.
     """
+    stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()
     server = _Server(
         uvicorn.Config(
             application,
@@ -118,9 +126,9 @@ async def serve(
             lifespan="off",
             ws="none",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
-        )
+        ),
+        end_requested,
     )
-    stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
         if stop_requested.is_set():
