@@ -392,9 +392,9 @@ Event: TypeAlias = (
     | UnknownEvent
 )
 
-_TRANSIENT = (NodeStarted, TextChunk, TextReplaced, ReasoningChunk, AgentLogged, RoundStarted, RunBegan)
+_TRANSIENT = frozenset((NodeStarted, TextChunk, TextReplaced, ReasoningChunk, AgentLogged, RoundStarted, RunBegan))
 
 
 def is_transient(event: Event) -> bool:
     """Whether an event tells no result, so that it may be shown before it is durable."""
-    return isinstance(event, _TRANSIENT)
+    return type(event) in _TRANSIENT

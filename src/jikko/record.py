@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -13,7 +13,6 @@ from jikko.events import (
     Event,
     FormRequested,
     NodeAttempted,
-    NodeEvent,
     NodeFinished,
     NodeStarted,
     Rounds,
@@ -120,8 +119,6 @@ class RunRecord(msgspec.Struct, kw_only=True):
     def apply(self, event: Event) -> None:
         """Fold one event into the record. Events that do not concern it change nothing."""
         match event:
-            case NodeEvent():
-                pass
             case RunStarted():
                 self.created_at = event.at
                 self.inputs = stored_inputs(event)
@@ -152,11 +149,16 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 pass
 
 
+OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))
+"""The events that concern a record."""
+
+
 def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
     """The record of a run, as its log up to some position makes it. It has no holder."""
     record = RunRecord(identity=identity)
     for event in log:
-        record.apply(event)
+        if type(event) in OF_RECORD:
+            record.apply(event)
     return record
 
 

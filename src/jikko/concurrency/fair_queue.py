@@ -24,6 +24,11 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
+    @property
+    def has_next(self) -> bool:
+        """Whether it is anyone's turn."""
+        return bool(self._order)
+
     def waiting(self, key: str) -> int:
         """How many wait for the key."""
         return len(self._queues.get(key, ()))

@@ -1,7 +1,7 @@
 """What a running node sees of its run."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Literal
 
 from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
@@ -177,14 +177,17 @@ class NodeContext:
         Rounds(self._loop).announce(self.execution_id, index, variables)
 
     async def give_way(self) -> None:
-        await Rounds(self._loop).give_way()
+        if self._loop.slice.is_over:
+            self._loop.events.flush()
+            await self._loop.slice.give_way()
 
-    async def run_round(
+    def run_round(
         self,
         index: int,
         variables: Mapping[str, Json] | None,
         collect: Callable[[Values], Mapping[str, Json]],
         is_last: Callable[[Values, bool], bool] | None = None,
-    ) -> RoundOutcome:
+    ) -> Coroutine[Any, Any, RoundOutcome]:
+        # A round makes texts of its own.
         self._budget = self._recorded = None
-        return await Rounds(self._loop).run(self.execution_id, index, variables, collect, is_last)
+        return Rounds(self._loop).run(self.execution_id, index, variables, collect, is_last)

@@ -1,5 +1,6 @@
 """Makes events count: folds them into the state, and hands them to the journal."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from jikko.engine.journal import Journal
@@ -12,7 +13,18 @@ from jikko.ports.clock import Clock
 class EventBuffer:
     """The events of one run on their way out. Those of a burst leave together, when it is over."""
 
-    __slots__ = ("_buffer", "_durable", "_journal", "_required", "_state", "clock", "holds", "on_text")
+    __slots__ = (
+        "_buffer",
+        "_closed",
+        "_durable",
+        "_flushes_soon",
+        "_journal",
+        "_required",
+        "_state",
+        "clock",
+        "holds",
+        "on_text",
+    )
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
         self._state = state
@@ -20,6 +32,7 @@ class EventBuffer:
         self._buffer: list[Event] = []
         self._required = self._durable = 0
         """How many events had to become durable before a node acts on the world outside; how many of them are."""
+        self._flushes_soon = self._closed = False
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
@@ -84,6 +97,25 @@ class EventBuffer:
 
     def flush(self) -> None:
         """Hand over what was noted, unless a burst is under way."""
-        if self._buffer and not self.holds:
+        if self._buffer and not self.holds and not self._closed:
             events, self._buffer = self._buffer, []
             self._journal.append(events)
+
+    def flush_soon(self) -> None:
+        """Hand over what was noted, and what will be in this turn of the event loop, when the turn is over.
+
+        Whoever follows the run could see none of it before.
+        """
+        if not self._flushes_soon:
+            self._flushes_soon = True
+            asyncio.get_running_loop().call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushes_soon = False
+        self.flush()
+
+    def close(self) -> None:
+        """Hand over what was noted, and nothing that is noted later: the run is over here."""
+        self.holds = False
+        self.flush()
+        self._closed = True

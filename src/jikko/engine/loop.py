@@ -26,6 +26,8 @@ class BodyRun:
 
     def cancel(self) -> None:
         """Cancel its nodes, but not the one that asks for it."""
+        if not self.tasks:
+            return
         current = asyncio.current_task()
         for task in list(self.tasks):
             if task is not current:
@@ -54,6 +56,10 @@ class RunLoop(Protocol):
         """Queue what is under way (after a crash) and what is due in a frame."""
         ...
 
-    def go_on(self) -> None:
-        """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
+    def go_on(self, *, soon: bool = False) -> None:
+        """Start what is queued, and what becomes ready by it, until nothing is left that can start now.
+
+        Args:
+            soon: Whether the caller goes on by itself, so that events leave when the turn of the event loop is over.
+        """
         ...

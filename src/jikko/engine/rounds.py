@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from jikko.engine.event_factory import about, round_outcome
 from jikko.engine.loop import BodyRun, RunLoop
@@ -37,7 +36,7 @@ class Rounds:
         if container.started is None:
             self._loop.events.emit(
                 ContainerStarted(
-                    **self._about(execution_id),
+                    **about(self._loop.state.starts[execution_id], self._loop.events.clock()),
                     length=length,
                     inputs=dict(inputs),
                     variables=dict(variables or {}),
@@ -56,15 +55,21 @@ class Rounds:
         """See ``ContainerContext.announce_round``."""
         container = self._loop.state.containers[execution_id]
         if index not in container.finished and (execution_id, index) not in self._loop.state.frames:
-            self._loop.events.emit(
-                RoundStarted(**self._about(execution_id), round=index, variables=dict(variables or {}))
+            started = self._loop.state.starts[execution_id]
+            # Written out, as the end of a round is: a run may have thousands of them.
+            event = RoundStarted(
+                at=self._loop.events.clock(),
+                execution_id=execution_id,
+                node_id=started.node_id,
+                node_type=started.node_type,
+                title=started.title,
+                index=started.index,
+                predecessor=started.predecessor,
+                rounds=started.rounds,
+                round=index,
+                variables=dict(variables or {}),
             )
-
-    async def give_way(self) -> None:
-        """See ``ContainerContext.give_way``."""
-        if self._loop.slice.is_over:
-            self._loop.events.flush()
-            await self._loop.slice.give_way()
+            self._loop.events.emit(event)
 
     async def run(
         self,
@@ -85,7 +90,8 @@ class Rounds:
         began = time.perf_counter()
         try:
             self._loop.resume(frame)
-            self._loop.go_on()
+            # The container goes on in this turn, mostly with the next round.
+            self._loop.go_on(soon=True)
             if not frame.is_over:
                 body.future = asyncio.get_running_loop().create_future()
                 await body.future
@@ -114,8 +120,16 @@ class Rounds:
                 last = is_last(frame.scope, frame.ended)
             except NodeFailure as exception:
                 failure = exception
+        started = self._loop.state.starts[execution_id]
         event = RoundFinished(
-            **self._about(execution_id),
+            at=self._loop.events.clock(),
+            execution_id=execution_id,
+            node_id=started.node_id,
+            node_type=started.node_type,
+            title=started.title,
+            index=started.index,
+            predecessor=started.predecessor,
+            rounds=started.rounds,
             round=index,
             elapsed=time.perf_counter() - began,
             outputs=dict(outputs),
@@ -126,6 +140,3 @@ class Rounds:
         )
         self._loop.events.emit(event)
         return round_outcome(event)
-
-    def _about(self, execution_id: str) -> dict[str, Any]:
-        return about(self._loop.state.starts[execution_id], self._loop.events.clock())

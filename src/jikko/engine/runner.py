@@ -178,8 +178,8 @@ class Runner:
         self.slice.begin()
         self.go_on()
 
-    def go_on(self) -> None:
-        """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
+    def go_on(self, *, soon: bool = False) -> None:
+        """See ``RunLoop.go_on``."""
         if self.events.holds or self._ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
         self.events.holds = True
@@ -199,7 +199,7 @@ class Runner:
             self.park()  # it is drained
         if not self._ended and not self._queue:
             self._end_if_over()
-        self.events.flush()
+        (self.events.flush_soon if soon else self.events.flush)()
 
     def _next_needs_place(self) -> bool:
         node = self._queue[0][0].body.nodes[self._queue[0][1]]
@@ -216,12 +216,11 @@ class Runner:
             icon = node.node.icon(self.ports) if node.has_icon else None  # type: ignore[attr-defined]
             event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
         self.events.emit(event)
-        answer = self._answers.pop(event.execution_id, None)
-        if answer is not None:
+        if self._answers and (answer := self._answers.pop(event.execution_id, None)) is not None:
             self.events.emit_durable(answer)
         execution = again or event
         context = NodeContext(self, frame, node, execution)
-        began = time.perf_counter() - max(0.0, now - execution.at)
+        began = time.perf_counter() - (0.0 if again is None else max(0.0, now - again.at))
         if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
             self._running += node.body is None
             task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))
@@ -297,7 +296,7 @@ class Runner:
                 self._end("failed", f"Internal error: {type(error).__name__}")
 
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
+        announced, elapsed = node.body is None or self._is_announced(node, started), time.perf_counter() - began
         return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
@@ -385,7 +384,7 @@ class Runner:
         self._ended = True
         self._last = event
         self._queue.clear()
-        self.events.flush()
+        self.events.close()
         if self._guarded is not None:
             self._guarded.cancel()
         for waiting in list(self.bodies.values()):

@@ -29,10 +29,14 @@ class Scope:
         """The value a selector points at, or ``UNSET``."""
         if len(selector) < 2:
             return UNSET
-        value = self._find(selector[0], selector[1])
-        if len(selector) == 2 or value is UNSET:
-            return value
-        return follow(value, selector[2:])
+        node_id, name = selector[0], selector[1]
+        scope: Scope | None = self
+        while scope is not None:
+            values = scope._values.get(node_id)
+            if values is not None and name in values:
+                return values[name] if len(selector) == 2 else follow(values[name], selector[2:])
+            scope = scope._outer
+        return UNSET
 
     def declared_type(self, selector: Selector) -> str | None:
         return self._declared.get(selector)
@@ -60,12 +64,3 @@ class Scope:
         """Remove all variables of some nodes from this scope."""
         for node_id in node_ids:
             self._values.pop(node_id, None)
-
-    def _find(self, node_id: str, name: str) -> Json | Unset:
-        scope: Scope | None = self
-        while scope is not None:
-            values = scope._values.get(node_id)
-            if values is not None and name in values:
-                return values[name]
-            scope = scope._outer
-        return UNSET

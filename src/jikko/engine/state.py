@@ -5,8 +5,8 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -27,6 +27,7 @@ from jikko.events import (
     Rounds,
     RoundStarted,
     RunBegan,
+    RunFinished,
     RunParked,
     RunPaused,
     RunRecovered,
@@ -81,7 +82,7 @@ class Frame:
         if body.root is not None:
             if body.silent_root:
                 root = body.nodes[body.root]
-                self.due.extend((position, root.id) for position in self.schedule.finished(body.root))
+                self.due.extend([(position, root.id) for position in self.schedule.finished(body.root)])
             else:
                 self.due.append((body.root, None))
 
@@ -161,11 +162,10 @@ class RunState:
         Returns:
             The texts to show. They are in the log already when it is folded again.
         """
+        often = _OFTEN.get(type(event))
+        if often is not None:
+            return often(self, event) or _NO_TEXTS
         match event:
-            case NodeStarted():
-                self._node_started(event)
-            case NodeFinished():
-                return self._node_finished(event)
             case TextChunk():
                 self.text.append(event.text)
                 self.release.streamed_before(event.selector, event.text)
@@ -185,11 +185,6 @@ class RunState:
                     self.total_steps += 1
                     self.exceptions += 1
                     self.usage = added(self.usage, event.usage)
-            case RoundStarted():
-                self._round_started(event)
-            case RoundFinished():
-                self.troubles.rounds += event.error is not None
-                self._round_finished(event)
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
                 self.frame_of(event.rounds).scope.write(event.node_id, event.variables)
@@ -202,8 +197,6 @@ class RunState:
                 self.elapsed = event.elapsed
             case RunResumed() | RunBegan():
                 self.running_since = event.at
-            case RunStarted():
-                return (), self._run_started(event)
             case RunParked():
                 self.elapsed, self.running_since, self._parked = event.elapsed, event.at, True
             case RunRecovered():
@@ -233,7 +226,7 @@ class RunState:
         for event in log:
             self.apply(event)
 
-    def _run_started(self, event: RunStarted) -> list[Chunk]:
+    def _run_started(self, event: RunStarted) -> Texts:
         self.started_at = self.running_since = event.at
         self.depth = event.depth
         scope = self.top.scope
@@ -245,7 +238,9 @@ class RunState:
             scope.write("sys", {"conversation_id": event.turn.conversation_id})
             scope.write("conversation", event.turn.variables)
         scope.write(self.graph.root_id, event.inputs)
-        return self.release.begin()
+        return (), self.release.begin()
+
+    def _run_finished(self, event: RunFinished) -> None: ...
 
     def _node_started(self, event: NodeStarted) -> None:
         frame = self.frame_of(event.rounds)
@@ -257,7 +252,8 @@ class RunState:
                 self.total_steps += 1
             return
         self.starts[event.execution_id] = event
-        self.index = max(self.index, event.index)
+        if event.index > self.index:
+            self.index = event.index
         frame.open[event.execution_id] = node.position
         if frame.due and frame.due[0][0] == node.position:
             frame.due.popleft()
@@ -358,6 +354,7 @@ class RunState:
         self.frames[event.execution_id, event.round] = Frame(body, scope, rounds)
 
     def _round_finished(self, event: RoundFinished) -> None:
+        self.troubles.rounds += event.error is not None
         if self.interrupted:
             self._progressed(event.execution_id, event.rounds)
         self._drop((event.execution_id, event.round))
@@ -378,6 +375,17 @@ class RunState:
             if self.containers.pop(execution_id, None) is not None:
                 for inner in [inner for inner in self.frames if inner[0] == execution_id]:
                     self._drop(inner)
+
+
+_OFTEN: Final[Mapping[type, Callable[[RunState, Any], Texts | None]]] = {
+    NodeStarted: RunState._node_started,
+    NodeFinished: RunState._node_finished,
+    RoundStarted: RunState._round_started,
+    RoundFinished: RunState._round_finished,
+    RunStarted: RunState._run_started,
+    RunFinished: RunState._run_finished,
+}
+"""What is done for the events that most logs consist of."""
 
 
 def added(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -35,7 +35,7 @@ _LARGE: Final = 1 << 18
 class Request:
     """An HTTP request to the API."""
 
-    __slots__ = ("_query", "api", "app", "id", "operation", "origin", "path_params", "receive", "scope")
+    __slots__ = ("_headers", "_query", "api", "app", "id", "operation", "origin", "path_params", "receive", "scope")
 
     def __init__(
         self,
@@ -59,6 +59,8 @@ class Request:
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: QueryParams | None = None
+        self._headers: dict[bytes, bytes] | None = None
+        """The first of each name, once one was asked for."""
         origin, request_id = identified(scope["headers"], ids)
         self.origin: bytes | None = origin
         """The site whose page sent it, if one did."""
@@ -67,11 +69,9 @@ class Request:
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""
-        for found, value in self.scope["headers"]:
-            if found == name:
-                data: bytes = value
-                return data
-        return None
+        if self._headers is None:
+            self._headers = dict(reversed(self.scope["headers"]))
+        return self._headers.get(name)
 
     def header(self, name: bytes) -> str | None:
         """As ``header_bytes``, decoded as Latin-1."""
@@ -138,10 +138,7 @@ class Request:
             InvalidParam: It is nested too deeply.
             PayloadTooLarge: See ``body``.
         """
-        media_type = (self.header(b"content-type") or "").split(";")[0].strip().lower()
-        if media_type != "application/json" and not (
-            media_type.startswith("application/") and media_type.endswith("+json")
-        ):
+        if self.header_bytes(b"content-type") != b"application/json" and not _is_json(self.header(b"content-type")):
             raise UnsupportedMediaType(
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
@@ -189,6 +186,11 @@ def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | No
     headers = [] if host is None else [(b"host", host.encode("latin-1"))]
     scope = {"type": "http", "scheme": scheme, "headers": headers, "server": server, "root_path": root_path}
     return str(StarletteRequest(scope).base_url).rstrip("/")
+
+
+def _is_json(content_type: str | None) -> bool:
+    media_type = (content_type or "").split(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def _what_is_wrong(body: bytes, error: Exception) -> str:

@@ -1,10 +1,9 @@
 """A line of the log for each run that ends here, and for each that is taken over."""
 
 import logging
-from collections.abc import Sequence
 from typing import Final
 
-from jikko.events import Event, NodeFinished, RunFinished, RunRecovered
+from jikko.events import NodeFinished, RunFinished, RunRecovered
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
@@ -28,11 +27,9 @@ class RunLines(RunObserver):
         self._failed: dict[str, NodeFinished] = {}
         """The last node that failed, by run."""
 
-    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, RunRecovered):
-                fields = _about(run) | {"epoch": event.epoch, "under_way": len(event.in_flight)}
-                logger.info("run taken over", extra={"fields": fields})
+    def recovered(self, run: RunIdentity, event: RunRecovered) -> None:
+        fields = _about(run) | {"epoch": event.epoch, "under_way": len(event.in_flight)}
+        logger.info("run taken over", extra={"fields": fields})
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         if event.status == "failed":

@@ -82,7 +82,7 @@ class Admission:
 
     def take(self, app_id: str) -> bool:
         """Take a slot if one is free and no run waits for it. Returns whether it was."""
-        if not self.may_begin(app_id):
+        if self._closed or not self._may_take(app_id):
             return False
         self.take_back(app_id)
         return True
@@ -132,7 +132,8 @@ class Admission:
             self._running_of[app_id] = before - 1
         if before == self._limits.at_once_per_app:
             self._turns.resume(app_id)
-        self._hand_out()
+        if self._turns.has_next:
+            self._hand_out()
         if self.free > 0:
             self.on_room()
 
@@ -157,14 +158,15 @@ class Admission:
             place.begin()
 
     def _may_take(self, app_id: str) -> bool:
-        return not self._turns.waiting(app_id) and self._has_room() and self._has_room_for(app_id)
+        limit = self._limits.at_once_per_app
+        return (
+            self._has_room()
+            and not (limit and self._running_of.get(app_id, 0) >= limit)
+            and not self._turns.waiting(app_id)
+        )
 
     def _has_room(self) -> bool:
         return not self._limits.at_once or self._running < self._limits.at_once
-
-    def _has_room_for(self, app_id: str) -> bool:
-        limit = self._limits.at_once_per_app
-        return not limit or self._running_of.get(app_id, 0) < limit
 
 
 def _nothing() -> None: ...

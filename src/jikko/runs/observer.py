@@ -1,9 +1,11 @@
 """Seeing what happens in all runs of a process, without being part of it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
 
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.events import Event, NodeFinished, RunFinished, RunRecovered, RunStarted
 from jikko.record import RunIdentity
 
 logger = logging.getLogger(__name__)
@@ -24,43 +26,44 @@ class RunObserver:
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         """An execution of a node has ended."""
 
+    def recovered(self, run: RunIdentity, event: RunRecovered) -> None:
+        """This process has taken a run over."""
+
     def ended(self, run: RunIdentity, event: RunFinished) -> None:
         """A run has ended, however it did."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         """Events are durable, from a position of the log on: those above, and all others. Called before these."""
 
+    @cached_property
+    def seen(self) -> Mapping[type, Callable[[RunIdentity, Any], None]]:
+        """What is called for which event. What it does not override is not: a run has many events."""
+        return {kind: getattr(self, name) for kind, name in _METHODS.items() if _overrides(self, name)}
+
+
+_METHODS: Final[Mapping[type, str]] = {
+    RunStarted: "started",
+    NodeFinished: "node_ended",
+    RunRecovered: "recovered",
+    RunFinished: "ended",
+}
+
 
 class RunObservers(RunObserver):
     """Several observers as one. What one of them raises concerns no other."""
 
     def __init__(self, *observers: RunObserver) -> None:
-        # What an observer does not override is not called: a run has many events.
-        self._started = [one.started for one in observers if _overrides(one, "started")]
-        self._node_ended = [one.node_ended for one in observers if _overrides(one, "node_ended")]
-        self._ended = [one.ended for one in observers if _overrides(one, "ended")]
+        self._observers = observers
         self._appended = [one.appended for one in observers if _overrides(one, "appended")]
 
-    def started(self, run: RunIdentity, event: RunStarted) -> None:
-        for started in self._started:
-            try:
-                started(run, event)
-            except Exception:
-                _failed(run)
-
-    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
-        for node_ended in self._node_ended:
-            try:
-                node_ended(run, event)
-            except Exception:
-                _failed(run)
-
-    def ended(self, run: RunIdentity, event: RunFinished) -> None:
-        for ended in self._ended:
-            try:
-                ended(run, event)
-            except Exception:
-                _failed(run)
+    @cached_property
+    def seen(self) -> Mapping[type, Callable[[RunIdentity, Any], None]]:
+        """See ``RunObserver``."""
+        found: dict[type, list[Callable[[RunIdentity, Any], None]]] = {}
+        for observer in self._observers:
+            for kind, method in observer.seen.items():
+                found.setdefault(kind, []).append(method)
+        return {kind: _one_after_the_other(methods) for kind, methods in found.items()}
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         for appended in self._appended:
@@ -74,16 +77,25 @@ def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[E
     """Show events that are durable now."""
     try:
         observer.appended(run, at, events)
+        seen = observer.seen
         for event in events:
-            # By its very class: most events are none of these, and a pattern would ask three times.
-            if type(event) is NodeFinished:
-                observer.node_ended(run, event)
-            elif type(event) is RunStarted:
-                observer.started(run, event)
-            elif type(event) is RunFinished:
-                observer.ended(run, event)
+            if (method := seen.get(type(event))) is not None:
+                method(run, event)
     except Exception:
         _failed(run)
+
+
+def _one_after_the_other(
+    methods: Sequence[Callable[[RunIdentity, Any], None]],
+) -> Callable[[RunIdentity, Any], None]:
+    def each(run: RunIdentity, event: Any) -> None:
+        for method in methods:
+            try:
+                method(run, event)
+            except Exception:
+                _failed(run)
+
+    return each
 
 
 def _overrides(observer: RunObserver, name: str) -> bool:

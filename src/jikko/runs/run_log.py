@@ -37,7 +37,7 @@ from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, R
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore
-from jikko.record import RunRecord
+from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
@@ -155,7 +155,8 @@ class RunLog:
         try:
             self._events += events
             for event in self._events[known:]:
-                self.record.apply(event)
+                if type(event) in OF_RECORD:
+                    self.record.apply(event)
         except Exception as error:
             self._cut(error)
             return

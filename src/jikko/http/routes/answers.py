@@ -25,17 +25,16 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
-    identity = run.record.identity
-    location = location_of(request, run)
     if mode == "async":
         await run.committed(1)
-        return Response(bodies.running_body(run.record), 202, {**headers, "Location": location})
+        return Response(bodies.running_body(run.record), 202, {**headers, "Location": location_of(request, run)})
     try:
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
+        identity = run.record.identity
         error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
-        return refusal(error, {**headers, "Location": location})
+        return refusal(error, {**headers, "Location": location_of(request, run)})
     if isinstance(end, RunFinished):
         return Response(bodies.blocking_body(run.record, end.outputs), headers=headers)
     forms = forms_of(run.record, await api.runs.control.events(run.record))

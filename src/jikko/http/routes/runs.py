@@ -1,6 +1,6 @@
 """Starting, stopping and reading runs, as Dify does it. Source: Dify 1.15, spec/service-api.md §4."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Annotated
 
@@ -61,9 +61,9 @@ class RunStopped(Struct):
     result: str = "success"
 
 
-async def run_current(request: Request) -> Answer:
+def run_current(request: Request) -> Awaitable[Answer]:
     """``POST /v1/workflows/run``: run the current version."""
-    return await _run(request, None)
+    return _run(request, None)
 
 
 async def run_version(request: Request) -> Answer:
@@ -133,8 +133,8 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
         return EventStream(_pieces([PING + refused]))
 
 
-async def _started(api: Api, app: App, start: StartRequest) -> Start:
-    return await api.starts.start(app, start.options, partial(api.runs.start, app, start))
+def _started(api: Api, app: App, start: StartRequest) -> Awaitable[Start]:
+    return api.starts.start(app, start.options, partial(api.runs.start, app, start))
 
 
 async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:

@@ -48,7 +48,7 @@ class VariableAggregator(Struct, frozen=True):
             for selector in self.candidates:
                 value = ctx.variables.get(selector)
                 if value is not UNSET:
-                    recorded = ctx.recorded.get(selector)
+                    recorded = value if ctx.recorded is ctx.variables else ctx.recorded.get(selector)
                     return Result(outputs={"output": value}, inputs={".".join(selector[1:]): recorded})
             return Result()
         for name, candidates in self.groups:

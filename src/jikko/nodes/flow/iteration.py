@@ -107,7 +107,7 @@ class Iteration(Struct, frozen=True):
         outcomes: list[RoundOutcome] = []
         for index, item in enumerate(items):
             await ctx.give_way()
-            outcome = await self._round(ctx, index, item)
+            outcome = await ctx.run_round(index, {"item": item, "index": index}, self._kept)
             outcomes.append(outcome)
             if outcome.error is not None and self.error_mode == "terminated":
                 break
@@ -129,7 +129,8 @@ class Iteration(Struct, frozen=True):
                 index, item = next(waiting, (-1, None))
                 if index < 0:
                     return
-                outcome = outcomes[index] = await self._round(ctx, index, item)
+                outcome = await ctx.run_round(index, {"item": item, "index": index}, self._kept)
+                outcomes[index] = outcome
                 if outcome.error is not None and self.error_mode == "terminated":
                     failed = True
                 if failed:
@@ -140,12 +141,10 @@ class Iteration(Struct, frozen=True):
                 group.create_task(work())
         return [outcomes[index] for index in sorted(outcomes)]
 
-    async def _round(self, ctx: ContainerContext, index: int, item: Json) -> RoundOutcome:
-        def collect(variables: Values) -> Mapping[str, Json]:
-            value = variables.get(self.output)
-            return {"output": None if value is UNSET else value}
-
-        return await ctx.run_round(index, {"item": item, "index": index}, collect)
+    def _kept(self, variables: Values) -> Mapping[str, Json]:
+        """What is kept of a round."""
+        value = variables.get(self.output)
+        return {"output": None if value is UNSET else value}
 
     def _collected(self, outcomes: list[RoundOutcome]) -> list[Json]:
         values = [outcome.outputs.get("output") for outcome in outcomes]
