@@ -60,6 +60,12 @@ def started(
     )
 
 
+def is_announced(state: RunState, node: CompiledNode, started: NodeStarted) -> bool:
+    """Whether the start of a node is shown: not of a container that fails before it knows its rounds."""
+    container = None if node.body is None else state.containers.get(started.execution_id)
+    return container is None or container.started is not None
+
+
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
     """A node did its work."""
     # Written out: of all events this is made most often.

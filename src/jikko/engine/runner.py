@@ -83,15 +83,17 @@ class Runner:
     async def run(
         self, first: Iterable[Event] = (), answers: Iterable[FormClosed] = ()
     ) -> RunFinished | RunPaused | None:
-        """Run to the end, or until the run pauses.
+        """``begin``, and ``wait``."""
+        self.begin(first, answers)
+        return await self.wait()
+
+    def begin(self, first: Iterable[Event], answers: Iterable[FormClosed] = ()) -> None:
+        """Do all that can be done without waiting. Many runs are over then.
 
         Args:
             first: Events that begin this part of the run (``RunStarted``, ``RunRecovered``, ``RunResumed``), not yet
                 folded.
             answers: Forms of the run that were closed, not yet folded.
-
-        Returns:
-            The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
         self._answers |= {answer.execution_id: answer for answer in answers}
         self.events.begin(first)
@@ -102,12 +104,15 @@ class Runner:
         else:
             self.resume(self.state.top)
             self.burst()
-        # Many runs are over by now: nothing in them had to wait.
-        if not self._ended:
-            await self._wait()
-        return self._last
 
-    async def _wait(self) -> None:
+    async def wait(self) -> RunFinished | RunPaused | None:
+        """Wait for the end of the run, or until it pauses.
+
+        Returns:
+            The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
+        """
+        if self._ended:
+            return self._last
         loop = asyncio.get_running_loop()
         self._done = loop.create_future()
         remaining = self._limits.max_seconds - self.state.active_seconds(self._clock())
@@ -116,6 +121,7 @@ class Runner:
             await self._done
         finally:
             timer.cancel()
+        return self._last
 
     def stop(self, error: str) -> bool:
         """End the run as ``stopped``. Returns whether it was still going on."""
@@ -296,16 +302,12 @@ class Runner:
                 self._end("failed", f"Internal error: {type(error).__name__}")
 
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced, elapsed = node.body is None or self._is_announced(node, started), time.perf_counter() - began
+        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
         return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
+        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
         return event_factory.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
-
-    def _is_announced(self, node: CompiledNode, started: NodeStarted) -> bool:
-        container = None if node.body is None else self.state.containers.get(started.execution_id)
-        return container is None or container.started is not None
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
         elapsed = time.perf_counter() - began

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from jikko.apps.versions import Workflow
@@ -130,7 +131,7 @@ class Executor:
         """Write the next events of a run that waits for its turn."""
         waiting = QueuedRun(run_log, self.admission, self._clock)
         waiting.on_turn = lambda: self._task(self._begin(run_log, waiting, workflow))
-        waiting.on_ended = lambda: self._task(self._release_when_durable(run_log, waiting))
+        waiting.on_ended = lambda: self._release_when_durable(run_log, waiting)
         run_log.on_lost = waiting.lost
         self._hold(run_log, waiting)
         run_log.append(events)
@@ -175,7 +176,12 @@ class Executor:
         )
         run_log.on_lost = runner.lost
         self._hold(run_log, runner)
-        self._task(self._run(run_log, runner, first, answers))
+        # A run begins in the turn of another one, or of a request, that is none of its business.
+        before = log_context.set(_context(run_log, first))
+        try:
+            self._begin_at_once(run_log, runner, first, answers)
+        finally:
+            log_context.reset(before)
 
     def require_durable(self) -> None:
         """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
@@ -219,6 +225,8 @@ class Executor:
             run_log.abandon(RunLeft() if run_log.is_accepted else lost)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        # The loop has the last of them released.
+        await asyncio.sleep(0)
         return len(going_on)
 
     def _hold(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
@@ -233,29 +241,47 @@ class Executor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
-        # A run has begun in the turn of another one, or of a request, that is none of its business.
-        log_context.set(_context(run_log, first))
+    def _begin_at_once(self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+        """Do what a run can without waiting. Many are over by then, and need no task."""
         try:
-            if not runner.has_ended:  # parked before this task had its first turn
-                await runner.run([first], answers)
+            runner.begin([first], answers)
         except Exception as error:
-            log.exception("run %s: the engine failed", run_log.record.identity.run_id)
-            runner.lost()
-            run_log.append([given_up(run_log.record, f"Internal error: {type(error).__name__}", self._clock())])
-        self.admission.leave(run_log.record.identity.app_id)
-        await self._release_when_durable(run_log, runner)
+            self._engine_failed(run_log, runner, error)
+        if runner.has_ended:
+            self._run_ended(run_log, runner)
+        else:
+            self._task(self._run(run_log, runner))
 
-    async def _release_when_durable(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
-        """Wait until the end of a run is durable, then forget it."""
+    async def _run(self, run_log: RunLog, runner: Runner) -> None:
+        try:
+            await runner.wait()
+        except Exception as error:
+            self._engine_failed(run_log, runner, error)
+        self._run_ended(run_log, runner)
+
+    def _engine_failed(self, run_log: RunLog, runner: Runner, error: Exception) -> None:
+        log.error("run %s: the engine failed", run_log.record.identity.run_id, exc_info=error)
+        runner.lost()
+        run_log.append([given_up(run_log.record, f"Internal error: {type(error).__name__}", self._clock())])
+
+    def _run_ended(self, run_log: RunLog, runner: Runner) -> None:
+        self.admission.leave(run_log.record.identity.app_id)
+        self._release_when_durable(run_log, runner)
+
+    def _release_when_durable(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
+        """Forget a run once its end is durable."""
+        run_log.when_settled(partial(self._release, run_log, runner))
+
+    def _release(self, run_log: RunLog, runner: Runner | QueuedRun, error: JikkoError | None) -> None:
         run_id = run_log.record.identity.run_id
         try:
-            await run_log.committed()
+            if error is not None:
+                raise error
             self.on_durable(run_log)
-        except JikkoError as error:
-            if isinstance(error, LogConflict):
+        except JikkoError as reason:
+            if isinstance(reason, LogConflict):
                 self.measures.lost.add()
-            log.warning("run %s: %s", run_id, error)
+            log.warning("run %s: %s", run_id, reason)
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
             run_log.on_lost = None

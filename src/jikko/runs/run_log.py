@@ -103,6 +103,8 @@ class RunLog:
         self._abandoned: JikkoError | None = None
         self._cut_short: LogUnwritable | None = None
         """Why the log takes no more events."""
+        self._on_settled: Callable[[JikkoError | None], None] | None = None
+        """See ``when_settled``."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
 
@@ -168,7 +170,7 @@ class RunLog:
         self._abandoned = error
         if self._retry is not None:
             self._retry.cancel()
-        self._waiters.notify()
+        self._notify()
 
     def require_durable(self) -> None:
         """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
@@ -275,6 +277,25 @@ class RunLog:
                 except TimeoutError:
                     yield []
 
+    def when_settled(self, callback: Callable[[JikkoError | None], None]) -> None:
+        """Have a function called once everything that happened is durable, or with the reason why it will not be.
+
+        The event loop calls it, behind all who wait for the same. A second one takes the place of the first.
+        """
+        self._on_settled = callback
+        self._settle()
+
+    def _notify(self) -> None:
+        self._waiters.notify()
+        if self._on_settled is not None:
+            self._settle()
+
+    def _settle(self) -> None:
+        callback = self._on_settled
+        if callback is not None and (self.is_durable or self._abandoned is not None):
+            self._on_settled = None
+            asyncio.get_running_loop().call_soon(callback, None if self.is_durable else self._abandoned)
+
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write."""
@@ -362,7 +383,7 @@ class RunLog:
             self.record.wake_at = None
             self.record.apply(end)
             self._write()
-            self._waiters.notify()
+            self._notify()
         if self.on_lost is not None:
             self.on_lost()
 
@@ -372,4 +393,4 @@ class RunLog:
             visible += 1
         if visible != self._visible or self.is_durable:
             self._visible = visible
-            self._waiters.notify()
+            self._notify()
