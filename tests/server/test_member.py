@@ -136,7 +136,7 @@ class Jobs:
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
         self.archiving: Any = None
-        self.console: Any = SimpleNamespace(feed=CallRecorder())
+        self.console_feed: Any = CallRecorder()
         self.runs = SimpleNamespace(control=CallRecorder())
 
     def _job(self, name: str) -> Any:
@@ -240,7 +240,7 @@ async def test_hints_about_runs_come_to_who_follows_them(tmp_path: Path) -> None
 
     member.on_hint(RunChanged("r"))
     member.on_hint(moved)
-    jobs.console, feed = None, jobs.console.feed
+    jobs.console_feed, feed = None, jobs.console_feed
     member.on_hint(moved)
 
     assert (jobs.runs.control.at, feed.at) == (["r"], [moved])

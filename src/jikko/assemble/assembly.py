@@ -77,6 +77,7 @@ from jikko.settings import Settings, for_worker
 from jikko.tools.service import ToolService
 
 if TYPE_CHECKING:
+    from jikko.console.run_feed import RunFeed
     from jikko.console.service import Console
 
 
@@ -124,6 +125,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
     measures: Measures
     console: "Console | None"
     """``None``: there is none."""
+    console_feed: "RunFeed | None"
+    """Tells those who look at its lists what moves; ``None``: there is no console."""
     clock: Clock
 
 
@@ -219,9 +222,9 @@ async def assemble(
         watch = None
         if console and settings.console and stores.console is not None:
             # Who has no console does not wait for what it imports.
-            from jikko.assemble.console import console_watch, make_console, watched_by
+            from jikko.assemble.console.watch import close_console, console_watch, later_console, watched_by
 
-            watch = console_watch(cluster, clock)
+            watch = console_watch(settings, stores.console.access, cluster, clock)
             observer = watched_by(observer, watch)
         uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
@@ -264,7 +267,7 @@ async def assemble(
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         built = None
         if watch is not None:
-            built = make_console(
+            built = later_console(
                 settings,
                 stores,
                 clock,
@@ -278,8 +281,7 @@ async def assemble(
                 workers=workers,
                 tools=tools,
             )
-            if built is not None:
-                stack.push_async_callback(built.system.close)
+            stack.push_async_callback(close_console, built)
         yield Assembly(
             settings=settings,
             configuration=Configuration(
@@ -342,6 +344,7 @@ async def assemble(
                 stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
             ),
             console=built,
+            console_feed=None if watch is None else watch.feed,
             clock=clock,
         )
 

@@ -45,8 +45,8 @@ class ServerMember:
             case RunChanged(run_id):
                 self._assembly.runs.control.run_changed(run_id)
             case RunsMoved() as moved:
-                if self._assembly.console is not None:
-                    self._assembly.console.feed.moved(moved)
+                if self._assembly.console_feed is not None:
+                    self._assembly.console_feed.moved(moved)
             case JobDue(job="forms", at=at):
                 self._assembly.forms.alarm.set(at)
             case JobDue(job="callbacks", at=at):
