@@ -90,6 +90,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
         files=assembly.files,
         forms=assembly.forms,
         file_limits=assembly.file_limits,
+        datasets=assembly.datasets,
         knowledge=assembly.knowledge,
         annotations=assembly.annotations,
         suggestions=assembly.suggestions,
@@ -175,7 +176,7 @@ async def serve_assembly(
     lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
     seen_by = () if observers is None else observers.requests
     app = create_app(api_of(assembly, lag), seen_by, console=console_of(assembly))
-    await assembly.knowledge.retrieval.prepare()
+    await assembly.indexing.prepare()
     # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
     gc.freeze()
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
