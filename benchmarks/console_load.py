@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -21,11 +21,12 @@ from benchmarks.http_runs import body, one_run
 from benchmarks.idle_streams import asks
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 from benchmarks.observing import processor_seconds
-from jikko.assemble.console import console_watch, watched_by
+from jikko.assemble.console.watch import console_watch, watched_by
 from jikko.cluster.alone import Alone
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
 from jikko.record import RunIdentity
 from jikko.runs.observer import observe
+from jikko.settings import Settings
 
 LOOKING = 100
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "10"))
@@ -64,8 +65,8 @@ async def alone(nodes: int) -> float:
         about: Any = {"execution_id": "x", "node_id": "n", "node_type": "if-else", "index": index, "started_at": 0.0}
         events.append(NodeFinished(**about, at=0.0, elapsed=0.0004, status="succeeded"))
     events.append(RunFinished(at=0.0, status="succeeded", elapsed=0.01))
-    cluster = Alone()
-    observer = watched_by(None, console_watch(cluster, time.time))
+    cluster, store = Alone(), cast(Any, None)  # nobody enters
+    observer = watched_by(None, console_watch(Settings(), store, cluster, time.time))
     best = 1.0
     for _ in range(300):
         began = time.process_time_ns()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jikko.assemble import plugin_packages
+from jikko.assemble.plugin_packages import plugin_packages
 from jikko.errors import JikkoError
 from jikko.settings import Settings
 

@@ -13,7 +13,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import description_operations
+from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.welcome import WELCOME_OPERATIONS
 from jikko.nodes.registry import BY_TYPE
 from jikko.observing.metrics.table import FAMILIES
 from tests.acceptance.client import Client
@@ -43,7 +44,7 @@ LABELS: dict[str, set[str]] = {
         *("2xx", "3xx", "4xx", "5xx", "429", "503", "left"),
         *("ok", "InvokeConnectionError", "InvokeServerUnavailableError"),
     },
-    "route": {operation.path for operation in (*OPERATIONS, *description_operations("0"))} | {"none"},
+    "route": {operation.path for operation in (*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS)} | {"none"},
     "kind": {"record"},
     "why": {"gone", "parked", "waited"},
     "provider": {"langgenius/openai/openai"},

@@ -104,6 +104,7 @@ def api_of(
     file_limits = file_limits or FileLimits()
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
+    knowledge = no_datasets()
     return Api(
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
@@ -118,7 +119,8 @@ def api_of(
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
-        knowledge=no_datasets(),
+        datasets=knowledge.stores,
+        knowledge=knowledge,
         speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
         suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),

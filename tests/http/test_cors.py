@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import description_operations
+from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.welcome import WELCOME_OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 PAGE = {"Origin": "https://app.example"}
 NOTHING = "0199a1b2-0000-7000-8000-000000000000"
-ADDRESSES = sorted({operation.path for operation in [*OPERATIONS, *description_operations("0")]})
+ADDRESSES = sorted({operation.path for operation in [*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS]})
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

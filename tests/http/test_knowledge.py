@@ -31,7 +31,9 @@ async def client_at(folder: Path, **parts: Any) -> AsyncIterator[httpx.AsyncClie
     world = World()
     async with knowledge_at(folder / "k.db") as knowledge:
         key, _ = await knowledge.keys.create()
-        api = msgspec.structs.replace(api_of(world, world.process()), knowledge=knowledge, **parts)
+        api = msgspec.structs.replace(
+            api_of(world, world.process()), datasets=knowledge.stores, knowledge=knowledge, **parts
+        )
         transport = httpx.ASGITransport(create_app(api))
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as made:

@@ -10,15 +10,16 @@ import pytest
 from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import description_operations
+from jikko.http.reference.openapi import REFERENCE_OPERATIONS
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
+from jikko.http.welcome import WELCOME_OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
 
-ALL = [*(operation for operation in OPERATIONS if operation.described), *description_operations("0")]
+ALL = [*(operation for operation in OPERATIONS if operation.described), *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS]
 NOTHING = "0199a1b2-0000-7000-8000-000000000000"
 
 

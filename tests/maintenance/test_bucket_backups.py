@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jikko.assemble import make_backups, make_restores
+from jikko.assemble.backup import make_backups, make_restores
 from jikko.errors import StoreUnavailable
 from jikko.files.memory import MemoryObjects
 from jikko.maintenance.backup_target import NotABackup

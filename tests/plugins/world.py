@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from jikko.assemble import plugin_packages
-from jikko.assemble.plugin_packages import PluginPackages
+from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.plugins.install.installer import Installation
 from jikko.settings import Settings
 from tests.plugins.packages import files, packed

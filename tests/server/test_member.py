@@ -131,12 +131,11 @@ class Jobs:
         self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
         self.orphans, self.retention = map(self._job, ("orphans", "retention"))
-        indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
-        self.knowledge = SimpleNamespace(indexing=indexing)
+        self.indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
         self.archiving: Any = None
-        self.console: Any = SimpleNamespace(feed=CallRecorder())
+        self.console_feed: Any = CallRecorder()
         self.runs = SimpleNamespace(control=CallRecorder())
 
     def _job(self, name: str) -> Any:
@@ -219,7 +218,7 @@ def test_a_job_that_fails_begins_again_in_a_while_and_the_others_go_on(
         ("forms", lambda jobs: jobs.forms),
         ("callbacks", lambda jobs: jobs.callbacks),
         ("keywords", lambda jobs: jobs.keyword_indexing),
-        ("knowledge", lambda jobs: jobs.knowledge.indexing),
+        ("knowledge", lambda jobs: jobs.indexing),
         ("annotations", lambda jobs: jobs.annotation_indexing),
     ],
 )
@@ -228,7 +227,7 @@ async def test_a_hint_that_a_job_is_due_sets_the_alarm_of_that_job(tmp_path: Pat
 
     ServerMember(jobs, lambda count: None).on_hint(JobDue(job=job, at=7.0))  # type: ignore[arg-type]
 
-    alarms = [jobs.forms, jobs.callbacks, jobs.keyword_indexing, jobs.knowledge.indexing, jobs.annotation_indexing]
+    alarms = [jobs.forms, jobs.callbacks, jobs.keyword_indexing, jobs.indexing, jobs.annotation_indexing]
     assert [each.alarm.at for each in alarms if each is not alarm(jobs)] == [[]] * 4
     assert alarm(jobs).alarm.at == [7.0]
 
@@ -240,7 +239,7 @@ async def test_hints_about_runs_come_to_who_follows_them(tmp_path: Path) -> None
 
     member.on_hint(RunChanged("r"))
     member.on_hint(moved)
-    jobs.console, feed = None, jobs.console.feed
+    jobs.console_feed, feed = None, jobs.console_feed
     member.on_hint(moved)
 
     assert (jobs.runs.control.at, feed.at) == (["r"], [moved])

@@ -1,38 +1,21 @@
 """Builds the services from the settings: the only package that picks implementations."""
 
 from jikko.assemble.assembly import Assembly, assemble
-from jikko.assemble.backup import (
-    backup_source,
-    is_bucket,
-    line_that_restores,
-    make_backups,
-    make_bucket_backups,
-    make_restores,
-)
 from jikko.assemble.configuration import key_files
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.node_ports import mocks_of
-from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
 from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
-    "PluginPackages",
     "assemble",
-    "backup_source",
-    "is_bucket",
     "key_files",
-    "line_that_restores",
-    "make_backups",
-    "make_bucket_backups",
     "make_embedder",
     "make_models",
-    "make_restores",
     "make_sandbox",
     "mocks_of",
-    "plugin_packages",
     "providers_of",
     "sandbox_limits",
     "sqlite_suffices",

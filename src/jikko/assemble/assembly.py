@@ -1,33 +1,32 @@
 """Builds the object graph of one process from the settings."""
 
 import os
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from jikko import __version__
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
-from jikko.assemble.backup import scheduled_backups
+from jikko.assemble.cluster import make_cluster
 from jikko.assemble.configuration import Configuration
 from jikko.assemble.embeddings import make_embedder
-from jikko.assemble.knowledge import knowledge_stores, make_knowledge
+from jikko.assemble.knowledge.opening import knowledge_stores, later_knowledge
 from jikko.assemble.measures import Measures, measures_of
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.moderation import make_moderator
 from jikko.assemble.node_ports import make_node_ports, mocks_of
+from jikko.assemble.scheduled_backups import scheduled_backups
 from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import make_directory
-from jikko.cluster.alone import Alone
-from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.concurrency.alarm import Alarm
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -38,14 +37,12 @@ from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
-from jikko.errors import InvalidSettings
-from jikko.extras import how_to_install
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
-from jikko.knowledge.service import Knowledge
+from jikko.knowledge.awaited_indexing import AwaitedIndexing
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
@@ -53,7 +50,6 @@ from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
-from jikko.maintenance.scheduled_backups import ScheduledBackups
 from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
@@ -74,10 +70,14 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
-from jikko.tools.service import ToolService
 
 if TYPE_CHECKING:
+    from jikko.console.run_feed import RunFeed
     from jikko.console.service import Console
+    from jikko.knowledge.service import Knowledge
+    from jikko.maintenance.scheduled_backups import ScheduledBackups
+    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.tools.service import ToolService
 
 
 _CLUSTER_LOOKS = 1.5
@@ -99,7 +99,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     conversations: ConversationStore
     retention: Retention
     archiving: Archiving | None
-    scheduled_backups: list[ScheduledBackups]
+    scheduled_backups: "list[ScheduledBackups]"
     """If there are to be any."""
     user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
@@ -108,7 +108,10 @@ class Assembly(Struct, frozen=True, kw_only=True):
     retries: Retries
     end_users: EndUsers
     files: FileService
-    knowledge: Knowledge
+    datasets: "OpenKnowledge"
+    """Where they are kept."""
+    knowledge: "Knowledge"
+    indexing: AwaitedIndexing
     forms: Forms
     file_limits: FileLimits
     annotations: Annotations
@@ -118,12 +121,14 @@ class Assembly(Struct, frozen=True, kw_only=True):
     embedder: Embedder
     app_speech: AppSpeech
     default_models: DefaultModels
-    tools: ToolService
+    tools: "ToolService"
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures
     console: "Console | None"
     """``None``: there is none."""
+    console_feed: "RunFeed | None"
+    """Tells those who look at its lists what moves; ``None``: there is no console."""
     clock: Clock
 
 
@@ -177,7 +182,7 @@ async def assemble(
             )
         )
         cluster_measures = ClusterMeasures() if cluster is None and settings.nats_url else None
-        cluster = cluster or await _make_cluster(
+        cluster = cluster or await make_cluster(
             of_all, stack, stores.cluster, owned and not in_memory, name, admission.share_among, cluster_measures
         )
         directory = make_directory(settings, stores.apps, environment)
@@ -211,17 +216,27 @@ async def assemble(
             environment,
         )
         rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
-        knowledge = make_knowledge(
-            settings, datasets, ports, providers, signer=signer, cluster=cluster, rate=rate, clock=clock
+        alarm = Alarm(clock)
+        knowledge = later_knowledge(
+            settings,
+            datasets,
+            ports,
+            providers,
+            retrieval=ports.knowledge,
+            alarm=alarm,
+            signer=signer,
+            cluster=cluster,
+            rate=rate,
+            clock=clock,
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         watch = None
         if console and settings.console and stores.console is not None:
             # Who has no console does not wait for what it imports.
-            from jikko.assemble.console import console_watch, make_console, watched_by
+            from jikko.assemble.console.watch import close_console, console_watch, later_console, watched_by
 
-            watch = console_watch(cluster, clock)
+            watch = console_watch(settings, stores.console.access, cluster, clock)
             observer = watched_by(observer, watch)
         uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
@@ -264,7 +279,7 @@ async def assemble(
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         built = None
         if watch is not None:
-            built = make_console(
+            built = later_console(
                 settings,
                 stores,
                 clock,
@@ -278,8 +293,7 @@ async def assemble(
                 workers=workers,
                 tools=tools,
             )
-            if built is not None:
-                stack.push_async_callback(built.system.close)
+            stack.push_async_callback(close_console, built)
         yield Assembly(
             settings=settings,
             configuration=Configuration(
@@ -321,7 +335,9 @@ async def assemble(
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
+            datasets=datasets,
             knowledge=knowledge,
+            indexing=AwaitedIndexing(datasets, knowledge, alarm),
             forms=forms,
             file_limits=file_limits,
             annotations=Annotations(
@@ -342,50 +358,6 @@ async def assemble(
                 stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
             ),
             console=built,
+            console_feed=None if watch is None else watch.feed,
             clock=clock,
         )
-
-
-async def _make_cluster(
-    settings: Settings,
-    stack: AsyncExitStack,
-    cluster: str,
-    owned: bool,
-    name: str,
-    on_members: Callable[[int], None],
-    measures: ClusterMeasures | None,
-) -> Cluster:
-    """The ``Cluster`` of this process.
-
-    Args:
-        stack: Leaves the cluster.
-        cluster: See ``Stores.cluster``.
-        owned: Whether this is a server. Commands beside it are no members.
-        name: What this process is called: ``server/number``. Empty: a new name.
-        on_members: Called with how many members there are whenever that changes.
-        measures: Where it is told how this process does among them.
-
-    Raises:
-        InvalidSettings: NATS cannot be used.
-        StoreUnavailable: It cannot be reached.
-    """
-    if not (owned and settings.nats_url):
-        return Alone(RequestRate(settings.requests_per_minute).count)
-    try:
-        from jikko.cluster.nats.link import NatsLink
-        from jikko.cluster.nats.nats_cluster import NatsCluster
-        from jikko.cluster.nats.streams import Names
-    except ModuleNotFoundError:
-        raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
-    name, seconds = name or f"{secrets.token_hex(4)}/0", settings.member_seconds
-    link = await NatsLink.open(
-        settings.nats_url,
-        Names(cluster),
-        member_seconds=seconds,
-        per_minute=settings.requests_per_minute,
-        name=name,
-    )
-    made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
-    made.on_members = on_members
-    stack.push_async_callback(made.close)
-    return made

@@ -104,7 +104,7 @@ def backup_source(text: str, at: str = "") -> BackupSource:
     return InFolder(Path(text), DiskContents)
 
 
-def scheduled_backups(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
+def backups_by_the_clock(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
     """What makes backups while the server runs.
 
     Raises:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from jikko.assemble.models import providers_of
 from jikko.assemble.plugins import Plugins
@@ -11,7 +12,9 @@ from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.providers.config import Providers
 from jikko.settings import Settings
-from jikko.tools.directory import ToolsDirectory
+
+if TYPE_CHECKING:
+    from jikko.tools.directory import ToolsDirectory
 
 
 def key_files(settings: Settings) -> KeyFiles:
@@ -27,7 +30,7 @@ class Configuration:
         settings: Settings,
         *,
         providers: Providers,
-        directory: ToolsDirectory,
+        directory: "ToolsDirectory",
         plugins: Plugins,
         signing_keys: SigningKeys,
         workers: int,

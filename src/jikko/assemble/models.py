@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
+from jikko.ports.models import Models
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
-from jikko.providers.file import read_providers
 from jikko.providers.models import ProviderModels
 from jikko.settings import Settings
 
@@ -20,6 +20,10 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
     Raises:
         InvalidSettings: The providers file cannot be used.
     """
+    if settings.providers is None:
+        return Providers()
+    from jikko.providers.file import read_providers
+
     return read_providers(settings.providers, environment)
 
 
@@ -52,3 +56,10 @@ class _Defaults(Mapping[ModelPurpose, ModelName]):
 def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderModels:
     """The models of these providers. Connects to nothing yet."""
     return ProviderModels(providers, BACKENDS, app_share=app_share)
+
+
+def fake_models() -> Models:
+    """Models that make their answers up."""
+    from jikko.providers.fake import FakeModels
+
+    return FakeModels()

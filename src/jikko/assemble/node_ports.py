@@ -3,15 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jikko.assemble.knowledge import make_retrieval
-from jikko.assemble.models import make_models
+from jikko.assemble.knowledge.opening import later_retrieval
+from jikko.assemble.models import fake_models, make_models
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
-from jikko.assemble.tools import make_tools
+from jikko.assemble.tools import later_strategies, later_tools
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
@@ -22,29 +22,29 @@ from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
 from jikko.ports.history import EarlierTurns
 from jikko.ports.node_ports import NodePorts, ValueLimits
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
-from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
-from jikko.strategies.service import StrategyService
-from jikko.tools.directory import ToolsDirectory
-from jikko.tools.service import ToolService
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.tools.directory import ToolsDirectory
+    from jikko.tools.service import ToolService
 
 
 def make_node_ports(
     settings: Settings,
     providers: Providers,
-    directory: ToolsDirectory,
+    directory: "ToolsDirectory",
     inner: InnerWorkflows,
     files: Files,
-    datasets: OpenKnowledge,
+    datasets: "OpenKnowledge",
     history: EarlierTurns,
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,
     environment: Mapping[str, str] = os.environ,
-) -> tuple[NodePorts, ToolService, Plugins]:
+) -> "tuple[NodePorts, ToolService, Plugins]":
     """Build the ports of nodes, and by themselves the tools among them, and the plugins among these.
 
     Args:
@@ -68,12 +68,13 @@ def make_node_ports(
     )
     documents = DocumentProcesses(document_limits.for_worker(workers))
     stack.push_async_callback(documents.close)
-    models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
+    models = fake_models() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
-    retrieval = make_retrieval(datasets, http, models)
-    stack.push_async_callback(retrieval.close)
+    retrieval = later_retrieval(datasets, http, models, stack)
     plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=environment)
-    tools = make_tools(
+    tools = later_tools(
+        plugins,
+        stack,
         settings,
         directory,
         http=http,
@@ -81,10 +82,8 @@ def make_node_ports(
         documents=documents,
         sandbox=sandbox,
         workflows=inner,
-        plugins=plugins,
         clock=clock,
     )
-    stack.push_async_callback(tools.close)
     ports = NodePorts(
         sandbox=sandbox,
         http=http,
@@ -92,7 +91,7 @@ def make_node_ports(
         documents=documents,
         models=models,
         knowledge=retrieval,
-        strategies=StrategyService(plugins.strategies),
+        strategies=later_strategies(plugins),
         agent_limits=AgentLimits(
             model_calls=settings.agent_model_calls,
             tool_calls=settings.agent_tool_calls,

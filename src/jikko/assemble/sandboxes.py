@@ -2,15 +2,18 @@
 
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.selftest import SelfTestLine, self_test
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings
+
+if TYPE_CHECKING:
+    from jikko.sandbox.selftest import SelfTestLine
 
 
 def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
@@ -47,6 +50,8 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
         raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
 
 
-async def try_sandbox(settings: Settings) -> list[SelfTestLine]:
+async def try_sandbox(settings: Settings) -> "list[SelfTestLine]":
     """Try each property of the sandbox in a real child. Needs Linux."""
+    from jikko.sandbox.selftest import self_test
+
     return await self_test(sandbox_limits(settings), packages=package_folder(settings))

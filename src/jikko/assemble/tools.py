@@ -3,9 +3,12 @@
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from jikko.assemble.plugins import Plugins
+from jikko.concurrency.later import is_made, later
 from jikko.ports.agents import Strategies
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
@@ -16,24 +19,26 @@ from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
-from jikko.strategies.service import StrategyService
-from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
-from jikko.tools.config import ToolsFile
-from jikko.tools.directory import ToolsDirectory
-from jikko.tools.file import read_tools_file
-from jikko.tools.mcp.mcp_tools import McpTools
-from jikko.tools.openapi.api_tools import ApiTools
-from jikko.tools.service import ToolService
-from jikko.tools.workflow_tools import WorkflowTools
+
+if TYPE_CHECKING:
+    from jikko.tools.config import ToolsFile
+    from jikko.tools.directory import ToolsDirectory
+    from jikko.tools.service import ToolService
 
 
-def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> ToolsDirectory:
-    """What the tools file says.
+def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> "ToolsDirectory":
+    """What the tools file says. It is read at once; where there is none, nothing is made before it is asked for.
 
     Raises:
         InvalidSettings: It cannot be used.
     """
-    return ToolsDirectory(settings.tools, environment, apps)
+
+    def made() -> "ToolsDirectory":
+        from jikko.tools.directory import ToolsDirectory
+
+        return ToolsDirectory(settings.tools, environment, apps)
+
+    return later(made) if settings.tools is None else made()
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
@@ -44,15 +49,28 @@ def known_strategies(settings: Settings, environment: Mapping[str, str] = os.env
     """
     nothing: Any = None
     plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
-    return StrategyService(plugins.strategies)
+    return later_strategies(plugins)
 
 
-def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> ToolsFile:
+def later_strategies(plugins: Plugins) -> Strategies:
+    """The strategies of agents, made with the first that is looked up."""
+
+    def made() -> Strategies:
+        from jikko.strategies.service import StrategyService
+
+        return StrategyService(plugins.strategies)
+
+    return later(made)
+
+
+def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> "ToolsFile":
     """What the tools file says.
 
     Raises:
         InvalidSettings: It cannot be used.
     """
+    from jikko.tools.file import read_tools_file
+
     return read_tools_file(settings.tools, environment)
 
 
@@ -65,22 +83,14 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
-    tools = make_tools(
-        settings,
-        directory,
-        http=nothing,
-        files=nothing,
-        documents=nothing,
-        sandbox=nothing,
-        workflows=nothing,
-        plugins=plugins,
-    )
+    made = partial(make_tools, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing)
+    tools = later(partial(made, settings, directory, plugins=plugins))
     return tools
 
 
 def make_tools(
     settings: Settings,
-    directory: ToolsDirectory,
+    directory: "ToolsDirectory",
     *,
     http: HttpClient,
     files: FileStore,
@@ -89,8 +99,14 @@ def make_tools(
     workflows: InnerWorkflows,
     plugins: Tools,
     clock: Clock = time.time,
-) -> ToolService:
+) -> "ToolService":
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
+    from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+    from jikko.tools.mcp.mcp_tools import McpTools
+    from jikko.tools.openapi.api_tools import ApiTools
+    from jikko.tools.service import ToolService
+    from jikko.tools.workflow_tools import WorkflowTools
+
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(
@@ -109,3 +125,21 @@ def make_tools(
         builtin_names=frozenset(BUILTIN),
         seconds=settings.tool_seconds,
     )
+
+
+def later_tools(plugins: Plugins, stack: AsyncExitStack, *given: Any, **named: Any) -> "ToolService":
+    """All tools of this installation, made with the first that is looked up; the plugins among them are there already.
+
+    Args:
+        plugins: As for ``make_tools``.
+        stack: Closes them.
+        given: As for ``make_tools``.
+        named: The same.
+    """
+    tools = later(partial(make_tools, *given, plugins=plugins, **named))
+
+    async def close() -> None:
+        await (tools.close() if is_made(tools) else plugins.close())
+
+    stack.push_async_callback(close)
+    return tools

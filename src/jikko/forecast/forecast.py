@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,8 +25,6 @@ from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.contract import Node
-from jikko.nodes.flow.iteration import Iteration
-from jikko.nodes.flow.loop import Loop
 from jikko.nodes.flow.start import Start
 from jikko.nodes.mocked import Mocked, MockedBranch
 
@@ -248,18 +246,19 @@ class _Outlook:
             body, container = self._places[inner]
             if self._graph.nodes[inner].position not in self._sure.get(id(body), ()):
                 return False
-            around = None if container is None else self._graph.nodes[container].node
-            if isinstance(around, Loop) and around.count == 0:
+            around: Any = None if container is None else self._graph.nodes[container].node
+            if around is not None and around.type == "loop" and around.count == 0:
                 return False
         return True
 
     def goes_on(self, node_id: str) -> str:
         """Why a run goes on when the node fails; ``""`` if it does not."""
         for inner in (node_id, *self._around(node_id)):
-            node = self._graph.nodes[inner]
-            if node.strategy is not None:
+            compiled = self._graph.nodes[inner]
+            if compiled.strategy is not None:
                 return _GOES_ON
-            if inner != node_id and isinstance(node.node, Iteration) and node.node.error_mode != "terminated":
+            node: Any = compiled.node
+            if inner != node_id and node.type == "iteration" and node.error_mode != "terminated":
                 return _ROUND_GOES_ON
         return ""
 

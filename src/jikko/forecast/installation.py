@@ -11,7 +11,6 @@ from jikko.outbound.policy import Network, parse_allow
 from jikko.ports.agents import NoStrategies, Strategies
 from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
-from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.sandbox.packages.loadable import loadable
@@ -77,7 +76,10 @@ def installation(
     agents: Strategies = NoStrategies()
     allow: tuple[Network, ...] = ()
     try:
-        found = read_providers(providers, environment)
+        if providers is not None:
+            from jikko.providers.file import read_providers
+
+            found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
         known, agents = tools(), strategies()
     except (InvalidSettings, ValueError) as error:

@@ -1,12 +1,11 @@
 """What is known of the variables of a workflow before it runs: which there cannot be, and of what type some are."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jikko.dsl.document import Document
 from jikko.lang.variables import RESERVED_NODES
 from jikko.nodes.contract import Container, Node
-from jikko.nodes.data.code import Code
 from jikko.nodes.flow.start import Start
 from jikko.values import Selector
 
@@ -57,9 +56,10 @@ class KnownVariables:
                         variable.name: Kind(_OF_INPUTS.get(variable.type, ""), variable.required)
                         for variable in node.variables
                     }
-                case Code():
+                case _ if node.type == "code":
+                    code: Any = node  # told by its type: of other files, its class is not imported
                     self._kinds[node_id] = {
-                        name: Kind(spec.type, is_given=False) for name, spec in node.outputs.items()
+                        name: Kind(spec.type, is_given=False) for name, spec in code.outputs.items()
                     }
 
     def is_missing(self, selector: Selector) -> bool:

@@ -1,36 +1,31 @@
 """What is wrong with a node, taken by itself: it will fail when it runs, or may."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from jikko.apps.model_needs import needs_of
 from jikko.dsl.document import Document, NodeEntry
 from jikko.forecast.addresses import known_start, trouble_of_url
-from jikko.forecast.agent_troubles import troubles_of_agent
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
-from jikko.forecast.javascript_code import troubles_of_javascript
-from jikko.forecast.knowledge_troubles import troubles_of_retrieval
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_objections import objection
-from jikko.forecast.python_code import troubles_of_python
-from jikko.forecast.tool_troubles import troubles_of_tool
 from jikko.forecast.variable_troubles import troubles_of_variables
-from jikko.nodes.agents.agent import AgentNode
 from jikko.nodes.contract import Node, NodeFailure
-from jikko.nodes.data.code import Code
-from jikko.nodes.data.template_transform import TemplateTransform
-from jikko.nodes.flow.human_input import HumanInput
-from jikko.nodes.flow.start import Start
 from jikko.nodes.flow.trigger import Trigger
-from jikko.nodes.http.http_request import HttpRequest
-from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 from jikko.nodes.mocked import Mocked
-from jikko.nodes.model.llm import Llm
-from jikko.nodes.model.parameter_extractor import ParameterExtractor
-from jikko.nodes.model.question_classifier import QuestionClassifier
-from jikko.nodes.tools.tool import ToolNode
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.nodes.data.code import Code
+    from jikko.nodes.data.template_transform import TemplateTransform
+    from jikko.nodes.flow.human_input import HumanInput
+    from jikko.nodes.flow.start import Start
+    from jikko.nodes.http.http_request import HttpRequest
+    from jikko.nodes.model.llm import Llm
+    from jikko.nodes.model.parameter_extractor import ParameterExtractor
+    from jikko.nodes.model.question_classifier import QuestionClassifier
 
 
 def troubles_of(
@@ -51,24 +46,43 @@ def troubles_of(
         case Trigger():
             what = f"{entry.type!r} starts no run here: the API does, and what the node gives is null then"
             yield Trouble("node_type", f"{entry.where}.type", what, harmless=True)
-        case Code():
+        case _:
+            yield from _of_type(node, entry, known, installation, environment)
+
+
+def _of_type(
+    node: Any,
+    entry: NodeEntry,
+    known: KnownVariables,
+    installation: Installation,
+    environment: Mapping[str, Json],
+) -> Iterator[Trouble]:
+    """By the names of types: a file has few of them, and what others need is not imported for it."""
+    match node.type:
+        case "code":
             yield from _of_code(node, f"{entry.where}.code", installation)
-        case TemplateTransform():
+        case "template-transform":
             yield from _of_template(node, f"{entry.where}.template", installation)
             yield from troubles_of_variables(node, entry, known)
-        case Llm() | ParameterExtractor() | QuestionClassifier():
+        case "llm" | "parameter-extractor" | "question-classifier":
             yield from _of_model(node, entry, installation)
-        case HttpRequest():
+        case "http-request":
             yield from _of_request(node, entry, environment, installation)
-        case HumanInput():
+        case "human-input":
             yield from _of_form(node, entry)
-        case AgentNode():
+        case "agent":
+            from jikko.forecast.agent_troubles import troubles_of_agent
+
             yield from troubles_of_agent(node, entry, installation)
-        case ToolNode():
+        case "tool":
+            from jikko.forecast.tool_troubles import troubles_of_tool
+
             yield from troubles_of_tool(node, entry, installation.tools)
-        case KnowledgeRetrieval():
+        case "knowledge-retrieval":
+            from jikko.forecast.knowledge_troubles import troubles_of_retrieval
+
             yield from troubles_of_retrieval(node, entry, installation)
-        case Start():
+        case "start":
             yield from _of_inputs(node, entry)
         case _:
             yield from troubles_of_variables(node, entry, known)
@@ -90,16 +104,20 @@ def _of_mock(node: Mocked, entry: NodeEntry) -> Iterator[Trouble]:
         yield Trouble("mock", f"{entry.where}.type", f"is mocked, and fails so: {failure.removesuffix('.')}")
 
 
-def _of_code(node: Code, where: str, installation: Installation) -> Iterator[Trouble]:
+def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[Trouble]:
     if installation.no_sandbox is not None:
         yield Trouble("sandbox", where, installation.no_sandbox)
     elif node.language == "javascript":
+        from jikko.forecast.javascript_code import troubles_of_javascript
+
         yield from troubles_of_javascript(node.code, where)
     else:
+        from jikko.forecast.python_code import troubles_of_python
+
         yield from troubles_of_python(node.code, where, installation.has_module)
 
 
-def _of_template(node: TemplateTransform, where: str, installation: Installation) -> Iterator[Trouble]:
+def _of_template(node: "TemplateTransform", where: str, installation: Installation) -> Iterator[Trouble]:
     # Loaded only for files that have a template.
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import SandboxedEnvironment
@@ -116,7 +134,7 @@ def _of_template(node: TemplateTransform, where: str, installation: Installation
 
 
 def _of_model(
-    node: Llm | ParameterExtractor | QuestionClassifier, entry: NodeEntry, installation: Installation
+    node: "Llm | ParameterExtractor | QuestionClassifier", entry: NodeEntry, installation: Installation
 ) -> Iterator[Trouble]:
     where = f"{entry.where}.model"
     if not node.model.provider or not node.model.name:
@@ -129,7 +147,7 @@ def _of_model(
 
 
 def _of_request(
-    node: HttpRequest, entry: NodeEntry, environment: Mapping[str, Json], installation: Installation
+    node: "HttpRequest", entry: NodeEntry, environment: Mapping[str, Json], installation: Installation
 ) -> Iterator[Trouble]:
     if node.api_key is not None:
         key, is_whole = known_start(node.api_key.key, environment)
@@ -143,7 +161,7 @@ def _of_request(
         yield found
 
 
-def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
+def _of_form(node: "HumanInput", entry: NodeEntry) -> Iterator[Trouble]:
     if entry.container is not None:
         yield Trouble(
             "form",
@@ -156,7 +174,7 @@ def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
         yield Trouble("form", entry.where, what, "switch on the delivery method 'webapp'", harmless=True)
 
 
-def _of_inputs(node: Start, entry: NodeEntry) -> Iterator[Trouble]:
+def _of_inputs(node: "Start", entry: NodeEntry) -> Iterator[Trouble]:
     for index, variable in enumerate(node.variables):
         if variable.type == "select" and variable.required and not variable.options:
             where = f"{entry.where}.variables[{index}]"

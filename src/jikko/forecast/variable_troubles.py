@@ -1,7 +1,7 @@
 """What is wrong with the variables that a node works on: they cannot be there, or their type does not suit it."""
 
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -9,15 +9,11 @@ from jikko.dsl.document import NodeEntry
 from jikko.forecast.finding import Trouble
 from jikko.forecast.known_variables import KnownVariables
 from jikko.lang.conditions import Case, Condition, ConditionError, evaluate_case
-from jikko.nodes.contract import Node
-from jikko.nodes.data.assigner import Assigner
-from jikko.nodes.data.assigner_operations import AssignmentRefused, check_support
-from jikko.nodes.data.list_operator import TYPES, ListOperator
-from jikko.nodes.data.template_transform import TemplateTransform
-from jikko.nodes.files.document_extractor import DocumentExtractor
-from jikko.nodes.flow.if_else import IfElse
-from jikko.nodes.flow.iteration import Iteration
 from jikko.values import UNSET, Json, Selector, Unset
+
+if TYPE_CHECKING:
+    from jikko.nodes.data.assigner import Assigner
+    from jikko.nodes.flow.if_else import IfElse
 
 _CHOOSE: Final = "choose a variable that there is"
 _FILES: Final = ("file", "array[file]")
@@ -41,23 +37,29 @@ class _One(Struct, frozen=True):
     def spend(self, characters: int) -> None: ...
 
 
-def troubles_of_variables(node: Node, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
-    """Why a node that needs its variables will fail. Others take one that is not there for null, or for a text."""
-    match node:
-        case IfElse():
+def troubles_of_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+    """Why a node that needs its variables will fail. Others take one that is not there for null, or for a text.
+
+    Args:
+        node: Of any class: what it has is told by its type, so that no other is imported.
+    """
+    match node.type:
+        case "if-else":
             yield from _of_conditions(node, entry, known)
-        case Assigner():
+        case "assigner":
             yield from _of_assignments(node, entry, known)
-        case Iteration():
+        case "iteration":
             what = f"Invalid iterator value {list(node.iterator)}: expected an array"
             where = f"{entry.where}.iterator_selector"
             absent = f"Iterator variable {list(node.iterator)} not found"
             yield from _of_list(node.iterator, absent, what, where, known, "a list")
-        case ListOperator():
+        case "list-operator":
+            from jikko.nodes.data.list_operator import TYPES
+
             what = f"Variable {list(node.selector)} is not a list that can be worked on"
             absent = f"Variable not found for selector: {list(node.selector)}"
             yield from _of_list(node.selector, absent, what, f"{entry.where}.variable", known, "a list", TYPES)
-        case TemplateTransform():
+        case "template-transform":
             for number, (_, selector) in enumerate(node.variables):
                 kind = known.kind(selector)
                 if kind is not None and kind.type == "file":
@@ -65,7 +67,7 @@ def troubles_of_variables(node: Node, entry: NodeEntry, known: KnownVariables) -
                     what = "Type is not JSON serializable: File"
                     hint = "templates take lists of files, and parts of a file such as its name"
                     yield Trouble("variable", where, what, hint, certain=kind.is_given)
-        case DocumentExtractor():
+        case "document-extractor":
             what = f"Variable {list(node.selector)} is not an ArrayFileSegment"
             absent = f"File variable not found for selector: {list(node.selector)}"
             where = f"{entry.where}.variable_selector"
@@ -91,7 +93,7 @@ def _of_list(
     yield Trouble("variable", where, what, f"it is of the type {kind.type}: choose {wanted}", certain=kind.is_given)
 
 
-def _of_conditions(node: IfElse, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
     for number, case in enumerate(node.cases):
         for place, condition in enumerate(case.conditions):
             of_case = "" if case.legacy else f".cases[{number}]"
@@ -123,7 +125,9 @@ def _refusal(condition: Condition, kind: str) -> str:
     return refused
 
 
-def _of_assignments(node: Assigner, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+    from jikko.nodes.data.assigner_operations import AssignmentRefused, check_support
+
     is_old = node.recorded is None
     for number, assignment in enumerate(node.assignments):
         where = entry.where if is_old else f"{entry.where}.items[{number}]"

@@ -1,5 +1,7 @@
 """What routes work with."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from jikko.apps.end_users import EndUsers
@@ -14,7 +16,6 @@ from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
-from jikko.knowledge.service import Knowledge
 from jikko.maintenance.readiness import Readiness
 from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
@@ -24,6 +25,10 @@ from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.knowledge.service import Knowledge
+    from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
 
 class Api(Struct, frozen=True, kw_only=True):
@@ -43,7 +48,9 @@ class Api(Struct, frozen=True, kw_only=True):
     files: FileService
     forms: Forms
     file_limits: FileLimits
-    knowledge: Knowledge
+    datasets: "OpenKnowledge"
+    """Where they are kept, if there are any."""
+    knowledge: "Knowledge"
     annotations: Annotations
     suggestions: Suggestions
     speech: AppSpeech

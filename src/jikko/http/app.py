@@ -13,25 +13,26 @@ from jikko.http.console.entry.headers import CONSOLE, console_headers, is_consol
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
 from jikko.http.observer import Observed, ObservedRequest, RequestObserver
-from jikko.http.operation import Operation
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import description_operations
+from jikko.http.operation import Operation, Section
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
+from jikko.http.tables.served import SERVED
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
 
 log = logging.getLogger(__name__)
 
 
-def create_app(api: Api, observers: Iterable[RequestObserver] = (), console: Iterable[Operation] = ()) -> ASGIApp:
+def create_app(
+    api: Api, observers: Iterable[RequestObserver] = (), console: Sequence[Operation | Section] = ()
+) -> ASGIApp:
     """The application that serves an assembled API.
 
     Args:
         console: The operations of the console, if there is one. They win over those of the API.
     """
-    return _Application(api, [*OPERATIONS, *description_operations(api.version)], observers, tuple(console))
+    return _Application(api, observers, console)
 
 
 class _Application:
@@ -40,12 +41,11 @@ class _Application:
     def __init__(
         self,
         api: Api,
-        operations: Iterable[Operation],
         observers: Iterable[RequestObserver],
-        console: Sequence[Operation],
+        console: Sequence[Operation | Section],
     ) -> None:
         self._api = api
-        self._router = Router([*operations, *console])
+        self._router = Router([*SERVED, *console])
         self._has_console = bool(console)
         self._observed = Observed(observers)
         self._ids = request_ids()

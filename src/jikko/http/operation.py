@@ -1,6 +1,6 @@
-"""One operation of the API: its route and its description."""
+"""One operation of the API: its route and its description; and parts of the table that come when they are asked for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -41,3 +41,16 @@ class Operation(Struct, frozen=True):
     """Whether it is asked so often that a line of the log for each time would hide the others."""
     described: bool = True
     """Whether the description of the API has it: not if it is another's older name."""
+
+
+class Section(Struct, frozen=True):
+    """Operations that not every server is asked for: until then they, and all they work with, cost nothing.
+
+    What asks for them first waits for the import, and so does all else on the event loop: a section is one only if that
+    takes a few milliseconds, and what is asked for all the time is in none.
+    """
+
+    beginnings: tuple[str, ...]
+    """How the addresses of its operations begin. Others may begin so, too."""
+    operations: Callable[[], Iterable[Operation]]
+    """Imports them."""

@@ -1,10 +1,10 @@
 """Which operation a request is for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from jikko.http.operation import Operation
+from jikko.http.operation import Operation, Section
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -16,14 +16,35 @@ class Router:
     does. Those that vary elsewhere are the alternatives of one regular expression a method, each in a group of its own,
     so that the group that matched tells which it was. A slash more or less makes another address, as at Dify. A part in
     ``{*…}`` takes all that is left, slashes too.
+
+    A section is imported with the first path that begins as its own do, and then part of the table: nothing of it is
+    asked of any path again.
     """
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, entries: Iterable[Operation | Section]) -> None:
+        self._become(list(entries))
+
+    def _become(self, entries: list[Operation | Section]) -> None:
+        self._entries = entries
+        self._beginnings = tuple(
+            beginning for entry in entries if isinstance(entry, Section) for beginning in entry.beginnings
+        )
         tables: dict[str, list[Operation]] = {}
-        for operation in operations:
-            for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-                tables.setdefault(method, []).append(operation)
+        for operation in entries:
+            if isinstance(operation, Operation):
+                for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+                    tables.setdefault(method, []).append(operation)
         self._tables = {method: _Table(table) for method, table in tables.items()}
+
+    def _import(self, path: str) -> None:
+        """Put the operations of sections in their place."""
+        entries: list[Operation | Section] = []
+        for entry in self._entries:
+            if isinstance(entry, Section) and path.startswith(entry.beginnings):
+                entries += entry.operations()
+            else:
+                entries.append(entry)
+        self._become(entries)
 
     def find(self, method: str, path: str) -> tuple[Operation | None, Mapping[str, str]]:
         """The operation, and the parts of the path that its template names; ``None`` if there is none.
@@ -31,6 +52,8 @@ class Router:
         Args:
             path: Decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``.
         """
+        if path.startswith(self._beginnings):
+            self._import(path)
         table = self._tables.get(method)
         if table is None:
             return None, _NOTHING
@@ -57,7 +80,7 @@ class Router:
 class _Table:
     """The operations of one method."""
 
-    __slots__ = ("endings", "fixed", "match", "varied")
+    __slots__ = ("_pattern", "endings", "fixed", "match", "varied")
 
     def __init__(self, operations: list[Operation]) -> None:
         self.fixed = {operation.path: operation for operation in operations if "{" not in operation.path}
@@ -78,7 +101,13 @@ class _Table:
                 patterns.append(f"({re.escape(literal)}{after})")
                 self.varied[group] = operation, [(name, group + place) for place, name in enumerate(parts[::2], 1)]
                 group += len(parts[::2]) + 1
-        self.match = re.compile("|".join(patterns)).fullmatch if patterns else _no_match
+        self._pattern = "|".join(patterns)
+        self.match: Callable[[str], re.Match[str] | None] = self._first_match if patterns else _no_match
+
+    def _first_match(self, path: str) -> re.Match[str] | None:
+        """Compile the expression for the first path that needs it: of some methods and tables none ever does."""
+        self.match = re.compile(self._pattern).fullmatch
+        return self.match(path)
 
 
 def _no_match(path: str) -> None:

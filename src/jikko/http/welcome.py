@@ -1,20 +1,11 @@
 """The addresses that are opened first: ``/`` and ``/v1``. A browser gets a page, a client gets JSON."""
 
 import html
-from typing import Any
+from typing import Any, Final
 
 from jikko.http.operation import Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
-
-
-def welcome_operations() -> list[Operation]:
-    """The operations. What they answer is no part of the API."""
-    answers = {200: "application/json"}
-    return [
-        Operation("GET", path, welcome, "What this server is", answers, tag="Server", open=True)
-        for path in ("/", "/v1")
-    ]
 
 
 async def welcome(request: Request) -> Answer:
@@ -48,3 +39,10 @@ def _page(version: str) -> str:
         "<code>/v1</code>. Requests carry the API key of an app: <code>Authorization: Bearer app-…</code>.</p>"
         "<p><a href=docs>The API</a> · <a href=openapi.json>openapi.json</a> · <a href=health>health</a></p></html>"
     )
+
+
+WELCOME_OPERATIONS: Final = tuple(
+    Operation("GET", path, welcome, "What this server is", {200: "application/json"}, tag="Server", open=True)
+    for path in ("/", "/v1")
+)
+"""What they answer is no part of the API."""

@@ -1,56 +1,54 @@
 """The node types that Jikko can run: an explicit list, nothing registers itself."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final
 
 from jikko.dsl.types import CONTAINER_STARTS
-from jikko.nodes.agents.agent import AgentNode
-from jikko.nodes.data.assigner import Assigner
-from jikko.nodes.data.code import Code
-from jikko.nodes.data.list_operator import ListOperator
-from jikko.nodes.data.template_transform import TemplateTransform
-from jikko.nodes.data.variable_aggregator import VariableAggregator
-from jikko.nodes.files.document_extractor import DocumentExtractor
-from jikko.nodes.flow.answer import Answer
-from jikko.nodes.flow.end import End
-from jikko.nodes.flow.human_input import HumanInput
-from jikko.nodes.flow.if_else import IfElse
-from jikko.nodes.flow.iteration import Iteration
-from jikko.nodes.flow.loop import Loop
-from jikko.nodes.flow.pseudo import BodyStart, LoopEnd
-from jikko.nodes.flow.start import Start
-from jikko.nodes.http.http_request import HttpRequest
-from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
-from jikko.nodes.model.llm import Llm
-from jikko.nodes.model.parameter_extractor import ParameterExtractor
-from jikko.nodes.model.question_classifier import QuestionClassifier
-from jikko.nodes.tools.tool import ToolNode
 
-NODE_CLASSES: tuple[Any, ...] = (
-    AgentNode,
-    Answer,
-    Assigner,
-    Code,
-    DocumentExtractor,
-    End,
-    HttpRequest,
-    HumanInput,
-    IfElse,
-    Iteration,
-    KnowledgeRetrieval,
-    ListOperator,
-    Llm,
-    Loop,
-    LoopEnd,
-    ParameterExtractor,
-    QuestionClassifier,
-    Start,
-    TemplateTransform,
-    ToolNode,
-    VariableAggregator,
-)
-
-BY_TYPE: dict[str, Any] = {
-    **{cls.type: cls for cls in NODE_CLASSES},
-    **dict.fromkeys(CONTAINER_STARTS.values(), BodyStart),
+_MODULES: Final = {
+    "agent": ("agents.agent", "AgentNode"),
+    "answer": ("flow.answer", "Answer"),
+    "assigner": ("data.assigner", "Assigner"),
+    "code": ("data.code", "Code"),
+    "document-extractor": ("files.document_extractor", "DocumentExtractor"),
+    "end": ("flow.end", "End"),
+    "http-request": ("http.http_request", "HttpRequest"),
+    "human-input": ("flow.human_input", "HumanInput"),
+    "if-else": ("flow.if_else", "IfElse"),
+    "iteration": ("flow.iteration", "Iteration"),
+    "knowledge-retrieval": ("knowledge.knowledge_retrieval", "KnowledgeRetrieval"),
+    "list-operator": ("data.list_operator", "ListOperator"),
+    "llm": ("model.llm", "Llm"),
+    "loop": ("flow.loop", "Loop"),
+    "loop-end": ("flow.pseudo", "LoopEnd"),
+    "parameter-extractor": ("model.parameter_extractor", "ParameterExtractor"),
+    "question-classifier": ("model.question_classifier", "QuestionClassifier"),
+    "start": ("flow.start", "Start"),
+    "template-transform": ("data.template_transform", "TemplateTransform"),
+    "tool": ("tools.tool", "ToolNode"),
+    "variable-aggregator": ("data.variable_aggregator", "VariableAggregator"),
+    **dict.fromkeys(CONTAINER_STARTS.values(), ("flow.pseudo", "BodyStart")),
 }
-"""The class of each type name of the DSL. Triggers are entries only: see ``nodes.trigger``."""
+"""Where the class of each type is, below this package."""
+
+
+class _Classes(Mapping[str, Any]):
+    """Imports the class of a type with the first workflow that has a node of it."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, class_name = _MODULES[name]
+        return getattr(import_module(f"jikko.nodes.{module}"), class_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+BY_TYPE: Final[Mapping[str, Any]] = _Classes()
+"""The class of each type name of the DSL. Triggers are entries only: see ``nodes.flow.trigger``."""

@@ -45,8 +45,8 @@ class ServerMember:
             case RunChanged(run_id):
                 self._assembly.runs.control.run_changed(run_id)
             case RunsMoved() as moved:
-                if self._assembly.console is not None:
-                    self._assembly.console.feed.moved(moved)
+                if self._assembly.console_feed is not None:
+                    self._assembly.console_feed.moved(moved)
             case JobDue(job="forms", at=at):
                 self._assembly.forms.alarm.set(at)
             case JobDue(job="callbacks", at=at):
@@ -54,7 +54,7 @@ class ServerMember:
             case JobDue(job="keywords", at=at):
                 self._assembly.keyword_indexing.alarm.set(at)
             case JobDue(job="knowledge", at=at):
-                self._assembly.knowledge.indexing.alarm.set(at)
+                self._assembly.indexing.alarm.set(at)
             case JobDue(job="annotations", at=at):
                 self._assembly.annotation_indexing.alarm.set(at)
 
@@ -89,7 +89,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
-            jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
+            jobs.create_task(_again_and_again(assembly.indexing.lead))
             if assembly.settings.metrics_port:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             for scheduled in assembly.scheduled_backups:

@@ -25,9 +25,8 @@ _LAG_SECONDS = 0.1
 def prepare_process(log_level: str, log_format: str) -> None:
     """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
     set_up_log(log_level, log_format)
-    # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
-    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
-    gc.set_threshold(50_000, 20, 50)
+    # See ``cli.main``; a worker does not come from there.
+    gc.set_threshold(400_000, 20, 50)
     if sys.platform != "win32":
         import uvloop
 
@@ -91,6 +90,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
         files=assembly.files,
         forms=assembly.forms,
         file_limits=assembly.file_limits,
+        datasets=assembly.datasets,
         knowledge=assembly.knowledge,
         annotations=assembly.annotations,
         suggestions=assembly.suggestions,
@@ -106,13 +106,13 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
     )
 
 
-def console_of(assembly: Any) -> list[Any]:
+def console_of(assembly: Any) -> Sequence[Any]:
     """The operations of the console, of an assembly; none if it is off."""
     if assembly.console is None:
         return []
-    from jikko.http.console.table import console_operations
+    from jikko.http.console.sections import console_sections
 
-    return console_operations(assembly.console)
+    return console_sections(assembly.console)
 
 
 async def console_lines(assembly: Any, base: str) -> list[str]:
@@ -161,9 +161,9 @@ async def serve_assembly(
 
     async def stopping(at_once: bool, drain: Drain) -> None:
         at_end(at_once)
-        if assembly.console is not None:
+        if assembly.console_feed is not None:
             # A list that is looked at has no end of its own, and would be waited for.
-            assembly.console.feed.close()
+            assembly.console_feed.close()
         seconds = 0 if at_once else settings.shutdown_seconds
         if drains and seconds:
             seconds -= await drain(seconds)
@@ -176,9 +176,12 @@ async def serve_assembly(
     lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
     seen_by = () if observers is None else observers.requests
     app = create_app(api_of(assembly, lag), seen_by, console=console_of(assembly))
-    await assembly.knowledge.retrieval.prepare()
+    await assembly.indexing.prepare()
     # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
     gc.freeze()
+    # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
+    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
+    gc.set_threshold(50_000, 20, 50)
     watching = asyncio.ensure_future(lag.watch())
     try:
         await serve(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from jikko.assemble import Assembly, assemble
 from jikko.http.app import create_app
 from jikko.http.console.files import Page
+from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
 from jikko.http.operation import Operation
 from jikko.http.router import Router
@@ -48,10 +49,11 @@ class Scene:
     def __post_init__(self) -> None:
         assert self.assembly.console is not None
         self.operations = console_operations(self.assembly.console, self.page)
+        self._sections = console_sections(self.assembly.console, self.page)
         self._api = [operation for operation in self.operations if operation.path.startswith(API)]
         self._description = console_description("0", self._api)
         self._router = Router(self._api)
-        self.application: Any = create_app(api_of(self.assembly), console=self.operations)
+        self.application: Any = create_app(api_of(self.assembly), console=self._sections)
 
     @property
     def access(self) -> Any:
@@ -62,7 +64,7 @@ class Scene:
     def pings(self, seconds: float) -> None:
         """Have streams say more often that the server is there."""
         api = replace(api_of(self.assembly), ping_seconds=seconds)
-        self.application = create_app(api, console=self.operations)
+        self.application = create_app(api, console=self._sections)
 
     def client(self, base_url: str = "http://localhost:8000", **headers: str) -> httpx.AsyncClient:
         """A client without a session. All its answers are held against the description."""

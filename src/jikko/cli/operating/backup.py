@@ -29,7 +29,7 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
     is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
-    from jikko.assemble import is_bucket, make_backups
+    from jikko.assemble.backup import is_bucket, make_backups
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.backup_target import NotABackup
 
@@ -61,7 +61,7 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
 
 def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
     """Make one. Returns what came of it, and the same as text."""
-    from jikko.assemble import make_backups
+    from jikko.assemble.backup import make_backups
 
     folder = Path(name)
     if folder.exists() and folder.samefile(settings.home):
@@ -74,7 +74,7 @@ def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
 
 
 def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
-    from jikko.assemble import make_bucket_backups
+    from jikko.assemble.backup import make_bucket_backups
 
     backups = make_bucket_backups(settings, url)
     made = backups.make()

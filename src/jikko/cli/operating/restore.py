@@ -26,7 +26,7 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
     With JIKKO_FILES_URL, contents of files go into that bucket. A record in PostgreSQL is restored by pg_restore; the
     line for that is told.
     """
-    from jikko.assemble import backup_source, is_bucket, line_that_restores, make_restores
+    from jikko.assemble.backup import backup_source, is_bucket, line_that_restores, make_restores
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.restore import NotRestored
 

@@ -29,7 +29,7 @@ def install(sources: tuple[str, ...], again: bool, unsigned: bool, home: Path | 
 
 
 async def _install(sources: tuple[str, ...], again: bool, unsigned: bool, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import plugin_packages
+    from jikko.assemble.plugin_packages import plugin_packages
     from jikko.errors import JikkoError
 
     failed = 0
@@ -89,7 +89,7 @@ def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
 
 
 async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import plugin_packages
+    from jikko.assemble.plugin_packages import plugin_packages
 
     missing = 0
     async with plugin_packages(settings) as tools:

@@ -25,7 +25,7 @@ def list_(files: tuple[Path, ...], home: Path | None, as_json: bool) -> None:
 
 
 async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import plugin_packages
+    from jikko.assemble.plugin_packages import plugin_packages
 
     async with plugin_packages(settings) as tools:
         if files:

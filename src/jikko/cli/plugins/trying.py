@@ -24,7 +24,7 @@ def test(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
 
 
 async def _test(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import plugin_packages
+    from jikko.assemble.plugin_packages import plugin_packages
 
     failed = 0
     async with plugin_packages(settings) as tools:
@@ -64,7 +64,7 @@ def call(tool: str, values: tuple[str, ...], providers: Path | None, home: Path 
 
 
 async def _call(provider: str, name: str, given: dict[str, Any], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import plugin_packages
+    from jikko.assemble.plugin_packages import plugin_packages
 
     async with plugin_packages(settings) as tools:
         error = await tools.called(provider, name, given, lambda line: click.echo(shown(line)))

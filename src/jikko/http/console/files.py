@@ -91,13 +91,6 @@ class Page:
         return PageFile(first.media_type, _tag(body), {"": body}, is_hashed=False)
 
 
-def redirect_to(request: Request) -> Answer:
-    """Where the console begins, for a browser that asks for less."""
-    answer = Response(b"", 302, media_type=_HTML)
-    answer.headers.append((b"location", f"{request.root_path}/console/".encode("latin-1", "replace")))
-    return answer
-
-
 def _answer(request: Request, file: PageFile) -> Answer:
     caching = _FOR_EVER if file.is_hashed else _ASK_AGAIN
     tags = request.header_bytes(b"if-none-match") or b""

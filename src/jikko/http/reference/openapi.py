@@ -17,7 +17,6 @@ from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
 from jikko.http.tables.knowledge_operations import IDS as DATASET_IDS
-from jikko.http.welcome import welcome_operations
 
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
@@ -201,29 +200,34 @@ def _ref(body: type[Struct]) -> Schema:
     return {"$ref": _REF.format(name=body.__name__)}
 
 
-def description_operations(version: str) -> list[Operation]:
-    """The operations that show the description, or lead to it. It does not describe them."""
+async def openapi_json(request: Request) -> Answer:
+    """The description."""
+    return json_response(openapi(request.api.version, request.root_path))
 
-    async def openapi_json(request: Request) -> Answer:
-        return json_response(openapi(version, request.root_path))
 
-    @lru_cache(maxsize=1)
-    def page() -> bytes:
-        return reference_page(openapi(version)).encode()
+async def docs(request: Request) -> Answer:
+    """The description as a page."""
+    return Response(_page(request.api.version), headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
-    async def docs(request: Request) -> Answer:
-        return Response(page(), headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
-    async def docs_file(request: Request) -> Answer:
-        name = request.path_params["name"]
-        if name not in FILES:
-            return no_page()
-        return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
+async def docs_file(request: Request) -> Answer:
+    """What the page loads."""
+    name = request.path_params["name"]
+    if name not in FILES:
+        return no_page()
+    return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
 
-    described, shown = {200: "application/json"}, {200: "text/html"}
-    return [
-        Operation("GET", "/openapi.json", openapi_json, "The description", described, tag="Server", open=True),
-        Operation("GET", "/docs", docs, "The description as a page", shown, tag="Server", open=True),
-        Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
-        *welcome_operations(),
-    ]
+
+@lru_cache(maxsize=1)
+def _page(version: str) -> bytes:
+    return reference_page(openapi(version)).encode()
+
+
+REFERENCE_OPERATIONS: Final = (
+    Operation(
+        "GET", "/openapi.json", openapi_json, "The description", {200: "application/json"}, tag="Server", open=True
+    ),
+    Operation("GET", "/docs", docs, "The description as a page", {200: "text/html"}, tag="Server", open=True),
+    Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
+)
+"""Those that show the description. It does not have them."""

@@ -47,9 +47,11 @@ async def preview(request: Request) -> Answer:
 async def download(request: Request) -> Answer:
     """``GET /files/{file_id}/file-preview``: a file by its signed address, without a key."""
     file_id = request.path_params["file_id"]
-    found = await request.api.knowledge.files.download(file_id.lower(), request.query) if is_uuid(file_id) else None
-    if found is not None:
-        return Response(found[0], headers=found[1], media_type=b"application/octet-stream")
+    # Where no dataset is, nothing of them is imported.
+    if is_uuid(file_id) and await request.api.datasets.existing() is not None:
+        found = await request.api.knowledge.files.download(file_id.lower(), request.query)
+        if found is not None:
+            return Response(found[0], headers=found[1], media_type=b"application/octet-stream")
     return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
 
 

@@ -1,13 +1,14 @@
-"""The operations that say how the server is."""
+"""The operations that say what the server is, and how."""
 
 from typing import Final
 
 from jikko.http.operation import Operation
-from jikko.http.routes import health
+from jikko.http.routes import health, info
 
 _TAG: Final = "Server"
 _VERBOSE: Final = (("verbose", {"type": "string"}, "With any value, or none: tell each check."),)
 
+INDEX: Final = Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag=_TAG, open=True)
 HEALTH_OPERATIONS: Final = (
     Operation(
         "GET",

@@ -57,10 +57,12 @@ class Indexing:
         lease: float = LEASE,
         name: str = "",
         look_seconds: float = 30.0,
+        alarm: Alarm | None = None,
     ) -> None:
         """Args:
         workers: Jobs that are done at once.
         name: Of this process, as jobs are told it; no other has it.
+        alarm: What wakes it, if that is there before; it looks after its own time then.
         """
         self._knowledge = knowledge
         self._cutter = cutter
@@ -71,7 +73,7 @@ class Indexing:
         self._name = name or SERVER + new_id()
         self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By model: held while a batch is embedded and written. So a process that dies loses one batch of a model."""
-        self.alarm = Alarm(clock, look_seconds=look_seconds)
+        self.alarm = alarm or Alarm(clock, look_seconds=look_seconds)
         """To be set when there is a job."""
 
     async def lead(self) -> None:

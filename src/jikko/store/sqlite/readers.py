@@ -4,8 +4,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from jikko.errors import StoreUnavailable
@@ -15,18 +16,15 @@ T = TypeVar("T")
 
 
 class Readers:
-    """A few connections that only read, each used by one thread at a time."""
+    """A few connections that only read, each used by one thread at a time, and opened when all others are in use."""
 
     def __init__(self, path: Path, *, threads: int, busy_timeout: float) -> None:
         self._path = path
+        self._busy_timeout = busy_timeout
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._all: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="jikko-reader")
         self._closed = False
-        for _ in range(threads):
-            connection = connect(path, busy_timeout=busy_timeout, query_only=True)
-            self._all.append(connection)
-            self._idle.put(connection)
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of a function that reads. All its statements see the database at one moment.
@@ -42,24 +40,34 @@ class Readers:
             raise StoreUnavailable(f"The database {self._path} is closed.")
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        # Again: only what reads can be broken off, so what waits for a thread must not begin.
-        self._require_open()
-        connection = self._idle.get()
         try:
-            connection.execute("BEGIN")
+            connection = self._taken()
             try:
-                return query(connection)
+                # Again: only what reads can be broken off, so what waits for a thread must not begin.
+                self._require_open()
+                connection.execute("BEGIN")
+                try:
+                    return query(connection)
+                finally:
+                    connection.execute("ROLLBACK")
             finally:
-                connection.execute("ROLLBACK")
+                self._idle.put(connection)
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
-        finally:
-            self._idle.put(connection)
+
+    def _taken(self) -> sqlite3.Connection:
+        """One that is idle, or a new one: there are never more than threads."""
+        with suppress(Empty):
+            return self._idle.get_nowait()
+        self._require_open()
+        connection = connect(self._path, busy_timeout=self._busy_timeout, query_only=True)
+        self._all.append(connection)
+        return connection
 
     def close(self) -> None:
         """Break off what still reads, and release the connections. May be called twice; blocks."""
         self._closed = True
-        for connection in self._all:
+        for connection in tuple(self._all):
             connection.interrupt()
         self._pool.shutdown(wait=True)
         for connection in self._all:

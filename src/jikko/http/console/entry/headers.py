@@ -1,9 +1,9 @@
-"""The headers of everything below ``/console``."""
+"""The headers of everything below ``/console``, and the way there."""
 
 from typing import Final
 
 from jikko.http.requests import Request
-from jikko.http.responses import Headers
+from jikko.http.responses import Answer, Headers, Response
 
 CONSOLE: Final = "/console"
 POLICY: Final = (
@@ -32,3 +32,10 @@ def console_headers(request: Request, own: Headers) -> Headers:
     """
     added = [(b"x-request-id", request.id), *_HEADERS]
     return added if any(name == b"cache-control" for name, _ in own) else [*added, _NOT_KEPT]
+
+
+def redirect_to(request: Request) -> Answer:
+    """Where the console begins, for a browser that asks for less."""
+    answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
+    answer.headers.append((b"location", f"{request.root_path}/console/".encode("latin-1", "replace")))
+    return answer

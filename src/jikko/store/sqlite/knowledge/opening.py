@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jikko.ports.stores.knowledge.stores import KnowledgeStores
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.knowledge.datasets import SqliteDatasets
-from jikko.store.sqlite.knowledge.documents import SqliteDocuments
-from jikko.store.sqlite.knowledge.jobs import SqliteJobs
-from jikko.store.sqlite.knowledge.search import SqliteSegmentStore
-from jikko.store.sqlite.knowledge.vectors import VectorCache
 from jikko.store.sqlite.migrate import Alone, migrations_in
+
+if TYPE_CHECKING:
+    from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
 _PAGE: Final = 16_384
 """Bytes. A vector of 1,024 numbers takes half of a page of SQLite's usual 4,096, and most of the other half is lost."""
@@ -39,15 +36,15 @@ class SqliteKnowledge:
         self._database: Database | None = None
         self._stores: KnowledgeStores | None = None
 
-    async def existing(self) -> KnowledgeStores | None:
+    async def existing(self) -> "KnowledgeStores | None":
         return await self.made() if self._stores is not None or self._path.exists() else None
 
-    async def made(self) -> KnowledgeStores:
+    async def made(self) -> "KnowledgeStores":
         if self._stores is None:
             async with self._opening:
                 if self._stores is None:
                     self._database = await asyncio.to_thread(self._open)
-                    self._stores = _stores(self._database, self._memory)
+                    self._stores = await asyncio.to_thread(_stores, self._database, self._memory)
         return self._stores
 
     def close(self) -> None:
@@ -56,7 +53,15 @@ class SqliteKnowledge:
             self._database.close()
 
 
-def _stores(database: Database, memory: int) -> KnowledgeStores:
+def _stores(database: Database, memory: int) -> "KnowledgeStores":
+    # A server without datasets has none of it.
+    from jikko.ports.stores.knowledge.stores import KnowledgeStores
+    from jikko.store.sqlite.knowledge.datasets import SqliteDatasets
+    from jikko.store.sqlite.knowledge.documents import SqliteDocuments
+    from jikko.store.sqlite.knowledge.jobs import SqliteJobs
+    from jikko.store.sqlite.knowledge.search import SqliteSegmentStore
+    from jikko.store.sqlite.knowledge.vectors import VectorCache
+
     return KnowledgeStores(
         SqliteDatasets(database),
         SqliteDocuments(database),

@@ -1,13 +1,11 @@
-"""Picks where datasets are kept, and what searches them."""
+"""Picks what searches datasets, and works with them. Imported with the first that is used."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, nullcontext
-from functools import partial
 from typing import Any, Final
 
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import default_models
-from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import Rate
 from jikko.files.signing import UrlSigner
 from jikko.knowledge.datasets import Datasets
@@ -37,27 +35,9 @@ from jikko.providers.config import Providers
 from jikko.providers.models import ProviderModels
 from jikko.providers.rerankers import ProviderRerankers
 from jikko.settings import Settings
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.values import Json
 
 _PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": "embedding", "rerank": "rerank"}
-
-
-def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> OpenKnowledge:
-    """Where datasets are kept: in the database that the settings name, or in the data folder. Opens nothing yet.
-
-    Args:
-        owned: Whether this process, or the one that started it, holds the data folder.
-        shared: Whether other processes of this machine write to it too.
-    """
-    if settings.database_url:
-        from jikko.assemble.postgres import datasets_in_postgres
-
-        return datasets_in_postgres(settings, stack)
-    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
-    stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
-    stack.callback(stores.close)
-    return stores
 
 
 def make_reranker(models: Models) -> Reranker:
@@ -80,6 +60,8 @@ def make_knowledge(
     ports: NodePorts,
     providers: Providers,
     *,
+    retrieval: Retrieval,
+    alarm: Alarm,
     signer: UrlSigner,
     cluster: Cluster,
     rate: Rate,
@@ -89,9 +71,9 @@ def make_knowledge(
 
     Args:
         ports: Those of nodes: documents are read and models called as for these.
+        retrieval: What searches for nodes.
+        alarm: Wakes what does jobs.
     """
-    retrieval = ports.knowledge
-    assert isinstance(retrieval, Retrieval)
     embedder = make_embedder(ports.models)
     defaults = default_models(settings, providers)
 
@@ -114,7 +96,12 @@ def make_knowledge(
         external=ExternalApis(stores, clock),
         retrieval=retrieval,
         indexing=Indexing(
-            stores, Cutter(ports.documents, ports.models, defaults), embedder, clock, workers=settings.knowledge_workers
+            stores,
+            Cutter(ports.documents, ports.models, defaults),
+            embedder,
+            clock,
+            workers=settings.knowledge_workers,
+            alarm=alarm,
         ),
         models=_listed(providers, defaults),
     )

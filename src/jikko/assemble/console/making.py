@@ -1,22 +1,20 @@
-"""Picks what the console works with."""
+"""Picks what the console works with. Imported with the first request for it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from jikko.apps.environment import Outside
-from jikko.assemble.console_facts import facts_of, known_providers
+from jikko.assemble.console.facts import facts_of, known_providers
+from jikko.assemble.console.watch import ConsoleWatch
 from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
 from jikko.concurrency.briefly import Briefly
-from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
 from jikko.console.mending import KnownProviders, Mending
-from jikko.console.model_uses import ModelUses
 from jikko.console.outlooks import Outlooks
-from jikko.console.run_feed import TICK_SECONDS, RunFeed
+from jikko.console.run_feed import TICK_SECONDS
 from jikko.console.runs import RunList
 from jikko.console.service import Console, InstalledPlugin
 from jikko.console.system import Load, System
@@ -28,27 +26,9 @@ from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.node_ports import NodePorts
 from jikko.runs.admission import Admission
 from jikko.runs.forms import Forms
-from jikko.runs.observer import RunObserver, RunObservers
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.settings import Settings
 from jikko.tools.service import ToolService
-
-
-class ConsoleWatch(NamedTuple):
-    """What the console sees of runs."""
-
-    feed: RunFeed
-    uses: ModelUses
-
-
-def console_watch(cluster: Cluster, clock: Clock) -> ConsoleWatch:
-    """What the console of one process sees of runs."""
-    return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock))
-
-
-def watched_by(observer: RunObserver | None, watch: ConsoleWatch) -> RunObserver:
-    """Who sees what happens in runs."""
-    return RunObservers(*([] if observer is None else [observer]), *watch)
 
 
 def make_console(
@@ -65,14 +45,10 @@ def make_console(
     ports: NodePorts,
     workers: int,
     tools: ToolService,
-) -> Console | None:
-    """The console of a data folder; ``None``: nothing is kept, so that there is none.
-
-    Raises:
-        InvalidSettings: The token of the settings cannot be used.
-    """
-    if stores.console is None:
-        return None
+) -> Console:
+    """The console of a data folder."""
+    console = stores.console
+    assert console is not None
     outlooks = Outlooks(
         partial(installation_of, settings, environment),
         lambda name, values: Outside(settings.env, {name: values}),
@@ -96,10 +72,10 @@ def make_console(
 
     mending = Mending(stores.apps, outlooks, stores.callbacks, watch.uses, providers)
     return Console(
-        access=Access(stores.console.access, clock, settings.console_token),
+        access=watch.access,
         public_url=settings.public_url,
         host=settings.host,
-        runs=RunList(stores.console.pages, stores.apps, forms),
+        runs=RunList(console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
         list_cache=Briefly(TICK_SECONDS / 2),
@@ -110,9 +86,9 @@ def make_console(
         callbacks_are_due=lambda: cluster.hint(JobDue(job="callbacks", at=clock())),
         outlooks=outlooks,
         home=settings.home,
-        chats=stores.console.chats,
+        chats=console.chats,
         mending=mending,
-        system=System(facts_of(settings, environment, load, workers), mending, stores.console.pages, clock),
+        system=System(facts_of(settings, environment, load, workers), mending, console.pages, clock),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
         tools=tools,

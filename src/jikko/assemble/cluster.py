@@ -1,0 +1,59 @@
+"""Picks how the processes that execute runs of one store know each other."""
+
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from jikko import __version__
+from jikko.cluster.alone import Alone
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
+from jikko.ports.cluster import Cluster
+from jikko.ports.measures import ClusterMeasures
+from jikko.settings import Settings
+
+
+async def make_cluster(
+    settings: Settings,
+    stack: AsyncExitStack,
+    cluster: str,
+    owned: bool,
+    name: str,
+    on_members: Callable[[int], None],
+    measures: ClusterMeasures | None,
+) -> Cluster:
+    """The ``Cluster`` of this process.
+
+    Args:
+        stack: Leaves the cluster.
+        cluster: See ``Stores.cluster``.
+        owned: Whether this is a server. Commands beside it are no members.
+        name: What this process is called: ``server/number``. Empty: a new name.
+        on_members: Called with how many members there are whenever that changes.
+        measures: Where it is told how this process does among them.
+
+    Raises:
+        InvalidSettings: NATS cannot be used.
+        StoreUnavailable: It cannot be reached.
+    """
+    if not (owned and settings.nats_url):
+        return Alone(RequestRate(settings.requests_per_minute).count)
+    try:
+        from jikko.cluster.nats.link import NatsLink
+        from jikko.cluster.nats.nats_cluster import NatsCluster
+        from jikko.cluster.nats.streams import Names
+    except ModuleNotFoundError:
+        raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+    name, seconds = name or f"{secrets.token_hex(4)}/0", settings.member_seconds
+    link = await NatsLink.open(
+        settings.nats_url,
+        Names(cluster),
+        member_seconds=seconds,
+        per_minute=settings.requests_per_minute,
+        name=name,
+    )
+    made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
+    made.on_members = on_members
+    stack.push_async_callback(made.close)
+    return made

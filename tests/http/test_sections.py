@@ -1,0 +1,72 @@
+"""Parts of the table of operations that are imported when they are asked for: each address is found in them."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from jikko.http.console.sections import console_sections
+from jikko.http.console.table import console_operations
+from jikko.http.operation import Operation, Section
+from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.router import Router
+from jikko.http.tables.served import SERVED
+from jikko.http.welcome import WELCOME_OPERATIONS
+
+CONSOLE: Any = None
+"""None that anybody enters: its operations are only looked up."""
+SECTIONS = [entry for entry in (*SERVED, *console_sections(CONSOLE)) if isinstance(entry, Section)]
+ALL = (*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS)
+ONE = Operation("GET", "/v1/pets/{pet_id}", OPERATIONS[0].handler, "A pet", {})
+OTHER = Operation("POST", "/v1/pets", OPERATIONS[0].handler, "A new pet", {})
+
+
+def address(operation: Operation) -> str:
+    return re.sub(r"{\*?\w+}", "x", operation.path)
+
+
+@pytest.mark.parametrize("operation", ALL, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_a_server_that_was_asked_for_nothing_else_finds_every_operation(operation: Operation) -> None:
+    found, _ = Router(SERVED).find(operation.method, address(operation))
+
+    assert found is not None
+    assert found.path == operation.path
+
+
+def test_a_console_that_was_asked_for_nothing_else_finds_every_operation_of_it() -> None:
+    lost = []
+    for operation in console_operations(CONSOLE):
+        found, _ = Router([*SERVED, *console_sections(CONSOLE)]).find(operation.method, address(operation))
+        if found is None or (found.path, found.summary) != (operation.path, operation.summary):
+            lost.append(f"{operation.method} {operation.path}")
+
+    assert lost == []
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.beginnings[0])
+def test_the_addresses_of_a_section_begin_as_it_says(section: Section) -> None:
+    operations = list(section.operations())
+
+    assert operations
+    assert [each.path for each in operations if not each.path.startswith(section.beginnings)] == []
+    assert [each for each in section.beginnings if not any(one.path.startswith(each) for one in operations)] == []
+
+
+def test_a_section_is_imported_once_and_by_no_other_address() -> None:
+    asked = []
+
+    def operations() -> Iterable[Operation]:
+        asked.append(1)
+        return ONE, OTHER
+
+    router = Router([*OPERATIONS, Section(("/v1/pets",), operations)])
+    assert router.find("GET", "/v1/pet")[0] is None
+    assert router.find("GET", "/v1/info")[0] is not None
+    assert asked == []
+
+    assert router.methods("/v1/pets") == ["OPTIONS", "POST"]
+    assert router.find("GET", "/v1/pets/8") == (ONE, {"pet_id": "8"})
+    assert router.find("POST", "/v1/pets") == (OTHER, {})
+    assert asked == [1]
