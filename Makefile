@@ -26,7 +26,7 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint format bench
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint lint-types lint-rest format bench
 .PHONY: faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -66,17 +66,22 @@ test-other: $(VENV)/.development
 	done; \
 	echo "== There is no second tested Python here: tested with $$here alone"
 
-test-brief: $(VENV)/.development ## Run the fast tests that depend on the version of Python, and a short kill test
-	$(call pytest,$(FAST) and not once)
+test-brief: $(VENV)/.development ## Run the quicker tests that depend on the version of Python, and a short kill test
+	$(call pytest,not services and not once and (not slow or every_python))
 	JIKKO_TEST_KILLS=5 $(BIN)/python -m pytest tests/acceptance/test_crash.py -k server_is_killed
 
 check: lint ## Run all that must hold before a commit: format, lint, types, layers, fast tests
 	$(call pytest,$(FAST))
 
 lint: $(VENV)/.development ## Check format, style, types, layers and file sizes
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint-types lint-rest
+
+lint-types:
+	$(BIN)/python -m mypy
+
+lint-rest:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_house.py -k too_long
 

@@ -27,3 +27,9 @@ settings.load_profile("any machine")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def soon_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The holder of a run that does not answer is out of reach at once: there is none, and nothing to wait for."""
+    monkeypatch.setattr("jikko.runs.control._OUT_OF_REACH_SECONDS", 0.0)

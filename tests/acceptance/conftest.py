@@ -14,8 +14,8 @@ from tests.cluster.nats_server import NatsServer
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
 
-QUICK: Final = ("test_command_run.py", "test_http_*.py", "test_service_api.py")
-"""Files of this folder that belong to the fast tests: one look at the command, and at the server."""
+QUICK: Final = ("test_http_*.py", "test_service_api.py")
+"""Files of this folder that belong to the fast tests: one look at the server, to which the command imports apps."""
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

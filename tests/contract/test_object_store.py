@@ -30,6 +30,7 @@ def test_what_is_put_is_got_and_replaced(objects: ObjectStore, content: bytes) -
     assert objects.get("a/b") == content
 
 
+@pytest.mark.slow
 def test_what_is_below_a_folder_is_listed_with_its_size_and_time(objects: ObjectStore) -> None:
     before = time.time()
     for number in range(1100):  # more than a page

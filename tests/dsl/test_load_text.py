@@ -66,8 +66,8 @@ def test_what_is_no_app_is_refused_with_one_clear_message(text: bytes | str, pro
 
     assert len(found) == 1
     assert found[0].startswith(problem)
-    # Less than a large file that is in order.
-    assert spent < cpu_seconds(lambda: problems("a: [" + "x, " * 200_000 + "]"))
+    # Less than a large file that is in order, which is not asked about those that take next to nothing.
+    assert spent < 0.005 or spent < cpu_seconds(lambda: problems("a: [" + "x, " * 200_000 + "]"))
 
 
 @pytest.mark.parametrize(

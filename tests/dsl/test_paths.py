@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def test_a_body_is_reached_with_its_container() -> None:
     assert reached(["a"], [("a", "loop"), ("in", "inner")], {"loop": "in"}) == {"a", "loop", "in", "inner"}
 
 
+@pytest.mark.slow
 def test_long_chains_and_rings_take_time_in_proportion() -> None:
     def find(count: int) -> None:
         nodes = [str(number) for number in range(count)]

@@ -79,5 +79,6 @@ def test_an_alias_costs_nothing() -> None:
     assert Positions(bomb).at("a59[1][1][1]") == (58, 18)
 
 
+@pytest.mark.slow
 def test_time_is_in_proportion_to_the_text() -> None:
     assert growth(lambda count: Positions("- {a: [1, 2], b: x}\n" * count), 2000) < 20

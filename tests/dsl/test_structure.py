@@ -202,6 +202,7 @@ def test_a_branch_cannot_go_on_with_default_values() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_nodes_in_a_row_are_read_in_time_that_is_in_proportion_to_their_number() -> None:
     # Whatever is wrong with them.
     def find(count: int) -> list[Problem]:
@@ -222,6 +223,7 @@ def test_nodes_in_a_row_are_read_in_time_that_is_in_proportion_to_their_number()
     assert growth(find, 200) < 50
 
 
+@pytest.mark.slow
 def test_so_is_a_file_of_nothing_but_mistakes() -> None:
     def find(count: int) -> list[str]:
         nodes = [{"id": f"n{number}", "data": {"type": f"cod{number}"}} for number in range(count)]

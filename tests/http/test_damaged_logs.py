@@ -85,6 +85,7 @@ async def test_streams_of_it_end_with_an_error(client: httpx.AsyncClient, tmp_pa
     assert (last(attached)["event"], last(attached)["data"]["status"]) == ("workflow_finished", "succeeded")
 
 
+@pytest.mark.usefixtures("soon_out_of_reach")
 @pytest.mark.parametrize("snapshot", ["", "&include_state_snapshot=true"])
 async def test_streams_of_one_that_no_process_has_end_with_an_error(
     world: World, app: App, tmp_path: Path, way: Damage, snapshot: str

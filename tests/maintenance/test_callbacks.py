@@ -238,6 +238,7 @@ async def test_one_that_is_delivered_during_a_look_at_what_is_due_is_not_sent_ag
     try:
         await until(lambda: len(scene.receiver.requests) == 1)
         store.slow = True
+        callbacks.alarm.set(scene.world.now)
         await until(lambda: store.waiting)
         # It is still pending in what was seen.
         scene.receiver.speaking.set()

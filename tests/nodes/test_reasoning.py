@@ -76,6 +76,7 @@ COUNT = 200_000
 
 
 # With time that goes with the square of the length, each of these would take minutes.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "whole", "kept", "streamed"),
     [

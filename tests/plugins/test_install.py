@@ -33,11 +33,15 @@ async def test_an_installed_plugin_is_listed_with_its_code_and_environment(tmp_p
     assert list((here.code(entry) / "__pycache__").glob("main.*.pyc"))
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_the_same_package_is_installed_once(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     assert (await installed(tmp_path / "home")).was_there
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_two_versions_share_user_and_environment_and_the_exact_one_is_found(tmp_path: Path) -> None:
     one = (await installed(tmp_path / "home")).entry
     two = (await installed(tmp_path / "home", files(version="0.0.2"))).entry
@@ -50,12 +54,16 @@ async def test_two_versions_share_user_and_environment_and_the_exact_one_is_foun
     assert here.find(Identifier("tester/other", "", "")) is None
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_the_same_version_with_another_checksum_is_another_package(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     await installed(tmp_path / "home", {**files(), "more.txt": b"1"})
     assert len(Installed(tmp_path / "home" / "plugins").entries()) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(tmp_path: Path) -> None:
     broken = {**files(), "main.py": b"import sys; sys.exit('I miss something')"}
     with pytest.raises(PackageRefused, match="I miss something"):
@@ -66,6 +74,8 @@ async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(
     assert not list(root.glob("new-*"))
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_what_an_installation_left_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
     root = tmp_path / "home" / "plugins"
     for left in ("new-abc/files/x", "code/a-b/1-2/x", "environments/half/x", "state/gone/x"):
@@ -77,6 +87,8 @@ async def test_what_an_installation_left_that_was_killed_is_swept_by_the_next(tm
     assert len(list((root / "environments").iterdir())) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path) -> None:
     done = await installed(tmp_path / "home")
     place = tmp_path / "home" / "plugins" / "environments" / done.entry.environment
@@ -86,6 +98,8 @@ async def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path) -> 
     assert (place / "bin" / "python").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_installing_twice_at_once_is_one_after_the_other(tmp_path: Path) -> None:
     async with packages(tmp_path / "home") as made:
         path = str(folder(tmp_path / "plugin", files()))
@@ -96,6 +110,8 @@ async def test_installing_twice_at_once_is_one_after_the_other(tmp_path: Path) -
     assert [each.was_there for each in done] == [False, True]
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_removing_takes_all_versions_or_one(tmp_path: Path) -> None:
     home = tmp_path / "home"
     await installed(home)
@@ -169,6 +185,8 @@ async def test_a_plugin_is_run_with_the_python_that_it_was_made_for_if_that_is_h
     assert await interpreter(own) == OWN
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_plugin_that_does_not_start_with_another_python_says_which_it_was_made_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +213,8 @@ async def test_a_list_that_is_damaged_is_an_error_that_names_it(tmp_path: Path) 
         Installed(root).entries()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     here = Installed(tmp_path / "home" / "plugins")

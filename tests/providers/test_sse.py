@@ -41,6 +41,7 @@ def test_lines_without_data_count_since_they_are_kept_too() -> None:
     assert buffer.pending == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [b"data: a\n", b"a"])
 def test_what_an_event_of_many_pieces_takes_grows_with_their_number_only(piece: bytes) -> None:
     def fed(count: int) -> EventBuffer:

@@ -119,6 +119,7 @@ async def test_an_open_run_whose_events_do_not_follow_from_one_another_fails_at_
     assert (record.status, "do not follow from one another" in str(record.error)) == ("failed", True)
 
 
+@pytest.mark.usefixtures("soon_out_of_reach")
 async def test_an_open_run_that_no_process_has_can_be_stopped(world: World, tmp_path: Path, way: Damage) -> None:
     app = await world.chain()
     run_id = await left(world, app, "b")

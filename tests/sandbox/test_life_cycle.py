@@ -103,6 +103,8 @@ async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_late
         await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server_of(made).process_id)))
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
     async with running(SandboxLimits(wall_seconds=PATIENCE, cpu_seconds=1)) as made:
         seen = await outcome(made, "python3", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n" + LOOP)
@@ -465,6 +467,8 @@ def after_standing_still(code: str, loop: str) -> str:
         return server.stdout.read()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize("length", [1, 1_000_000])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_program_that_answered_in_time_while_its_server_stood_still_has_not_failed(length: int, loop: str) -> None:
@@ -474,5 +478,7 @@ def test_a_program_that_answered_in_time_while_its_server_stood_still_has_not_fa
     assert after_standing_still(code, loop) == f"{length}\n"
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 def test_one_that_does_not_end_has_no_more_time_than_its_server_stood_still() -> None:
     assert after_standing_still(SLEEP, "uvloop") == "The run broke the wall time limit of 3 s\n"

@@ -63,6 +63,7 @@ def test_a_file_that_changes_is_published_again(server: Server, client: Client, 
     assert "Traceback" not in server.output
 
 
+@pytest.mark.slow
 def test_a_file_that_is_broken_for_a_while_is_told_and_the_old_version_is_served(
     server: Server, client: Client, file: Path
 ) -> None:

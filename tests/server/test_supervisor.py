@@ -23,6 +23,7 @@ from tests.effort import PATIENCE
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = [errno.EAGAIN, errno.EMFILE]
     start = asyncio.create_subprocess_exec
@@ -50,6 +51,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         listening.close()
 
 
+@pytest.mark.slow
 async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_path: Path) -> None:
     with sole_owner(tmp_path, doing="a test") as hold:
         sockets = listen("127.0.0.1", 0, 2)
@@ -79,6 +81,7 @@ def test_it_is_given_fifteen_seconds_at_most() -> None:
     assert (HUNG_AFTER + 1) * HEARTBEAT_SECONDS <= 15
 
 
+@pytest.mark.slow
 async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_path: Path) -> None:
     with sole_owner(tmp_path, doing="a test") as hold:
         sockets = listen("127.0.0.1", 0, 1)
@@ -96,6 +99,7 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
         assert await running == ExitCode.OK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["the supervisor", "others"])
 async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
@@ -122,6 +126,7 @@ async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
         assert not is_there(process)
 
 
+@pytest.mark.slow
 async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_serves_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

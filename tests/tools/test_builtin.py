@@ -217,6 +217,7 @@ async def test_a_charset_that_nobody_knows_is_read_as_utf_8() -> None:
         assert "é" in await read(Web(any=page("<p>é", f"text/html; charset={charset}")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "html",
     [

@@ -145,6 +145,7 @@ def test_a_document_may_be_large_but_not_huge() -> None:
     assert problems
 
 
+@pytest.mark.slow
 def test_reading_takes_time_in_proportion_to_the_operations() -> None:
     def work(count: int) -> None:
         read(having({f"/{n}": {"get": {"parameters": [query({}) for _ in range(5)]}} for n in range(count)}))

@@ -126,6 +126,7 @@ def test_the_automatic_rule_is_the_built_in_one_whatever_is_asked() -> None:
     assert checked_rule({"mode": "automatic", "rules": {"segmentation": {"max_tokens": 9}}}, "text_model") == AUTOMATIC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["a", "あ", "word ", "終わり。", "x\n\n", "🐈 ", ". "])
 def test_a_megabyte_is_cut_and_nothing_is_longer_than_asked(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
@@ -134,11 +135,13 @@ def test_a_megabyte_is_cut_and_nothing_is_longer_than_asked(unit: str) -> None:
         assert max(map(len, chunks)) <= 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["a", "word ", "終わり。", "x\n\n"])
 def test_cutting_takes_as_long_as_the_text_is(unit: str) -> None:
     assert growth(lambda count: [*automatic_chunks(unit * count)], 10_000) < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["a", "a@", "[", "![a](", "https://", " ", "\n"])
 def test_cleaning_takes_as_long_as_the_text_is(unit: str) -> None:
     rules = {"remove_urls_emails", "remove_extra_spaces"}

@@ -92,6 +92,7 @@ def test_a_query_needs_its_words_and_phrases_of_han() -> None:
     assert for_full_text("in北京x").split() == ["in", "北", "京", "x"]
 
 
+@pytest.mark.slow
 def test_keywords_take_as_long_as_the_text_is() -> None:
     cut = cutter()
 

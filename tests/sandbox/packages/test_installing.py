@@ -39,6 +39,8 @@ def folders(settings: Settings) -> list[Path]:
     return [entry for entry in settings.packages_folder.iterdir() if entry.is_dir()]
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_packages_are_added_replaced_and_removed(settings: Settings, tmp_path: Path) -> None:
     one, two = wheel(tmp_path, "one", "V = 1"), wheel(tmp_path, "Two_Words", "V = 2", "2.5")
 
@@ -54,6 +56,8 @@ async def test_packages_are_added_replaced_and_removed(settings: Settings, tmp_p
     assert len(folders(settings)) == 1, "what was current before is gone"
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_without_names_all_is_installed_again(settings: Settings, tmp_path: Path) -> None:
     await install(settings, wheel(tmp_path, "one", "V = 1"))
     [before] = folders(settings)
@@ -65,6 +69,8 @@ async def test_without_names_all_is_installed_again(settings: Settings, tmp_path
     assert versions(settings) == {"one": "1.0"}
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_the_folder_is_read_only_and_says_what_it_is_for(settings: Settings, tmp_path: Path) -> None:
     await install(settings, wheel(tmp_path, "one", "V = 1"))
 
@@ -77,6 +83,8 @@ async def test_the_folder_is_read_only_and_says_what_it_is_for(settings: Setting
     assert manifest["requested"] == [f"one @ {(tmp_path / 'one-1.0-py3-none-any.whl').as_uri()}"]
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_setting_names_another_folder(tmp_path: Path, no_index: None) -> None:
     settings = Settings(home=tmp_path / "home", packages=tmp_path / "else" / "where")
 
@@ -96,6 +104,8 @@ async def test_a_file_of_requirements_is_read(settings: Settings, tmp_path: Path
     assert versions(settings) == {"one": "1.0", "two": "1.0"}
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize("name", BAD)
 async def test_a_package_that_cannot_be_locked_is_refused_with_the_reason(
     name: str, settings: Settings, tmp_path: Path
@@ -166,6 +176,8 @@ def test_an_option_is_no_requirement() -> None:
         parse(["--pre"])
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_what_was_not_installed_by_name_cannot_be_removed(settings: Settings, tmp_path: Path) -> None:
     await install(settings, wheel(tmp_path, "one", "V = 1"))
 
@@ -173,6 +185,8 @@ async def test_what_was_not_installed_by_name_cannot_be_removed(settings: Settin
         await remove_packages(settings, ["two"], lambda text: None)
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: Path) -> None:
     file = wheel(tmp_path, "one", "V = 1")
 
@@ -186,6 +200,8 @@ async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: 
     assert versions(settings) == {"one": "1.0"}
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_what_a_killed_install_left_behind_is_swept_by_the_next(settings: Settings, tmp_path: Path) -> None:
     installer = Installer(PackageFolder(settings.packages_folder))
     with installer.alone():
