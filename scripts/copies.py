@@ -1,27 +1,38 @@
 """Copies of the working tree, in which tests run against code that was changed."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from scripts import pacing
 from scripts.covering import Report
 from scripts.mutation import Mutant
+from scripts.pacing import Said
 
 ROOT: Final = Path(__file__).parents[1]
 _COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "scripts")
-_QUIET: Final = ("--tb=no", "--no-header", "--assert=plain")
+_LAUNCH: Final = (sys.executable, "-S", str(Path(__file__).with_name("launch.py")), sys.executable)
+_QUIET: Final = ("--tb=no", "--no-header", "--assert=plain", "-p", "no:cacheprovider")
 """Nobody reads what failed; so modules of tests need not be compiled anew for that, at every start."""
 _ALL_SECONDS: Final = 7200.0
 """What all tests together may take. More than they ever need."""
+_LEAST_PATIENCE: Final = 30.0
+"""What one test may take with a change; its file, to be imported; pytest, to end."""
+_PATIENCE: Final = 5.0
+"""How many times as long as without a change one may take, if that is more."""
+_LOOK_SECONDS: Final = 0.2
+_END_SECONDS: Final = 20.0
+_ENOUGH: Final = 5
+"""So many tests of a file that cannot be imported with a change show that it can be without."""
 
 Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
 
@@ -31,13 +42,12 @@ class GivenUp(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """Tests that are run together."""
+class Answer:
+    """What tests say to a change."""
 
-    options: tuple[str, ...]
-    """Of pytest."""
-    seconds: float = _ALL_SECONDS
-    """What they may take. Several times as much as without a change, which may make them wait."""
+    outcome: Outcome
+    asked: frozenset[str]
+    """The tests that have nothing more to say."""
 
 
 class Copy:
@@ -51,7 +61,6 @@ class Copy:
         """
         self.folder = folder
         self._given_up = False
-        self._failed = folder / "cache" / "v" / "cache" / "lastfailed"
         listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         for name in filter(None, listed.split("\0")):
@@ -63,16 +72,15 @@ class Copy:
         subprocess.run([sys.executable, *_COMPILE], cwd=folder, check=True)
 
     @contextmanager
-    def changed(self, mutants: Iterable[Mutant]) -> Iterator[None]:
-        """Have changes in the copy, each of another file."""
-        before = {self.folder / mutant.path: (self.folder / mutant.path).read_text("utf-8") for mutant in mutants}
-        for mutant in mutants:
-            (self.folder / mutant.path).write_text(mutant.text, "utf-8")
+    def changed(self, mutant: Mutant) -> Iterator[None]:
+        """Have a change in the copy."""
+        file = self.folder / mutant.path
+        before = file.read_text("utf-8")
+        file.write_text(mutant.text, "utf-8")
         try:
             yield
         finally:
-            for file, text in before.items():
-                file.write_text(text, "utf-8")
+            file.write_text(before, "utf-8")
 
     def covering(self, options: Sequence[str], files: Iterable[str]) -> Report:
         """Run tests without a change, and see which lines of files each runs.
@@ -84,7 +92,12 @@ class Copy:
         named.write_text("\n".join(files), "utf-8")
         report.unlink(missing_ok=True)
         watching = ("-p", "scripts.covering", "--lines-of", str(named), "--report", str(report))
-        if self._run((*watching, *options), _ALL_SECONDS) not in (0, 1) or not report.exists():
+        with self._running((*watching, *options)) as process:
+            until = time.monotonic() + _ALL_SECONDS
+            while process.poll() is None and time.monotonic() < until:
+                self._look(process)
+            code = process.returncode
+        if code not in (0, 1) or not report.exists():
             raise SystemExit("Without any change, the tests cannot be run.")
         return msgspec.json.decode(report.read_bytes(), type=Report)
 
@@ -94,61 +107,89 @@ class Copy:
         found = subprocess.run(command, cwd=self.folder, env=self._environment(), capture_output=True, text=True)
         return {line for line in found.stdout.split("\n") if "::" in line}
 
-    def outcome(self, mutant: Mutant, tests: Suite) -> Outcome:
+    def ask(self, mutant: Mutant, tests: Mapping[str, float], budget: float) -> Answer:
         """What tests say to a change, up to the first that fails with the change and not without it.
 
         A busy machine can make tests fail or wait as well, and what it does is no notice.
+
+        Args:
+            tests: By name, what each takes without the change (s).
+            budget: After how many seconds no other test begins.
         """
-        options = tests.options
-        while True:
-            with self.changed([mutant]):
-                code, failed = self._tried(("-x", *options), tests.seconds)
-            if code is None:
-                return "survived" if self._tried(("-x", *options), tests.seconds)[0] is None else "hung"
-            if code in (0, 5):  # all passed, or there is none left
-                return "survived"
-            if not failed or self._tried(failed, tests.seconds)[0] == 0:
-                return "noticed"
-            options += tuple(f"--deselect={test}" for test in failed)
+        asked: set[str] = set()
+        until = time.monotonic() + budget
+        while left := {test: seconds for test, seconds in tests.items() if test not in asked}:
+            if (budget := until - time.monotonic()) < 0:
+                break
+            with self.changed(mutant):
+                said, hangs = self.try_tests(left, budget)
+            asked |= said.ended
+            suspects = _suspects(left, said, hangs=hangs)
+            if not suspects:
+                if time.monotonic() < until:  # what did not begin is not there, with the change
+                    asked |= left.keys()
+                break
+            again, waits = self.try_tests(suspects, _ALL_SECONDS)
+            if again.is_over and again.ended and not again.failed and not waits:
+                return Answer("hung" if hangs else "noticed", frozenset(asked))
+            asked |= suspects.keys()
+        return Answer("survived", frozenset(asked))
 
-    def failing(self, tests: Suite) -> list[str] | None:
-        """The tests that fail with the code as it is; ``None`` if that cannot be told, as they hang or do not start."""
-        code, failed = self._tried(tests.options, tests.seconds)
-        return failed if code in (0, 1) else None
+    def try_tests(self, tests: Mapping[str, float], budget: float) -> tuple[Said, bool]:
+        """Run tests with the code as it is, up to the first that fails. What they say, and whether one hangs."""
+        named, file = self.folder / "named.txt", self.folder / "said.txt"
+        named.write_text("\n".join(tests), "utf-8")
+        file.unlink(missing_ok=True)
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        options = ("-p", "scripts.pacing", "--named", str(named), "--said", str(file), "--budget", str(budget), "-x")
+        with self._running((*options, *files)) as process:
+            said, size, since = Said(), 0, time.monotonic()
+            while process.poll() is None:
+                self._look(process)
+                if file.exists() and file.stat().st_size > size:
+                    said, size, since = pacing.read(file), file.stat().st_size, time.monotonic()
+                patience = max(_LEAST_PATIENCE, _PATIENCE * tests.get(said.under_way or "", 0.0))
+                if time.monotonic() - since > patience + len(files) * (not said.begun):
+                    return pacing.read(file), True
+        return pacing.read(file), False
 
-    def _tried(self, options: Sequence[str], seconds: float) -> tuple[int | None, list[str]]:
-        """The exit code of pytest, as ``_run`` gives it, and the tests that failed."""
-        self._failed.unlink(missing_ok=True)
-        code = self._run(("-o", f"cache_dir={self.folder / 'cache'}", *options), seconds)
-        return code, list(json.loads(self._failed.read_text("utf-8"))) if self._failed.exists() else []
-
-    def _run(self, options: Sequence[str], seconds: float) -> int | None:
-        """The exit code of pytest; ``None`` if it took too long.
+    @contextmanager
+    def _running(self, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """pytest; ended when this is left, with all that it started.
 
         Raises:
             GivenUp: Nobody waits for it any more.
         """
-        if self._given_up:
-            raise GivenUp
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "pytest", *_QUIET, *options]
         nothing = subprocess.DEVNULL
-        with subprocess.Popen(
-            command, cwd=self.folder, env=self._environment(), stdin=nothing, stdout=nothing, stderr=nothing
-        ) as process:
+        process = subprocess.Popen(
+            [*_LAUNCH, "-m", "pytest", *_QUIET, *options],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
             try:
-                if self._given_up:  # while it was started
-                    self.end_all()
-                code = process.wait(seconds)
-                if self._given_up:
-                    raise GivenUp
-                return code
+                process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
-                return None
-            finally:
-                self.end_all()
+                process.kill()
+                process.wait()
+
+    def _look(self, process: subprocess.Popen[bytes]) -> None:
+        if self._given_up:
+            raise GivenUp
+        try:
+            process.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            return
 
     def _environment(self) -> dict[str, str]:
         scratch = self.folder / "tmp"
@@ -164,14 +205,19 @@ class Copy:
     def give_up(self) -> None:
         """End the tests under way, and begin none any more."""
         self._given_up = True
-        self.end_all()
 
-    def end_all(self) -> None:
-        """End the tests under way, and whatever tests started and left running."""
-        mark = f"PYTHONPATH={self.folder}/".encode()
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (entry / "environ").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except OSError:  # it has ended, or is none of ours
-                continue
+
+def _suspects(tests: Mapping[str, float], said: Said, *, hangs: bool) -> dict[str, float]:
+    """The tests that say something, if that is not what the machine does: those that failed, the one that takes too
+    long or has ended the process, some of a file that cannot be imported, or some of all if pytest could not begin.
+    """
+    names = [*said.failed]
+    if (hangs or not said.is_over) and said.under_way is not None:
+        names.append(said.under_way)
+    found = {test: seconds for test, seconds in tests.items() if test in names}
+    for name in names:
+        if name not in tests:
+            found |= dict([item for item in tests.items() if item[0].startswith(f"{name}::")][:_ENOUGH])
+    if not found and (hangs or not said.is_over):
+        found = dict([item for item in tests.items() if item[0] not in said.ended][:_ENOUGH])
+    return found

@@ -4,8 +4,8 @@ Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests 
 
 Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. All fast tests
 run once without a change, to see which of them run which lines, and how long they take. Then each change is tried with
-those that run its line: first with some of the nearest, and what survives those with all of them, several changes
-together, and then each by itself with the tests that failed. A change that makes tests wait for ever is noticed, too.
+those that run its line: first with some of the nearest, and what survives those with the others, round by round. A
+change that makes tests wait for ever is noticed, too.
 When the time is up (or at Ctrl-C), what is known by then is told; what was not tried counts as not noticed.
 Exit code 1: fewer than 80 % were noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had;
 read what survives.
@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NoReturn, Self, TypeVar
 
-from scripts.copies import ROOT, Copy, Outcome, Suite
+from scripts.copies import ROOT, Answer, Copy
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
 from scripts.selection import NEAREST, Selection, quick_tests, shares, test_files
@@ -34,9 +34,9 @@ from scripts.watching import SOURCE, Watched, watched
 T = TypeVar("T")
 K = TypeVar("K")
 
-TOGETHER: Final = 8
-"""Changes that are tried together at most."""
-PARTS: Final = 6
+ROUND_SECONDS: Final = 75.0
+"""Of one change. Another round takes what is left over."""
+PARTS: Final = 12
 """Into how many parts for each copy the tests are cut to be watched: an interruption loses those under way."""
 MAX_BROKEN_SHARE: Final = 0.01
 """Of the tests."""
@@ -105,17 +105,6 @@ def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
     return chosen
 
 
-def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
-    """Changes that can be made together: each of another file."""
-    made: list[dict[str, Mutant]] = []
-    for mutant in mutants:
-        group = next((group for group in made if len(group) < TOGETHER and mutant.path not in group), None)
-        if group is None:
-            made.append(group := {})
-        group[mutant.path] = mutant
-    return [tuple(group.values()) for group in made]
-
-
 def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
     """Run files of tests once, without a change, to see which of them each change concerns. A few that fail, as some
     do on a busy machine, are left out, and named.
@@ -142,15 +131,26 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
     return Selection(known.report, found - {*failed})
 
 
-def tried_together(copy: Copy, group: tuple[Mutant, ...], tests: Suite) -> list[tuple[Mutant, Outcome]]:
-    """What tests say to each of several changes."""
-    with copy.changed(group):
-        failing = copy.failing(tests)
-    if failing == []:
-        return [(mutant, "survived") for mutant in group]
-    # Where they hang together, it cannot be told which tests would fail.
-    asked = tests if failing is None else Suite(tuple(failing), tests.seconds)
-    return [(mutant, copy.outcome(mutant, asked)) for mutant in group]
+class Questions:
+    """One change, and the tests that are still to be asked about it."""
+
+    def __init__(self, mutant: Mutant, chosen: Selection) -> None:
+        self.mutant = mutant
+        self._rounds = chosen.rounds(mutant)
+        self._next = next(self._rounds, None)
+
+    @property
+    def are_over(self) -> bool:
+        """Whether all tests have been asked."""
+        return self._next is None
+
+    def ask(self, copy: Copy) -> Answer:
+        """Ask one round. There has to be one."""
+        assert self._next is not None
+        answer = copy.ask(self.mutant, self._next, ROUND_SECONDS)
+        left = {test: seconds for test, seconds in self._next.items() if test not in answer.asked}
+        self._next = left if left and answer.asked else next(self._rounds, None)
+        return answer
 
 
 def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tally) -> None:
@@ -164,31 +164,21 @@ def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tall
     for mutant in before:
         tally.add(mutant, "noticed", every=False)
     print(f"{len(before)} of these were noticed before.", flush=True)
-
-    def became(mutant: Mutant, outcome: Outcome, by: str, *, every: bool) -> None:
-        print(f"{by:11} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
-        tally.add(mutant, outcome, every=every)
-        if outcome != "survived":
-            known.note(mutant)
-            known.keep()
-
-    def ask_first(copy: Copy, mutant: Mutant) -> Outcome:
-        tests = chosen.first(mutant)
-        return copy.outcome(mutant, chosen.suite(tests)) if tests else "survived"
-
-    left: list[Mutant] = []
-    for mutant, outcome in copies.each([each for each in mutants if each not in before], ask_first):
-        every = len(chosen.tests_of(mutant)) == len(chosen.first(mutant))
-        became(mutant, outcome, "first tests", every=every)
-        if outcome == "survived" and not every:
-            left.append(mutant)
-
-    def ask_all(copy: Copy, group: tuple[Mutant, ...]) -> list[tuple[Mutant, Outcome]]:
-        return tried_together(copy, group, chosen.suite(test for mutant in group for test in chosen.tests_of(mutant)))
-
-    for _, outcomes in copies.each(groups(left), ask_all):
-        for mutant, outcome in outcomes:
-            became(mutant, outcome, "all tests", every=True)
+    left = [Questions(mutant, chosen) for mutant in mutants if mutant not in before]
+    number = 0
+    try:
+        while left := [one for one in left if not one.are_over]:
+            number += 1
+            asked, left = left, []
+            for one, answer in copies.each(asked, lambda copy, one: one.ask(copy)):
+                print(f"round {number:<3} {answer.outcome:8} {one.mutant.path}:{one.mutant.line}", flush=True)
+                tally.add(one.mutant, answer.outcome, every=one.are_over)
+                if answer.outcome == "survived":
+                    left.append(one)
+                else:
+                    known.note(one.mutant)
+    finally:
+        known.keep()
 
 
 def main() -> int:
@@ -198,7 +188,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="which ones; by default others each time")
     parser.add_argument("--only", default="", help=f"change only files whose path begins so, such as {SOURCE}/http")
     parser.add_argument("--tests", default="tests", help="ask only files of tests whose path begins so; several by ,")
-    parser.add_argument("--minutes", type=float, default=35, help="tell what is known after so long (35); 0: never")
+    parser.add_argument("--minutes", type=float, default=38, help="tell what is known after so long (38); 0: never")
     arguments = parser.parse_args()
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
     began = time.monotonic()

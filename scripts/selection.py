@@ -1,11 +1,12 @@
 """Which tests are asked about a change: those that run the changed line, the nearest of them first."""
 
+import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from scripts.copies import ROOT, Suite
+from scripts.copies import ROOT
 from scripts.covering import Report
 from scripts.mutation import Mutant, around, uses
 from scripts.watching import SOURCE
@@ -28,11 +29,14 @@ _QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
 _WITHOUT_POSTGRES: Final = "not slow and not serial and (not services or nats)"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
-_FIRST_SECONDS: Final = 30.0
+_FIRST_SECONDS: Final = 24.0
 """Tests that are asked first take so long together: half of it the nearest, half those that differ most from them."""
-_START_SECONDS: Final = 60.0
-_PATIENCE: Final = 5.0
-"""How many times as long as they took tests may take with a change, which may make them wait."""
+_NEXT_SECONDS: Final = 45.0
+"""And those of each later round."""
+_START_SECONDS: Final = 0.05
+"""What a test costs beyond what it takes."""
+_FILE_SECONDS: Final = 0.4
+"""What it costs to import another file of tests."""
 
 
 def quick_tests() -> str:
@@ -84,36 +88,65 @@ class Selection:
         known = {*found}
         return [*found, *(test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known)]
 
-    def first(self, mutant: Mutant) -> list[str]:
-        """The first of ``tests_of``. To start a server for one of its cases would take as long as all of them, so that
-        those which ask one in another process are left for later, unless they are among the nearest.
-        """
-        found = self._running(mutant) or self.tests_of(mutant)
-        chosen = self._within(_FIRST_SECONDS / 2, found)
-        return [*chosen, *self._within(_FIRST_SECONDS / 2, self._unlike(found[len(chosen) :], chosen))]
+    def rounds(self, mutant: Mutant) -> Iterator[dict[str, float]]:
+        """All of ``tests_of`` with what each takes (s), in the rounds in which they are asked.
 
-    def _within(self, seconds: float, tests: Iterable[str]) -> list[str]:
-        """The first of them, one at least."""
-        chosen = []
-        for test in tests:
-            chosen.append(test)
-            seconds -= self._seconds[test]
+        The first is quick: some of the nearest, and some that differ most from them. To start a server for one of its
+        cases would take as long as all of them, so that those which ask one in another process come last, unless they
+        are among the nearest.
+        """
+        running = self._running(mutant)
+        known = {*running}
+        elsewhere = [test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known]
+        near, left = self._within(_FIRST_SECONDS / 2, running)
+        ranked = self._unlike(left, near)
+        first = near | self._within(_FIRST_SECONDS / 2, ranked)[0] if left else near
+        if first:
+            yield first
+        left = [*ranked, *elsewhere]
+        while left:
+            chosen, left = self._within(_NEXT_SECONDS, left)
+            yield chosen
+
+    def _within(self, seconds: float, tests: Iterable[str]) -> tuple[dict[str, float], list[str]]:
+        """The first of some tests with what each takes (s), one at least; and the rest of them. Of an iterator, the
+        rest is left in it.
+        """
+        chosen: dict[str, float] = {}
+        files: set[str] = set()
+        waiting = iter(tests)
+        for test in waiting:
+            file = test.partition("::")[0]
+            chosen[test] = self._seconds[test]
+            seconds -= self._seconds[test] + _START_SECONDS + (0 if file in files else _FILE_SECONDS)
+            files.add(file)
             if seconds < 0:
                 break
-        return chosen
+        return chosen, [] if waiting is tests else [*waiting]
 
-    def _unlike(self, tests: list[str], asked: Iterable[str]) -> Iterator[str]:
+    def _unlike(self, tests: Iterable[str], asked: Iterable[str]) -> Iterator[str]:
         """Some tests in another order: next is always the one that, for its time, runs most of what none before it
         has run. A line is run by a thousand tests of one thing, and by the one in which it matters.
         """
         seen = 0
         for test in asked:
             seen |= self._runs.get(test, 0)
-        left = {test: self._runs.get(test, 0) for test in tests}
-        while left:
-            best = max(left, key=lambda test: (left[test] & ~seen).bit_count() / (0.05 + self._seconds[test]))
-            seen |= left.pop(best)
-            yield best
+
+        def gain(test: str) -> float:
+            return -(self._runs.get(test, 0) & ~seen).bit_count() / (_START_SECONDS + self._seconds[test])
+
+        # What a test would add never grows, so that only the best so far has to be looked at again.
+        waiting = [(gain(test), place, test) for place, test in enumerate(tests)]
+        heapq.heapify(waiting)
+        while waiting:
+            _, place, test = waiting[0]
+            now = gain(test)
+            if len(waiting) > 1 and now > min(waiting[1:3])[0]:
+                heapq.heapreplace(waiting, (now, place, test))
+                continue
+            heapq.heappop(waiting)
+            seen |= self._runs.get(test, 0)
+            yield test
 
     def _running(self, mutant: Mutant) -> list[str]:
         """Tests that run what is changed, those first that are likely to notice it, and quick.
@@ -139,11 +172,6 @@ class Selection:
             key=lambda item: (Path(item[0]).name != name, not item[0].startswith(near), self._took(item[1])),
         )
         return [test for _, tests in ranked for test in tests]
-
-    def suite(self, tests: Iterable[str]) -> Suite:
-        """Tests as they are run: each once, in this order."""
-        options = tuple(dict.fromkeys(tests))
-        return Suite(options, _START_SECONDS + _PATIENCE * self._took(options))
 
     def _took(self, tests: Iterable[str]) -> float:
         return sum(self._seconds[test] for test in tests)

@@ -1,9 +1,11 @@
 """What was learnt of tests, kept in ``build/mutants.json`` for the next time: which lines each runs, and which changes
-they noticed. Only files of tests that have changed since run again, unless the code or what tests share has changed.
+they noticed. Only files of tests that have changed since run again. Which lines a test runs only decides which tests
+are asked, so that it is still good enough when the code has changed, once it is told where those lines are now.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Final
 
 import msgspec
@@ -20,6 +22,10 @@ class Watched(msgspec.Struct):
 
     source: str
     """The digest of the code, and of what tests share."""
+    asked: str = ""
+    """Which tests were run, of those in the files."""
+    texts: dict[str, str] = {}
+    """The code as it was when they ran, by path from the root."""
     tests: dict[str, str] = {}
     """The digests of the files of tests, by path from the root."""
     report: Report = msgspec.field(default_factory=Report)
@@ -51,18 +57,45 @@ def watched(files: Sequence[str], asked: str = "") -> Watched:
     Args:
         asked: Which tests of them; nothing is known if it was others.
     """
-    source = f"{_digest(_shared())} {asked}".strip()
+    source = _digest(_shared())
+    texts = {path: (ROOT / path).read_text("utf-8") for path in _shared() if path.startswith(SOURCE)}
+    nothing = Watched(source, asked, texts)
     try:
         kept = msgspec.json.decode(KEPT.read_bytes(), type=Watched)
     except (OSError, msgspec.DecodeError):
-        return Watched(source)
-    if kept.source != source:
-        return Watched(source)
+        return nothing
+    if kept.asked != asked:
+        return nothing
     same = {file for file in files if kept.tests.get(file) == _digest([file])}
     tests = {file: kept.tests[file] for file in files if file in same}
-    # A test that was changed may be the one that noticed it.
-    noticed = kept.noticed if same >= kept.tests.keys() else set()
-    return Watched(source, tests, kept.report.only(lambda test: test.partition("::")[0] in same), noticed)
+    report = kept.report.only(lambda test: test.partition("::")[0] in same)
+    report.lines = {
+        path: moved(lines, kept.texts.get(path, ""), texts[path])
+        for path, lines in report.lines.items()
+        if path in texts
+    }
+    # Other code may not be noticed; and a test that was changed may be the one that noticed it.
+    noticed = kept.noticed if kept.source == source and same >= kept.tests.keys() else set()
+    return Watched(source, asked, texts, tests, report, noticed)
+
+
+def moved(tests: Mapping[int, list[int]], before: str, after: str) -> dict[int, list[int]]:
+    """What runs which lines of a text, by line from 1, of what ran those of an earlier one. Lines that were put in, or
+    are others now, have what ran those that they stand for; if they stand for none, that around them.
+    """
+    if before == after:
+        return dict(tests)
+    found: dict[int, list[int]] = {}
+    matcher = SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
+    for kind, first, last, start, end in matcher.get_opcodes():
+        for line in range(start, end):
+            if kind == "equal":
+                old = range(first + line - start, first + line - start + 1)
+            else:
+                old = range(first, last) if last > first else range(first - 1, first + 1)
+            if ran := sorted({test for number in old for test in tests.get(number + 1, ())}):
+                found[line + 1] = ran
+    return found
 
 
 def _digest_of(mutant: Mutant) -> str:

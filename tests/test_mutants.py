@@ -1,19 +1,20 @@
 """``make mutants``: which changes it makes, and that it makes them elsewhere."""
 
-import time
+import re
 from pathlib import Path
 
 import pytest
-from scripts import watching
-from scripts.copies import ROOT, Copy, Suite
+from scripts import copies, watching
+from scripts.copies import ROOT, Copy
 from scripts.covering import Report
-from scripts.mutants import all_places, groups, sampled
+from scripts.mutants import all_places, sampled
 from scripts.mutation import Mutant, around, places, uses
 from scripts.selection import NEAREST, Selection, shares
 from scripts.selection import test_files as files_of_tests
 from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
 
+CODE_PATH = f"{SOURCE}/said.py"
 CODE = '''
 """Says what it is."""
 
@@ -184,7 +185,22 @@ def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first() -> Non
         "tests/outbound/test_slow.py::test_nearer",
         "tests/apps/test_a.py::test_far",
     ]
-    assert selection.first(mutant) == asked[:3]
+    assert [[*each] for each in selection.rounds(mutant)] == [asked[:3], asked[3:]]
+
+
+def test_the_first_to_be_asked_are_near_or_differ_most_from_these_and_nobody_is_asked_twice() -> None:
+    tests = {f"tests/outbound/test_near.py::test_{number}": 2.0 for number in range(9)}
+    tests |= {"tests/runs/test_same.py::test_it": 1.0, "tests/runs/test_other.py::test_it": 1.0}
+    everything, same, other = [*range(len(tests))], len(tests) - 2, len(tests) - 1
+    lines = {20: everything, 21: everything[:-1], 22: [other], 23: [other, same]}
+    selection = Selection(Report(tests, [], {PATH: lines}), tests)
+    mutant = Mutant(PATH, 20, "", "")
+
+    first, *later = [[*each] for each in selection.rounds(mutant)]
+
+    assert first[:6] == [*tests][:6]
+    assert first[6] == [*tests][other]
+    assert sorted([*first, *(test for each in later for test in each)]) == sorted(selection.tests_of(mutant))
 
 
 def test_a_line_that_runs_at_an_import_or_elsewhere_is_asked_of_tests_of_its_file_and_its_folder() -> None:
@@ -217,9 +233,9 @@ def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None
 
     mutant = Mutant(PATH, 20, "", "")
     assert selection.tests_of(mutant) == [next(iter(TESTS)), recorded]
-    assert selection.first(mutant) == [next(iter(TESTS))]
+    assert [[*each] for each in selection.rounds(mutant)] == [[next(iter(TESTS))], [recorded]]
     alone = Selection(Report({recorded: 1.0}, [], {}), {recorded})
-    assert alone.first(mutant) == [recorded]
+    assert [[*each] for each in alone.rounds(mutant)] == [[recorded]]
 
 
 def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
@@ -227,14 +243,6 @@ def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
     selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*range(len(TESTS))]}}), usable)
 
     assert selection.tests_of(Mutant(PATH, 1, "", "")) == [*usable]
-
-
-def test_tests_have_time_in_proportion_to_what_they_took() -> None:
-    selection = Selection(Report(dict(TESTS), [], {}), TESTS)
-
-    short, long = (selection.suite([test]) for test in ("tests/apps/test_a.py::test_far", *[*TESTS][1:2]))
-
-    assert short.seconds < long.seconds < 60 + 10 * TESTS[long.options[0]]
 
 
 def test_files_of_tests_are_shared_out_whole_and_once() -> None:
@@ -253,35 +261,45 @@ def test_what_tests_run_is_kept_until_they_or_the_code_change(tmp_path: Path, mo
     (tmp_path / SOURCE).mkdir(parents=True)
     (tmp_path / "tests").mkdir()
     files = ["tests/test_one.py", "tests/test_two.py"]
-    for file in (*files, f"{SOURCE}/code.py"):
+    for file in (*files, CODE_PATH):
         (tmp_path / file).write_text("pass\n")
     known = watched(files)
-    assert known == Watched(known.source)
+    assert known == Watched(known.source, "", {CODE_PATH: "pass\n"})
     for file in files:
-        known.add([file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {"code.py": {1: [0]}}))
+        known.add([file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {CODE_PATH: {1: [0]}}))
     known.note(Mutant(PATH, 1, "changed", ""))
     known.keep()
 
     assert watched(files) == known
     assert [known.has_noticed(Mutant(PATH, 1, text, "")) for text in ("changed", "otherwise")] == [True, False]
-    assert known.report.tests() == {"code.py": {1: [f"{file}::test_it" for file in files]}}
+    assert known.report.tests() == {CODE_PATH: {1: [f"{file}::test_it" for file in files]}}
     (tmp_path / files[0]).write_text("assert True\n")
-    assert watched(files, "others") == Watched(f"{known.source} others")
+    assert not watched(files, "others").tests
     one = watched(files)
     assert [*one.tests] == files[1:]
     assert not one.noticed  # perhaps that test alone would notice it
-    assert [*one.report.seconds] == one.report.failed == one.report.tests()["code.py"][1] == [f"{files[1]}::test_it"]
-    (tmp_path / SOURCE / "code.py").write_text("pass  # otherwise\n")
-    assert watched(files) == Watched(watched(files).source)
+    assert [*one.report.seconds] == one.report.failed == one.report.tests()[CODE_PATH][1] == [f"{files[1]}::test_it"]
+    (tmp_path / CODE_PATH).write_text("pass\n# otherwise\n")
+    (tmp_path / files[0]).write_text("pass\n")
+    assert watched(files).tests.keys() == {*files}
+    assert not watched(files).noticed
 
 
-def test_changes_of_one_file_are_not_made_together() -> None:
-    mutants = [Mutant(f"{name}.py", 1, "", "") for name in "aabbcdefghij"]
+def test_lines_that_were_moved_or_changed_keep_their_tests() -> None:
+    before = "one\ntwo\nthree\nfour\nfive"
+    tests = {1: [1], 2: [2], 3: [3], 4: [4], 5: [5]}
 
-    made = groups(mutants)
-
-    assert sorted(mutant.path for group in made for mutant in group) == sorted(mutant.path for mutant in mutants)
-    assert all(len({mutant.path for mutant in group}) == len(group) <= 8 for group in made)
+    assert watching.moved(tests, before, before) == tests
+    assert watching.moved(tests, before, f"zero\n{before}") == {1: [1], 2: [1], 3: [2], 4: [3], 5: [4], 6: [5]}
+    assert watching.moved(tests, before, "one\ntwo\n3\nfour\nfive") == tests
+    assert watching.moved(tests, before, "one\nfour\nfive") == {1: [1], 2: [4], 3: [5]}
+    assert watching.moved(tests, before, "one\n2\n3\n3\nfour\nfive") == {
+        1: [1],
+        **{line: [2, 3] for line in (2, 3, 4)},
+        5: [4],
+        6: [5],
+    }
+    assert watching.moved({}, before, "other") == {}
 
 
 def test_what_was_not_tried_counts_as_not_noticed() -> None:
@@ -310,44 +328,74 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return Copy(tmp_path_factory.mktemp("copies") / "copy")
 
 
+def asked(copy: Copy, tests: str, *texts: str, budget: float = 300, before: str = "SAID = 1\n") -> list[str]:
+    """What tests say to changes of a file that says ``SAID = 1``."""
+    (copy.folder / CODE_PATH).write_text(before)
+    (copy.folder / "tests/test_said.py").write_text(f"from jikko.said import SAID\n\n{tests}")
+    names = re.findall(r"^def (test_\w+)", tests, re.MULTILINE)
+    every = {f"tests/test_said.py::{name}": 0.0 for name in names}
+    answers = [copy.ask(Mutant(CODE_PATH, 1, text, ""), every, budget) for text in texts]
+    return [answer.outcome for answer in answers]
+
+
 @pytest.mark.slow
 def test_a_change_is_made_in_the_copy_and_undone_there(copy: Copy) -> None:
-    path = f"{SOURCE}/concurrency/fair_queue.py"
-    text = (ROOT / path).read_text("utf-8")
-    tests = Suite(("tests/concurrency/test_fair_queue.py",), 300)
-    began = time.monotonic()
-    assert copy.failing(tests) == []
-    # In which they pass without the change.
-    enough = Suite(tests.options, 5 + 4 * (time.monotonic() - began))
-    became = {
-        name: copy.outcome(Mutant(path, 1, changed, ""), enough if name == "hung" else tests)
-        for name, changed in {
-            "noticed": f"{text}\nFairQueue = None\n",
-            "survived": f"{text}\n# nothing else\n",
-            "hung": f"{text}\nimport time\ntime.sleep(600)\n",
-        }.items()
-    }
+    changes = ["SAID = 2\n", "SAID = 1  # as before\n", "raise KeyError\n", "import os\n\nos._exit(0)\n"]
 
-    assert became == {name: name for name in became}
-    assert copy.failing(tests) == []
-    assert (ROOT / path).read_text("utf-8") == text
+    assert asked(copy, "def test_it():\n    assert SAID == 1\n", *changes) == [
+        "noticed",
+        "survived",
+        "noticed",
+        "noticed",
+    ]
+    assert (copy.folder / CODE_PATH).read_text() == "SAID = 1\n"
+    assert not (ROOT / CODE_PATH).exists()
 
 
 @pytest.mark.slow
-def test_what_fails_or_waits_without_the_change_too_is_no_notice(copy: Copy) -> None:
+def test_what_fails_without_the_change_too_is_no_notice(copy: Copy) -> None:
     """As it may on a busy machine. The tests behind it are asked all the same."""
-    (copy.folder / "src/jikko/said.py").write_text("SAID = 1\n")
-    tests = copy.folder / "tests/test_said.py"
-    tests.write_text(
-        "from jikko.said import SAID\n\ndef test_busy():\n    assert False\n\ndef test_said():\n    assert SAID < 3\n"
-    )
-    mutants = [Mutant("src/jikko/said.py", 1, f"SAID = {number}\n", "") for number in (2, 3)]
-    suite = Suite(("tests/test_said.py",), 300)
+    busy = "def test_busy():\n    assert False\n\n"
 
-    assert [copy.outcome(mutant, suite) for mutant in mutants] == ["survived", "noticed"]
-    assert copy.outcome(mutants[1], Suite(("tests/test_said.py::test_busy",), 300)) == "survived"
-    tests.write_text("import time\n\ndef test_waits():\n    time.sleep(60)\n")
-    assert copy.outcome(mutants[1], Suite(suite.options, 1)) == "survived"
+    assert asked(copy, f"{busy}def test_it():\n    assert SAID < 3\n", "SAID = 2\n", "SAID = 3\n") == [
+        "survived",
+        "noticed",
+    ]
+    assert asked(copy, busy, "SAID = 3\n", "raise KeyError\n") == ["survived", "survived"]
+    assert asked(copy, f"assert SAID > 2\n\n{busy}", "SAID = 2\n") == ["survived"]
+
+
+@pytest.mark.slow
+def test_what_hangs_is_ended_with_all_that_it_started(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a process with a session, no parent, no environment of its own, and no ear for SIGTERM."""
+    monkeypatch.setattr(copies, "_LEAST_PATIENCE", 5.0)
+    stubborn = (
+        "import os, signal, time\n\nSAID = 1\n\ndef hang():\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    if os.fork() == 0 and os.fork() == 0:\n"
+        "        os.setsid()\n"
+        f"        open({str(copy.folder / 'stubborn')!r}, 'w').write(str(os.getpid()))\n"
+        "    while True:\n        time.sleep(1)\n"
+    )
+    tests = "import jikko.said\n\ndef test_it():\n    jikko.said.hang()\n"
+
+    assert asked(copy, tests, stubborn, before="SAID = 1\n\ndef hang():\n    pass\n") == ["hung"]
+    assert not Path("/proc", (copy.folder / "stubborn").read_text()).exists()
+    # What waits without the change, too, is none.
+    assert asked(copy, "import time\n\ndef test_it():\n    time.sleep(60)\n", "SAID = 2\n") == ["survived"]
+
+
+@pytest.mark.slow
+def test_no_test_begins_once_the_time_is_up_and_the_others_can_be_asked_later(copy: Copy) -> None:
+    (copy.folder / CODE_PATH).write_text("SAID = 1\n")
+    (copy.folder / "tests/test_said.py").write_text("def test_one():\n    pass\n\ndef test_two():\n    pass\n")
+    tests = {f"tests/test_said.py::test_{name}": 0.0 for name in ("two", "one", "gone")}
+    mutant = Mutant(CODE_PATH, 1, "SAID = 2\n", "")
+
+    answers = [copy.ask(mutant, tests, budget) for budget in (0.0001, 60)]
+
+    assert [answer.outcome for answer in answers] == ["survived", "survived"]
+    assert [sorted(answer.asked) for answer in answers] == [[next(iter(tests))], sorted(tests)]
 
 
 @pytest.mark.slow

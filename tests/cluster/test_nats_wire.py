@@ -37,6 +37,21 @@ def test_parts_of_several_requests_may_come_between_each_other() -> None:
     assert {command.run_id for command in found} == {"r", "o"}
 
 
+@pytest.mark.parametrize(("others", "is_kept"), [(63, True), (64, False)])
+def test_of_the_requests_that_never_end_the_oldest_is_forgotten(others: int, is_kept: bool) -> None:
+    first, *rest = to_parts(LONG, 1 << 20)
+    together = Parts()
+    together.add(first)
+    for number in range(others):
+        together.add(b"+" + number.to_bytes(16) + b"never ends")
+
+    if is_kept:
+        assert [together.add(part) for part in rest][-1] == LONG
+    else:
+        with pytest.raises(ValueError, match="JSON"):
+            [together.add(part) for part in rest]
+
+
 @pytest.mark.parametrize("body", [b"", b".", b"." + b"x" * 16, b"." + b"x" * 16 + b'{"type":"Later"}', b"\xff" * 40])
 def test_what_is_no_request_is_refused_and_no_more(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|Invalid|truncated|malformed|utf"):

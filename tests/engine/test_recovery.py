@@ -190,6 +190,21 @@ async def test_rounds_of_an_inner_container_that_end_are_progress_of_the_outer_o
     assert (await resume(compiled, events)).end.status == "succeeded"
 
 
+async def test_rounds_that_end_are_progress_though_their_nodes_had_ended_before() -> None:
+    """Of rounds side by side: their nodes have all ended when the process dies behind the end of each."""
+    compiled = graph(iteration(node("inner", container="each", value=1), is_parallel=True), ITERATION_EDGES)
+    whole = await run(compiled)
+    last = max(place for place, event in enumerate(whole.events) if isinstance(event, RoundFinished))
+    all_events = whole.events[: last + 1]
+    ends = [event for event in all_events if isinstance(event, RoundFinished)]
+    assert len(ends) == 3
+    events: list[Event] = [event for event in all_events if not isinstance(event, RoundFinished)]
+    for epoch, end in enumerate(ends, 2):
+        events = died(compiled, [*events, end], epoch)
+
+    assert (await resume(compiled, events)).end.status == "succeeded"
+
+
 async def test_a_container_in_which_nothing_gets_on_is_given_up_after_three_deaths() -> None:
     compiled = graph(iteration(node("inner", container="each", pauses=10**9)), ITERATION_EDGES)
     whole = await run(compiled, limits=RunLimits(max_seconds=0.05))

@@ -1,7 +1,8 @@
-"""What clients can rely on, as lines of text: operations with what they take and answer, and the fields of schemas.
+"""What clients can rely on, as lines of text: operations with what they take and answer, and the fields of schemas; of
+the console's own API, too; and the examples that readers see.
 
-``python -m tests.http.outline`` writes ``api.txt`` anew. A change of it is a change that clients see: it belongs into
-the changelog, and is made on purpose.
+``python -m tests.http.outline`` writes ``api.txt``, ``console/api.txt`` and ``examples.txt`` anew. A change of one is a
+change that clients see: it belongs into the changelog, and is made on purpose.
 """
 
 import json
@@ -9,17 +10,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from jikko.http.console.table import console_description, console_operations
+from jikko.http.reference.examples import example_of
 from jikko.http.reference.openapi import openapi
 
-KEPT: Final = Path(__file__).parent / "api.txt"
+HERE: Final = Path(__file__).parent
 _FOR_READERS: Final = frozenset({"description", "summary", "title", "example", "examples"})
 
 
-def outline() -> str:
-    """The description of the API without its words."""
-    described = openapi("0")
+def kept() -> dict[Path, str]:
+    """What the files have to say."""
+    api = openapi("0")
+    return {
+        HERE / "api.txt": outline(api),
+        HERE / "console" / "api.txt": outline(described_console()),
+        HERE / "examples.txt": examples(api["components"]["schemas"]),
+    }
+
+
+def described_console() -> dict[str, Any]:
+    """The description of the console's API. What it would serve does not matter."""
+    console: Any = None
+    return console_description("0", console_operations(console, None))
+
+
+def outline(described: dict[str, Any]) -> str:
+    """A description without its words."""
     lines = [*_operations(described["paths"]), *_schemas(described["components"]["schemas"])]
     return "\n".join(lines) + "\n"
+
+
+def examples(schemas: dict[str, Any]) -> str:
+    """One for each schema."""
+    shown = (json.dumps(example_of(schema, schemas), ensure_ascii=False) for schema in schemas.values())
+    return "".join(f"{name}: {example}\n" for name, example in zip(schemas, shown, strict=True))
 
 
 def _operations(paths: dict[str, Any]) -> Iterator[str]:
@@ -71,4 +95,5 @@ def _bare(schema: Any) -> Any:
 
 
 if __name__ == "__main__":
-    KEPT.write_text(outline(), "utf-8")
+    for file, text in kept().items():
+        file.write_text(text, "utf-8")

@@ -35,6 +35,16 @@ async def test_an_installed_plugin_is_listed_with_its_code_and_environment(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.every_python
+async def test_a_project_around_the_data_folder_is_none_of_the_plugins(tmp_path: Path) -> None:
+    """The installer may not read its file, and would take settings from it if it could."""
+    (tmp_path / "pyproject.toml").write_text("[tool.uv]\nno-such-setting = 1\n")
+    (tmp_path / "uv.toml").write_text("no-such-setting = 1\n")
+
+    assert not (await installed(tmp_path / ".jikko")).was_there
+
+
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_the_same_package_is_installed_once(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     assert (await installed(tmp_path / "home")).was_there

@@ -1,5 +1,7 @@
 """Runs by the beginning of their id."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from jikko.errors import NotFound
@@ -16,9 +18,9 @@ IDS = [
 ]
 
 
-async def store() -> MemoryRunStore:
+async def store(ids: Sequence[str] = IDS) -> MemoryRunStore:
     made = MemoryRunStore()
-    for run_id in IDS:
+    for run_id in ids:
         draft = Draft()
         draft.id = run_id
         draft.record.identity = type(draft.record.identity)(
@@ -61,6 +63,19 @@ async def test_the_beginning_of_several_ids_lists_them() -> None:
     assert all(run_id in str(refused.value) for run_id in IDS[:2])
     assert IDS[2] not in str(refused.value)
     assert refused.value.code == "ambiguous_id"
+
+
+@pytest.mark.parametrize("count", [2, 10, 11, 12])
+async def test_ten_ids_are_listed_and_that_there_are_more(count: int) -> None:
+    ids = [f"01a217f8-9c3e-7000-8000-{number:012}" for number in range(1, count + 1)]
+    made = await store(ids)
+
+    with pytest.raises(AmbiguousId) as refused:
+        await run_of(made, "01a217f8")
+
+    assert [run_id for run_id in ids if run_id in str(refused.value)] == ids[:10]
+    assert str(refused.value) == str(AmbiguousId("01a217f8", ids[:10], more=count > 10))
+    assert str(refused.value) != str(AmbiguousId("01a217f8", ids[:10], more=count <= 10))
 
 
 @pytest.mark.parametrize("given", ["", "01a", "ffff", "日本", "zzzzzz", IDS[0][:-1] + "9", "0" * 40])

@@ -149,7 +149,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         if status == 204:
             responses["204"] = {"description": "Nothing more will come."}
             continue
-        responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
+        responses[str(status)] = {"description": "Done." if status < 300 else _WHAT[status], "content": content}
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open or operation.key == "console" else (429,))}):
         content = {"application/json": {"schema": _ref(Error)}}

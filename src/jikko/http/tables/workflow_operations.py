@@ -69,7 +69,7 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
                 _TEXT,
                 "A part of inputs, outputs or user, of which the first 30 characters count; or a run id.",
             ),
-            ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
+            ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, "Runs that ended so."),
             ("created_at__before", _TIME, "A time in ISO 8601."),
             ("created_at__after", _TIME, "A time in ISO 8601."),
             ("created_by_end_user_session_id", _TEXT, "The user of the runs, exactly."),

@@ -34,7 +34,8 @@ async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv
     if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
         options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
         python = await interpreter(plugin)
-        return from_lock(await uv.run("export", *options, "--python", str(python), folder=folder, python=python))
+        command = ("export", *options, "--python", str(python))
+        return from_lock(await uv.run(*command, folder=folder, python=python, of_project=True))
     return from_files(archive.files, plugin.signed_at)
 
 

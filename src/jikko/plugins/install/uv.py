@@ -51,15 +51,18 @@ class Uv:
         python: Path,
         write: Sequence[Path] = (),
         own_cache: Path | None = None,
+        of_project: bool = False,
     ) -> str:
         """Run a command of uv to its end.
 
         Args:
-            folder: Where it runs, and what it may read.
+            folder: What it may read.
             python: The interpreter that it works with.
             write: What it may change besides its cache.
             own_cache: A cache for this command alone: what builds a package could put something else into the common
                 one.
+            of_project: Whether it is about the project in the folder. Else no project is looked for: one around the
+                data folder is none of ours, and may not be read.
 
         Returns:
             What it wrote.
@@ -79,7 +82,7 @@ class Uv:
         )
         process = await asyncio.create_subprocess_exec(
             *lock.command([str(self._program), *arguments]),
-            cwd=folder,
+            cwd=folder if of_project else folder.anchor,
             env={
                 "PATH": os.defpath,
                 "HOME": str(temporary),
