@@ -3,7 +3,7 @@
 import msgspec
 
 
-class FailedNode(msgspec.Struct, frozen=True, array_like=True):
+class FailedNode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The node that a run failed at."""
 
     node_id: str
@@ -11,7 +11,7 @@ class FailedNode(msgspec.Struct, frozen=True, array_like=True):
     title: str
 
 
-class Exceptions(msgspec.Struct, frozen=True, array_like=True):
+class Exceptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What went wrong in a run and was borne, at all levels."""
 
     tries: int

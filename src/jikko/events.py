@@ -1,12 +1,12 @@
 """What happens in a run: the one vocabulary that engine, log, API and CLI share.
 
-A run's log is a list of these, numbered from 0; all else is a fold over it. They never change: a field that is added
-needs a default. A new event raises ``LOG_FORMAT``: who does not know that of all who executed a run may only show it.
+A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
+that is added needs a default. A new event raises ``LOG_FORMAT``: who does not know it may only show the run.
 """
 
 from typing import Final, Literal, TypeAlias
 
-import msgspec
+from msgspec import Struct
 
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
@@ -18,7 +18,7 @@ NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
 RunStatus: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]
 
 
-class Round(msgspec.Struct, frozen=True, array_like=True):
+class Round(Struct, frozen=True, array_like=True, gc=False):
     """One round of a container's body. Node events carry the path of rounds they belong to, outermost first."""
 
     execution_id: str
@@ -34,7 +34,7 @@ Rounds: TypeAlias = tuple[Round, ...]
 """Where in the nesting of containers something happens. ``()`` is the top level."""
 
 
-class Update(msgspec.Struct, frozen=True, array_like=True):
+class Update(Struct, frozen=True, array_like=True, gc=False):
     """A node changed a variable that is not its own output."""
 
     selector: tuple[str, ...]
@@ -42,7 +42,7 @@ class Update(msgspec.Struct, frozen=True, array_like=True):
     value: Json
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     """What the language models behind a node, or behind a container with its rounds, used."""
 
     total_tokens: int = 0
@@ -60,7 +60,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds that the calls took, all together."""
 
 
-class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+class Turn(Struct, frozen=True, omit_defaults=True, gc=False):
     """That a run answers a message, and what it saw of the conversation when it began."""
 
     conversation_id: str
@@ -73,7 +73,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether its client asked for a stream."""
 
 
-class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True):
+class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True, gc=False):
     """The first event of every log."""
 
     at: float
@@ -91,7 +91,7 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     ``tracestate``. Empty: none did."""
 
 
-class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
+class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):
     """A process took over a run whose process died. The nodes that were in flight run again."""
 
     at: float
@@ -105,7 +105,7 @@ class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_on
     """Seconds that the run was running before, as far as the log tells: until its last event."""
 
 
-class RunParked(msgspec.Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True):
+class RunParked(Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True, gc=False):
     """The process got a signal to end, and leaves the run to the next one. Nodes that were under way run again."""
 
     at: float
@@ -113,7 +113,7 @@ class RunParked(msgspec.Struct, tag_field="event", tag="run_parked", kw_only=Tru
     """Seconds that the run was running, pauses left out."""
 
 
-class NodeEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+class NodeEvent(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What all events about a node execution carry."""
 
     at: float
@@ -218,7 +218,7 @@ class RoundFinished(NodeEvent, tag_field="event", tag="round_finished", kw_only=
     """Whether the container ends with it by decision (break condition, loop-end), before its planned length."""
 
 
-class TextChunk(msgspec.Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_defaults=True):
+class TextChunk(Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_defaults=True, gc=False):
     """A piece of the text that the run shows while it goes on. Source: spec/events.md §4."""
 
     at: float
@@ -226,7 +226,7 @@ class TextChunk(msgspec.Struct, tag_field="event", tag="text_chunk", kw_only=Tru
     selector: tuple[str, ...]
 
 
-class TextReplaced(msgspec.Struct, tag_field="event", tag="text_replaced", kw_only=True, omit_defaults=True):
+class TextReplaced(Struct, tag_field="event", tag="text_replaced", kw_only=True, omit_defaults=True, gc=False):
     """All the text that the run has shown so far is replaced by this."""
 
     at: float
@@ -235,7 +235,7 @@ class TextReplaced(msgspec.Struct, tag_field="event", tag="text_replaced", kw_on
     """``output_moderation``, or empty: a node was interrupted and streamed something else when it ran again."""
 
 
-class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True):
+class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True, gc=False):
     """A piece of a model's reasoning. Source: spec/events.md §4."""
 
     at: float
@@ -244,7 +244,7 @@ class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", k
     final: bool = False
 
 
-class AgentLogged(msgspec.Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True):
+class AgentLogged(Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True, gc=False):
     """An agent tells what it does. An entry with the id of an earlier one takes its place."""
 
     at: float
@@ -259,7 +259,7 @@ class AgentLogged(msgspec.Struct, tag_field="event", tag="agent_logged", kw_only
     metadata: dict[str, Json] = {}
 
 
-class StepRecorded(msgspec.Struct, tag_field="event", tag="step_recorded", kw_only=True, omit_defaults=True):
+class StepRecorded(Struct, tag_field="event", tag="step_recorded", kw_only=True, omit_defaults=True, gc=False):
     """A model or a tool answered an agent: should the agent run again after a crash, it is not asked again."""
 
     at: float
@@ -271,7 +271,7 @@ class StepRecorded(msgspec.Struct, tag_field="event", tag="step_recorded", kw_on
     usage: Usage | None = None
 
 
-class FormRequested(msgspec.Struct, tag_field="event", tag="form_requested", kw_only=True, omit_defaults=True):
+class FormRequested(Struct, tag_field="event", tag="form_requested", kw_only=True, omit_defaults=True, gc=False):
     """A human-input node waits for its form. Source: spec/events.md §3."""
 
     at: float
@@ -287,7 +287,7 @@ class FormRequested(msgspec.Struct, tag_field="event", tag="form_requested", kw_
     expires_at: float = 0.0
 
 
-class FormClosed(msgspec.Struct, tag_field="event", tag="form_closed", kw_only=True, omit_defaults=True):
+class FormClosed(Struct, tag_field="event", tag="form_closed", kw_only=True, omit_defaults=True, gc=False):
     """A form was submitted, or ran out of time."""
 
     at: float
@@ -304,7 +304,7 @@ class FormClosed(msgspec.Struct, tag_field="event", tag="form_closed", kw_only=T
     """When the form ran out of time, in whole seconds since the Unix epoch."""
 
 
-class RunPaused(msgspec.Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True):
+class RunPaused(Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True, gc=False):
     """Nothing runs any more, and at least one node waits for a human."""
 
     at: float
@@ -318,19 +318,19 @@ class RunPaused(msgspec.Struct, tag_field="event", tag="run_paused", kw_only=Tru
     """When the first of its forms runs out of time."""
 
 
-class RunResumed(msgspec.Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True):
+class RunResumed(Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True, gc=False):
     """A paused run goes on."""
 
     at: float
 
 
-class RunBegan(msgspec.Struct, tag_field="event", tag="run_began", kw_only=True, omit_defaults=True):
+class RunBegan(Struct, tag_field="event", tag="run_began", kw_only=True, omit_defaults=True, gc=False):
     """A run whose log was written before it could run begins: it waited for its turn, or repeats another one."""
 
     at: float
 
 
-class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=True, omit_defaults=True):
+class RunRetried(Struct, tag_field="event", tag="run_retried", kw_only=True, omit_defaults=True, gc=False):
     """What stands before is taken over from another run; what comes is this run's own."""
 
     at: float
@@ -340,7 +340,7 @@ class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=T
     """Nodes that run again, with all that is behind them."""
 
 
-class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
+class RunFinished(Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True, gc=False):
     """The run ended, for good. The last event of its log."""
 
     at: float
@@ -360,7 +360,7 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     """``None``: nothing went wrong."""
 
 
-class UnknownEvent(msgspec.Struct, tag_field="event", tag="unknown_event", kw_only=True):
+class UnknownEvent(Struct, tag_field="event", tag="unknown_event", kw_only=True, gc=False):
     """Stands for an event that a newer version of Jikko wrote. Never written."""
 
     at: float

@@ -9,9 +9,10 @@ from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged, RunLeft
 from jikko.events import Event, RunPaused, RunRecovered
 from jikko.ports.cluster import Answer, Command, WaitForEvents
+from jikko.runs.following.pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import RunTails
-from jikko.runs.run_log import Batch, RunLog
+from jikko.runs.run_log import RunLog
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import PATIENCE, Process, World, end_of, until

@@ -11,7 +11,7 @@ from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector, Unset
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What a node hands back when it succeeds."""
 
     outputs: Mapping[str, Json] = {}
@@ -129,7 +129,7 @@ class RunInfo(Protocol):
     def user(self) -> str: ...
 
 
-class RoundOutcome(msgspec.Struct, frozen=True):
+class RoundOutcome(msgspec.Struct, frozen=True, gc=False):
     """How a round of a container ended."""
 
     outputs: Mapping[str, Json]

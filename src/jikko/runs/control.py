@@ -176,7 +176,7 @@ class Control:
         Args:
             record: The run's, read lately.
         """
-        return RunReader(record, self._store, self._log, self._tails, self._give_up)
+        return RunReader(record, self._store, self._log, self._tails, self._give_up, share=self._executor.share)
 
     def followed(self, log: RunLog) -> RunLog | RunReader:
         """A run that has just come to this process, for one who follows it: another process may take it while it waits

@@ -68,7 +68,8 @@ class Executor:
         self._ports = ports
         self._limits = limits
         self._clock = clock
-        self._share = LoopShare()
+        self.share = LoopShare()
+        """Of the event loop, for all runs of this process and those who follow them."""
         self._held: dict[str, HeldRun] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
@@ -89,7 +90,7 @@ class Executor:
     ) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
         return RunLog(
-            self._store, record, events, options=options, opening=opening, observer=self._observer, share=self._share
+            self._store, record, events, options=options, opening=opening, observer=self._observer, share=self.share
         )
 
     def find(self, run_id: str) -> HeldRun | None:
@@ -169,7 +170,7 @@ class Executor:
             ports=self._ports,
             limits=self._limits,
             clock=self._clock,
-            share=self._share,
+            share=self.share,
             guard=None
             if turn is None or self._guard is None
             else self._guard(run_log.record.identity.app_id, workflow),

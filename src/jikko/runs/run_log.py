@@ -40,6 +40,7 @@ from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
+from jikko.runs.following.pieces import Batch, Pieces
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
@@ -51,9 +52,6 @@ _RETRY_WAIT = 0.5
 
 _MAX_EVENTS_OUT_OF_TURN = 64
 """Events that take a fraction of a millisecond to be written."""
-
-Batch = list[tuple[int, Event]]
-"""Consecutive events of a log, each with its position."""
 
 
 class RunLog:
@@ -256,14 +254,17 @@ class RunLog:
             LogUnwritable: Not even the failure of the run can be written.
         """
         position = min(after + 1, len(self._events))
+        pieces = Pieces(self._share, self.record.identity.app_id)
         while True:
             end = self._committed if durable else self._visible
             if position < end:
-                batch = list(zip(range(position, end), self._events[position:end], strict=True))
-                position = end
+                batch = pieces.next(self._events, position, end)
+                position += len(batch)
                 yield batch
                 if isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
+                if position < end:
+                    await pieces.give_way()
             elif isinstance(self._abandoned, (RunLeft, LogUnwritable)):
                 raise self._abandoned
             elif self._abandoned is not None or (self._is_over and position >= len(self._events)):

@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
+from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
 from jikko.runs.following.run_tail import RunTails
-from jikko.runs.run_log import Batch, RunLog
+from jikko.runs.run_log import RunLog
 
 
 class RunReader:
@@ -21,11 +23,14 @@ class RunReader:
         find_log: Callable[[str], RunLog | None],
         tails: RunTails,
         give_up: Callable[[str, LogDamaged], Awaitable[None]],
+        *,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         record: The run's, read lately.
         find_log: The log of a run that this process executes.
         give_up: Called with the run's id when its log cannot be read.
+        share: Of the event loop, among those who have much to tell.
         """
         self.record = record
         self._run_id = record.identity.run_id
@@ -33,6 +38,7 @@ class RunReader:
         self._find_log = find_log
         self._tails = tails
         self._give_up = give_up
+        self._share = share
 
     async def committed(self, count: int | None = None) -> None:
         """Wait until its beginning is durable. It is, if the record was read from the store."""
@@ -93,6 +99,7 @@ class RunReader:
             JikkoError: The store cannot be read.
         """
         shown_log: RunLog | None = None
+        pieces = Pieces(self._share, self.record.identity.app_id)
         from_store = True
         async with self._tails.follow(self._run_id) as tail:
             while True:
@@ -116,8 +123,12 @@ class RunReader:
                         yield batch
                     raise
                 if events:
+                    for begin in range(0, len(events), MAX_BATCH_EVENTS):
+                        if begin:
+                            await pieces.give_way()
+                        batch = pieces.next(events, begin, len(events), first=after + 1)
+                        yield batch
                     after += len(events)
-                    yield list(enumerate(events, after - len(events) + 1))
                     continue
                 record = tail.record
                 if record is None or not record.is_open or (record.status == "paused" and not through_pauses):

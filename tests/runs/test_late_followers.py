@@ -1,0 +1,104 @@
+"""Who is behind by very many events of a run gets them in pieces, and others have the event loop in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jikko.cluster.alone import Alone
+from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.errors import LogDamaged
+from jikko.events import Event
+from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch
+from jikko.runs.following.run_reader import RunReader
+from jikko.runs.following.run_tail import RunTails
+from jikko.runs.run_log import RunLog
+from jikko.store.memory import MemoryRunStore
+from tests.contract.runs import Draft, finished, node, started
+from tests.effort import PATIENCE
+
+pytestmark = pytest.mark.anyio
+
+NODES = 1000
+LOOKS = 4
+"""How often a follower looks at the clock in a slice."""
+
+
+class Readings:
+    """A clock that goes on by being looked at."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += SLICE / LOOKS
+        return self._now
+
+
+class Followed:
+    """What followers see of a log, and how much of it all together in one turn of the event loop at most."""
+
+    def __init__(self) -> None:
+        self.most = self.largest = 0
+        self._in_turn = 0
+        self._goes_on = True
+        self._next_turn()
+
+    def _next_turn(self) -> None:
+        self._in_turn = 0
+        if self._goes_on:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    async def by(self, followers: list[AsyncIterator[Batch]]) -> list[list[Event]]:
+        async with asyncio.timeout(PATIENCE):
+            seen = await asyncio.gather(*map(self._seen, followers))
+        self._goes_on = False
+        return seen
+
+    async def _seen(self, batches: AsyncIterator[Batch]) -> list[Event]:
+        seen: list[Event] = []
+        async for batch in batches:
+            assert [position for position, _ in batch] == list(range(len(seen), len(seen) + len(batch)))
+            seen += [event for _, event in batch]
+            self.largest = max(self.largest, len(batch))
+            self._in_turn += len(batch)
+            self.most = max(self.most, self._in_turn)
+        return seen
+
+
+def events() -> list[Event]:
+    return [started(), *(event for _ in range(NODES) for event in node()), finished()]
+
+
+async def test_of_a_run_that_this_process_executes() -> None:
+    share = LoopShare(Readings())
+    live = RunLog(MemoryRunStore(), Draft().record, share=share)
+    live.append(events())
+    await live.committed()
+    followed = Followed()
+
+    seen = await followed.by([live.follow() for _ in range(10)])
+
+    assert seen == [list(live.events)] * 10
+    assert followed.largest == MAX_BATCH_EVENTS
+    # All who begin in one turn have one slice, and one who waited has one more; each looks behind a piece of its own.
+    assert followed.most <= MAX_BATCH_EVENTS * (10 + 2 * LOOKS)
+
+
+async def test_of_a_run_that_has_ended() -> None:
+    store, share = MemoryRunStore(), LoopShare(Readings())
+    live = RunLog(store, Draft().record)
+    live.append(events())
+    await live.committed()
+
+    async def give_up(run_id: str, damage: LogDamaged) -> None:
+        raise AssertionError
+
+    tails = RunTails(store, Alone(), lambda run_id: False)
+    followed = Followed()
+    readers = [RunReader(live.record, store, lambda run_id: None, tails, give_up, share=share) for _ in range(10)]
+    seen = await followed.by([reader.follow() for reader in readers])
+
+    assert seen == [list(live.events)] * 10
+    assert followed.largest == MAX_BATCH_EVENTS
+    assert followed.most <= MAX_BATCH_EVENTS * (10 + 2 * LOOKS)
