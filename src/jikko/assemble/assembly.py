@@ -27,7 +27,7 @@ from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
-from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -370,7 +370,7 @@ async def _make_cluster(
         StoreUnavailable: It cannot be reached.
     """
     if not (owned and settings.nats_url):
-        return Alone(RequestRate(settings.requests_per_minute).count)
+        return Alone()
     try:
         from jikko.cluster.nats.link import NatsLink
         from jikko.cluster.nats.nats_cluster import NatsCluster

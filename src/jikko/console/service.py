@@ -52,6 +52,8 @@ class Console(Struct, frozen=True, kw_only=True):
     """The address under which clients reach the server; empty if it is not known."""
     host: str
     """The one that the server listens on."""
+    count: Callable[[bytes, int], Awaitable[int]]
+    """See ``Cluster.count``."""
     runs: RunList
     logs: LogPages
     feed: RunFeed

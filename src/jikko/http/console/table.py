@@ -41,7 +41,7 @@ def console_operations(console: Console, page: Page | None = None) -> list[Opera
         page: By default that of the package.
     """
     gate, page = Gate(console), page or Page()
-    signing_in = SigningIn(SignInRate())
+    signing_in = SigningIn(SignInRate(console.count))
     operations = [
         Operation(
             "POST",
