@@ -878,6 +878,7 @@ export interface components {
             type: string;
             value: unknown;
             is_set: boolean;
+            overruled_by: string | null;
         };
         Error: {
             code: string;

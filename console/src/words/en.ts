@@ -545,6 +545,7 @@ export const en = {
   'env.of_file': 'of the file',
   'env.empty': 'empty',
   'env.set': 'set here',
+  'env.overruled': 'Overruled by {place} of the server',
   'env.change': 'Change {name}',
   'env.value': 'Value of {name}',
   'env.back': 'Take back {name}',

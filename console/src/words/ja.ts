@@ -546,6 +546,7 @@ export const ja: Record<keyof typeof en, string> = {
   'env.of_file': 'ファイルの値',
   'env.empty': '空',
   'env.set': '設定済み',
+  'env.overruled': 'サーバーの {place} の値が優先されます',
   'env.change': '{name} を変更',
   'env.value': '{name} の値',
   'env.back': '{name} を元に戻す',

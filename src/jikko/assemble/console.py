@@ -99,6 +99,7 @@ def make_console(
         access=Access(stores.console.access, clock, settings.console_token),
         public_url=settings.public_url,
         host=settings.host,
+        env=settings.env,
         count=cluster.count,
         runs=RunList(stores.console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
