@@ -32,7 +32,7 @@ NO_SENTENCES = re.compile(
     "|".join(
         [
             r"(jikko|pip|export|chmod|chown|unset|def|const|import) ",  # commands and programs
-            r"requests_per_minute: |\{\{|SQLite|Programming Language|//|name = ",
+            r"providers:\n|\{\{|SQLite|Programming Language|//|name = ",
             r"(none: workflows|none but built-in|none: `jikko plugins|in the data folder|in 7|no limit|at most 7$)",
             r"(7, not made yet|runs are removed|off: runs stay|JIKKO_RETENTION_DAYS, or|installed, for 7)",
             r"(data folder|open files|extra 7)$",  # names
