@@ -56,5 +56,20 @@ class Histogram:
         parts[bisect_left(self.bounds, value)] += 1
         parts[-1] += value
 
+    def median(self, *labels: str) -> float | None:
+        """About the middle of all values, as if those between two bounds lay evenly; ``None`` if there are none.
+
+        At most the last bound.
+        """
+        parts = self.values.get(labels, [])[:-1]
+        half = sum(parts) / 2
+        lower = 0.0
+        for upper, count in zip(self.bounds, parts, strict=False):
+            if half and count >= half:
+                return lower + (upper - lower) * half / count
+            half -= count
+            lower = upper
+        return lower if sum(parts) else None
+
     def _nothing(self) -> list[float]:
         return [0.0] * (len(self.bounds) + 2)

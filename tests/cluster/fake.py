@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from jikko.concurrency.rate_limit import RequestRate
+from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
 _PULL_SECONDS = 0.05
@@ -29,10 +29,10 @@ class Faults:
 class FakeNetwork:
     """All members of one cluster. What they believe of each other lags behind what is."""
 
-    def __init__(self, random: Random | None = None, faults: Faults | None = None, *, per_minute: int = 0) -> None:
+    def __init__(self, random: Random | None = None, faults: Faults | None = None) -> None:
         self.random = random or Random(0)
         self.faults = faults or Faults()
-        self.rate = RequestRate(per_minute, timer=lambda: asyncio.get_running_loop().time())
+        self.rates = RequestRates(timer=lambda: asyncio.get_running_loop().time())
         self.clusters: dict[str, FakeCluster] = {}
         self.believed: list[str] = []
         """The names of those that are taken to live, oldest first."""
@@ -167,8 +167,8 @@ class FakeCluster:
     def offer(self, orphans: OrphanedRuns) -> None:
         self._network.offer(orphans)
 
-    async def count(self, key: bytes) -> int:
-        return self._network.rate.count(key)
+    async def count(self, key: bytes, per_minute: int) -> int:
+        return self._network.rates.count(key, per_minute)
 
     def hint(self, hint: Hint) -> None:
         for other in self._network.clusters.values():

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.cluster.hub import Hub
@@ -31,8 +32,7 @@ class Workers:
     """A hub, and workers that serve."""
 
     def __init__(self, *names: str) -> None:
-        self.counted: list[bytes] = []
-        self.hub = Hub(len(names), self._count)
+        self.hub = Hub(len(names), 1)
         self.lines: dict[str, Line] = {}
         for name in names:
             line: Any = Line()
@@ -40,10 +40,6 @@ class Workers:
             self.hub.connect(name, line)
             self.hub.on_message(name, Ready(lines=[]))
             self.hub.on_message(name, Serving())
-
-    def _count(self, key: bytes) -> int:
-        self.counted.append(key)
-        return 7 * len(self.counted)
 
     async def asked(self, name: str) -> Request:
         """What a worker was asked last, once it was."""
@@ -59,16 +55,25 @@ class Workers:
 async def test_requests_are_counted_here_and_answered_to_who_asked() -> None:
     workers = Workers("s/1", "s/2")
 
-    for number, key in ((4, b"a"), (5, b"b")):
-        command = CountRequest(key=key)
+    for number, key in enumerate([b"a", b"b", b"a"]):
+        command = CountRequest(key=key, per_minute=1)
         workers.hub.on_message("s/2", Request(to=SUPERVISOR, sender="s/2", number=number, command=command))
 
-    assert workers.counted == [b"a", b"b"]
-    assert workers.lines["s/2"].of(Response) == [
-        Response(to="s/2", number=4, answer=7),
-        Response(to="s/2", number=5, answer=14),
-    ]
+    answers = workers.lines["s/2"].of(Response)
+    assert [(answer.to, answer.number) for answer in answers] == [("s/2", 0), ("s/2", 1), ("s/2", 2)]
+    assert [answer.answer > 0 for answer in answers] == [False, False, True]
     assert workers.lines["s/1"].of(Response) == []
+
+
+async def test_a_worker_of_a_version_that_tells_no_rate_is_counted_at_that_of_api_keys() -> None:
+    workers = Workers("s/1")
+    text = (
+        b'{"type":"Request","to":"supervisor","sender":"s/1","number":1,"command":{"type":"CountRequest","key":"AA=="}}'
+    )
+    for _ in range(2):
+        workers.hub.on_message("s/1", msgspec.json.decode(text, type=Request))
+
+    assert [answer.answer > 0 for answer in workers.lines["s/1"].of(Response)] == [False, True]
 
 
 async def test_a_request_goes_to_its_worker_and_the_response_back_and_of_nobody_none_is_told() -> None:

@@ -108,7 +108,7 @@ async def test_with_nats_away_nobody_is_gone_and_nobody_waits_and_a_store_that_i
             async with asyncio.timeout(10):
                 assert await asking is None
                 assert await one.request(other.name, STOP) is None
-                assert [await one.count(b"key") for _ in range(3)] == [0] * 3
+                assert [await one.count(b"key", rate) for rate in (1, 2) for _ in range(3)] == [0] * 6
                 one.hint(RunChanged("here"))
                 await until(lambda: member.hints == [RunChanged("here")])
             assert set(one.members()) == {one.name, other.name}

@@ -75,7 +75,7 @@ async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_t
     async with asyncio.timeout(5):
         assert await asking is None
         assert await one.request(other.name, STOP) is None
-        assert [await one.count(b"key") for _ in range(PER_MINUTE + 1)] == [0] * (PER_MINUTE + 1)
+        assert [await one.count(b"key", PER_MINUTE) for _ in range(PER_MINUTE + 1)] == [0] * (PER_MINUTE + 1)
 
 
 async def test_one_that_does_not_answer_counts_as_gone(workers: WorkersGroup) -> None:

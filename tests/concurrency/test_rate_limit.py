@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
+from jikko.concurrency.rate_limit import Rate, RequestRate, RequestRates, SharedRequestRate
 from jikko.errors import TooManyRequests
 
 
@@ -51,12 +51,34 @@ def test_0_stands_for_no_limit() -> None:
     assert not rate.is_limited
 
 
+def test_each_rate_counts_by_itself() -> None:
+    rates = RequestRates(timer=Timer())
+
+    assert [rates.count(b"key", 1) for _ in range(2)] == [0, 60]
+    assert [rates.count(b"key", 2) for _ in range(3)] == [0, 0, 60]
+    assert [rates.count(b"key", 0) for _ in range(3)] == [0, 0, 0]
+
+
+def test_of_many_keys_those_of_the_last_minute_are_remembered() -> None:
+    timer = Timer()
+    rate = RequestRate(1, timer=timer)
+    for number in range(50_000):
+        rate.count(b"%d" % number)
+    timer.now += 60
+    assert rate.count(b"held") == 0
+
+    assert rate.count(b"one more") == 0
+    assert rate.count(b"held") == 60
+    assert len(rate._requests) == 2
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("shared", [False, True])
 async def test_a_caller_that_comes_too_early_is_told_when_to_come_again(shared: bool) -> None:
     counted = RequestRate(1, timer=Timer())
 
-    async def count(key: bytes) -> int:
+    async def count(key: bytes, per_minute: int) -> int:
+        assert per_minute == 1
         return counted.count(key)
 
     rate: Rate = SharedRequestRate(1, count) if shared else counted

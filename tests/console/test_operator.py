@@ -27,6 +27,7 @@ ENVIRONMENT = with_environment(
     app("Set up", [start("q"), template("say", "{{ m }}", m="env.MODE"), end(text="say.output")], "start>say>end"),
     MODE=("string", "slow"),
     TOKEN=("secret", ""),
+    REGION=("string", "of the file"),
 )
 
 
@@ -83,6 +84,7 @@ def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(
     page = visit(f"/w/{made['Set up']}")
     variables = page.locator("section").filter(has=page.get_by_role("heading", name="Environment"))
     expect(variables.get_by_role("listitem").filter(has_text="MODE")).to_contain_text("of the file")
+    expect(variables.get_by_role("listitem").filter(has_text="REGION")).to_contain_text("Overruled by JIKKO_ENV_REGION")
     page.get_by_role("button", name="Change MODE").focus()
     page.keyboard.press("Enter")
     field = page.get_by_label("Value of MODE")

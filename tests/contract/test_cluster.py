@@ -14,7 +14,6 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.hub import Hub
 from jikko.cluster.messages import Assembled, Serving
 from jikko.cluster.workers import WorkerCluster
-from jikko.concurrency.rate_limit import RequestRate
 from jikko.events import FormClosed
 from jikko.ports.cluster import (
     Answer,
@@ -62,7 +61,7 @@ class AloneGroup:
         self._clusters: list[Alone] = []
 
     async def start(self) -> tuple[Cluster, Recorder]:
-        cluster, member = Alone(RequestRate(PER_MINUTE).count), Recorder()
+        cluster, member = Alone(), Recorder()
         self._clusters.append(cluster)
         await cluster.join(member)
         return cluster, member
@@ -79,7 +78,7 @@ class WorkersGroup:
     """Workers and their supervisor's hub, in one process."""
 
     def __init__(self) -> None:
-        self.hub = Hub(2, RequestRate(PER_MINUTE).count)
+        self.hub = Hub(2, PER_MINUTE)
         self._processes: dict[str, tuple[Channel, Channel, asyncio.Task[None]]] = {}
         self._clusters: list[WorkerCluster] = []
         self._count = 0
@@ -125,7 +124,7 @@ class FakeGroup:
     """Members of a network without faults."""
 
     def __init__(self) -> None:
-        self.network = FakeNetwork(per_minute=PER_MINUTE)
+        self.network = FakeNetwork()
 
     async def start(self) -> tuple[Cluster, Recorder]:
         cluster, member = self.network.cluster(), Recorder()
@@ -236,10 +235,18 @@ async def test_there_is_nobody_of_an_unknown_name_and_nobody_else_of_ones_own(gr
 async def test_requests_of_a_key_are_counted_by_the_key(group: Group) -> None:
     cluster, _ = await group.start()
 
-    waits = [await cluster.count(key) for key in (b"\x00\xffone", b"two") for _ in range(PER_MINUTE + 1)]
+    waits = [await cluster.count(key, PER_MINUTE) for key in (b"\x00\xffone", b"two") for _ in range(PER_MINUTE + 1)]
 
     assert [wait > 0 for wait in waits] == [*[False] * PER_MINUTE, True] * 2
     assert max(waits) <= 60
+
+
+async def test_each_rate_is_counted_by_itself(group: Group) -> None:
+    cluster, _ = await group.start()
+
+    waits = {rate: [await cluster.count(b"key", rate) > 0 for _ in range(5)] for rate in (PER_MINUTE, 2, 4, 0)}
+
+    assert waits == {rate: [rate > 0 and place >= rate for place in range(5)] for rate in waits}
 
 
 async def test_one_that_closes_is_told_nothing_more(group: Group) -> None:
@@ -265,6 +272,15 @@ async def test_all_know_each_other(several: Group) -> None:
     names = {cluster.name for cluster, _ in pairs}
     for cluster, _ in pairs:
         await until(lambda cluster=cluster: set(cluster.members()) == names)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("rate", [PER_MINUTE, 4])
+async def test_requests_are_counted_for_all_together(several: Group, rate: int) -> None:
+    clusters = [(await several.start())[0] for _ in range(2)]
+
+    waits = [await clusters[place % 2].count(b"key", rate) > 0 for place in range(rate + 2)]
+
+    assert waits == [*[False] * rate, True, True]
 
 
 async def test_hints_come_to_all(several: Group) -> None:

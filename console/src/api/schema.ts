@@ -878,6 +878,7 @@ export interface components {
             type: string;
             value: unknown;
             is_set: boolean;
+            overruled_by: string | null;
         };
         Error: {
             code: string;
@@ -1193,11 +1194,12 @@ export interface components {
             bytes: number;
             wal: number;
             free: number;
+            commit: number | null;
             runs: number;
             oldest_at: number | null;
         };
         LoadInfo: {
-            name: "programs" | "queued" | "requests" | "runs";
+            name: "models" | "programs" | "queued" | "requests" | "runs" | "streams";
             used: number;
             limit: number | null;
         };

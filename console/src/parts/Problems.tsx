@@ -1,4 +1,5 @@
 import type { Problem } from '../api/types.ts'
+import { sentence } from '../words/sentences.ts'
 import { t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 import { visible } from './Json.tsx'
@@ -32,8 +33,8 @@ export function Problems({
               </button>{' '}
             </>
           )}
-          {visible(one.problem)}
-          {one.hint && <div className="dim">{visible(one.hint)}</div>}
+          {visible(sentence(one.problem))}
+          {one.hint && <div className="dim">{visible(sentence(one.hint))}</div>}
           {one.path && <div className="faint mono">{one.path}</div>}
         </div>
       </div>

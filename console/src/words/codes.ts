@@ -90,31 +90,11 @@ export const KINDS: Readonly<Record<string, string>> = {
   WorkflowNodeError: 'ワークフローノードのエラー',
 }
 
-/** Sentences of the record and of the system that have no code. `test_codes.py` looks for them in the server. */
-const SENTENCES: readonly (readonly [RegExp, string])[] = [
-  [/^Workflow run was stopped by user (.+)\.$/s, '$1 が停止しました。'],
-  [/^nothing says how to reach (.+)$/s, '$1 への接続方法が設定されていません'],
-  [/^(\d+) call-backs? (?:was|were) given up$/, '$1 件のコールバックを配信できませんでした'],
-  [
-    /^(.+): all of (\d+) requests of the last hour failed: (.*)$/s,
-    '$1: 直近 1 時間のリクエスト $2 件がすべて失敗しました（$3）',
-  ],
-  [
-    /^(.+) answered 429 to (\d+) of (\d+) requests of the last hour$/s,
-    '$1 は直近 1 時間のリクエスト $3 件中 $2 件に 429 を返しました',
-  ],
-  [/^(.+): the environment variable (\S+) is not set$/s, '$1: 環境変数 $2 が設定されていません'],
-  [/^set (\S+) and start the server again$/, '$1 を設定し、サーバーを再起動してください'],
-  [/^(.+): (\S+) is not installed$/s, '$1: $2 がインストールされていません'],
-  [/^add to (.+):$/s, '$1 に追加:'],
-  [/^lower requests_per_minute in its entry$/, '設定の requests_per_minute を下げてください'],
-]
+const STOPPED = /^Workflow run was stopped by user (.+)\.$/s
 
-/** A sentence of the record, in Japanese where it is known. */
-export function sentence(text: string): string {
-  const known = language() === 'ja' ? SENTENCES.find(([says]) => says.test(text)) : undefined
-  return known ? text.replace(known[0], known[1]) : text
-}
+/** A sentence of the record, in Japanese where it is known. What runs and models say stays as it is. */
+export const recorded = (text: string): string =>
+  language() === 'ja' ? text.replace(STOPPED, '$1 が停止しました。') : text
 
 /** What an error of the server says: its words, in Japanese behind what its code means. */
 export function told(code: string, message: string): string {

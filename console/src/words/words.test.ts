@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { detailOf } from '../graph/detail.ts'
-import { CODES, kindName, sentence, told } from './codes.ts'
+import { CODES, kindName, recorded, told } from './codes.ts'
+import { sentence } from './sentences.ts'
 import {
   bytes,
   count,
@@ -97,11 +98,18 @@ test('what the server says is told in Japanese by its code, its own words behind
     'コードの実行エラー（CodeExecutionError）',
     'NewError',
   ])
-  expect(sentence('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
-  expect(sentence('Something else.')).toBe('Something else.')
+  expect(recorded('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
+  expect(recorded('Something else.')).toBe('Something else.')
   expect(sentence('openai: the environment variable OPENAI_API_KEY is not set')).toBe(
     'openai: 環境変数 OPENAI_API_KEY が設定されていません',
   )
+  expect(sentence('will fail at node "集計" (line 7): there is no module \'numpy\' (line 1 of the code)')).toBe(
+    "ノード「集計」で必ず失敗します: モジュール 'numpy' はありません（コードの 1 行目）",
+  )
+  expect(sentence('it is not installed for programs; `jikko packages install numpy` installs it')).toBe(
+    'プログラム用にインストールされていません；`jikko packages install numpy` で入れられます',
+  )
+  expect(recorded('there is no model to choose; choose one')).toBe('there is no model to choose; choose one')
   expect([sentence('1 call-back was given up'), sentence('12 call-backs were given up')]).toEqual([
     '1 件のコールバックを配信できませんでした',
     '12 件のコールバックを配信できませんでした',

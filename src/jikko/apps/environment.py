@@ -86,16 +86,30 @@ def with_places(variables: Iterable[Variable], app: App, layers: Sequence[EnvLay
 def _with_value(
     variable: Variable, app_name: str, layers: Sequence[EnvLayer], stored: Mapping[str, Json]
 ) -> tuple[Variable, str]:
-    for each in layers:
-        for name in (folded(f"{app_name} {variable.name}"), folded(variable.name)):
-            if (text := each.values.get(name)) is not None:
-                place = f"{each.place}{name}"
-                return replace(variable, value=typed(variable, text, place, app_name)), place
+    if outer := _of_layers(variable.name, app_name, layers):
+        place, text = outer
+        return replace(variable, value=typed(variable, text, place, app_name)), place
     if variable.name in stored:
         # Another version may have declared the name with another type.
         place = f"jikko apps env {app_name!r} {variable.name}"
         return replace(variable, value=typed(variable, stored[variable.name], place, app_name)), place
     return variable, ""
+
+
+def _of_layers(name: str, app_name: str, layers: Sequence[EnvLayer]) -> tuple[str, str] | None:
+    """The place and the text of the value that the layers have for a variable."""
+    for each in layers:
+        for written in (folded(f"{app_name} {name}"), folded(name)):
+            if (text := each.values.get(written)) is not None:
+                return f"{each.place}{written}", text
+    return None
+
+
+def overruled_by(name: str, app_name: str, layers: Sequence[EnvLayer]) -> str:
+    """The place whose value for a variable wins over that of the data folder and the file, such as
+    ``JIKKO_ENV_TRIAGE_MODE``; ``""`` for none."""
+    outer = _of_layers(name, app_name, layers)
+    return "" if outer is None else outer[0]
 
 
 def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:

@@ -38,7 +38,7 @@ async def make_cluster(
         StoreUnavailable: It cannot be reached.
     """
     if not (owned and settings.nats_url):
-        return Alone(RequestRate(settings.requests_per_minute).count)
+        return Alone()
     try:
         from jikko.cluster.nats.link import NatsLink
         from jikko.cluster.nats.nats_cluster import NatsCluster

@@ -2,21 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
+from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns
 
 
 class Alone:
     """Every open run that the store had before is an orphan, and its one member leads from the start."""
 
-    def __init__(self, count: Callable[[bytes], int] | None = None) -> None:
-        """Args:
-        count: See ``RequestRate.count``; by default, every request is let through.
-        """
+    def __init__(self) -> None:
         self.name = f"{secrets.token_hex(4)}/0"
-        self._count = count
+        self._rates = RequestRates()
         self._member: Member | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -44,8 +42,8 @@ class Alone:
         if self._member is not None:
             self._start(self._member.take_over(orphans))
 
-    async def count(self, key: bytes) -> int:
-        return 0 if self._count is None else self._count(key)
+    async def count(self, key: bytes, per_minute: int) -> int:
+        return self._rates.count(key, per_minute)
 
     def hint(self, hint: Hint) -> None:
         if self._member is not None:

@@ -1,7 +1,6 @@
 """The supervisor's end of the channels of its workers: hands on messages, and sends what membership decides."""
 
 import asyncio
-from collections.abc import Callable
 from itertools import count as numbers
 from typing import Final
 
@@ -20,6 +19,7 @@ from jikko.cluster.messages import (
     Serving,
     TookOver,
 )
+from jikko.concurrency.rate_limit import RequestRates
 
 _PATIENCE_SECONDS: Final = 30.0
 """After which a worker that does not answer counts as one that refuses."""
@@ -28,13 +28,14 @@ _PATIENCE_SECONDS: Final = 30.0
 class Hub:
     """Knows workers by name and channel, and nothing of their processes."""
 
-    def __init__(self, workers: int, count: Callable[[bytes], int]) -> None:
+    def __init__(self, workers: int, per_minute: int) -> None:
         """Args:
         workers: How many there are to be.
-        count: See ``RequestRate.count``.
+        per_minute: Requests that an API key may make; 0 for no limit. For workers that do not say how many.
         """
         self._membership = Membership(workers)
-        self._count = count
+        self._per_minute = per_minute
+        self._rates = RequestRates()
         self._channels: dict[str, Channel] = {}
         self._numbers = numbers()
         self._asked: dict[int, tuple[str, asyncio.Future[str]]] = {}
@@ -68,8 +69,9 @@ class Hub:
                 self._membership.took_over(sender, orphans)
             case Offer(orphans=orphans):
                 self._send(self._membership.offered(orphans))
-            case Request(to=to, number=number, command=CountRequest(key=key)) if to == SUPERVISOR:
-                self._send([(sender, Response(to=sender, number=number, answer=self._count(key)))])
+            case Request(to=to, number=number, command=CountRequest(key=key, per_minute=rate)) if to == SUPERVISOR:
+                wait = self._rates.count(key, self._per_minute if rate is None else rate)
+                self._send([(sender, Response(to=sender, number=number, answer=wait))])
             case Request(to=to, number=number):
                 no_holder = Response(to=sender, number=number, answer=None)
                 self._send([(to, message)] if to in self._membership else [(sender, no_holder)])

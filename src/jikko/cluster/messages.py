@@ -92,9 +92,11 @@ class Measured(msgspec.Struct, frozen=True, tag=True):
 
 
 class CountRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Count a request by an API key. For the supervisor; answered by the seconds to wait if it is refused."""
+    """Count a request by a key. For the supervisor; answered by the seconds to wait if it is refused."""
 
     key: bytes
+    per_minute: int | None = None
+    """How many there may be. ``None``, from a worker of a version that counts API keys only: the rate of these."""
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):

@@ -98,8 +98,8 @@ class WorkerCluster:
     def offer(self, orphans: OrphanedRuns) -> None:
         self._channel.send(Offer(orphans))
 
-    async def count(self, key: bytes) -> int:
-        seconds = await self._request(SUPERVISOR, CountRequest(key=key), self._patience)
+    async def count(self, key: bytes, per_minute: int) -> int:
+        seconds = await self._request(SUPERVISOR, CountRequest(key=key, per_minute=per_minute), self._patience)
         return seconds if isinstance(seconds, int) else 0
 
     def hint(self, hint: Hint) -> None:

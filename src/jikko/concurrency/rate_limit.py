@@ -9,6 +9,8 @@ from typing import Protocol
 from jikko.errors import TooManyRequests
 
 _MINUTE = 60.0
+_MAX_KEYS = 50_000
+"""Keys of one rate whose requests are remembered. With more than half as many in one minute, all may begin anew."""
 
 
 class Rate(Protocol):
@@ -56,20 +58,48 @@ class RequestRate:
         now = self._timer()
         requests = self._requests.get(key)
         if requests is None:
+            if len(self._requests) >= _MAX_KEYS:
+                self._forget(now)
             requests = self._requests[key] = deque(maxlen=self._limit)
         if len(requests) == self._limit and now - requests[0] < _MINUTE:
             return max(1, math.ceil(requests[0] + _MINUTE - now))
         requests.append(now)
         return 0
 
+    def _forget(self, now: float) -> None:
+        kept = {key: requests for key, requests in self._requests.items() if now - requests[-1] < _MINUTE}
+        self._requests = kept if len(kept) <= _MAX_KEYS // 2 else {}
+
+
+class RequestRates:
+    """Counts for any number of rates, each by itself."""
+
+    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
+        """Args:
+        timer: See ``RequestRate``.
+        """
+        self._timer = timer
+        self._rates: dict[int, RequestRate] = {}
+
+    def count(self, key: bytes, per_minute: int) -> int:
+        """See ``RequestRate.count``.
+
+        Args:
+            per_minute: Requests; 0 for no limit. As many rates are remembered as were asked for.
+        """
+        rate = self._rates.get(per_minute)
+        if rate is None:
+            rate = self._rates[per_minute] = RequestRate(per_minute, timer=self._timer)
+        return rate.count(key)
+
 
 class SharedRequestRate:
     """A ``Rate`` of several processes, counted in one place."""
 
-    def __init__(self, per_minute: int, count: Callable[[bytes], Awaitable[int]]) -> None:
+    def __init__(self, per_minute: int, count: Callable[[bytes, int], Awaitable[int]]) -> None:
         """Args:
         per_minute: Requests; 0 for no limit.
-        count: ``RequestRate.count`` of that place.
+        count: ``RequestRates.count`` of that place.
         """
         self._limit = per_minute
         self._count = count
@@ -79,7 +109,7 @@ class SharedRequestRate:
         return self._limit > 0
 
     async def take(self, key: bytes) -> None:
-        if self._limit and (wait := await self._count(key)):
+        if self._limit and (wait := await self._count(key, self._limit)):
             raise _refused(self._limit, wait)
 
 

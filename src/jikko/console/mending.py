@@ -2,6 +2,7 @@
 
 The system page and ``jikko doctor`` both tell what this says."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -151,7 +152,8 @@ def _of_provider(provider: KnownProvider) -> ToMend | None:
         text = f"{facts.name} answered 429 to {hour.refused} of {hour.requests} requests of the last hour"
         if facts.is_paced:
             return ToMend("warning", "provider", text, "lower requests_per_minute in its entry", apps=apps)
-        paste = f"requests_per_minute: {max(1, (hour.requests - hour.refused) // 60)}"
+        pace = max(1, (hour.requests - hour.refused) // 60)
+        paste = f"providers:\n  {json.dumps(facts.name, ensure_ascii=False)}:\n    requests_per_minute: {pace}"
         mend = "let Jikko wait instead; add what its limit is to its entry:"
         return ToMend("warning", "provider", text, mend, paste, apps)
     return None

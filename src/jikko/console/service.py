@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from jikko.apps.environment import EnvLayer
 from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
 from jikko.console.log_pages import LogPages
@@ -52,6 +53,10 @@ class Console(Struct, frozen=True, kw_only=True):
     """The address under which clients reach the server; empty if it is not known."""
     host: str
     """The one that the server listens on."""
+    env: Sequence[EnvLayer]
+    """Values for environment variables of apps that win over those of the data folder."""
+    count: Callable[[bytes, int], Awaitable[int]]
+    """See ``Cluster.count``."""
     runs: RunList
     logs: LogPages
     feed: RunFeed

@@ -11,8 +11,9 @@ from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.ports.stores.run_pages import RunPages
 
-LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests"]
-"""Runs that go on, those that wait for their turn, programs in the sandbox, and requests to the outside."""
+LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models", "streams"]
+"""Runs that go on, those that wait for their turn, programs in the sandbox, requests to the outside, those of models,
+and streams that clients listen to."""
 
 _KEPT_SECONDS: Final = 5.0
 
@@ -61,6 +62,8 @@ class StoreFacts(Struct, frozen=True):
     """Bytes that the file does not have yet."""
     free: int
     """Bytes of the disk that are left."""
+    commit: float | None
+    """About the median of the seconds that a transaction of this process took; ``None``: there was none."""
 
 
 class ProcessFacts(Struct, frozen=True):

@@ -1,6 +1,9 @@
 """Streams of server-sent events."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
+
+from starlette.types import Receive, Send
 
 from jikko.http.responses import Stream, encoded
 
@@ -21,8 +24,18 @@ _HEADERS = [
 class EventStream(Stream):
     """An answer that sends events as they come."""
 
+    under_way: ClassVar[int] = 0
+    """How many this process sends now."""
+
     def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
         """Args:
         pieces: Each one or more whole frames, never empty.
         """
         super().__init__(pieces, [*_HEADERS, *encoded((headers or {}).items())])
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        EventStream.under_way += 1
+        try:
+            await super().__call__(receive, send)
+        finally:
+            EventStream.under_way -= 1

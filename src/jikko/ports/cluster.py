@@ -222,8 +222,13 @@ class Cluster(Protocol):
         """Have some member take runs over, this one perhaps."""
         ...
 
-    async def count(self, key: bytes) -> int:
-        """Count a request by an API key, for all members together.
+    async def count(self, key: bytes, per_minute: int) -> int:
+        """Count a request by a key, for all members together.
+
+        Args:
+            key: An API key, or what else is counted; those of different kinds differ.
+            per_minute: How many the key may make in any 60 seconds; 0 for no limit. The requests of a key at one rate
+                do not count at another.
 
         Returns:
             0, or the seconds to wait if it is refused. A request that no process counts is let through.

@@ -100,6 +100,12 @@ class Connections:
         """The gate to the provider of an entry."""
         return self._reached_by(config).limiter
 
+    def under_way(self) -> tuple[int, int | None]:
+        """How many requests are under way, and how many there may be; ``None``: as many as there are."""
+        bounds = [config.max_concurrent for config in self.providers.entries.values()]
+        active = sum(reached.limiter.active for reached in [*self._reached.values(), *self._replaced])
+        return active, sum(bounds) if bounds and all(bounds) else None
+
     async def close(self) -> None:
         """Close all connections and stop local models. May be called twice."""
         self.prices.close()

@@ -22,7 +22,6 @@ from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
 from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
-from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.snapshot import Snapshot, merged
@@ -92,7 +91,7 @@ class Supervisor:
         self._hung_after = hung_after
         self._gathering = Gathering()
         self._began = time.time()
-        self._hub = Hub(len(sockets), RequestRate(settings.requests_per_minute).count)
+        self._hub = Hub(len(sockets), settings.requests_per_minute)
         self._assembled = asyncio.Event()
         """Set once the first worker has brought the database up to date."""
         self._lines: list[str] = []

@@ -18,6 +18,7 @@ from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
 from jikko.http.operation import Operation
 from jikko.http.router import Router
+from jikko.ports.cluster import Cluster
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.console_store import Role
 from jikko.server.serving import api_of
@@ -110,11 +111,15 @@ class Scene:
 
 @asynccontextmanager
 async def console_on(
-    folder: Path, clock: Clock | None = None, page: Page | None = None, **settings: Any
+    folder: Path,
+    clock: Clock | None = None,
+    page: Page | None = None,
+    cluster: Cluster | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Scene]:
     """A process that serves the console of a data folder."""
     clock = clock or Clock()
-    async with assemble(Settings(home=folder, **settings), clock=clock, console=True) as assembly:
+    async with assemble(Settings(home=folder, **settings), clock=clock, console=True, cluster=cluster) as assembly:
         yield Scene(assembly, clock, page=page)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.apps.environment import layer
 from jikko.console.picture import picture_of
 from tests.acceptance.workflows import app, end, node, start, with_environment
 from tests.http.console.scene import API, Scene, console_on, decoded
@@ -216,6 +217,25 @@ async def test_when_a_key_was_used_last_is_told(tmp_path: Path) -> None:
     async with console_on(tmp_path) as scene, await scene.script() as client:
         [listed] = decoded(await client.get(f"{API}/apps/{echo.id}/keys"))["data"]
         assert listed["used_at"] == used_at
+
+
+async def test_what_overrules_an_environment_variable_is_named_and_its_value_is_not_told(tmp_path: Path) -> None:
+    mode_end = node("end", "end", outputs=[{"variable": "mode", "value_selector": ["env", "MODE"]}])
+    text = app("Env", [start("q"), mode_end], "start>end")
+    outer = (
+        layer("JIKKO_ENV_", {"env_token": "sk-of-the-server", "limit": "many"}),
+        layer("jikko.toml: env.", {"TOKEN": "not this one"}),
+    )
+    async with console_on(tmp_path, env=outer) as scene, await scene.script() as client:
+        values = {"MODE": ("string", "slow"), "TOKEN": ("secret", ""), "LIMIT": ("number", 3)}
+        found = await scene.publish(with_environment(text, **values))
+        answer = await client.get(f"{API}/apps/{found.id}/environment")
+    assert {one["name"]: (one["overruled_by"], one["value"]) for one in decoded(answer)["data"]} == {
+        "MODE": (None, "slow"),
+        "TOKEN": ("JIKKO_ENV_ENV_TOKEN", ""),
+        "LIMIT": ("JIKKO_ENV_LIMIT", 3),
+    }
+    assert "of-the-server" not in answer.text
 
 
 async def test_environment_variables_are_set_and_taken_back(

@@ -4,10 +4,12 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from jikko.cluster.alone import Alone
 from jikko.errors import InvalidSettings
 from jikko.http.app import create_app
 from jikko.server.serving import api_of, console_of
@@ -16,6 +18,8 @@ from tests.http.console.scene import API, OWN_PAGE, Clock, Scene, console_on, de
 pytestmark = pytest.mark.anyio
 
 HOURS = 3600.0
+PROXY = {"trusted_proxies": ("127.0.0.1",)}
+PUBLIC = {"public_url": "https://jikko.example:443/jikko"}
 
 
 async def test_a_link_opens_it_once(scene: Scene) -> None:
@@ -132,6 +136,8 @@ async def test_a_session_holds_with_another_worker(scene: Scene, tmp_path: Path)
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "http://localhost:8001"},
+        {"Origin": "https://localhost:8000"},
+        {"Origin": "https://localhost:8000", "X-Forwarded-Proto": "https"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://[malformed"},
@@ -148,6 +154,27 @@ async def test_pages_of_other_sites_change_nothing(scene: Scene, headers: dict[s
             answer = await call
             assert (answer.status_code, answer.json()["code"]) == (403, "wrong_origin")
         assert await scene.access.tokens() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "base_url", "forwarded", "origin", "status"),
+    [
+        ({}, "http://localhost:80", {}, "http://localhost", 204),
+        ({}, "https://localhost", {}, "https://localhost", 204),
+        ({}, "https://localhost", {}, "http://localhost", 403),
+        (PROXY, "http://localhost:8000", {"X-Forwarded-Proto": "https"}, "https://localhost:8000", 204),
+        (PROXY, "http://localhost:8000", {"X-Forwarded-Proto": "https"}, "http://localhost:8000", 403),
+        (PUBLIC, "http://jikko.example", {}, "https://jikko.example", 204),
+        (PUBLIC, "http://jikko.example", {}, "http://jikko.example", 403),
+        (PUBLIC, "http://localhost:8000", {}, "http://localhost:8000", 204),
+    ],
+)
+async def test_a_page_is_the_consoles_own_at_the_scheme_under_which_it_is_reached(
+    tmp_path: Path, settings: dict[str, Any], base_url: str, forwarded: dict[str, str], origin: str, status: int
+) -> None:
+    headers = {**OWN_PAGE, **forwarded, "Origin": origin}
+    async with console_on(tmp_path, **settings) as scene, scene.client(base_url) as client:
+        assert (await client.delete(f"{API}/session", headers=headers)).status_code == status
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:x", "[::1", "10.0.0.1", ""])
@@ -169,6 +196,16 @@ async def test_who_guesses_has_to_wait(scene: Scene) -> None:
         tries = [await client.post(f"{API}/session", json={"token": "guess"}) for _ in range(11)]
     assert [answer.status_code for answer in tries] == [401] * 10 + [429]
     assert int(tries[-1].headers["retry-after"]) > 0
+
+
+async def test_tries_are_counted_at_all_processes_together(tmp_path: Path) -> None:
+    cluster = Alone()
+    tries = []
+    async with console_on(tmp_path, cluster=cluster) as one, console_on(tmp_path, cluster=cluster) as other:
+        for scene in (one, other) * 6:
+            async with scene.client(**OWN_PAGE) as client:
+                tries.append(await client.post(f"{API}/session", json={"token": "guess"}))
+    assert [answer.status_code for answer in tries] == [401] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"token": 1}', b'{"token": "a", "ticket": "b"}', b"{}"])

@@ -76,8 +76,11 @@ async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Pat
     assert (report["store"]["runs"], report["store"]["oldest_at"]) == (0, None)
     assert report["process"]["pid"] == os.getpid()
     load = {entry["name"]: entry for entry in report["load"]}
-    assert list(load) == ["runs", "queued", "programs", "requests"]
+    assert list(load) == ["runs", "queued", "programs", "requests", "models", "streams"]
     assert load["runs"] == {"name": "runs", "used": 0, "limit": 10_000}
+    assert load["models"] == {"name": "models", "used": 0, "limit": None}
+    assert load["streams"]["limit"] is None
+    assert report["store"]["commit"] > 0
     assert load["requests"] == {"name": "requests", "used": 0, "limit": 512}
 
 

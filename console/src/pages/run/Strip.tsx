@@ -6,7 +6,7 @@ import { LongText } from '../../parts/Json.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { find } from '../../run/fold.ts'
 import { cause, exceptions, isOver, otherFailures } from '../../run/selectors.ts'
-import { sentence } from '../../words/codes.ts'
+import { recorded } from '../../words/codes.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -62,7 +62,7 @@ export function Strip({ view, run, show }: Props) {
   if (state.status === 'stopped' && state.error) {
     return (
       <Line look="stopped">
-        <LongText text={sentence(state.error)} />
+        <LongText text={recorded(state.error)} />
       </Line>
     )
   }

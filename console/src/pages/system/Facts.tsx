@@ -1,6 +1,6 @@
 import type { System } from '../../api/types.ts'
 import { Panel } from '../../parts/Panel.tsx'
-import { bytes, count, t, type Word, when } from '../../words/words.ts'
+import { bytes, count, duration, t, type Word, when } from '../../words/words.ts'
 
 const NONE = '–'
 
@@ -23,6 +23,7 @@ export function Store({ data }: { data: System }) {
         ['page.runs', count(store.runs)],
         ['store.oldest', store.oldest_at == null ? NONE : when(store.oldest_at)],
         ['store.free', bytes(store.free)],
+        ['store.commit', store.commit == null ? NONE : duration(store.commit)],
         ['store.path', store.path, 'mono'],
       ]}
     />

@@ -10,7 +10,7 @@ import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { visible } from '../../parts/Json.tsx'
 import { Empty, errorText, Failure, Loaded, Panel } from '../../parts/Panel.tsx'
-import { sentence } from '../../words/codes.ts'
+import { sentence } from '../../words/sentences.ts'
 import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Server, Store } from './Facts.tsx'
@@ -192,9 +192,9 @@ function Providers({ data }: { data: System }) {
             <tbody>
               {data.providers.map(one => {
                 const apps = one.apps.length
-                const note = told[one.name] ?? one.error
+                const note = told[one.name] ?? sentence(one.error ?? '')
                 return (
-                  <tr key={one.name} title={note ?? ''}>
+                  <tr key={one.name} title={note}>
                     <td className="strong cut" title={one.name}>
                       {one.name.replace(/^.*\//, '')}
                     </td>
@@ -275,7 +275,7 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
             <span className={`st st-${CHECK[one.status]}`}>
               <Icon name={CHECK[one.status]} small />
             </span>
-            <span className="dim">{[one.name, one.detail].filter(Boolean).join(': ')}</span>
+            <span className="dim">{[one.name, one.detail].filter(Boolean).map(sentence).join(': ')}</span>
           </li>
         ))}
       </ul>

@@ -73,6 +73,9 @@ export function Environment({ app }: { app: AppDetail }) {
                       {t('env.change.word')}
                     </button>
                   </span>
+                  {one.overruled_by && (
+                    <p className="whole small warn">{t('env.overruled', { place: one.overruled_by })}</p>
+                  )}
                   {open === one.name ? (
                     <form className="row whole" onSubmit={save}>
                       <input

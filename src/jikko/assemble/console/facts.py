@@ -21,6 +21,7 @@ from jikko.console.system import CheckLine, Facts, Load, ProcessFacts, SettingVa
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.masking import MASK
+from jikko.ports.measures import RecordMeasures
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.settings import FILE_NAME, PREFIX, Settings
 
@@ -30,13 +31,18 @@ _ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "fi
 
 
 def facts_of(
-    settings: Settings, environment: Mapping[str, str], load: Callable[[], Sequence[Load]], workers: int
+    settings: Settings,
+    environment: Mapping[str, str],
+    load: Callable[[], Sequence[Load]],
+    record: RecordMeasures,
+    workers: int,
 ) -> Facts:
     """What reports of this installation are made of.
 
     Args:
         environment: What ``${NAME}`` in the providers file stands for.
         load: What is in use in this process.
+        record: What this process counts of its transactions.
         workers: How many processes serve.
     """
     began = time.time()
@@ -46,7 +52,7 @@ def facts_of(
 
     return Facts(
         process=lambda: ProcessFacts(platform.python_version(), os.getpid(), workers, _memory(), began),
-        store=lambda: _store(settings),
+        store=lambda: _store(settings, record),
         load=load,
         settings=lambda: list(_settings(settings, environment)),
         no_sandbox=why_unsupported,
@@ -55,15 +61,15 @@ def facts_of(
     )
 
 
-def _store(settings: Settings) -> StoreFacts:
+def _store(settings: Settings, record: RecordMeasures) -> StoreFacts:
     """Where the record is a database of PostgreSQL, its server knows its size."""
-    free = shutil.disk_usage(settings.home).free
+    free, commit = shutil.disk_usage(settings.home).free, record.seconds.median()
     if settings.database_url:
-        return StoreFacts("PostgreSQL", settings.where_the_record_is, 0, 0, free)
+        return StoreFacts("PostgreSQL", settings.where_the_record_is, 0, 0, free, commit)
     size, wal = (
         file.stat().st_size if (file := Path(f"{settings.database}{ending}")).exists() else 0 for ending in ("", "-wal")
     )
-    return StoreFacts(f"SQLite {sqlite3.sqlite_version}", str(settings.database), size, wal, free)
+    return StoreFacts(f"SQLite {sqlite3.sqlite_version}", str(settings.database), size, wal, free, commit)
 
 
 def _memory() -> int | None:

@@ -24,6 +24,7 @@ from jikko.outbound.client import AiohttpClient
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.node_ports import NodePorts
+from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission
 from jikko.runs.forms import Forms
 from jikko.sandbox.client import ForkServerSandbox
@@ -65,6 +66,8 @@ def make_console(
             found.append(Load("programs", ports.sandbox.places.taken, ports.sandbox.places.number))
         if isinstance(ports.http, AiohttpClient):
             found.append(Load("requests", ports.http.places.taken, ports.http.places.number))
+        if isinstance(ports.models, ProviderModels):
+            found.append(Load("models", *ports.models.connections.under_way()))
         return found
 
     async def providers(asked: Sequence[str]) -> KnownProviders:
@@ -75,6 +78,8 @@ def make_console(
         access=watch.access,
         public_url=settings.public_url,
         host=settings.host,
+        env=settings.env,
+        count=cluster.count,
         runs=RunList(console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
@@ -88,7 +93,9 @@ def make_console(
         home=settings.home,
         chats=console.chats,
         mending=mending,
-        system=System(facts_of(settings, environment, load, workers), mending, console.pages, clock),
+        system=System(
+            facts_of(settings, environment, load, stores.record.measures, workers), mending, console.pages, clock
+        ),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
         tools=tools,

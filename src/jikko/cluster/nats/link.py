@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from jikko.cluster.nats.streams import Names, queue_consumer, streams, waiting_consumer
+from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.errors import InvalidSettings, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,10 @@ class NatsLink:
         self.stream = client.jetstream(timeout=_ANSWER_SECONDS)
         self.names = names
         self._member_seconds = member_seconds
-        self._per_minute = per_minute
+        self.per_minute = per_minute
+        """Requests that an API key may make."""
+        self._more_rates: set[int] = set()
+        """Those of other keys, which were asked for."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when the connection is lost: answers that are waited for do not come any more."""
         self.on_back: Callable[[], None] = lambda: None
@@ -122,15 +125,29 @@ class NatsLink:
         Raises:
             Error: See ``TROUBLE``.
         """
-        for config in streams(self.names, self._member_seconds, self._per_minute):
-            try:
-                await self._declare(config.evolve(num_replicas=_COPIES))
-            except APIError as error:
-                if error.err_code != _ALONE:
-                    raise
-                await self._declare(config.evolve(num_replicas=1))
+        kept = streams(self.names, self._member_seconds, self.per_minute)
+        for config in [*kept, *(rate_stream(self.names, rate) for rate in self._more_rates)]:
+            await self._declare_copied(config)
         await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
         await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
+
+    async def count_at(self, per_minute: int) -> None:
+        """Have JetStream count requests of one more rate. Once it does, costs nothing.
+
+        Raises:
+            Error: See ``TROUBLE``.
+        """
+        if per_minute not in self._more_rates:
+            await self._declare_copied(rate_stream(self.names, per_minute))
+            self._more_rates.add(per_minute)
+
+    async def _declare_copied(self, config: StreamConfig) -> None:
+        try:
+            await self._declare(config.evolve(num_replicas=_COPIES))
+        except APIError as error:
+            if error.err_code != _ALONE:
+                raise
+            await self._declare(config.evolve(num_replicas=1))
 
     async def _declare_first(self) -> None:
         """``declare``, of a NATS that may have just begun, and is reading its store or choosing a leader."""

@@ -181,8 +181,8 @@ class NatsCluster:
         if self._orphans is not None and orphans.holder and orphans.holder not in self._liveness.members:
             self._start(self._orphans.put([orphans], once=secrets.token_hex(8)), self._listening)
 
-    async def count(self, key: bytes) -> int:
-        return await count(self._link, key)
+    async def count(self, key: bytes, per_minute: int) -> int:
+        return await count(self._link, key, per_minute)
 
     def hint(self, hint: Hint) -> None:
         if self._member is None or self._closed:

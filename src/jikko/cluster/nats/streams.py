@@ -8,6 +8,7 @@ subject             kept                                 what for
 ``jk.C.queue.M``    on disk, until it is acknowledged    runs that M left behind, to be taken over by some member
 ``jk.C.wait.A``     in memory, until acknowledged; 16    runs of app A that wait at a member, for any that has room
 ``jk.C.rate.K``     in memory, for a minute              requests by the API key K
+``jk.C.rate10.K``   in memory, for a minute              requests by the key K of those that may make 10
 ``jk.C.ask.M``      no                                   requests to M
 ``jk.C.tell``       no                                   hints to all
 ==================  ===================================  =============================================================
@@ -61,8 +62,11 @@ class Names(Struct, frozen=True):
     def wait(self, app: str) -> str:
         return f"jk.{self.cluster}.wait.{app}"
 
-    def rate(self, key: str) -> str:
-        return f"jk.{self.cluster}.rate.{key}"
+    def rate(self, key: str, per_minute: int | None = None) -> str:
+        """Args:
+        per_minute: How many requests the key may make; ``None``: as many as an API key.
+        """
+        return f"jk.{self.cluster}.rate{'' if per_minute is None else per_minute}.{key}"
 
     def stream(self, of: str) -> str:
         return f"JK_{of}_{self.cluster}"
@@ -100,12 +104,18 @@ def streams(names: Names, member_seconds: float, per_minute: int) -> list[Stream
         )
     )
     if per_minute:
-        # The server itself refuses the request that would be one too many within a minute.
-        rate = _in_memory(names, "RATE", names.rate("*"), 60.0)
-        kept.append(
-            rate.evolve(max_msgs_per_subject=per_minute, discard=DiscardPolicy.NEW, discard_new_per_subject=True)
-        )
+        kept.append(_counted(names, "RATE", names.rate("*"), per_minute))
     return kept
+
+
+def rate_stream(names: Names, per_minute: int) -> StreamConfig:
+    """Where requests of one more rate are counted: 1 or more a minute."""
+    return _counted(names, rate_name(per_minute), names.rate("*", per_minute), per_minute)
+
+
+def rate_name(per_minute: int) -> str:
+    """What the stream of such a rate is called; see ``Names.stream``."""
+    return f"RATE{per_minute}"
 
 
 def waiting_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
@@ -127,6 +137,13 @@ def queue_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=member_seconds / 2,
         max_ack_pending=1000,
+    )
+
+
+def _counted(names: Names, of: str, subject: str, per_minute: int) -> StreamConfig:
+    # The server itself refuses the request that would be one too many within a minute.
+    return _in_memory(names, of, subject, 60.0).evolve(
+        max_msgs_per_subject=per_minute, discard=DiscardPolicy.NEW, discard_new_per_subject=True
     )
 
 

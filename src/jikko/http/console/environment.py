@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from jikko.apps.environment import with_places
+from jikko.apps.environment import overruled_by, with_places
 from jikko.engine.masked import mask
 from jikko.http.console.gate import Call
 from jikko.http.console.runs import app_of
@@ -21,6 +21,9 @@ class EnvironmentVariable(Struct):
     type: str
     value: Annotated[Json, Meta(description="Of a secret its mask.")]
     is_set: Annotated[bool, Meta(description="Whether the value was set in the place of that in the file.")]
+    overruled_by: Annotated[
+        str | None, Meta(description="The place whose value holds instead of this one, such as JIKKO_ENV_MODE.")
+    ]
 
 
 class Environment(Struct):
@@ -43,7 +46,7 @@ class EnvironmentChanges(Struct):
 async def read_environment(call: Call) -> Answer:
     """``GET apps/{app_id}/environment``: the variables with the values that hold for all versions.
 
-    ``JIKKO_ENV_…`` and options of the server, which win over them, are not shown.
+    Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
     """
     return await _environment_answer(call, await app_of(call))
 
@@ -73,6 +76,7 @@ async def _environment_answer(call: Call, app: App) -> Answer:
                     one.value_type,
                     mask(str(one.value)) if one.value_type == "secret" else one.value,
                     bool(place),
+                    overruled_by(one.name, app.name, call.console.env) or None,
                 )
                 for one, place in variables
             ]

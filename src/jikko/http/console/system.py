@@ -14,6 +14,7 @@ from jikko.http.console.gate import Call
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
 from jikko.http.responses import Answer, json_response
+from jikko.http.sse import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
 
@@ -55,6 +56,7 @@ class StoreInfo(Struct):
     bytes: int
     wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
     free: Annotated[int, Meta(description="Bytes that the disk has left.")]
+    commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
     runs: int
     oldest_at: Moment | None
 
@@ -226,8 +228,20 @@ async def system(call: Call) -> Answer:
             report.at,
             ServerInfo(api.version, api.now(), call.console.public_url),
             ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
-            StoreInfo(store.engine, store.path, store.bytes, store.wal, store.free, report.runs, report.oldest),
-            [LoadInfo(load.name, load.used, load.limit) for load in report.load],
+            StoreInfo(
+                store.engine,
+                store.path,
+                store.bytes,
+                store.wal,
+                store.free,
+                store.commit,
+                report.runs,
+                report.oldest,
+            ),
+            [
+                *(LoadInfo(load.name, load.used, load.limit) for load in report.load),
+                LoadInfo("streams", EventStream.under_way, None),
+            ],
             [SettingInfo(one.name, one.value, one.source) for one in report.settings],
             providers,
             SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),

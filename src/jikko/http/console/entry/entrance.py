@@ -13,7 +13,7 @@ from jikko.http.responses import Answer, json_response
 
 def session_operations(gate: Gate) -> list[Operation]:
     """Signing in and out."""
-    signing_in = SigningIn(SignInRate())
+    signing_in = SigningIn(SignInRate(gate.console.count))
     return [
         Operation(
             "POST",

@@ -9,6 +9,8 @@ from jikko.http.requests import Request
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HEADER: Final = b"x-jikko-console"
 """No page of another origin can send it: no such page is allowed any header here."""
+_PORTS: Final = {"http": ":80", "https": ":443"}
+"""Those that browsers leave out."""
 
 
 class WrongHost(JikkoError):
@@ -44,15 +46,20 @@ def require_host(request: Request, public_url: str, listens_on: str) -> None:
 def require_own_page(request: Request, public_url: str) -> None:
     """Keep out requests that pages of other sites make with the cookie of a browser.
 
+    A page of the console is one of the request's own origin, or of the public URL. At a host that is in the public URL,
+    the scheme of that holds; elsewhere that of the request, which a proxy tells only if it is a trusted one.
+
     Raises:
         Forbidden: It does not come from the console's own page.
     """
     site, origin = request.header(b"sec-fetch-site"), request.origin
-    own = {(request.header(b"host") or "").lower(), urlsplit(public_url).netloc.lower()} - {""}
+    public = _origin_of(public_url)
+    here = _origin_of(f"{request.scope['scheme']}://{request.header(b'host') or ''}")
+    own = {public} if _host_of(here) == _host_of(public) else {public, here}
     if (
         request.header(_HEADER) != "1"
         or site not in (None, "same-origin")
-        or (origin is not None and _host_of(str(origin, "latin-1")) not in own)
+        or (origin is not None and _origin_of(str(origin, "latin-1")) not in own - {None})
     ):
         raise Forbidden(
             "The request does not come from a page of this console. It needs the header X-Jikko-Console: 1 and, where "
@@ -61,10 +68,15 @@ def require_own_page(request: Request, public_url: str) -> None:
         )
 
 
-def _host_of(origin: str) -> str | None:
-    """Host and port of an origin; ``None`` for what is none."""
-    scheme, separator, host = origin.lower().partition("://")
-    return host if separator and scheme in ("http", "https") else None
+def _origin_of(url: str) -> str | None:
+    """The origin of a URL as browsers write it; ``None`` for what has none."""
+    scheme, _, rest = url.lower().partition("://")
+    host = rest.partition("/")[0]
+    return f"{scheme}://{host.removesuffix(_PORTS[scheme])}" if host and scheme in _PORTS else None
+
+
+def _host_of(origin: str | None) -> str | None:
+    return None if origin is None else origin.partition("://")[2]
 
 
 def _name_of(host: str) -> str:

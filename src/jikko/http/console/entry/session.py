@@ -1,5 +1,6 @@
 """Signing in and out."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -18,8 +19,6 @@ from jikko.ports.stores.console_store import Role
 
 _PER_MINUTE: Final = 10
 """Times that one address may try to sign in."""
-_MAX_ADDRESSES: Final = 10_000
-"""Addresses whose tries are remembered; with more of them, all begin anew."""
 
 _Text = Annotated[str | UnsetType, Meta(extra=must("must be a text"))]
 
@@ -61,22 +60,22 @@ class CurrentSession(Session):
 
 
 class SignInRate:
-    """How often an address may try to sign in."""
+    """How often an address may try to sign in, at all processes that serve together."""
 
-    def __init__(self) -> None:
-        self._rate = RequestRate(_PER_MINUTE)
-        self._addresses: set[bytes] = set()
+    def __init__(self, count: Callable[[bytes, int], Awaitable[int]]) -> None:
+        """Args:
+        count: See ``Cluster.count``.
+        """
+        self._count = count
+        self._here = RequestRate(_PER_MINUTE)
+        """What this process has let through: it holds also while the others cannot be reached."""
 
-    def take(self, address: str) -> None:
+    async def take(self, address: str) -> None:
         """Raises:
         TooManyRequests: It has tried too often in the last minute.
         """
-        key = address.encode("utf-8", "replace")
-        if len(self._addresses) >= _MAX_ADDRESSES and key not in self._addresses:
-            self._rate = RequestRate(_PER_MINUTE)
-            self._addresses.clear()
-        self._addresses.add(key)
-        if wait := self._rate.count(key):
+        key = b"sign-in " + address.encode("utf-8", "replace")
+        if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(
                 f"Too many tries to sign in. Try again in {wait} s: there may be {_PER_MINUTE} a minute.",
                 retry_after=wait,
@@ -92,7 +91,7 @@ class SigningIn:
     async def sign_in(self, request: Request, console: Console) -> Answer:
         """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
         client = request.scope.get("client")
-        self._rate.take(client[0] if client else "")
+        await self._rate.take(client[0] if client else "")
         body = checked(await request.json(), SignIn)
         if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket must be given.")
