@@ -26,6 +26,7 @@ class EchoServer:
         self.headers: dict[str, dict[str, str]] = {}
         """Those of the last call of each path, by their names in lower case."""
         self._closing = False
+        self._ending = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
@@ -56,6 +57,7 @@ class EchoServer:
         with self._lock:
             self._closing = True
             self._lock.notify_all()
+        self._ending.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -66,8 +68,9 @@ class EchoServer:
             self._lock.notify_all()
             if path.startswith("/hold/"):
                 self._lock.wait_for(lambda: path in self._released or self._closing)
-            if path.startswith("/slow/"):
-                self._lock.wait_for(lambda: self._closing, SLOW_SECONDS)
+        if path.startswith("/slow/"):
+            # Not on the lock: each call would wake all that wait, and hundreds of them would take all there is.
+            self._ending.wait(SLOW_SECONDS)
 
 
 class _Server(ThreadingHTTPServer):

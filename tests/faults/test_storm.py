@@ -36,6 +36,10 @@ RATE = float(os.environ.get("JIKKO_STORM_RATE", "200"))
 EVERY = 10.0
 APPS = 50
 FLOOD = "flood"
+_ENDED = """
+SELECT encode(run_id, 'hex') || ' ' ||
+  CASE WHEN error LIKE 'The process died 3 times%' THEN 'unlucky' ELSE status::text END FROM runs
+"""
 SEED = int(os.environ.get("JIKKO_STORM_SEED", "20"))
 
 
@@ -254,10 +258,12 @@ def test_something_breaks_every_ten_seconds(
         while (left := database.execute("SELECT count(*) FROM open_runs", name).strip()) != "0":
             assert time.monotonic() < bound, left
             pause(1)
-        rows = database.execute("SELECT encode(run_id, 'hex') || ' ' || status FROM runs", name).splitlines()
+        rows = database.execute(_ENDED, name).splitlines()
         ended = dict(row.split() for row in rows)
-        lost = [word for word, run in storm.accepted.items() if ended.get(run.run.replace("-", "")) != "2"]
-        statuses = Counter(ended.get(storm.accepted[word].run.replace("-", ""), "missing") for word in lost)
+        came = {word: ended.get(run.run.replace("-", ""), "missing") for word, run in storm.accepted.items()}
+        unlucky = {word for word, status in came.items() if status == "unlucky"}
+        lost = {word for word, status in came.items() if status not in ("2", "unlucky")}
+        statuses = Counter(came[word] for word in lost)
         failures = database.execute("SELECT error, count(*) FROM runs WHERE status <> 2 GROUP BY 1 LIMIT 5", name)
         assert not lost, (statuses, failures)
 
@@ -267,11 +273,13 @@ def test_something_breaks_every_ten_seconds(
         twice = [word for word in storm.accepted if len(echo.calls(f"/slow/a/{word}")) > 1]
         chosen = random.Random(SEED).sample(sorted(storm.accepted), min(300, len(storm.accepted)))
         waits = []
-        for word in {*twice, *chosen}:
+        for word in {*twice, *chosen, *unlucky}:
             client = several.client(storm.accepted[word].app, server)
             log = require_one_history(client, storm.accepted[word].run)
             recoveries = sum(event["event"] == "run_recovered" for event in log)
             assert len(echo.calls(f"/slow/a/{word}")) <= 1 + recoveries, log
+            # One that three servers died of, as far as anybody can tell, is not tried a fourth time.
+            assert recoveries >= 3 or word not in unlucky, log
             if word in chosen and storm.accepted[word].app != FLOOD:
                 [begun] = [event["at"] for event in log if event["event"] == "run_began"]
                 waits.append(begun - log[0]["at"])
@@ -284,6 +292,7 @@ def test_something_breaks_every_ten_seconds(
         f"{len(storm.accepted) / took:.0f} runs/s for {took:.0f} s, half of one app, {storm.refused:,} more of it "
         f"refused; {sum(weather.happened.values())} faults ({kinds}); the others waited p50 {at(waits, 0.5):.2f} s, "
         f"p99 {at(waits, 0.99):.2f} s"
+        + (f"; {len(unlucky)} ended after three servers had died in a row while each executed them" if unlucky else "")
     )
     seen(Seen(len(storm.accepted), 0, len(twice), None, note))
 

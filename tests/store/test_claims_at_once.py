@@ -8,7 +8,7 @@ import pytest
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, new_mark
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, Draft, finished, started
@@ -77,3 +77,42 @@ async def test_so_it_is_with_keys_whose_time_is_over(stores: list[PostgresRunSto
 
     assert {key: len(found) for key, found in runs.items()} == dict.fromkeys(keys, 1)
     assert all(before[key].isdisjoint(runs[key]) for key in keys)
+
+
+async def test_many_of_one_process_share_a_few_statements_and_so_they_do_when_they_are_offered_again(
+    stores: list[PostgresRunStore],
+) -> None:
+    """A batch whose statements are as many as its appends is not done before the next connection is lost."""
+    store, statements = stores[0], list[str]()
+    connection = await store._writer._connected()
+    connection.add_query_logger(lambda query: statements.append(query.query))
+    appends = [msgspec.structs.replace(claiming(str(number), at=1.0), mark=new_mark()) for number in range(KEYS)]
+
+    await asyncio.gather(*map(store.append, appends))
+    first = len(statements)
+    await asyncio.gather(*map(store.append, appends))
+
+    assert first < 10
+    assert len(statements) - first < 15
+    for number, append in enumerate(appends):
+        assert await store.claimed(APP, str(number), now=2.0) == (append.run_id, b"same")
+
+
+async def test_one_whose_key_is_another_runs_keeps_the_others_of_its_batch_from_nothing(
+    stores: list[PostgresRunStore],
+) -> None:
+    """Those with keys that are theirs, are new, were forgotten, or come twice in the batch."""
+    owner, late = claiming("taken", at=900.0, lifetime=1000.0), claiming("late", at=1.0)
+    await asyncio.gather(*map(stores[0].append, [owner, late]))
+    names = ["new", "taken", "late", "new", "other"]
+    appends = [claiming(name, at=1000.0) for name in names]
+
+    came = await asyncio.gather(*map(stores[0].append, appends), return_exceptions=True)
+
+    refused = {number: error.run_id for number, error in enumerate(came) if isinstance(error, KeyTaken)}
+    assert refused == {1: owner.run_id, 3: appends[0].run_id}
+    assert [error for error in came if error is not None and not isinstance(error, KeyTaken)] == []
+    runs = [await stores[0].record(append.run_id) for append in appends]
+    assert [number for number, record in enumerate(runs) if record is None] == [1, 3]
+    for name, run in {"taken": owner, "new": appends[0], "late": appends[2], "other": appends[4]}.items():
+        assert await stores[0].claimed(APP, name, now=1001.0) == (run.run_id, b"same")

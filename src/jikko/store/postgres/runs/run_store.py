@@ -14,7 +14,7 @@ from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.frames import FRAMES, events_of
-from jikko.store.postgres.runs.projections import OWNER_OF_KEY, owner_of
+from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
 from jikko.store.postgres.runs.retention import Retention
 from jikko.store.postgres.runs.run_list import Listing
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of

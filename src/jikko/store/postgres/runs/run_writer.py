@@ -1,9 +1,8 @@
 """Group commit: what all runs of a process have for the database goes in one transaction.
 
-One task, one connection. A batch has one append of a run at most, so that they stay in order; appends without
-projections share a statement a kind, the others come one by one, each in a savepoint of its own. A connection that
-breaks does not say whether the batch was committed: appends that carry marks are offered again, and are known again if
-they are there.
+One task, one connection. A batch has one append of a run at most, so that they stay in order; how it is written is in
+``batch.py``. A connection that breaks does not say whether the batch was committed: appends that carry marks are
+offered again, and are known again if they are there.
 
 The database that is found behind a connection that broke may be another copy than before, and may lack what the first
 had committed. It tells by its timeline, which begins anew with each copy that is promoted, and each backup that is
@@ -21,7 +20,7 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Connection, Postgres, unavailable
 from jikko.store.postgres.runs import appends
-from jikko.store.postgres.runs.projections import claim_keys, forget_keys, order_of_locks, project
+from jikko.store.postgres.runs.batch import write_batch
 from jikko.store.postgres.runs.run_rows import RunWrite
 
 logger = logging.getLogger(__name__)
@@ -215,32 +214,7 @@ class RunWriter:
 
     async def _transact(self, batch: Sequence[_Offered]) -> None:
         connection = await self._connected()
-        plain: dict[str, list[_Offered]] = {}
-        apart: list[_Offered] = []
-        for offered in batch:
-            if offered.write.projections:
-                apart.append(offered)
-            else:
-                plain.setdefault(appends.statement_of(offered.write), []).append(offered)
-        written: set[bytes] = set()
-        failed: dict[bytes, JikkoError] = {}
-        if len(plain) == 1 and not apart:
-            [(statement, some)] = plain.items()
-            written = await appends.perform(connection, statement, [offered.write for offered in some])
-        else:
-            async with connection.transaction():
-                for statement, some in plain.items():
-                    written |= await appends.perform(connection, statement, [offered.write for offered in some])
-                for offered in sorted(apart, key=lambda offered: order_of_locks(offered.write)):
-                    try:
-                        async with connection.transaction():
-                            await _with_projections(connection, offered.write)
-                        written.add(offered.write.run_id)
-                    except _Refused:
-                        continue
-                    except JikkoError as error:
-                        failed[offered.write.run_id] = error
-                await forget_keys(connection, [offered.write for offered in apart])
+        written, failed = await write_batch(connection, [offered.write for offered in batch])
         refused = [offered.write for offered in batch if offered.write.run_id not in {*written, *failed}]
         found: dict[bytes, Any] = await appends.heads(connection, refused) if refused else {}
         for offered in batch:
@@ -259,20 +233,3 @@ class RunWriter:
                 await connection.close(timeout=1)
             except Exception:
                 connection.terminate()
-
-
-class _Refused(Exception):
-    """An append was not written, and so nothing that goes with it."""
-
-
-async def _with_projections(connection: Connection, write: RunWrite) -> None:
-    """An append and what goes with it, in a savepoint.
-
-    Raises:
-        KeyTaken: See ``KeyClaim``.
-        _Refused: The log is not as the writer of the events believes, or has this append already.
-    """
-    await claim_keys(connection, write)
-    if not await appends.perform(connection, appends.statement_of(write), [write]):
-        raise _Refused
-    await project(connection, write)

@@ -1,0 +1,108 @@
+"""Writing a batch of appends, of which no two are of one run, in one transaction.
+
+Appends without projections share a statement a kind, and so do those with an idempotency key alone, once all of these
+keys were claimed together. The others come one by one, each in a savepoint of its own: what one of them is refused for
+must not undo the others.
+"""
+
+from collections.abc import Sequence
+
+from jikko.errors import JikkoError
+from jikko.store.postgres.columns import text
+from jikko.store.postgres.database import Connection
+from jikko.store.postgres.runs import appends
+from jikko.store.postgres.runs.key_claims import (
+    Claims,
+    claim_keys,
+    claim_together,
+    claims_of,
+    forget_keys,
+    give_back,
+    is_plain,
+    order_of_locks,
+)
+from jikko.store.postgres.runs.projections import project
+from jikko.store.postgres.runs.run_rows import RunWrite
+
+
+async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
+    """Write appends. Returns the runs that were written, and those that failed by themselves; the rest was refused by
+    their logs.
+
+    Raises:
+        Exception: Of the library. Nothing was written, or the connection broke and nobody knows.
+    """
+    parts = _Parts(writes)
+    written: set[bytes] = set()
+    failed: dict[bytes, JikkoError] = {}
+    if len(parts.plain) == 1 and not parts.keyed and not parts.apart:
+        [(statement, some)] = parts.plain.items()
+        written = await appends.perform(connection, statement, some)
+    else:
+        async with connection.transaction():
+            claims = await claim_together(connection, parts.keyed) if parts.keyed else Claims(set(), set(), {})
+            failed |= claims.refused
+            parts.settle(claims)
+            for statement, some in parts.plain.items():
+                written |= await appends.perform(connection, statement, some)
+            if lost := [write for write in parts.keyed if write.run_id in claims.new - written]:
+                await give_back(connection, lost)
+            for write in sorted(parts.apart, key=order_of_locks):
+                try:
+                    async with connection.transaction():
+                        await _with_projections(connection, write)
+                    written.add(write.run_id)
+                except _Refused:
+                    continue
+                except JikkoError as error:
+                    failed[write.run_id] = error
+            await forget_keys(connection, [*parts.keyed, *parts.apart])
+    return written, failed
+
+
+class _Parts:
+    """A batch, by how its appends are written."""
+
+    def __init__(self, writes: Sequence[RunWrite]) -> None:
+        self.plain: dict[str, list[RunWrite]] = {}
+        """Those that share a statement, by the statement."""
+        self.keyed: list[RunWrite] = []
+        """Those with a key alone, of which no two have the same: they are among the plain ones once they have it."""
+        self.apart: list[RunWrite] = []
+        keys: set[tuple[bytes, str]] = set()
+        for write in writes:
+            if not write.projections:
+                self._add(write)
+            elif is_plain(write) and (key := (write.app_id, text(claims_of(write)[0].key))) not in keys:
+                keys.add(key)
+                self.keyed.append(write)
+            else:
+                self.apart.append(write)
+
+    def settle(self, claims: Claims) -> None:
+        """Its keys were claimed."""
+        for write in self.keyed:
+            if write.run_id in claims.held:
+                self._add(write)
+            elif write.run_id not in claims.refused:
+                self.apart.append(write)
+
+    def _add(self, write: RunWrite) -> None:
+        self.plain.setdefault(appends.statement_of(write), []).append(write)
+
+
+class _Refused(Exception):
+    """An append was not written, and so nothing that goes with it."""
+
+
+async def _with_projections(connection: Connection, write: RunWrite) -> None:
+    """An append and what goes with it, in a savepoint.
+
+    Raises:
+        KeyTaken: See ``KeyClaim``.
+        _Refused: The log is not as the writer of the events believes, or has this append already.
+    """
+    await claim_keys(connection, write)
+    if not await appends.perform(connection, appends.statement_of(write), [write]):
+        raise _Refused
+    await project(connection, write)
