@@ -18,9 +18,10 @@ class Link:
     """A connection whose stream keeps no more of a key, and whose oldest message is as old as is said."""
 
     is_connected = True
+    per_minute = 60
 
     def __init__(self, code: int, oldest: Callable[[], Any]) -> None:
-        self.names = SimpleNamespace(rate=lambda key: f"rate.{key}", stream=lambda name: name)
+        self.names = SimpleNamespace(rate=lambda key, per_minute: f"rate.{key}", stream=lambda name: name)
         self.stream = SimpleNamespace(get_msg=self._get_msg)
         self._code, self._oldest = code, oldest
 
@@ -54,18 +55,18 @@ def lost() -> Any:
 async def test_a_client_waits_until_its_oldest_request_is_a_minute_ago(oldest: Any, seconds: int) -> None:
     link: Any = Link(10077, oldest)
 
-    assert await rates.count(link, b"key") == seconds
+    assert await rates.count(link, b"key", 60) == seconds
 
 
 @pytest.mark.parametrize("code", [0, 10076])
 async def test_a_request_that_is_kept_or_that_nats_has_other_trouble_with_is_let_through(code: int) -> None:
     link: Any = Link(code, message(20))
 
-    assert await rates.count(link, b"key") == 0
+    assert await rates.count(link, b"key", 60) == 0
 
 
 async def test_without_nats_every_request_is_let_through() -> None:
     link: Any = Link(10077, message(20))
     link.is_connected = False
 
-    assert await rates.count(link, b"key") == 0
+    assert await rates.count(link, b"key", 60) == 0

@@ -8,6 +8,7 @@ change that clients see: it belongs into the changelog, and is made on purpose.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from jikko.http.console.table import console_description, console_operations
@@ -30,7 +31,7 @@ def kept() -> dict[Path, str]:
 
 def described_console() -> dict[str, Any]:
     """The description of the console's API. What it would serve does not matter."""
-    console: Any = None
+    console: Any = SimpleNamespace(count=None)
     return console_description("0", console_operations(console, None))
 
 

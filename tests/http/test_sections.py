@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from jikko.http.router import Router
 from jikko.http.tables.served import SERVED
 from jikko.http.welcome import WELCOME_OPERATIONS
 
-CONSOLE: Any = None
+CONSOLE: Any = SimpleNamespace(count=None)
 """None that anybody enters: its operations are only looked up."""
 SECTIONS = [entry for entry in (*SERVED, *console_sections(CONSOLE)) if isinstance(entry, Section)]
 ALL = (*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS)

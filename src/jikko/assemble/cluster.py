@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 
 from jikko import __version__
 from jikko.cluster.alone import Alone
-from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster

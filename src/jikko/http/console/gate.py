@@ -47,7 +47,7 @@ class Gate:
     """Makes handlers of operations of handlers of the console."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
 
     def for_visitors(self, handler: ConsoleHandler, *, operators: bool) -> Handler:
         """A handler that only sees requests of those who have signed in.
@@ -58,7 +58,7 @@ class Gate:
 
         @wraps(handler)
         async def handle(request: Request) -> Answer:
-            console = self._console
+            console = self.console
             require_host(request, console.public_url, console.host)
             visitor = await self._visitor(request)
             if operators and not visitor.is_operator:
@@ -76,7 +76,7 @@ class Gate:
 
         @wraps(handler)
         async def handle(request: Request) -> Answer:
-            console = self._console
+            console = self.console
             require_host(request, console.public_url, console.host)
             if changes:
                 require_own_page(request, console.public_url)
@@ -91,12 +91,12 @@ class Gate:
         """
         scheme, _, token = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
-            return await self._console.access.by_token(token.strip())
+            return await self.console.access.by_token(token.strip())
         # Another scheme is for a proxy in front, which hands on what browsers send it.
         if request.scope["method"] not in _READING:
-            require_own_page(request, self._console.public_url)
+            require_own_page(request, self.console.public_url)
         cookie = cookie_of(request)
-        visitor = await self._console.access.by_cookie(cookie) if cookie else None
+        visitor = await self.console.access.by_cookie(cookie) if cookie else None
         if visitor is None:
             no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
             raise Unauthorized(
