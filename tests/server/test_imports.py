@@ -21,10 +21,10 @@ LIBRARIES = (
         "opentelemetry",
         "pydantic",
     ),
-    *("pypdf", "quickjs", "websockets"),
+    *("pypdf", "python_multipart", "quickjs", "starlette.requests", "websockets"),
 )
 """Those of features that nobody asked for yet, whether they are installed or not."""
-STANDARD = ("html.parser", "importlib.metadata", "statistics", "zoneinfo")
+STANDARD = ("html.parser", "http.cookies", "importlib.metadata", "statistics", "zoneinfo")
 """Modules of Python that take long and that only some feature uses."""
 OURS = (
     # Several servers, and records elsewhere.
