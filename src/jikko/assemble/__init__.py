@@ -1,12 +1,16 @@
 """Builds the services from the settings: the only package that picks implementations."""
 
-from jikko.assemble.assembly import Assembly, assemble
-from jikko.assemble.configuration import key_files
-from jikko.assemble.embeddings import make_embedder
-from jikko.assemble.models import make_models, providers_of
-from jikko.assemble.node_ports import mocks_of
-from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
-from jikko.assemble.stores import sqlite_suffices, stored_values
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from jikko.assemble.assembly import Assembly, assemble
+    from jikko.assemble.configuration import key_files
+    from jikko.assemble.embeddings import make_embedder
+    from jikko.assemble.models import make_models, providers_of
+    from jikko.assemble.node_ports import mocks_of
+    from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
+    from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
@@ -22,3 +26,25 @@ __all__ = [
     "stored_values",
     "try_sandbox",
 ]
+
+_MODULES: Final = {
+    "Assembly": "assembly",
+    "assemble": "assembly",
+    "key_files": "configuration",
+    "make_embedder": "embeddings",
+    "make_models": "models",
+    "make_sandbox": "sandboxes",
+    "mocks_of": "node_ports",
+    "providers_of": "models",
+    "sandbox_limits": "sandboxes",
+    "sqlite_suffices": "stores",
+    "stored_values": "stores",
+    "try_sandbox": "sandboxes",
+}
+"""Where each name is: a command that needs one of them does not import what puts a server together."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -30,18 +30,7 @@ from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
-from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
-from jikko.store.sqlite.app_store import SqliteAppStore
-from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
-from jikko.store.sqlite.console.access_store import SqliteConsoleStore
-from jikko.store.sqlite.console.chat_pages import SqliteChatPages
-from jikko.store.sqlite.console.run_pages import SqliteRunPages
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
-from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.end_user_store import SqliteEndUserStore
-from jikko.store.sqlite.file_index import SqliteFileIndex
-from jikko.store.sqlite.runs.run_store import SqliteRunStore
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
 
@@ -111,6 +100,19 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         InvalidSettings: The folder cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
+    # A run of the command line keeps nothing, and many commands only read.
+    from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
+    from jikko.store.sqlite.app_store import SqliteAppStore
+    from jikko.store.sqlite.callback_store import SqliteCallbackStore
+    from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+    from jikko.store.sqlite.console.chat_pages import SqliteChatPages
+    from jikko.store.sqlite.console.run_pages import SqliteRunPages
+    from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+    from jikko.store.sqlite.database import Database
+    from jikko.store.sqlite.end_user_store import SqliteEndUserStore
+    from jikko.store.sqlite.file_index import SqliteFileIndex
+    from jikko.store.sqlite.runs.run_store import SqliteRunStore
+
     require_whole(settings.home)
     try:
         keep_private(settings.home)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from statistics import median
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -69,6 +68,8 @@ class ModelUses(RunObserver):
         uses = [use for use in self._uses.get(provider, ()) if use.at >= begin]
         if not uses:
             return ProviderHour()
+        from statistics import median  # a dozen modules, for those who look
+
         failed = sum(use.failed for use in uses)
         error = self._errors.get(provider) if failed else None
         refused = sum(use.refused for use in uses)

@@ -2,19 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from python_multipart.exceptions import MultipartParseError
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as StarletteRequest
 from starlette.types import Message, Receive
 
 from jikko.errors import BadRequest, JikkoError
 from jikko.http.fields import user_named
 from jikko.http.requests import Request
+
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
 
 _OVERHEAD: Final = 1 << 20
 """Bytes that a form may have besides its files."""
@@ -23,7 +20,7 @@ _OVERHEAD: Final = 1 << 20
 class Form(NamedTuple):
     """What came with a form."""
 
-    files: list[tuple[str, UploadFile]]
+    files: "list[tuple[str, UploadFile]]"
     """With the names of their fields, in their order."""
     user: str
     """``""``: it names none."""
@@ -48,6 +45,14 @@ async def read_form(request: Request, largest: int, too_large: JikkoError) -> As
     announced = request.header(b"content-length") or ""
     if announced.isdigit() and int(announced) > limit:
         raise too_large
+    # Fifty modules, which nothing but forms has a use for.
+    from python_multipart.exceptions import MultipartParseError
+    from starlette.datastructures import UploadFile
+    from starlette.exceptions import HTTPException
+    from starlette.formparsers import MultiPartException
+    from starlette.requests import ClientDisconnect
+    from starlette.requests import Request as StarletteRequest
+
     try:
         async with StarletteRequest(request.scope, limited(request.receive, limit, too_large)).form(
             max_files=10, max_fields=100

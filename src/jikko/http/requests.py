@@ -5,13 +5,12 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from ipaddress import IPv6Address
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-from starlette.datastructures import QueryParams
-from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_AUTHORITY: Final = re.compile(r"(?:[\w.~%!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)])(?::([0-9]+))?", re.ASCII)
+"""A host by name or number, an IPv6 address in brackets; and a port. Source: RFC 3986, 3.2.2."""
+_PORTS: Final = {"http": 80, "https": 443}
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
 _decode = msgspec.json.Decoder().decode
@@ -58,7 +60,7 @@ class Request:
         """The parts of the path that its template names, decoded."""
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
-        self._query: QueryParams | None = None
+        self._query: dict[str, str] | None = None
         self._headers: dict[bytes, bytes] | None = None
         """The first of each name, once one was asked for."""
         origin, request_id = identified(scope["headers"], ids)
@@ -82,7 +84,7 @@ class Request:
     def query(self) -> Mapping[str, str]:
         """The parameters behind the path; of several of one name the last."""
         if self._query is None:
-            self._query = QueryParams(self.scope["query_string"])
+            self._query = dict(parse_qsl(str(self.scope["query_string"], "latin-1"), keep_blank_values=True))
         return self._query
 
     @property
@@ -183,9 +185,30 @@ def request_ids() -> Iterator[bytes]:
 @lru_cache(maxsize=64)
 def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | None, root_path: str) -> str:
     # Kept: every start of a run asks for it, nearly always the same clients in the same way.
-    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
-    scope = {"type": "http", "scheme": scheme, "headers": headers, "server": server, "root_path": root_path}
-    return str(StarletteRequest(scope).base_url).rstrip("/")
+    path = root_path.rstrip("/").replace("\\", "%5C").replace("?", "%3F").replace("#", "%23")
+    if host is not None and _is_authority(host):
+        return f"{scheme}://{host}{path}"
+    if server is None:
+        return path
+    name, port = server
+    name = f"[{name}]" if ":" in name and name[0] != "[" else name
+    return f"{scheme}://{name}{path}" if port == _PORTS.get(scheme) else f"{scheme}://{name}:{port}{path}"
+
+
+def _is_authority(host: str) -> bool:
+    """Whether a header ``Host`` is a host, with a port or without: anything else could change where a link leads."""
+    found = _AUTHORITY.fullmatch(host)
+    if found is None:
+        return False
+    address, port = found[1], (found[2] or "").lstrip("0")
+    if len(port) > 5 or int(port or "0") > 65_535:
+        return False
+    if address is not None:
+        try:
+            IPv6Address(address)
+        except ValueError:
+            return False
+    return True
 
 
 def _is_json(content_type: str | None) -> bool:

@@ -1,0 +1,51 @@
+"""Under which address a client reached the server: as Starlette tells it, which is not loaded for it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.datastructures import QueryParams
+from starlette.requests import Request as StarletteRequest
+
+from jikko.http.requests import Request, request_ids
+
+HOSTS = (
+    *("localhost", "localhost:8000", "example.org", "EXAMPLE.org:443", "a_b.example", "10.0.0.1:80", "x:0", "x:65535"),
+    *("[::1]", "[::1]:8000", "[2001:db8::1]", "[::ffff:10.0.0.1]:8080", "xn--wgv71a.jp", "a%41.example", "x:00080"),
+    *("", "x:65536", "x:999999999", "x:", ":80", "[::1", "::1", "[::g]", "[]", "[1.2.3.4]", "a b", "a/b", "a?b", "a#b"),
+    *("a\\b", "user@evil.example", "a:b", "日本.example", "é.example", "a\tb", "x\n", "x:８０", "[::1]x", "a//b"),
+)
+SERVERS = (None, ("127.0.0.1", 80), ("127.0.0.1", 8000), ("::1", 8000), ("10.0.0.1", 443))
+QUERIES = (b"", b"a=1&b=&a=2", b"%E6%97%A5=%F0%9F%8D%A3+x&c", b"a=%ff&b=\xe9;c=1", b"&&=x&==")
+
+
+def asked(**scope: Any) -> tuple[Request, dict[str, Any]]:
+    whole = {
+        "type": "http",
+        "headers": [],
+        "query_string": b"",
+        "path": "/",
+        "scheme": "http",
+        "root_path": "",
+        **scope,
+    }
+    api: Any = SimpleNamespace(public_url="")
+    receive: Any = None
+    return Request(api, whole, receive, {}, request_ids()), whole
+
+
+@pytest.mark.parametrize("host", [None, *HOSTS])
+def test_the_address_is_that_of_the_host_if_it_is_one(host: str | None) -> None:
+    headers = [] if host is None else [(b"host", host.encode("utf-8"))]
+    for server in SERVERS:
+        for scheme in ("http", "https"):
+            for root_path in ("", "/jikko", "/a/b", "/a?b#c\\d"):
+                request, scope = asked(headers=headers, server=server, scheme=scheme, root_path=root_path)
+                assert request.base_url == str(StarletteRequest(scope).base_url).rstrip("/")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_of_several_parameters_of_one_name_the_last_counts(query: bytes) -> None:
+    request, _ = asked(query_string=query)
+
+    assert dict(request.query) == dict(QueryParams(query))
