@@ -123,8 +123,8 @@ class RunLog:
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing follows in this part of the run."""
-        return bool(self._events) and isinstance(self._events[-1], (RunFinished, RunPaused))
+        """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
+        return len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
@@ -259,7 +259,7 @@ class RunLog:
                 batch = list(zip(range(position, end), self._events[position:end], strict=True))
                 position = end
                 yield batch
-                if isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                if position > self.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
             elif isinstance(self._abandoned, (RunLeft, LogUnwritable)):
                 raise self._abandoned
