@@ -117,6 +117,7 @@ def test_a_stream_that_is_cut_off_is_resumed_with_nothing_lost_or_doubled(scene:
     assert [{"id": position, **event} for position, event in seen] == client.log(run)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_200_clients_follow_one_run(scene: Scene, echo: EchoServer) -> None:
     client = scene.client("held")

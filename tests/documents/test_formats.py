@@ -257,6 +257,7 @@ def test_a_pdf_with_a_password_is_said_to_have_one() -> None:
     assert "encrypted with a password" in failure(encrypted(a_pdf("secret")), "a.pdf")
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = a_bomb()
 

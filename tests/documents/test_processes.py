@@ -75,6 +75,7 @@ async def test_text_can_be_too_much(reader: DocumentProcesses) -> None:
         await reader.extract(b"x" * 200_001, filename="a.txt", mime_type="")
 
 
+@pytest.mark.slow
 async def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read() -> None:
     reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=3.0))
     endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -148,3 +149,28 @@ async def test_one_that_wants_to_stay_is_told_all_behind_the_pause_too(
     assert events[-1] == "workflow_finished"
     assert "human_input_form_filled" in events
     assert seen[-1]["data"]["outputs"] == {"said": "良い"}
+
+
+@pytest.mark.parametrize("path", ["/v1/workflows/run/{}/events", "/v1/workflow/{}/events?user=anna" + WAYS[2]])
+async def test_behind_a_pause_each_event_is_told_when_it_happens(tmp_path: Path, path: str) -> None:
+    world = World.on_disk(tmp_path)
+    nodes = [start("q"), form("ask", "?"), node("one", "code"), node("two", "code"), end(out="two.value")]
+    app = await world.app("Asks", nodes, "start>ask ask:yes>one one>two two>end")
+    process = world.process()
+    run = await process.start(app)
+    await run.ended()
+    run_id = run.record.identity.run_id
+    api = api_of(world, process)
+    client = Listener(create_app(api), await api.apps.issue_key(app.id), "GET", path.format(run_id))
+    await until(lambda: b"ping" in client.received and process.log(run_id) is None)
+    # It has seen all that there is, and waits.
+    await until(lambda: any(tail._waiting for tail, _ in process.runs.control._tails._tails.values()))
+    world.script.held, before = {"two"}, len(client.received)
+
+    await process.submit(run, "yes")
+
+    await until(lambda: client.received[before:].count(b'"node_id":"two"') > 0)
+    assert b"_finished" not in client.received[before:].split(b'"node_id":"two"')[-1]
+    world.script.let_go("two")
+    await client.served
+    await world.close()

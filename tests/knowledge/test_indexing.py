@@ -276,6 +276,7 @@ async def test_another_model_embeds_anew_while_the_old_vectors_are_searched(tmp_
         assert [each.content for each in await segments_of(knowledge, document)] == ["owls", "whales", "added by hand"]
 
 
+@pytest.mark.slow
 async def test_ten_thousand_segments_are_indexed_and_found(tmp_path: Path) -> None:
     async with knowledge_at(tmp_path / "k.db", DirectedEmbedder(batch=2048)) as knowledge:
         dataset = await dataset_of(knowledge, technique="economy")

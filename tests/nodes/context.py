@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.state import AgentTotals
 from jikko.errors import Problem
-from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Usage
+from jikko.events import FormClosed, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
@@ -132,7 +132,6 @@ class FakeContext:
         self._budget = TextBudget((limits or ValueLimits()).max_expanded)
         self.run: RunInfo = Run()
         self.form: FormClosed | None = None
-        self.requested_form: FormRequested | None = None
         self.is_nested: bool = False
         self.turn: Turn | None = None
         self.at: float = 0.0

@@ -28,6 +28,7 @@ from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, wo
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the extra 'local' is for Linux only"),
 ]
 

@@ -17,6 +17,7 @@ RUNS = 1500
 """More than the queue of the sandbox once had room for, and fewer than an app may have under way."""
 
 
+@pytest.mark.slow
 async def test_one_app_with_1500_programs_that_wait_does_not_delay_another_and_none_fails(tmp_path: Path) -> None:
     nodes = [start("q"), python("code", ENDLESS_OR_SHORT, {"r": "string"}, q="start.q"), end(r="code.r")]
     settings = Settings(home=tmp_path, code_processes=1, code_seconds=2 * PATIENCE)

@@ -62,6 +62,7 @@ async def test_the_time_in_which_a_run_waited_does_not_count_as_its_own(world: W
     assert [event.at for event in events if isinstance(event, RunBegan)] == [world.now]
 
 
+@pytest.mark.slow
 async def test_one_app_with_1000_runs_that_wait_does_not_delay_another(world: World) -> None:
     busy, other, process = await world.chain("Busy", "a"), await world.chain("Other", "b"), world.process(at_once=1)
     world.script.held = {"a"}

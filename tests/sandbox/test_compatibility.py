@@ -12,6 +12,7 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
+from tests.effort import PATIENCE
 from tests.sandbox.scene import outcome
 
 pytestmark = pytest.mark.anyio
@@ -141,7 +142,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
-    made = ForkServerSandbox(SandboxLimits())
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made
     await made.close()
 

@@ -7,7 +7,7 @@ from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import AgentLogged, FormClosed, FormRequested, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
+from jikko.events import AgentLogged, FormClosed, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import AgentCounts, RoundOutcome, RunInfo, Values, Variables
@@ -77,10 +77,6 @@ class NodeContext:
     @property
     def form(self) -> FormClosed | None:
         return self._loop.state.answers.get(self.execution_id)
-
-    @property
-    def requested_form(self) -> FormRequested | None:
-        return self._loop.state.forms.get(self.execution_id)
 
     @property
     def turn(self) -> Turn | None:

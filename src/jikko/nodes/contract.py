@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Update, Usage
+from jikko.events import FormClosed, StepRecorded, Turn, Update, Usage
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector, Unset
@@ -179,11 +179,6 @@ class Context(Protocol):
     @property
     def form(self) -> FormClosed | None:
         """What became of the form that this execution paused for; ``None`` before it is closed."""
-        ...
-
-    @property
-    def requested_form(self) -> FormRequested | None:
-        """The form that this execution paused for, if it did."""
         ...
 
     @property

@@ -123,8 +123,8 @@ class RunLog:
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing follows in this part of the run."""
-        return bool(self._events) and isinstance(self._events[-1], (RunFinished, RunPaused))
+        """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
+        return len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
@@ -261,7 +261,7 @@ class RunLog:
                 batch = pieces.next(self._events, position, end)
                 position += len(batch)
                 yield batch
-                if isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                if position > self.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
                 if position < end:
                     await pieces.give_way()

@@ -11,7 +11,9 @@ from jikko.ports.sandbox import SendForProgram
 from jikko.sandbox.asking import MARK, MAX_BODY, MAX_TEXT, answered
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
 
-_EXIT_SECONDS: Final = 0.25
+_EXIT_SECONDS: Final = 2.0
+"""Until the fork server has told how a child ended that closed its connection. A busy machine takes its time for that;
+a program that closes the connection and lives on is ended then."""
 _CHUNK_BYTES: Final = 1 << 18
 
 
@@ -143,10 +145,10 @@ class Child:
             raise BadReply("asked for a request whose address and headers are too long")
         return text, block
 
-    async def wait_ended(self) -> Ended | None:
-        """How it ended after it closed its connection, or ``None`` if it lives on."""
+    async def wait_ended(self, seconds: float = _EXIT_SECONDS) -> Ended | None:
+        """How it ended after it closed its connection, or ``None`` if it lives on for so long."""
         try:
-            async with asyncio.timeout(_EXIT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await asyncio.shield(self.ended)
         except TimeoutError:
             return None

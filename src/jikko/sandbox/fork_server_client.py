@@ -29,6 +29,8 @@ _GRACE_SECONDS: Final = 0.05
 _SPARE_CHILDREN: Final = 4
 _MAX_EARLY_DEATHS: Final = 8
 _PROBE_BYTES: Final = 1 << 16
+_PROBE_SECONDS: Final = 30.0
+"""For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
 _FIRST_KIND: Final = "python3"
 
 
@@ -225,7 +227,7 @@ class ForkServer:
             results = [(title, held, detail) for title, held, detail in probed["ok"]]
             done = True
         except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
-            ended = await child.wait_ended()
+            ended = await child.wait_ended(_PROBE_SECONDS)
             results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
         finally:
             self.release(child, _FIRST_KIND, done=done)
@@ -239,7 +241,7 @@ class ForkServer:
             await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
             return "no x32 calls", False, "it was allowed"
         except EOFError:
-            ended = await child.wait_ended()
+            ended = await child.wait_ended(_PROBE_SECONDS)
             held = ended is not None and ended.signal == signal.SIGSYS
             return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
         finally:

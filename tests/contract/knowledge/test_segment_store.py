@@ -47,7 +47,6 @@ async def test_segments_are_listed_by_position_and_by_a_part_of_the_text(stores:
     assert (found, total) == ([segments[0]], 1)
     assert await stores.segments.list_segments(document, offset=1, limit=1) == ([segments[1]], 3)
     assert (await stores.segments.list_segments(document, statuses=["indexing"], offset=0, limit=9))[1] == 0
-    assert await stores.segments.last_position(document) == 3
     assert await stores.segments.segments([segments[0].id, new_id()]) == {segments[0].id: segments[0]}
     assert await stores.segments.segment(new_id(), segments[0].id) is None
 

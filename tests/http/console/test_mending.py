@@ -121,6 +121,7 @@ async def test_lines_to_paste_stand_below_what_they_mend(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 async def test_a_file_that_cannot_be_read_makes_no_app_seem_to_lack_it(tmp_path: Path) -> None:
     file = tmp_path / "providers.yml"
     async with console_on(tmp_path / "home") as scene:

@@ -229,6 +229,8 @@ async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_pat
     assert (line.name, line.ok) == ("packages", False)
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_path: Path, no_index: None) -> None:
     settings = Settings(home=tmp_path / "home")
     file = wheel(tmp_path, "coming", "VALUE = '日本'")

@@ -105,11 +105,6 @@ class Document(Struct, frozen=True, kw_only=True):
     embedded_by: str = ""
     """What made the vectors of the nodes, as ``embedder_name`` has it. ``""``: they have none."""
 
-    @property
-    def is_available(self) -> bool:
-        """Whether its segments are found."""
-        return self.version > 0 and self.enabled and not self.archived
-
 
 class Segment(Struct, frozen=True, kw_only=True, gc=False):
     """A piece of a document, as it is found and shown."""

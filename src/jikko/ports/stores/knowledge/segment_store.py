@@ -37,10 +37,6 @@ class SegmentStore(Protocol):
         """Some of the segments that a document shows, by position, and how many fit in all."""
         ...
 
-    async def last_position(self, document: Document) -> int:
-        """The position of its last segment; 0 if it has none."""
-        ...
-
     async def add_segments(
         self,
         segments: Sequence[Segment],

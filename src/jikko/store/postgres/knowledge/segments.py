@@ -50,10 +50,6 @@ class PostgresSegments:
         select = SEGMENTS.select(f"WHERE {where} ORDER BY segment.position LIMIT ${last + 1} OFFSET ${last + 2}")
         return SEGMENTS.records(await self._database.fetch(select, *values, limit, offset)), total
 
-    async def last_position(self, document: Document) -> int:
-        position: int = await self._database.value(_LAST, id_column(document.id), document.version)
-        return position
-
     async def add_segments(
         self,
         segments: Sequence[Segment],

@@ -1,4 +1,4 @@
-"""What datasets there are, read without a writer or an upgrade: for forecasts, and a shell that completes names."""
+"""What datasets there are, read without a writer or an upgrade: for forecasts."""
 
 import sqlite3
 from contextlib import closing
@@ -6,15 +6,6 @@ from pathlib import Path
 
 from jikko.store.identifiers import id_text
 from jikko.store.known_datasets import KnownIds
-
-
-def dataset_names(database: Path) -> list[str]:
-    """The names of all datasets, sorted; none if there is no database.
-
-    Raises:
-        sqlite3.Error: It cannot be read.
-    """
-    return [row[0] for row in _rows(database, "SELECT name FROM dataset ORDER BY name")]
 
 
 def known_ids(database: Path) -> KnownIds:

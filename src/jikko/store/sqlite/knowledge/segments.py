@@ -54,11 +54,6 @@ class SqliteSegments:
 
         return await self._database.read(read)
 
-    async def last_position(self, document: Document) -> int:
-        query, values = f"SELECT max(position) FROM segment WHERE {_SHOWN}", (stored_id(document.id), document.version)
-        row = self._database.quick(lambda connection: connection.execute(query, values).fetchone())
-        return row[0] or 0
-
     async def add_segments(
         self,
         segments: Sequence[Segment],
