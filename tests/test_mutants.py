@@ -410,6 +410,7 @@ def test_it_is_seen_which_test_runs_which_line(copy: Copy) -> None:
 
     report = copy.covering(["tests/test_code.py"], ["src/jikko/code.py"])
 
+    assert report is not None
     good, bad = "tests/test_code.py::test_good", "tests/test_code.py::test_bad"
     assert report.tests() == {"src/jikko/code.py": {4: [good, bad], 5: [good], 6: [bad]}}
     assert report.failed == [bad]
@@ -417,6 +418,5 @@ def test_it_is_seen_which_test_runs_which_line(copy: Copy) -> None:
 
 
 @pytest.mark.slow
-def test_tests_that_cannot_be_run_are_an_error(copy: Copy) -> None:
-    with pytest.raises(SystemExit, match="cannot be run"):
-        copy.covering(["tests/test_that_is_not_there.py"], [])
+def test_of_tests_that_cannot_be_run_nothing_is_learnt(copy: Copy) -> None:
+    assert copy.covering(["tests/test_that_is_not_there.py"], []) is None
