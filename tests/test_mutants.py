@@ -238,7 +238,17 @@ def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None
     assert [[*each] for each in alone.rounds(mutant)] == [[recorded]]
 
 
-def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
+def test_tests_that_failed_without_a_change_are_asked_last() -> None:
+    first, *others = [test for test in TESTS if "/outbound/" in test]
+    selection = Selection(Report(dict(TESTS), [first], {PATH: {20: [*range(len(TESTS))]}}), [first, *others])
+
+    asked = [test for each in selection.rounds(Mutant(PATH, 20, "", "")) for test in each]
+
+    assert asked[-1] == first
+    assert sorted(asked) == sorted([first, *others])
+
+
+def test_tests_that_have_other_names_each_time_are_not_asked() -> None:
     usable = {"tests/outbound/test_quick.py::test_near"}
     selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*range(len(TESTS))]}}), usable)
 
