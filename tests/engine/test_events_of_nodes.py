@@ -145,3 +145,11 @@ async def test_an_entry_of_a_nodes_own_log_is_told_whole(monkeypatch: pytest.Mon
     [began] = [event for event in log.events if isinstance(event, NodeStarted) and event.node_id == "n"]
     given = {**{name: ENTRY[name] for name in ENTRY if name != "id"}, "entry_id": "l1", "node_id": "n"}
     assert fields_of(event, (*given, "execution_id")) == {**given, "execution_id": began.execution_id}
+
+
+@pytest.mark.parametrize(("tokens", "price", "currency"), [(5, "0.1", "USD"), (0, "", "")])
+async def test_the_end_of_a_run_tells_what_it_used_and_cost(tokens: int, price: str, currency: str) -> None:
+    log = await run(graph([node("n", tokens=tokens)], edges("start --> n")))
+
+    given = {"total_tokens": tokens, "price": price, "currency": currency, "total_steps": 2, "exceptions_count": 0}
+    assert fields_of(log.end, tuple(given)) == given
