@@ -25,6 +25,8 @@ _QUIET: Final = ("--tb=no", "--no-header", "--assert=plain", "-p", "no:cacheprov
 """Nobody reads what failed; so modules of tests need not be compiled anew for that, at every start."""
 _ALL_SECONDS: Final = 7200.0
 """What all tests together may take. More than they ever need."""
+_WATCH_SECONDS: Final = 600.0
+"""What a part of them may take that is watched: several times as much as it needs."""
 _LEAST_PATIENCE: Final = 30.0
 """What one test may take with a change; its file, to be imported; pytest, to end."""
 _PATIENCE: Final = 5.0
@@ -82,23 +84,21 @@ class Copy:
         finally:
             file.write_text(before, "utf-8")
 
-    def covering(self, options: Sequence[str], files: Iterable[str]) -> Report:
-        """Run tests without a change, and see which lines of files each runs.
-
-        Raises:
-            SystemExit: pytest does not start: nothing could be learnt.
+    def covering(self, options: Sequence[str], files: Iterable[str]) -> Report | None:
+        """Run tests without a change, and see which lines of files each runs. ``None``: pytest does not start or end,
+        so that nothing could be learnt.
         """
         report, named = self.folder / "report.json", self.folder / "files.txt"
         named.write_text("\n".join(files), "utf-8")
         report.unlink(missing_ok=True)
         watching = ("-p", "scripts.covering", "--lines-of", str(named), "--report", str(report))
         with self._running((*watching, *options)) as process:
-            until = time.monotonic() + _ALL_SECONDS
+            until = time.monotonic() + _WATCH_SECONDS
             while process.poll() is None and time.monotonic() < until:
                 self._look(process)
             code = process.returncode
-        if code not in (0, 1) or not report.exists():
-            raise SystemExit("Without any change, the tests cannot be run.")
+        if code not in (0, 1, 5) or not report.exists():
+            return None
         return msgspec.json.decode(report.read_bytes(), type=Report)
 
     def collected(self, options: Sequence[str]) -> set[str]:

@@ -5,12 +5,17 @@ second gets a ``Report`` in JSON. A line that runs while modules are imported be
 another process do is not seen.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
 from coverage import Coverage
+
+_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
+"""Nanoseconds that a thread ran, those that it was kept waiting for a processor, and how often it ran."""
 
 
 class Report(msgspec.Struct):
@@ -68,16 +73,17 @@ class Covering:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Count what runs for the test that needs it."""
+        """Count what runs for the test that needs it, and the time without that in which other processes ran."""
         self._coverage.switch_context(item.nodeid)
+        began = time.monotonic() - _kept_waiting()
         try:
             return (yield)
         finally:
+            self._report.seconds[item.nodeid] = max(0.0, time.monotonic() - _kept_waiting() - began)
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test."""
-        self._report.seconds[report.nodeid] = self._report.seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed and report.nodeid not in self._report.failed:
             self._report.failed.append(report.nodeid)
 
@@ -94,6 +100,14 @@ class Covering:
                 if (tests := sorted(numbers[name] for name in names if name in numbers))
             }
         self._path.write_bytes(msgspec.json.encode(self._report))
+
+
+def _kept_waiting() -> float:
+    """Seconds for which this thread could have run, and another did. 0 where the system does not tell."""
+    try:
+        return int(_SCHEDSTAT.read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -66,8 +66,9 @@ class Selection:
     def __init__(self, report: Report, usable: Collection[str]) -> None:
         """Args:
         report: Of all tests.
-        usable: The tests that can be run by their names, and do not fail without a change.
+        usable: The tests that can be run by their names.
         """
+        self._broken = {*report.failed}
         self._seconds = {test: seconds for test, seconds in report.seconds.items() if test in usable}
         self._tests = {
             path: {line: {test for test in tests if test in self._seconds} for line, tests in lines.items()}
@@ -97,13 +98,15 @@ class Selection:
         """
         running = self._running(mutant)
         known = {*running}
+        broken = [test for test in running if test in self._broken]
+        running = [test for test in running if test not in self._broken]
         elsewhere = [test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known]
         near, left = self._within(_FIRST_SECONDS / 2, running)
         ranked = self._unlike(left, near)
         first = near | self._within(_FIRST_SECONDS / 2, ranked)[0] if left else near
         if first:
             yield first
-        left = [*ranked, *elsewhere]
+        left = [*ranked, *elsewhere, *broken]
         while left:
             chosen, left = self._within(_NEXT_SECONDS, left)
             yield chosen

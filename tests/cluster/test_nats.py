@@ -98,7 +98,8 @@ async def test_with_nats_away_nobody_is_gone_and_nobody_waits_and_a_store_that_i
     with nats_running() as server:
         group = NatsGroup(server.url, per_minute=1)
         try:
-            (one, member), (other, its) = await group.start(), await group.start()
+            # Who would wait for the answer would wait for longer than the test.
+            (one, member), (other, its) = await group.start(patience=600.0), await group.start()
             its.holds.clear()
             asking = asyncio.ensure_future(one.request(other.name, STOP))
             await until(lambda: its.commands == [STOP])

@@ -14,6 +14,7 @@ from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from tests.filled import filled
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
@@ -146,6 +147,19 @@ async def test_what_became_of_an_attempt_is_kept(stores: tuple[RunStore, Callbac
     assert await callbacks.find(run.id.upper()) == later
     assert await callbacks.due(5004.0) == []
     assert await callbacks.due(5005.0) == [later]
+
+
+@pytest.mark.parametrize("state", ["pending", "delivered", "failed"])
+async def test_all_fields_are_kept(stores: tuple[RunStore, CallbackStore], state: str) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    fixed = {name: getattr(entry, name) for name in ("run_id", "app_id", "url", "created_at")}
+    whole = filled(Callback, **fixed, state=state)
+
+    await callbacks.save(whole)
+
+    assert await callbacks.find(run.id) == whole
 
 
 async def test_the_next_one_that_will_be_due_is_known_whosever_it_is(stores: tuple[RunStore, CallbackStore]) -> None:

@@ -1,6 +1,6 @@
 """What every file index must do."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -65,6 +65,22 @@ async def test_ids_are_found_in_any_case(index: FileIndex) -> None:
     await index.add(file)
 
     assert await index.find(file.id.upper()) == file
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper])
+async def test_a_file_that_is_used_again_stays_as_if_it_had_been_added_then(
+    index: FileIndex, spelled: Callable[[str], str]
+) -> None:
+    used, other = stored(created_at=1000.0), stored(created_at=1000.0)
+    for file in (used, other):
+        await index.add(file)
+
+    await index.used(spelled(used.id), 2000.0)
+
+    await index.expire(1500.0)
+    assert [await index.find(file.id) is None for file in (used, other)] == [False, True]
+    await index.expire(2000.5)
+    assert await index.find(used.id) is None
 
 
 @pytest.mark.parametrize("unknown", ["", "nonsense", "0195e7a0-0000-7000-8000-000000000000", "é" * 36])

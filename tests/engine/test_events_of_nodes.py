@@ -1,13 +1,17 @@
 """What the engine says of a node: all of its events tell which execution they are of, and what became of it."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 
 from jikko.engine import event_factory
-from jikko.events import NodeStarted, Round, Update, Usage
+from jikko.events import AgentLogged, NodeStarted, Round, Update, Usage
 from jikko.nodes.contract import NodeFailure, NodePaused, Result
-from tests.engine.graphs import graph, node
+from jikko.ports.tools import LogMessage
+from tests.engine.graphs import CLASSES, Work, edges, graph, node, run
+
+pytestmark = pytest.mark.anyio
 
 ROUND = Round(execution_id="e0", node_id="each", kind="loop", index=4)
 STARTED = NodeStarted(
@@ -109,3 +113,43 @@ def test_what_a_node_did_not_foresee_is_told_by_its_text_or_else_its_kind() -> N
         ("'k'", "WorkflowNodeError"),
         ("ValueError", "WorkflowNodeError"),
     ]
+
+
+@dataclass(frozen=True)
+class Logging(Work):
+    """A node that keeps a log, as agents do."""
+
+    type: ClassVar[str] = "code"
+
+    async def run(self, ctx: Any) -> Result:
+        ctx.log(LogMessage(**ENTRY))
+        return await super().run(ctx)
+
+
+ENTRY: dict[str, Any] = {
+    "id": "l1",
+    "label": "Thinks",
+    "parent_id": "l0",
+    "status": "error",
+    "error": "it broke",
+    "data": {"d": 1},
+    "metadata": {"m": 2},
+}
+
+
+async def test_an_entry_of_a_nodes_own_log_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CLASSES, "code", Logging)
+    log = await run(graph([node("n")], edges("start --> n")))
+
+    [event] = [event for event in log.events if isinstance(event, AgentLogged)]
+    [began] = [event for event in log.events if isinstance(event, NodeStarted) and event.node_id == "n"]
+    given = {**{name: ENTRY[name] for name in ENTRY if name != "id"}, "entry_id": "l1", "node_id": "n"}
+    assert fields_of(event, (*given, "execution_id")) == {**given, "execution_id": began.execution_id}
+
+
+@pytest.mark.parametrize(("tokens", "price", "currency"), [(5, "0.1", "USD"), (0, "", "")])
+async def test_the_end_of_a_run_tells_what_it_used_and_cost(tokens: int, price: str, currency: str) -> None:
+    log = await run(graph([node("n", tokens=tokens)], edges("start --> n")))
+
+    given = {"total_tokens": tokens, "price": price, "currency": currency, "total_steps": 2, "exceptions_count": 0}
+    assert fields_of(log.end, tuple(given)) == given

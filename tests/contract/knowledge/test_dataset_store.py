@@ -10,6 +10,7 @@ from jikko.ids import new_id
 from jikko.ports.stores.knowledge.dataset_store import DatasetIdTaken, DatasetNameTaken
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
 from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from tests.filled import filled
 
 from .records import a_dataset, dataset_in, shown
 
@@ -159,3 +160,19 @@ async def test_texts_mean_datasets_and_workspaces_are_known(stores: KnowledgeSto
     assert await stores.datasets.workspaces() == workspaces
     assert await stores.datasets.delete_workspace(workspaces[0])
     assert not await stores.datasets.delete_workspace(workspaces[0])
+
+
+@pytest.mark.parametrize("bare", [False, True])
+async def test_datasets_tags_keys_and_outside_services_come_back_with_all_their_fields(
+    stores: KnowledgeStores, bare: bool
+) -> None:
+    dataset, tag, key, api = (filled(kind, bare=bare) for kind in (Dataset, Tag, DatasetKey, ExternalApi))
+    await stores.datasets.create_dataset(dataset)
+    await stores.datasets.add_tag(tag)
+    await stores.datasets.add_key(key)
+    await stores.datasets.add_external_api(api)
+
+    assert await stores.datasets.dataset(dataset.id) == dataset
+    assert await stores.datasets.tag(tag.id) == (tag, 0)
+    assert await stores.datasets.keys() == [key]
+    assert await stores.datasets.external_api(api.id) == api

@@ -8,6 +8,7 @@ from jikko.ids import new_id
 from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, MetadataField, Segment
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
+from tests.filled import filled
 
 from .records import a_dataset, a_document, dataset_in, published, put, segments_for, shown, with_job
 
@@ -197,3 +198,15 @@ async def test_searches_see_each_change_of_the_documents_of_a_dataset(stores: Kn
     assert await seen() == [("b.txt", {"year": 2021})]
     await stores.datasets.delete_dataset(dataset.id)
     assert await seen() == []
+
+
+@pytest.mark.parametrize("bare", [False, True])
+async def test_a_document_comes_back_with_all_its_fields(stores: KnowledgeStores, bare: bool) -> None:
+    dataset = await dataset_in(stores)
+    before = await put(stores, dataset)
+    fixed = {name: getattr(before, name) for name in ("id", "dataset_id", "position", "name", "file", "form", "begun")}
+    whole: Document = filled(Document, **fixed, bare=bare)
+
+    await stores.documents.change_documents(dataset.id, [before.id], lambda _: whole)
+
+    assert await stores.documents.document(dataset.id, before.id) == whole

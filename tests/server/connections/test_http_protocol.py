@@ -23,6 +23,7 @@ class Wire(asyncio.Transport):
         self.pieces: list[bytes] = []
         self.closed = False
         self.answered = asyncio.Event()
+        self.ended = asyncio.Event()
 
     def write(self, data: Any) -> None:
         assert not self.closed
@@ -31,6 +32,7 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+        self.ended.set()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -49,16 +51,22 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-@asynccontextmanager
-async def asked(
-    application: Any, *, connection: str = "keep-alive", outbox: Outbox | None = None
-) -> AsyncIterator[Wire]:
-    """A connection on which one request came."""
+def connected(application: Any, outbox: Outbox | None = None) -> tuple[HttpProtocol, Wire]:
+    """A connection on which nothing has come yet."""
     wire = Wire()
     config = uvicorn.Config(application, lifespan="off", log_config=None)
     outbox = outbox or Outbox(asyncio.get_running_loop())
     protocol = HttpProtocol(outbox, config=config, server_state=ServerState(), app_state={})
     protocol.connection_made(wire)
+    return protocol, wire
+
+
+@asynccontextmanager
+async def asked(
+    application: Any, *, connection: str = "keep-alive", outbox: Outbox | None = None
+) -> AsyncIterator[Wire]:
+    """A connection on which one request came."""
+    protocol, wire = connected(application, outbox)
     protocol.data_received(f"GET / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\n\r\n".encode())
     try:
         yield wire
@@ -167,6 +175,38 @@ async def test_an_answer_that_took_longer_leaves_at_once() -> None:
         go_on.set()
         await wire.answered.wait()
     assert sent == [1]
+
+
+async def test_a_server_that_ends_closes_connections_at_rest_and_others_behind_their_answer() -> None:
+    go_on = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length="5"))
+        await go_on.wait()
+        await send(body(b"hello"))
+
+    protocol, wire = connected(application)
+    other, resting = connected(application)
+    other.shutdown()
+    assert resting.closed
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    protocol.shutdown()
+    assert not wire.closed
+    go_on.set()
+    await wire.ended.wait()
+    assert b"".join(wire.pieces).endswith(b"hello")
+    for each in (protocol, other):
+        each.connection_lost(None)
+
+
+async def test_a_connection_that_the_client_has_left_is_closed_here_too() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None: ...
+
+    protocol, wire = connected(application)
+
+    protocol.connection_lost(None)
+
+    assert wire.closed
 
 
 async def test_a_connection_that_is_to_be_closed_sends_its_answer_before() -> None:

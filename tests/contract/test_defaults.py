@@ -1,0 +1,53 @@
+"""What a caller leaves out means the same with every implementation of a port."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import jikko.ports
+import jikko.store
+
+
+def classes_below(package: ModuleType) -> Iterator[type]:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(found.name)
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if kind.__module__ == module.__name__:
+                yield kind
+
+
+def methods_of(kind: type) -> set[str]:
+    return {name for name, method in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+
+
+PORTS = {port: methods_of(port) for port in classes_below(jikko.ports) if getattr(port, "_is_protocol", False)}
+PAIRS = [
+    pytest.param(port, kind, id=f"{kind.__module__.removeprefix('jikko.store.')}-{port.__name__}")
+    for kind in classes_below(jikko.store)
+    for port, methods in PORTS.items()
+    if len(methods) > 1 and methods <= methods_of(kind)
+]
+
+
+def defaults_of(kind: type, name: str) -> dict[str, Any]:
+    parameters = inspect.signature(getattr(kind, name)).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
+
+
+@pytest.mark.parametrize(("port", "kind"), PAIRS)
+def test_an_implementation_has_the_defaults_of_its_port(port: type, kind: type) -> None:
+    for name in PORTS[port]:
+        wanted = defaults_of(port, name)
+        given = defaults_of(kind, name)
+        assert {key: given.get(key, "none") for key in wanted} == wanted, name
+
+
+def test_most_ports_of_stores_have_several_implementations() -> None:
+    ports = [pair.values[0] for pair in PAIRS]
+
+    assert sum(ports.count(port) >= 2 for port in PORTS) >= 15
