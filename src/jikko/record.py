@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -26,6 +26,9 @@ from jikko.events import (
     Usage,
 )
 from jikko.values import Json, Seconds, Uuid, encode_json, is_file
+
+NO_INPUTS: Final = "{}"
+"""The inputs of a run that has not started: others have ``sys.*`` variables at least."""
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +68,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
     identity: RunIdentity
     status: RunStatus = "running"
-    inputs: str = "{}"
-    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped."""
+    inputs: str = NO_INPUTS
+    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped. They are those of ``RunStarted``; where
+    these are large, who starts the run has made the text before."""
     outputs: bytes = b"{}"
     """The outputs as JSON text in UTF-8."""
     error: str | None = None
@@ -124,7 +128,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 pass
             case RunStarted():
                 self.created_at = event.at
-                self.inputs = stored_inputs(event)
+                if self.inputs == NO_INPUTS:
+                    self.inputs = stored_inputs(event)
             case RunRecovered():
                 self.epoch = event.epoch
                 self.status = "running"
@@ -165,8 +170,12 @@ def stored_inputs(event: RunStarted) -> str:
 
     Source: Dify 1.15, spec/records.md §1 (``inputs``).
     """
-    system = {f"sys.{name}": value for name, value in event.system.items()}
-    return json.dumps({**event.inputs, **system})
+    return json.dumps(all_inputs(event))
+
+
+def all_inputs(event: RunStarted) -> dict[str, Json]:
+    """The inputs of a run and its ``sys.*`` variables, in the order in which they are stored."""
+    return {**event.inputs, **{f"sys.{name}": value for name, value in event.system.items()}}
 
 
 def beginning(record: RunRecord) -> RunStarted:
