@@ -26,6 +26,9 @@ from jikko.events import (
 )
 from jikko.values import Json, Seconds, Uuid, encode_json, is_file
 
+NO_INPUTS: Final = "{}"
+"""The inputs of a run that has not started: others have ``sys.*`` variables at least."""
+
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Which run it is, and to whom it belongs. Fixed when it is accepted."""
@@ -64,8 +67,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
     identity: RunIdentity
     status: RunStatus = "running"
-    inputs: str = "{}"
-    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped."""
+    inputs: str = NO_INPUTS
+    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped. They are those of ``RunStarted``; where
+    these are large, who starts the run has made the text before."""
     outputs: bytes = b"{}"
     """The outputs as JSON text in UTF-8."""
     error: str | None = None
@@ -121,7 +125,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         match event:
             case RunStarted():
                 self.created_at = event.at
-                self.inputs = stored_inputs(event)
+                if self.inputs == NO_INPUTS:
+                    self.inputs = stored_inputs(event)
             case RunRecovered():
                 self.epoch = event.epoch
                 self.status = "running"
@@ -167,8 +172,12 @@ def stored_inputs(event: RunStarted) -> str:
 
     Source: Dify 1.15, spec/records.md §1 (``inputs``).
     """
-    system = {f"sys.{name}": value for name, value in event.system.items()}
-    return json.dumps({**event.inputs, **system})
+    return json.dumps(all_inputs(event))
+
+
+def all_inputs(event: RunStarted) -> dict[str, Json]:
+    """The inputs of a run and its ``sys.*`` variables, in the order in which they are stored."""
+    return {**event.inputs, **{f"sys.{name}": value for name, value in event.system.items()}}
 
 
 def beginning(record: RunRecord) -> RunStarted:

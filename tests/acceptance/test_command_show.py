@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jikko.cluster.data_folder_lock import sole_owner
 from tests.acceptance.processes import Command
 from tests.acceptance.workflows import app, end, fetch, form, node, start
 
@@ -102,6 +103,23 @@ def test_its_curl_line_has_a_body_with_every_required_input(jikko: Command, file
     assert body["inputs"]["q"] == "tex"
     assert body["inputs"]["paper"]["transfer_method"] == "local_file"
     assert set(body) == {"inputs", "user", "response_mode"}
+
+
+def asked(jikko: Command, file: Path, **settings: str) -> str:
+    [entry] = jikko("show", file, "--json", **settings).lines
+    return shlex.split(entry["example"]["curl"])[1]
+
+
+def test_its_curl_line_said_port_8000_whatever_the_port_was(jikko: Command, file: Path) -> None:
+    assert asked(jikko, file) == "http://127.0.0.1:8000/v1/workflows/run"
+    other = {"JIKKO_PORT": "8123", "JIKKO_HOST": "0.0.0.0"}
+    assert asked(jikko, file, **other) == "http://127.0.0.1:8123/v1/workflows/run"
+
+    with sole_owner(jikko.home) as hold:
+        hold.say(address="http://0.0.0.0:45123")
+        assert asked(jikko, file, **other) == "http://127.0.0.1:45123/v1/workflows/run"
+        public = "https://flows.example.com/jikko"
+        assert asked(jikko, file, **other, JIKKO_PUBLIC_URL=f"{public}/") == f"{public}/v1/workflows/run"
 
 
 def test_it_shows_the_same_to_people(jikko: Command, file: Path) -> None:

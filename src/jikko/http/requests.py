@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from starlette.types import Receive, Scope
 
+from jikko.concurrency.sliced_json import decode_large
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
 from jikko.ports.stores.app_store import App
@@ -144,12 +145,14 @@ class Request:
             raise UnsupportedMediaType(
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
-        body = await self.body()
+        body = brackets = await self.body()
         is_large = len(body) > _LARGE
-        if is_large:
-            await asyncio.sleep(0)
         try:
-            value = _decode(body)
+            if is_large:
+                await asyncio.sleep(0)
+                value, brackets = await decode_large(body)
+            else:
+                value = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
@@ -157,7 +160,7 @@ class Request:
         if is_large:
             await asyncio.sleep(0)
         # Nearly no body has that many brackets at all.
-        if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+        if brackets.count(b"{") + brackets.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()
         if not isinstance(value, dict):
             raise lists_are("The request body must be a JSON object.")

@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
+from jikko.concurrency.loop_share import Slice
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
 from jikko.inputs.variables import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
@@ -171,7 +173,10 @@ class Runs:
         Raises:
             KeyTaken, TooManyRequests: See ``start``.
         """
-        run_log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
+        record = RunRecord(identity=identity)
+        if has_large_inputs(started):
+            record.inputs = await inputs_in_slices(started, Slice(self._executor.share, identity.app_id))
+        run_log = self._executor.log_of(record, options=options, opening=opening)
         if started.depth:
             self._executor.admission.take_back(identity.app_id)
             self._executor.launch(run_log, workflow, RunState(workflow.graph), started)

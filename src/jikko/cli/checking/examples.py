@@ -17,14 +17,18 @@ def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow"
     return " ".join(["jikko run", shlex.quote(file), *pairs])
 
 
-def curl_line(inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
-    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something."""
+def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
+    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something.
+
+    Args:
+        base: The address of the server, such as ``http://127.0.0.1:8000``.
+    """
     is_chat = mode == "advanced-chat"
     asked = {"query": QUESTION} if is_chat else {}
     body = json.dumps({**asked, "inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
     path = "chat-messages" if is_chat else "workflows/run"
     return (
-        f'curl http://127.0.0.1:8000/v1/{path} -H "Authorization: Bearer $KEY" '
+        f'curl {base}/v1/{path} -H "Authorization: Bearer $KEY" '
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )
 

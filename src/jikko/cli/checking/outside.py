@@ -16,3 +16,16 @@ def outside_of(settings: Any) -> Any:
     except (InvalidSettings, StoreUnavailable) as error:
         click.echo(f"warning: what `jikko apps env` has set is not known: {error}", err=True)
         return Outside(settings.env)
+
+
+def base_of(settings: Any) -> str:
+    """The address of the server: the public one, else where the one of the data folder serves now, else where one would
+    with these settings."""
+    from jikko.cli.runs.reach import local_address
+    from jikko.cluster.data_folder_lock import owner_of
+
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
+    owner = owner_of(settings.home)
+    serves = owner.address if owner is not None else ""
+    return local_address(serves or f"http://{settings.host}:{settings.port}")

@@ -11,7 +11,7 @@ import click
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line, curl_line
-from jikko.cli.checking.outside import outside_of
+from jikko.cli.checking.outside import base_of, outside_of
 from jikko.cli.options import home_option, json_option, settings_of
 from jikko.cli.terminal import padded, width
 from jikko.terminal_text import printable, shown
@@ -37,14 +37,16 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
     Inputs with their types and limits, outputs and where they come from, nodes, models, environment variables, the
     hosts of requests, forms, and lines that start a run. A folder stands for all *.yml and *.yaml files below it, and -
     for standard input. Values for environment variables from outside count: options, JIKKO_ENV_…, jikko.toml, and what
-    `jikko apps env` has set in the data folder for the app of that name.
+    `jikko apps env` has set in the data folder for the app of that name. The lines are for the server of the data
+    folder; if none runs, for the one that the settings describe.
 
     The exit code is 1 if a file cannot be imported; `jikko check` says why.
     """
-    outside = outside_of(settings_of(env=env_of(env, env_file), home=home))
+    settings = settings_of(env=env_of(env, env_file), home=home)
+    outside, base = outside_of(settings), base_of(settings)
     failed = False
     for number, source in enumerate(dsl_sources(files)):
-        entry = _entry(source, outside)
+        entry = _entry(source, outside, base)
         failed = failed or bool(entry["error"])
         if as_json:
             click.echo(shown(json.dumps(entry, ensure_ascii=False)))
@@ -56,7 +58,7 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
         sys.exit(1)
 
 
-def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
+def _entry(source: DslSource, outside: Any, base: str) -> dict[str, Any]:
     """One file as ``--json`` prints it; docs/check.md describes the fields."""
     import msgspec
 
@@ -82,7 +84,7 @@ def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
         node["line"], _ = positions.at(node.pop("where")) or (0, 0)
     sample = found.pop("sample")
     needs = [dict(zip(("provider", "model", "node"), need, strict=True)) for need in found["models"]]
-    curl = curl_line(sample, mode=checked.document.mode)
+    curl = curl_line(base, sample, mode=checked.document.mode)
     example = {"inputs": sample, "command": command_line(source.name, sample, mode=checked.document.mode), "curl": curl}
     return {"file": source.name, "error": "", **found, "models": needs, "example": example}
 

@@ -103,7 +103,7 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
             assembly = await stack.enter_async_context(assemble(settings))
             record = await run_of(assembly.store, run_id)
             passing = await stack.enter_async_context(assembly.apps.passing_key(record.identity.app_id))
-            yield Server(_local(owner.address), passing, user, assembly.store), record.identity.run_id
+            yield Server(local_address(owner.address), passing, user, assembly.store), record.identity.run_id
             return
         stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
         assembly = await stack.enter_async_context(assemble(settings, owned=True))
@@ -122,7 +122,7 @@ def required_database(settings: Any) -> None:
         )
 
 
-def _local(address: str) -> str:
+def local_address(address: str) -> str:
     """An address to connect to, of one to listen on."""
     return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//:::", "//[::1]:")
 

@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.private import make_file, make_folder
+from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
@@ -88,7 +90,11 @@ class Database:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            writer = opened.enter_context(closing(Writer(owned, path, lock)))
+            # Closed behind the writer.
+            brief_connection = partial(connect, path, busy_timeout=brief)
+            checkpoints = opened.enter_context(closing(Checkpoints(path, brief_connection)))
+            owned.execute(f"PRAGMA wal_autocheckpoint = {WRITER_PAGES}")
+            writer = opened.enter_context(closing(Writer(owned, path, lock, checkpoints)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":

@@ -35,6 +35,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
+from jikko.store.sqlite.checkpoints import Checkpoints
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
 from jikko.store.sqlite.in_place import InPlace
@@ -69,10 +70,18 @@ _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 class Writer:
     """Runs operations in the order in which they were submitted."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, lock: WriteLock | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        lock: WriteLock | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         """Args:
         lock: Held for each transaction, where several processes write.
+        checkpoints: Told of each transaction.
         """
+        self._checkpoints = checkpoints
         self._lock = lock
         self._in_place = InPlace(path, connection)
         self._looked = (-LOOK_SECONDS, "")
@@ -172,8 +181,11 @@ class Writer:
         try:
             outcomes = self._transact(requests)
             self._in_place.wrote()
-            self.measures.seconds.observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self.measures.seconds.observe(seconds)
             self.measures.writes.observe(len(requests))
+            if self._checkpoints is not None:
+                self._checkpoints.committed(seconds)
             return outcomes
         except sqlite3.Error as error:
             self.measures.errors.add()

@@ -21,14 +21,15 @@ _PIECES: Final = """
 SELECT position, events FROM run_log
 WHERE run = (SELECT key FROM runs WHERE run_id = ?) AND position > ? ORDER BY position LIMIT ?
 """
-_CLEAR: Final = """
-DELETE FROM run_log WHERE (run, position) IN (
-  SELECT run, position FROM run_log WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1)
-  ORDER BY position LIMIT ?
-)
+_SIZES: Final = """
+SELECT run, position, length(events) FROM run_log
+WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1) ORDER BY position LIMIT ?
 """
+_CLEAR: Final = "DELETE FROM run_log WHERE run = ? AND position <= ?"
 _AT_ONCE: Final = 8
 """Pieces of a log, of a megabyte at most by rule, that are read or removed in one go."""
+_REMOVED_BYTES: Final = 4 << 20
+"""Bytes behind which no more are removed in one go: a piece is larger if an event is."""
 
 
 class Archiver:
@@ -70,9 +71,8 @@ class Archiver:
 
     async def _clear(self, run_id: StoredId) -> None:
         try:
-            removed = _AT_ONCE
-            while removed == _AT_ONCE:
-                removed = await self._database.submit(partial(_clear, run_id))
+            while await self._database.submit(partial(_clear, run_id)):
+                pass
         except JikkoError:
             # They stay until the run is removed, and do no harm.
             return
@@ -82,5 +82,13 @@ def _pieces(run_id: StoredId, after: int, connection: sqlite3.Connection) -> lis
     return connection.execute(_PIECES, (run_id, after, _AT_ONCE)).fetchall()
 
 
-def _clear(run_id: StoredId, connection: sqlite3.Connection) -> int:
-    return connection.execute(_CLEAR, (run_id, _AT_ONCE)).rowcount
+def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
+    """Remove the first pieces. Returns whether there may be more."""
+    pieces = connection.execute(_SIZES, (run_id, _AT_ONCE)).fetchall()
+    size = removed = 0
+    while removed < len(pieces) and size < _REMOVED_BYTES:
+        size += pieces[removed][2]
+        removed += 1
+    if removed:
+        connection.execute(_CLEAR, pieces[removed - 1][:2])
+    return removed < len(pieces) or removed == _AT_ONCE

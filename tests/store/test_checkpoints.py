@@ -1,0 +1,79 @@
+"""What was committed is brought from the write-ahead log into the database by a thread that holds up no commit."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jikko.store.sqlite import Database
+from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, log_pages
+from jikko.store.sqlite.connection import connect
+from tests.runs.world import until
+
+pytestmark = pytest.mark.anyio
+
+PAGE = 4096
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jikko.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    database = Database.open(path)
+    yield database
+    database.close()
+
+
+def add(pages: int, connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO names (text) VALUES (?)", (connection.total_changes * "x" + "y" * PAGE * pages,))
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
+async def test_a_commit_that_is_large_is_brought_over_behind_it(database: Database, path: Path) -> None:
+    before = size(path)
+
+    await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
+
+    # The file of the database itself grows by nothing else.
+    await until(lambda: size(path) >= before + 2 * DUE_PAGES * PAGE)
+
+
+async def test_small_ones_are_counted_together(database: Database, path: Path) -> None:
+    before = size(path)
+
+    for _ in range(DUE_PAGES // 10 + 64):
+        await database.submit(lambda connection: add(10, connection))
+
+    await until(lambda: size(path) >= before + DUE_PAGES * PAGE)
+
+
+async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_without_end(database: Database) -> None:
+    pages = await database.submit(lambda connection: connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0])
+
+    assert pages == WRITER_PAGES > 10 * DUE_PAGES
+
+
+def test_the_pages_of_a_log_are_counted_also_once_it_has_begun_anew(path: Path) -> None:
+    with closing(connect(path, busy_timeout=1)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("CREATE TABLE names (text TEXT)")
+        with open(f"{path}-wal", "rb", buffering=0) as log:
+            for pages in (300, 7, 1, 40):
+                add(pages, connection)
+                counted = log_pages(log)
+                _, there, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                assert counted == there >= pages
+
+
+def test_a_log_that_is_empty_has_none(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty-wal").touch()
+    with open(tmp_path / "empty-wal", "rb", buffering=0) as log:
+        assert log_pages(log) == 0
