@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.acceptance.client import Client
 from tests.acceptance.workflows import app, end, start, template
 from tests.console.apps import placed
-from tests.console.conftest import Site, Visit, wait_for
+from tests.console.conftest import SMALL, Site, Visit, wait_for
 from tests.effort import PATIENCE
 
 
@@ -94,6 +94,14 @@ def test_files_are_uploaded_by_the_form_and_reach_the_run(site: Site, visit: Vis
     page.get_by_role("button", name="Run again").click()
     page.wait_for_url(lambda url: url.partition("?")[0] != first.partition("?")[0])
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+
+
+def test_workflows_are_filtered_on_a_small_screen_too(visit: Visit) -> None:
+    page = visit("/", size=SMALL)
+    page.get_by_label("Filter workflows").fill("gree")
+    expect(page.get_by_role("link", name="Greets").first).to_be_visible()
+    expect(page.get_by_role("link", name="Rounds")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
 
 
 def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit: Visit) -> None:

@@ -197,15 +197,28 @@ def test_a_page_whose_server_is_gone_keeps_what_it_shows_and_says_since_when(
 ) -> None:
     site = site_in(tmp_path, echo)
     try:
-        pages = [visit(path, at=site, size=SMALL if path == "/runs" else None) for path in ("/", "/runs", "/system")]
-        expect(pages[0].get_by_role("link", name="Greets").first).to_be_visible()
-        expect(pages[1].get_by_role("heading", name="Runs")).to_be_visible()
-        expect(pages[2].get_by_role("heading", name="To mend")).to_be_visible()
+        apps = {entry["name"]: entry["id"] for entry in site.api("GET", "apps").json()["data"]}
+        run, paused = site.run("greets", name="Dr Gone"), site.run("asks", until=["paused"], q="gone")
+        talk = site.api("POST", f"apps/{apps['Talks']}/messages", json={"query": "anybody?", "inputs": {}}).json()
+        site.wait(talk["run_id"])
+        shown = {
+            "/": "Greets",
+            "/runs": "Good day, Dr Gone.",
+            "/system": "To mend",
+            f"/w/{apps['Greets']}": "Recent runs",
+            f"/runs/{run}?node=formal": "Dr Gone",
+            f"/runs/{paused}": "What is asked",
+            f"/chat/{apps['Talks']}/{talk['conversation_id']}": "anybody?",
+            "/knowledge": "No dataset yet",
+        }
+        pages = [visit(path, at=site, size=SMALL if path == "/runs" else None) for path in shown]
+        for page, words in zip(pages, shown.values(), strict=True):
+            expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
         site.server.kill()
-        for page in pages:
+        for page, words in zip(pages, shown.values(), strict=True):
             expect(page.get_by_text("not connected since").first).to_be_visible()
-        expect(pages[0].get_by_role("link", name="Greets").first).to_be_visible()
-        expect(pages[2].get_by_role("heading", name="To mend")).to_be_visible()
+            expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
+            expect(page.get_by_role("alert")).to_have_count(0)
         # A page whose script was not loaded before cannot be shown, and says so.
         pages[0].get_by_role("link", name="Knowledge").click()
         expect(pages[0].get_by_role("alert")).to_contain_text("the server cannot be reached, or has a newer version")

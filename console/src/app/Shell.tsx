@@ -77,7 +77,7 @@ export function Shell({ session, children }: { session: Session; children: React
         <ThemeButton />
         <Who session={session} />
       </header>
-      <Lost path={path} />
+      {!path.startsWith('/runs') && <Lost />}
       {children}
       <Announcer />
       {dialog === 'jump' && <Palette close={() => setDialog('')} showKeys={() => setDialog('keys')} />}
@@ -87,10 +87,10 @@ export function Shell({ session, children }: { session: Session; children: React
 }
 
 /** Since when the server has not answered. Pages that listen to a stream say so themselves, and sooner. */
-function Lost({ path }: { path: string }) {
+export function Lost() {
   const { failureReason, dataUpdatedAt } = useOverview()
   const isLost = failureReason instanceof ApiError && failureReason.status === 0
-  if (!isLost || path.startsWith('/runs')) return null
+  if (!isLost) return null
   return (
     <div className="strip st-partial lost" role="status">
       <Icon name="partial" />

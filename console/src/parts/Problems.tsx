@@ -1,8 +1,8 @@
 import type { Problem } from '../api/types.ts'
 import { sentence } from '../words/sentences.ts'
 import { t } from '../words/words.ts'
+import { Code } from './Code.tsx'
 import { Icon } from './Icon.tsx'
-import { visible } from './Json.tsx'
 
 const LOOK = { error: 'failed', will_fail: 'failed', may_fail: 'partial', warning: 'partial' } as const
 
@@ -33,8 +33,12 @@ export function Problems({
               </button>{' '}
             </>
           )}
-          {visible(sentence(one.problem))}
-          {one.hint && <div className="dim">{visible(sentence(one.hint))}</div>}
+          <Code text={sentence(one.problem)} />
+          {one.hint && (
+            <div className="dim">
+              <Code text={sentence(one.hint)} />
+            </div>
+          )}
           {one.path && <div className="faint mono">{one.path}</div>}
         </div>
       </div>

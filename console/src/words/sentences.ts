@@ -31,6 +31,7 @@ const FINDINGS: readonly Sentence[] = [
     /^the entry (.+) of (.+) needs the environment variable (.+), which is not set$/s,
     '$2 の $1 には環境変数 $3 が必要ですが、設定されていません',
   ],
+  [/^a file that JIKKO_PROVIDERS names$/, 'JIKKO_PROVIDERS が示すファイル'],
   [/^set it where Jikko is started$/, 'Jikko を起動する環境で設定してください'],
   [/^the provider type (.+) needs another library$/s, '提供元の種類 $1 には別のライブラリが必要です'],
   [/^open the node's settings and save them$/, 'ノードの設定を開いて保存してください'],
@@ -344,10 +345,12 @@ function known(text: string, of: readonly Sentence[]): string | undefined {
 /** What a sentence is about may be a sentence itself, of several clauses. */
 function within(text: string): string {
   if (!text.includes(' ')) return text
-  return known(text, ALL) ?? (text.includes('; ') ? text.split('; ').map(within).join('；') : text)
+  return known(text, ALL) ?? (text.includes('; ') ? text.split('; ').map(clause).join('；') : text)
 }
+
+const clause = (text: string): string => known(text, ALL) ?? within(text)
 
 /** A sentence of the server about a file, itself or the sandbox, in Japanese where it is known. */
 export function sentence(text: string): string {
-  return language() === 'ja' ? (known(text, ALL) ?? within(text)) : text
+  return language() === 'ja' ? clause(text) : text
 }

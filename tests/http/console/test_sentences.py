@@ -36,7 +36,7 @@ NO_SENTENCES = re.compile(
             r"(none: workflows|none but built-in|none: `jikko plugins|in the data folder|in 7|no limit|at most 7$)",
             r"(7, not made yet|runs are removed|off: runs stay|JIKKO_RETENTION_DAYS, or|installed, for 7)",
             r"(data folder|open files|extra 7)$",  # names
-            r"(7, 7 7|providers of tools|a file that JIKKO_PROVIDERS names)",  # parts of others
+            r"(7, 7 7|providers of tools)",  # parts of others
             r"(7 cannot be run by Jikko: 7\.|node type 7|The sandbox is not available: 7)",  # of runs
             r"(can't start new thread|the event loop waits for)",
             r"(7 at node|(may|will) fail$| and | or | \(|: |, …)",

@@ -6,6 +6,7 @@ import type { RunPage as Page, RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { pressed } from '../../app/keys.ts'
+import { Lost } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
@@ -109,6 +110,7 @@ export default function RunPage({ id }: { id: string }) {
           </button>
         </div>
       )}
+      {(view.follow.phase === 'ended' || view.follow.phase === 'held') && <Lost />}
       <Strip view={view} run={run} show={show} />
       <Reading view={view} />
       <div className="cols">

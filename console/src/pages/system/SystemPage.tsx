@@ -6,6 +6,7 @@ import { useApps, useSystem } from '../../api/queries.ts'
 import type { Mend, System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
+import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { visible } from '../../parts/Json.tsx'
@@ -70,12 +71,6 @@ export default function SystemPage() {
     </main>
   )
 }
-
-/** What is between backquotes as code. */
-const Code = ({ text }: { text: string }) =>
-  visible(text)
-    .split('`')
-    .map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))
 
 const ABOUT: Readonly<Record<string, Word>> = {
   workflow: 'runs.workflow',
@@ -275,7 +270,9 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
             <span className={`st st-${CHECK[one.status]}`}>
               <Icon name={CHECK[one.status]} small />
             </span>
-            <span className="dim">{[one.name, one.detail].filter(Boolean).map(sentence).join(': ')}</span>
+            <span className="dim">
+              <Code text={[one.name, one.detail].filter(Boolean).map(sentence).join(': ')} />
+            </span>
           </li>
         ))}
       </ul>

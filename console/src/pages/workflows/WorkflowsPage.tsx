@@ -33,7 +33,7 @@ export default function WorkflowsPage() {
       <div className="head">
         <h1>{t('page.workflows')}</h1>
         <span className="more" />
-        <div className="only-large filter">
+        <div className="filter">
           <input
             type="search"
             placeholder={t('workflows.filter')}

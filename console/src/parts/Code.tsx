@@ -1,0 +1,7 @@
+import { visible } from './Json.tsx'
+
+/** A text in which what is between backquotes is code. */
+export const Code = ({ text }: { text: string }) =>
+  visible(text)
+    .split('`')
+    .map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))
