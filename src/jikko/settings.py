@@ -61,6 +61,12 @@ class Settings:
     nats_url: str = ""
     """The NATS servers by which several servers share the work: `nats://USER:PASSWORD@HOST:4222`, with commas between
     them. Needs `database_url` and `files_url`. Empty: this server is the only one."""
+    nats_credentials: Path | None = None
+    """A file by which the NATS servers know this server: a `.creds` file, or the seed of an NKey. It is read anew for
+    each connection. Empty: user and password are in `nats_url`, if there are any."""
+    nats_ca: Path | None = None
+    """A PEM file of the authorities that may have signed the certificates of the NATS servers. Empty: those of the
+    system."""
     member_seconds: float = 10.0
     """Seconds after which one of several servers that is not heard of counts as gone: others go on with its runs."""
     host: str = "127.0.0.1"

@@ -12,7 +12,7 @@ from jikko.ports.cluster import OrphanedRuns
 from jikko.runs.run_log import RunLog
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, node, start
-from tests.runs.world import World, until
+from tests.runs.world import PATIENCE, World, until
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,39 @@ async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World)
     events = await world.store.events(run_id)
     kinds = [type(event) for event in events if isinstance(event, (RunParked, RunRecovered))]
     assert kinds == [RunParked, RunRecovered] * 5
+
+
+async def test_runs_are_read_side_by_side_and_those_that_wait_line_up_as_they_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, hundreds of runs of a server that died would wait for as many answers of the database."""
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    runs = [(await process.start(app)).record.identity.run_id for _ in range(5)]
+    await until(lambda: world.script.ran["a"] == 1)
+    await process.runs.close(0)
+    read, asked, answered = world.store.events, list[str](), asyncio.Event()
+
+    async def events(run_id: str, *, after: int = -1) -> list[Event]:
+        asked.append(run_id)
+        if len(asked) == len(runs):
+            answered.set()
+        await answered.wait()
+        # The last that is asked for comes first.
+        for _ in range(10 * (len(runs) - runs.index(run_id))):
+            await asyncio.sleep(0)
+        return await read(run_id, after=after)
+
+    monkeypatch.setattr(world.store, "events", events)
+    heir = world.process(at_once=1)
+    async with asyncio.timeout(PATIENCE):
+        await heir.runs.control.take_over()
+
+    monkeypatch.undo()
+    assert [place.run_id for place in heir.admission.first(9)[app.id]] == runs[1:]
+    world.script.let_go("a")
+    for run_id in runs:
+        assert (await world.ended(run_id)).status == "succeeded"
 
 
 async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: World) -> None:

@@ -111,6 +111,8 @@ class Workflows:
         version = await self._apps.version(app.id, id_)
         if version is None:
             raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
+        # Another task may have made it meanwhile.
+        known = known or self._compiled.get(wanted)
         if known is None:
             checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
             document, graph = checked.require()

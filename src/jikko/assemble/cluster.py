@@ -39,6 +39,7 @@ async def make_cluster(
     if not (owned and settings.nats_url):
         return Alone()
     try:
+        from jikko.cluster.nats.access import NatsAccess
         from jikko.cluster.nats.link import NatsLink
         from jikko.cluster.nats.nats_cluster import NatsCluster
         from jikko.cluster.nats.streams import Names
@@ -51,6 +52,7 @@ async def make_cluster(
         member_seconds=seconds,
         per_minute=settings.requests_per_minute,
         name=name,
+        access=NatsAccess(settings.nats_credentials, settings.nats_ca),
     )
     made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members

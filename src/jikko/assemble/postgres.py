@@ -320,10 +320,11 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
 
     async def messages() -> str:
         try:
+            from jikko.cluster.nats.access import NatsAccess
             from jikko.cluster.nats.link import NatsLink
         except ModuleNotFoundError:
             raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
-        return await NatsLink.look(settings.nats_url)
+        return await NatsLink.look(settings.nats_url, NatsAccess(settings.nats_credentials, settings.nats_ca))
 
     async def files() -> str:
         await contents_of_files(settings).check()

@@ -61,6 +61,8 @@ from jikko.runs.sharing.commands import let_go
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS = 1.0
+_AT_ONCE = 16
+"""Runs that are read at once to be taken over: one by one, each waits for answers of the database, and all for all."""
 
 
 class TakenOver(Struct):
@@ -104,30 +106,49 @@ class Recovery:
             name: What this process is called.
         """
         taken = TakenOver(on_durable)
-        line_up: list[Callable[[], None]] = []
-        for record in await self._store.open_runs(orphans.holder or None):
-            if not is_among(record, orphans, name):
-                continue
-            if not record.is_known:
-                taken.is_whole = False
-                continue
-            if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
-                continue  # it is here, and only its end may not be there yet
-            try:
-                if (log := self._known(record) or await self._take_over(record, line_up)) is None:
-                    continue
-                taken.logs.append(log)
-            except LogDamaged as damage:
-                await self._end_damaged(record, damage)
-            except TooManyRequests:
-                # This process ends; the next one takes over what is left.
-                raise
-            except Exception:
-                logger.exception("run %s cannot be taken over", record.identity.run_id)
-            taken.count += 1
-        for begin in line_up:
-            begin()
+        places = asyncio.Semaphore(_AT_ONCE)
+        lines: list[list[Callable[[], None]]] = []
+
+        async def take(record: RunRecord, line_up: list[Callable[[], None]]) -> None:
+            async with places:
+                await self._take_one(record, line_up, taken)
+
+        records = await self._store.open_runs(orphans.holder or None)
+        try:
+            async with asyncio.TaskGroup() as taking:
+                for record in records:
+                    if not is_among(record, orphans, name):
+                        continue
+                    if not record.is_known:
+                        taken.is_whole = False
+                        continue
+                    if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
+                        continue  # it is here, and only its end may not be there yet
+                    lines.append([])
+                    taking.create_task(take(record, lines[-1]))
+        except* TooManyRequests as ending:
+            # This process ends; the next one takes over what is left.
+            raise TooManyRequests(str(ending.exceptions[0])) from None
+        for line_up in lines:
+            for begin in line_up:
+                begin()
         return taken
+
+    async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
+        """Raises:
+        TooManyRequests: This process ends.
+        """
+        try:
+            if (log := self._known(record) or await self._take_over(record, line_up)) is None:
+                return
+            taken.logs.append(log)
+        except LogDamaged as damage:
+            await self._end_damaged(record, damage)
+        except TooManyRequests:
+            raise
+        except Exception:
+            logger.exception("run %s cannot be taken over", record.identity.run_id)
+        taken.count += 1
 
     async def take_over_one(self, record: RunRecord, on_durable: Callable[[RunLog], None]) -> None:
         """Take over a run whose process does not answer. Durable when this returns.

@@ -16,7 +16,8 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys", "backup_folder")
+    of_files = "home", "providers", "tools", "packages", "plugins", "plugins_keys", "backup_folder"
+    named = (*of_files, "nats_credentials", "nats_ca")
     paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

@@ -14,6 +14,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import StreamConfig
 from nats.js.errors import APIError, ServiceUnavailableError
 
+from jikko.cluster.nats.access import NatsAccess, StrictClient
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.errors import InvalidSettings, StoreUnavailable
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
 """What the library raises."""
 _SCHEMES: Final = ("nats", "tls")
+_NOTHING_MORE: Final = NatsAccess()
 _CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 2.0
 """For an answer of JetStream; a healthy one needs a few milliseconds."""
@@ -62,7 +64,16 @@ class NatsLink:
         self._sending: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, url: str, names: Names, *, member_seconds: float, per_minute: int, name: str) -> "NatsLink":
+    async def open(
+        cls,
+        url: str,
+        names: Names,
+        *,
+        member_seconds: float,
+        per_minute: int,
+        name: str,
+        access: NatsAccess = _NOTHING_MORE,
+    ) -> "NatsLink":
         """Connect, and declare what is kept.
 
         Args:
@@ -70,12 +81,13 @@ class NatsLink:
             member_seconds: See ``streams``.
             per_minute: See ``streams``.
             name: What operators of NATS see.
+            access: What may be needed to get in.
 
         Raises:
             InvalidSettings: That is no such address, or NATS lacks what is needed.
             StoreUnavailable: NATS cannot be reached.
         """
-        client, troubles = await _connected(url, name)
+        client, troubles = await _connected(url, name, access)
         where = shown(_servers(url))
         # Who was connected once tries for ever.
         client.options["max_reconnect_attempts"] = -1
@@ -94,14 +106,14 @@ class NatsLink:
         return link
 
     @classmethod
-    async def look(cls, url: str) -> str:
+    async def look(cls, url: str, access: NatsAccess = _NOTHING_MORE) -> str:
         """Connect, and declare nothing. Returns what was found.
 
         Raises:
             InvalidSettings: See ``open``.
             StoreUnavailable: See ``open``.
         """
-        client, _ = await _connected(url, "looks")
+        client, _ = await _connected(url, "looks", access)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
             link._require_new_enough()
@@ -259,9 +271,10 @@ class _Troubles:
         self.on_back()
 
 
-async def _connected(url: str, name: str) -> "tuple[Client, _Troubles]":
+async def _connected(url: str, name: str, access: NatsAccess) -> "tuple[Client, _Troubles]":
     servers = _servers(url)
-    client, troubles = Client(), _Troubles()
+    client, troubles = StrictClient(), _Troubles()
+    options = access.options(client)
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             await client.connect(
@@ -274,6 +287,7 @@ async def _connected(url: str, name: str) -> "tuple[Client, _Troubles]":
                 error_cb=troubles.on_error,
                 disconnected_cb=troubles.on_disconnected,
                 reconnected_cb=troubles.on_reconnected,
+                **options,
             )
     except TROUBLE as error:
         await _try_to(client.close())

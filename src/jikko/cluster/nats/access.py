@@ -1,0 +1,137 @@
+"""How a process gets into NATS: whom it trusts, and by what it is known.
+
+Credentials are read anew for each connection, so that a file that is replaced needs no restart.
+"""
+
+import base64
+import binascii
+import re
+import ssl
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
+
+_JWT: Final = re.compile(r"-{3,}BEGIN NATS USER JWT-{3,}\s+(\S+)\s+-{3,}END NATS USER JWT-{3,}")
+_SEED: Final = re.compile(r"^\s*(SU[A-Z2-7]{56})\s*$", re.MULTILINE)
+_PUBLIC_USER: Final = bytes([20 << 3])
+"""What the public key of a user begins with; its seed begins with the same behind the mark of a seed."""
+_CHECKSUM: Final = 2
+
+
+class NatsAccess(Struct, frozen=True):
+    """What one may need besides the addresses of NATS servers."""
+
+    credentials: Path | None = None
+    """A ``.creds`` file (JWT and seed), or one with the seed of an NKey of a user. ``None``: what the address says."""
+    authorities: Path | None = None
+    """A PEM file of those that may have signed the certificates of the servers. ``None``: those of the system."""
+
+    def options(self, client: "StrictClient") -> dict[str, Any]:
+        """What the client is to connect with.
+
+        Raises:
+            InvalidSettings: A file cannot be used, or a library is missing.
+        """
+        made: dict[str, Any] = {"tls": _trusting(self.authorities)}
+        if (path := self.credentials) is None:
+            return made
+        credentials = Credentials.read(path)
+        client.known_as(credentials.public_key)
+        made["signature_cb"] = lambda nonce: _again(path).sign(nonce)
+        if credentials.jwt:
+            made["user_jwt_cb"] = lambda: bytearray(_again(path).jwt.encode())
+        return made
+
+
+class StrictClient(Client):
+    """Does not say who it is where encryption was asked for and is not there. The library goes on without."""
+
+    def known_as(self, public_key: str) -> None:
+        """Have the server look up an NKey."""
+        self._public_nkey = public_key
+
+    def _connect_command(self) -> bytes:
+        server = self._current_server
+        if server is not None and server.uri.scheme == "tls" and not self._server_info.get("tls_required"):
+            raise NatsError("nats: its address begins with tls://, and the server does not encrypt")
+        return super()._connect_command()
+
+
+class Credentials(Struct, frozen=True):
+    """The key of a user, and what an account has signed of it."""
+
+    seed: bytes
+    """32 bytes."""
+    jwt: str = ""
+    """Empty: the server knows the public key by itself."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Credentials":
+        """Raises:
+        InvalidSettings: The file cannot be read, or is none of these.
+        """
+        try:
+            text = path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise InvalidSettings(f"nats_credentials: {path} cannot be read: {reason}.") from None
+        jwt, seed = _JWT.search(text), _SEED.search(text)
+        if seed is None or (key := _seed_of(seed[1])) is None:
+            raise InvalidSettings(
+                f"nats_credentials: {path} has no key of a user: expected a .creds file, or a seed that begins with SU."
+            )
+        return cls(key, jwt[1] if jwt else "")
+
+    @property
+    def public_key(self) -> str:
+        """By which a server knows the user."""
+        body = _PUBLIC_USER + self._private().public_key().public_bytes_raw()
+        return base64.b32encode(body + _checksum(body)).decode().rstrip("=")
+
+    def sign(self, nonce: str) -> bytes:
+        """The answer to what a server sends."""
+        return base64.b64encode(self._private().sign(nonce.encode()))
+
+    def _private(self) -> Any:
+        try:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        except ModuleNotFoundError:
+            raise InvalidSettings(f"nats_credentials needs another library: {how_to_install('cluster')}") from None
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+
+def _again(path: Path) -> Credentials:
+    """Raises:
+    Error: Of the library, which tries again.
+    """
+    try:
+        return Credentials.read(path)
+    except InvalidSettings as error:
+        raise NatsError(f"nats: {error}") from None
+
+
+def _trusting(authorities: Path | None) -> ssl.SSLContext:
+    if authorities is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(authorities))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it has no certificates"
+        raise InvalidSettings(f"nats_ca: {authorities} cannot be used: {reason}.") from None
+
+
+def _seed_of(text: str) -> bytes | None:
+    """The 32 bytes of a seed; ``None``: its checksum differs."""
+    raw = base64.b32decode(text + "=" * (-len(text) % 8))
+    body, checksum = raw[:-_CHECKSUM], raw[-_CHECKSUM:]
+    return body[_CHECKSUM:] if _checksum(body) == checksum else None
+
+
+def _checksum(body: bytes) -> bytes:
+    return binascii.crc_hqx(body, 0).to_bytes(_CHECKSUM, "little")
