@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "jikko"
 SPEAKING = [
     *sorted((SOURCE / "forecast").glob("*.py")),
     *sorted((SOURCE / "assemble" / "health").glob("*.py")),
-    SOURCE / "assemble" / "console_facts.py",
+    SOURCE / "assemble" / "console" / "facts.py",
     SOURCE / "console" / "mending.py",
     SOURCE / "extras.py",
     SOURCE / "nodes" / "unsupported.py",
@@ -52,6 +52,8 @@ def _strings(file: Path) -> Iterator[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     passed = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            passed.add(id(node.annotation))
         if isinstance(node, ast.JoinedStr):
             passed |= {id(part) for part in ast.walk(node) if part is not node and isinstance(part, ast.Constant)}
     for node in ast.walk(tree):
