@@ -29,7 +29,7 @@ COSTS = {
     "blocking start->answer of a chat": (2.95, 4.25),
     "streaming start->end": (4.2, 6.2),
     "blocking 10-node chain": (4.6, 6.4),
-    "blocking iteration over 100 items": (55.0, 74.0),
+    "blocking iteration over 100 items": (35.0, 47.0),
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 STATEMENTS = 7
