@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 FAST := not slow and not services
 SAMPLE := 100
+# Files with tests that run by themselves: to collect all others again takes longer than these.
+SERIAL = $(shell grep --recursive --files-with-matches --include='test_*.py' 'mark\.serial' tests)
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
@@ -22,7 +24,7 @@ IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 define pytest
 	@code=0; set -x; \
 	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" || code=1; \
-	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" || code=1; \
+	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" $(SERIAL) || code=1; \
 	exit $$code
 endef
 

@@ -4,19 +4,23 @@ The supervisor stands still with it: it would kill a worker that misses its hear
 The other worker waits in vain for an answer, and then does what clients ask of it by itself.
 """
 
+import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.several import SeveralWorkers, process_of
 from tests.acceptance.workflows import app, end, fetch, form, start
+from tests.effort import PATIENCE
 
 RUN = "{{#sys.workflow_run_id#}}"
 
@@ -33,20 +37,16 @@ def workers(tmp_path: Path, echo: EchoServer) -> Iterator[SeveralWorkers]:
 
 
 class Frozen:
-    """Processes that stand still, until ``thaw``."""
+    """Processes that stand still, until the end of the block."""
 
     def __init__(self, *processes: int) -> None:
         self._processes = processes
 
-    def __enter__(self) -> "Frozen":
+    def __enter__(self) -> None:
         for process in self._processes:
             os.kill(process, signal.SIGSTOP)
-        return self
 
     def __exit__(self, *error: object) -> None:
-        self.thaw()
-
-    def thaw(self) -> None:
         for process in self._processes:
             os.kill(process, signal.SIGCONT)
 
@@ -60,16 +60,41 @@ def begun(client: Client, echo: EchoServer) -> str:
     return run
 
 
-def submit(client: Client, run: str) -> int:
-    """Submit the form of a run. Returns the status."""
+def form_of(client: Client, run: str) -> str:
+    """The path of the form of a run."""
     [token] = [event["form"]["form_token"] for event in client.log(run) if event["event"] == "form_requested"]
-    body = {"inputs": {"comment": "from afar"}, "action": "yes", "user": client.user}
-    return client.request("POST", f"/v1/form/human_input/{token}", json=body).status_code
+    return f"/v1/form/human_input/{token}"
 
 
-def stop(client: Client, run: str) -> int:
-    """Stop a run. Returns the status."""
-    return client.request("POST", f"/v1/workflows/run/{run}/stop", json={"user": client.user}).status_code
+FORM = {"inputs": {"comment": "from afar"}, "action": "yes", "user": "someone"}
+STOP = {"user": "someone"}
+
+
+class LateRequests:
+    """Requests whose bodies come later: a connection that rests is closed, and a new one may lead to any worker."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor()
+        self._begun = threading.Semaphore(0)
+        self._go_on = threading.Event()
+        self._answers: list[Future[httpx.Response]] = []
+
+    def begin(self, client: Client, path: str, body: dict[str, Any]) -> None:
+        """Send the head of a request, and return once it is on its way."""
+
+        def content() -> Iterator[bytes]:
+            self._begun.release()
+            self._go_on.wait(PATIENCE)
+            yield json.dumps(body).encode()
+
+        headers = {"Content-Type": "application/json"}
+        self._answers.append(self._pool.submit(client.request, "POST", path, content=content(), headers=headers))
+        assert self._begun.acquire(timeout=PATIENCE)
+
+    def finish(self) -> list[int]:
+        """Send the bodies. Returns the statuses of the answers."""
+        self._go_on.set()
+        return [answer.result(PATIENCE).status_code for answer in self._answers]
 
 
 def test_a_worker_that_was_frozen_until_others_did_its_work_does_no_harm(
@@ -77,32 +102,30 @@ def test_a_worker_that_was_frozen_until_others_did_its_work_does_no_harm(
 ) -> None:
     holder, other = workers.pair("busy")
     goes_on, ends, untouched, stopped = (begun(holder, echo) for _ in range(4))
-    elsewhere = process_of(other)
-    others = [workers.client("busy", lambda process: process == elsewhere) for _ in range(3)]
+    frozen, elsewhere = process_of(holder), process_of(other)
+    acts = [(form_of(other, run), FORM) for run in (goes_on, ends)] + [(f"/v1/workflows/run/{stopped}/stop", STOP)]
+    requests = LateRequests()
+    for path, body in acts:
+        requests.begin(workers.client("busy", lambda process: process == elsewhere), path, body)
 
-    with Frozen(workers.server.pid, process_of(holder)) as frozen:
-        with ThreadPoolExecutor() as pool:
-            statuses = pool.map(
-                lambda act, client, run: act(client, run), (submit, submit, stop), others, (goes_on, ends, stopped)
-            )
-        assert list(statuses) == [200] * 3
+    with Frozen(workers.server.pid, frozen):
+        assert requests.finish() == [200, 200, 200]
         for run in (goes_on, ends):
             echo.wait_for_calls(f"/hold/{run}", 2)
+        # One goes on to its end before the zombie wakes, the other afterwards.
         echo.release(f"/hold/{ends}")
-        assert other.finished(ends)["status"] == "succeeded"
-        ended = {run: other.log(run) for run in (ends, stopped)}
-        frozen.thaw()
+        echo.wait_for_calls(f"/{ends}/after")
 
-    # The zombie gets the answers for which it waited, and what it was asked to do meanwhile.
-    echo.release(f"/hold/{stopped}")
-    echo.release(f"/hold/{goes_on}")
-    assert other.finished(goes_on)["status"] == "succeeded"
-    assert holder.detail(ends)["status"] == "succeeded"
-    assert submit(other, untouched) == 200
-    echo.release(f"/hold/{untouched}")
-    assert holder.finished(untouched)["status"] == "succeeded"
-    assert holder.finished(begun_and_answered(holder, echo))["status"] == "succeeded"
-    ended |= {run: other.log(run) for run in (goes_on, untouched)}
+    # The zombie gets the answers for which it waited, and what it was asked to do meanwhile. It serves again.
+    zombie = workers.client("busy", lambda process: process == frozen)
+    for run in (stopped, goes_on):
+        echo.release(f"/hold/{run}")
+    assert [zombie.finished(run)["status"] for run in (ends, goes_on)] == ["succeeded", "succeeded"]
+    for run in (untouched, begun(zombie, echo)):
+        assert zombie.request("POST", form_of(zombie, run), json=FORM).status_code == 200
+        echo.release(f"/hold/{run}")
+        assert zombie.finished(run)["status"] == "succeeded"
+    ended = {run: zombie.log(run) for run in (goes_on, ends, untouched, stopped)}
 
     # It has let go of them: nothing is parked, and nothing comes with its end.
     assert workers.server.stop() == 0, workers.server.output
@@ -117,14 +140,6 @@ def test_a_worker_that_was_frozen_until_others_did_its_work_does_no_harm(
     assert [event["event"] for event in ended[stopped]].count("run_finished") == 1
     assert ended[stopped][-1]["status"] == "stopped"
     assert calls(echo, stopped) == [1, 1, 0]
-
-
-def begun_and_answered(client: Client, echo: EchoServer) -> str:
-    """A new run for which all is done that it waits for."""
-    run = begun(client, echo)
-    assert submit(client, run) == 200
-    echo.release(f"/hold/{run}")
-    return run
 
 
 def calls(echo: EchoServer, run: str) -> list[int]:

@@ -12,6 +12,7 @@ from tests.compat.replay.jikko import Target, started
 from tests.compat.replay.judge import judge
 from tests.compat.replay.levels import Level
 from tests.compat.replay.transport import HttpTransport
+from tests.compat.sampled import sampled
 
 pytestmark = pytest.mark.once
 
@@ -41,7 +42,7 @@ def transport(target: Target) -> Iterator[HttpTransport]:
     made.close()
 
 
-@pytest.mark.parametrize("case", SUITE.cases, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", sampled(SUITE.cases))
 def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTransport) -> None:
     around = Surroundings(target.keys, SUITE.files, target.echo_url, target.knowledge)
     findings = judge(case, execute(case, transport, around))

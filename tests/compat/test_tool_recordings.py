@@ -12,6 +12,7 @@ from tests.compat.replay.jikko import Target, started
 from tests.compat.replay.judge import judge
 from tests.compat.replay.levels import Level
 from tests.compat.replay.transport import HttpTransport
+from tests.compat.sampled import sampled
 
 pytestmark = pytest.mark.once
 
@@ -36,10 +37,7 @@ def transport(target: Target) -> Iterator[HttpTransport]:
     made.close()
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in SLOW else []) for case in SUITE.cases],
-)
+@pytest.mark.parametrize("case", sampled(SUITE.cases, lambda case: case.name in SLOW))
 def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTransport) -> None:
     findings = judge(case, execute(case, transport, Surroundings(target.keys, SUITE.files, target.echo_url)))
 

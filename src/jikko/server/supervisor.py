@@ -3,21 +3,17 @@
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import signal
 import socket
 import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct, field
 
-from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
 from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
@@ -34,30 +30,17 @@ from jikko.server.reading_again import ReadingAgain
 from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.server.settings_json import settings_to_json
+from jikko.server.worker_process import WorkerProcess
 from jikko.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _TO_END = 15.0
 """Seconds that a worker has to end, beyond those that its runs have."""
-_TOO_SOON = 5.0
-"""Seconds: a worker that ends within them is not started again at once."""
 _TRY_AGAIN = 1.0
-"""Seconds until it is then."""
+"""Seconds until a worker that ended early is started again."""
 HUNG_AFTER = 12
 """Heartbeats that a worker may miss before it is killed."""
-
-
-class _Child(Struct, eq=False):
-    """A worker's process."""
-
-    name: str
-    process: Process
-    channel: Channel
-    began: float = field(default_factory=time.monotonic)
-    served: bool = False
-    missed: int = 0
-    """Heartbeats that are due since its last one."""
 
 
 class Supervisor:
@@ -87,7 +70,7 @@ class Supervisor:
         self._files = list(files)
         self._server = secrets.token_hex(4)
         self._names = 0
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, WorkerProcess] = {}
         self._hung_after = hung_after
         self._gathering = Gathering()
         self._began = time.time()
@@ -117,7 +100,7 @@ class Supervisor:
         if late:
             self._exit_code = ExitCode.FAILED
             for child in self._children.values():
-                self._signal(child, signal.SIGKILL)
+                child.signal(signal.SIGKILL)
             await asyncio.wait(late)
         beating.cancel()
         for task in attending:
@@ -138,17 +121,10 @@ class Supervisor:
         self._stop_requested.set()
         self._assembled.set()
         for child in self._children.values():
-            self._signal(child, signal.SIGTERM)
+            child.signal(signal.SIGTERM)
         # Once no worker listens any more, connections are refused and do not wait here in vain.
         for listening in self._sockets:
             listening.close()
-
-    def _signal(self, child: _Child, number: signal.Signals) -> None:
-        if child.process.returncode is not None:
-            return
-        # Not by `send_signal`: of a process that has just ended it takes the exit code from the one that waits for it.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.process.pid, number)
 
     async def _attend(self, slot: int) -> None:
         """Keep one worker going."""
@@ -163,15 +139,15 @@ class Supervisor:
                 await self._pause()
                 continue
             listening = asyncio.get_running_loop().create_task(self._listen(child))
-            code = await child.process.wait()
+            code = await child.wait()
             await listening
             child.channel.close()
             del self._children[child.name]
             self._say_who()
             self._died(child, code)
-            if not (child.served or code < 0):
+            if not (child.has_served or code < 0):
                 self._leave_to_others(slot)
-            if not child.served or time.monotonic() - child.began < _TOO_SOON:
+            if child.ended_early:
                 await self._pause()
 
     def _leave_to_others(self, slot: int) -> None:
@@ -190,37 +166,18 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop_requested.wait(), _TRY_AGAIN)
 
-    async def _start(self, slot: int) -> _Child:
+    async def _start(self, slot: int) -> WorkerProcess:
         """Raises:
         OSError: The system has no room for another process.
         """
         name = f"{self._server}/{self._names}"
         self._names += 1
-        ours, theirs = socket.socketpair()
-        # A copy: ours may be closed while the channel is opened.
-        with theirs, self._sockets[slot].dup() as listening:
-            handles = (theirs.fileno(), listening.fileno())
-            channel = await Channel.open(ours)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    # Not with the current folder among the places of modules.
-                    *(sys.executable, "-P", "-m", "jikko.server.worker"),
-                    *(str(number) for number in handles),
-                    self._settings.log_level,
-                    self._settings.log_format,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=(*handles, self._hold.fileno()),
-                    # Control-C at the terminal is for this process alone, which tells the workers.
-                    start_new_session=True,
-                )
-            except OSError:
-                channel.close()
-                raise
-        child = self._children[name] = _Child(name, process, channel)
-        self._hub.connect(name, channel)
+        child = await WorkerProcess.start(name, self._sockets[slot], self._settings, self._hold.fileno())
+        self._children[name] = child
+        self._hub.connect(name, child.channel)
         self._say_who()
         if self._stop_requested.is_set():
-            self._signal(child, signal.SIGTERM)
+            child.signal(signal.SIGTERM)
         return child
 
     async def _watch(self) -> None:
@@ -229,13 +186,11 @@ class Supervisor:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             # Counted, not timed: a supervisor that stood still itself, with all of them, kills none.
             for child in self._children.values():
-                child.missed += child.served
-                if child.missed > self._hung_after:
-                    child.missed = 0
-                    log.error("worker %d does not answer, and is killed", child.process.pid)
-                    self._signal(child, signal.SIGKILL)
+                if child.hangs(self._hung_after):
+                    log.error("worker %d does not answer, and is killed", child.process_id)
+                    child.signal(signal.SIGKILL)
 
-    async def _listen(self, child: _Child) -> None:
+    async def _listen(self, child: WorkerProcess) -> None:
         publishes = not self._assembled.is_set()
         child.channel.send(
             Begin(
@@ -248,14 +203,14 @@ class Supervisor:
         )
         try:
             async for message in child.channel.messages():
-                child.missed = 0
+                child.heard()
                 self._on_message(child, message)
         except Exception:
             # It would go on by itself, and reach no other process.
-            log.exception("a message of worker %d cannot be read", child.process.pid)
-            self._signal(child, signal.SIGKILL)
+            log.exception("a message of worker %d cannot be read", child.process_id)
+            child.signal(signal.SIGKILL)
 
-    def _on_message(self, child: _Child, message: Message) -> None:
+    def _on_message(self, child: WorkerProcess, message: Message) -> None:
         if isinstance(message, Measured):
             self._gathering.answered(child.name, message.samples)
         if isinstance(message, Assembled):
@@ -263,11 +218,11 @@ class Supervisor:
             self._assembled.set()
         self._hub.on_message(child.name, message)
         if isinstance(message, Serving):
-            child.served = True
+            child.has_served = True
             self._look_whether_ready()
 
     def _say_who(self) -> None:
-        self._hold.say(workers=[child.process.pid for child in self._children.values()])
+        self._hold.say(workers=[child.process_id for child in self._children.values()])
 
     def _look_whether_ready(self) -> None:
         if not self._is_ready and len(self._hub.serving) == len(self._sockets):
@@ -275,21 +230,21 @@ class Supervisor:
             base = base_of(self._settings, self._sockets[0])
             say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._lines])
 
-    def _died(self, child: _Child, code: int) -> None:
+    def _died(self, child: WorkerProcess, code: int) -> None:
         self._hub.disconnect(child.name)
         self._gathering.died(child.name)
         if self._stop_requested.is_set():
             if code not in (0, -signal.SIGTERM):
                 self._exit_code = self._exit_code or ExitCode.FAILED
             return
-        if not (self._is_ready or child.served or code < 0):
+        if not (self._is_ready or child.has_served or code < 0):
             # It printed why. Once the server is ready it goes on with those that serve, and tries again.
             self._exit_code = code
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        then = "its runs go on in another one" if child.served else "another one is tried"
-        log.warning("worker %d %s; %s", child.process.pid, how, then)
+        then = "its runs go on in another one" if child.has_served else "another one is tried"
+        log.warning("worker %d %s; %s", child.process_id, how, then)
 
 
 async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
