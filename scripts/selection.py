@@ -24,7 +24,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
 }
 """What is changed, below ``src/jikko``, and how the paths of its tests begin."""
 TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_messages.py"}
-"""Files of tests that see what most modules of a row make while they are imported: operations, and fields of structs."""
+"""Files of tests that see what most modules of a row make while they are imported, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
 """Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
 _QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
