@@ -23,6 +23,8 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "outbound": ("tests/outbound",),
 }
 """What is changed, below ``src/jikko``, and how the paths of its tests begin."""
+TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_messages.py"}
+"""Files of tests that see what most modules of a row make while they are imported, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
 """Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
 _QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
@@ -161,6 +163,7 @@ class Selection:
         lines = self._tests.get(mutant.path, {})
         text = (ROOT / mutant.path).read_text("utf-8")
         found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
+        tables = None if found else TABLES.get(folder_of(mutant))
         found = found or {test for line in uses(text, mutant.line) for test in lines.get(line, ())}
         near = NEAREST[folder_of(mutant)]
         if not found:
@@ -168,11 +171,16 @@ class Selection:
         name = f"test_{Path(mutant.path).stem}.py"
         by_file: dict[str, list[str]] = defaultdict(list)
         for test in self._seconds:  # in the order in which they ran
-            if test in found:
+            if test in found or test.partition("::")[0] == tables:
                 by_file[test.partition("::")[0]].append(test)
         ranked = sorted(
             by_file.items(),
-            key=lambda item: (Path(item[0]).name != name, not item[0].startswith(near), self._took(item[1])),
+            key=lambda item: (
+                item[0] != tables,
+                Path(item[0]).name != name,
+                not item[0].startswith(near),
+                self._took(item[1]),
+            ),
         )
         return [test for _, tests in ranked for test in tests]
 

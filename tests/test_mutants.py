@@ -9,7 +9,7 @@ from scripts.copies import ROOT, Copy
 from scripts.covering import Report
 from scripts.mutants import all_places, sampled
 from scripts.mutation import Mutant, around, places, uses
-from scripts.selection import NEAREST, Selection, shares
+from scripts.selection import NEAREST, TABLES, Selection, shares
 from scripts.selection import test_files as files_of_tests
 from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
@@ -225,6 +225,19 @@ def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
     selection = Selection(Report(dict(TESTS), [], {}), TESTS)
 
     assert set(selection.tests_of(Mutant(PATH, 1, "", ""))) == {test for test in TESTS if "/outbound/" in test}
+
+
+def test_what_is_made_at_an_import_is_asked_of_the_test_of_what_is_made_first() -> None:
+    path, outline, other = (
+        f"{SOURCE}/http/operations.py",
+        f"{TABLES['http']}::test_it",
+        "tests/http/test_other.py::test_it",
+    )
+    selection = Selection(Report({other: 0.1, outline: 1.0}, [], {path: {9: [0]}}), [other, outline])
+
+    assert selection.tests_of(Mutant(path, 1, "", "")) == [outline, other]
+    assert selection.tests_of(Mutant(path, 9, "", "")) == [other]
+    assert all((ROOT / file).is_file() for file in TABLES.values())
 
 
 def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None:

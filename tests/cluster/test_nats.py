@@ -65,7 +65,7 @@ async def test_runs_of_a_member_that_lives_are_not_offered(group: NatsGroup) -> 
 
 
 async def test_one_that_ends_leaves_its_runs_and_its_role_at_once(nats_server: NatsServer) -> None:
-    group = NatsGroup(nats_server.url, seconds=60)
+    group = NatsGroup(nats_server.url, seconds=6000)
     try:
         (leaving, leader), (other, member) = await group.start(), await group.start()
         await until(lambda: leader.is_leading)

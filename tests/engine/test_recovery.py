@@ -107,6 +107,17 @@ async def test_attempts_that_failed_are_no_deaths_at_the_node() -> None:
     assert log.end.error == "shaky broke"
 
 
+async def test_a_run_that_was_left_in_good_order_has_not_died_however_often() -> None:
+    """As at each restart of a server: the node that was under way each time is none that kills processes."""
+    compiled = graph([node("slow")], edges("start --> slow"))
+    whole = await run(compiled)
+    events = behind(whole.events, NodeStarted, node_id="slow")
+    for epoch in range(2, 8):
+        events = died(compiled, [*events, RunParked(at=float(epoch), elapsed=1.0)], epoch)
+
+    assert (await resume(compiled, events)).end.status == "succeeded"
+
+
 @pytest.mark.parametrize("used", [60.0, 61.0, 10_000.0])
 async def test_a_run_that_has_used_up_its_time_before_a_restart_gets_no_more(used: float) -> None:
     compiled = graph([node("endless", pauses=10**9)], edges("start --> endless"))

@@ -6,7 +6,7 @@ change that clients see: it belongs into the changelog, and is made on purpose.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -19,14 +19,12 @@ HERE: Final = Path(__file__).parent
 _FOR_READERS: Final = frozenset({"description", "summary", "title", "example", "examples"})
 
 
-def kept() -> dict[Path, str]:
-    """What the files have to say."""
-    api = openapi("0")
-    return {
-        HERE / "api.txt": outline(api),
-        HERE / "console" / "api.txt": outline(described_console()),
-        HERE / "examples.txt": examples(api["components"]["schemas"]),
-    }
+KEPT: Final[dict[str, Callable[[], str]]] = {
+    "api.txt": lambda: outline(openapi("0")),
+    "console/api.txt": lambda: outline(described_console()),
+    "examples.txt": lambda: examples(openapi("0")["components"]["schemas"]),
+}
+"""What the files have to say, by their names from here."""
 
 
 def described_console() -> dict[str, Any]:
@@ -96,5 +94,5 @@ def _bare(schema: Any) -> Any:
 
 
 if __name__ == "__main__":
-    for file, text in kept().items():
-        file.write_text(text, "utf-8")
+    for name, text in KEPT.items():
+        (HERE / name).write_text(text(), "utf-8")

@@ -81,3 +81,19 @@ async def test_what_a_run_put_out_long_ago_shows_files_that_can_be_fetched(
     urls = urls_in(json.loads(text))
     assert urls
     assert [(await client.get(url)).text for url in urls] == ["秘密"] * len(urls)
+
+
+@pytest.mark.parametrize("unknown", ["0199a1b2-0000-7000-8000-000000000009", "nonsense"])
+async def test_an_execution_of_another_run_or_of_none_is_not_found(client: httpx.AsyncClient, unknown: str) -> None:
+    run_ids = [(await client.post(RUN, json=body())).json()["workflow_run_id"] for _ in range(2)]
+    [own, other] = [
+        [entry["id"] for entry in (await client.get(f"{RUN}/{run_id}/node-executions")).json()["data"]]
+        for run_id in run_ids
+    ]
+    path = f"{RUN}/{run_ids[0]}/node-executions"
+
+    assert [(await client.get(f"{path}/{execution.upper()}")).json()["id"] for execution in own] == own
+    for execution in (unknown, other[0]):
+        answer = await client.get(f"{path}/{execution}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert answer.json()["message"] == "Node execution not found."

@@ -83,3 +83,22 @@ def test_a_run_that_was_removed_meanwhile_is_none_that_was_stopped() -> None:
         await case.close()
 
     run(stops())
+
+
+def test_a_run_whose_holder_stands_still_is_stopped_without_it() -> None:
+    async def stops() -> None:
+        case = Case(1)
+        here, other, app, run_id = await two_with_a_run(case)
+        here.freeze()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        assert await other.runs.control.stop(app.id, run_id, "bob")
+
+        assert loop.time() - began < 2 * other.cluster.patience
+        record = await case.store.record(run_id)
+        assert record is not None
+        assert record.status == "stopped"
+        await case.close()
+
+    run(stops())
