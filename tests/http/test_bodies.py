@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -194,13 +195,20 @@ async def test_a_body_that_is_no_json_is_told_where_it_is_none(client: httpx.Asy
     assert answer.json() == {"code": "bad_request", "message": expected, "status": 400}
 
 
+SHAPES: dict[str, Callable[[float | None], Any]] = {
+    "an object": lambda number: {"deep": [{"x": number}], "top": number, "text": "NaN, Infinity", "fine": 0.5},
+    "a list": lambda number: [number, 1, [number], -0.0],
+    "alone": lambda number: number,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 async def test_what_is_no_number_in_json_is_null_in_every_answer(
-    client: httpx.AsyncClient, world: World, number: float
+    client: httpx.AsyncClient, world: World, number: float, shape: str
 ) -> None:
-    value = {"deep": [{"x": number}], "top": number, "text": "NaN, Infinity", "fine": 0.5}
-    world.script.values["c"] = value
-    shown = {"deep": [{"x": None}], "top": None, "text": "NaN, Infinity", "fine": 0.5}
+    world.script.values["c"] = SHAPES[shape](number)
+    shown = SHAPES[shape](None)
 
     blocking = await client.post(RUN, json=body())
     streamed = await client.post(RUN, json=body("streaming"))

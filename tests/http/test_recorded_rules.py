@@ -75,7 +75,7 @@ async def test_a_form_is_for_display_if_it_can_be_submitted_over_the_api(
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-@pytest.mark.parametrize("given", [{"n": "日本"}, {}, {"n": "x" * 1_000}])
+@pytest.mark.parametrize("given", [{"n": "日本"}, {}, {"n": "x" * 1_000}, {"n": 1.5}, {"n": None}, {"n": [[{}]]}])
 async def test_a_start_node_that_failed_records_no_inputs(world: World, given: Any) -> None:
     begin = start("q")
     begin["data"]["variables"].append(
@@ -95,9 +95,13 @@ async def test_a_start_node_that_failed_records_no_inputs(world: World, given: A
     assert (detail["status"], detail["total_steps"]) == ("failed", 1)
 
 
-async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_that_work(world: World) -> None:
+@pytest.mark.parametrize("parallel", [1, 3])
+async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_that_work(
+    world: World, parallel: int
+) -> None:
     body_node = node("each", "code", value="done")
-    nodes = [start(), node("a", "code"), *iteration("loop", "a.value", "each.value", body_node), end(out="loop.output")]
+    around = iteration("loop", "a.value", "each.value", body_node, parallel=parallel)
+    nodes = [start(), node("a", "code"), *around, end(out="loop.output")]
     app = await world.app("Files", nodes, "start>a a>loop loop>end loop-start>each")
     async with client_of(world, app) as client:
         files = []

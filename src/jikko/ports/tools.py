@@ -65,7 +65,11 @@ class Tool(Struct, frozen=True, kw_only=True):
 
     def parameter(self, name: str) -> ToolParameter | None:
         """The parameter of that name."""
-        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+        # Every call asks for each value that it gives: a generator costs more than to look.
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        return None
 
 
 class ToolCall(Struct, frozen=True, kw_only=True):

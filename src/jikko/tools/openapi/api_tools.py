@@ -22,6 +22,9 @@ _SILENCE = 60.0
 _MAX_REMOTE = 100 << 20
 """Bytes of a file that is fetched from elsewhere, to be sent along."""
 
+_MAX_KNOWN = 1_000
+"""Tools that are kept for the next call."""
+
 
 class ApiTools:
     """``Tools`` of provider type ``api``."""
@@ -37,6 +40,8 @@ class ApiTools:
         self._http = http
         self._files = files
         self._max_bytes = max_bytes
+        self._known: dict[ToolName, tuple[ApiProvider, Tool]] = {}
+        """Tools that were asked for, each with its provider: another one is there once the file was read again."""
         self._timeouts = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=seconds)
 
     def icon(self, name: ToolName) -> Json | None:
@@ -102,8 +107,15 @@ class ApiTools:
         return [self._tool(found, replace(provider, tool=name)) for name in found.operations]
 
     def _tool(self, provider: ApiProvider, name: ToolName) -> Tool:
+        known = self._known.get(name)
+        if known is not None and known[0] is provider:
+            return known[1]
         operation = self._operation(provider, name)
-        return Tool(name=name, parameters=operation.parameters, description=operation.description)
+        tool = Tool(name=name, parameters=operation.parameters, description=operation.description)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[name] = provider, tool
+        return tool
 
     @staticmethod
     def _operation(provider: ApiProvider, name: ToolName) -> Operation:
