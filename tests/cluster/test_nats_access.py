@@ -8,15 +8,10 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jikko.cluster.nats.access import Credentials, NatsAccess
@@ -24,6 +19,7 @@ from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.cluster import OrphanedRuns, StopRun
+from tests.certificates import Authority
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running
 from tests.runs.world import until
@@ -70,34 +66,6 @@ def encoded(body: bytes) -> str:
 
 def part(body: bytes) -> str:
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
-
-
-class Authority:
-    """Signs a certificate for this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self._key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Tests {secrets.token_hex(4)}")])
-        self._until = now + timedelta(days=1)
-        self._now = now - timedelta(hours=1)
-        own = self._made(self._name, self._key.public_key(), x509.BasicConstraints(ca=True, path_length=None))
-        self.file = folder / f"{secrets.token_hex(4)}.pem"
-        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-        key = ec.generate_private_key(ec.SECP256R1())
-        here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        certificate = self._made(x509.Name([]), key.public_key(), here)
-        pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-        self.of_server = self.file.with_suffix(".server.pem")
-        self.of_server.write_bytes(
-            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
-        )
-
-    def _made(self, subject: x509.Name, key: Any, extension: x509.ExtensionType) -> x509.Certificate:
-        builder = x509.CertificateBuilder(
-            self._name, subject, key, x509.random_serial_number(), self._now, self._until
-        ).add_extension(extension, critical=True)
-        return builder.sign(self._key, hashes.SHA256())
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Connections to one PostgreSQL database, of one event loop."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
@@ -15,6 +17,8 @@ Row: TypeAlias = Any
 Connection: TypeAlias = Any
 
 _SCHEMES: Final = ("postgresql", "postgres")
+_FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
+"""Parts of an address that are paths."""
 _MAX_SECONDS: Final = 10.0
 """Seconds to wait for a connection, and for an answer to what is no search."""
 _SEARCH_SECONDS: Final = 60.0
@@ -49,6 +53,9 @@ class Postgres:
             usable = False
         if not usable:
             raise InvalidSettings("database_url is no address of a database: expected postgresql://USER@HOST/DATABASE")
+        for name, path in parse_qsl(parts.query):
+            if name in _FILES and not os.path.isfile(path):
+                raise InvalidSettings(f"database_url cannot be used: {name} names no file: {path}")
         try:
             import asyncpg
         except ModuleNotFoundError:
@@ -182,6 +189,8 @@ class Postgres:
         try:
             return await connecting
         except ValueError as error:
+            if isinstance(error, OSError):
+                raise  # a certificate, which may be mended while this process runs
             raise InvalidSettings(f"database_url cannot be used: {error}") from None
 
     @asynccontextmanager
@@ -203,7 +212,10 @@ class Postgres:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
-    return StoreUnavailable(f"The database cannot be used at the moment: {type(error).__name__}.")
+    reason = type(error).__name__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"its certificate is not trusted ({error.verify_message})"
+    return StoreUnavailable(f"The database cannot be used at the moment: {reason}.")
 
 
 def rows_of(tag: str) -> int:
