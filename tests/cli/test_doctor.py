@@ -74,6 +74,7 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
     assert named(lines, "database")[0]["ok"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

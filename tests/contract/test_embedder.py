@@ -100,6 +100,7 @@ async def test_a_text_is_nearest_to_itself(embedder: Embedder) -> None:
     assert likeness(first, other) < likeness(first, again)
 
 
+@pytest.mark.slow
 async def test_more_texts_than_a_request_takes_have_their_vectors_too(embedder: Embedder) -> None:
     count = 2 * embedder.batch_size("openai", "text-embedding-3-small") + 1
     texts = [f"number {index}" for index in range(count)]

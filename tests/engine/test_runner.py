@@ -191,6 +191,7 @@ async def test_a_run_that_takes_too_long_is_stopped_even_in_the_middle_of_a_node
     assert "Maximum execution time exceeded" in (log.end.error or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["code", "template-transform"])
 async def test_a_chain_of_ten_thousand_nodes_runs(kind: str) -> None:
     count = 10_000

@@ -203,6 +203,7 @@ def _message(lack: str) -> str:
     return LACKS[word].format(re.escape(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 async def test_a_file_that_runs_has_the_outputs_that_it_is_to_have(name: str, tmp_path: Path) -> None:
     case = RUNS[name]

@@ -75,6 +75,7 @@ WRONG: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WRONG)
 async def test_a_run_fails_where_and_as_it_was_told(case: str, tmp_path: Path) -> None:
     text, path = WRONG[case]

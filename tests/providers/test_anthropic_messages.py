@@ -82,6 +82,7 @@ def request(*messages: Message, **fields: Any) -> ModelRequest:
     )
 
 
+@pytest.mark.slow
 async def test_counts_that_no_answer_can_have_are_bounded() -> None:
     answer = says(
         started(10**20),

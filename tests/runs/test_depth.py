@@ -26,6 +26,7 @@ def assign(node_id: str, mode: str, target: str, source: str = "") -> Node:
     return node(node_id, "assigner", write_mode=mode, **selectors)
 
 
+@pytest.mark.slow
 async def test_a_loop_that_nests_its_variable_in_each_round_fails_at_its_assigner(tmp_path: Path) -> None:
     variables = [{"label": name, "var_type": "array[object]", "value": "[]"} for name in ("x", "before")]
     loop = node("loop", "loop", loop_count=MAX_DEPTH + 1, start_node_id="loop-start", loop_variables=variables)

@@ -212,6 +212,8 @@ def main(names):
     assert set(seen.result["missing"]) <= for_screens_disks_and_installs
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_the_modules_that_are_said_to_be_offered_are_those_that_can_be_imported(
     sandbox: ForkServerSandbox,
 ) -> None:

@@ -171,6 +171,8 @@ async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
         assert "wall time" in (await first).error
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(sandbox: ForkServerSandbox) -> None:
     await outcome(sandbox, "python3", OK)
     server = server_of(sandbox)

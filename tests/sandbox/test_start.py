@@ -88,6 +88,8 @@ async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch:
     assert "Resource temporarily unavailable" in last.detail
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize("case", CASES)
 async def test_it_does_not_start_with(case: str, started: Started) -> None:
     program, message = CASES[case]

@@ -57,6 +57,7 @@ async def test_a_provider_that_nothing_knows_is_told_once_with_the_lines_that_me
         assert await to_mend(scene) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -94,6 +94,8 @@ async def test_a_setting_names_another_folder(tmp_path: Path, no_index: None) ->
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_file_of_requirements_is_read(settings: Settings, tmp_path: Path) -> None:
     one, two = wheel(tmp_path, "one", "V = 1"), wheel(tmp_path, "two", "V = 2")
     file = tmp_path / "requirements.txt"
