@@ -38,17 +38,24 @@ def last(answer: httpx.Response) -> dict[str, Any]:
     return found
 
 
-async def ended(client: httpx.AsyncClient, folder: Path, way: Damage) -> str:
+async def forgotten(world: World, run_id: str) -> None:
+    """Wait until a run has ended, and nothing of it is in memory any more."""
+    await world.ended(run_id)
+    await until(lambda: all(process.log(run_id) is None for process in world.processes))
+
+
+async def ended(world: World, client: httpx.AsyncClient, folder: Path, way: Damage) -> str:
     """A damaged run that has succeeded."""
     run_id: str = (await client.post(RUN, json=body(q="日本🙂"))).json()["workflow_run_id"]
+    await forgotten(world, run_id)
     damage(folder, run_id, way)
     return run_id
 
 
 async def test_its_detail_is_read_and_its_log_as_far_as_it_can_be(
-    client: httpx.AsyncClient, tmp_path: Path, way: Damage
+    world: World, client: httpx.AsyncClient, tmp_path: Path, way: Damage
 ) -> None:
-    run_id = await ended(client, tmp_path, way)
+    run_id = await ended(world, client, tmp_path, way)
 
     detail = await client.get(f"{RUN}/{run_id}")
     log = await client.get(f"{RUN}/{run_id}/events")
@@ -68,8 +75,10 @@ async def test_its_detail_is_read_and_its_log_as_far_as_it_can_be(
         assert answer.json() == execution
 
 
-async def test_streams_of_it_end_with_an_error(client: httpx.AsyncClient, tmp_path: Path, way: Damage) -> None:
-    run_id = await ended(client, tmp_path, way)
+async def test_streams_of_it_end_with_an_error(
+    world: World, client: httpx.AsyncClient, tmp_path: Path, way: Damage
+) -> None:
+    run_id = await ended(world, client, tmp_path, way)
 
     answer = await client.get(f"{RUN}/{run_id}/events", headers=STREAM)
 
@@ -114,7 +123,7 @@ async def test_a_repeated_start_is_answered_from_its_record(
     key = {"Idempotency-Key": "鍵".encode().hex()}
     first = await client.post(RUN, json=body(mode), headers=key)
     run_id = (last(first) if mode == "streaming" else first.json())["workflow_run_id"]
-    await world.ended(run_id)
+    await forgotten(world, run_id)
     damage(tmp_path, run_id, way)
 
     again = await client.post(RUN, json=body(mode), headers=key)

@@ -74,17 +74,27 @@ class Stream:
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
-        sending = asyncio.ensure_future(self._send(send))
+        sending = asyncio.current_task()
+        assert sending is not None
         leaving = asyncio.ensure_future(_disconnected(receive))
-        try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            leaving.cancel()
-            if not sending.done():
+        # The request's own task sends: who leaves ends that by cancelling it, which is told from any other cancelling.
+        has_left = is_over = False
+
+        def leave(_: asyncio.Future[None]) -> None:
+            nonlocal has_left
+            if not (is_over or leaving.cancelled()):
+                has_left = True
                 sending.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
-        if not sending.cancelled() and (error := sending.exception()) is not None:
-            raise error
+
+        leaving.add_done_callback(leave)
+        try:
+            await self._send(send)
+        except asyncio.CancelledError:
+            if not has_left or sending.uncancel() > 0:
+                raise
+        finally:
+            is_over = True  # ``leave`` may be under way already
+            leaving.cancel()
 
     async def _send(self, send: Send) -> None:
         async for piece in self._pieces:
