@@ -8,7 +8,7 @@ from jikko.events import LOG_FORMAT
 from jikko.store.postgres.migrate import MAIN
 
 STEP = "-- readers: {newest}\nALTER TABLE open_runs ADD COLUMN newer text;\nALTER TABLE runs ADD COLUMN newer int8;\n"
-EVENT = '''class RunNoted(msgspec.Struct, tag_field="event", tag="run_noted", kw_only=True):
+EVENT = '''class RunNoted(Struct, tag_field="event", tag="run_noted", kw_only=True):
     """Something that only the newer version knows of."""
 
     at: float

@@ -1,18 +1,21 @@
 """NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
 
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.effort import PATIENCE
 
+_BELOW_THOSE_OF_CONNECTIONS = (15_000, 32_000)
+"""Ports. Linux takes those of connections from 32,768 on."""
 PROGRAM = Path(sys.executable).parent / "nats-server"
 
 
@@ -63,10 +66,12 @@ class NatsServer:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """One that neither a connection nor a server that takes any port can be given in the meantime."""
+    while True:
+        number = random.randrange(*_BELOW_THOSE_OF_CONNECTIONS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", number))
+            return number
 
 
 @contextmanager

@@ -44,6 +44,10 @@ def move(path: str, to: str) -> None:
     Path(path).rename(to)
 
 
+def is_there(path: str) -> bool:
+    return Path(path).exists()
+
+
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
 async def test_a_file_that_was_moved_away_is_told_until_it_is_back(
     database: Database, caplog: pytest.LogCaptureFixture, ending: str
@@ -59,6 +63,21 @@ async def test_a_file_that_was_moved_away_is_told_until_it_is_back(
     move(f"{file}.away", file)
     await database.try_to_write()
     assert "is written again" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+async def test_the_first_slow_read_makes_no_other_file_in_the_place_of_one_that_was_moved_away(
+    database: Database, ending: str
+) -> None:
+    file = f"{database.path}{ending}"
+    move(file, f"{file}.away")
+
+    with pytest.raises(StoreUnavailable, match=f"jikko.db{ending} was removed while it was open; put back"):
+        await database.read(str)
+    assert not is_there(file)
+
+    move(f"{file}.away", file)
+    assert await database.read(lambda connection: connection.execute("SELECT 7").fetchone()) == (7,)
 
 
 async def test_another_one_in_its_place_is_told(database: Database) -> None:

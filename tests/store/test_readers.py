@@ -3,11 +3,13 @@
 import asyncio
 import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jikko.errors import StoreUnavailable
+from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.readers import Readers
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +18,8 @@ ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELE
 
 
 async def test_closing_breaks_off_what_reads_and_begins_nothing_that_waits(tmp_path: Path) -> None:
-    readers = Readers(tmp_path / "jikko.db", threads=1, busy_timeout=1)
+    path = tmp_path / "jikko.db"
+    readers = Readers(path, partial(connect, path, busy_timeout=1, query_only=True), threads=1)
     begun = threading.Event()
     waiting_began = threading.Event()
 

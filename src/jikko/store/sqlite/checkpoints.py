@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from jikko.errors import StoreUnavailable
+
 _LOG = logging.getLogger(__name__)
 
 DUE_PAGES: Final = 1_000
@@ -102,7 +104,7 @@ class Checkpoints:
                     self._wanted.wait()
                     self._wanted.clear()
                     self._look(log, connection)
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError, StoreUnavailable):
             # Commits bring it over, as before.
             _LOG.warning("The write-ahead log of %s is brought over by commits only.", self._path, exc_info=True)
 

@@ -13,6 +13,7 @@ from jikko.ports.measures import RecordMeasures
 from jikko.private import make_file, make_folder
 from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
+from jikko.store.sqlite.in_place import OpenFiles
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
 from jikko.store.sqlite.write_lock import WriteLock
@@ -83,16 +84,17 @@ class Database:
                 # The event loop must not stand still for as long as a writer may wait.
                 brief = min(busy_timeout, 1.0)
                 quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
-                readers = opened.enter_context(closing(Readers(path, threads=2, busy_timeout=busy_timeout)))
-                searchers = opened.enter_context(closing(Readers(path, threads=1, busy_timeout=busy_timeout)))
+                later = partial(_connect_later, path, OpenFiles(path))
+                reading = partial(later, busy_timeout, query_only=True)
+                readers = opened.enter_context(closing(Readers(path, reading, threads=2)))
+                searchers = opened.enter_context(closing(Readers(path, reading, threads=1)))
                 lock = opened.enter_context(closing(WriteLock(path))) if shared else None
             except sqlite3.Error as error:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
             # Closed behind the writer.
-            brief_connection = partial(connect, path, busy_timeout=brief)
-            checkpoints = opened.enter_context(closing(Checkpoints(path, brief_connection)))
+            checkpoints = opened.enter_context(closing(Checkpoints(path, partial(later, brief))))
             owned.execute(f"PRAGMA wal_autocheckpoint = {WRITER_PAGES}")
             writer = opened.enter_context(closing(Writer(owned, path, lock, checkpoints)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
@@ -207,3 +209,27 @@ class Database:
 def _write_what_is_there(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _connect_later(
+    path: Path, files: OpenFiles, busy_timeout: float, *, query_only: bool = False
+) -> sqlite3.Connection:
+    """A connection behind those that are open: only to the same files, in place of which SQLite would make new ones.
+
+    Raises:
+        StoreUnavailable: They are not where they were.
+        sqlite3.Error: See ``connect``.
+    """
+    _require_in_place(path, files)
+    connection = connect(path, busy_timeout=busy_timeout, query_only=query_only)
+    try:
+        _require_in_place(path, files)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_in_place(path: Path, files: OpenFiles) -> None:
+    if trouble := files.trouble():
+        raise StoreUnavailable(f"The database {path} cannot be used: {trouble}.")

@@ -18,8 +18,27 @@ class _Log(NamedTuple):
     head: bytes
 
 
+class OpenFiles:
+    """The files of an open database, by what the file system knows them by. For any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Args:
+        path: Of a database that is open.
+        """
+        files = [Path(f"{path}{ending}") for ending in _ENDINGS]
+        self._known = {file: found for file in files if (found := _identity(file)) is not None}
+
+    def trouble(self) -> str:
+        """What was done to them, in words; ``""`` if they are where they were."""
+        for file, known in self._known.items():
+            if (found := _identity(file)) != known:
+                what = "removed" if found is None else "replaced by another one"
+                return f"{file} was {what} while it was open; put back what was there, or restart the server"
+        return ""
+
+
 class InPlace:
-    """The files of an open database by what the file system knows them by, and its write-ahead log by its head.
+    """The files of an open database, as ``OpenFiles``, and its write-ahead log by its head.
 
     The log is all that may be opened beside SQLite: closing any of the others gives up the locks that it has on them.
     """
@@ -31,8 +50,7 @@ class InPlace:
         """
         self._path = path
         self._connection = connection
-        files = [Path(f"{path}{ending}") for ending in _ENDINGS]
-        self._known = {file: found for file in files if (found := _identity(file)) is not None}
+        self._files = OpenFiles(path)
         self._file: int | None = None
         self._log: _Log | None = None
         self._version: int | None = None
@@ -49,10 +67,8 @@ class InPlace:
 
     def trouble(self) -> str:
         """What was done to them, in words; ``""`` if they are as they were."""
-        for file, known in self._known.items():
-            if (found := _identity(file)) != known:
-                what = "removed" if found is None else "replaced by another one"
-                return f"{file} was {what} while it was open; put back what was there, or restart the server"
+        if trouble := self._files.trouble():
+            return trouble
         version = self._data_version()
         if self.is_suspicious():
             # SQLite itself does that only with a transaction, which other connections see. One may have come since.

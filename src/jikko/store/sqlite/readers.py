@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from jikko.errors import StoreUnavailable
-from jikko.store.sqlite.connection import connect, unavailable
+from jikko.store.sqlite.connection import unavailable
 
 T = TypeVar("T")
 
@@ -18,9 +18,13 @@ T = TypeVar("T")
 class Readers:
     """A few connections that only read, each used by one thread at a time, and opened when all others are in use."""
 
-    def __init__(self, path: Path, *, threads: int, busy_timeout: float) -> None:
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection], *, threads: int) -> None:
+        """Args:
+        path: Of the database.
+        connect: Makes a connection to it.
+        """
         self._path = path
-        self._busy_timeout = busy_timeout
+        self._connect = connect
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._all: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="jikko-reader")
@@ -60,7 +64,7 @@ class Readers:
         with suppress(Empty):
             return self._idle.get_nowait()
         self._require_open()
-        connection = connect(self._path, busy_timeout=self._busy_timeout, query_only=True)
+        connection = self._connect()
         self._all.append(connection)
         return connection
 
