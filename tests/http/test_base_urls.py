@@ -49,3 +49,38 @@ def test_of_several_parameters_of_one_name_the_last_counts(query: bytes) -> None
     request, _ = asked(query_string=query)
 
     assert dict(request.query) == dict(QueryParams(query))
+
+
+@pytest.mark.parametrize(
+    ("public_url", "base", "root"),
+    [
+        ("https://x.example", "https://x.example", ""),
+        ("https://x.example/", "https://x.example", ""),
+        ("https://x.example:8443/a/b", "https://x.example:8443/a/b", "/a/b"),
+        ("https://x.example/a/b//", "https://x.example/a/b", "/a/b"),
+        ("https://x.example/XX", "https://x.example/XX", "/XX"),
+    ],
+)
+def test_an_address_that_is_set_counts_whatever_the_request_says(public_url: str, base: str, root: str) -> None:
+    request, _ = asked(headers=[(b"host", b"other")], server=("127.0.0.1", 1), root_path="/below")
+    assert request.root_path == "/below"
+
+    request.api.public_url = public_url  # type: ignore[misc]
+
+    assert (request.base_url, request.root_path) == (base, root)
+
+
+def test_a_server_that_gives_no_path_is_at_the_root() -> None:
+    request, scope = asked(server=("h", 80))
+    del scope["root_path"]
+
+    assert (request.base_url, request.root_path) == ("http://h", "")
+    del scope["server"]
+    assert asked(server=None, root_path="/a/")[0].base_url == "/a"
+    assert request.base_url == ""
+
+
+def test_the_first_header_of_a_name_counts() -> None:
+    request, _ = asked(headers=[(b"a", b"1"), (b"b", b"\xe9"), (b"a", b"2")])
+
+    assert (request.header_bytes(b"a"), request.header(b"b"), request.header(b"c")) == (b"1", "é", None)

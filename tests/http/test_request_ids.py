@@ -1,5 +1,6 @@
 """Every answer names its request, so that the server's log can be asked about it."""
 
+import itertools
 import logging
 import re
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.http import requests
+from jikko.http.requests import identified, request_ids
 from tests.http.scene import RUN, body, client_of
 from tests.http.test_cors import ANSWERS
 from tests.runs.world import World
@@ -62,3 +65,39 @@ async def test_other_errors_have_the_fields_of_dify_and_no_more(client: httpx.As
     answers = [await client.post(RUN, json={}), await client.delete(RUN), await client.post(RUN, json=body("x"))]
 
     assert {frozenset(answer.json()) for answer in answers} == {frozenset({"code", "message", "status"})}
+
+
+def test_names_are_the_process_and_what_is_counted_up_in_it() -> None:
+    ids, others = request_ids(), request_ids()
+    names = [next(ids) for _ in range(18)]
+
+    process = names[0][:8]
+    assert re.fullmatch(rb"[0-9a-f]{8}", process)
+    assert names == [b"%s%08x" % (process, number) for number in range(18)]
+    assert next(others)[:8] != process
+
+
+def test_names_stay_as_long_as_they_are_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "count", lambda: itertools.count(0x1_FFFF_FFFE))
+
+    ids = request_ids()
+
+    assert [next(ids)[8:] for _ in range(3)] == [b"fffffffe", b"ffffffff", b"00000000"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "origin", "name"),
+    [
+        ([], None, b"next"),
+        ([(b"origin", b"https://a"), (b"x-request-id", b"A.z_9:/+=@-")], b"https://a", b"A.z_9:/+=@-"),
+        ([(b"x-request-id", b"x" * 128)], None, b"x" * 128),
+        ([(b"x-request-id", b"x" * 129)], None, b"next"),
+        ([(b"x-request-id", b"")], None, b"next"),
+        ([(b"x-request-id", b"a b"), (b"origin", b"null")], b"null", b"next"),
+        ([(b"x-request-id", b"one"), (b"x-request-id", b"two")], None, b"two"),
+    ],
+)
+def test_who_sent_a_request_and_what_it_is_called(
+    headers: list[tuple[bytes, bytes]], origin: bytes | None, name: bytes
+) -> None:
+    assert identified(headers, iter([b"next"])) == (origin, name)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,20 @@ async def test_each_app_gets_a_key_once_which_is_kept_for_its_owner_alone(
     lines = to_try("http://h", issued)
     assert [line for line in lines if "#" in line] == ["  # One", "  # Two"]
     assert [line for line in to_try("http://h", issued[:1]) if "#" in line] == []
+
+
+async def test_on_a_terminal_a_key_is_shown_and_kept_nowhere(
+    assembly: Assembly, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    [issued] = await publish(assembly, [written(tmp_path, "1.yml", says("a", "One"))])
+
+    found = re.search(r"One: key (app-\w+)  \(shown only now\); `jikko apps keys One --new`", capsys.readouterr().out)
+    assert found is not None
+    assert (await assembly.apps.authenticate(digest(found[1]))).name == "One"
+    assert found[1] in issued.authorization
+    assert not (tmp_path / "home" / "keys").exists()
 
 
 async def test_two_files_of_one_app_in_one_call_are_refused_and_nothing_is_published(

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.slow
+@pytest.mark.every_python
 async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = [errno.EAGAIN, errno.EMFILE]
     start = asyncio.create_subprocess_exec
@@ -100,6 +101,7 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize("by", ["the supervisor", "others"])
 async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str

@@ -31,6 +31,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     messages = channel.messages()
     begin = await anext(messages, None)
     if not isinstance(begin, Begin):
+        channel.close()
         return
     settings = settings_from_json(begin.settings)
     channelled = WorkerCluster(begin.name, channel, messages)

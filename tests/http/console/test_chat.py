@@ -2,7 +2,9 @@
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from jikko.ids import new_id
 from tests.acceptance.workflows import app, node, start
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ECHO, ended_or_paused
@@ -82,6 +84,23 @@ async def test_conversations_come_in_pages_and_by_user(scene: Scene, operator: h
         cursor = page["next"]
     assert seen == ["user-0", "user-1", "user-0", "user-1", "user-0"]
     assert len(decoded(await operator.get(path, params={"user": "user-1"}))["data"]) == 2
+
+
+async def test_a_message_that_no_run_answered_changed_no_variable(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    chat = await scene.publish(CHAT)
+    asked = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json={"query": "one"}), 202)
+    await ended_or_paused(operator, asked["run_id"])
+    first = await scene.assembly.conversations.message_of_run(asked["run_id"])
+    assert first is not None
+    annotated = replace(first, id=new_id(), run_id=None, created_at=scene.clock.now + 1)
+    await scene.assembly.conversations.add_turn(annotated)
+
+    path = f"{API}/conversations/{asked['conversation_id']}/variables"
+    shown = decoded(await viewer.get(path, params={"after_message": annotated.id}))
+
+    assert shown["data"] == []
 
 
 async def test_a_wrong_question_is_refused(scene: Scene, operator: httpx.AsyncClient) -> None:

@@ -64,6 +64,7 @@ async def test_a_document_is_added_by_its_file(
     assert added["name"] == "休暇 \ue000.md"
     [document] = decoded(await viewer.get(path))["data"]
     assert document["id"] == added["id"]
+    assert (document["segments"], document["segments_done"], document["hits"]) == (0, 0, 0)
     for wrong in ({"file": ("a.exe", b"MZ")}, {"other": ("a.txt", b"a")}):
         refused = await operator.post(path, files=wrong)
         assert refused.status_code in (400, 415), refused.text

@@ -162,7 +162,7 @@ async def list_documents(call: Call) -> Answer:
     counts = await documents.counts(found)
     shown = []
     for one in found:
-        segments = counts.get(one.id)
+        segments = counts[one.id]
         shown.append(
             KnowledgeDocument(
                 one.id,
@@ -173,9 +173,9 @@ async def list_documents(call: Call) -> Answer:
                 one.archived,
                 one.words,
                 one.tokens,
-                0 if segments is None else segments.total,
-                0 if segments is None else segments.completed,
-                0 if segments is None else segments.hits,
+                segments.total,
+                segments.completed,
+                segments.hits,
                 one.created_at,
                 one.completed_at,
             )
