@@ -251,14 +251,15 @@ def test_a_database_that_cannot_be_reached_is_told_as_it_was_said(database: Data
     assert database.times == [0.0]
 
 
-def test_one_that_cannot_be_written_does_not_keep_the_others_from_it(database: Database) -> None:
+@pytest.mark.parametrize("count", [2, 3])
+def test_one_that_cannot_be_written_does_not_keep_the_others_from_it(database: Database, count: int) -> None:
     database.answers = [RuntimeError(), RuntimeError()]
-    _, [first, *rest] = submitted(database, *(write(number) for number in range(3)))
+    _, [first, *rest] = submitted(database, *(write(number) for number in range(count)))
 
     assert str(first) == "The database cannot be used at the moment: RuntimeError."
-    assert rest == [None, None]
-    assert sizes(database) == [3, 1, 1, 1]
-    assert database.batch_times == [0.0] * 4
+    assert rest == [None] * (count - 1)
+    assert sizes(database) == [count] + [1] * count
+    assert database.batch_times == [0.0] * (1 + count)
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"])
