@@ -27,10 +27,8 @@ TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_
 """Files of tests that see what most modules of a row make while they are imported, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
 """Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
-_QUICK: Final = "(not slow or every_python) and not serial and (not services or nats or postgres)"
-"""Of the slow ones, those that a second Python is asked, too: nothing else runs some lines in this process, such as
-how a supervisor starts its workers, and how packages of code are installed."""
-_WITHOUT_POSTGRES: Final = "(not slow or every_python) and not serial and (not services or nats)"
+_QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
+_WITHOUT_POSTGRES: Final = "not slow and not serial and (not services or nats)"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
 _FIRST_SECONDS: Final = 24.0
