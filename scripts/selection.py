@@ -27,6 +27,7 @@ TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_
 """Files of tests that see what most modules of a row make while they are imported, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
 """Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
+RECORDED: Final = "tests/compat/"
 _QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
 _WITHOUT_POSTGRES: Final = "not slow and not serial and (not services or nats)"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
@@ -94,21 +95,29 @@ class Selection:
     def rounds(self, mutant: Mutant) -> Iterator[dict[str, float]]:
         """All of ``tests_of`` with what each takes (s), in the rounds in which they are asked.
 
-        The first is quick: some of the nearest, and some that differ most from them. To start a server for one of its
-        cases would take as long as all of them, so that those which ask one in another process come last, unless they
-        are among the nearest.
+        The first is quick: some of the nearest, and some that differ most from them. Then come the recorded cases,
+        which ask one server for each file of them, and notice what no test of a part does; and last, since each starts
+        a server of its own, all others that ask one in another process, unless they are among the nearest.
         """
         running = self._running(mutant)
         known = {*running}
         broken = [test for test in running if test in self._broken]
         running = [test for test in running if test not in self._broken]
         elsewhere = [test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known]
+        recorded = [test for test in elsewhere if test.startswith(RECORDED)]
+        # Of the recorded cases those come first that are about it: tests/compat/test_chat_recordings.py, say.
+        about = {"conversations": "chat", "dify": "chat"}.get(folder_of(mutant), folder_of(mutant).removesuffix("s"))
+        recorded.sort(key=lambda test: about not in test.partition("::")[0])
         near, left = self._within(_FIRST_SECONDS / 2, running)
         ranked = self._unlike(left, near)
         first = near | self._within(_FIRST_SECONDS / 2, ranked)[0] if left else near
         if first:
             yield first
-        left = [*ranked, *elsewhere, *broken]
+        left = recorded
+        while left:
+            chosen, left = self._within(_NEXT_SECONDS, left)
+            yield chosen
+        left = [*ranked, *(test for test in elsewhere if not test.startswith(RECORDED)), *broken]
         while left:
             chosen, left = self._within(_NEXT_SECONDS, left)
             yield chosen

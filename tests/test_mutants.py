@@ -251,6 +251,19 @@ def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None
     assert [[*each] for each in alone.rounds(mutant)] == [[recorded]]
 
 
+def test_recorded_cases_are_asked_second_those_first_that_are_about_it() -> None:
+    path = f"{SOURCE}/conversations/turns.py"
+    near = {f"tests/conversations/test_near.py::test_{number}": 13.0 for number in range(3)}
+    recorded = [f"tests/compat/test_{about}recordings.py::test_a_case" for about in ("", "chat_")]
+    served = "tests/acceptance/test_chat.py::test_it"
+    seconds = {served: 1.0, **dict.fromkeys(recorded, 1.0), **near}
+    selection = Selection(Report(seconds, [], {path: {1: [3, 4, 5]}}), seconds)
+
+    asked = [[*each] for each in selection.rounds(Mutant(path, 1, "", ""))]
+
+    assert asked == [[*near][:2], recorded[::-1], [[*near][2], served]]
+
+
 def test_tests_that_failed_without_a_change_are_asked_last() -> None:
     first, *others = [test for test in TESTS if "/outbound/" in test]
     selection = Selection(Report(dict(TESTS), [first], {PATH: {20: [*range(len(TESTS))]}}), [first, *others])
