@@ -65,6 +65,7 @@ def test_an_address_that_is_set_counts_whatever_the_request_says(public_url: str
     request, _ = asked(headers=[(b"host", b"other")], server=("127.0.0.1", 1), root_path="/below")
     assert request.root_path == "/below"
 
+    # In place of another whole server for each address.
     request.api.public_url = public_url  # type: ignore[misc]
 
     assert (request.base_url, request.root_path) == (base, root)

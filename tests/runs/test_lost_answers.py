@@ -27,6 +27,7 @@ def lose_answers(process: Process) -> None:
     async def request(*values: Any) -> None:
         await ask(*values)
 
+    # Of this process alone: what others of the cluster ask goes its way.
     process.cluster.request = request  # type: ignore[method-assign, assignment]
 
 
@@ -57,6 +58,7 @@ def test_one_that_another_has_stopped_meanwhile_was_not_stopped_by_this_one() ->
         async def quicker(*_: Any) -> None:
             assert await here.runs.control.stop(app.id, run_id, "anna")
 
+        # Of this process alone: what others of the cluster ask goes its way.
         other.cluster.request = quicker  # type: ignore[method-assign, assignment]
         assert not await other.runs.control.stop(app.id, run_id, "bob")
         assert not await other.runs.control.stop(app.id, run_id, "bob")
@@ -77,6 +79,7 @@ def test_a_run_that_was_removed_meanwhile_is_none_that_was_stopped() -> None:
         async def removes(*_: Any) -> None:
             del case.store._records[run_id]
 
+        # Of this process alone: what others of the cluster ask goes its way.
         other.cluster.request = removes  # type: ignore[method-assign, assignment]
         assert not await other.runs.control.stop(app.id, run_id, "bob")
         await asyncio.sleep(1)

@@ -285,6 +285,7 @@ async def test_runs_have_their_seconds_before_any_is_killed(
     given: list[Any] = []
     wait = asyncio.wait
 
+    # It has the name that asyncio.wait gives it.
     async def waiting(tasks: Any, *, timeout: Any = None, **options: Any) -> Any:  # noqa: ASYNC109
         given.append(timeout)
         return await wait(tasks, timeout=timeout, **options)
