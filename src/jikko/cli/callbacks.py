@@ -11,7 +11,7 @@ import click
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.group(short_help="See to undelivered call-backs.")
+@click.group()
 def callbacks() -> None:
     """List call-backs that were not delivered, and send them again."""
 

@@ -12,7 +12,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.terminal_text import harmless
 
 
-@click.group(short_help="Print a link that opens the console.", invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @click.option("--viewer", is_flag=True, help="A link that lets look, and change nothing.")
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
 @home_option

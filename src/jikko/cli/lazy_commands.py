@@ -1,9 +1,12 @@
-"""Commands that are imported when they are asked for: to run one does not take the time of the others."""
+"""Commands that are imported when they are asked for: to run one, or to list all, does not take the time of others."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
+from typing import Any
 
 import click
+
+from jikko.cli.failure import Commands
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
@@ -34,3 +37,31 @@ class LazyCommands(MutableMapping[str, click.Command]):
 
     def __len__(self) -> int:
         return len(self._modules)
+
+
+class LazyGroup(Commands):
+    """The group of all commands, whose help and completion import none of them."""
+
+    def __init__(self, *, listed: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        """Args:
+        listed: By the name of each command its module, and what it does, in a line.
+        """
+        modules = {name: module for name, (module, _) in listed.items()}
+        super().__init__(commands=LazyCommands(modules), **options)
+        self.summaries = {name: summary for name, (_, summary) in sorted(listed.items())}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The commands and options that begin so."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=summary)
+            for name, summary in self.summaries.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -8,40 +8,40 @@ from typing import Final
 
 import click
 
-from jikko.cli.failure import Commands
-from jikko.cli.lazy_commands import LazyCommands
+from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.terminal import color_wanted
 from jikko.cli.unknown_variables import warn_of_unknown
 
-_MODULES: Final = {
-    "serve": "jikko.cli.serve",
-    "console": "jikko.cli.console",
-    "run": "jikko.cli.running.run",
-    "chat": "jikko.cli.chat.chat",
-    "check": "jikko.cli.checking.check",
-    "show": "jikko.cli.checking.show",
-    "apps": "jikko.cli.apps.apps",
-    "runs": "jikko.cli.runs.group",
-    "users": "jikko.cli.users",
-    "knowledge": "jikko.cli.knowledge.group",
-    "callbacks": "jikko.cli.callbacks",
-    "backup": "jikko.cli.operating.backup",
-    "restore": "jikko.cli.operating.restore",
-    "migrate": "jikko.cli.migrate",
-    "move": "jikko.cli.operating.move",
-    "reload": "jikko.cli.operating.reload",
-    "keys": "jikko.cli.operating.keys",
-    "providers": "jikko.cli.providers",
-    "tools": "jikko.cli.tools",
-    "plugins": "jikko.cli.plugins.group",
-    "packages": "jikko.cli.packages",
-    "doctor": "jikko.cli.health.doctor",
+_COMMANDS: Final = {
+    "serve": ("jikko.cli.serve", "Serve apps over Dify's workflow API."),
+    "console": ("jikko.cli.console", "Print a link that opens the console."),
+    "run": ("jikko.cli.running.run", "Run a workflow file once, in this process."),
+    "chat": ("jikko.cli.chat.chat", "Talk with a chat app in the terminal."),
+    "check": ("jikko.cli.checking.check", "Say what will happen to workflow files."),
+    "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
+    "apps": ("jikko.cli.apps.apps", "Manage apps, their versions and keys."),
+    "runs": ("jikko.cli.runs.group", "Look at runs, and act on them."),
+    "users": ("jikko.cli.users", "Remove end users."),
+    "knowledge": ("jikko.cli.knowledge.group", "Fill and search datasets."),
+    "callbacks": ("jikko.cli.callbacks", "See to undelivered call-backs."),
+    "backup": ("jikko.cli.operating.backup", "Copy the data folder."),
+    "restore": ("jikko.cli.operating.restore", "Bring a backup back."),
+    "migrate": ("jikko.cli.migrate", "Bring the database up to date."),
+    "move": ("jikko.cli.operating.move", "Move a data folder's record to PostgreSQL."),
+    "reload": ("jikko.cli.operating.reload", "Have the server read its files again."),
+    "keys": ("jikko.cli.operating.keys", "Keys that links to files are signed with."),
+    "providers": ("jikko.cli.providers", "Show and try providers of models."),
+    "tools": ("jikko.cli.tools", "Show, try and call the tools of workflows."),
+    "plugins": ("jikko.cli.plugins.group", "Install and try Dify's plugins."),
+    "packages": ("jikko.cli.packages", "Install libraries for code nodes."),
+    "doctor": ("jikko.cli.health.doctor", "Say what this machine lacks."),
 }
+"""By their names: their modules, and what they do."""
 
 
 @click.group(
-    cls=Commands,
-    commands=LazyCommands(_MODULES),
+    cls=LazyGroup,
+    listed=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(package_name="jikko", prog_name="jikko")

@@ -9,7 +9,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.shown import show_entry
 
 
-@click.command(short_help="Bring the database up to date.")
+@click.command()
 @home_option
 @json_option
 def migrate(home: Path | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.group(short_help="Install libraries for code nodes.")
+@click.group()
 def packages() -> None:
     """Install Python libraries that code nodes can import.
 

@@ -13,7 +13,7 @@ from jikko.cli.options import home_option, json_option, providers_option, run_as
 from jikko.terminal_text import harmless
 
 
-@click.group(short_help="Show and try providers of models.")
+@click.group()
 def providers() -> None:
     """Show and try the providers of language models."""
 

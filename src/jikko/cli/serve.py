@@ -10,7 +10,7 @@ from jikko.cli.options import failure, home_option, providers_option, run_async,
 from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
-@click.command(short_help="Serve apps over Dify's workflow API.")
+@click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")

@@ -14,7 +14,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of, 
 from jikko.terminal_text import harmless
 
 
-@click.group(short_help="Show, try and call the tools of workflows.")
+@click.group()
 def tools() -> None:
     """Show, try and call the tools that workflows name."""
 

@@ -13,7 +13,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.exit_codes import ExitCode
 
 
-@click.group(short_help="Remove end users.")
+@click.group()
 def users() -> None:
     """End users of apps, as requests name them (user)."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jikko.exit_codes import ExitCode
 
 
-@click.group(short_help="Manage apps, their versions and keys.")
+@click.group()
 def apps() -> None:
     """Manage apps: what was imported, the keys that open it, and the values that it has here."""
 

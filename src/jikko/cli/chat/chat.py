@@ -14,7 +14,7 @@ from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
-@click.command(short_help="Talk with a chat app in the terminal.")
+@click.command()
 @click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
 @click.argument("questions", required=False, type=click.Choice(["-"]), metavar="[-]")
 @click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")

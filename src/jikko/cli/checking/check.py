@@ -31,7 +31,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 }
 
 
-@click.command(short_help="Say what will happen to workflow files.")
+@click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("--strict", is_flag=True, help="Exit with 1 also for what will fail, may fail, or is a warning.")
 @click.option(

@@ -26,7 +26,7 @@ _LIMITS = (
 )
 
 
-@click.command(short_help="Show what workflow files take and give.")
+@click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @env_options
 @home_option

@@ -27,7 +27,7 @@ _MAX_APPS: Final = 5
 """Apps that a line names."""
 
 
-@click.command(short_help="Say what this machine lacks.")
+@click.command()
 @click.option("--cluster", is_flag=True, help="Look at what several servers need, and at nothing else.")
 @home_option
 @json_option

@@ -10,7 +10,7 @@ from jikko.cli.knowledge.keys import keys
 from jikko.cli.knowledge.mapping import map_
 
 
-@click.group(short_help="Fill and search datasets.")
+@click.group()
 def knowledge() -> None:
     """Fill datasets with documents, search them, and say who may."""
 

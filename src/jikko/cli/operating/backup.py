@@ -9,7 +9,7 @@ import click
 from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
 
 
-@click.command(short_help="Copy the data folder.")
+@click.command()
 @click.argument("folder", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
 @home_option
 @json_option

@@ -11,7 +11,7 @@ from jikko.cli.operating.reload import reloaded
 from jikko.cli.options import home_option, json_option, settings_of
 
 
-@click.group(short_help="Keys that links to files are signed with.")
+@click.group()
 def keys() -> None:
     """Keys that links to files are signed with. API keys of apps: `jikko apps keys`."""
 

@@ -12,7 +12,7 @@ from jikko.cli.options import json_option, run_async, settings_of
 _SHOWN = ("apps", "runs", "conversations", "files")
 
 
-@click.command(short_help="Move a data folder's record to PostgreSQL.")
+@click.command()
 @click.option(
     "--from",
     "home",

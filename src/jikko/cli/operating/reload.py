@@ -18,7 +18,7 @@ _PATIENCE_SECONDS: Final = 60.0
 _LOOK_AGAIN: Final = 0.02
 
 
-@click.command(short_help="Have the server read its files again.")
+@click.command()
 @home_option
 @json_option
 def reload(home: Path | None, as_json: bool) -> None:

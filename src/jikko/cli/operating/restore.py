@@ -9,7 +9,7 @@ import click
 from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
 
 
-@click.command(short_help="Bring a backup back.")
+@click.command()
 @click.argument("source", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
 @click.option("--at", default="", metavar="NAME", help="Of a bucket: which backup, not the newest.")
 @click.option("--check", "only_look", is_flag=True, help="Read all of the backup, and write nothing.")

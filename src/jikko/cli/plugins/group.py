@@ -7,7 +7,7 @@ from jikko.cli.plugins.listing import list_
 from jikko.cli.plugins.trying import call, test
 
 
-@click.group(short_help="Install and try Dify's plugins.")
+@click.group()
 def plugins() -> None:
     """Install Dify's plugins, whose tools and agent strategies workflows use, and try them."""
 

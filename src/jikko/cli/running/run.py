@@ -32,7 +32,7 @@ class _Wanted:
     """What a chat app is asked."""
 
 
-@click.command(short_help="Run a workflow file once, in this process.")
+@click.command()
 @click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 @click.option("-q", "--question", help="What a chat app is asked; @PATH in it attaches a file.")
 @inputs_options

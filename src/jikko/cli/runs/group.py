@@ -10,7 +10,7 @@ from jikko.cli.runs.tracing import trace
 from jikko.cli.runs.transfer import export_runs, import_runs
 
 
-@click.group(short_help="Look at runs, and act on them.")
+@click.group()
 def runs() -> None:
     """Look at runs, answer, stop, repeat, carry and remove them. RUN is an id, or the beginning of one."""
 
