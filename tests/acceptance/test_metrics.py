@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.reference.operations import REFERENCE_OPERATIONS
 from jikko.http.welcome import WELCOME_OPERATIONS
 from jikko.nodes.registry import BY_TYPE
 from jikko.observing.metrics.table import FAMILIES

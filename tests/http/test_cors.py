@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.reference.operations import REFERENCE_OPERATIONS
 from jikko.http.welcome import WELCOME_OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World

@@ -10,7 +10,7 @@ import pytest
 from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.reference.operations import REFERENCE_OPERATIONS
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from jikko.http.welcome import WELCOME_OPERATIONS

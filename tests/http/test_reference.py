@@ -1,6 +1,10 @@
 """The page at ``/docs``: all of the description, with nothing from elsewhere and nothing inline."""
 
 import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any, get_args
 
@@ -8,9 +12,12 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from jikko.concurrency import off_the_loop
 from jikko.events import Event
+from jikko.http import reference
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference import reference_page
+from jikko.http.reference import openapi as openapi_module
+from jikko.http.reference import operations, reference_page
 from jikko.http.reference.examples import example_of
 from jikko.http.reference.openapi import openapi
 from tests.http.scene import RUN, body
@@ -52,6 +59,60 @@ def page() -> Page:
 def sections() -> dict[str, str]:
     """The text of each operation and schema, by its anchor."""
     return {name: Page(part).text for name, part in re.findall(r'<article id="([\w-]+)">(.*?)</article>', PAGE, re.S)}
+
+
+@pytest.mark.parametrize("address", ["/docs", "/openapi.json"])
+async def test_the_first_look_is_made_off_the_loop_which_may_go_on_every_few_operations(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    threads: set[str] = set()
+    made = since = most = 0
+
+    def count(describe: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*of: Any) -> Any:
+            nonlocal made, since, most
+            threads.add(threading.current_thread().name)
+            made, since = made + 1, since + 1
+            most = max(most, since)
+            return describe(*of)
+
+        return counted
+
+    def go_on() -> None:
+        nonlocal since
+        since = 0
+
+    for module in (openapi_module, reference):
+        monkeypatch.setattr(module, "_operation", count(module._operation))
+    monkeypatch.setattr(off_the_loop, "let_the_loop_go_on", go_on)
+    for cached in (operations._page, operations._description):
+        cached.cache_clear()
+
+    first = await client.get(address)
+    looks = made
+    second = await client.get(address)
+
+    assert threads == {"jikko-records_0"}
+    assert looks >= sum(operation.described for operation in OPERATIONS)
+    assert most <= 16
+    assert (second.content, made) == (first.content, looks)
+
+
+def test_to_find_the_page_imports_nothing_that_it_describes() -> None:
+    code = (
+        "import sys\n"
+        "from jikko.http.router import Router\n"
+        "from jikko.http.tables.served import SERVED\n"
+        "known = set(sys.modules)\n"
+        "assert Router(SERVED).find('GET', '/docs')[0] is not None\n"
+        "print(*sorted(set(sys.modules) - known))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert [name for name in found if name.startswith("jikko") and ".reference" not in name] in (
+        [],
+        ["jikko.concurrency.off_the_loop"],
+    )
 
 
 async def test_anybody_gets_the_page(client: httpx.AsyncClient) -> None:

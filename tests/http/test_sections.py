@@ -11,7 +11,7 @@ from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_operations
 from jikko.http.operation import Operation, Section
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+from jikko.http.reference.operations import REFERENCE_OPERATIONS
 from jikko.http.router import Router
 from jikko.http.tables.served import SERVED
 from jikko.http.welcome import WELCOME_OPERATIONS

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
+from jikko.concurrency.off_the_loop import giving_way
 from jikko.http.operation import Schema
 from jikko.http.reference.examples import example_of
 
@@ -20,6 +21,10 @@ POLICY: Final = (
 """``Content-Security-Policy`` of the page."""
 FILES: Final = {"reference.css": "text/css; charset=utf-8", "reference.js": "text/javascript; charset=utf-8"}
 """What the page loads from beside it, and its media types."""
+_AT_ONCE: Final = 8
+"""Addresses that are read before the event loop may go on."""
+_PIECES_AT_ONCE: Final = 500
+"""Pieces of the page, of which a millisecond makes some."""
 
 
 @cache
@@ -29,7 +34,7 @@ def reference_file(name: str) -> bytes:
 
 
 def reference_page(description: dict[str, Any]) -> str:
-    """The page, in HTML.
+    """The page, in HTML. To be made off the event loop.
 
     Args:
         description: As ``openapi`` makes it.
@@ -42,14 +47,15 @@ def reference_page(description: dict[str, Any]) -> str:
     environment.filters |= {"words": _words, "anchor": _anchor}
     schemas: dict[str, Schema] = description["components"]["schemas"]
     tags: dict[str, list[dict[str, Any]]] = {}
-    for path, methods in description["paths"].items():
+    for path, methods in giving_way(description["paths"].items(), _AT_ONCE):
         for method, operation in methods.items():
             tags.setdefault(operation["tags"][0], []).append(_operation(method, path, operation, schemas))
-    return environment.from_string(source).render(
+    pieces = environment.from_string(source).generate(
         info=description["info"],
         tags=tags,
         schemas={name: {**schema, "fields": _fields(schema)} for name, schema in sorted(schemas.items())},
     )
+    return "".join(giving_way(pieces, _PIECES_AT_ONCE))
 
 
 def _operation(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Schema]) -> dict[str, Any]:

@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
+from jikko.concurrency.off_the_loop import giving_way
 from jikko.events import Event
-from jikko.http.errors import Error, no_page
+from jikko.http.errors import Error
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference import FILES, POLICY, reference_file, reference_page
-from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
 from jikko.http.tables.knowledge_operations import IDS as DATASET_IDS
 
@@ -27,8 +24,8 @@ _UUIDS = {
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
-_FILE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-_PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+_AT_ONCE: Final = 8
+"""Operations that are described before the event loop may go on."""
 _WHAT = {
     400: "The request is wrong.",
     401: "No API key, or an unknown one.",
@@ -46,13 +43,13 @@ _WHAT = {
 
 
 def openapi(version: str, root_path: str = "") -> dict[str, Any]:
-    """The description, as OpenAPI 3.1.
+    """The description, as OpenAPI 3.1. To be made off the event loop.
 
     Args:
         root_path: The path below which clients reach the server.
     """
     return described(
-        OPERATIONS,
+        giving_way(OPERATIONS, _AT_ONCE),
         title="Jikko",
         version=version,
         description="Dify's workflow Service API, and what Jikko adds to it. Every error is an object with code, "
@@ -82,10 +79,12 @@ def described(
         root_path: The path below which clients reach the server.
         schemes: Ways to say who one is; the first is what operations take that say nothing of it.
     """
-    listed = [operation for operation in operations if operation.described]
+    listed: list[Operation] = []
     paths: dict[str, dict[str, Any]] = {}
-    for operation in listed:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    for operation in operations:
+        if operation.described:
+            listed.append(operation)
+            paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
@@ -198,36 +197,3 @@ def _components(bodies: Iterable[type[Struct]]) -> dict[str, Schema]:
 
 def _ref(body: type[Struct]) -> Schema:
     return {"$ref": _REF.format(name=body.__name__)}
-
-
-async def openapi_json(request: Request) -> Answer:
-    """The description."""
-    return json_response(openapi(request.api.version, request.root_path))
-
-
-async def docs(request: Request) -> Answer:
-    """The description as a page."""
-    return Response(_page(request.api.version), headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
-
-
-async def docs_file(request: Request) -> Answer:
-    """What the page loads."""
-    name = request.path_params["name"]
-    if name not in FILES:
-        return no_page()
-    return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
-
-
-@lru_cache(maxsize=1)
-def _page(version: str) -> bytes:
-    return reference_page(openapi(version)).encode()
-
-
-REFERENCE_OPERATIONS: Final = (
-    Operation(
-        "GET", "/openapi.json", openapi_json, "The description", {200: "application/json"}, tag="Server", open=True
-    ),
-    Operation("GET", "/docs", docs, "The description as a page", {200: "text/html"}, tag="Server", open=True),
-    Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
-)
-"""Those that show the description. It does not have them."""

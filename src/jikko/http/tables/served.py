@@ -34,7 +34,7 @@ def _mcp() -> Iterable[Operation]:
 
 
 def _reference() -> Iterable[Operation]:
-    from jikko.http.reference.openapi import REFERENCE_OPERATIONS
+    from jikko.http.reference.operations import REFERENCE_OPERATIONS
 
     return REFERENCE_OPERATIONS
 

@@ -1,0 +1,66 @@
+"""The operations that show the description: for machines, as a page, and what the page loads.
+
+Both are made once, at the first look, and off the event loop: all routes are imported for them, 500 KB of text made.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.dify.events import encode
+from jikko.http.errors import no_page
+from jikko.http.operation import Operation
+from jikko.http.reference import FILES, POLICY, reference_file, reference_page
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response
+
+_FILE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+_PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+
+
+async def openapi_json(request: Request) -> Answer:
+    """The description."""
+    return Response(await off_the_loop(_description, (request.api.version, request.root_path), queue="records"))
+
+
+async def docs(request: Request) -> Answer:
+    """The description as a page."""
+    page = await off_the_loop(_page, request.api.version, queue="records")
+    return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
+
+
+async def docs_file(request: Request) -> Answer:
+    """What the page loads."""
+    name = request.path_params["name"]
+    if name not in FILES:
+        return no_page()
+    return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
+
+
+@lru_cache(maxsize=1)
+def _description(of: tuple[str, str]) -> bytes:
+    """The description in JSON.
+
+    Args:
+        of: The version of the server, and the path below which clients reach it.
+    """
+    from jikko.http.reference.openapi import openapi
+
+    return encode(openapi(*of))
+
+
+@lru_cache(maxsize=1)
+def _page(version: str) -> bytes:
+    from jikko.http.reference.openapi import openapi
+
+    return reference_page(openapi(version)).encode()
+
+
+REFERENCE_OPERATIONS: Final = (
+    Operation(
+        "GET", "/openapi.json", openapi_json, "The description", {200: "application/json"}, tag="Server", open=True
+    ),
+    Operation("GET", "/docs", docs, "The description as a page", {200: "text/html"}, tag="Server", open=True),
+    Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
+)
+"""Those that show the description. It does not have them."""
