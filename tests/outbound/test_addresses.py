@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from jikko.outbound import connector
-from jikko.outbound.connector import AddressRefused, Guard, look_up
+from jikko.outbound.guard import AddressRefused, Guard, GuardedResolver, look_up
 from jikko.outbound.policy import parse_allow
 from jikko.ports.http import HttpFailure
 from tests.outbound.clients import Names, client, get
@@ -109,7 +109,7 @@ async def test_a_name_that_is_rebound_is_judged_anew_for_each_connection() -> No
 async def test_an_address_that_got_past_the_look_up_is_refused_where_the_connection_is_made(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    unguarded = connector.GuardedResolver
+    unguarded = GuardedResolver
     monkeypatch.setattr(connector, "GuardedResolver", lambda guard, find: unguarded(None, find))
     names = Names(trap=[[address]])
     async with serving({"/": answer()}) as server, client(allow=(), resolve=names) as http:

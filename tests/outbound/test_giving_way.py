@@ -13,7 +13,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from jikko.concurrency.loop_share import SLICE, LoopShare
-from jikko.outbound import connector, decoding
+from jikko.outbound import connection, connector, decoding
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -81,13 +81,13 @@ class Turns:
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_in_one_turn_no_more_is_read_than_one_call_gives(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = Turns()
-    received = connector.Handler.data_received
+    received = connection.Handler.data_received
 
-    def counted(self: connector.Handler, data: bytes) -> None:
+    def counted(self: connection.Handler, data: bytes) -> None:
         turns.add(len(data))
         received(self, data)
 
-    monkeypatch.setattr(connector.Handler, "data_received", counted)
+    monkeypatch.setattr(connection.Handler, "data_received", counted)
     first, again = FLOODS[flood]
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())

@@ -135,7 +135,8 @@ class AiohttpClient:
             if self._session is None:
                 # In a thread: loading aiohttp takes a few hundred milliseconds, in which other runs go on.
                 await asyncio.to_thread(importlib.import_module, "jikko.outbound.exchange")
-                from jikko.outbound.connector import Guard, look_up, open_session
+                from jikko.outbound.connector import open_session
+                from jikko.outbound.guard import Guard, look_up
 
                 self._session = open_session(
                     guard=None if self._proxy is not None else Guard(self._allow), find=self._resolve or look_up

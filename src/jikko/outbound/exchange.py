@@ -11,7 +11,8 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
-from jikko.outbound.connector import OWN_CONNECTION, Handler
+from jikko.outbound.connection import Handler
+from jikko.outbound.connector import OWN_CONNECTION
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.failures import explained
 from jikko.outbound.multipart import encode, length

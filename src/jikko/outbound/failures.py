@@ -8,7 +8,8 @@ import os
 
 import aiohttp
 
-from jikko.outbound.connector import AddressRefused, TooMuchReceived
+from jikko.outbound.connection import TooMuchReceived
+from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
 

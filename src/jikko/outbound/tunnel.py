@@ -68,7 +68,7 @@ class Tunnels:
     async def _look_up(self, host: str, port: int) -> list[str]:
         if self._resolve is not None:
             return list(await self._resolve(host, port))
-        from jikko.outbound.connector import look_up
+        from jikko.outbound.guard import look_up
 
         return await look_up(host, port)
 
