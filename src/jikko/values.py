@@ -50,6 +50,17 @@ def is_file(value: Json) -> bool:
     return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
 
 
+def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
+    """The file mappings found directly in outputs: as a value, or as an element of a list."""
+    found: list[dict[str, Json]] = []
+    for value in outputs.values():
+        if is_file(value):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if is_file(item)]
+    return found
+
+
 def is_too_deep(value: Json) -> bool:
     """Whether lists and objects are nested deeper in a value than ``MAX_DEPTH`` levels. Linear in its size."""
     level = [value]

@@ -1,4 +1,4 @@
-"""The page folds logs itself, as `record.py` does: of each log, cut anywhere, both tell the same."""
+"""The page folds logs itself, as the server does: of each log, cut anywhere, both tell the same."""
 
 import asyncio
 import json
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scripts.build_console import npm
 
 from jikko.events import Event, RunFinished, RunPaused, UnknownEvent
-from jikko.record import RunIdentity, folded, node_executions
+from jikko.record import RunIdentity, folded
+from jikko.runs.reading.node_executions import node_executions
 from tests.console.random_logs import Story
 from tests.engine.graphs import resume
 from tests.engine.model import Step

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.dify.events import encode
 from jikko.http import long_lists
-from jikko.runs import history
+from jikko.runs.reading import history
 from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio

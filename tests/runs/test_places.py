@@ -62,6 +62,7 @@ SHOWN = {
     "http/console/run_bodies.py",
     "http/routes/records.py",
     "runs/forms.py",
+    "runs/reading/node_executions.py",
 }
 """Modules that show what a record says, whatever is true by then, and act on nothing because of it."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from jikko.errors import NotFound
-from jikko.runs.short_ids import AmbiguousId, run_of, short_ids
+from jikko.runs.reading.short_ids import AmbiguousId, run_of, short_ids
 from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft
 

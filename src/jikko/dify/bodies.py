@@ -10,8 +10,9 @@ from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
 from jikko.dify.run_fields import Run, RunState, state
 from jikko.events import FormRequested
-from jikko.record import NodeExecution, RunRecord
 from jikko.record import RunDetail as DetailRow
+from jikko.record import RunRecord
+from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()

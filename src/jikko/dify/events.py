@@ -29,8 +29,9 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
-from jikko.record import NodeState, RunIdentity, RunRecord, execution_metadata, files_in
-from jikko.values import Json, encode_json
+from jikko.record import RunIdentity, RunRecord
+from jikko.runs.reading.node_executions import NodeState, execution_metadata
+from jikko.values import Json, encode_json, files_in
 
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
 """Line ends of Unicode that JSON may hold, but not within a line of a stream."""

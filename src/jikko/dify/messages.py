@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from jikko.dify.run_fields import Run, RunTotals
-from jikko.record import NodeState
+from jikko.runs.reading.node_executions import NodeState
 from jikko.values import Json, Seconds, Selector
 
 

@@ -11,7 +11,8 @@ from jikko.dify import events as dify_events
 from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
 from jikko.dify.turn_events import TurnEvents
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunStarted
-from jikko.record import NodeExecution, RunRecord, node_executions
+from jikko.record import RunRecord
+from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.values import Json
 
 

@@ -9,7 +9,8 @@ from jikko.apps.end_users import end_user
 from jikko.events import Event, Round, RunFinished, RunStarted, Usage
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunIdentity, folded, node_executions
+from jikko.record import RunIdentity, folded
+from jikko.runs.reading.node_executions import node_executions
 from jikko.secret_marks import without_marks
 from jikko.values import encode_json
 

@@ -31,9 +31,9 @@ from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.run_tail import LOOK_SECONDS
-from jikko.runs.history import History
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
+from jikko.runs.reading.history import History
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json

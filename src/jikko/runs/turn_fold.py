@@ -26,8 +26,7 @@ from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import Answer, Metadata, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
-from jikko.record import files_in
-from jikko.values import FILE_IDENTITY, Json
+from jikko.values import FILE_IDENTITY, Json, files_in
 
 _ANSWERING: Final = ("answer", "end", "llm")
 """Nodes whose files are files of the answer. Source: Dify 1.15, spec/chatflow.md §3."""

@@ -33,7 +33,7 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
     from jikko.cli.running.ending import Ending
     from jikko.cli.running.following import Watch
     from jikko.cli.running.progress import Progress
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.short_ids import run_of
 
     ending = Ending()
     # The process that executes the run does not know of this one, and tells it nothing.

@@ -32,7 +32,7 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.cli.runs.entries import took
     from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import described
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.short_ids import run_of
     from jikko.terminal_text import printable, shown
 
     async with assemble(settings) as assembly:

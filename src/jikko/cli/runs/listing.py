@@ -89,7 +89,7 @@ async def _readable(assembly: Any, record: Any) -> Any:
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
     from jikko.cli.terminal import columns, cut, padded, width
-    from jikko.runs.short_ids import short_ids
+    from jikko.runs.reading.short_ids import short_ids
     from jikko.terminal_text import printable
 
     on_terminal = sys.stdout.isatty()
@@ -129,9 +129,9 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
 
     from jikko.assemble import assemble
     from jikko.errors import LogDamaged
-    from jikko.record import node_executions
     from jikko.runs.activity import activity
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.node_executions import node_executions
+    from jikko.runs.reading.short_ids import run_of
     from jikko.terminal_text import harmless, shown
 
     damaged: LogDamaged | None = None

@@ -48,7 +48,7 @@ class Server:
 
     async def status_of(self, run_id: str) -> str:
         """The status of a run as it is now; empty if that is not known here."""
-        from jikko.runs.short_ids import run_of
+        from jikko.runs.reading.short_ids import run_of
 
         return "" if self._store is None else str((await run_of(self._store, run_id)).status)
 
@@ -87,7 +87,7 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
     """
     from jikko.assemble import assemble
     from jikko.cluster.data_folder_lock import owner_of, sole_owner
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.short_ids import run_of
 
     if url is not None:
         if not key:

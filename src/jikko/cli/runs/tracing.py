@@ -32,7 +32,7 @@ async def _trace(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted
     from jikko.observing.traces.run_traces import trace
     from jikko.observing.traces.spans import spans_of
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.short_ids import run_of
 
     if not (as_json or is_wanted(os.environ)):
         raise click.UsageError(f"Where to? Set {ENDPOINTS[1]}, such as http://127.0.0.1:4318, or use --json.")

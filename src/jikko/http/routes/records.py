@@ -25,8 +25,9 @@ from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.http.whole_numbers import whole_number
 from jikko.ports.stores.run_store import LogQuery
-from jikko.record import NodeExecution, RunRecord, folded
-from jikko.runs.history import readable_executions
+from jikko.record import RunRecord, folded
+from jikko.runs.reading.history import readable_executions
+from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import Json
 
 T = TypeVar("T")

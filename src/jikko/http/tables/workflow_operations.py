@@ -8,7 +8,7 @@ from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
 from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.inputs.uploads import File
-from jikko.record import NodeExecution
+from jikko.runs.reading.node_executions import NodeExecution
 
 _EVENTS: Final = "text/event-stream"
 _ANYTHING: Final = "*/*"

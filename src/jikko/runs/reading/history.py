@@ -9,7 +9,8 @@ from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import LogPage, LogQuery, RunStore
-from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
+from jikko.record import RunDetail, RunRecord
+from jikko.runs.reading.node_executions import NodeExecution, node_executions
 
 _MAX_EVENTS_ON_THE_LOOP: Final = 1000
 """Events from which on a log is not folded on the event loop: some milliseconds."""

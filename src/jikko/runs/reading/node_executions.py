@@ -1,0 +1,189 @@
+"""The node executions of a run: a fold over its log. Pure functions."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    FormRequested,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    Rounds,
+    RunStatus,
+    Usage,
+)
+from jikko.values import Json, Seconds, Uuid, files_in
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a node execution that failed and was followed by another."""
+
+    attempt: int
+    error: str
+    error_type: str = ""
+    finished_at: Seconds
+    reason: Literal["failed", "interrupted"] = "failed"
+    """``interrupted``: the process died while the attempt was under way."""
+
+
+class NodeState(msgspec.Struct, kw_only=True):
+    """One execution of a node, as messages and records tell it. Times are seconds since the Unix epoch."""
+
+    id: Uuid
+    node_id: str
+    node_type: str
+    title: str
+    index: Annotated[int, msgspec.Meta(description="Order of start within the run, from 1.")]
+    predecessor_node_id: str | None = None
+    inputs: dict[str, Json] | None = None
+    inputs_truncated: bool = False
+    process_data: dict[str, Json] | None = None
+    process_data_truncated: bool = False
+    outputs: dict[str, Json] | None = None
+    outputs_truncated: bool = False
+    status: str = "running"
+    error: str | None = None
+    elapsed_time: float = 0.0
+    execution_metadata: dict[str, Json] | None = None
+    created_at: Seconds
+    finished_at: Seconds | None = None
+    files: list[dict[str, Json]] = []
+    iteration_id: str | None = None
+    loop_id: str | None = None
+
+
+class NodeRound(msgspec.Struct, frozen=True):
+    """The round of a container that a node execution belongs to."""
+
+    node_id: str
+    """The container."""
+    kind: Literal["iteration", "loop"]
+    index: int
+    """Counted from 0."""
+
+
+class NodeExecution(NodeState, kw_only=True):
+    """One execution of a node with all that is known of it."""
+
+    status: Literal["running", "succeeded", "failed", "exception", "stopped", "paused"] = "running"
+    attempts: list[Attempt] = []
+    rounds: list[NodeRound] = []
+    """Of the containers around it, outermost first."""
+
+
+def execution_metadata(
+    usage: Usage | None, rounds: Rounds, strategy: str | None, extra: dict[str, Json] | None = None
+) -> dict[str, Json] | None:
+    """``execution_metadata`` as Dify shows it, ``None`` if there is nothing to tell.
+
+    Source: Dify 1.15, spec/execution.md §6.2, spec/records.md §2.
+    """
+    data: dict[str, Json] = {}
+    if usage is not None:
+        data |= {"total_tokens": usage.total_tokens, "total_price": usage.total_price, "currency": usage.currency}
+    for entry in rounds:
+        # The outermost round of each kind is overwritten by inner ones: the innermost index is shown.
+        data |= {f"{entry.kind}_id": entry.node_id, f"{entry.kind}_index": entry.index}
+    if strategy is not None:
+        # A handled failure keeps nothing else of its metadata, except where it stands.
+        data = {key: value for key, value in data.items() if key.startswith(("iteration_", "loop_"))}
+        data["error_strategy"] = strategy
+        extra = {key: value for key, value in (extra or {}).items() if key != "tool_info"}
+    if extra:
+        data |= extra
+    return data or None
+
+
+def node_executions(
+    log: Iterable[Event], *, status: RunStatus | None = None, error: str | None = None
+) -> list[NodeExecution]:
+    """The node executions of a run, in order of start.
+
+    Args:
+        log: The events of the run from the first on.
+        status: The run's status, if the run ended: executions still open then count as ``failed`` (``stopped`` if
+            the run was stopped), with the run's error. Source: spec/execution.md §6.4.
+    """
+    found: dict[str, NodeExecution] = {}
+    waiting: set[str] = set()
+    """Executions that a form has suspended. They start once more when it is closed, and nothing was interrupted."""
+    for event in log:
+        match event:
+            case NodeStarted():
+                known = found.get(event.execution_id)
+                if known is None:
+                    found[event.execution_id] = _opened(event)
+                elif event.execution_id in waiting:
+                    waiting.remove(event.execution_id)
+                else:
+                    known.attempts = [
+                        *known.attempts,
+                        Attempt(
+                            attempt=len(known.attempts) + 1,
+                            error="The process that ran the node ended before the node did.",
+                            finished_at=int(event.at),
+                            reason="interrupted",
+                        ),
+                    ]
+            case NodeAttempted():
+                if (known := found.get(event.execution_id)) is not None:
+                    known.attempts = [
+                        *known.attempts,
+                        Attempt(
+                            attempt=len(known.attempts) + 1,
+                            error=event.error,
+                            error_type=event.error_type,
+                            finished_at=int(event.at),
+                        ),
+                    ]
+            case FormRequested():
+                waiting.add(event.execution_id)
+            case ContainerStarted():
+                if (known := found.get(event.execution_id)) is not None:
+                    known.inputs = event.inputs
+            case NodeFinished():
+                if (known := found.get(event.execution_id)) is not None:
+                    _close(known, event)
+            case _:
+                pass
+    if status is not None and status not in ("running", "paused"):
+        for execution in found.values():
+            if execution.status == "running":
+                execution.status = "stopped" if status == "stopped" else "failed"
+                execution.error = error
+    return list(found.values())
+
+
+def _opened(event: NodeStarted) -> NodeExecution:
+    execution = NodeExecution(
+        id=event.execution_id,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        index=event.index,
+        predecessor_node_id=event.predecessor,
+        created_at=int(event.at),
+        rounds=[NodeRound(entry.node_id, entry.kind, entry.index) for entry in event.rounds],
+    )
+    for entry in event.rounds:
+        if entry.kind == "iteration":
+            execution.iteration_id = entry.node_id
+        else:
+            execution.loop_id = entry.node_id
+    return execution
+
+
+def _close(execution: NodeExecution, event: NodeFinished) -> None:
+    execution.inputs = event.inputs
+    execution.process_data = event.process_data
+    execution.outputs = event.outputs
+    execution.status = event.status
+    execution.error = event.error
+    execution.elapsed_time = event.elapsed
+    execution.execution_metadata = execution_metadata(event.usage, event.rounds, event.strategy, event.metadata)
+    execution.finished_at = int(event.at)
+    execution.files = files_in(event.outputs)
