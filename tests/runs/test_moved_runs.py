@@ -151,10 +151,10 @@ async def test_a_run_that_is_not_paused_any_more_is_not_taken_for_one_that_is(ha
     store.current, store.log = draft.record, list(draft.events)
     world = World(store)
     control = world.process().runs.control
-    log = await control._paused_log(draft.record)
+    log = await control._paused._log(draft.record)
     assert (list(log.events), log.record) == (draft.events, draft.record)
 
     happened(draft, store)
     with pytest.raises(LogConflict, match=f"Run {draft.id} is not paused any more"):
-        await control._paused_log(draft.record)
+        await control._paused._log(draft.record)
     await world.close()

@@ -17,46 +17,42 @@ Taking over the runs of a process that died: see ``runs/recovery.py``.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
-from weakref import WeakValueDictionary
 
 from jikko.apps.versions import Workflows
 from jikko.errors import LogConflict, LogDamaged
-from jikko.events import Event, FormClosed, RunFinished, RunPaused, RunResumed
+from jikko.events import Event, FormClosed
 from jikko.ids import is_uuid
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import (
     Answer,
     Cluster,
     Command,
-    JobDue,
     OrphanedRuns,
-    RunChanged,
     StopRun,
     SubmitForm,
 )
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.endings import append_end, end_damaged, replayed
+from jikko.runs.endings import append_end
 from jikko.runs.executor import Executor, HeldRun
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
+from jikko.runs.paused_runs import PausedRuns
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import done_here, is_closed, stop_here, submit_here
+from jikko.runs.sharing.commands import done_here, stop_here, submit_here
 from jikko.runs.sharing.newer_runs import asked_newer, for_older
 from jikko.runs.sharing.offering import Offering
 from jikko.runs.sharing.room import Room
+from jikko.runs.sharing.run_hints import RunHints
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
 _OUT_OF_REACH_SECONDS = 2.0
 """After which the holder of a run that does not answer is out of reach."""
-_RUNS_TO_INDEX = 64
-"""After how many ended runs the index of keywords is due."""
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.02, 0.5
 """Between looks for a run that is moving: they become rarer."""
 
@@ -82,16 +78,21 @@ class Control:
         self._executor = executor
         self._cluster = cluster
         self._clock = clock
+        self._hints = RunHints(cluster, clock)
         self._tails = RunTails(store, cluster, lambda run_id: executor.find(run_id) is not None, look_seconds)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
-        self.room = Room(executor.admission, self._recovery, cluster, self._changed)
+        self.room = Room(executor.admission, self._recovery, cluster, self._hints.changed)
         self.offering = Offering(executor, cluster.name, clock)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By run; there while a task holds it or waits for it."""
-        self._ended_runs = 0
+        self._paused = PausedRuns(
+            store=store,
+            executor=executor,
+            recovery=self._recovery,
+            clock=clock,
+            hints=self._hints,
+        )
         executor.on_moved = self._tails.wake
-        executor.on_durable = self._on_durable
-        store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._changed))
+        executor.on_durable = self._hints.durable
+        store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._hints.changed))
 
     # The four acts.
 
@@ -113,12 +114,12 @@ class Control:
         error = f"Workflow run was stopped by user {user}."
 
         async def stop_paused(record: RunRecord) -> bool:
-            return await self._end_paused(record, error)
+            return await self._paused.end(record, error)
 
         async def stop_by_record(record: RunRecord) -> bool:
             # The holder, if it lives, is refused at its next append, and lets go of the run.
             await append_end(self._store, record, "stopped", error, self._clock())
-            self._ended(run_id)
+            self._hints.ended(run_id)
             return True
 
         stopped, asked = await self._act(
@@ -148,19 +149,14 @@ class Control:
         async def submit_to_paused(record: RunRecord) -> bool:
             if not record.is_known:
                 return await asked_newer(self._cluster, command)
-            try:
-                return await self._resume(record, closed)
-            except LogDamaged as damage:
-                await end_damaged(self._store, record, damage, self._clock())
-                self._ended(run_id)
-                raise
+            return await self._paused.submit(record, closed)
 
         async def submit_and_take_over(record: RunRecord) -> bool:
-            await self._recovery.take_over_one(record, self._changed)
+            await self._recovery.take_over_one(record, self._hints.changed)
             held = self._executor.find(run_id)
             return held is not None and await submit_here(held, closed)
 
-        async with self._lock(run_id):
+        async with self._paused.lock(run_id):
             submitted, asked = await self._act(
                 run_id,
                 lambda held: submit_here(held, closed),
@@ -176,7 +172,7 @@ class Control:
         Args:
             record: The run's, read lately.
         """
-        return RunReader(record, self._store, self._log, self._tails, self._give_up, share=self._executor.share)
+        return RunReader(record, self._store, self._log, self._tails, self._paused.give_up, share=self._executor.share)
 
     def followed(self, log: RunLog) -> RunLog | RunReader:
         """A run that has just come to this process, for one who follows it: another process may take it while it waits
@@ -194,7 +190,7 @@ class Control:
             TooManyRequests: The process is about to end.
             StoreUnavailable: Runs cannot be read.
         """
-        return await self._recovery.take_over(orphans or OrphanedRuns(), self._cluster.name, self._changed)
+        return await self._recovery.take_over(orphans or OrphanedRuns(), self._cluster.name, self._hints.changed)
 
     # What the acts of other processes, and their hints, come down to here.
 
@@ -225,21 +221,6 @@ class Control:
     async def drain(self, seconds: float) -> None:
         """See ``RunTails.drain``."""
         await self._tails.drain(seconds)
-
-    def _on_durable(self, log: RunLog) -> None:
-        """The end, or a pause, of a run is durable: tell the leader what is due because of it."""
-        record = log.record
-        if record.status == "paused":
-            if record.wake_at is not None:
-                self._cluster.hint(JobDue(job="forms", at=record.wake_at))
-            return
-        if record.is_open:
-            return
-        if log.may_have_callback:
-            self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
-        self._ended_runs += 1
-        if self._ended_runs % _RUNS_TO_INDEX == 0:
-            self._cluster.hint(JobDue(job="keywords", at=self._clock()))
 
     # How they are done.
 
@@ -288,50 +269,6 @@ class Control:
             await asyncio.sleep(wait)
             wait = min(2 * wait, _MAX_WAIT_SECONDS)
 
-    async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
-        """Raises:
-        LogConflict: Another process has done something to the run meanwhile.
-        TooManyRequests: The process is about to end.
-        """
-        log = await self._paused_log(record)
-        workflow = await self._recovery.workflow_of(log)
-        if workflow is None:
-            await log.committed()
-            self._changed(log)
-            return False
-        state = replayed(workflow, list(log.events), record.identity.run_id)
-        if closed.execution_id not in state.waiting:
-            return False
-        self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
-        went_on = await is_closed(log, closed)
-        self._changed(log)
-        return went_on
-
-    async def _end_paused(self, record: RunRecord, error: str) -> bool:
-        """Raises:
-        LogConflict: Another process has done something to the run meanwhile.
-        """
-        run_id = record.identity.run_id
-        async with self._lock(run_id):
-            try:
-                log = await self._paused_log(record)
-            except LogDamaged:
-                await append_end(self._store, record, "stopped", error, self._clock())
-                self._ended(run_id)
-                return True
-            end = RunFinished(
-                at=self._clock(),
-                status="stopped",
-                error=error,
-                elapsed=record.elapsed,
-                total_tokens=record.total_tokens,
-                total_steps=record.total_steps,
-            )
-            log.append([end])
-            await log.committed()
-        self._changed(log)
-        return True
-
     async def _is_stopped(self, run_id: str, error: str, asked: bool) -> bool:
         """Whether a run that could not be stopped where it was is stopped in the end: the answer of another process may
         have been lost.
@@ -345,7 +282,7 @@ class Control:
             await self._store.events(run_id)
         except LogDamaged:
             await append_end(self._store, record, "stopped", error, self._clock())
-            self._ended(run_id)
+            self._hints.ended(run_id)
             return True
         return False
 
@@ -358,41 +295,9 @@ class Control:
         try:
             return await self._store.events(record.identity.run_id)
         except LogDamaged as damage:
-            await self._give_up(record.identity.run_id, damage)
+            await self._paused.give_up(record.identity.run_id, damage)
             raise
-
-    async def _give_up(self, run_id: str, damage: LogDamaged) -> None:
-        record = await self._store.record(run_id)
-        if record is not None and record.status == "paused" and self._executor.find(run_id) is None:
-            # If another process was quicker, it has ended already, or goes on.
-            with contextlib.suppress(LogConflict):
-                await end_damaged(self._store, record, damage, self._clock())
-                self._ended(run_id)
-
-    def _ended(self, run_id: str) -> None:
-        """A run that no process executed was ended: its followers and its call-back get a hint."""
-        self._cluster.hint(RunChanged(run_id))
-        self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
-
-    def _changed(self, log: RunLog) -> None:
-        self._cluster.hint(RunChanged(log.record.identity.run_id))
-        if not log.record.is_open:
-            self._on_durable(log)
-
-    async def _paused_log(self, record: RunRecord) -> RunLog:
-        """Raises:
-        LogConflict: The run has gone on since its record was read.
-        """
-        events = await self._store.events(record.identity.run_id)
-        # Behind the events: what is newer than these is refused by their position.
-        current = await self._store.record(record.identity.run_id)
-        if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
-            raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
-        return self._executor.log_of(current, events)
 
     def _log(self, run_id: str) -> RunLog | None:
         held = self._executor.find(run_id)
         return None if held is None else held.log
-
-    def _lock(self, run_id: str) -> asyncio.Lock:
-        return self._locks.setdefault(run_id, asyncio.Lock())

@@ -1,0 +1,126 @@
+"""Runs that wait for people, and that no process executes: taking in their forms, and ending them.
+
+Each act reads the log first and adds to it at the position where it ended then. Of two processes that act on one run,
+the log refuses one (``LogConflict``), which looks again where the run is. Of two here, one waits for the other.
+"""
+
+import asyncio
+import contextlib
+from weakref import WeakValueDictionary
+
+from jikko.errors import LogConflict, LogDamaged
+from jikko.events import FormClosed, RunFinished, RunPaused, RunResumed
+from jikko.ports.clock import Clock
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
+from jikko.runs.endings import append_end, end_damaged, replayed
+from jikko.runs.executor import Executor
+from jikko.runs.recovery import Recovery
+from jikko.runs.run_log import RunLog
+from jikko.runs.sharing.commands import is_closed
+from jikko.runs.sharing.run_hints import RunHints
+
+
+class PausedRuns:
+    """What can be done to a paused run. All of it is durable when it returns."""
+
+    def __init__(
+        self,
+        *,
+        store: RunStore,
+        executor: Executor,
+        recovery: Recovery,
+        clock: Clock,
+        hints: RunHints,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._recovery = recovery
+        self._clock = clock
+        self._hints = hints
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By run; there while a task holds it or waits for it."""
+
+    def lock(self, run_id: str) -> asyncio.Lock:
+        """What keeps two here from acting on one run at once. ``end`` takes it itself."""
+        return self._locks.setdefault(run_id, asyncio.Lock())
+
+    async def submit(self, record: RunRecord, closed: FormClosed) -> bool:
+        """Take in a form of a run, which goes on here then.
+
+        Returns:
+            Whether the run waited for it.
+
+        Raises:
+            LogConflict: Another process has done something to the run meanwhile.
+            TooManyRequests: The process is about to end.
+            LogDamaged: The log of the run cannot be read. The run has failed.
+        """
+        try:
+            return await self._resume(record, closed)
+        except LogDamaged as damage:
+            await end_damaged(self._store, record, damage, self._clock())
+            self._hints.ended(record.identity.run_id)
+            raise
+
+    async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
+        log = await self._log(record)
+        workflow = await self._recovery.workflow_of(log)
+        if workflow is None:
+            await log.committed()
+            self._hints.changed(log)
+            return False
+        state = replayed(workflow, list(log.events), record.identity.run_id)
+        if closed.execution_id not in state.waiting:
+            return False
+        self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
+        went_on = await is_closed(log, closed)
+        self._hints.changed(log)
+        return went_on
+
+    async def end(self, record: RunRecord, error: str) -> bool:
+        """Stop a run. Returns that it was done.
+
+        Raises:
+            LogConflict: Another process has done something to the run meanwhile.
+        """
+        run_id = record.identity.run_id
+        async with self.lock(run_id):
+            try:
+                log = await self._log(record)
+            except LogDamaged:
+                await append_end(self._store, record, "stopped", error, self._clock())
+                self._hints.ended(run_id)
+                return True
+            end = RunFinished(
+                at=self._clock(),
+                status="stopped",
+                error=error,
+                elapsed=record.elapsed,
+                total_tokens=record.total_tokens,
+                total_steps=record.total_steps,
+            )
+            log.append([end])
+            await log.committed()
+        self._hints.changed(log)
+        return True
+
+    async def give_up(self, run_id: str, damage: LogDamaged) -> None:
+        """End a run as failed whose log cannot be read, if it is paused: it could not go on."""
+        record = await self._store.record(run_id)
+        if record is not None and record.status == "paused" and self._executor.find(run_id) is None:
+            # If another process was quicker, it has ended already, or goes on.
+            with contextlib.suppress(LogConflict):
+                await end_damaged(self._store, record, damage, self._clock())
+                self._hints.ended(run_id)
+
+    async def _log(self, record: RunRecord) -> RunLog:
+        """Raises:
+        LogConflict: The run has gone on since its record was read.
+        """
+        events = await self._store.events(record.identity.run_id)
+        # Behind the events: what is newer than these is refused by their position.
+        current = await self._store.record(record.identity.run_id)
+        if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
+            raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
+        return self._executor.log_of(current, events)
