@@ -15,7 +15,7 @@ import pytest
 
 from jikko.assemble import make_sandbox
 from jikko.ports.sandbox import SandboxFailure
-from jikko.sandbox import client
+from jikko.sandbox import programs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.limits import SandboxLimits
@@ -49,7 +49,7 @@ async def test_nothing_is_started_before_the_first_run(started: Started, sandbox
 
 def test_the_server_process_imports_no_heavy_module() -> None:
     code = (
-        "import sys, jikko.sandbox.client, jikko.sandbox.selftest, jikko.sandbox.unavailable; "
+        "import sys, jikko.sandbox.client, jikko.sandbox.programs, jikko.sandbox.selftest, jikko.sandbox.unavailable; "
         "print({'jinja2', '_quickjs', 'markupsafe', 'tzdata', 'ctypes'} & set(sys.modules))"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -196,7 +196,7 @@ async def test_a_run_right_after_the_fork_server_was_killed_works(
     sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine takes its time to let a process die.
-    monkeypatch.setattr(client, "_BEGIN_AGAIN_WITHIN_SECONDS", PATIENCE)
+    monkeypatch.setattr(programs, "_BEGIN_AGAIN_WITHIN_SECONDS", PATIENCE)
     for _ in range(3):
         assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
         os.kill(server_of(sandbox).process_id, signal.SIGKILL)

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
-from jikko.sandbox import unavailable
+from jikko.sandbox import selftest, unavailable
 from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
@@ -72,16 +72,10 @@ async def test_a_limit_that_the_kernel_has_no_number_for_is_named() -> None:
 
 
 async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    probe = ForkServer.probe
-
-    async def once(server: ForkServer) -> list[tuple[str, bool, str]]:
-        monkeypatch.setattr(ForkServer, "probe", no_more)
-        return await probe(server)
-
     async def no_more(_: ForkServer) -> list[tuple[str, bool, str]]:
         raise SandboxFailure("no process could be started: Resource temporarily unavailable")
 
-    monkeypatch.setattr(ForkServer, "probe", once)
+    monkeypatch.setattr(selftest, "probed", no_more)
     last = (await self_test())[-1]
 
     assert (last.name, last.ok) == ("fork server", False)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from jikko.sandbox.child import Child, Ended
 from jikko.sandbox.launch import PROGRAM, launch
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.loadable import NOTHING, Loadable
+from jikko.sandbox.proof import FIRST_KIND, probed
 from jikko.sandbox.unavailable import unavailable
-from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack, parse_reply
+from jikko.sandbox.wire import ENDED, PROCESS_ID
 
 _START_SECONDS: Final = 20.0
 _LOADING_SECONDS: Final = 180.0
@@ -28,10 +28,6 @@ _GRACE_SECONDS: Final = 0.05
 """How long a child may live on after its reply."""
 _SPARE_CHILDREN: Final = 4
 _MAX_EARLY_DEATHS: Final = 8
-_PROBE_BYTES: Final = 1 << 16
-_PROBE_SECONDS: Final = 30.0
-"""For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
-_FIRST_KIND: Final = "python3"
 
 
 class ForkServerGone(Exception):
@@ -100,7 +96,7 @@ class ForkServer:
         except BaseException:
             await server.close()
             raise
-        server._fill(_FIRST_KIND)
+        server._fill(FIRST_KIND)
         return server
 
     @property
@@ -203,49 +199,9 @@ class ForkServer:
         self._loop.add_reader(self._control, self._hear)
 
     async def _prove(self) -> None:
-        for title, held, detail in await self.probe():
+        for title, held, detail in await probed(self):
             if not held:
                 raise unavailable(f"its self-test failed ({title}: {detail})")
-
-    async def probe(self) -> list[tuple[str, bool, str]]:
-        """Have real children try what is forbidden.
-
-        Returns:
-            What was tried, whether it was refused as it must be, and what happened.
-
-        Raises:
-            ForkServerGone: The fork server ended.
-        """
-        results: list[tuple[str, bool, str]] = []
-        child = await self.take(_FIRST_KIND)
-        done = False
-        try:
-            reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
-            probed = parse_reply(reply.text, _PROBE_BYTES)
-            if "error" in probed:
-                return [("locking a child", False, str(probed["error"]))]
-            results = [(title, held, detail) for title, held, detail in probed["ok"]]
-            done = True
-        except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
-            ended = await child.wait_ended(_PROBE_SECONDS)
-            results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
-        finally:
-            self.release(child, _FIRST_KIND, done=done)
-        if self.report.get("machine") == "x86_64":
-            results.append(await self._probe_x32())
-        return results
-
-    async def _probe_x32(self) -> tuple[str, bool, str]:
-        child = await self.take(_FIRST_KIND)
-        try:
-            await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
-            return "no x32 calls", False, "it was allowed"
-        except EOFError:
-            ended = await child.wait_ended(_PROBE_SECONDS)
-            held = ended is not None and ended.signal == signal.SIGSYS
-            return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
-        finally:
-            self.release(child, _FIRST_KIND, done=False)
 
     def _spawn(self, kind: str) -> None:
         if not self.gone:

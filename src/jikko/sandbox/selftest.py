@@ -12,6 +12,7 @@ from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.sandbox.packages.loadable import Loadable, loadable
+from jikko.sandbox.proof import probed
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
@@ -71,7 +72,7 @@ async def self_test(
         lines.append(SelfTestLine("fork server", "ok", f"started in {seconds:.2f} s as uid {server.report['uid']}"))
         lines.append(_landlock(int(server.report["landlock"])))
         lines.append(_packages(loaded, server.report))
-        for title, held, detail in await server.probe():
+        for title, held, detail in await probed(server):
             lines.append(SelfTestLine(title, "ok" if held else "failed", detail))
     except ForkServerGone:
         lines.append(SelfTestLine("fork server", "failed", "it died while it was tested"))

@@ -25,6 +25,7 @@ SPEAKING = [
 OTHERS = [
     SOURCE / "apps" / "environment.py",
     SOURCE / "sandbox" / "probe.py",
+    SOURCE / "sandbox" / "proof.py",
     SOURCE / "sandbox" / "fork_server_client.py",
 ]
 """Modules of which some do."""

@@ -26,6 +26,7 @@ from jikko.sandbox.packages.installed import MANIFEST, Installed, Package, Packa
 from jikko.sandbox.packages.known import notes_on, why_refused
 from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.packages.requirements import parse
+from jikko.sandbox.proof import probed
 from jikko.sandbox.unavailable import why_unsupported
 
 _WORDS_OF_INSTALLER: Final = 1500
@@ -129,7 +130,7 @@ class Installer:
             return [str(failure)]
         try:
             failed: dict[str, str] = server.report.get("failed", {})
-            wrong = [f"{line} ({detail})" for line, held, detail in await server.probe() if not held]
+            wrong = [f"{line} ({detail})" for line, held, detail in await probed(server) if not held]
         except ForkServerGone:
             return ["The fork server ended while it was tested"]
         finally:

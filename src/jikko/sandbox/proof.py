@@ -1,0 +1,57 @@
+"""The proof that a fork server locks its children: real ones try what is forbidden."""
+
+import signal
+from typing import TYPE_CHECKING, Final
+
+from jikko.sandbox.wire import BadReply, pack, parse_reply
+
+if TYPE_CHECKING:
+    from jikko.sandbox.fork_server_client import ForkServer
+
+FIRST_KIND: Final = "python3"
+"""The kind of job that the first children are warm for."""
+_PROBE_BYTES: Final = 1 << 16
+_PROBE_SECONDS: Final = 30.0
+"""For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
+
+
+async def probed(server: "ForkServer") -> list[tuple[str, bool, str]]:
+    """Have real children try what is forbidden.
+
+    Returns:
+        What was tried, whether it was refused as it must be, and what happened.
+
+    Raises:
+        ForkServerGone: The fork server ended.
+    """
+    results: list[tuple[str, bool, str]] = []
+    child = await server.take(FIRST_KIND)
+    done = False
+    try:
+        reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
+        probed = parse_reply(reply.text, _PROBE_BYTES)
+        if "error" in probed:
+            return [("locking a child", False, str(probed["error"]))]
+        results = [(title, held, detail) for title, held, detail in probed["ok"]]
+        done = True
+    except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
+        ended = await child.wait_ended(_PROBE_SECONDS)
+        results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
+    finally:
+        server.release(child, FIRST_KIND, done=done)
+    if server.report.get("machine") == "x86_64":
+        results.append(await _probed_x32(server))
+    return results
+
+
+async def _probed_x32(server: "ForkServer") -> tuple[str, bool, str]:
+    child = await server.take(FIRST_KIND)
+    try:
+        await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
+        return "no x32 calls", False, "it was allowed"
+    except EOFError:
+        ended = await child.wait_ended(_PROBE_SECONDS)
+        held = ended is not None and ended.signal == signal.SIGSYS
+        return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
+    finally:
+        server.release(child, FIRST_KIND, done=False)
