@@ -17,7 +17,8 @@ from jikko.errors import Problem
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, TextReplaced, Turn, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
-from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.text_guard import TextGuard

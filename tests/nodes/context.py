@@ -12,7 +12,8 @@ from jikko.engine.state import AgentTotals
 from jikko.errors import Problem
 from jikko.events import FormClosed, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
-from jikko.nodes.contract import RunInfo, Variables
+from jikko.nodes.context import Variables
+from jikko.nodes.contract import RunInfo
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.blob_store import FileMissing

@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from jikko.nodes.contract import ContainerContext, NodeFailure
+from jikko.nodes.context import ContainerContext
+from jikko.nodes.contract import NodeFailure
 from jikko.nodes.flow.loop import Loop
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields

@@ -8,7 +8,8 @@ import pytest
 from jikko.errors import LogConflict
 from jikko.events import Event, RunResumed, RunStarted
 from jikko.log_context import LogContext, log_context
-from jikko.nodes.contract import Context, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import Result
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, node, paused, started

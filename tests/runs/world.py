@@ -23,7 +23,8 @@ from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App, AppStore

@@ -10,7 +10,8 @@ from jikko.engine.state import Frame
 from jikko.events import AgentLogged, FormClosed, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
-from jikko.nodes.contract import AgentCounts, RoundOutcome, RunInfo, Values, Variables
+from jikko.nodes.context import AgentCounts, Variables
+from jikko.nodes.contract import RoundOutcome, RunInfo, Values
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.values import Json
 
 _BRANCH: Final = ("class_id", "selected_case_id", "__action_id")

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from msgspec import Struct
 
-from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure
 
 _INSTEAD: Final[Mapping[str, str]] = {
     "agent": "an LLM node, with an HTTP Request or Code node for each of its tools",

@@ -11,7 +11,8 @@ from jikko.nodes.agents.agent_outputs import AgentOutputs
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
-from jikko.nodes.contract import AgentContext, NodeFailure, Result
+from jikko.nodes.context import AgentContext
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.model.memory import Memory, MemoryText
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import all_media, files_in

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
-from jikko.nodes.contract import NodeFailure, Variables
+from jikko.nodes.context import Variables
+from jikko.nodes.contract import NodeFailure
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
 from jikko.ports.tools import ToolName, ToolNotFound, Tools

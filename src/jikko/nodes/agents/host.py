@@ -16,7 +16,7 @@ from jikko.nodes.agents.answers import (
     model_digest,
     tool_digest,
 )
-from jikko.nodes.contract import AgentContext
+from jikko.nodes.context import AgentContext
 from jikko.nodes.flow.usage import total
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_bounds import ToolBounds

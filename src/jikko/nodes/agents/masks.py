@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Self
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.nodes.spelled import names
 from jikko.values import Json, Selector
 

@@ -10,7 +10,8 @@ from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Turn, Update
 from jikko.lang.variables import follow
-from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.data.assigner_operations import (
     OPERATIONS,
     WITHOUT_INPUT,

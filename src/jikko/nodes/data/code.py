@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.data.code_files import FILE, FILES, keep_files
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
 from jikko.nodes.data.program_requests import ProgramRequests

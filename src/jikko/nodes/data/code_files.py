@@ -5,7 +5,8 @@ import binascii
 import mimetypes
 from typing import Final
 
-from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure
 from jikko.ports.sandbox import FILE_MARK
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.data.list_filters import FILE_KEYS, FilterCondition, ListRefused, file_key
 from jikko.values import UNSET, Json, Selector, type_of
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import is_file, readable_size
 from jikko.ports.http import FAILED, HttpFailure, HttpResponse, OutgoingRequest

@@ -5,7 +5,8 @@ from typing import ClassVar, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import is_file

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.events import Update
-from jikko.nodes.contract import Context, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import Result
 from jikko.nodes.data.groups import described, described_name
 from jikko.values import UNSET, Json, Selector
 

@@ -5,7 +5,8 @@ from typing import ClassVar, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.file_content import read_content
 from jikko.ports.files.documents import DocumentFailure
 from jikko.values import UNSET, Json, Selector, is_file

@@ -3,7 +3,7 @@
 import mimetypes
 from collections.abc import Iterable
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.ports.models import Media
 from jikko.values import FILE_IDENTITY, Json
 

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import Result
 from jikko.values import Json, Selector, is_file
 
 

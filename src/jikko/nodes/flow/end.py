@@ -5,7 +5,8 @@ from typing import ClassVar, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import Result
 from jikko.nodes.data.groups import described_name
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.values import UNSET, Json, Selector

@@ -14,7 +14,8 @@ from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, NodePaused, Result
 from jikko.values import UNSET, Json, Selector, is_file
 
 TIMEOUT_HANDLE = "__timeout"

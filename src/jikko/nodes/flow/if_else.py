@@ -7,7 +7,8 @@ from msgspec import Struct
 from jikko.dsl.conditions import read_cases
 from jikko.dsl.fields import Fields
 from jikko.lang.conditions import Case, ConditionError, evaluate_case
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.values import Json
 
 ELSE = "false"

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
+from jikko.nodes.context import ContainerContext
+from jikko.nodes.contract import NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 

@@ -10,7 +10,8 @@ from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
-from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
+from jikko.nodes.context import ContainerContext
+from jikko.nodes.contract import NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final, Self
 
 from msgspec import Struct
 
-from jikko.nodes.contract import Context, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import Result
 from jikko.values import UNSET, Json
 
 _WEBHOOK: Final = "trigger-webhook"

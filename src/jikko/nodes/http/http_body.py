@@ -10,7 +10,8 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
-from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.file_content import read_content
 from jikko.nodes.rendered import Rendered
 from jikko.ports.http import FormFile, Multipart

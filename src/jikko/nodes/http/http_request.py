@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.nodes.model.json_in_text import fenced_object
 from jikko.nodes.model.model_call import call
 from jikko.nodes.model.model_config import ModelConfig

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.knowledge.asking import chosen_dataset, implied_conditions
 from jikko.nodes.knowledge.filtering import Filtering
 from jikko.nodes.knowledge.found_texts import found_texts

@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
 from jikko.nodes.model.cited_sources import cited_sources
 from jikko.nodes.model.context_text import context_text

@@ -1,6 +1,6 @@
 """Shows a model's answer while it comes, reasoning apart or within the text."""
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.ports.models import Chunk, Completion
 

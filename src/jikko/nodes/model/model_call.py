@@ -3,7 +3,8 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelRequest
 from jikko.values import Json

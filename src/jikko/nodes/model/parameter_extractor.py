@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.context import Context
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
 from jikko.nodes.model.extractor_prompt import extractor_messages, extractor_tool
 from jikko.nodes.model.json_in_text import first_object

@@ -8,7 +8,8 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.memory import Memory, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in

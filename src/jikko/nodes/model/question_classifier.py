@@ -9,7 +9,8 @@ from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
-from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.model.classifier_prompt import classifier_messages, classifier_schema
 from jikko.nodes.model.json_in_text import fenced_object
 from jikko.nodes.model.memory import Memory

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Variables
+from jikko.nodes.context import Variables
 from jikko.values import Json, Selector, Unset
 
 _KINDS: Final = ("mixed", "variable", "constant")

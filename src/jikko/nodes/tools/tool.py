@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Final, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.context import Context, Variables
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.spelled import names
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.given import GivenValues

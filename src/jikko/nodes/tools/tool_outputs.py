@@ -9,7 +9,7 @@ import mimetypes
 from typing import Final
 from uuid import uuid4
 
-from jikko.nodes.contract import Context
+from jikko.nodes.context import Context
 from jikko.nodes.tools.tool_bounds import ToolBounds
 from jikko.ports.http import HttpFailure, OutgoingRequest
 from jikko.ports.stores.blob_store import FileTooLarge
