@@ -43,7 +43,7 @@ def _record_elsewhere(settings: Settings) -> RecordElsewhere:
     from jikko.store.postgres.dumps import dump_line
 
     def read() -> KeptElsewhere:
-        from jikko.assemble.postgres import read_owner
+        from jikko.assemble.postgres.reading import read_owner
 
         return KeptElsewhere(*read_owner(settings))
 
@@ -61,7 +61,7 @@ def make_restores(settings: Settings) -> Restores:
     """What brings backups back: to the data folder, and contents of files to the bucket that is set. Opens nothing."""
 
     def to_bucket(home: Path) -> None:
-        from jikko.assemble.postgres import contents_to_bucket
+        from jikko.assemble.postgres.moving import contents_to_bucket
 
         contents_to_bucket(home / CONTENTS, settings.files_url)
 

@@ -41,7 +41,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
 def _datasets(settings: Settings) -> Container[str]:
     try:
         if settings.database_url:
-            from jikko.assemble.postgres import known_datasets
+            from jikko.assemble.postgres.reading import known_datasets
 
             return known_datasets(settings)
         return known_ids(settings.knowledge_database)

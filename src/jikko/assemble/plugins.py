@@ -221,7 +221,7 @@ def make_runtime(
 def _storage(settings: Settings) -> PluginStorage:
     """What plugins keep, where the record is."""
     if settings.database_url:
-        from jikko.assemble.postgres import plugin_storage
+        from jikko.assemble.postgres.stores import plugin_storage
 
         return plugin_storage(settings)
     from jikko.store.sqlite.plugin_storage import SqlitePluginStorage

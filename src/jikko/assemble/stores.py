@@ -77,7 +77,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *,
         StoreUnavailable: The database cannot be opened, or a server cannot keep files.
     """
     if settings.database_url:
-        from jikko.assemble.postgres import stores_in_postgres
+        from jikko.assemble.postgres.stores import stores_in_postgres
 
         stores = await stores_in_postgres(settings, stack, owned, clock)
     else:
@@ -186,9 +186,9 @@ def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
         StoreUnavailable: The database cannot be read.
     """
     if settings.database_url:
-        from jikko.assemble import postgres
+        from jikko.assemble.postgres import reading
 
-        return postgres.stored_environments(settings)
+        return reading.stored_environments(settings)
     return stored_environments(settings.database)
 
 

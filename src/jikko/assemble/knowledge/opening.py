@@ -25,7 +25,7 @@ def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, 
         shared: Whether other processes of this machine write to it too.
     """
     if settings.database_url:
-        from jikko.assemble.postgres import datasets_in_postgres
+        from jikko.assemble.postgres.stores import datasets_in_postgres
 
         return datasets_in_postgres(settings, stack)
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)

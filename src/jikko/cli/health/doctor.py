@@ -63,7 +63,7 @@ def _mark(finding: Finding) -> str:
 
 
 async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
-    from jikko.assemble.postgres import look_at_servers
+    from jikko.assemble.postgres.looks import look_at_servers
     from jikko.errors import JikkoError
 
     settings, found = read_settings(os.environ, home, command)

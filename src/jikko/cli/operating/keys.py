@@ -78,7 +78,7 @@ def _tell_forgotten(count: int, as_json: bool) -> None:
 
 def _of_servers(settings: Any, *, forget: bool) -> int:
     """Change the keys that several servers have in their database, and wait until all have heard of it."""
-    from jikko.assemble.postgres import change_keys
+    from jikko.assemble.postgres.signing_keys import change_keys
     from jikko.errors import JikkoError
 
     if sys.stderr.isatty():

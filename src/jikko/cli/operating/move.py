@@ -43,7 +43,7 @@ def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> N
 
 
 async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -> None:
-    from jikko.assemble.postgres import move_to_postgres
+    from jikko.assemble.postgres.moving import move_to_postgres
     from jikko.cluster.data_folder_lock import sole_owner
 
     if not url:

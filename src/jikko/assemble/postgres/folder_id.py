@@ -1,0 +1,27 @@
+"""What the database knows a data folder by."""
+
+from pathlib import Path
+from typing import Final
+
+from jikko.errors import InvalidSettings
+from jikko.ids import new_id
+from jikko.private import make_whole_file
+
+_FILE: Final = "folder.id"
+
+
+def folder_id_of(home: Path) -> str:
+    """What it is, read from the folder, where it is made if it is missing.
+
+    Raises:
+        InvalidSettings: It is lost.
+    """
+    path = home / _FILE
+    known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    folder_id = known.decode("ascii", "replace").strip()
+    if not folder_id:
+        raise InvalidSettings(
+            f"{path} is empty: what the database knows the data folder by is lost. Write into it what the database "
+            "has: SELECT convert_from(value, 'UTF8') FROM installation WHERE name = 'data_folder'"
+        )
+    return folder_id

@@ -1,0 +1,93 @@
+"""Moving the record of a data folder to PostgreSQL, and its files to a bucket."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from jikko.assemble.postgres.folder_id import folder_id_of
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.files.bucket import BucketBlobs
+from jikko.files.disk import DiskBlobs
+from jikko.settings import Settings
+from jikko.store.moving.move import move
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.knowledge.opening import PostgresKnowledge
+from jikko.store.postgres.migrate import belong, migrate
+from jikko.store.sqlite import Database
+from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+
+
+async def move_to_postgres(
+    settings: Settings, url: str, files_url: str, report: Callable[[str, int], None]
+) -> tuple[str, dict[str, int]]:
+    """Move the record of a data folder, which this process holds, to a database elsewhere, and its files to a bucket.
+
+    What is not moved stays where it is: keys, plugins. The databases of the folder are kept under other names, so that
+    no server takes them for the record.
+
+    Args:
+        files_url: The bucket; empty: files stay in the data folder.
+        report: See ``Progress``.
+
+    Returns:
+        The address of the database, and how many rows each of its tables has got, ``file_contents`` besides.
+
+    Raises:
+        InvalidSettings: There is nothing to move, or the database or bucket cannot be used for it.
+        StoreUnavailable: Something could not be read or written. The record is where it was.
+    """
+    if not settings.database.exists():
+        raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
+    Database.open(settings.database).close()
+    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
+    database, kept_by_plugins = Postgres(url), settings.plugin_folder / "storage.db"
+    try:
+        await migrate(database)
+        await belong(database, folder_id_of(settings.home))
+        datasets = await _datasets_to_move(settings, database)
+        plugin_file = kept_by_plugins if kept_by_plugins.exists() else None
+        moved = await move(database, settings.database, datasets, plugin_file, report)
+    finally:
+        await database.close()
+    for file in (settings.database, *([] if datasets is None else [datasets])):
+        file.rename(file.with_name(f"{file.name}.moved"))
+    return database.address, moved | ({"file_contents": contents} if files_url else {})
+
+
+async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | None:
+    """The file of the datasets, brought up to date, and tables for it; ``None`` if there are no datasets."""
+    file = settings.knowledge_database
+    if not file.exists():
+        return None
+    there = SqliteKnowledge(file)
+    await there.made()
+    there.close()
+    await PostgresKnowledge(database).made()
+    return file
+
+
+async def _copy_contents(files: Path, files_url: str, report: Callable[[str, int], None]) -> int:
+    """Copy the contents of files into a bucket. Returns how many there are."""
+    here, there = DiskBlobs(files), BucketBlobs(files_url)
+    await there.check()
+    count, after = 0, ""
+    while digests := await here.digests(after=after):
+        for digest in digests:
+            stored = await there.put(here.stream(digest))
+            if stored.digest != digest:
+                raise StoreUnavailable(f"The file {digest} of {files} is damaged: its bytes are others.")
+            count += 1
+        after = digests[-1]
+        report("file_contents", count)
+    return count
+
+
+def contents_to_bucket(files: Path, files_url: str) -> None:
+    """Copy the contents of files of a folder into a bucket. For any thread.
+
+    Raises:
+        InvalidSettings, StoreUnavailable: The bucket cannot be used, or a content is damaged.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_copy_contents(files, files_url, lambda *_: None))).result()

@@ -1,0 +1,115 @@
+"""Stores in PostgreSQL: the record of one machine, or of several servers."""
+
+import time
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+
+from jikko.assemble.postgres.folder_id import folder_id_of
+from jikko.assemble.postgres.signing_keys import watch_keys
+from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
+from jikko.cluster.data_folder import keep_private
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
+from jikko.files.bucket_objects import BucketObjects
+from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.ports.clock import Clock
+from jikko.settings import Settings
+from jikko.store.postgres.annotation_store import PostgresAnnotationStore
+from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.archive.archiving import PostgresArchiving
+from jikko.store.postgres.archive.objects import ArchiveObjects
+from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.console.access_store import PostgresConsoleStore
+from jikko.store.postgres.console.chat_pages import PostgresChatPages
+from jikko.store.postgres.console.run_pages import PostgresRunPages
+from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.end_user_store import PostgresEndUserStore
+from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.postgres.knowledge.opening import PostgresKnowledge
+from jikko.store.postgres.migrate import belong, migrate, reach, require_current
+from jikko.store.postgres.plugin_storage import PostgresPluginStorage
+from jikko.store.postgres.record import PostgresRecord
+from jikko.store.postgres.rights import require_rights
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
+
+
+async def stores_in_postgres(
+    settings: Settings, stack: AsyncExitStack, owned: bool, clock: Clock = time.time
+) -> Stores:
+    """Open the stores of a database elsewhere; the data folder is made if it is missing.
+
+    A server brings the database up to date; so does a command that finds it empty.
+
+    Args:
+        stack: Closes the connections.
+        owned: Whether this process, or the one that started it, holds the data folder.
+        clock: The time of day. If several servers share the database, it must be that of the database.
+
+    Raises:
+        InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
+        StoreUnavailable: The database cannot be reached.
+    """
+    try:
+        keep_private(settings.home)
+        folder_id = folder_id_of(settings.home)
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
+    database = Postgres(settings.database_url)
+    stack.push_async_callback(database.close)
+    await reach(database)
+    if settings.nats_url:
+        await require_own_connections(database)
+    await require_rights(database)
+    await (migrate if owned else require_current)(database)
+    keys, cluster = KeyFiles(settings.signing_key), ""
+    if settings.nats_url:
+        await require_same_time(database, clock)
+        cluster = await share(database, folder_id, owned=owned)
+        signing_keys = SigningKeys(*await shared_keys(database, keys.existing()))
+        if owned:
+            watch_keys(database, signing_keys, stack)
+    else:
+        await belong(database, folder_id)
+        signing_keys = keys.load_or_create()
+    archive = _archive(settings, database)
+    runs = PostgresRunStore(database, archive)
+    return Stores(
+        PostgresAppStore(database),
+        runs,
+        PostgresConversationStore(database),
+        PostgresAnnotationStore(database),
+        PostgresCallbackStore(database),
+        PostgresEndUserStore(database),
+        ConsoleStores(PostgresConsoleStore(database), PostgresRunPages(database), PostgresChatPages(database)),
+        PostgresFileIndex(database),
+        contents_of_files(settings),
+        signing_keys,
+        PostgresRecord(database, runs.measures),
+        PostgresArchiving(database, archive) if settings.archive_after_days else None,
+        cluster,
+    )
+
+
+def _archive(settings: Settings, database: Postgres) -> RunArchive:
+    """Raises:
+    InvalidSettings: Runs are to be archived, and the library for that is missing.
+    """
+    if settings.archive_after_days and find_spec("pyarrow") is None:
+        raise InvalidSettings(f"archive_after_days needs another library: {how_to_install('archive')}")
+    bucket = BucketObjects(settings.files_url, "files_url") if settings.files_url else None
+    return RunArchive(database, None if bucket is None else ArchiveObjects(bucket))
+
+
+def plugin_storage(settings: Settings) -> PostgresPluginStorage:
+    """What plugins keep. Connects to nothing yet."""
+    return PostgresPluginStorage(Postgres(settings.database_url))
+
+
+def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresKnowledge:
+    """Where datasets are kept. Connects to nothing yet."""
+    database = Postgres(settings.database_url)
+    stack.push_async_callback(database.close)
+    return PostgresKnowledge(database)
