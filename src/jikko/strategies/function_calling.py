@@ -6,10 +6,8 @@ tells a model of a tool's answer, and its labels, are those of the plugin, since
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final
-from uuid import UUID, uuid5
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -24,7 +22,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage, plain
+from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage
 from jikko.ports.models import Tool as Function
 from jikko.ports.models import ToolCall as FunctionCall
 from jikko.ports.tools import (
@@ -33,19 +31,17 @@ from jikko.ports.tools import (
     ImageMessage,
     JsonMessage,
     LinkMessage,
-    LogMessage,
     TextMessage,
     ToolFailure,
     ToolMessage,
     ToolNotFound,
     ToolParameter,
 )
+from jikko.strategies.agent_log import AgentLog, metadata_of, times
 from jikko.strategies.prompt_tools import functions
 from jikko.values import Json, is_too_deep
 
 NAME: Final = "function_calling"
-_IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
-"""Ids of log entries are made of the node's execution: after a crash they are the same."""
 _ROUNDS: Final = 3
 _MAX_ROUNDS: Final = 500
 _SHOWN: Final = (
@@ -90,7 +86,7 @@ class FunctionCalling:
         self._messages = _opening(call, self._model)
         self._asks = len(self._messages) - 1
         """Which of the messages is the question."""
-        self._entries = 0
+        self._log = AgentLog(call.key, emit)
         self._usages: list[ModelUsage] = []
 
     async def run(self) -> None:
@@ -105,12 +101,12 @@ class FunctionCalling:
                 break
             # Few models look at pictures and answer for tools at once: from now on a word stands for each.
             self._messages[self._asks] = _without_pictures(self._messages[self._asks])
-        self._emit(JsonMessage({"execution_metadata": _metadata(self._usages)}))
+        self._emit(JsonMessage({"execution_metadata": metadata_of(self._usages)}))
 
     async def _round(self, number: int) -> bool:
         """One question to the model, with the calls that it makes. Returns whether it made any."""
         began = time.perf_counter()
-        entry = self._log(f"ROUND {number}", started_at=began)
+        entry = self._log.begin(f"ROUND {number}", started_at=began)
         completion = await self._asked(entry.id)
         calls = [(call, _arguments(call)) for call in completion.tool_calls]
         if calls:
@@ -128,7 +124,7 @@ class FunctionCalling:
         if calls:
             self._emit(TextMessage("\n"))
         output: Json = {"llm_response": completion.text, "tool_responses": answers}
-        self._finish(entry, {"output": output}, _times(began), completion.usage)
+        self._log.finish(entry, {"output": output}, times(began), completion.usage)
         if answers and self._rounds == 1:
             for answer in answers:
                 self._emit(TextMessage(str(answer["tool_response"])))
@@ -136,7 +132,7 @@ class FunctionCalling:
 
     async def _asked(self, parent: str) -> Completion:
         model, began = self._model, time.perf_counter()
-        entry = self._log(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
+        entry = self._log.begin(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
         request = ModelRequest(
             provider=model.provider,
             model=model.model,
@@ -160,10 +156,10 @@ class FunctionCalling:
         try:
             completion = await self._host.complete(request, lambda chunk: show(chunk.text))
         except ModelFailure as failure:
-            self._fail(entry, str(failure), began)
+            self._log.fail(entry, str(failure), began)
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
         except LimitReached as failure:
-            self._fail(entry, str(failure), began)
+            self._log.fail(entry, str(failure), began)
             raise
         show(completion.text[shown:])
         self._usages.append(completion.usage)
@@ -173,7 +169,7 @@ class FunctionCalling:
             "tool_name": ";".join(call.name for call in completion.tool_calls),
             "tool_input": named,
         }
-        self._finish(entry, data, {**_times(began), "provider": model.provider}, completion.usage)
+        self._log.finish(entry, data, {**times(began), "provider": model.provider}, completion.usage)
         return completion
 
     async def _called(
@@ -181,7 +177,7 @@ class FunctionCalling:
     ) -> dict[str, Json]:
         tool, began = self._tools.get(call.name), time.perf_counter()
         provider = "" if tool is None else tool.tool.name.provider
-        entry = self._log(f"CALL {call.name}", parent=parent, started_at=began, provider=provider)
+        entry = self._log.begin(f"CALL {call.name}", parent=parent, started_at=began, provider=provider)
         answer: dict[str, Json] = {"tool_call_id": call.id, "tool_call_name": call.name}
         if number == self._rounds > 1:
             answer["tool_response"] = (
@@ -199,9 +195,9 @@ class FunctionCalling:
             try:
                 answer["tool_response"] = await self._answered(tool, given)
             except LimitReached as failure:
-                self._fail(entry, str(failure), began)
+                self._log.fail(entry, str(failure), began)
                 raise
-        self._finish(entry, {"output": answer}, {**_times(began), "provider": provider})
+        self._log.finish(entry, {"output": answer}, {**times(began), "provider": provider})
         return answer
 
     async def _answered(self, tool: AgentTool, given: Mapping[str, Json]) -> str:
@@ -234,45 +230,6 @@ class FunctionCalling:
                 return "Generated file ... "
             case _:
                 return ""
-
-    def _log(
-        self, label: str, *, parent: str | None = None, started_at: float, provider: str | None = None
-    ) -> LogMessage:
-        self._entries += 1
-        metadata: dict[str, Json] = {"started_at": started_at}
-        if provider is not None:
-            metadata["provider"] = provider
-        entry = LogMessage(
-            id=str(uuid5(_IDS, f"{self._call.key}/{self._entries}")),
-            label=label,
-            parent_id=parent,
-            status="start",
-            metadata=metadata,
-        )
-        self._emit(entry)
-        return entry
-
-    def _finish(
-        self, entry: LogMessage, data: Mapping[str, Json], metadata: Mapping[str, Json], usage: ModelUsage | None = None
-    ) -> None:
-        spent = {} if usage is None else _spent(usage)
-        self._emit(
-            LogMessage(
-                id=entry.id, label=entry.label, parent_id=entry.parent_id, data=data, metadata={**metadata, **spent}
-            )
-        )
-
-    def _fail(self, entry: LogMessage, error: str, began: float) -> None:
-        self._emit(
-            LogMessage(
-                id=entry.id,
-                label=entry.label,
-                parent_id=entry.parent_id,
-                status="error",
-                error=error,
-                metadata={**entry.metadata, **_times(began)},
-            )
-        )
 
 
 def _opening(call: StrategyCall, model: AgentModel) -> list[Message]:
@@ -324,37 +281,3 @@ def _rounds(value: Json) -> int:
     if not isinstance(value, (int, float)) or value != value:
         return _ROUNDS
     return int(min(max(1, value), _MAX_ROUNDS))
-
-
-def _times(began: float) -> dict[str, Any]:
-    now = time.perf_counter()
-    return {"started_at": began, "finished_at": now, "elapsed_time": now - began}
-
-
-def _spent(usage: ModelUsage) -> dict[str, Json]:
-    return {"total_price": plain(usage.total_price), "currency": usage.currency, "total_tokens": usage.total_tokens}
-
-
-def _metadata(usages: Sequence[ModelUsage]) -> dict[str, Json]:
-    """What all rounds used together; unit prices are those of the last."""
-    if not usages:
-        return {}
-    last = usages[-1]
-
-    def summed(name: str) -> Decimal:
-        return sum((getattr(usage, name) for usage in usages), Decimal(0))
-
-    return {
-        "total_price": float(summed("total_price")),
-        "currency": last.currency,
-        "total_tokens": sum(usage.total_tokens for usage in usages),
-        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
-        "prompt_unit_price": float(last.prompt_unit_price),
-        "prompt_price_unit": 0.000001,
-        "prompt_price": float(summed("prompt_price")),
-        "completion_tokens": sum(usage.completion_tokens for usage in usages),
-        "completion_unit_price": float(last.completion_unit_price),
-        "completion_price_unit": 0.000001,
-        "completion_price": float(summed("completion_price")),
-        "latency": sum(usage.latency for usage in usages),
-    }
