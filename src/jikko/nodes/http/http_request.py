@@ -1,6 +1,5 @@
 """The HTTP Request node: asks another server."""
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
@@ -12,13 +11,12 @@ from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.http.api_key import ApiKey
 from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
+from jikko.nodes.http.http_outputs import outputs_of
 from jikko.nodes.http.http_record import request_text
-from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
 from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
-from jikko.ports.stores.blob_store import FileTooLarge
-from jikko.values import Json
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
@@ -29,48 +27,6 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
     "too_large": "ResponseSizeError",
 }
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
-
-
-class ApiKey(Struct, frozen=True):
-    """How the node proves who it is."""
-
-    type: str
-    """``bearer``, ``basic`` or ``custom``."""
-    key: Template
-    header: str
-
-    @classmethod
-    def read(cls, data: Fields) -> Self | None:
-        if data.choice("type", ("no-auth", "api-key"), "no-auth") == "no-auth":
-            return None
-        config = data.mapping("config")
-        if not config.raw:
-            data.problem("config", "is missing", "expected {type, api_key, header}")
-        return cls(
-            type=config.choice("type", ("bearer", "basic", "custom"), "bearer"),
-            key=Template.parse(config.text("api_key")),
-            header=config.text("header").strip() or "Authorization",
-        )
-
-    def value(self, variables: Variables) -> str:
-        """The value of the header.
-
-        Raises:
-            NodeFailure: The key is blank, or cannot be encoded.
-        """
-        key = self.key.to_text(variables)
-        if not key.strip():
-            raise NodeFailure(
-                "API key is required for authorization but was empty. Please provide a valid API key.",
-                kind="AuthorizationConfigError",
-            )
-        match self.type:
-            case "bearer":
-                return f"Bearer {key}"
-            case "basic":
-                return f"Basic {_encoded(key) if ':' in key else key}"
-            case _:
-                return key
 
 
 class _Head(Struct, frozen=True):
@@ -146,7 +102,7 @@ class HttpRequest(Struct, frozen=True):
         process_data = {"request": self._record(sent, headers, recorded, body)}
         try:
             response = await self._send(ctx, sent, headers, recorded, body)
-            outputs = await self._outputs(ctx, sent.url, response)
+            outputs = await outputs_of(ctx, sent.url, response)
         except NodeFailure as failure:
             failure.process_data = process_data
             raise
@@ -242,46 +198,6 @@ class HttpRequest(Struct, frozen=True):
                 kind="HttpRequestNodeError",
             )
         return response
-
-    async def _outputs(self, ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-        limits = ctx.ports.limits
-        file = is_file(response)
-        limit = limits.max_http_file if file else limits.max_http_text
-        if len(response.body) > limit:
-            raise NodeFailure(
-                f"{'File' if file else 'Text'} size is too large, max size is {readable_size(limit)}, "
-                f"but current size is {readable_size(len(response.body))}.",
-                kind="ResponseSizeError",
-            )
-        return {
-            "status_code": response.status,
-            "body": "" if file else text_of(response),
-            "headers": headers_of(response),
-            "files": [await _stored(ctx, url, response)] if file else [],
-        }
-
-
-async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-    name, mime_type = file_identity(response, url)
-    try:
-        return await ctx.ports.files.make(
-            response.body,
-            app_id=ctx.run.app_id,
-            end_user_id=ctx.run.end_user_id,
-            name=name,
-            mime_type=mime_type,
-        )
-    except FileTooLarge as error:
-        raise NodeFailure(str(error), kind="ResponseSizeError") from None
-
-
-def _encoded(key: str) -> str:
-    try:
-        return base64.b64encode(key.encode()).decode()
-    except UnicodeEncodeError:
-        raise NodeFailure(
-            "The API key holds characters that cannot be sent.", kind="AuthorizationConfigError"
-        ) from None
 
 
 def _check_url(url: str) -> None:
