@@ -13,8 +13,10 @@ from typing import Any
 
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
+from jikko.knowledge.child_chunks import ChildChunks
+from jikko.knowledge.dataset_names import DatasetNames
 from jikko.knowledge.datasets import Datasets, DatasetWishes
-from jikko.knowledge.documents import Documents, text_source
+from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
@@ -25,8 +27,10 @@ from jikko.knowledge.metadata import Metadata
 from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
+from jikko.knowledge.segment_index import SegmentIndex
 from jikko.knowledge.segments import Segments
 from jikko.knowledge.service import Knowledge
+from jikko.knowledge.sources import text_source
 from jikko.knowledge.tags import Tags
 from jikko.ports.default_models import DefaultModels, ModelName
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
@@ -123,14 +127,18 @@ def knowledge_on(
     defaults: DefaultModels = {"embedding": ModelName("words", "w-1"), "llm": ModelName("fake", "fake")}
     datasets = Datasets(stores, embedder, defaults, clock, lambda: None)
     documents = Documents(stores, datasets, clock, lambda: None)
+    index = SegmentIndex(documents, embedder)
+    segments = Segments(stores, documents, index, clock)
     retrieval = Retrieval(stores, DatasetSearch(ByLength(), ExternalKnowledge(http)), embedder)
     metadata, tags = Metadata(stores, datasets, clock), Tags(stores, datasets, clock)
     return Knowledge(
         stores=stores,
         keys=DatasetKeys(stores, clock),
         datasets=datasets,
+        dataset_names=DatasetNames(stores),
         documents=documents,
-        segments=Segments(stores, documents, embedder, clock),
+        segments=segments,
+        child_chunks=ChildChunks(stores, segments, index, clock),
         metadata=metadata,
         tags=tags,
         imports=Imports(stores, datasets, metadata, tags, clock, lambda: None),

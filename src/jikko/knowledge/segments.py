@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jikko.errors import InvalidParam, NotFound, ServiceFailed
+from jikko.errors import InvalidParam, NotFound
 from jikko.ids import new_id
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
-from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, estimated_tokens, node_of
+from jikko.knowledge.indexing.nodes import estimated_tokens
+from jikko.knowledge.segment_index import Place, SegmentIndex
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.knowledge.texts.segments import children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
-from jikko.ports.embeddings import Embedder
-from jikko.ports.models import ModelFailure
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
 MAX_SEGMENTS_AT_ONCE = 2_000
@@ -35,22 +33,13 @@ class SegmentWishes(Struct, kw_only=True):
     regenerate_child_chunks: bool = False
 
 
-class _Place(NamedTuple):
-    """Where a segment is."""
-
-    dataset: Dataset
-    document: Document
-    model: Model | None
-    """What makes the vectors of the document; ``None``: it has none."""
-
-
 class Segments:
     """The use cases about segments."""
 
-    def __init__(self, knowledge: OpenKnowledge, documents: Documents, embedder: Embedder, clock: Clock) -> None:
+    def __init__(self, knowledge: OpenKnowledge, documents: Documents, index: SegmentIndex, clock: Clock) -> None:
         self._knowledge = knowledge
         self._documents = documents
-        self._embedder = embedder
+        self._index = index
         self._clock = clock
 
     async def page(
@@ -90,7 +79,7 @@ class Segments:
             NotFound: There is no such document.
             ServiceFailed: The model makes no vectors.
         """
-        place = await self._place(dataset_id, document_id)
+        place = await self._index.place(dataset_id, document_id)
         if not wishes:
             raise InvalidParam("Segments is required")
         if len(wishes) > MAX_SEGMENTS_AT_ONCE:
@@ -110,10 +99,9 @@ class Segments:
         children: list[ChildChunk] = []
         if place.document.form == "hierarchical_model":
             children = [child for each in segments for child in self._cut_children(place.document, each, now)]
-            made, _ = await self._nodes(place, [(child.segment_id, child.id, child.content) for child in children])
-            nodes = made
+            nodes, _ = await self._index.nodes(place, [(each.segment_id, each.id, each.content) for each in children])
         else:
-            nodes, tokens = await self._nodes(place, [(each.id, None, each.content) for each in segments])
+            nodes, tokens = await self._index.nodes(place, [(each.id, None, each.content) for each in segments])
             segments = [replace(each, tokens=count) for each, count in zip(segments, tokens, strict=True)]
         words = sum(each.words for each in segments)
         if not await stores.segments.add_segments(segments, children, nodes, _more_words(words, now)):
@@ -131,7 +119,7 @@ class Segments:
             NotFound: There is no such segment.
             ServiceFailed: The model makes no vectors.
         """
-        place = await self._place(dataset_id, document_id)
+        place = await self._index.place(dataset_id, document_id)
         _, segment = await self.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
         now = self._clock()
@@ -146,7 +134,7 @@ class Segments:
             raise InvalidParam("Can't update disabled segment")
         return place.document, await self._rewrite(place, segment, wishes, now)
 
-    async def _rewrite(self, place: _Place, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
+    async def _rewrite(self, place: Place, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
         stores = await self._knowledge.made()
         content = wishes.content or segment.content
         is_question = place.document.form == "qa_model"
@@ -166,10 +154,10 @@ class Segments:
             if wishes.regenerate_child_chunks:
                 rewritten = replace(segment, content=content)
                 children = self._cut_children(place.document, rewritten, now)
-                nodes, _ = await self._nodes(place, [(segment.id, child.id, child.content) for child in children])
+                nodes, _ = await self._index.nodes(place, [(segment.id, child.id, child.content) for child in children])
             tokens = estimated_tokens(content)
         elif is_new:
-            nodes, (tokens,) = await self._nodes(place, [(segment.id, None, content)])
+            nodes, (tokens,) = await self._index.nodes(place, [(segment.id, None, content)])
 
         def change(each: Segment) -> Segment:
             return replace(
@@ -200,78 +188,7 @@ class Segments:
         if not await stores.segments.delete_segment(document.dataset_id, segment.id, less):
             raise NotFound("Segment not found.")
 
-    async def children_page(
-        self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
-    ) -> tuple[list[ChildChunk], int]:
-        """Some child chunks of a segment, by position, and how many fit in all. Raises ``NotFound``."""
-        _, segment = await self.get(dataset_id, document_id, segment_id)
-        stores = await self._knowledge.made()
-        return await stores.segments.list_children(
-            segment.id, keyword=keyword, offset=(number - 1) * limit, limit=limit
-        )
-
-    async def add_child(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
-        """Add a child chunk behind the others. Raises ``NotFound`` or ``ServiceFailed``."""
-        place = await self._place(dataset_id, document_id)
-        _, segment = await self.get(dataset_id, document_id, segment_id)
-        stores = await self._knowledge.made()
-        now = self._clock()
-        # Its id is made before its place is known.
-        draft = child_of(segment, 0, content, now, type="customized")
-        nodes, _ = await self._nodes(place, [(segment.id, draft.id, content)])
-        added = await stores.segments.add_child(
-            segment.id, lambda position: replace(draft, position=position), (lambda _: nodes[0]) if nodes else None
-        )
-        if added is None:
-            raise NotFound("Segment not found.")
-        return added
-
-    async def change_child(
-        self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
-    ) -> ChildChunk:
-        """Change the text of a child chunk. Raises ``NotFound`` or ``ServiceFailed``."""
-        place = await self._place(dataset_id, document_id)
-        child = await self._child(dataset_id, document_id, segment_id, child_id)
-        nodes, _ = await self._nodes(place, [(child.segment_id, child.id, content)])
-        changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
-        await (await self._knowledge.made()).segments.change_child(changed, nodes[0] if nodes else None)
-        return changed
-
-    async def delete_child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:
-        """Delete a child chunk. Raises ``NotFound``."""
-        child = await self._child(dataset_id, document_id, segment_id, child_id)
-        await (await self._knowledge.made()).segments.delete_child(child)
-
-    async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
-        _, segment = await self.get(dataset_id, document_id, segment_id)
-        child = await (await self._knowledge.made()).segments.child(segment.dataset_id, child_id.lower())
-        if child is None or child.segment_id != segment.id:
-            raise NotFound("Child chunk not found.")
-        return child
-
-    async def _place(self, dataset_id: str, document_id: str) -> _Place:
-        dataset, document = await self._documents.get(dataset_id, document_id)
-        made_by = document.embedded_by
-        if made_by:
-            provider, _, name = made_by.partition("|")
-            return _Place(dataset, document, Model(provider, name))
-        return _Place(dataset, document, None)
-
-    async def _nodes(self, place: _Place, texts: Sequence[tuple[str, str | None, str]]) -> tuple[list[Node], list[int]]:
-        """Nodes of texts (segment, child, text), and their tokens."""
-        if place.model is None:
-            return [Node(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
-        try:
-            vectors, tokens = await embedded(self._embedder, place.model, [text for _, _, text in texts])
-        except ModelFailure as failure:
-            raise ServiceFailed(str(failure)) from None
-        nodes = [
-            node_of(segment, child, text, digest_of(place.model, text), vector)
-            for (segment, child, text), vector in zip(texts, vectors, strict=True)
-        ]
-        return nodes, tokens
-
-    def _new(self, place: _Place, wishes: SegmentWishes, now: float) -> Segment:
+    def _new(self, place: Place, wishes: SegmentWishes, now: float) -> Segment:
         document, content = place.document, wishes.content or ""
         is_question = document.form == "qa_model"
         answer = wishes.answer if is_question else None

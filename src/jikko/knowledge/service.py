@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from jikko.knowledge.child_chunks import ChildChunks
+from jikko.knowledge.dataset_names import DatasetNames
 from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
@@ -25,8 +27,10 @@ class Knowledge(Struct, frozen=True, kw_only=True):
     stores: OpenKnowledge
     keys: DatasetKeys
     datasets: Datasets
+    dataset_names: DatasetNames
     documents: Documents
     segments: Segments
+    child_chunks: ChildChunks
     metadata: Metadata
     tags: Tags
     files: DocumentFiles

@@ -184,7 +184,7 @@ async def test_ids_of_other_servers_mean_what_they_are_mapped_to(tmp_path: Path)
         )
         assert await knowledge.retrieval.missing([text, dataset.id]) == [text]
 
-        await knowledge.datasets.map(text, dataset)
+        await knowledge.dataset_names.map(text, dataset)
         assert [each.id for each in await knowledge.retrieval.usable([text])] == [dataset.id]
         assert await knowledge.retrieval.missing([text]) == []
 
@@ -197,16 +197,16 @@ async def test_encrypted_ids_mean_the_plain_ones_once_their_workspace_is_known(t
         dataset = await dataset_of(knowledge)
         await indexed(knowledge, dataset, "cats hunt")
         mapped = "0199a1b2-0000-7000-8000-0000000000b1"
-        await knowledge.datasets.map(mapped, dataset)
+        await knowledge.dataset_names.map(mapped, dataset)
         for plain in (dataset.id, mapped):
             text = encrypted(plain, WORKSPACE)
             assert await knowledge.retrieval.missing([text]) == [text]
 
-            await knowledge.datasets.understand(WORKSPACE.upper())
+            await knowledge.dataset_names.understand(WORKSPACE.upper())
             assert [each.id for each in await knowledge.retrieval.usable([text])] == [dataset.id]
             assert await knowledge.retrieval.missing([text, encrypted(plain, plain)]) == [encrypted(plain, plain)]
 
-            assert await knowledge.datasets.forget_workspace(WORKSPACE)
+            assert await knowledge.dataset_names.forget_workspace(WORKSPACE)
             assert await knowledge.retrieval.usable([text]) == []
 
 

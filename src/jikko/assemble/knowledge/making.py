@@ -8,6 +8,8 @@ from jikko.assemble.models import default_models
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import Rate
 from jikko.files.signing import UrlSigner
+from jikko.knowledge.child_chunks import ChildChunks
+from jikko.knowledge.dataset_names import DatasetNames
 from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
@@ -20,6 +22,7 @@ from jikko.knowledge.metadata import Metadata
 from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
+from jikko.knowledge.segment_index import SegmentIndex
 from jikko.knowledge.segments import Segments
 from jikko.knowledge.service import Knowledge
 from jikko.knowledge.tags import Tags
@@ -82,13 +85,17 @@ def make_knowledge(
 
     datasets = Datasets(stores, embedder, defaults, clock, wake)
     own_documents = Documents(stores, datasets, clock, wake)
+    index = SegmentIndex(own_documents, embedder)
+    segments = Segments(stores, own_documents, index, clock)
     metadata, tags = Metadata(stores, datasets, clock), Tags(stores, datasets, clock)
     return Knowledge(
         stores=stores,
         keys=DatasetKeys(stores, clock, rate),
         datasets=datasets,
+        dataset_names=DatasetNames(stores),
         documents=own_documents,
-        segments=Segments(stores, own_documents, embedder, clock),
+        segments=segments,
+        child_chunks=ChildChunks(stores, segments, index, clock),
         metadata=metadata,
         tags=tags,
         files=DocumentFiles(own_documents, signer),

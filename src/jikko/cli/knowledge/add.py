@@ -75,7 +75,7 @@ async def _add(
     from jikko.assemble import assemble
     from jikko.errors import NotFound
     from jikko.knowledge.datasets import DatasetWishes
-    from jikko.knowledge.documents import source_of
+    from jikko.knowledge.sources import source_of
 
     provider, _, model_name = (model or "").rpartition("/")
     wishes = DatasetWishes(

@@ -7,9 +7,9 @@ from msgspec import Struct, field
 from jikko.cli.knowledge.dify_service import DifyKnowledge
 from jikko.errors import InvalidParam
 from jikko.knowledge.datasets import DatasetWishes
-from jikko.knowledge.documents import NewSource
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
 from jikko.knowledge.retrieval.model import checked_retrieval_model
+from jikko.knowledge.sources import NewSource
 
 
 class ThereTag(Struct):

@@ -42,17 +42,17 @@ async def _map(
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        datasets = assembly.knowledge.datasets
+        datasets, names = assembly.knowledge.datasets, assembly.knowledge.dataset_names
         if text is not None:
-            await datasets.map(text, None if name is None else await datasets.find(name))
+            await names.map(text, None if name is None else await datasets.find(name))
         if workspace is not None and not forget:
-            await datasets.understand(workspace)
-        elif workspace is not None and not await datasets.forget_workspace(workspace):
+            await names.understand(workspace)
+        elif workspace is not None and not await names.forget_workspace(workspace):
             raise click.ClickException(f"Encrypted ids of a workspace {workspace!r} are not understood.")
-        for known, target in (await datasets.mapped()).items():
+        for known, target in (await names.mapped()).items():
             fields = {"text": known, "dataset_id": target.id, "name": target.name}
             _show(fields, f"{known}  ->  {target.name} ({target.id})", as_json)
-        for known in await datasets.workspaces():
+        for known in await names.workspaces():
             _show({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json)
 
 

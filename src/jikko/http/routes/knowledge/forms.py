@@ -13,8 +13,8 @@ from starlette.requests import Request as StarletteRequest
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.http.forms import limited
 from jikko.http.requests import Request
-from jikko.knowledge.documents import NewSource, source_of
 from jikko.knowledge.readable import is_readable
+from jikko.knowledge.sources import NewSource, source_of
 from jikko.values import is_too_deep
 
 _FORM_OVERHEAD: Final = 1 << 20

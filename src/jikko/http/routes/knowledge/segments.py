@@ -143,7 +143,7 @@ async def list_child_chunks(request: Request) -> Answer:
     """``GET …/segments/{segment_id}/child_chunks``: by position."""
     path = request.path_params
     number, limit = strict_page(request.query)
-    found, total = await knowledge_of(request).segments.children_page(
+    found, total = await knowledge_of(request).child_chunks.page(
         path["dataset_id"],
         path["document_id"],
         path["segment_id"],
@@ -158,7 +158,7 @@ async def add_child_chunk(request: Request) -> Answer:
     """``POST …/segments/{segment_id}/child_chunks``: behind the others."""
     path = request.path_params
     body = checked(await request.json(), ChildText)
-    child = await knowledge_of(request).segments.add_child(
+    child = await knowledge_of(request).child_chunks.add(
         path["dataset_id"], path["document_id"], path["segment_id"], body.content
     )
     return json_response(OneChild(child_body(child)))
@@ -168,7 +168,7 @@ async def change_child_chunk(request: Request) -> Answer:
     """``PATCH …/child_chunks/{child_chunk_id}``."""
     path = request.path_params
     body = checked(await request.json(), ChildText)
-    child = await knowledge_of(request).segments.change_child(
+    child = await knowledge_of(request).child_chunks.change(
         path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"], body.content
     )
     return json_response(OneChild(child_body(child)))
@@ -177,7 +177,7 @@ async def change_child_chunk(request: Request) -> Answer:
 async def delete_child_chunk(request: Request) -> Answer:
     """``DELETE …/child_chunks/{child_chunk_id}``."""
     path = request.path_params
-    await knowledge_of(request).segments.delete_child(
+    await knowledge_of(request).child_chunks.delete(
         path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"]
     )
     return deleted()

@@ -1,0 +1,70 @@
+"""Child chunks of segments: adding, changing and deleting them."""
+
+from msgspec.structs import replace
+
+from jikko.errors import NotFound
+from jikko.knowledge.indexing.cutting_stage import child_of
+from jikko.knowledge.segment_index import SegmentIndex
+from jikko.knowledge.segments import Segments
+from jikko.ports.clock import Clock
+from jikko.ports.stores.knowledge.records import ChildChunk
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+
+
+class ChildChunks:
+    """The use cases about child chunks."""
+
+    def __init__(self, knowledge: OpenKnowledge, segments: Segments, index: SegmentIndex, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._segments = segments
+        self._index = index
+        self._clock = clock
+
+    async def page(
+        self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
+    ) -> tuple[list[ChildChunk], int]:
+        """Some child chunks of a segment, by position, and how many fit in all. Raises ``NotFound``."""
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        return await stores.segments.list_children(
+            segment.id, keyword=keyword, offset=(number - 1) * limit, limit=limit
+        )
+
+    async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
+        """Add a child chunk behind the others. Raises ``NotFound`` or ``ServiceFailed``."""
+        place = await self._index.place(dataset_id, document_id)
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        now = self._clock()
+        # Its id is made before its place is known.
+        draft = child_of(segment, 0, content, now, type="customized")
+        nodes, _ = await self._index.nodes(place, [(segment.id, draft.id, content)])
+        added = await stores.segments.add_child(
+            segment.id, lambda position: replace(draft, position=position), (lambda _: nodes[0]) if nodes else None
+        )
+        if added is None:
+            raise NotFound("Segment not found.")
+        return added
+
+    async def change(
+        self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
+    ) -> ChildChunk:
+        """Change the text of a child chunk. Raises ``NotFound`` or ``ServiceFailed``."""
+        place = await self._index.place(dataset_id, document_id)
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        nodes, _ = await self._index.nodes(place, [(child.segment_id, child.id, content)])
+        changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
+        await (await self._knowledge.made()).segments.change_child(changed, nodes[0] if nodes else None)
+        return changed
+
+    async def delete(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:
+        """Delete a child chunk. Raises ``NotFound``."""
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        await (await self._knowledge.made()).segments.delete_child(child)
+
+    async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        child = await (await self._knowledge.made()).segments.child(segment.dataset_id, child_id.lower())
+        if child is None or child.segment_id != segment.id:
+            raise NotFound("Child chunk not found.")
+        return child
