@@ -166,7 +166,7 @@ def drafts(version: int) -> dict[str, Draft]:
         runs["queued"] = Draft(user="花子 🌸")
         runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
     if version >= 11:
-        runs["dear"] = Draft(user="花子 🌸")
+        runs["dear"] = Draft(user="高田")
         runs["dear"].step(started(BEGIN + 81), _dear_end(BEGIN + 82))
         runs["large"] = Draft(user="花子 🌸")
         runs["large"].record.holder = "0a1b2c3d/0"
