@@ -244,6 +244,8 @@ async def test_old_runs_are_found_by_keyword(old: Upgraded, indexed: bool) -> No
         runs[name].record for name in ("repeated", "stopped", "failed", "emoji", "succeeded")
     ]
     assert await found("花子 🌸") == old.unended
+    # "大き", as inputs are stored.
+    assert await found(r"\u5927\u304d") == [run.record for name, run in runs.items() if name == "large"]
     assert await found("nobody") == []
 
 
