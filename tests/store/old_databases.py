@@ -15,11 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from jikko.events import Event, FormRequested
+from jikko.event_parts import Exceptions, FailedNode
+from jikko.events import Event, FormRequested, RunFinished
 from jikko.ids import new_id
 from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
+from jikko.ports.stores.console_store import ConsoleToken
 from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
@@ -38,6 +40,7 @@ from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.console.access_store import SqliteConsoleStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
@@ -100,6 +103,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """Since version 9."""
     annotations: list[Annotation] = []
     """Newest first. Since version 10."""
+    tokens: list[ConsoleToken] = []
+    """Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on."""
 
 
 class Stores:
@@ -113,6 +118,7 @@ class Stores:
         self.callbacks = SqliteCallbackStore(database)
         self.conversations = SqliteConversationStore(database)
         self.annotations = SqliteAnnotationStore(database)
+        self.console = SqliteConsoleStore(database)
 
 
 def versions() -> list[int]:
@@ -159,7 +165,28 @@ def drafts(version: int) -> dict[str, Draft]:
         runs["open"].record.holder = "0a1b2c3d/0"
         runs["queued"] = Draft(user="花子 🌸")
         runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
+    if version >= 11:
+        runs["dear"] = Draft(user="高田")
+        runs["dear"].step(started(BEGIN + 81), _dear_end(BEGIN + 82))
+        runs["large"] = Draft(user="花子 🌸")
+        runs["large"].record.holder = "0a1b2c3d/0"
+        runs["large"].step(started(BEGIN + 83, q="大きな入力" * 2_000), *node(BEGIN + 83, 1))
     return runs
+
+
+def _dear_end(at: float) -> RunFinished:
+    failed = FailedNode(node_id="llm", title="回答 🤖")
+    borne = Exceptions(tries=2, handled=1, rounds=3)
+    return RunFinished(
+        at=at,
+        status="failed",
+        error="高い",
+        elapsed=1.5,
+        price="0.25",
+        currency="USD",
+        failed_node=failed,
+        exceptions=borne,
+    )
 
 
 def _form(at: float) -> FormRequested:
@@ -226,6 +253,18 @@ async def write(path: Path, version: int) -> Contents:
         await talk(stores, contents)
     if version >= 10:
         await annotate(stores, contents)
+    if version >= 11:
+        token = ConsoleToken(
+            id=new_id(),
+            name="当番 🛎",
+            role="operator",
+            digest=b"t" * 32,
+            hint="con-t…",
+            created_at=BEGIN,
+            used_at=BEGIN,
+        )
+        await stores.console.add_token(token)
+        contents.tokens = await stores.console.tokens()
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from jikko.store.postgres.columns import id_column, text
+from jikko.store.sqlite.runs.run_rows import inputs_of
 
 Convert = Callable[[Any], Any]
 
@@ -95,7 +96,8 @@ _OF_RUN: Final = (
     Column("key", "r.key", _same),
     *_columns(as_id, "run_id task_id retry_of", "r."),
     *_columns(as_id, "app_id workflow_id end_user_id", sources="app.text flow.text u.end_user_id"),
-    *_columns(as_text, "version session inputs", sources="ver.text u.session r.inputs"),
+    *_columns(as_text, "version session", sources="ver.text u.session"),
+    Column("inputs", inputs_of("r"), as_text),
     *_columns(_same, "created_at status epoch log_end outputs elapsed total_tokens total_steps", "r."),
     *_columns(_same, "exceptions_count finished_at wake_at", "r."),
     *_columns(as_text, "error price failed_node exceptions", "r."),

@@ -14,6 +14,7 @@ import sqlite3
 from typing import Final
 
 from jikko.store.sqlite.runs.projections import RunChange
+from jikko.store.sqlite.runs.run_rows import inputs_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,11 +47,13 @@ _PARTS: Final = "SELECT part FROM keyword_parts"
 _NEXT: Final = "SELECT next_block FROM keyword_index"
 _NEWEST: Final = "SELECT coalesce(max(key), 0) FROM runs"
 _ADVANCE: Final = "UPDATE keyword_index SET next_block = ?"
+# Of inputs; where they lie beside the row, without reading them.
+_LENGTH: Final = "iif(inputs = '', (SELECT length FROM run_inputs WHERE run = runs.key), length(inputs))"
 # The texts are NULL where they are not to be indexed, so that large ones stay where they are.
 _TEXTS: Final = f"""
-SELECT runs.key, large, iif(left_out, NULL, inputs), iif(left_out, NULL, outputs), session FROM (
+SELECT runs.key, large, iif(left_out, NULL, {inputs_of("runs")}), iif(left_out, NULL, outputs), session FROM (
   SELECT key, large, large OR status < 2 AS left_out, inputs, outputs, end_user FROM (
-    SELECT *, length(inputs) + length(outputs) > {_MAX_RUN_CHARACTERS} AS large FROM runs WHERE key >= ? AND key < ?)
+    SELECT *, {_LENGTH} + length(outputs) > {_MAX_RUN_CHARACTERS} AS large FROM runs WHERE key >= ? AND key < ?)
 ) AS runs JOIN end_users ON end_users.key = end_user ORDER BY runs.key
 """
 _LEAVE_OUT: Final = "INSERT OR REPLACE INTO keyword_left_out (run, large) VALUES (?, ?)"

@@ -11,6 +11,7 @@ from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.connection import error_name
 from jikko.store.sqlite.keywords.blocks import candidates, first_run_behind
 from jikko.store.sqlite.keywords.index import BLOCK
+from jikko.store.sqlite.runs.run_rows import inputs_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _LOOKUP_COST: Final = 6
 _MAX_LISTED_USERS: Final = 1_000
 
 _OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
-_INPUTS: Final = r"inputs LIKE :keyword ESCAPE '\'"
+_INPUTS: Final = rf"{inputs_of('runs')} LIKE :keyword ESCAPE '\'"
 _USER: Final = r"EXISTS (SELECT 1 FROM end_users WHERE end_users.key = end_user AND session LIKE :keyword ESCAPE '\')"
 _USERS: Final = r"SELECT key FROM end_users WHERE app = :app AND session LIKE :keyword ESCAPE '\'"
 _NEWEST_USER: Final = "SELECT coalesce(max(key), 0) FROM end_users"

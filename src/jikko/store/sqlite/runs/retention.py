@@ -30,6 +30,7 @@ _FREE_KEY: Final = "DELETE FROM idempotency_keys WHERE app_id = ? AND run_id = ?
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE_PIECES: Final = "DELETE FROM run_log WHERE run = ?"
 """A process that died has left them behind."""
+_REMOVE_INPUTS: Final = "DELETE FROM run_inputs WHERE run = ?"
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
@@ -88,6 +89,7 @@ class Retention:
     def _remove(self, change: RunChange, connection: sqlite3.Connection) -> None:
         connection.execute(_REMOVE_LOG, (change.key,))
         connection.execute(_REMOVE_PIECES, (change.key,))
+        connection.execute(_REMOVE_INPUTS, (change.key,))
         connection.execute(_REMOVE, (change.key,))
         self._projections.changed(change, connection)
 

@@ -11,8 +11,23 @@ from jikko.store.verdicts import verdict_of
 
 Row: TypeAlias = tuple[Any, ...]
 
+MAX_INPUTS_IN_ROW: Final = 8_192
+"""Characters of inputs that lie in the row of their run. It is written anew with each append; larger ones lie in
+``run_inputs``, and those in the row are empty, which inputs never are."""
+
+
+def inputs_of(runs: str) -> str:
+    """The inputs of a run, wherever they lie, as an expression of SQL.
+
+    Args:
+        runs: What the statement calls ``runs``.
+    """
+    return f"iif({runs}.inputs = '', (SELECT text FROM run_inputs WHERE run = {runs}.key), {runs}.inputs)"
+
+
 COLUMNS: Final = (
-    "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
+    "run_id, task_id, app, workflow, version, end_user, retry_of, status, "
+    f"{inputs_of('runs')}, outputs, error, elapsed, "
     "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner, price, "
     "failed_node, exceptions"
 )

@@ -1,4 +1,7 @@
-"""Runs in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log."""
+"""Runs in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log.
+
+Large inputs are a row of their own.
+"""
 
 import asyncio
 import math
@@ -29,7 +32,7 @@ from jikko.store.sqlite.runs.archiving import Archiver
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
-from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES, LogWrite, LongLog, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals
@@ -59,9 +62,9 @@ WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 
 _RETRIES: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL ORDER BY created_at, key
 """
-_DETAIL: Final = """
+_DETAIL: Final = f"""
 SELECT
-  (SELECT text FROM names WHERE key = workflow), status, inputs, outputs, error, elapsed, total_tokens,
+  (SELECT text FROM names WHERE key = workflow), status, {inputs_of("runs")}, outputs, error, elapsed, total_tokens,
   total_steps, created_at, finished_at
 FROM runs
 WHERE run_id = ? AND app = (SELECT names.key FROM api_keys JOIN names ON text = app_id WHERE digest = ?)

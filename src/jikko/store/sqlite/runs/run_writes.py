@@ -13,7 +13,7 @@ from jikko.store.event_codec import compress, join
 from jikko.store.identifiers import StoredId, id_text, stored_id
 from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
-from jikko.store.sqlite.runs.run_rows import IdentityColumns
+from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW, IdentityColumns
 
 _INSERT: Final = """
 INSERT INTO runs (
@@ -32,6 +32,7 @@ UPDATE runs SET
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
+_ADD_INPUTS: Final = "INSERT INTO run_inputs (run, length, text) VALUES (?, ?, ?)"
 _ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, ?)"
 _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
@@ -129,13 +130,14 @@ class RunWrites:
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         """Returns whether it was still to be done; so does ``_advance``."""
         identity = self._identities.of(connection, write.identity)
+        is_large = len(write.inputs) > MAX_INPUTS_IN_ROW
         values = (
             write.run_id,
             write.task_id,
             write.retry_of,
             *identity,
             write.created_at,
-            write.inputs,
+            "" if is_large else write.inputs,
             *write.columns,
         )
         cursor = connection.execute(_INSERT, values)
@@ -143,6 +145,8 @@ class RunWrites:
             self._require_own(write, connection.execute(_FIND, (write.run_id,)).fetchone())
             return False
         key, status = cursor.lastrowid, write.columns[0]
+        if is_large:
+            connection.execute(_ADD_INPUTS, (key, len(write.inputs), write.inputs))
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
