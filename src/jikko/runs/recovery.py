@@ -64,7 +64,7 @@ _TRY_AGAIN_SECONDS = 1.0
 _AT_ONCE = 16
 """Runs that are read at once to be taken over: one by one, each waits for answers of the database, and all for all."""
 _IN_A_BATCH = 64
-"""Runs of which those that had begun go on before the others line up. The first go on while many more are to be read."""
+"""Runs of which those that had begun go on before the others line up: the first, while many more are to be read."""
 
 
 class TakenOver(Struct):
