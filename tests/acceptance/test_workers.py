@@ -94,6 +94,26 @@ def test_a_run_under_way_is_followed_live_in_another_process(several: SeveralWor
     assert rest[-1]["outputs"] == {"q": "x", "answer": f"/hold/{run}"}
 
 
+def test_runs_that_wait_at_a_busy_worker_begin_at_an_idle_one(
+    tmp_path: Path, apps: dict[str, str], echo: EchoServer
+) -> None:
+    """All come over one connection, so to one worker, whose part of the runs that may go on is half of them."""
+    workers = SeveralWorkers(tmp_path, apps, JIKKO_MAX_RUNS="4")
+    try:
+        one, other = workers.pair("held")
+        runs = [one.run("async", q=str(number))["workflow_run_id"] for number in range(6)]
+        for run in runs[:4]:
+            echo.wait_for_calls(f"/hold/{run}")
+        assert echo.calls(f"/hold/{runs[4]}") == []
+        for run in runs:
+            echo.release(f"/hold/{run}")
+
+        assert [other.finished(run)["status"] for run in runs] == ["succeeded"] * 6
+        assert all(len(echo.calls(f"/{run}/first")) == 1 for run in runs)
+    finally:
+        workers.close()
+
+
 def test_dify_s_way_to_listen_again_works_in_another_process(several: SeveralWorkers, echo: EchoServer) -> None:
     one, other = several.pair("held")
     run = one.run("async", q="x")["workflow_run_id"]

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
 from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
 _PULL_SECONDS = 0.05
 """Between looks of a member with room at what waits elsewhere."""
+_ANSWER_SECONDS = 5.0
+"""After which a run that a member was given to take in, and has not, is offered again."""
 
 
 @dataclass(kw_only=True)
@@ -38,6 +41,8 @@ class FakeNetwork:
         """The names of those that are taken to live, oldest first."""
         self.waiting: list[WaitingRun] = []
         """Those that are offered to all."""
+        self.being_taken: list[tuple[str, WaitingRun]] = []
+        """Those that a process has been given to take in, or is about to be."""
         self._leader: str | None = None
         self._count = 0
 
@@ -91,12 +96,18 @@ class FakeWaitingRuns:
         self._network = network
 
     async def offer(self, run: WaitingRun) -> bool:
-        await asyncio.sleep(self._network.random.uniform(0, self._network.faults.delay))
-        self._network.waiting.append(run)
+        network = self._network
+        await asyncio.sleep(network.random.uniform(0, network.faults.delay))
+        offered = [*network.waiting, *(run for _, run in network.being_taken)]
+        if sum(other.app_id == run.app_id for other in offered) >= MAX_OFFERS_OF_AN_APP:
+            return False
+        network.waiting.append(run)
         return True
 
     async def withdraw(self, run_id: str) -> None:
-        self._network.waiting = [run for run in self._network.waiting if run.run_id != run_id]
+        network = self._network
+        network.waiting = [run for run in network.waiting if run.run_id != run_id]
+        network.being_taken = [(name, run) for name, run in network.being_taken if run.run_id != run_id]
 
 
 @dataclass(eq=False)
@@ -189,6 +200,9 @@ class FakeCluster:
         self.stop_leading()
         for task in self._tasks:
             task.cancel()
+        network = self._network
+        network.waiting += [run for name, run in network.being_taken if name == self.name]
+        network.being_taken = [(name, run) for name, run in network.being_taken if name != self.name]
 
     def freeze(self) -> None:
         """Stand still."""
@@ -221,13 +235,24 @@ class FakeCluster:
         network = self._network
         while not self._has_left:
             await member.room()
-            if network.waiting and not self.is_frozen:
-                run = network.waiting.pop(0)
+            elsewhere = [run for run in network.waiting if run.holder != self.name]
+            if elsewhere and not self.is_frozen:
+                run = elsewhere[0]
+                network.waiting.remove(run)
+                network.being_taken.append((self.name, run))
+                asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._give_back, run)
                 network.post(self, lambda run=run: self._start(self._take(member, run)))
             await asyncio.sleep(_PULL_SECONDS)
 
     async def _take(self, member: Member, run: WaitingRun) -> None:
         if not await member.take_waiting(run):
+            self._give_back(run)
+        elif (self.name, run) in self._network.being_taken:
+            self._network.being_taken.remove((self.name, run))
+
+    def _give_back(self, run: WaitingRun) -> None:
+        if (self.name, run) in self._network.being_taken:
+            self._network.being_taken.remove((self.name, run))
             self._network.waiting.append(run)
 
     async def _take_over(self, orphans: OrphanedRuns) -> None:

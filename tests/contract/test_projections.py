@@ -1,5 +1,6 @@
 """What every store does with each kind of projection: it is there with the events that it came with, or not at all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.values import Json
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message, variable
@@ -145,6 +147,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 def having(append: Append, *projections: Projection) -> Append:
     return msgspec.structs.replace(append, projections=projections)
+
+
+def url(run: Draft) -> tuple[Projection]:
+    return (KINDS[CallbackRequest].example(run),)
 
 
 async def new_run(stores: Stores, *kinds: Kind) -> Draft:
@@ -265,6 +271,110 @@ async def test_a_turn_begins_and_changes_in_one_append(stores: Stores) -> None:
 
     assert await has_answer(stores, run)
     assert await has_value(stores, run)
+
+
+def turn(run: Draft, owner: str, at: float = 1000.0, *, is_first: bool = False) -> TurnBegan:
+    asked = message(f"m-{run.id}", owner, run_id=run.id, at=at, files=[{"related_id": f"f-{run.id}"}])
+    return TurnBegan(
+        message=asked, new=conversation(owner) if is_first else None, variables=[variable("心"), variable("x", 7)]
+    )
+
+
+def assigned(**values: Json) -> VariablesAssigned:
+    return VariablesAssigned(values=values, at=1002.0)
+
+
+async def test_appends_that_come_at_once_have_each_what_is_theirs(stores: Stores) -> None:
+    """Turns that are over at once, go on, and end; call-backs; one that is refused, and a conversation that is gone."""
+    whole, lone, goes_on, gone, calls, ends, refused = (Draft() for _ in range(7))
+    for run in (ends, refused):
+        await stores[0].append(having(run.step(started()), turn(run, f"c-{run.id}", is_first=True)))
+    again = having(refused.step(started()), TurnChanged(answer=Answer(text="never")), assigned(x="never"))
+    again = msgspec.structs.replace(again, at=0)
+    answer = Answer(text="はい", files=[{"related_id": "made"}])
+
+    *written, conflict = await asyncio.gather(
+        stores[0].append(
+            having(
+                whole.whole(), turn(whole, "c-1", is_first=True), assigned(x=[1], 心="💛"), TurnChanged(answer=answer)
+            )
+        ),
+        stores[0].append(having(lone.whole(), TurnChanged(answer=answer), assigned(x=1))),
+        stores[0].append(having(goes_on.step(started()), turn(goes_on, "c-2", is_first=True), *url(goes_on))),
+        stores[0].append(having(gone.step(started()), turn(gone, "nowhere"))),
+        stores[0].append(having(calls.whole(), *url(calls))),
+        stores[0].append(having(ends.step(finished()), assigned(x=None), TurnChanged(answer=Answer(text="end")))),
+        stores[0].append(again),
+        return_exceptions=True,
+    )
+
+    assert isinstance(conflict, LogConflict)
+    assert written == [None] * 6
+    told = [await stores[2].message_of_run(run.id) for run in (whole, lone, goes_on, gone, ends, refused)]
+    assert [found and found.answer.text for found in told] == ["はい", None, "", None, "end", ""]
+    values = {
+        owner: {found.name: found.value for found in await stores[2].variables(owner)}
+        for owner in ("c-1", "c-2", f"c-{ends.id}", f"c-{refused.id}")
+    }
+    assert values == {
+        "c-1": {"心": "💛", "x": [1]},
+        "c-2": {"心": 0, "x": 7},
+        f"c-{ends.id}": {"心": 0, "x": None},
+        f"c-{refused.id}": {"心": 0, "x": 7},
+    }
+    callbacks = [await stores[1].find(run.id) for run in (goes_on, calls, whole)]
+    assert [found and found.state for found in callbacks] == ["pending", "pending", None]
+    assert [found.run_id for found in await stores[1].due(5000.0)] == [calls.id]
+    files = [f"f-{run.id}" for run in (whole, goes_on, ends, gone)]
+    assert [await stores[2].uses_file(APP, file) for file in ["made", *files]] == [True, True, True, True, False]
+
+
+async def test_turns_of_one_conversation_that_come_at_once_are_all_counted_and_the_last_value_counts(
+    stores: Stores,
+) -> None:
+    runs = [Draft() for _ in range(4)]
+
+    await asyncio.gather(
+        *(
+            stores[0].append(
+                having(run.whole(), turn(run, "c", 1000.0 + number, is_first=number == 0), assigned(x=number, y=number))
+            )
+            for number, run in enumerate(runs)
+        )
+    )
+
+    found = await stores[2].conversation(APP, "id of anna", "c")
+    assert found is not None
+    assert (found.turns, found.updated_at) == (4, 1003.0)
+    asked = await stores[2].messages("c", limit=10)
+    assert asked is not None
+    assert [one.run_id for one in asked] == [run.id for run in reversed(runs)]
+    assert {one.name: one.value for one in await stores[2].variables("c")} == {"心": 0, "x": 3}
+
+
+async def test_of_repeated_turns_that_come_at_once_each_has_its_new_run(stores: Stores) -> None:
+    before, after = [Draft() for _ in range(3)], [Draft() for _ in range(3)]
+    for run in before:
+        await stores[0].append(having(run.whole(), turn(run, f"c-{run.id}", is_first=True)))
+
+    await asyncio.gather(
+        *(
+            stores[0].append(
+                having(
+                    run.step(started(), finished()),
+                    TurnRepeated(message_id=f"m-{old.id}"),
+                    TurnChanged(answer=Answer(text=run.id)),
+                )
+            )
+            for old, run in zip(before, after, strict=True)
+        )
+    )
+
+    for old, run in zip(before, after, strict=True):
+        found = await stores[2].message_of_run(run.id)
+        assert found is not None
+        assert (found.id, found.answer.text) == (f"m-{old.id}", run.id)
+        assert await stores[2].message_of_run(old.id) is None
 
 
 async def test_what_follows_from_every_run_follows_from_its_status_and_its_removal(stores: Stores) -> None:

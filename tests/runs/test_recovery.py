@@ -74,6 +74,37 @@ async def test_runs_are_read_side_by_side_and_those_that_wait_line_up_as_they_ca
         assert (await world.ended(run_id)).status == "succeeded"
 
 
+async def test_of_many_that_wait_the_first_begin_while_others_are_still_to_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All were read before any began, and of a hundred thousand that takes long."""
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    runs = [(await process.start(app)).record.identity.run_id for _ in range(200)]
+    await until(lambda: world.script.ran["a"] == 1)
+    await process.runs.close(0)
+    world.script.let_go("a")
+    read, answered = world.store.events, asyncio.Event()
+
+    async def events(run_id: str, *, after: int = -1) -> list[Event]:
+        if run_id == runs[-1]:
+            await answered.wait()
+        return await read(run_id, after=after)
+
+    monkeypatch.setattr(world.store, "events", events)
+    heir = world.process(at_once=4)
+    taking = asyncio.ensure_future(heir.runs.control.take_over())
+    for run_id in runs[:100]:
+        assert (await world.ended(run_id)).status == "succeeded"
+    assert not taking.done()
+
+    answered.set()
+    await taking
+    for run_id in runs:
+        assert (await world.ended(run_id)).status == "succeeded"
+    assert world.script.ran == {"a": 201, "b": 200, "c": 200}
+
+
 async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: World) -> None:
     app, process = await world.chain(), world.process()
     run_id = (await process.start(app)).record.identity.run_id

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jikko.errors import KeyTaken, LogConflict, LogForgotten
-from jikko.ports.stores.projections import KeyClaim, Projection
+from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection, TurnChanged
 from jikko.store.postgres.columns import id_of
 from jikko.store.postgres.runs import appends, batch
 from jikko.store.postgres.runs.batch import write_batch
@@ -263,6 +264,28 @@ async def test_of_two_with_one_key_the_second_comes_alone_and_so_does_a_kind_bes
         ("claimed alone", [2]),
     ]
     assert session.transactions == [0, 1]
+
+
+async def test_what_comes_with_several_is_written_together_and_without_those_that_were_refused(steps: Steps) -> None:
+    one, two, three = (
+        write(number, at=0, projections=(CallbackRequest(url="https://example.com"), *keyed(number, key).projections))
+        for number, key in ((1, "a"), (2, "b"), (3, "c"))
+    )
+    steps.claims = Claims({one.run_id, two.run_id}, {one.run_id, two.run_id}, {three.run_id: KeyTaken("other", b"")})
+    steps.refuses = {2}
+    four = write(4, projections=(TurnChanged(answer=Answer()),))
+    session = Session()
+
+    assert await written(session, one, two, three, four) == ([1, 4], [3])
+    assert steps.done == [
+        ("claimed", [1, 2, 3]),
+        ("grown", [4]),
+        ("begun", [1, 2]),
+        ("give_back", [2]),
+        ("project", [1, 4]),
+        ("forget_keys", [1, 2, 3]),
+    ]
+    assert session.transactions == [0]
 
 
 async def test_what_goes_with_one_that_is_refused_is_not_written_and_the_next_is(steps: Steps) -> None:

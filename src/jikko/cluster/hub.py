@@ -1,4 +1,5 @@
-"""The supervisor's end of the channels of its workers: hands on messages, and sends what membership decides."""
+"""The supervisor's end of the channels of its workers: hands on messages and runs that wait, and sends what membership
+decides."""
 
 import asyncio
 from itertools import count as numbers
@@ -11,14 +12,19 @@ from jikko.cluster.messages import (
     Assembled,
     Broadcast,
     CountRequest,
+    HasRoom,
     Message,
     Offer,
+    OfferWaiting,
     ReadAgain,
     Request,
     Response,
     Serving,
     TookOver,
+    TookWaiting,
+    WithdrawWaiting,
 )
+from jikko.cluster.offered_runs import OfferedRuns
 from jikko.concurrency.rate_limit import RequestRates
 
 _PATIENCE_SECONDS: Final = 30.0
@@ -34,6 +40,7 @@ class Hub:
         per_minute: Requests that an API key may make; 0 for no limit. For workers that do not say how many.
         """
         self._membership = Membership(workers)
+        self._offered_runs = OfferedRuns()
         self._per_minute = per_minute
         self._rates = RequestRates()
         self._channels: dict[str, Channel] = {}
@@ -57,6 +64,7 @@ class Hub:
             if asked == name and not future.done():
                 future.set_result("")  # the one in its place reads the files when it starts
         self._send(self._membership.died(name))
+        self._send(self._offered_runs.died(name))
 
     def on_message(self, sender: str, message: Message) -> None:
         """Do what a message of a worker asks for."""
@@ -72,6 +80,15 @@ class Hub:
             case Request(to=to, number=number, command=CountRequest(key=key, per_minute=rate)) if to == SUPERVISOR:
                 wait = self._rates.count(key, self._per_minute if rate is None else rate)
                 self._send([(sender, Response(to=sender, number=number, answer=wait))])
+            case Request(to=to, number=number, command=OfferWaiting(run=run)) if to == SUPERVISOR:
+                is_offered, outbox = self._offered_runs.offered(run)
+                self._send([(sender, Response(to=sender, number=number, answer=int(is_offered))), *outbox])
+            case WithdrawWaiting(run_id=run_id):
+                self._offered_runs.withdrawn(run_id)
+            case HasRoom(is_there=is_there):
+                self._send(self._offered_runs.has_room(sender, is_there=is_there))
+            case TookWaiting(run_id=run_id, is_done=is_done):
+                self._send(self._offered_runs.answered(sender, run_id, is_done=is_done))
             case Request(to=to, number=number):
                 no_holder = Response(to=sender, number=number, answer=None)
                 self._send([(to, message)] if to in self._membership else [(sender, no_holder)])

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from jikko.ports.cluster import Command, Grown, Hint, OrphanedRuns
+from jikko.ports.cluster import Command, Grown, Hint, OrphanedRuns, WaitingRun
 
 SUPERVISOR: Final = "supervisor"
 """What the process that starts the workers is called."""
@@ -29,6 +29,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
     drains: bool = False
     """Whether it leaves new connections to the next server when it stops; see ``serve_assembly``."""
+    hands_on: bool = False
+    """Whether the supervisor hands runs that wait to workers that have room; one of an older version does not."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):
@@ -45,6 +47,12 @@ class TakeOver(msgspec.Struct, frozen=True, tag=True):
 
 class Lead(msgspec.Struct, frozen=True, tag=True):
     """Run the background jobs from now on."""
+
+
+class TakeWaiting(msgspec.Struct, frozen=True, tag=True):
+    """Take in a run that waits at another worker. Answered by ``TookWaiting``."""
+
+    run: WaitingRun
 
 
 class Measure(msgspec.Struct, frozen=True, tag=True):
@@ -77,6 +85,26 @@ class Offer(msgspec.Struct, frozen=True, tag=True):
     orphans: OrphanedRuns
 
 
+class HasRoom(msgspec.Struct, frozen=True, tag=True):
+    """The worker has a slot for a run that waits elsewhere: for one, until it says so again."""
+
+    is_there: bool = True
+    """``False``: it has none after all."""
+
+
+class TookWaiting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A run was taken in, or does not wait any more; or it cannot be taken in here, now."""
+
+    run_id: str
+    is_done: bool
+
+
+class WithdrawWaiting(msgspec.Struct, frozen=True, tag=True):
+    """A run is to be offered no more."""
+
+    run_id: str
+
+
 class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """The worker's event loop goes round."""
 
@@ -99,6 +127,12 @@ class CountRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How many there may be. ``None``, from a worker of a version that counts API keys only: the rate of these."""
 
 
+class OfferWaiting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Offer a run that waits to the other workers. For the supervisor; answered by 1, or 0 if enough are."""
+
+    run: WaitingRun
+
+
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):
     """Read the files of the operator again. From the supervisor."""
 
@@ -110,7 +144,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sender: str
     number: int
     """Chosen by the sender, for the response."""
-    command: Command | CountRequest | ReadAgain
+    command: Command | CountRequest | OfferWaiting | ReadAgain
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -137,11 +171,15 @@ Message: TypeAlias = (
     | Members
     | TakeOver
     | Lead
+    | TakeWaiting
     | Measure
     | Assembled
     | Serving
     | TookOver
     | Offer
+    | HasRoom
+    | TookWaiting
+    | WithdrawWaiting
     | Heartbeat
     | Measured
     | Request

@@ -18,12 +18,15 @@ from jikko.cluster.messages import (
     Members,
     Message,
     Offer,
+    OfferWaiting,
     ReadAgain,
     Request,
     Response,
     TakeOver,
+    TakeWaiting,
     TookOver,
 )
+from jikko.cluster.run_offers import RunOffers
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.ports.cluster import Answer, Command, Grown, Hint, Member, OrphanedRuns, WaitForEvents
 
@@ -46,10 +49,17 @@ class WorkerCluster:
     """
 
     def __init__(
-        self, name: str, channel: Channel, messages: AsyncIterator[Message], *, patience: float = _PATIENCE_SECONDS
+        self,
+        name: str,
+        channel: Channel,
+        messages: AsyncIterator[Message],
+        *,
+        hands_on: bool = True,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         """Args:
         messages: What comes over the channel, behind ``Begin``.
+        hands_on: Whether the supervisor hands runs that wait to workers that have room.
         patience: Seconds after which a process that does not answer counts as one that is gone.
         """
         self.name = name
@@ -59,6 +69,7 @@ class WorkerCluster:
         """Gives what this process has counted; see ``Measured``."""
         self._channel = channel
         self._messages = messages
+        self._hands_on = hands_on
         self._patience = patience
         self._members: Collection[str] = (name,)
         self._numbers = count()
@@ -70,21 +81,33 @@ class WorkerCluster:
         """What goes on until the member leaves."""
         self._has_begun = asyncio.Event()
         """Set once it was begun to take over the first runs, or there is nothing to be done any more."""
+        self._offers: RunOffers | None = None
 
     def members(self) -> Collection[str]:
         return self._members
 
     async def join(self, member: Member) -> None:
+        if self._hands_on:
+            self._offers = RunOffers(
+                self._channel, lambda offer: self._request(SUPERVISOR, offer, self._patience), member
+            )
         _start(self._listen(member), self._listening)
         _start(self._beat(), self._listening)
         await self._has_begun.wait()
+        if self._offers is not None:
+            _start(self._offers.watch(), self._working)
+            _start(member.offer_waiting(self._offers), self._listening)
 
     def leave(self) -> None:
+        if self._offers is not None:
+            self._offers.leave()
         for task in self._working:
             task.cancel()
 
     async def close(self) -> None:
         self.leave()
+        if self._offers is not None:
+            await self._offers.close()
         tasks = [*self._working, *self._listening]
         for task in tasks:
             task.cancel()
@@ -127,6 +150,8 @@ class WorkerCluster:
                 self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
             case TakeOver(orphans=orphans):
                 _start(self._take_over(orphans, member), self._working)
+            case TakeWaiting(run=run) if self._offers is not None:
+                self._offers.handed(run)
             case Measure():
                 self._channel.send(Measured(self.count_up()))
             case Lead():
@@ -144,7 +169,9 @@ class WorkerCluster:
             if is_gone(name) and not future.done():
                 future.set_result(None)
 
-    async def _request(self, to: str, command: Command | CountRequest, seconds: float) -> int | Grown | None:
+    async def _request(
+        self, to: str, command: Command | CountRequest | OfferWaiting, seconds: float
+    ) -> int | Grown | None:
         if self.is_over.is_set():
             return None
         number = next(self._numbers)
@@ -167,7 +194,7 @@ class WorkerCluster:
             if isinstance(request.command, ReadAgain):
                 await member.read_again()
                 answer = 1
-            elif not isinstance(request.command, CountRequest):
+            elif not isinstance(request.command, (CountRequest, OfferWaiting)):
                 answered = await member.handle_command(request.command)
                 # JSON tells truth values from numbers.
                 grown = answered if isinstance(answered, Grown) else None

@@ -37,7 +37,7 @@ From this follows, whatever members believe of each other, and however often and
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from zlib import crc32
 
@@ -63,6 +63,8 @@ logger = logging.getLogger(__name__)
 _TRY_AGAIN_SECONDS = 1.0
 _AT_ONCE = 16
 """Runs that are read at once to be taken over: one by one, each waits for answers of the database, and all for all."""
+_IN_A_BATCH = 64
+"""Runs of which those that had begun go on before the others line up: the first, while many more are to be read."""
 
 
 class TakenOver(Struct):
@@ -100,39 +102,45 @@ class Recovery:
         self._clock = clock
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
-        """See ``Control.take_over``. Those that had begun go on first, the others line up behind them.
+        """See ``Control.take_over``. Of each batch, those that had begun go on first, the others line up behind them.
 
         Args:
             name: What this process is called.
         """
         taken = TakenOver(on_durable)
+        mine = []
+        for record in await self._store.open_runs(orphans.holder or None):
+            if not is_among(record, orphans, name):
+                continue
+            if not record.is_known:
+                taken.is_whole = False
+            elif orphans.holder != name or self._executor.find(record.identity.run_id) is None:
+                mine.append(record)  # else it is here, and only its end may not be there yet
+        for at in range(0, len(mine), _IN_A_BATCH):
+            await self._take_batch(mine[at : at + _IN_A_BATCH], taken)
+        return taken
+
+    async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
+        """Raises:
+        TooManyRequests: This process ends.
+        """
         places = asyncio.Semaphore(_AT_ONCE)
-        lines: list[list[Callable[[], None]]] = []
+        lines: list[list[Callable[[], None]]] = [[] for _ in records]
 
         async def take(record: RunRecord, line_up: list[Callable[[], None]]) -> None:
             async with places:
                 await self._take_one(record, line_up, taken)
 
-        records = await self._store.open_runs(orphans.holder or None)
         try:
             async with asyncio.TaskGroup() as taking:
-                for record in records:
-                    if not is_among(record, orphans, name):
-                        continue
-                    if not record.is_known:
-                        taken.is_whole = False
-                        continue
-                    if orphans.holder == name and self._executor.find(record.identity.run_id) is not None:
-                        continue  # it is here, and only its end may not be there yet
-                    lines.append([])
-                    taking.create_task(take(record, lines[-1]))
+                for record, line_up in zip(records, lines, strict=True):
+                    taking.create_task(take(record, line_up))
         except* TooManyRequests as ending:
             # This process ends; the next one takes over what is left.
             raise TooManyRequests(str(ending.exceptions[0])) from None
         for line_up in lines:
             for begin in line_up:
                 begin()
-        return taken
 
     async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
         """Raises:

@@ -199,6 +199,7 @@ class Supervisor:
                 settings=settings_to_json(self._settings),
                 files=[str(file) for file in self._files] if publishes else None,
                 drains=self._drains,
+                hands_on=True,
             )
         )
         try:

@@ -34,7 +34,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         channel.close()
         return
     settings = settings_from_json(begin.settings)
-    channelled = WorkerCluster(begin.name, channel, messages)
+    channelled = WorkerCluster(begin.name, channel, messages, hands_on=begin.hands_on)
     observers = Observers(settings, os.environ)
     assembling = assemble(
         settings,

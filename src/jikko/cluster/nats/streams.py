@@ -21,12 +21,12 @@ from typing import Final
 from msgspec import Struct
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
+from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
+
 QUEUE_CONSUMER: Final = "orphans"
 """What all members pull from, so that each entry is with one of them."""
 WAITING_CONSUMER: Final = "waiting"
 """The same for runs that wait."""
-MAX_OFFERS_OF_AN_APP: Final = 16
-"""Runs of one app that are offered at once: so what others offer is at most so far behind."""
 _REPEATS_SECONDS: Final = 120.0
 """For which an entry of the queue that comes again is known."""
 _LEFT_SECONDS: Final = 86_400.0

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
+from jikko.ports.stores.projections import TurnBegan
 from jikko.store.answers import json_text
 from jikko.store.postgres.columns import id_column, id_of, optional_text, text
 from jikko.store.postgres.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, READER, VARIABLE
-from jikko.store.postgres.conversations.turn_writes import add_turn
+from jikko.store.postgres.conversations.turn_writes import turns_began
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.values import Json
 
@@ -142,7 +143,7 @@ class PostgresConversationStore:
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:
         async def work(connection: Connection) -> None:
-            await add_turn(connection, message, new, variables)
+            await turns_began(connection, [TurnBegan(message=message, new=new, variables=variables)])
 
         await self._database.transact(work)
 

@@ -1,89 +1,127 @@
-"""What runs change of conversations, within the transaction of the append."""
+"""What runs change of conversations, within the transaction of their appends: each kind of change in one statement,
+however many runs it is of."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
-from jikko.ports.stores.projections import TurnChanged, TurnRepeated, VariablesAssigned
+from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
 from jikko.store.answers import STATUSES, details_of, file_ids, json_text
 from jikko.store.postgres.columns import id_column, optional_text, text
 from jikko.store.postgres.database import Connection
 
-_ADD_CONVERSATION: Final = """
+
+def _given(first: int, columns: str) -> str:
+    """Rows that are given as arrays, one a column, and their numbers: ``name type, …``."""
+    pairs = [column.split() for column in columns.split(",")]
+    arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(pairs, first))
+    return f"unnest({arrays}) WITH ORDINALITY AS u ({', '.join(name for name, _ in pairs)}, number)"
+
+
+_CONVERSATION: Final = (
+    "conversation_id bytea, app_id bytea, end_user_id bytea, session text, title_due bool, created_at float8, "
+    "updated_at float8, name text, introduction text, inputs text"
+)
+_ADD_CONVERSATIONS: Final = f"""
 INSERT INTO conversations (
-  conversation_id, app_id, end_user_id, session, turns, title_due, created_at, updated_at, name, introduction, inputs
-) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING key
+  conversation_id, app_id, end_user_id, session, turns, title_due, created_at, updated_at, name, introduction, inputs)
+SELECT conversation_id, app_id, end_user_id, session, 1, title_due, created_at, updated_at, name, introduction, inputs
+FROM {_given(1, _CONVERSATION)} ORDER BY number ON CONFLICT DO NOTHING RETURNING conversation_id
 """
-# A conversation that is being deleted is gone, or its message will be.
-_FIND_CONVERSATION: Final = "SELECT key FROM conversations WHERE conversation_id = $1 FOR UPDATE"
-_ADD_MESSAGE: Final = """
-INSERT INTO messages (
-  message_id, conversation, run_id, status, created_at, query, answer, error, inputs, files, details
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING key
-"""
-_COUNT: Final = "UPDATE conversations SET turns = turns + 1, updated_at = greatest(updated_at, $1) WHERE key = $2"
-_ADD_FILE: Final = "INSERT INTO message_files (message, file_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-_ADD_FILE_OF_RUN: Final = """
-INSERT INTO message_files (message, file_id) SELECT key, $1 FROM messages WHERE run_id = $2 ON CONFLICT DO NOTHING
-"""
-_ADD_VARIABLE: Final = """
+_MESSAGE: Final = (
+    "message_id bytea, conversation_id bytea, counts bool, run_id bytea, status int2, created_at float8, query text, "
+    "answer text, error text, inputs text, files text, details text"
+)
+_VARIABLE: Final = (
+    "message_id bytea, variable_id bytea, created_at float8, updated_at float8, name text, value_type text, "
+    "description text, value text"
+)
+# A conversation that is being deleted is gone, or its messages will be. In the order of the ids, so that two writers
+# do not wait for each other.
+_ADD_MESSAGES: Final = f"""
+WITH given AS MATERIALIZED (SELECT * FROM {_given(1, _MESSAGE)}), found AS MATERIALIZED (
+  SELECT key, conversation_id FROM conversations WHERE conversation_id IN (SELECT conversation_id FROM given)
+  ORDER BY conversation_id FOR UPDATE), added AS (
+  INSERT INTO messages (
+    message_id, conversation, run_id, status, created_at, query, answer, error, inputs, files, details)
+  SELECT message_id, found.key, run_id, status, created_at, query, answer, error, inputs, files, details
+  FROM given JOIN found USING (conversation_id) ORDER BY number
+  ON CONFLICT DO NOTHING RETURNING key, message_id, conversation), counted AS (
+  UPDATE conversations c SET turns = c.turns + n.turns, updated_at = greatest(c.updated_at, n.at) FROM (
+    SELECT conversation, count(*) AS turns, max(created_at) AS at FROM added JOIN given USING (message_id)
+    WHERE counts GROUP BY conversation) n
+  WHERE c.key = n.conversation), filed AS (
+  INSERT INTO message_files (message, file_id)
+  SELECT key, file_id FROM {_given(13, "message_id bytea, file_id bytea")} JOIN added USING (message_id)
+  ON CONFLICT DO NOTHING)
 INSERT INTO conversation_variables (
-  conversation, variable_id, created_at, updated_at, name, value_type, description, value
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+  conversation, variable_id, created_at, updated_at, name, value_type, description, value)
+SELECT conversation, variable_id, created_at, updated_at, name, value_type, description, value
+FROM {_given(15, _VARIABLE)} JOIN added USING (message_id) ORDER BY number ON CONFLICT DO NOTHING
 """
-_REPEAT: Final = "UPDATE messages SET run_id = $1 WHERE message_id = $2"
-_CHANGE: Final = "UPDATE messages SET status = $1, answer = $2, error = $3, details = $4 WHERE run_id = $5"
-_ASSIGN: Final = """
-UPDATE conversation_variables SET value = $1, updated_at = $2
-WHERE name = $3 AND conversation IN (SELECT conversation FROM messages WHERE run_id = $4)
+_REPEAT: Final = f"""
+UPDATE messages m SET run_id = latest.run_id FROM (
+  SELECT DISTINCT ON (message_id) message_id, run_id FROM {_given(1, "message_id bytea, run_id bytea")}
+  ORDER BY message_id, number DESC) latest
+WHERE m.message_id = latest.message_id
+"""
+_ANSWER: Final = "run_id bytea, status int2, answer text, error text, details text"
+_VALUE: Final = "run_id bytea, name text, value text, at float8"
+_CHANGE: Final = f"""
+WITH changed AS (
+  UPDATE messages m SET status = u.status, answer = u.answer, error = u.error, details = u.details
+  FROM {_given(1, _ANSWER)} WHERE m.run_id = u.run_id RETURNING m.key, m.run_id), filed AS (
+  INSERT INTO message_files (message, file_id)
+  SELECT key, file_id FROM {_given(6, "run_id bytea, file_id bytea")} JOIN changed USING (run_id)
+  ON CONFLICT DO NOTHING)
+UPDATE conversation_variables v SET value = latest.value, updated_at = latest.at FROM (
+  SELECT DISTINCT ON (m.conversation, u.name) m.conversation, u.name, u.value, u.at
+  FROM {_given(8, _VALUE)} JOIN messages m ON m.run_id = u.run_id
+  ORDER BY m.conversation, u.name, number DESC) latest
+WHERE v.conversation = latest.conversation AND v.name = latest.name
 """
 
 
-def _answer_columns(answer: Answer) -> tuple[int, str, str | None, str]:
-    """``status, answer, error, details``."""
-    details = details_of(answer)
-    return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details)
+async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> None:
+    """Keep turns, in their order. See ``TurnBegan``."""
+    created: set[bytes] = set()
+    if first := [_conversation(turn.new, turn.message.created_at) for turn in turns if turn.new is not None]:
+        created = {row[0] for row in await connection.fetch(_ADD_CONVERSATIONS, *_columns(first, 10))}
+    messages, files, variables = [], [], []
+    for turn in turns:
+        message = turn.message
+        message_id, conversation_id = id_column(message.id), id_column(message.conversation_id)
+        # A conversation is made with its first turn counted.
+        counts = conversation_id not in created
+        created.discard(conversation_id)
+        messages.append((message_id, conversation_id, counts, *_message(message)))
+        files += [(message_id, id_column(file_id)) for file_id in file_ids([*message.files, *message.answer.files])]
+        variables += [_variable(message_id, variable) for variable in turn.variables]
+    await connection.execute(_ADD_MESSAGES, *_columns(messages, 12), *_columns(files, 2), *_columns(variables, 8))
 
 
-async def add_turn(
-    connection: Connection, message: Message, new: Conversation | None, variables: Iterable[ConversationVariable]
+async def turns_repeated(connection: Connection, repeated: Sequence[tuple[bytes, TurnRepeated]]) -> None:
+    """See ``TurnRepeated``; each with the id of its run."""
+    rows = [(id_column(turn.message_id), run_id) for run_id, turn in repeated]
+    await connection.execute(_REPEAT, *_columns(rows, 2))
+
+
+async def turns_changed(
+    connection: Connection, answers: Mapping[bytes, Answer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
 ) -> None:
-    """Keep a turn. See ``TurnBegan``."""
-    conversation = None if new is None else await _add_conversation(connection, new, message.created_at)
-    is_new = conversation is not None
-    if conversation is None:
-        conversation = await connection.fetchval(_FIND_CONVERSATION, id_column(message.conversation_id))
-        if conversation is None:
-            return
-    status, answer, error, details = _answer_columns(message.answer)
-    values: tuple[Any, ...] = (
-        id_column(message.id),
-        conversation,
-        None if message.run_id is None else id_column(message.run_id),
-        status,
-        message.created_at,
-        text(message.query),
-        answer,
-        error,
-        json_text(message.inputs),
-        json_text(message.files) if message.files else "",
-        details,
-    )
-    key = await connection.fetchval(_ADD_MESSAGE, *values)
-    if key is None:
-        return
-    if not is_new:
-        await connection.execute(_COUNT, message.created_at, conversation)
-    for file_id in file_ids([*message.files, *message.answer.files]):
-        await connection.execute(_ADD_FILE, key, id_column(file_id))
-    for variable in variables:
-        await _add_variable(connection, conversation, variable)
+    """See ``TurnChanged`` and ``VariablesAssigned``, of which the latest counts; each with the id of its run."""
+    rows = [(run_id, *_answer(answer)) for run_id, answer in answers.items()]
+    files = [(run_id, id_column(file_id)) for run_id, answer in answers.items() for file_id in file_ids(answer.files)]
+    values = [
+        (run_id, text(name), json_text(value), changed.at)
+        for run_id, changed in assigned
+        for name, value in changed.values.items()
+    ]
+    await connection.execute(_CHANGE, *_columns(rows, 5), *_columns(files, 2), *_columns(values, 4))
 
 
-async def _add_conversation(connection: Connection, new: Conversation, at: float) -> int | None:
-    """Add a conversation with its first turn. Returns its number; ``None`` if it was there."""
-    key: int | None = await connection.fetchval(
-        _ADD_CONVERSATION,
+def _conversation(new: Conversation, at: float) -> tuple[Any, ...]:
+    return (
         id_column(new.id),
         id_column(new.app_id),
         id_column(new.end_user_id),
@@ -95,13 +133,26 @@ async def _add_conversation(connection: Connection, new: Conversation, at: float
         text(new.introduction),
         json_text(new.inputs),
     )
-    return key
 
 
-async def _add_variable(connection: Connection, conversation: int, variable: ConversationVariable) -> None:
-    await connection.execute(
-        _ADD_VARIABLE,
-        conversation,
+def _message(message: Message) -> tuple[Any, ...]:
+    status, answer, error, details = _answer(message.answer)
+    return (
+        None if message.run_id is None else id_column(message.run_id),
+        status,
+        message.created_at,
+        text(message.query),
+        answer,
+        error,
+        json_text(message.inputs),
+        json_text(message.files) if message.files else "",
+        details,
+    )
+
+
+def _variable(message_id: bytes, variable: ConversationVariable) -> tuple[Any, ...]:
+    return (
+        message_id,
         id_column(variable.id),
         variable.created_at,
         variable.updated_at,
@@ -112,19 +163,11 @@ async def _add_variable(connection: Connection, conversation: int, variable: Con
     )
 
 
-async def turn_repeated(connection: Connection, run_id: bytes, repeated: TurnRepeated) -> None:
-    """See ``TurnRepeated``."""
-    await connection.execute(_REPEAT, run_id, id_column(repeated.message_id))
+def _answer(answer: Answer) -> tuple[int, str, str | None, str]:
+    """``status, answer, error, details``."""
+    return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details_of(answer))
 
 
-async def turn_changed(connection: Connection, run_id: bytes, changed: TurnChanged) -> None:
-    """See ``TurnChanged``."""
-    await connection.execute(_CHANGE, *_answer_columns(changed.answer), run_id)
-    for file_id in file_ids(changed.answer.files):
-        await connection.execute(_ADD_FILE_OF_RUN, id_column(file_id), run_id)
-
-
-async def variables_assigned(connection: Connection, run_id: bytes, assigned: VariablesAssigned) -> None:
-    """See ``VariablesAssigned``."""
-    for name, value in assigned.values.items():
-        await connection.execute(_ASSIGN, json_text(value), assigned.at, text(name), run_id)
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    """Rows of N values as N arrays."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -1,8 +1,8 @@
 """Writing a batch of appends, of which no two are of one run, in one transaction.
 
-Appends without projections share a statement a kind, and so do those with an idempotency key alone, once all of these
-keys were claimed together. The others come one by one, each in a savepoint of its own: what one of them is refused for
-must not undo the others.
+All keys are claimed together, then appends share a statement a kind, then what else comes with them does. Those with
+several keys, or with one that another of the batch has, come one by one, each in a savepoint of its own: what one of
+them is refused for must not undo the others.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from jikko.store.postgres.runs.key_claims import (
     claims_of,
     forget_keys,
     give_back,
-    is_plain,
     order_of_locks,
 )
 from jikko.store.postgres.runs.projections import project
@@ -35,18 +34,20 @@ async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tup
     parts = _Parts(writes)
     written: set[bytes] = set()
     failed: dict[bytes, JikkoError] = {}
-    if len(parts.plain) == 1 and not parts.keyed and not parts.apart:
-        [(statement, some)] = parts.plain.items()
+    if len(parts.together) == 1 and not any(write.projections for write in writes):
+        [(statement, some)] = parts.together.items()
         written = await appends.perform(connection, statement, some)
     else:
         async with connection.transaction():
             claims = await claim_together(connection, parts.keyed) if parts.keyed else Claims(set(), set(), {})
             failed |= claims.refused
             parts.settle(claims)
-            for statement, some in parts.plain.items():
+            for statement, some in parts.together.items():
                 written |= await appends.perform(connection, statement, some)
             if lost := [write for write in parts.keyed if write.run_id in claims.new - written]:
                 await give_back(connection, lost)
+            if more := [write for write in writes if write.run_id in written and _has_more(write)]:
+                await project(connection, more)
             for write in sorted(parts.apart, key=order_of_locks):
                 try:
                     async with connection.transaction():
@@ -64,16 +65,17 @@ class _Parts:
     """A batch, by how its appends are written."""
 
     def __init__(self, writes: Sequence[RunWrite]) -> None:
-        self.plain: dict[str, list[RunWrite]] = {}
+        self.together: dict[str, list[RunWrite]] = {}
         """Those that share a statement, by the statement."""
         self.keyed: list[RunWrite] = []
-        """Those with a key alone, of which no two have the same: they are among the plain ones once they have it."""
+        """Those with one key, of which no two have the same: they share a statement once they have it."""
         self.apart: list[RunWrite] = []
         keys: set[tuple[bytes, str]] = set()
         for write in writes:
-            if not write.projections:
+            claims = claims_of(write) if write.projections else []
+            if not claims:
                 self._add(write)
-            elif is_plain(write) and (key := (write.app_id, text(claims_of(write)[0].key))) not in keys:
+            elif len(claims) == 1 and (key := (write.app_id, text(claims[0].key))) not in keys:
                 keys.add(key)
                 self.keyed.append(write)
             else:
@@ -88,7 +90,12 @@ class _Parts:
                 self.apart.append(write)
 
     def _add(self, write: RunWrite) -> None:
-        self.plain.setdefault(appends.statement_of(write), []).append(write)
+        self.together.setdefault(appends.statement_of(write), []).append(write)
+
+
+def _has_more(write: RunWrite) -> bool:
+    """Whether an append has more with it than keys."""
+    return len(write.projections) > len(claims_of(write))
 
 
 class _Refused(Exception):
@@ -105,4 +112,4 @@ async def _with_projections(connection: Connection, write: RunWrite) -> None:
     await claim_keys(connection, write)
     if not await appends.perform(connection, appends.statement_of(write), [write]):
         raise _Refused
-    await project(connection, write)
+    await project(connection, [write])

@@ -1,8 +1,8 @@
 """Claiming idempotency keys: one by one in the savepoint of an append, or those of many appends at once.
 
-Nearly every append with a key is that of a start which has nothing else with it. Many such starts share a few
-statements, as appends without keys do: one by one, each takes five answers of the server, and a batch of hundreds is
-longer under way than any of them may wait.
+Nearly every append with a key is that of a start, which has one. Many such starts share a few statements, as appends
+without keys do: one by one, each takes five answers of the server, and a batch of hundreds is longer under way than any
+of them may wait.
 """
 
 from collections.abc import Sequence
@@ -69,11 +69,6 @@ class Claims(NamedTuple):
 def owner_of(row: Row | None) -> tuple[str, bytes] | None:
     """The run that a key belongs to, and the fingerprint of its request."""
     return None if row is None else (id_of(row[0]), row[1])
-
-
-def is_plain(write: RunWrite) -> bool:
-    """Whether an append has a key with it, and nothing else."""
-    return len(write.projections) == 1 and isinstance(write.projections[0], KeyClaim)
 
 
 def claims_of(write: RunWrite) -> list[KeyClaim]:

@@ -1,8 +1,15 @@
-"""What comes with an append, in its savepoint, but for its keys. See ``ports/stores/projections.py``."""
+"""What comes with appends, but for their keys: each kind in one statement for all of a batch. Nothing of it is refused.
 
-from typing import Final
+See ``ports/stores/projections.py``.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from jikko.ports.stores.callback_store import receiver_of
+from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.projections import (
     CallbackRequest,
     KeyClaim,
@@ -13,31 +20,65 @@ from jikko.ports.stores.projections import (
 )
 from jikko.store.callback_states import PENDING, RUN_GOES_ON
 from jikko.store.postgres.columns import text
-from jikko.store.postgres.conversations.turn_writes import add_turn, turn_changed, turn_repeated, variables_assigned
+from jikko.store.postgres.conversations.turn_writes import turns_began, turns_changed, turns_repeated
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs.run_rows import RunWrite
 
-_ADD_CALLBACK: Final = """
+_ADD_CALLBACKS: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)
-VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
+SELECT *, 0, 0 FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::float8[], $6::int2[])
 """
 
 
-async def project(connection: Connection, write: RunWrite) -> None:
-    """Write what comes with an append, behind it; but for its keys."""
-    for projection in write.projections:
-        match projection:
-            case KeyClaim():
-                pass
-            case CallbackRequest(url=url):
-                state = RUN_GOES_ON if write.is_open else PENDING
-                values = (write.run_id, write.app_id, text(url), text(receiver_of(url)), write.created_at, state)
-                await connection.execute(_ADD_CALLBACK, *values)
-            case TurnBegan():
-                await add_turn(connection, projection.message, projection.new, projection.variables)
-            case TurnRepeated():
-                await turn_repeated(connection, write.run_id, projection)
-            case TurnChanged():
-                await turn_changed(connection, write.run_id, projection)
-            case VariablesAssigned():
-                await variables_assigned(connection, write.run_id, projection)
+class _Changes:
+    """What comes with some appends, by kind. Kinds are written in the order in which one run may have them."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[tuple[Any, ...]] = []
+        self.began: list[TurnBegan] = []
+        self.repeated: list[tuple[bytes, TurnRepeated]] = []
+        self.answers: dict[bytes, Answer] = {}
+        self.assigned: list[tuple[bytes, VariablesAssigned]] = []
+
+    def add(self, write: RunWrite) -> None:
+        """Those of one append, which is of another run than all others."""
+        begins = False
+        for projection in write.projections:
+            match projection:
+                case KeyClaim():
+                    pass
+                case CallbackRequest(url=url):
+                    state = RUN_GOES_ON if write.is_open else PENDING
+                    receiver = text(receiver_of(url))
+                    self.callbacks.append((write.run_id, write.app_id, text(url), receiver, write.created_at, state))
+                case TurnBegan():
+                    self.began.append(projection)
+                    begins = True
+                case TurnRepeated():
+                    self.repeated.append((write.run_id, projection))
+                case TurnChanged(answer=answer) if begins:
+                    # The answer of a turn that is over at once is written with it.
+                    began = self.began[-1]
+                    self.began[-1] = replace(began, message=replace(began.message, answer=answer))
+                case TurnChanged(answer=answer):
+                    self.answers[write.run_id] = answer
+                case VariablesAssigned():
+                    self.assigned.append((write.run_id, projection))
+
+    async def write(self, connection: Connection) -> None:
+        if self.callbacks:
+            await connection.execute(_ADD_CALLBACKS, *map(list, zip(*self.callbacks, strict=True)))
+        if self.began:
+            await turns_began(connection, self.began)
+        if self.repeated:
+            await turns_repeated(connection, self.repeated)
+        if self.answers or self.assigned:
+            await turns_changed(connection, self.answers, self.assigned)
+
+
+async def project(connection: Connection, writes: Sequence[RunWrite]) -> None:
+    """Write what comes with appends, behind them; but for their keys. No two are of one run."""
+    changes = _Changes()
+    for write in writes:
+        changes.add(write)
+    await changes.write(connection)

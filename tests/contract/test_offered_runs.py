@@ -1,31 +1,30 @@
-"""Runs that wait at a member, offered to all over a real NATS."""
+"""Runs that wait at a member are offered to the others, over every ``Cluster`` of several processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.cluster.nats.streams import MAX_OFFERS_OF_AN_APP
+from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
 from jikko.ports.cluster import WaitingRun
-from tests.cluster.nats_group import NatsGroup
-from tests.cluster.nats_server import NatsServer
+from tests.cluster.nats_group import NATS
+from tests.contract.test_cluster import Group, of_kind
 from tests.runs.world import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.services]
+pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def group(nats_server: NatsServer) -> AsyncIterator[NatsGroup]:
-    made = NatsGroup(nats_server.url)
-    yield made
-    await made.close()
+@pytest.fixture(params=["workers", "fake", NATS])
+async def group(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
+    async with of_kind(request) as made:
+        yield made
 
 
 def run(number: int, app: str = "app", epoch: int = 1) -> WaitingRun:
-    return WaitingRun(run_id=f"{app}-{number}", app_id=app, holder="s/0", epoch=epoch)
+    return WaitingRun(run_id=f"{app}-{number}", app_id=app, holder="gone/0", epoch=epoch)
 
 
-async def test_what_waits_is_offered_to_one_that_has_room_and_to_no_other(group: NatsGroup) -> None:
+async def test_what_waits_is_offered_to_one_that_has_room_and_to_no_other(group: Group) -> None:
     (_, waits), (_, full), (_, idle) = [await group.start() for _ in range(3)]
     offers = await waits.offers
     idle.has_room.set()
@@ -37,7 +36,7 @@ async def test_what_waits_is_offered_to_one_that_has_room_and_to_no_other(group:
     assert [*waits.waiting, *full.waiting] == []
 
 
-async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: NatsGroup) -> None:
+async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: Group) -> None:
     (_, waits), (_, takes) = [await group.start() for _ in range(2)]
     offers = await waits.offers
 
@@ -54,7 +53,7 @@ async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: NatsGro
             pass  # the last one may not have been acknowledged yet
 
 
-async def test_what_one_cannot_take_is_offered_again(group: NatsGroup) -> None:
+async def test_what_one_cannot_take_is_offered_again(group: Group) -> None:
     (_, waits), (_, unable), (_, able) = [await group.start() for _ in range(3)]
     unable.takes_waiting = False
     unable.has_room.set()
@@ -67,7 +66,7 @@ async def test_what_one_cannot_take_is_offered_again(group: NatsGroup) -> None:
     await until(lambda: able.waiting == [run(1)])
 
 
-async def test_what_one_had_that_is_gone_is_offered_again(group: NatsGroup) -> None:
+async def test_what_one_had_that_is_gone_is_offered_again(group: Group) -> None:
     (_, waits), (dying, dies), (_, other) = [await group.start() for _ in range(3)]
     hangs = asyncio.Event()
 
@@ -87,7 +86,7 @@ async def test_what_one_had_that_is_gone_is_offered_again(group: NatsGroup) -> N
     await until(lambda: other.waiting == [run(1)])
 
 
-async def test_what_was_withdrawn_is_taken_by_nobody_and_makes_room(group: NatsGroup) -> None:
+async def test_what_was_withdrawn_is_taken_by_nobody_and_makes_room(group: Group) -> None:
     (_, waits), (_, takes) = [await group.start() for _ in range(2)]
     offers = await waits.offers
     for number in range(MAX_OFFERS_OF_AN_APP):
@@ -102,14 +101,16 @@ async def test_what_was_withdrawn_is_taken_by_nobody_and_makes_room(group: NatsG
     await until(lambda: takes.waiting == [run(0), run(99)])
 
 
-async def test_one_that_leaves_takes_nothing_more(group: NatsGroup) -> None:
-    (_, waits), (leaving, member) = [await group.start() for _ in range(2)]
+async def test_one_that_leaves_takes_nothing_more(group: Group) -> None:
+    (_, waits), (leaving, member), (_, other) = [await group.start() for _ in range(3)]
     member.has_room.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
 
     leaving.leave()
     await leaving.close()
     await (await waits.offers).offer(run(1))
-    waits.has_room.set()
+    other.has_room.set()
 
-    await until(lambda: waits.waiting == [run(1)])
+    await until(lambda: other.waiting == [run(1)])
     assert member.waiting == []
