@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
-from jikko.cluster.data_folder import keep_private
-from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
+from jikko.cluster.data_folder import keep_private, require_whole
+from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.files.bucket import BucketBlobs
 from jikko.files.bucket_objects import BucketObjects
@@ -39,7 +39,7 @@ from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.knowledge.names import known_ids
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.migrate import belong, is_there, look_at_schema, migrate, reach, require_current
+from jikko.store.postgres.migrate import belong, is_there, migrate, reach, require_current
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
@@ -48,6 +48,7 @@ from jikko.store.postgres.sharing import read_owner as read_owner_of
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.store.sqlite.unread import has_record
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -70,6 +71,12 @@ async def stores_in_postgres(
         InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
         StoreUnavailable: The database cannot be reached.
     """
+    require_whole(settings.home)
+    if owned and has_record(settings.database):
+        raise InvalidSettings(
+            f"{settings.home} has a record of its own, and database_url names another one. Move the first to an empty "
+            f"database with `jikko move`, unset database_url, or rename {settings.database} to begin without it."
+        )
     try:
         keep_private(settings.home)
         folder_id = _folder_id(settings.home)
@@ -287,72 +294,6 @@ def _read(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(connected())).result()
-
-
-async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[tuple[str, str, str]]:
-    """What several servers need, one after the other: its name, what there is, and what is wrong with it, if anything.
-
-    Changes nothing, but that a bucket is written to.
-    """
-    database = Postgres(settings.database_url)
-
-    async def there() -> str:
-        await reach(database)
-        return f"{settings.where_the_record_is} answers"
-
-    async def connections() -> str:
-        await require_own_connections(database)
-        return f"{settings.where_the_record_is} gives each its own"
-
-    async def rights() -> str:
-        await require_rights(database)
-        return f"{settings.where_the_record_is} can be written to"
-
-    async def schema() -> str:
-        return await look_at_schema(database)
-
-    async def time_of_day() -> str:
-        return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
-
-    async def standby() -> str:
-        names = await database.value("SHOW synchronous_standby_names")
-        return f"synchronous: {names}" if names else "none is synchronous: a fail-over may forget what was acknowledged"
-
-    async def messages() -> str:
-        try:
-            from jikko.cluster.nats.access import NatsAccess
-            from jikko.cluster.nats.link import NatsLink
-        except ModuleNotFoundError:
-            raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
-        return await NatsLink.look(settings.nats_url, NatsAccess(settings.nats_credentials, settings.nats_ca))
-
-    async def files() -> str:
-        await contents_of_files(settings).check()
-        return "can be written"
-
-    looks: dict[str, Callable[[], Awaitable[str]]] = {
-        "database": there,
-        "connections": connections,
-        "rights": rights,
-        "schema": schema,
-        "clock": time_of_day,
-        "standby": standby,
-        "nats": messages,
-        "bucket": files,
-    }
-    of_database = ("connections", "rights", "schema", "clock", "standby")
-    is_there = True
-    try:
-        for name, look in looks.items():
-            if name in of_database and not is_there:
-                continue
-            try:
-                yield name, await look(), ""
-            except JikkoError as error:
-                is_there = is_there and name != "database"
-                yield name, "", str(error)
-    finally:
-        await database.close()
 
 
 def _folder_id(home: Path) -> str:
