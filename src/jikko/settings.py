@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jikko.apps.environment import EnvLayer
 from jikko.errors import InvalidSettings
@@ -67,6 +66,10 @@ class Settings:
     nats_ca: Path | None = None
     """A PEM file of the authorities that may have signed the certificates of the NATS servers. Empty: those of the
     system."""
+    nats_certificate: Path | None = None
+    """A PEM file of the certificate by which the NATS servers know this server, where they ask for one."""
+    nats_certificate_key: Path | None = None
+    """A PEM file of the private key of `nats_certificate`. Empty: it is in the same file."""
     member_seconds: float = 10.0
     """Seconds after which one of several servers that is not heard of counts as gone: others go on with its runs."""
     host: str = "127.0.0.1"
@@ -270,6 +273,7 @@ class Settings:
             yield f"max_head is {self.max_head}; an ordinary request needs {_MIN_HEAD_BYTES} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
+        yield from self._no_addresses()
         if self.nats_url and not (self.database_url and self.files_url):
             yield "nats_url is for servers that share a database and a bucket: set database_url and files_url, too."
         if self.archive_after_days and not (self.database_url and self.files_url):
@@ -281,6 +285,20 @@ class Settings:
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)).lower() not in choices:
                 yield f"{name} is {value!r}; expected {', '.join(choices[:-1])} or {choices[-1]}."
+
+    def _no_addresses(self) -> Iterator[str]:
+        if not (self.database_url or self.nats_url or self.files_url or self.backup_url):
+            return  # as most are: a start loads as little as it can
+        from jikko.ports.addresses import trouble_of_bucket, trouble_of_database, trouble_of_nats
+
+        for name, trouble in (
+            ("database_url", trouble_of_database),
+            ("nats_url", trouble_of_nats),
+            ("files_url", trouble_of_bucket),
+            ("backup_url", trouble_of_bucket),
+        ):
+            if (url := getattr(self, name)) and (wrong := trouble(url)):
+                yield f"{name} {wrong}."
 
     @property
     def database(self) -> Path:
@@ -297,8 +315,9 @@ class Settings:
         """The address of the database, without user and password, or the path of its file."""
         if not self.database_url:
             return str(self.database)
-        parts = urlsplit(self.database_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        from jikko.ports.addresses import shown
+
+        return shown(self.database_url)
 
     @property
     def knowledge_database(self) -> Path:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import assemble
-from jikko.assemble.postgres.looks import look_at_servers
+from jikko.assemble.health.servers import look_at_servers
 from jikko.errors import InvalidSettings
 from jikko.setting_sources import read_settings
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import ECHO
 from tests.cluster.nats_server import nats_running
 from tests.faults.queue import name_of
 from tests.faults.test_bucket import refusing
@@ -60,6 +61,7 @@ def test_the_doctor_looks_at_all_that_several_servers_need(jikko: Command, sever
         "schema",
         "clock",
         "standby",
+        "datasets",
         "nats",
         "bucket",
     }
@@ -184,10 +186,10 @@ async def test_a_clock_that_differs_is_said(several_settings: dict[str, str], tm
     with pytest.raises(InvalidSettings, match="60 seconds ahead of that of the database"):
         async with assemble(settings, owned=True, clock=ahead):
             pass
-    found = {name: wrong async for name, _, wrong in look_at_servers(settings, ahead)}
+    found = {found.name: found async for found in look_at_servers(settings, ahead)}
 
-    assert "60 seconds ahead of that of the database" in found.pop("clock")
-    assert set(found.values()) == {""}
+    assert "60 seconds ahead of that of the database" in found["clock"].detail
+    assert [name for name, finding in found.items() if not finding.ok] == ["clock"]
 
 
 def test_a_database_that_is_away_is_named_with_why(jikko: Command, several_settings: dict[str, str]) -> None:
@@ -196,6 +198,68 @@ def test_a_database_that_is_away_is_named_with_why(jikko: Command, several_setti
     for text in both(jikko, away, 10):
         assert "The database postgresql://127.0.0.1:1/記録 cannot be opened: " in text
         assert "geheim" not in text
+
+
+def test_a_password_that_postgresql_refuses_is_told_with_what_to_check_and_not_shown(
+    jikko: Command, several_settings: dict[str, str], postgres_server: PostgresServer
+) -> None:
+    database = name_of(several_settings["JIKKO_DATABASE_URL"])
+    url = several_settings["JIKKO_DATABASE_URL"].replace(f"/{database}", "/no_such_database")
+
+    for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}, 10):
+        assert 'database "no_such_database" does not exist; make it, or correct database_url.' in text
+    url = several_settings["JIKKO_DATABASE_URL"].replace("jikko@", "nobody_known:geheim@")
+    for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}, 10):
+        assert 'role "nobody_known" does not exist; check user and password' in text
+        assert "geheim" not in text
+
+
+def test_everything_that_is_wrong_is_told_in_one_go(jikko: Command, several_settings: dict[str, str]) -> None:
+    wrong = {
+        "JIKKO_DATABASE_URL": "mysql://jikko:geheim@host/db",
+        "JIKKO_NATS_URL": "nats://jikko:ge/heim@host",
+        "JIKKO_FILES_URL": "s3://KEY:geheim@bucket",
+    }
+    start, doctor = jikko(*SERVE, **wrong), jikko("doctor", "--cluster", **wrong)
+    away = {
+        "JIKKO_DATABASE_URL": "postgresql://jikko:geheim@127.0.0.1:1/db",
+        "JIKKO_NATS_URL": "nats://jikko:geheim@127.0.0.1:1",
+        "JIKKO_FILES_URL": "s3://bucket?endpoint=http://127.0.0.1:1&region=eu",
+    }
+    looked = jikko("doctor", "--cluster", **several_settings | away)
+
+    assert (start.code, doctor.code, looked.code) == (2, 1, 1)
+    for name in wrong:
+        assert name.removeprefix("JIKKO_").lower() + " " in start.err
+        assert name.removeprefix("JIKKO_").lower() + " " in doctor.out
+    assert [line.split()[1] for line in looked.out.splitlines() if line.startswith("FAILED")] == [
+        "database:",
+        "nats:",
+        "bucket:",
+    ]
+    assert "heim" not in "".join(outcome.out + outcome.err for outcome in (start, doctor, looked))
+
+
+def test_a_data_folder_with_a_record_of_its_own_is_no_folder_of_a_server_of_another(
+    jikko: Command, tmp_path: Path, several_settings: dict[str, str]
+) -> None:
+    assert jikko("doctor").code == 0, "makes an empty database"
+    assert jikko("apps", "import", written(tmp_path), **several_settings).code == 0, "a command of an operator"
+    with closing(Server(jikko.home, settings=several_settings)):
+        pass
+    assert jikko("apps", "import", written(tmp_path)).code == 0
+
+    refused = jikko(*SERVE, **several_settings)
+
+    assert (refused.code, refused.has_traceback) == (2, False)
+    assert "has a record of its own, and database_url names another one" in refused.err
+    assert "`jikko move`" in refused.err
+
+
+def written(folder: Path) -> Path:
+    file = folder / "echo.yml"
+    file.write_text(ECHO, encoding="utf-8")
+    return file
 
 
 def test_settings_that_cannot_be_used_are_all_that_the_doctor_tells(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,6 +93,16 @@ async def gets_in(url: str, access: NatsAccess) -> bool:
         await link.break_off()
 
 
+async def test_a_user_who_may_not_use_jetstream_is_told_what_is_needed(tmp_path: Path) -> None:
+    allowed = 'permissions: { publish: ["jk.>"], subscribe: ["jk.>", "_INBOX.>"] }'
+    users = f"authorization {{ users: [{{ user: jikko, password: {PASSWORD}, {allowed} }}] }}"
+    with (
+        configured(tmp_path, users) as server,
+        pytest.raises(InvalidSettings, match=r"permissions violation.*docs/several-servers\.md"),
+    ):
+        await NatsLink.look(addressed(server, user="jikko"))
+
+
 async def test_its_certificate_may_be_of_an_authority_of_ones_own(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path), Authority(tmp_path)
     pem = authority.of_server
@@ -104,6 +115,35 @@ async def test_its_certificate_may_be_of_an_authority_of_ones_own(tmp_path: Path
             with pytest.raises(StoreUnavailable, match="certificate") as refused:
                 await NatsLink.look(url, wrong)
             assert PASSWORD not in str(refused.value)
+
+
+async def test_it_may_ask_for_a_certificate_of_the_server_that_connects(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path)
+    pem, key, alone = authority.of_server, tmp_path / "key.pem", tmp_path / "certificate.pem"
+    end = "-----END PRIVATE KEY-----\n"
+    head, _, rest = pem.read_text().partition(end)
+    key.write_text(head + end)
+    alone.write_text(rest)
+    text = f"tls {{ cert_file: '{pem}', key_file: '{pem}', ca_file: '{authority.file}', verify: true }}"
+    with configured(tmp_path, text) as server:
+        for certificate, of_key in ((pem, None), (alone, key)):
+            assert await gets_in(server.url, NatsAccess(None, authority.file, certificate, of_key))
+        for wrong in (None, other.of_server):
+            with pytest.raises(StoreUnavailable, match="nats_certificate"):
+                await NatsLink.look(server.url, NatsAccess(None, authority.file, wrong))
+    for certificate, of_key in ((alone, None), (key, None), (tmp_path / "none", None), (alone, tmp_path / "none")):
+        with pytest.raises(InvalidSettings, match="nats_certificate"):
+            await NatsLink.look(server.url, NatsAccess(None, None, certificate, of_key))
+
+
+async def test_user_and_password_are_read_as_addresses_are(tmp_path: Path) -> None:
+    odd = "ge/he#im,@%?"
+    users = f'authorization {{ users: [{{ user: "ji:kko", password: "{odd}" }}] }}'
+    with configured(tmp_path, users) as server:
+        assert await gets_in(server.url.replace("//", f"//{quote('ji:kko', '')}:{quote(odd, '')}@"), NatsAccess())
+        with pytest.raises(StoreUnavailable, match="check user and password in nats_url") as refused:
+            await NatsLink.look(server.url.replace("//", "//jikko:geheim@"))
+    assert PASSWORD not in str(refused.value)
 
 
 async def test_a_user_needs_no_more_rights_than_the_page_says(tmp_path: Path) -> None:

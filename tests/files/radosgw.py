@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ admin_socket = {folder}/$name.asok
 rgw_data = {folder}/data
 dbstore_db_dir = {folder}/data
 dbstore_db_name_prefix = jikko
-rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_frontends = beast {where}
 rgw_enable_apis = s3
 """
 
@@ -37,12 +38,21 @@ rgw_enable_apis = s3
 class RadosBuckets(Buckets):
     """Buckets of it."""
 
+    def __init__(self, address: str, authority: Path | None = None) -> None:
+        """Args:
+        authority: Who has signed its certificate.
+        """
+        super().__init__(address)
+        self._authority = authority
+
     def made(self) -> str:
         import boto3
 
         url = self.url(f"bucket-{os.urandom(8).hex()}")
         signed = {"aws_access_key_id": "access", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-        client = boto3.client("s3", endpoint_url=self.address, **signed)
+        client = boto3.client(
+            "s3", endpoint_url=self.address, verify=self._authority and str(self._authority), **signed
+        )
         try:
             client.create_bucket(Bucket=url.partition("//")[2].partition("/")[0])
         finally:
@@ -53,12 +63,19 @@ class RadosBuckets(Buckets):
 class RadosServer:
     """The server, as a plain user, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: bytes = b"") -> None:
+        """Args:
+        certificate: With its private key, as PEM. Empty: it does not encrypt.
+        """
         self._folder = folder
         self._port = _free_port()
+        self._scheme, where = "http", f"endpoint=127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "data").mkdir()
-        (folder / "ceph.conf").write_text(_SETTINGS.format(folder=folder, port=self._port))
+        if certificate:
+            (folder / "server.pem").write_bytes(certificate)
+            self._scheme, where = "https", f"ssl_endpoint=127.0.0.1:{self._port} ssl_certificate={folder}/server.pem"
+        (folder / "ceph.conf").write_text(_SETTINGS.format(folder=folder, where=where))
         self._plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"PATH": os.environ["PATH"]}}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -68,16 +85,11 @@ class RadosServer:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{self._scheme}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Make who may use it, and wait until it answers."""
-        user = ("user", "create", "--uid=jikko", "--display-name=Jikko")
-        keys = [f"--access-key={CREDENTIALS['AWS_ACCESS_KEY_ID']}", f"--secret={CREDENTIALS['AWS_SECRET_ACCESS_KEY']}"]
-        made = subprocess.run(
-            [*self._command("radosgw-admin"), *user, *keys], capture_output=True, check=False, **self._plain
-        )
-        assert made.returncode == 0, made.stderr.decode()
+        self.make_user(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
         with (self._folder / "out").open("wb") as out:
             self._process = subprocess.Popen([*self._command("radosgw"), "-f"], stdout=out, stderr=out, **self._plain)
         while True:
@@ -87,6 +99,17 @@ class RadosServer:
                 return
             except OSError:
                 pass
+
+    def make_user(self, key: str, secret: str, *more: str) -> None:
+        """Args:
+        key: What it is called, too.
+        more: Options of the server's own command.
+        """
+        user = ["user", "create", f"--uid={key}", "--display-name=Jikko", f"--access-key={key}", f"--secret={secret}"]
+        made = subprocess.run(
+            [*self._command("radosgw-admin"), *user, *more], capture_output=True, check=False, **self._plain
+        )
+        assert made.returncode == 0, made.stderr.decode()
 
     def stop(self) -> None:
         if self._process is not None:
@@ -105,15 +128,22 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
-def rados_server() -> Iterator[RadosBuckets]:
+@contextmanager
+def rados_running(certificate: bytes = b"") -> Iterator[RadosServer]:
+    """One server."""
     with tempfile.TemporaryDirectory(prefix="jikko-rgw-") as folder:
-        server = RadosServer(Path(folder))
+        server = RadosServer(Path(folder), certificate)
         try:
             server.start()
-            yield RadosBuckets(server.address)
+            yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def rados_server() -> Iterator[RadosBuckets]:
+    with rados_running() as server:
+        yield RadosBuckets(server.address)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from jikko import __version__
 from jikko.cluster.alone import Alone
@@ -11,6 +12,24 @@ from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster
 from jikko.ports.measures import ClusterMeasures
 from jikko.settings import Settings
+
+if TYPE_CHECKING:
+    from jikko.cluster.nats.access import NatsAccess
+
+
+def access_of(settings: Settings) -> "NatsAccess":
+    """What this server needs to get into NATS.
+
+    Raises:
+        InvalidSettings: The library for that is missing.
+    """
+    try:
+        from jikko.cluster.nats.access import NatsAccess
+    except ModuleNotFoundError:
+        raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+    return NatsAccess(
+        settings.nats_credentials, settings.nats_ca, settings.nats_certificate, settings.nats_certificate_key
+    )
 
 
 async def make_cluster(
@@ -38,13 +57,11 @@ async def make_cluster(
     """
     if not (owned and settings.nats_url):
         return Alone()
-    try:
-        from jikko.cluster.nats.access import NatsAccess
-        from jikko.cluster.nats.link import NatsLink
-        from jikko.cluster.nats.nats_cluster import NatsCluster
-        from jikko.cluster.nats.streams import Names
-    except ModuleNotFoundError:
-        raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+    access = access_of(settings)
+    from jikko.cluster.nats.link import NatsLink
+    from jikko.cluster.nats.nats_cluster import NatsCluster
+    from jikko.cluster.nats.streams import Names
+
     name, seconds = name or f"{secrets.token_hex(4)}/0", settings.member_seconds
     link = await NatsLink.open(
         settings.nats_url,
@@ -52,7 +69,7 @@ async def make_cluster(
         member_seconds=seconds,
         per_minute=settings.requests_per_minute,
         name=name,
-        access=NatsAccess(settings.nats_credentials, settings.nats_ca),
+        access=access,
     )
     made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
-from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
@@ -142,7 +141,11 @@ def contents_of_files(settings: Settings) -> BlobStore:
     Raises:
         InvalidSettings: The setting of the bucket cannot be used.
     """
-    return BucketBlobs(settings.files_url) if settings.files_url else DiskBlobs(settings.files)
+    if not settings.files_url:
+        return DiskBlobs(settings.files)
+    from jikko.files.bucket import BucketBlobs
+
+    return BucketBlobs(settings.files_url)
 
 
 def in_memory_stores() -> Stores:

@@ -9,18 +9,21 @@ import asyncio
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
+from jikko.files.refusals import what_refuses
+from jikko.ports.addresses import trouble_of_bucket
 from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ClientConfig, ObjectStore
 
 FOLDER: Final = "files"
 """What the objects of contents begin with, behind the folder of the url."""
@@ -34,8 +37,6 @@ _PAGE: Final = 1000
 _TRIES: Final = 3
 _SECONDS: Final = 10
 """Seconds that one request may take, and its tries together."""
-_OPTIONS: Final = frozenset({"endpoint", "region"})
-_FORM: Final = "s3://BUCKET[/FOLDER][?endpoint=https://HOST&region=NAME]"
 
 
 class BucketBlobs:
@@ -45,24 +46,32 @@ class BucketBlobs:
         """Opens no connection.
 
         Args:
-            url: ``s3://BUCKET/FOLDER?endpoint=…&region=…``; all but the bucket may be left out. Who signs the requests
-                is found as S3 clients find it: ``AWS_ACCESS_KEY_ID`` and its like, a web identity, the machine's role.
+            url: ``s3://BUCKET/FOLDER?endpoint=…&region=…&ca=…``; all but the bucket may be left out. ``ca`` is a PEM
+                file of authorities that are trusted besides those of the system. Who signs the requests is found as
+                S3 clients find it: ``AWS_ACCESS_KEY_ID`` and its like, a web identity, the machine's role.
 
         Raises:
             InvalidSettings: That is no such url, or the library is missing.
         """
         self._store = opened(url)
+        self._name = address_of(url)
 
     async def check(self) -> None:
         import obstore
 
-        try:
-            with trouble("used"):
-                await obstore.put_async(self._store, f"{FOLDER}/.jikko", b"")
-            await self.digests(limit=1)
-        except StoreUnavailable as error:
-            reason = str(error.__cause__).partition("\n")[0]
-            raise StoreUnavailable(f"The bucket of files_url cannot be used: {reason}") from None
+        path = f"{FOLDER}/.jikko"
+        looks: dict[str, Callable[[], Awaitable[object]]] = {
+            "be written to": lambda: obstore.put_async(self._store, path, b""),
+            "be read": lambda: obstore.get_async(self._store, path),
+            "be listed": lambda: self.digests(limit=1),
+        }
+        for act, look in looks.items():
+            try:
+                with trouble("used"):
+                    await look()
+            except StoreUnavailable as error:
+                reason = what_refuses(error.__cause__, act)
+                raise StoreUnavailable(f"The bucket {self._name} of files_url cannot be used: {reason}.") from None
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         import obstore
@@ -155,26 +164,34 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
     Raises:
         InvalidSettings: That is no such url, or the library is missing.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise InvalidSettings(f"{setting} is {url!r}; expected {_FORM}.") from None
+    if wrong := trouble_of_bucket(url):
+        raise InvalidSettings(f"{setting} {wrong}.")
+    parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    if parts.scheme != "s3" or not parts.netloc or not options.keys() <= _OPTIONS:
-        raise InvalidSettings(f"{setting} is {url!r}; expected {_FORM}.")
     try:
+        from obstore.exceptions import BaseError
         from obstore.store import S3Store
     except ModuleNotFoundError:
         raise InvalidSettings(f"A bucket needs another library: {how_to_install('cluster')}") from None
-    return S3Store(
-        parts.netloc,
-        prefix=parts.path.strip("/") or None,
-        endpoint=options.get("endpoint"),
-        region=options.get("region"),
-        # Without https is what the operator wrote: the address is theirs.
-        client_options={"timeout": f"{_SECONDS}s", "allow_http": True},
-        retry_config={"max_retries": _TRIES - 1, "retry_timeout": timedelta(seconds=_SECONDS)},
-    )
+    # Without https is what the operator wrote: the address is theirs.
+    client: ClientConfig = {"timeout": f"{_SECONDS}s", "allow_http": True}
+    try:
+        if "ca" in options:
+            client["root_certificate"] = Path(options["ca"]).read_bytes()
+        return S3Store(
+            parts.netloc,
+            prefix=parts.path.strip("/") or None,
+            endpoint=options.get("endpoint"),
+            region=options.get("region"),
+            client_options=client,
+            retry_config={"max_retries": _TRIES - 1, "retry_timeout": timedelta(seconds=_SECONDS)},
+        )
+    except OSError as error:
+        raise InvalidSettings(f"{setting}: ca={options['ca']} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise InvalidSettings(f"{setting}: ca={options.get('ca')} has no certificates; expected a PEM file.") from None
+    except BaseError as error:
+        raise InvalidSettings(f"{setting} cannot be used: {what_refuses(error, 'be used')}.") from None
 
 
 def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from jikko.assemble.postgres.folder_id import folder_id_of
 from jikko.assemble.postgres.signing_keys import watch_keys
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
-from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.files.bucket_objects import BucketObjects
@@ -34,6 +34,7 @@ from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
+from jikko.store.sqlite.unread import has_record
 
 
 async def stores_in_postgres(
@@ -52,6 +53,12 @@ async def stores_in_postgres(
         InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
         StoreUnavailable: The database cannot be reached.
     """
+    require_whole(settings.home)
+    if owned and has_record(settings.database):
+        raise InvalidSettings(
+            f"{settings.home} has a record of its own, and database_url names another one. Move the first to an empty "
+            f"database with `jikko move`, unset database_url, or rename {settings.database} to begin without it."
+        )
     try:
         keep_private(settings.home)
         folder_id = folder_id_of(settings.home)

@@ -63,7 +63,7 @@ def _mark(finding: Finding) -> str:
 
 
 async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
-    from jikko.assemble.postgres.looks import look_at_servers
+    from jikko.assemble.health.servers import look_at_servers
     from jikko.errors import JikkoError
 
     settings, found = read_settings(os.environ, home, command)
@@ -75,8 +75,8 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
         yield Finding("servers", False, "nats_url is not set: this server is the only one")
         return
     try:
-        async for name, detail, wrong in look_at_servers(settings):
-            yield Finding(name, not wrong, wrong or detail, warning=name == "standby" and detail.startswith("none"))
+        async for finding in look_at_servers(settings):
+            yield finding
     except JikkoError as error:
         yield Finding("database", False, str(error))
 

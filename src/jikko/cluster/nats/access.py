@@ -5,10 +5,12 @@ Credentials are read anew for each connection, so that a file that is replaced n
 
 import base64
 import binascii
+import json
 import re
 import ssl
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from msgspec import Struct
 from nats.aio.client import Client
@@ -31,6 +33,10 @@ class NatsAccess(Struct, frozen=True):
     """A ``.creds`` file (JWT and seed), or one with the seed of an NKey of a user. ``None``: what the address says."""
     authorities: Path | None = None
     """A PEM file of those that may have signed the certificates of the servers. ``None``: those of the system."""
+    certificate: Path | None = None
+    """A PEM file of the certificate by which servers know this one. ``None``: they do not ask for any."""
+    certificate_key: Path | None = None
+    """A PEM file of its private key. ``None``: it is in the same file."""
 
     def options(self, client: "StrictClient") -> dict[str, Any]:
         """What the client is to connect with.
@@ -38,7 +44,7 @@ class NatsAccess(Struct, frozen=True):
         Raises:
             InvalidSettings: A file cannot be used, or a library is missing.
         """
-        made: dict[str, Any] = {"tls": _trusting(self.authorities)}
+        made: dict[str, Any] = {"tls": self._encryption()}
         if (path := self.credentials) is None:
             return made
         credentials = Credentials.read(path)
@@ -48,9 +54,29 @@ class NatsAccess(Struct, frozen=True):
             made["user_jwt_cb"] = lambda: bytearray(_again(path).jwt.encode())
         return made
 
+    def _encryption(self) -> ssl.SSLContext:
+        made = _trusting(self.authorities)
+        if self.certificate is None:
+            return made
+        for path in filter(None, (self.certificate, self.certificate_key)):
+            if not path.is_file():
+                raise InvalidSettings(f"nats_certificate: {path} is no file.")
+        try:
+            made.load_cert_chain(self.certificate, self.certificate_key, password="")
+        except (OSError, ValueError):
+            missing = " nats_certificate_key names that of the key, if it is another one." * (not self.certificate_key)
+            raise InvalidSettings(
+                f"nats_certificate: {self.certificate} cannot be used: expected a certificate and its private key, "
+                f"both as PEM, and the key without a password.{missing}"
+            ) from None
+        return made
+
 
 class StrictClient(Client):
-    """Does not say who it is where encryption was asked for and is not there. The library goes on without."""
+    """Does not say who it is where encryption was asked for and is not there. The library goes on without.
+
+    User and password of an address are read as addresses are: ``%2F`` is a slash. The library takes them as they stand.
+    """
 
     def known_as(self, public_key: str) -> None:
         """Have the server look up an NKey."""
@@ -60,7 +86,13 @@ class StrictClient(Client):
         server = self._current_server
         if server is not None and server.uri.scheme == "tls" and not self._server_info.get("tls_required"):
             raise NatsError("nats: its address begins with tls://, and the server does not encrypt")
-        return super()._connect_command()
+        verb, _, options = super()._connect_command().partition(b" ")
+        said = json.loads(options)
+        if server is not None and server.uri.username is not None:
+            for name in ("user", "pass", "auth_token"):
+                if name in said:
+                    said[name] = unquote(said[name])
+        return b" ".join([verb, json.dumps(said).encode()]) + b"\r\n"
 
 
 class Credentials(Struct, frozen=True):
@@ -122,7 +154,8 @@ def _trusting(authorities: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(authorities))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no certificates"
+        is_file = isinstance(error, (ssl.SSLError, ValueError))
+        reason = "it has no certificates; expected a PEM file" if is_file else getattr(error, "strerror", "")
         raise InvalidSettings(f"nats_ca: {authorities} cannot be used: {reason}.") from None
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -12,17 +11,16 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js.api import StreamConfig
-from nats.js.errors import APIError, ServiceUnavailableError
+from nats.js.errors import APIError
 
 from jikko.cluster.nats.access import NatsAccess, StrictClient
+from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_keeps_out, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ports.addresses import nats_servers, trouble_of_nats
 
 logger = logging.getLogger(__name__)
 
-TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
-"""What the library raises."""
-_SCHEMES: Final = ("nats", "tls")
 _NOTHING_MORE: Final = NatsAccess()
 _CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 2.0
@@ -37,11 +35,8 @@ _OLDEST: Final = (2, 10)
 """The first NATS server that has all that is used."""
 _ALONE: Final = 10074
 """JetStream's error: this server is by itself, and cannot keep copies."""
-_TOO_FEW: Final = 10005
-"""… there are not enough servers for the copies."""
 _EXISTS_OTHERWISE: Final = 10058
 """… the stream is there with other settings."""
-_COPIES: Final = 3
 
 
 class NatsLink:
@@ -88,7 +83,7 @@ class NatsLink:
             StoreUnavailable: NATS cannot be reached.
         """
         client, troubles = await _connected(url, name, access)
-        where = shown(_servers(url))
+        where = shown_servers(nats_servers(url))
         # Who was connected once tries for ever.
         client.options["max_reconnect_attempts"] = -1
         link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
@@ -99,7 +94,7 @@ class NatsLink:
             await link._declare_first()
         except TROUBLE as error:
             await link.break_off()
-            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, troubles.last)}.") from None
         except BaseException:
             await link.break_off()
             raise
@@ -113,7 +108,7 @@ class NatsLink:
             InvalidSettings: See ``open``.
             StoreUnavailable: See ``open``.
         """
-        client, _ = await _connected(url, "looks", access)
+        client, troubles = await _connected(url, "looks", access)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
             link._require_new_enough()
@@ -121,8 +116,8 @@ class NatsLink:
             version = client.connected_server_version
             return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
         except TROUBLE as error:
-            where = shown(_servers(url))
-            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
+            where = shown_servers(nats_servers(url))
+            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, troubles.last)}.") from None
         finally:
             await link.break_off()
 
@@ -155,7 +150,7 @@ class NatsLink:
 
     async def _declare_copied(self, config: StreamConfig) -> None:
         try:
-            await self._declare(config.evolve(num_replicas=_COPIES))
+            await self._declare(config.evolve(num_replicas=COPIES))
         except APIError as error:
             if error.err_code != _ALONE:
                 raise
@@ -272,7 +267,9 @@ class _Troubles:
 
 
 async def _connected(url: str, name: str, access: NatsAccess) -> "tuple[Client, _Troubles]":
-    servers = _servers(url)
+    if trouble := trouble_of_nats(url):
+        raise InvalidSettings(f"nats_url {trouble}.")
+    servers = nats_servers(url)
     client, troubles = StrictClient(), _Troubles()
     options = access.options(client)
     try:
@@ -292,26 +289,10 @@ async def _connected(url: str, name: str, access: NatsAccess) -> "tuple[Client, 
     except TROUBLE as error:
         await _try_to(client.close())
         reason = troubles.last or error
-        raise StoreUnavailable(f"NATS at {shown(servers)} cannot be reached: {_reason(reason)}.") from None
+        raise StoreUnavailable(
+            f"NATS at {shown_servers(servers)} cannot be reached: {what_keeps_out(reason)}."
+        ) from None
     return client, troubles
-
-
-def _servers(url: str) -> list[str]:
-    servers = [server.strip() for server in url.split(",") if server.strip()]
-    try:
-        parts = [urlsplit(server if "://" in server else f"nats://{server}") for server in servers]
-        usable = bool(parts) and all(part.hostname and part.port != 0 and part.scheme in _SCHEMES for part in parts)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidSettings("nats_url is no address of NATS servers: expected nats://HOST:4222,nats://HOST:4222")
-    return servers
-
-
-def shown(servers: Iterable[str]) -> str:
-    """Addresses without users and passwords."""
-    parts = [urlsplit(server if "://" in server else f"nats://{server}") for server in servers]
-    return ", ".join(part.netloc.rpartition("@")[2] for part in parts)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -328,19 +309,3 @@ async def _try_to(work: Awaitable[object]) -> None:
         await work
     except TROUBLE as error:
         logger.debug("NATS: %s", error)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error).removeprefix("nats: ").strip() or type(error).__name__
-
-
-def _what_lacks(error: BaseException) -> str:
-    if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
-        return "it has no JetStream; start it with JetStream on"
-    if isinstance(error, APIError):
-        if error.err_code == _TOO_FEW:
-            return f"too few of its servers are there to keep {_COPIES} copies; start the others first"
-        return error.description or str(error)
-    if isinstance(error, TimeoutError):
-        return "JetStream does not answer; it may be off, or choosing a leader"
-    return _reason(error)

@@ -11,10 +11,11 @@ import msgspec
 from nats.aio.msg import Msg
 
 from jikko.cluster.nats.leader import Lead
-from jikko.cluster.nats.link import TROUBLE, NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
 from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
 from jikko.cluster.nats.rates import count
+from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.waiting_queue import WaitingQueue
 from jikko.cluster.nats.wire import (
     Announcement,

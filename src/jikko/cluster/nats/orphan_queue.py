@@ -9,7 +9,8 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from jikko.cluster.nats.link import TROUBLE, NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end
+from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
 from jikko.cluster.nats.wire import orphans_of
 from jikko.errors import JikkoError, TooManyRequests

@@ -7,7 +7,8 @@ from typing import Final
 
 from nats.js.errors import APIError
 
-from jikko.cluster.nats.link import TROUBLE, NatsLink
+from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import rate_name
 
 _FULL: Final = 10077

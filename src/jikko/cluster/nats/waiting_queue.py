@@ -10,7 +10,8 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
-from jikko.cluster.nats.link import TROUBLE, NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end
+from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import WAITING_CONSUMER
 from jikko.cluster.nats.wire import waiting_of
 from jikko.errors import JikkoError

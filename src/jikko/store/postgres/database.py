@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
+from jikko.ports.addresses import shown, trouble_of_database
 
 T = TypeVar("T")
 Row: TypeAlias = Any
 """A row: values by position. The library has no type for it that stands without being installed."""
 Connection: TypeAlias = Any
 
-_SCHEMES: Final = ("postgresql", "postgres")
 _FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 """Parts of an address that are paths."""
 _MAX_SECONDS: Final = 10.0
@@ -46,14 +46,9 @@ class Postgres:
         Raises:
             InvalidSettings: That is no address of a database, or the library is missing.
         """
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in _SCHEMES and bool(parts.path.strip("/"))
-        except ValueError:
-            usable = False
-        if not usable:
-            raise InvalidSettings("database_url is no address of a database: expected postgresql://USER@HOST/DATABASE")
-        for name, path in parse_qsl(parts.query):
+        if trouble := trouble_of_database(url):
+            raise InvalidSettings(f"database_url {trouble}.")
+        for name, path in parse_qsl(urlsplit(url).query):
             if name in _FILES and not os.path.isfile(path):
                 raise InvalidSettings(f"database_url cannot be used: {name} names no file: {path}")
         try:
@@ -68,8 +63,7 @@ class Postgres:
     @property
     def address(self) -> str:
         """Where the database is, without user and password."""
-        parts = urlsplit(self._url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return shown(self._url)
 
     def connections(self) -> dict[str, int]:
         """Those of the pool: ``used``, ``idle``, and ``free``: how many more may be opened."""

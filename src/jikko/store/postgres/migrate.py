@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.refusals import cannot_be_opened
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """The process that brings the database up to date holds it; others wait, and find that it is done."""
@@ -20,6 +21,12 @@ _NOTE: Final = """
 INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 _CLAIM: Final = "INSERT INTO installation (name, value) VALUES ('data_folder', $1) ON CONFLICT (name) DO NOTHING"
+_SERVER: Final = (
+    "SELECT current_setting('server_version_num')::int, split_part(current_setting('server_version'), ' ', 1)"
+)
+OLDEST: Final = 15
+"""The first version of PostgreSQL that has all that is used."""
+_NUMBERS_A_VERSION: Final = 10_000
 SHARED: Final = "servers/"
 """With what the owner of a database begins that several servers share."""
 _READERS: Final = re.compile(r"-- readers: (\d+)\n")
@@ -82,16 +89,22 @@ class Schema(NamedTuple):
 MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
 
 
-async def reach(database: Postgres) -> None:
-    """See that the database is there.
+async def reach(database: Postgres) -> str:
+    """See that the database is there, and is new enough. Returns its version.
 
     Raises:
-        StoreUnavailable: It is not, or lets this user not in; says why.
+        InvalidSettings: It is too old.
+        StoreUnavailable: It is not there, or lets this user not in; says why.
     """
     try:
-        await database.value("SELECT 1")
+        [(number, version)] = await database.fetch(_SERVER)
     except StoreUnavailable as error:
         raise _not_opened(database, error) from error.__cause__
+    if number < OLDEST * _NUMBERS_A_VERSION:
+        raise InvalidSettings(
+            f"The database {database.address} is of PostgreSQL {version}; Jikko needs {OLDEST} or later."
+        )
+    return f"PostgreSQL {version}"
 
 
 async def migrate(database: Postgres) -> int:
@@ -178,9 +191,4 @@ def _newer(database: Postgres, found: int, known: int) -> InvalidSettings:
 
 
 def _not_opened(database: Postgres, error: StoreUnavailable) -> StoreUnavailable:
-    return StoreUnavailable(f"The database {database.address} cannot be opened: {_reason(error.__cause__)}")
-
-
-def _reason(cause: BaseException | None) -> str:
-    text = str(cause).strip()
-    return text or type(cause).__name__
+    return StoreUnavailable(cannot_be_opened(database.address, error.__cause__))

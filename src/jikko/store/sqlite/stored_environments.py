@@ -1,21 +1,16 @@
 """What was set for environment variables of apps, read from a database that is left as it is."""
 
 import json
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from jikko.errors import StoreUnavailable
-from jikko.store.sqlite.connection import unavailable
+from jikko.store.sqlite.unread import looking_into
 from jikko.values import Json
 
 _HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"
 _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
-_TIMEOUT_SECONDS: Final = 2.0
-"""Seconds to wait for another process that opens or closes the file just now."""
 
 
 def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
@@ -28,16 +23,11 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
     """
     if not path.is_file():
         return {}
-    # Even a reader makes the files of the write-ahead log where there are none. No process writes then: the database
-    # can be read as if it never changed.
-    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    with looking_into(path) as connection:
+        if connection.execute(_HAS_VALUES).fetchone() is None:
+            return {}
+        rows = connection.execute(_VALUES).fetchall()
     try:
-        address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"
-        with closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS)) as connection:
-            if connection.execute(_HAS_VALUES).fetchone() is None:
-                return {}
-            return {name: json.loads(values) for name, values in connection.execute(_VALUES)}
-    except sqlite3.Error as error:
-        raise unavailable(path, error) from None
+        return {name: json.loads(values) for name, values in rows}
     except ValueError:
         raise StoreUnavailable(f"The database {path} is damaged: it has values that are no JSON.") from None

@@ -20,6 +20,27 @@ _EXTENSION: Final = (
 )
 
 
+_OF_EXTENSION: Final = "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
+_OLDEST: Final = (0, 7)
+"""The first version of pgvector that has all that is used."""
+
+
+async def look_at_extension(database: Postgres) -> tuple[str, bool]:
+    """What there is of pgvector, in words, and whether datasets can be made with it. Changes nothing.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    row = await database.row(_OF_EXTENSION)
+    if row is None or _version(version := row[0] or row[1]) < _OLDEST:
+        return _EXTENSION + "." + ("" if row is None else f" The server has {version}."), False
+    return f"pgvector {version}" + ("" if row[0] else ", which the first dataset installs in the database"), True
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+
+
 async def is_there(database: Postgres) -> bool:
     """Whether the database has tables for datasets."""
     found: bool = await database.value(_IS_THERE)

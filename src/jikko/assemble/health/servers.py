@@ -1,29 +1,34 @@
-"""What several servers need, looked at one after the other."""
+"""What several servers need: looked at one after the other, whatever is wrong with those before."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
+from jikko.assemble.cluster import access_of
 from jikko.assemble.stores import contents_of_files
-from jikko.errors import InvalidSettings, JikkoError
-from jikko.extras import how_to_install
+from jikko.errors import JikkoError
+from jikko.finding import Finding
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.knowledge.opening import look_at_extension
 from jikko.store.postgres.migrate import look_at_schema, reach
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.sharing import require_own_connections, require_same_time
 
+_NO_STANDBY: Final = "none is synchronous: a fail-over may forget what was acknowledged"
 
-async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[tuple[str, str, str]]:
-    """What several servers need, one after the other: its name, what there is, and what is wrong with it, if anything.
 
-    Changes nothing, but that a bucket is written to.
+async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Finding]:
+    """What several servers need. Changes nothing, but that a bucket is written to.
+
+    Raises:
+        InvalidSettings: The library of the database is missing.
     """
     database = Postgres(settings.database_url)
 
     async def there() -> str:
-        await reach(database)
-        return f"{settings.where_the_record_is} answers"
+        return f"{settings.where_the_record_is} answers, {await reach(database)}"
 
     async def connections() -> str:
         await require_own_connections(database)
@@ -39,42 +44,46 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
     async def time_of_day() -> str:
         return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
 
-    async def standby() -> str:
+    async def standby() -> Finding:
         names = await database.value("SHOW synchronous_standby_names")
-        return f"synchronous: {names}" if names else "none is synchronous: a fail-over may forget what was acknowledged"
+        return Finding("standby", True, f"synchronous: {names}" if names else _NO_STANDBY, warning=not names)
+
+    async def datasets() -> Finding:
+        detail, suffices = await look_at_extension(database)
+        return Finding("datasets", True, detail, warning=not suffices)
 
     async def messages() -> str:
-        try:
-            from jikko.cluster.nats.access import NatsAccess
-            from jikko.cluster.nats.link import NatsLink
-        except ModuleNotFoundError:
-            raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
-        return await NatsLink.look(settings.nats_url, NatsAccess(settings.nats_credentials, settings.nats_ca))
+        access = access_of(settings)
+        from jikko.cluster.nats.link import NatsLink
+
+        return await NatsLink.look(settings.nats_url, access)
 
     async def files() -> str:
         await contents_of_files(settings).check()
-        return "can be written"
+        return "can be written and read"
 
-    looks: dict[str, Callable[[], Awaitable[str]]] = {
+    looks: dict[str, Callable[[], Awaitable[str | Finding]]] = {
         "database": there,
         "connections": connections,
         "rights": rights,
         "schema": schema,
         "clock": time_of_day,
         "standby": standby,
+        "datasets": datasets,
         "nats": messages,
         "bucket": files,
     }
-    of_database = ("connections", "rights", "schema", "clock", "standby")
+    of_others = ("database", "nats", "bucket")
     is_there = True
     try:
         for name, look in looks.items():
-            if name in of_database and not is_there:
+            if name not in of_others and not is_there:
                 continue
             try:
-                yield name, await look(), ""
+                found = await look()
+                yield found if isinstance(found, Finding) else Finding(name, True, found)
             except JikkoError as error:
                 is_there = is_there and name != "database"
-                yield name, "", str(error)
+                yield Finding(name, False, str(error))
     finally:
         await database.close()

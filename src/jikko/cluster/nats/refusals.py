@@ -1,0 +1,70 @@
+"""Why NATS cannot be used, in words for whoever set it up, and what to do."""
+
+import os
+import ssl
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.js.errors import APIError, ServiceUnavailableError
+
+TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
+"""What the library raises."""
+COPIES: Final = 3
+"""That are kept where there are several servers."""
+_TOO_FEW: Final = 10005
+"""JetStream's error: there are not enough servers for the copies."""
+_ADVICE: Final = (
+    (
+        "authorization",
+        "check user and password in nats_url (in a password, write / @ # % and , as %2F …), or nats_credentials",
+    ),
+    ("certificate required", "nats_certificate names that of this server"),
+    ("bad certificate", "it does not accept that of nats_certificate"),
+    ("unknown ca", "it does not accept that of nats_certificate"),
+    ("permissions", "let the user publish and subscribe as docs/several-servers.md says"),
+)
+"""By what the library says, in small letters."""
+
+
+def shown_servers(servers: Iterable[str]) -> str:
+    """Addresses without users and passwords."""
+    return ", ".join(urlsplit(server).netloc.rpartition("@")[2] for server in servers)
+
+
+def what_keeps_out(error: BaseException) -> str:
+    """Of a connection that cannot be had."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); nats_ca names an authority of one's own"
+    if isinstance(error, TimeoutError):
+        return "nothing there answers as NATS does; check host and port in nats_url"
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
+        reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return f"{reason}; check host and port in nats_url, and that NATS listens there"
+    text = _text(error)
+    return "; ".join([text, *(advice for hint, advice in _ADVICE if hint in text.lower())][:2])
+
+
+def what_lacks(error: BaseException, before: BaseException | None = None) -> str:
+    """Of a NATS that was reached, and cannot do what is needed.
+
+    Args:
+        before: What it said last, besides: it does not answer what it forbids, and says so apart.
+    """
+    if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
+        return "it has no JetStream; start it with JetStream on"
+    if isinstance(error, APIError):
+        if error.err_code == _TOO_FEW:
+            return f"too few of its servers are there to keep {COPIES} copies; start the others first"
+        return error.description or str(error)
+    if isinstance(error, TimeoutError):
+        if before is not None and "permissions" in str(before).lower():
+            return what_keeps_out(before)
+        return "JetStream does not answer; it may be off, or choosing a leader"
+    return what_keeps_out(error)
+
+
+def _text(error: BaseException) -> str:
+    return str(error).removeprefix("nats: ").strip(" '") or type(error).__name__

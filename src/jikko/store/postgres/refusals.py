@@ -1,0 +1,40 @@
+"""Why PostgreSQL cannot be used, in words for whoever set it up, and what to do."""
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+_ADVICE: Final[Mapping[str, str]] = {
+    "28P01": "check user and password, in database_url or what PGPASSFILE names",
+    "28000": "check user and password, in database_url or what PGPASSFILE names, and pg_hba.conf of the server",
+    "3D000": "make it, or correct database_url",
+    "42704": "leave it out of database_url",
+    "53300": "raise max_connections of the server, or end what holds them",
+}
+"""By the code of PostgreSQL."""
+_NO_TLS: Final = "rejected SSL upgrade"
+"""What the library says of a server that does not encrypt, or is none of PostgreSQL."""
+_WHERE: Final = "check host and port in database_url, and that PostgreSQL listens there"
+
+
+def cannot_be_opened(address: str, cause: BaseException | None) -> str:
+    """What is said of a database that is not there, or lets nobody in.
+
+    Args:
+        address: Without user and password.
+        cause: What the library raised.
+    """
+    return f"The database {address} cannot be opened: {_reason(cause)}"
+
+
+def _reason(cause: BaseException | None) -> str:
+    text = str(cause).strip()
+    if isinstance(cause, TimeoutError):
+        return f"nothing answers; {_WHERE}, and what is between."
+    if _NO_TLS in text:
+        return f"what answers does not encrypt, as sslmode in database_url demands, or is no PostgreSQL; {_WHERE}."
+    if isinstance(cause, OSError) and not getattr(cause, "verify_message", ""):
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or text
+        return f"{reason}; {_WHERE}."
+    advice = _ADVICE.get(getattr(cause, "sqlstate", None) or "")
+    return f"{text}; {advice}." if advice else text or type(cause).__name__

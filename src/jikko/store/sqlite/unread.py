@@ -1,0 +1,45 @@
+"""A look into a database file that nobody has opened: nothing is written, and no server waits for it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jikko.store.sqlite.connection import unavailable
+
+_TIMEOUT_SECONDS: Final = 2.0
+"""Seconds to wait for another process that opens or closes the file just now."""
+_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('apps', 'runs')"
+
+
+@contextmanager
+def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads. A database of an earlier schema stays one.
+
+    Raises:
+        StoreUnavailable: It cannot be read.
+    """
+    # Even a reader makes the files of the write-ahead log where there are none. No process writes then: the database
+    # can be read as if it never changed.
+    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    try:
+        address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"
+        with closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from None
+
+
+def has_record(path: Path) -> bool:
+    """Whether a file is there, and has apps or runs.
+
+    Raises:
+        StoreUnavailable: It cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with looking_into(path) as connection:
+        tables = [row[0] for row in connection.execute(_TABLES)]
+        return any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)

@@ -1,0 +1,54 @@
+"""What PostgreSQL and pgvector there are, as a start and the doctor look at them."""
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.store.postgres import migrate
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.knowledge import opening
+from tests.store.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+
+
+async def test_a_server_that_is_too_old_is_told_with_what_is_needed(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Postgres(postgres_server.url())
+    try:
+        found = await migrate.reach(database)
+        monkeypatch.setattr(migrate, "OLDEST", 99)
+        with pytest.raises(InvalidSettings, match=f"is of {found}; Jikko needs 99 or later"):
+            await migrate.reach(database)
+    finally:
+        await database.close()
+
+
+async def test_a_pgvector_that_is_too_old_or_missing_is_told_with_how_to_have_it(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_server.made()
+    database = Postgres(url)
+    try:
+        assert await opening.look_at_extension(database) == (
+            f"pgvector {available(postgres_server)}, which the first dataset installs in the database",
+            True,
+        )
+        await migrate.migrate(database)
+        await opening.PostgresKnowledge(database).made()
+        assert await opening.look_at_extension(database) == (f"pgvector {available(postgres_server)}", True)
+        monkeypatch.setattr(opening, "_OLDEST", (99, 0))
+        old, suffices = await opening.look_at_extension(database)
+        monkeypatch.setattr(opening, "_OF_EXTENSION", opening._OF_EXTENSION.replace("'vector'", "'none'"))
+        missing = await opening.look_at_extension(database)
+    finally:
+        await database.close()
+
+    assert (suffices, missing[1]) == (False, False)
+    assert f"The server has {available(postgres_server)}" in old
+    for text in (old, missing[0]):
+        assert "CREATE EXTENSION vector" in text
+
+
+def available(server: PostgresServer) -> str:
+    return server.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'").strip()
