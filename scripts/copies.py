@@ -28,7 +28,9 @@ _ALL_SECONDS: Final = 7200.0
 _WATCH_SECONDS: Final = 600.0
 """What a part of them may take that is watched: several times as much as it needs."""
 _LEAST_PATIENCE: Final = 30.0
-"""What one test may take with a change; its file, to be imported; pytest, to end."""
+"""What one test may take with a change, if that is more than it needs without; pytest, to end."""
+_START_PATIENCE: Final = 30.0
+"""What pytest and the first file of tests may take until a test begins, and a second for each file."""
 _PATIENCE: Final = 5.0
 """How many times as long as without a change one may take, if that is more."""
 _LOOK_SECONDS: Final = 0.2
@@ -149,7 +151,7 @@ class Copy:
                 if file.exists() and file.stat().st_size > size:
                     said, size, since = pacing.read(file), file.stat().st_size, time.monotonic()
                 patience = max(_LEAST_PATIENCE, _PATIENCE * tests.get(said.under_way or "", 0.0))
-                if time.monotonic() - since > patience + len(files) * (not said.begun):
+                if time.monotonic() - since > (patience if said.begun else _START_PATIENCE + len(files)):
                     return pacing.read(file), True
         return pacing.read(file), False
 
