@@ -114,6 +114,40 @@ def test_a_folder_with_other_things_in_it_stays_as_open_as_it_was(tmp_path: Path
     assert (found["."], found["README"], found["jikko.db-wal"]) == (0o755, 0o644, 0o600)
 
 
+def test_what_links_lead_to_stays_as_open_as_it_was(tmp_path: Path) -> None:
+    """As root that closed ``/etc`` to everybody, for a link to it in a data folder."""
+    home, others = tmp_path / "home", tmp_path / "others"
+    for folder in (home / "keys", others / "deep"):
+        folder.mkdir(parents=True)
+    for file in (others / "deep" / "file", others / "file", home / "jikko.db"):
+        file.write_text("")
+        file.chmod(0o644)
+    for folder in (home, home / "keys", others, others / "deep"):
+        folder.chmod(0o755)
+    (home / "files").symlink_to(others)
+    (home / "keys" / "file").symlink_to(others / "file")
+    (home / "keys" / "deep").symlink_to(others / "deep")
+    (home / "signing.key").symlink_to(others / "file")
+    before = modes(others)
+
+    keep_private(home)
+
+    assert modes(others) == before
+    assert modes(home)["keys"] == 0o700
+
+
+def test_a_data_folder_that_is_reached_by_a_link_is_closed(tmp_path: Path) -> None:
+    home = tmp_path / "disk"
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "jikko.db").write_text("")
+    (tmp_path / "link").symlink_to(home)
+
+    keep_private(tmp_path / "link")
+
+    assert modes(home)["."] == 0o700
+
+
 def test_a_folder_that_everybody_may_write_to_stays_so(tmp_path: Path) -> None:
     home = tmp_path / "tmp"
     home.mkdir()

@@ -65,10 +65,13 @@ def make_whole_file(path: Path, content: bytes) -> bytes:
 
 
 def tighten(path: Path) -> None:
-    """Take from others what they may do with a file or folder. What is not there, or not ours, stays as it is."""
+    """Take from others what they may do with a file or folder.
+
+    What is not there, or not ours, stays as it is; so does what a link leads to, which may be anybody's.
+    """
     with suppress(OSError):
-        if (mode := stat.S_IMODE(path.stat().st_mode)) & _OTHERS:
-            path.chmod(mode & ~_OTHERS)
+        if (mode := path.lstat().st_mode) & _OTHERS and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
 def is_open_to_others(path: Path) -> bool:
@@ -82,9 +85,9 @@ def is_open_to_others(path: Path) -> bool:
 def tighten_tree(root: Path) -> None:
     """Take from others what they may do with a folder and all below it.
 
-    Looks no further where the folder itself is closed to them: then this was done before.
+    Looks no further where the folder itself is closed to them: then this was done before. Follows no link.
     """
-    if not is_open_to_others(root):
+    if root.is_symlink() or not is_open_to_others(root):
         return
     for folder, _, files in os.walk(root, topdown=False):
         for name in files:

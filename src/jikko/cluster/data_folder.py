@@ -46,7 +46,7 @@ def keep_private(home: Path) -> None:
     make_folder(home)
     is_ours = (home / "jikko.db").exists() or not any(home.iterdir())
     if is_ours and not home.stat().st_mode & stat.S_ISVTX:
-        tighten(home)
+        tighten(home.resolve())  # it may be on another disk; what is linked to in it is not touched
     for pattern in _FILES:
         for file in home.glob(pattern):
             tighten(file)
