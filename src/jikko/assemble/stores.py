@@ -11,9 +11,7 @@ from typing import NamedTuple
 from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
-from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
-from jikko.files.memory import MemoryBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import AnnotationStore
@@ -142,12 +140,17 @@ def contents_of_files(settings: Settings) -> BlobStore:
     Raises:
         InvalidSettings: The setting of the bucket cannot be used.
     """
-    return BucketBlobs(settings.files_url) if settings.files_url else DiskBlobs(settings.files)
+    if not settings.files_url:
+        return DiskBlobs(settings.files)
+    from jikko.files.bucket import BucketBlobs
+
+    return BucketBlobs(settings.files_url)
 
 
 def in_memory_stores() -> Stores:
     """Stores that are gone with the process."""
     # A server has no use for them.
+    from jikko.files.memory import MemoryBlobs
     from jikko.store import memory
 
     apps, files = memory.MemoryAppStore(), memory.MemoryFileIndex()

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from msgspec.structs import replace
@@ -18,12 +18,13 @@ from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
 from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
-from jikko.forecast.finding import Finding
 from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
-from jikko.server.trial import bearer, trial_lines
 from jikko.settings import PREFIX
 from jikko.terminal_text import harmless, printable
+
+if TYPE_CHECKING:
+    from jikko.forecast.finding import Finding
 
 
 class Issued(NamedTuple):
@@ -35,7 +36,7 @@ class Issued(NamedTuple):
     """It, as ``trial.bearer`` gives it."""
     workflow: Workflow
     """What it opens."""
-    outlook: Finding | None
+    outlook: "Finding | None"
     """Why every run will fail, if that is known."""
 
 
@@ -58,6 +59,9 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
     for app in known:
         if await assembly.apps.keys(app):
             continue
+        # Few starts make a key, and those that do not need nothing to try it with.
+        from jikko.server.trial import bearer
+
         key = new_key()
         entry = await assembly.apps.add_key(app.id, key)
         # What is no terminal ends in a log, as like as not.
@@ -71,7 +75,7 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
     return issued
 
 
-async def _outlook(assembly: Any, app: App) -> Finding | None:
+async def _outlook(assembly: Any, app: App) -> "Finding | None":
     """Why every run of an app will fail here, as ``jikko check`` finds it."""
     from jikko.apps.environment import Outside
     from jikko.apps.versions import check
@@ -173,8 +177,10 @@ async def _look_at_values(assembly: Any) -> None:
 
 def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
     """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
-    lines = []
+    lines: list[str] = []
     for each in issued:
+        from jikko.server.trial import trial_lines
+
         lines += [f"  # {printable(' '.join(each.name.split()))}"] if len(issued) > 1 else []
         lines += trial_lines(base, each.authorization, each.workflow, each.outlook)
     return lines
