@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
@@ -247,7 +248,8 @@ async def assemble(
                 environment=environment,
             ),
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate, uses=uses),
+            apps=Apps(stores.apps, BY_TYPE, clock),
+            app_keys=AppKeys(stores.apps, clock, rate=rate, uses=uses),
             workflows=workflows,
             runs=runs,
             store=stores.runs,

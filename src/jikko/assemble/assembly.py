@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
+    from jikko.apps.app_keys import AppKeys
     from jikko.apps.end_users import EndUsers
     from jikko.apps.publishing import Apps
     from jikko.apps.speech import AppSpeech
@@ -55,6 +56,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     configuration: Configuration
     cluster: Cluster
     apps: Apps
+    app_keys: AppKeys
     workflows: Workflows
     runs: Runs
     store: RunStore

@@ -97,8 +97,8 @@ async def _import(
                 continue
             imported += 1
             app, key, line = published.app, None, ""
-            if with_key or (with_key is None and not await apps.keys(app)):
-                key, line = await issue_key(apps, app.id, settings.home, as_json=as_json)
+            if with_key or (with_key is None and not await assembly.app_keys.of(app)):
+                key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json)
             if as_json:
                 entry = {"file": str(file), "app_id": app.id, "workflow_id": published.version.id, "api_key": key}
                 warnings = [str(problem) for problem in published.warnings]
@@ -176,7 +176,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)
         versions = await assembly.apps.versions(app)
-        keys = await assembly.apps.keys(app)
+        keys = await assembly.app_keys.of(app)
     if as_json:
         entry = {
             "app_id": app.id,
@@ -298,7 +298,7 @@ async def _contents(name: str, settings: Any) -> tuple[Any, dict[str, int]]:
         app = await assembly.apps.find(name)
         return app, {
             "versions": len(await assembly.apps.versions(app)),
-            "keys": len(await assembly.apps.keys(app)),
+            "keys": len(await assembly.app_keys.of(app)),
             "runs": (await assembly.runs.records.find(LogQuery(app_id=app.id, limit=1))).total,
         }
 
@@ -308,7 +308,7 @@ async def _delete(app: Any, settings: Any) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        keys = await assembly.apps.keys(app)
+        keys = await assembly.app_keys.of(app)
         await assembly.apps.delete(app)
     for key in keys:
         forget_key(settings.home, key.id)
