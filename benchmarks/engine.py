@@ -39,8 +39,8 @@ class Nowhere:
 
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
-    ports: Any = NodePorts.__new__(NodePorts)
-    object.__setattr__(ports, "limits", ValueLimits())
+    nothing: dict[str, Any] = dict.fromkeys(NodePorts.__struct_fields__)
+    ports = NodePorts(**{**nothing, "limits": ValueLimits()})
     journal = Nowhere()
     runner = Runner(RunState(graph), journal, info=IDENTITY, ports=ports, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])

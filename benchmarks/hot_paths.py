@@ -109,7 +109,7 @@ async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
         for document in (start_end(), chain(10), iteration(), start_answer()):
             name = document["app"]["name"]
             published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
-            keys[name] = await assembly.apps.issue_key(published.app.id)
+            keys[name] = await assembly.app_keys.issue(published.app.id)
         yield HotPaths(create_app(api_of(assembly)), keys)
         await assembly.runs.close(10)
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from benchmarks.fairness import WORKS
+from benchmarks.heavy_work import WORKS
 
 ROOT = Path(__file__).parents[1]
 ROWS = re.findall(

@@ -21,7 +21,14 @@ from jikko.settings import PREFIX, Settings
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
-LIMITS = {"src": 400, "tests": 500}
+LIMITS = {"src": 350, "tests": 470, "benchmarks": 350}
+ONE_NOUN = {
+    "src/jikko/events.py": 400,
+    "src/jikko/runs/run_log.py": 400,
+    "src/jikko/engine/runner.py": 400,
+    "src/jikko/engine/state.py": 400,
+}
+"""Longer files: a vocabulary, or one machine of states, of which no part is understood without the others."""
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +38,9 @@ def project() -> dict[str, Any]:
 
 @pytest.mark.parametrize("folder", LIMITS)
 def test_no_file_is_too_long(folder: str) -> None:
-    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
-    assert {str(path): count for path, count in lines.items() if count > LIMITS[folder]} == {}
+    files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / folder).rglob("*.py")}
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in files.items()}
+    assert {name: n for name, n in lines.items() if n > ONE_NOUN.get(name, LIMITS[folder])} == {}
 
 
 def test_no_folder_has_too_many_modules() -> None:

@@ -90,7 +90,9 @@ def test_processes_that_import_a_new_app_at_once_make_one_app(jikko: Command, fi
     assert sorted(entry["version"] for entry in entries) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("command", [("apps", "import"), ("serve", "--port", "0"), ("serve", "--workers", "2")])
+@pytest.mark.parametrize(
+    "command", [("apps", "import"), ("serve", "--port", "0"), ("serve", "--port", "0", "--workers", "2")]
+)
 def test_two_files_of_one_app_are_refused_and_nothing_is_written(
     jikko: Command, file: Path, tmp_path: Path, command: tuple[str, ...]
 ) -> None:

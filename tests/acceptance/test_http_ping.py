@@ -30,7 +30,7 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
     settings = Settings(home=tmp_path, http_allow=("127.0.0.0/8",))
     async with assemble(settings) as assembly:
         published = await assembly.apps.publish(app("Slow", nodes, "start>wait wait>end").encode(), source="slow")
-        key = await assembly.apps.issue_key(published.app.id)
+        key = await assembly.app_keys.issue(published.app.id)
         application = create_app(replace(api_of(assembly), ping_seconds=0.02))
         method, address, body = (
             "POST",

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
 from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
-from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
+from jikko.http.tables.knowledge.operations import KNOWLEDGE_OPERATIONS
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, start

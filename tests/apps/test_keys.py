@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from jikko.apps.app_keys import AppKeys
 from jikko.apps.keys import checked_key, digest, is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Apps
 from jikko.errors import Conflict, InvalidParam
@@ -67,15 +68,16 @@ def test_a_list_is_told_from_the_name_of_a_file(text: str, is_list: bool) -> Non
 
 @pytest.mark.anyio
 async def test_a_key_that_is_brought_twice_is_there_once_and_opens_one_app_alone() -> None:
-    apps = Apps(MemoryAppStore(), BY_TYPE)
+    store = MemoryAppStore()
+    apps, keys = Apps(store, BY_TYPE), AppKeys(store)
     one = (await apps.publish(a_file("One"), source="a")).app
     other = (await apps.publish(a_file("Other"), source="b")).app
 
-    first = await apps.add_key(one.id, KEY)
-    assert await apps.add_key(one.id, KEY) == first
+    first = await keys.add(one.id, KEY)
+    assert await keys.add(one.id, KEY) == first
     with pytest.raises(Conflict, match=r"app-0123… opens the app 'One'"):
-        await apps.add_key(other.id, KEY)
+        await keys.add(other.id, KEY)
 
-    assert await apps.keys(one) == [first]
-    assert await apps.keys(other) == []
-    assert (await apps.authenticate(digest(KEY))).id == one.id
+    assert await keys.of(one) == [first]
+    assert await keys.of(other) == []
+    assert (await keys.authenticate(digest(KEY))).id == one.id

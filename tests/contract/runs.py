@@ -1,12 +1,12 @@
 """Runs that the tests of stores write, step by step."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
 from jikko.ids import new_id
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.record import RunIdentity, RunRecord
 from jikko.values import Json
 
@@ -75,3 +75,9 @@ def finished(
 ) -> RunFinished:
     error = "it broke" if status == "failed" else None
     return RunFinished(at=at, status=status, outputs=outputs, error=error, elapsed=1.0, total_steps=3)
+
+
+async def listed(store: RunStore, **query: Any) -> tuple[int, list[str]]:
+    """How many runs a query finds in all, and the ids of those of its page."""
+    page = await store.list_runs(LogQuery(app_id=query.pop("app", APP), **query))
+    return page.total, [record.identity.run_id for record in page.records]

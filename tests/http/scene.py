@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
@@ -69,7 +70,7 @@ async def client_of(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
     api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults)
-    key = await api.apps.issue_key(app.id)
+    key = await api.app_keys.issue(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(
@@ -106,7 +107,8 @@ def api_of(
     unused: Any = None
     knowledge = no_datasets()
     return Api(
-        apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
+        apps=Apps(world.app_store, world.classes, lambda: world.now),
+        app_keys=AppKeys(world.app_store, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
         turns=process.turns,

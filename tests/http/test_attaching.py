@@ -63,7 +63,7 @@ async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_w
     app = await world.chain()
     process = world.process()
     api = api_of(world, process)
-    application, key = create_app(api), await api.apps.issue_key(app.id)
+    application, key = create_app(api), await api.app_keys.issue(app.id)
     run = await process.start(app)
     run_id = run.record.identity.run_id
     world.script.held = {"c"}
@@ -161,7 +161,7 @@ async def test_behind_a_pause_each_event_is_told_when_it_happens(tmp_path: Path,
     await run.ended()
     run_id = run.record.identity.run_id
     api = api_of(world, process)
-    client = Listener(create_app(api), await api.apps.issue_key(app.id), "GET", path.format(run_id))
+    client = Listener(create_app(api), await api.app_keys.issue(app.id), "GET", path.format(run_id))
     await until(lambda: b"ping" in client.received and process.log(run_id) is None)
     # It has seen all that there is, and waits.
     await until(lambda: any(tail._waiting for tail, _ in process.runs.control._tails._tails.values()))

@@ -45,7 +45,7 @@ async def test_200_idle_streams_of_a_paused_run_ask_the_store_nothing() -> None:
     async with asyncio.timeout(PATIENCE):
         assert isinstance(await run.ended(), RunPaused)
     api = msgspec.structs.replace(api_of(world, process), ping_seconds=0.005)
-    application, key = create_app(api), await api.apps.issue_key(app.id)
+    application, key = create_app(api), await api.app_keys.issue(app.id)
     run_id = run.record.identity.run_id
     ways = (
         f"{RUN}/{run_id}/events",

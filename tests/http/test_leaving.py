@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_nothing_is_kept_of_a_client_that_left_and_its_run_goes_on(world: World, app: App) -> None:
     process = world.process()
     api = api_of(world, process)
-    application, key = create_app(api), await api.apps.issue_key(app.id)
+    application, key = create_app(api), await api.app_keys.issue(app.id)
     world.script.held = {"b"}
     starter = Listener(application, key, "POST", RUN, json.dumps(body("streaming")).encode())
     await until(lambda: b"workflow_run_id" in starter.received)
@@ -39,7 +39,7 @@ async def test_nothing_is_kept_of_a_client_that_left_and_its_run_goes_on(world: 
 async def test_a_request_of_which_the_end_never_came_starts_nothing(world: World, app: App) -> None:
     """Also if what came could be read."""
     api = api_of(world, world.process())
-    application, key = create_app(api), await api.apps.issue_key(app.id)
+    application, key = create_app(api), await api.app_keys.issue(app.id)
     client = Listener(application, key, "POST", RUN, json.dumps(body()).encode(), has_more=True)
 
     await client.leave()

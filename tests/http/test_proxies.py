@@ -30,7 +30,7 @@ FORWARDED = {
 async def behind(world: World, app: App, *, peer: str = PROXY, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client whose requests come from an address."""
     api = replace(api_of(world, world.process()), **changed)
-    key = await api.apps.issue_key(app.id)
+    key = await api.app_keys.issue(app.id)
     transport = httpx.ASGITransport(create_app(api), client=(peer, 1))
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://inside", headers=headers) as client:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.nodes.test_http_request import START, Bench
+from tests.nodes.http_bench import START, Bench
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.values import Json
-from tests.nodes.test_http_request import Bench, key
+from tests.nodes.http_bench import Bench, key
 
 pytestmark = pytest.mark.anyio
 

@@ -60,7 +60,7 @@ SHOWN = {
     "dify/snapshot.py",
     "exit_codes.py",
     "http/console/run_bodies.py",
-    "http/routes/records.py",
+    "http/routes/run_events.py",
     "runs/forms.py",
     "runs/reading/node_executions.py",
 }

@@ -1,6 +1,5 @@
 """Repeating a run from a node on."""
 
-import asyncio
 import math
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from jikko.apps.end_users import end_user
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import Event, NodeFinished, NodeStarted, RunBegan, RunRecovered, RunRetried, RunStarted, TextChunk
-from jikko.files.memory import MemoryBlobs
-from jikko.files.store import Files
-from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.file_index import StoredFile
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
@@ -399,22 +393,6 @@ def _containers() -> tuple[str, list[dict[str, Any]], str]:
     return "Container", nodes, "start>list list>each each-start>inner each>after after>end"
 
 
-async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:
-    app, process = await world.chain(), world.process()
-    given, made, other = [await stored(world, app, "anna") for _ in range(3)]
-    theirs = await stored(world, app, "bob")
-    world.script.values = {"a": {"related_id": made}}
-    first = await failed(world, process, app, "b", q=f"http://jikko/files/{given}/file-preview?{theirs}")
-    world.now += 90 * 86_400
-
-    run = await process.retries.retry(app, first.identity.run_id)
-
-    await end_of(run)
-    assert await world.files.expire(world.now - 30 * 86_400) == 2
-    left = [await world.file_index.find(file_id) is not None for file_id in (given, made, other, theirs)]
-    assert left == [True, True, False, False]
-
-
 async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
     class Pruning(MemoryRunStore):
         """Removes a run just before its log is read."""
@@ -430,45 +408,3 @@ async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
     with pytest.raises(NotFound, match="Workflow run not found"):
         await process.retries.retry(app, first.identity.run_id)
     await world.close()
-
-
-async def test_others_have_their_turn_while_very_many_ids_are_looked_at(world: World) -> None:
-    turns, turn_of_use = 0, []
-
-    class Watched(Files):
-        """Notes in which turn of the event loop each file is used."""
-
-        async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
-            turn_of_use.append(turns)
-            return await super().use(file_id, app_id=app_id, end_user_id=end_user_id)
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    world.files = Watched(world.file_index, MemoryBlobs(), world.signer, clock=lambda: world.now)
-    app, process = await world.chain(), world.process()
-    first = await failed(world, process, app, "b", q=" ".join(new_id() for _ in range(1000)))
-
-    other = asyncio.create_task(take_turns())
-    run = await process.retries.retry(app, first.identity.run_id)
-    other.cancel()
-
-    await end_of(run)
-    assert len(turn_of_use) >= 1000
-    assert turn_of_use[-1] - turn_of_use[0] > 10
-
-
-async def stored(world: World, app: App, user: str) -> str:
-    """The id of a file that a user of an app uploaded."""
-
-    async def content() -> AsyncIterator[bytes]:
-        yield b"hello"
-
-    end_user_id = end_user(app.id, user)
-    file = await world.files.save(
-        content(), app_id=app.id, end_user_id=end_user_id, name="a.txt", mime_type="text/plain"
-    )
-    return file.id

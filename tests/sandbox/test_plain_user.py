@@ -13,7 +13,14 @@ import pytest
 PLAIN_USER = "12345"
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-MODULES = ("test_attacks.py", "test_locks.py", "test_syscalls.py", "test_start.py", "test_life_cycle.py")
+MODULES = (
+    "test_attacks.py",
+    "test_locks.py",
+    "test_syscalls.py",
+    "test_start.py",
+    "test_life_cycle.py",
+    "test_standing_still.py",
+)
 
 
 @pytest.fixture

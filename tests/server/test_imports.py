@@ -45,7 +45,9 @@ OURS = (
     # Nodes that no workflow has.
     *("jikko.nodes.agents", "jikko.nodes.files", "jikko.nodes.flow.iteration", "jikko.nodes.http"),
     *("jikko.nodes.data", "jikko.nodes.knowledge", "jikko.nodes.model.llm", "jikko.nodes.tools"),
-    *("jikko.documents.pdf", "jikko.sandbox.selftest"),
+    *("jikko.documents.pdf", "jikko.sandbox.fork_server_client", "jikko.sandbox.programs", "jikko.sandbox.selftest"),
+    # A bucket or memory for files, and how to try an app for which a key was made.
+    *("jikko.files.bucket", "jikko.files.memory", "jikko.server.trial"),
 )
 """Beginnings of the names of modules."""
 MODULES = "jikko.cli.main, jikko.cli.serve, jikko.assemble, jikko.server.worker, jikko.server.supervisor"

@@ -53,7 +53,7 @@ async def test_each_app_gets_a_key_once_which_is_kept_for_its_owner_alone(
     assert len(kept) == 2
     assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
     for each, file in zip(issued, sorted(kept, key=lambda file: out.index(str(file))), strict=True):
-        opened = await assembly.apps.authenticate(digest(file.read_text().strip()))
+        opened = await assembly.app_keys.authenticate(digest(file.read_text().strip()))
         assert opened.name == each.name
         assert f"{each.name}: key in {file}; `jikko apps keys {each.name} --new` makes another" in out
         assert file.read_text().strip() not in out
@@ -72,7 +72,7 @@ async def test_on_a_terminal_a_key_is_shown_and_kept_nowhere(
 
     found = re.search(r"One: key (app-\w+)  \(shown only now\); `jikko apps keys One --new`", capsys.readouterr().out)
     assert found is not None
-    assert (await assembly.apps.authenticate(digest(found[1]))).name == "One"
+    assert (await assembly.app_keys.authenticate(digest(found[1]))).name == "One"
     assert found[1] in issued.authorization
     assert not (tmp_path / "home" / "keys").exists()
 
@@ -105,10 +105,10 @@ async def test_keys_from_outside_open_apps_and_no_other_is_made(
     lines = f"# keys\nOne = {KEY}\n"
     setting = str(written(tmp_path, "keys.txt", lines)) if in_file else lines
 
-    await bring_keys(assembly.apps, setting)
-    await bring_keys(assembly.apps, setting)  # the same again
+    await bring_keys(assembly, setting)
+    await bring_keys(assembly, setting)  # the same again
 
-    assert (await assembly.apps.authenticate(digest(KEY))).name == "One"
+    assert (await assembly.app_keys.authenticate(digest(KEY))).name == "One"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_keys_that_cannot_be_brought_are_refused_and_not_told(
     await publish(assembly, [written(tmp_path, "1.yml", app("One", [start("q"), end()], "start>end"))])
 
     with pytest.raises(InvalidSettings) as refused:
-        await bring_keys(assembly.apps, setting)
+        await bring_keys(assembly, setting)
 
     assert says in str(refused.value)
     assert str(refused.value).startswith("JIKKO_KEYS")
@@ -136,8 +136,8 @@ async def test_keys_that_cannot_be_brought_are_refused_and_not_told(
 async def test_a_key_of_bytes_that_are_no_text_is_refused(assembly: Assembly, tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidSettings, match="no text in UTF-8"):
-        await bring_keys(assembly.apps, str(tmp_path / "keys"))
-    await bring_keys(assembly.apps, " \n ")  # nothing
+        await bring_keys(assembly, str(tmp_path / "keys"))
+    await bring_keys(assembly, " \n ")  # nothing
 
 
 async def test_why_every_run_will_fail_is_found_before_the_first(assembly: Assembly, tmp_path: Path) -> None:

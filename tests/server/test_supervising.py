@@ -1,21 +1,19 @@
 """What a supervisor does with its workers: these are tasks of this process here, each at the other end of a channel."""
 
 import asyncio
-import errno
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold, sole_owner
-from jikko.cluster.messages import Assembled, Begin, Heartbeat, Measure, Measured, Message, Serving
+from jikko.cluster.messages import Assembled, Heartbeat, Measure, Measured, Serving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.server import supervisor as supervisors
@@ -25,94 +23,9 @@ from jikko.server.worker_process import WorkerProcess
 from jikko.settings import Settings
 from tests.effort import PATIENCE
 from tests.runs.world import until
+from tests.server.fake_system import NO_PROCESS, System
 
 pytestmark = pytest.mark.anyio
-
-NO_PROCESS = 1 << 30
-"""Ids from here on are no process's: Linux has less than four million of them."""
-
-
-class Worker:
-    """The process of a worker, as the system tells of it; and its end of the channel."""
-
-    def __init__(self, pid: int, end: socket.socket, begins: bool) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self.signals: list[int] = []
-        self.ends_at: Sequence[int] = (signal.SIGTERM, signal.SIGKILL)
-        """The signals that it ends at: with 0 at SIGTERM."""
-        self.begin: Begin | None = None
-        self.got: list[Message] = []
-        self._ended = asyncio.Event()
-        self._channel: Channel | None = None
-        self._begins = begins
-        self._living = asyncio.ensure_future(self._live(end))
-
-    def say(self, *messages: Message) -> None:
-        assert self._channel is not None
-        for message in messages:
-            self._channel.send(message)
-
-    def garble(self) -> None:
-        assert self._channel is not None
-        self._channel._writer.write(b"none of its messages\n")
-
-    def heard(self, number: int) -> None:
-        self.signals.append(number)
-        if number in self.ends_at:
-            self.end(0 if number == signal.SIGTERM else -number)
-
-    def end(self, code: int) -> None:
-        if self.returncode is None:
-            self.returncode = code
-            self._ended.set()
-            if self._channel is not None:
-                self._channel.close()
-
-    async def wait(self) -> int:
-        await self._ended.wait()
-        assert self.returncode is not None
-        return self.returncode
-
-    async def _live(self, end: socket.socket) -> None:
-        self._channel = await Channel.open(end)
-        if self.returncode is not None:
-            self._channel.close()
-        async for message in self._channel.messages():
-            if isinstance(message, Begin):
-                self.begin = message
-                if self._begins:
-                    self.say(Assembled(lines=[f"  line of {message.name.partition('/')[2]}"]), Serving())
-            else:
-                self.got.append(message)
-
-
-@dataclass
-class System:
-    """What starts processes, and sends them signals."""
-
-    workers: list[Worker] = field(default_factory=list)
-    commands: list[tuple[str, ...]] = field(default_factory=list)
-    options: list[dict[str, Any]] = field(default_factory=list)
-    refusals: int = 0
-    """How many starts are refused from now on."""
-    begins: bool = True
-    """Whether workers serve as soon as they are told to."""
-
-    async def start(self, *command: str, **options: Any) -> Worker:
-        if self.refusals:
-            self.refusals -= 1
-            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self.commands.append(command)
-        self.options.append(options)
-        end = socket.socket(fileno=os.dup(options["pass_fds"][0]))
-        self.workers.append(Worker(NO_PROCESS + len(self.workers), end, self.begins))
-        return self.workers[-1]
-
-    async def started(self, count: int) -> list[Worker]:
-        """The workers, once so many were told to begin."""
-        await until(lambda: len([one for one in self.workers if one.begin is not None]) >= count)
-        return self.workers
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from jikko.server.listening import listen
 from jikko.server.supervisor import Supervisor
 from jikko.settings import Settings
 from tests.runs.world import until
-from tests.server.test_supervising import System, system
+from tests.server.fake_system import System
+from tests.server.test_supervising import system
 
 __all__ = ["system"]
 

@@ -1,8 +1,7 @@
-"""Publishing apps, and the keys that open them."""
+"""Publishing apps."""
 
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,15 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from jikko.apps.environment import declared, typed
-from jikko.apps.key_uses import KeyUses
-from jikko.apps.keys import digest, hint_of, new_key
 from jikko.apps.versions import check
-from jikko.concurrency.rate_limit import Rate
 from jikko.dsl.document import Document, Variable
-from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem, Unauthorized
+from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.stores.app_store import App, AppStore, WorkflowVersion
 from jikko.values import Json
 
 
@@ -31,30 +27,17 @@ class Published(Struct, frozen=True):
 
 
 class Apps:
-    """Apps, their versions and keys."""
+    """Apps and their versions."""
 
     def __init__(
         self,
         store: AppStore,
         node_classes: Mapping[str, Any],
         clock: Clock = time.time,
-        *,
-        rate: Rate | None = None,
-        uses: KeyUses | None = None,
     ) -> None:
-        """Args:
-        uses: Notes when keys are used; ``None``: that is of no interest.
-        """
         self._store = store
-        self._rate = rate if rate is not None and rate.is_limited else None
         self._classes = node_classes
         self._clock = clock
-        self._uses = uses
-
-    @property
-    def counts_requests(self) -> bool:
-        """Whether ``authenticate`` is to be called for each request, and once."""
-        return self._rate is not None
 
     def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
         """See that no two files are of one app: the second would take the place of the first, under its key.
@@ -152,92 +135,6 @@ class Apps:
                 return Published(app, version, checked.problems)
         return await self.publish(text, source=source)
 
-    async def issue_key(self, app_id: str) -> str:
-        """Make an API key. It is returned here and never again; only its digest is kept."""
-        _, key = await self.new_key(app_id)
-        return key
-
-    async def new_key(self, app_id: str) -> tuple[ApiKey, str]:
-        """Make an API key, as ``issue_key`` does; with its entry."""
-        key = new_key()
-        return await self.add_key(app_id, key), key
-
-    async def add_key(self, app_id: str, key: str) -> ApiKey:
-        """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
-
-        Args:
-            key: See ``keys.checked_key``.
-
-        Raises:
-            Conflict: It opens another app, or there is no such app.
-        """
-        owner = await self._store.app_of_key(digest(key))
-        if owner is not None and owner.id != app_id:
-            raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
-        for known in await self._store.keys(app_id):
-            if known.digest == digest(key):
-                return known
-        added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
-        await self._store.add_key(added)
-        return added
-
-    @asynccontextmanager
-    async def passing_key(self, app_id: str) -> AsyncIterator[str]:
-        """An API key that is gone at the end of the block: a process that has the data folder may act as any client.
-
-        Raises:
-            NotFound: The app was removed.
-        """
-        app = await self._store.app(app_id)
-        if app is None:
-            raise NotFound(
-                "The app of the run was removed: no server acts on its runs any more. Stop the server first."
-            )
-        key = await self.issue_key(app_id)
-        try:
-            yield key
-        finally:
-            hashed = digest(key)
-            for entry in await self._store.keys(app_id):
-                if entry.digest == hashed:
-                    await self._store.delete_key(app_id, entry.id)
-
-    async def authenticate(self, key: bytes) -> App:
-        """The app that a key opens.
-
-        Looked up by the key's digest, so that how long it takes tells nothing of any key.
-
-        Args:
-            key: Its digest.
-
-        Raises:
-            Unauthorized: No app has that key.
-            TooManyRequests: The key was used too often in the last minute.
-        """
-        app = await self._store.app_of_key(key)
-        if app is None:
-            raise Unauthorized("Access token is invalid")
-        # As in `count_request`, without a coroutine for each request.
-        if self._rate is not None:
-            await self._rate.take(key)
-        if self._uses is not None:
-            self._uses.note(key)
-        return app
-
-    async def count_request(self, key: bytes) -> None:
-        """Count a request that was made with a key, or with what stands for one.
-
-        Args:
-            key: Its digest.
-
-        Raises:
-            TooManyRequests: It was used too often in the last minute.
-        """
-        if self._rate is not None:
-            await self._rate.take(key)
-        if self._uses is not None:
-            self._uses.note(key)
-
     async def find(self, name_or_id: str) -> App:
         """An app by its id or its exact name.
 
@@ -255,18 +152,6 @@ class Apps:
 
     async def versions(self, app: App) -> list[WorkflowVersion]:
         return await self._store.versions(app.id)
-
-    async def keys(self, app: App) -> list[ApiKey]:
-        return await self._store.keys(app.id)
-
-    async def revoke_key(self, app: App, key_id: str) -> None:
-        """Remove a key, which opens nothing from now on.
-
-        Raises:
-            NotFound: The app has no such key.
-        """
-        if not await self._store.delete_key(app.id, key_id):
-            raise NotFound(f"App {app.name!r} has no key {key_id!r}.")
 
     async def version(self, app: App, which: str) -> WorkflowVersion:
         """A version of an app by its number or id; ``""`` for the current one.

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from jikko.assemble.assembly import Assembly, assemble
+    from jikko.assemble.assembling import assemble
+    from jikko.assemble.assembly import Assembly
     from jikko.assemble.configuration import key_files
     from jikko.assemble.embeddings import make_embedder
     from jikko.assemble.models import make_models, providers_of
@@ -29,7 +30,7 @@ __all__ = [
 
 _MODULES: Final = {
     "Assembly": "assembly",
-    "assemble": "assembly",
+    "assemble": "assembling",
     "key_files": "configuration",
     "make_embedder": "embeddings",
     "make_models": "models",

@@ -12,7 +12,6 @@ from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
-from jikko.files.memory import MemoryBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import AnnotationStore
@@ -151,6 +150,7 @@ def contents_of_files(settings: Settings) -> BlobStore:
 def in_memory_stores() -> Stores:
     """Stores that are gone with the process."""
     # A server has no use for them.
+    from jikko.files.memory import MemoryBlobs
     from jikko.store import memory
 
     apps, files = memory.MemoryAppStore(), memory.MemoryFileIndex()

@@ -78,6 +78,6 @@ async def _stop(assembly: Any, app_id: str, user: str, address: str | None) -> N
         for run_id in open_runs:
             await assembly.runs.control.stop(app_id, run_id, user)
     elif open_runs:
-        async with assembly.apps.passing_key(app_id) as key:
+        async with assembly.app_keys.passing(app_id) as key:
             for run_id in open_runs:
                 await Server(local(address), key, user).act_on(run_id, "stop")

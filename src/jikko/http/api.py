@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
@@ -35,6 +36,7 @@ class Api(Struct, frozen=True, kw_only=True):
     """The services behind the API, and its limits."""
 
     apps: Apps
+    app_keys: AppKeys
     runs: Runs
     starts: IdempotentStarts
     turns: Turns

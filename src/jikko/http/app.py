@@ -73,7 +73,7 @@ class _Application:
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()
                 else:
-                    if self._api.apps.counts_requests and not operation.open and operation.key == "app":
+                    if self._api.app_keys.counts_requests and not operation.open and operation.key == "app":
                         await authenticated(request)
                     answer = await operation.handler(request)
             except JikkoError as error:

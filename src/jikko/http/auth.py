@@ -33,7 +33,7 @@ async def authenticated(request: Request) -> App:
         TooManyRequests: The key was used too often in the last minute.
     """
     if request.app is None:
-        request.app = await request.api.apps.authenticate(api_key(request))
+        request.app = await request.api.app_keys.authenticate(api_key(request))
     return request.app
 
 

@@ -6,7 +6,7 @@ from jikko.http.operation import Operation
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
 from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
 from jikko.http.tables.health_operations import HEALTH_OPERATIONS, INDEX
-from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
+from jikko.http.tables.knowledge.operations import KNOWLEDGE_OPERATIONS
 from jikko.http.tables.mcp_operations import MCP_OPERATIONS
 from jikko.http.tables.workflow_operations import WORKFLOW_OPERATIONS
 

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from msgspec.structs import replace
@@ -14,16 +14,16 @@ from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.apps.environment import empty_secrets, how_to_fill, unused
 from jikko.apps.key_files import keep_key
 from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
-from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
 from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
-from jikko.forecast.finding import Finding
 from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
-from jikko.server.trial import bearer, trial_lines
 from jikko.settings import PREFIX
 from jikko.terminal_text import harmless, printable
+
+if TYPE_CHECKING:
+    from jikko.forecast.finding import Finding
 
 
 class Issued(NamedTuple):
@@ -35,7 +35,7 @@ class Issued(NamedTuple):
     """It, as ``trial.bearer`` gives it."""
     workflow: Workflow
     """What it opens."""
-    outlook: Finding | None
+    outlook: "Finding | None"
     """Why every run will fail, if that is known."""
 
 
@@ -52,14 +52,17 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
     if len(files) > 1:  # a single one may be a pipe, which is read once
         assembly.apps.require_names_of_their_own(readable(files))
     known = [await publish_one(assembly, file) for file in files]
-    await bring_keys(assembly.apps, assembly.settings.keys)
+    await bring_keys(assembly, assembly.settings.keys)
     await _look_at_values(assembly)
     issued = []
     for app in known:
-        if await assembly.apps.keys(app):
+        if await assembly.app_keys.of(app):
             continue
+        # Few starts make a key, and those that do not need nothing to try it with.
+        from jikko.server.trial import bearer
+
         key = new_key()
-        entry = await assembly.apps.add_key(app.id, key)
+        entry = await assembly.app_keys.add(app.id, key)
         # What is no terminal ends in a log, as like as not.
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
@@ -71,7 +74,7 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
     return issued
 
 
-async def _outlook(assembly: Any, app: App) -> Finding | None:
+async def _outlook(assembly: Any, app: App) -> "Finding | None":
     """Why every run of an app will fail here, as ``jikko check`` finds it."""
     from jikko.apps.environment import Outside
     from jikko.apps.versions import check
@@ -111,7 +114,7 @@ async def publish_one(assembly: Any, file: Path) -> App:
     return app
 
 
-async def bring_keys(apps: Apps, setting: str) -> None:
+async def bring_keys(assembly: Any, setting: str) -> None:
     """Have keys open apps, as the setting ``keys`` says.
 
     Raises:
@@ -119,7 +122,7 @@ async def bring_keys(apps: Apps, setting: str) -> None:
     """
     try:
         for name, key in _keys_of(setting):
-            await apps.add_key((await apps.find(name)).id, key)
+            await assembly.app_keys.add((await assembly.apps.find(name)).id, key)
     except (InvalidParam, NotFound, Conflict) as error:
         raise InvalidSettings(f"{PREFIX}KEYS: {error}") from None
 
@@ -173,8 +176,10 @@ async def _look_at_values(assembly: Any) -> None:
 
 def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
     """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
-    lines = []
+    lines: list[str] = []
     for each in issued:
+        from jikko.server.trial import trial_lines
+
         lines += [f"  # {printable(' '.join(each.name.split()))}"] if len(issued) > 1 else []
         lines += trial_lines(base, each.authorization, each.workflow, each.outlook)
     return lines

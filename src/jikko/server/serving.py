@@ -78,6 +78,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
     settings = assembly.settings
     return Api(
         apps=assembly.apps,
+        app_keys=assembly.app_keys,
         runs=assembly.runs,
         starts=assembly.starts,
         turns=assembly.turns,

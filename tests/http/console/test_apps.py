@@ -184,7 +184,7 @@ async def test_webhook_secrets_and_callbacks(
     secret = decoded(await operator.post(f"{API}/apps/{echo.id}/webhook-secret"))["secret"]
     assert secret.startswith("whsec_")
     assert secret not in caplog.text
-    key = await scene.assembly.apps.issue_key(echo.id)
+    key = await scene.assembly.app_keys.issue(echo.id)
     body: dict[str, Any] = {"inputs": {"q": "1"}, "user": "a", "callback_url": "http://127.0.0.1:1/x"}
     async with scene.client(Authorization=f"Bearer {key}") as app_client:
         run_id = (await app_client.post("/v1/workflows/run", json=body)).json()["workflow_run_id"]
@@ -210,7 +210,7 @@ async def test_a_removed_app_is_gone_and_its_runs_stay(scene: Scene, operator: h
 async def test_when_a_key_was_used_last_is_told(tmp_path: Path) -> None:
     async with console_on(tmp_path) as scene:
         echo = await scene.publish(ECHO)
-        key = await scene.assembly.apps.issue_key(echo.id)
+        key = await scene.assembly.app_keys.issue(echo.id)
         async with scene.client(Authorization=f"Bearer {key}") as client:
             assert (await client.get("/v1/info")).status_code == 200
         used_at = scene.clock.now

@@ -1,15 +1,15 @@
-"""``jikko apps``: importing, listing and removing apps, and their keys."""
+"""``jikko apps``: listing, using and removing apps."""
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file, readable
-from jikko.cli.apps.environment import env, env_of, env_options
-from jikko.cli.apps.keys import issue_key, keys
+from jikko.cli.apps.environment import env
+from jikko.cli.apps.importing import import_
+from jikko.cli.apps.keys import keys
 from jikko.cli.callbacks import webhook_secret
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
@@ -17,128 +17,14 @@ from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
 from jikko.terminal_text import harmless, printable
 
-if TYPE_CHECKING:
-    from jikko.exit_codes import ExitCode
-
 
 @click.group()
 def apps() -> None:
     """Manage apps: what was imported, the keys that open it, and the values that it has here."""
 
 
-for command in (keys, env, webhook_secret):
+for command in (import_, keys, env, webhook_secret):
     apps.add_command(command)
-
-
-@apps.command("import", short_help="Import and publish workflow files.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--new-key/--no-key",
-    "with_key",
-    default=None,
-    help="Make an API key for each app, or none.  [default: for an app that has none]",
-)
-@click.option("--name", help="The name of the app, instead of the one in the file. For one file.")
-@env_options
-@home_option
-@json_option
-def import_(
-    files: tuple[Path, ...],
-    with_key: bool | None,
-    name: str | None,
-    env: tuple[str, ...],
-    env_file: Path | None,
-    home: Path | None,
-    as_json: bool,
-) -> None:
-    """Import and publish DSL FILES.
-
-    A file whose app name is known becomes a new version of that app; two files of one name are refused. Works with the
-    server running or not. Values for environment variables are kept as by `jikko apps env`.
-
-    A new app gets an API key. It is shown on a terminal and with --json; elsewhere it goes into a file in the data
-    folder, which is named.
-    """
-    if name is not None and (len(files) > 1 or not name.strip()):
-        raise click.UsageError("--name is the name of one app: give one FILE, and a name that is not empty.")
-    values = env_of(env, env_file)
-    sys.exit(run_async(_import(files, with_key, name, values, settings_of(home=home), as_json)))
-
-
-async def _import(
-    files: tuple[Path, ...],
-    with_key: bool | None,
-    name: str | None,
-    values: dict[str, str],
-    settings: Any,
-    as_json: bool,
-) -> int:
-    from jikko.assemble import assemble
-    from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, NotFound
-    from jikko.exit_codes import ExitCode, of_error
-
-    failures: list[ExitCode] = []
-    imported = 0
-    async with assemble(settings) as assembly:
-        apps = assembly.apps
-        if len(files) > 1:  # a single one may be a pipe, which is read once
-            apps.require_names_of_their_own(readable(files))
-        for file in files:
-            try:
-                text = read_dsl_file(file)
-                published = await apps.publish(text, source=file.stem, name=name, environment=values)
-            except InvalidDocument as error:
-                failures.append(ExitCode.INVALID_WORKFLOW)
-                _report_failure(file, InvalidDocument(str(file), error.problems), as_json)
-                continue
-            except (Conflict, NotFound, InvalidEnvironment, OSError) as error:
-                failures.append(ExitCode.USAGE if isinstance(error, OSError) else of_error(error))
-                _report_failure(file, error, as_json)
-                continue
-            imported += 1
-            app, key, line = published.app, None, ""
-            if with_key or (with_key is None and not await apps.keys(app)):
-                key, line = await issue_key(apps, app.id, settings.home, as_json=as_json)
-            if as_json:
-                entry = {"file": str(file), "app_id": app.id, "workflow_id": published.version.id, "api_key": key}
-                warnings = [str(problem) for problem in published.warnings]
-                click.echo(json.dumps({**entry, "version": published.version.number, "warnings": warnings}))
-                continue
-            for problem in published.warnings:
-                click.echo(f"{file}: warning: {problem}", err=True)
-            click.echo(harmless(f"{printable(app.name)}: version {published.version.number} published from {file}"))
-            click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
-            if line:
-                click.echo(f"  key       {line}")
-    return _code_of_all(failures, imported)
-
-
-def _code_of_all(failures: list["ExitCode"], imported: int) -> int:
-    """That of what was wrong with every file; 1 if some were imported, or if one is wrong otherwise than another."""
-    kinds = {*failures, *([0] if imported else [])}
-    return kinds.pop() if len(kinds) == 1 else 1
-
-
-def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
-    from jikko.errors import InvalidDocument, JikkoError
-
-    if isinstance(error, InvalidDocument):
-        detail: dict[str, Any] = {
-            "code": error.code,
-            "message": str(error),
-            "problems": [
-                {"path": problem.where, "problem": problem.what, "hint": problem.hint} for problem in error.problems
-            ],
-        }
-    else:
-        code, message = error.code if isinstance(error, JikkoError) else "unreadable_file", str(error)
-        if isinstance(error, OSError) and error.strerror:
-            message = f"{file}: cannot be read: {error.strerror}"
-        detail = {"code": code, "message": message}
-    if as_json:
-        click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
-    else:
-        click.echo(f"not imported: {detail['message']}", err=True)
 
 
 @apps.command("list")
@@ -176,7 +62,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)
         versions = await assembly.apps.versions(app)
-        keys = await assembly.apps.keys(app)
+        keys = await assembly.app_keys.of(app)
     if as_json:
         entry = {
             "app_id": app.id,
@@ -298,7 +184,7 @@ async def _contents(name: str, settings: Any) -> tuple[Any, dict[str, int]]:
         app = await assembly.apps.find(name)
         return app, {
             "versions": len(await assembly.apps.versions(app)),
-            "keys": len(await assembly.apps.keys(app)),
+            "keys": len(await assembly.app_keys.of(app)),
             "runs": (await assembly.runs.records.find(LogQuery(app_id=app.id, limit=1))).total,
         }
 
@@ -308,7 +194,7 @@ async def _delete(app: Any, settings: Any) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        keys = await assembly.apps.keys(app)
+        keys = await assembly.app_keys.of(app)
         await assembly.apps.delete(app)
     for key in keys:
         forget_key(settings.home, key.id)

@@ -10,7 +10,9 @@ import click
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None) -> tuple[str, str]:
+async def issue_key(
+    assembly: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None
+) -> tuple[str, str]:
     """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
 
     Returns:
@@ -20,7 +22,7 @@ async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: 
     from jikko.apps.keys import new_key
 
     key = new_key()
-    entry = await apps.add_key(app_id, key)
+    entry = await assembly.app_keys.add(app_id, key)
     try:
         if file is not None:
             write_key(file, key)
@@ -29,7 +31,7 @@ async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: 
         else:
             file = keep_key(home, entry, key)
     except OSError as error:
-        await apps.revoke_key(await apps.find(app_id), entry.id)
+        await assembly.app_keys.revoke(await assembly.apps.find(app_id), entry.id)
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}. No key was made.") from None
     return key, f"in {file}"
 
@@ -105,14 +107,14 @@ async def _keys(
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)
         if revoke:
-            await assembly.apps.revoke_key(app, revoke)
+            await assembly.app_keys.revoke(app, revoke)
             forget_key(settings.home, revoke)
         if new:
-            key, line = await issue_key(assembly.apps, app.id, settings.home, as_json=as_json, file=file)
+            key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json, file=file)
             answer = {"app_id": app.id, "api_key": key if file is None else None, "file": file and str(file)}
             click.echo(json.dumps(answer) if as_json else line)
-        added = [await assembly.apps.add_key(app.id, key) for key in brought]
-        for entry in added or ([] if new else await assembly.apps.keys(app)):
+        added = [await assembly.app_keys.add(app.id, key) for key in brought]
+        for entry in added or ([] if new else await assembly.app_keys.of(app)):
             if as_json:
                 click.echo(json.dumps({"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)}))
             else:

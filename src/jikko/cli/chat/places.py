@@ -77,7 +77,7 @@ async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatSer
     assembly = await stack.enter_async_context(assemble(place.settings, in_memory=True))
     app = (await assembly.apps.publish(text, source=file.stem)).app
     await require_names(assembly, app)
-    return await _here(assembly, await assembly.apps.issue_key(app.id), place.user, stack)
+    return await _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
 
 
 async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
@@ -95,12 +95,12 @@ async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
             raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
         assembly = await stack.enter_async_context(assemble(settings))
         app = await assembly.apps.find(place.app)
-        key = await stack.enter_async_context(assembly.apps.passing_key(app.id))
+        key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
         return await _on_server(local(owner.address), key, place.user, stack)
     stack.enter_context(sole_owner(settings.home, doing="jikko chat", patience=0.5))
     assembly = await stack.enter_async_context(assemble(settings, owned=True))
     app = await assembly.apps.find(place.app)
-    key = await stack.enter_async_context(assembly.apps.passing_key(app.id))
+    key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
     return await _here(assembly, key, place.user, stack)
 
 

@@ -102,7 +102,7 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
                 raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
             assembly = await stack.enter_async_context(assemble(settings))
             record = await run_of(assembly.store, run_id)
-            passing = await stack.enter_async_context(assembly.apps.passing_key(record.identity.app_id))
+            passing = await stack.enter_async_context(assembly.app_keys.passing(record.identity.app_id))
             yield Server(local_address(owner.address), passing, user, assembly.store), record.identity.run_id
             return
         stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))

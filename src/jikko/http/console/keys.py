@@ -64,13 +64,13 @@ class UndeliveredCallbacks(Struct):
 async def list_keys(call: Call) -> Answer:
     """``GET apps/{app_id}/keys``: the keys of an app, oldest first."""
     app = await app_of(call)
-    return json_response(Keys([_key(entry) for entry in await call.request.api.apps.keys(app)]))
+    return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
 
 
 async def make_key(call: Call) -> Answer:
     """``POST apps/{app_id}/keys``: make a key, which is shown once."""
-    app, apps = await app_of(call), call.request.api.apps
-    entry, key = await apps.new_key(app.id)
+    app = await app_of(call)
+    entry, key = await call.request.api.app_keys.make(app.id)
     call.note("made key", f"{entry.id} of {app.name!r}")
     made = _key(entry)
     made.key = key
@@ -80,7 +80,7 @@ async def make_key(call: Call) -> Answer:
 async def revoke_key(call: Call) -> Answer:
     """``DELETE apps/{app_id}/keys/{key_id}``: remove a key, which opens nothing from now on."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
-    await call.request.api.apps.revoke_key(app, key_id)
+    await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
     call.note("revoked key", f"{key_id} of {app.name!r}")
     return no_content()

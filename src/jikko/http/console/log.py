@@ -13,7 +13,7 @@ from jikko.http.console.gate import Call
 from jikko.http.console.queries import whole_in
 from jikko.http.console.runs import record_of
 from jikko.http.responses import Answer, Response
-from jikko.http.routes.records import ANY_EVENT
+from jikko.http.routes.run_events import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
 from jikko.values import Json

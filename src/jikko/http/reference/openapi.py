@@ -12,8 +12,8 @@ from jikko.events import Event
 from jikko.http.errors import Error
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
-from jikko.http.routes.records import event_schema
-from jikko.http.tables.knowledge_operations import IDS as DATASET_IDS
+from jikko.http.routes.run_events import event_schema
+from jikko.http.tables.knowledge.parts import IDS as DATASET_IDS
 
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),

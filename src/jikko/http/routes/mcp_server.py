@@ -68,7 +68,7 @@ async def answer_mcp(request: Request) -> Answer:
     served = await api.served_apps.served(code)
     if served is None:
         raise NotFound("There is no MCP server at this address.")
-    await api.apps.count_request(digest(code))
+    await api.app_keys.count_request(digest(code))
     app = await api.apps.find(served.app)
     message = checked(await request.json(lists_are=InvalidParam), McpMessage)
     if message.id is None:

@@ -22,7 +22,7 @@ def _around_chats() -> Iterable[Operation]:
 
 
 def _knowledge() -> Iterable[Operation]:
-    from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
+    from jikko.http.tables.knowledge.operations import KNOWLEDGE_OPERATIONS
 
     return KNOWLEDGE_OPERATIONS
 

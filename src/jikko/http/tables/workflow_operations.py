@@ -6,7 +6,7 @@ from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
 from jikko.http.fields import UserRequest
 from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
-from jikko.http.routes import files, forms, info, records, retries, runs
+from jikko.http.routes import files, forms, info, records, retries, run_events, runs
 from jikko.inputs.uploads import File
 from jikko.runs.reading.node_executions import NodeExecution
 
@@ -97,9 +97,9 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(
         "GET",
         f"{_RUN}/events",
-        records.run_events,
+        run_events.run_events,
         "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
-        {200: records.EventLog, 204: "text/event-stream"},
+        {200: run_events.EventLog, 204: "text/event-stream"},
         (400, 401, 404, 503),
         streams=True,
         hot=True,
@@ -144,7 +144,7 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(
         "GET",
         "/v1/workflow/{workflow_run_id}/events",
-        records.attach,
+        run_events.attach,
         "Listen to a run again",
         {200: _EVENTS},
         (400, 401, 404),

@@ -1,0 +1,132 @@
+"""The API keys of apps: making and removing them, and finding the app that one opens."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from jikko.apps.key_uses import KeyUses
+from jikko.apps.keys import digest, hint_of, new_key
+from jikko.concurrency.rate_limit import Rate
+from jikko.errors import Conflict, NotFound, Unauthorized
+from jikko.ids import new_id
+from jikko.ports.clock import Clock
+from jikko.ports.stores.app_store import ApiKey, App, AppStore
+
+
+class AppKeys:
+    """The keys of all apps."""
+
+    def __init__(
+        self, store: AppStore, clock: Clock = time.time, *, rate: Rate | None = None, uses: KeyUses | None = None
+    ) -> None:
+        """Args:
+        uses: Notes when keys are used; ``None``: that is of no interest.
+        """
+        self._store = store
+        self._clock = clock
+        self._rate = rate if rate is not None and rate.is_limited else None
+        self._uses = uses
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether ``authenticate`` is to be called for each request, and once."""
+        return self._rate is not None
+
+    async def issue(self, app_id: str) -> str:
+        """Make an API key. It is returned here and never again; only its digest is kept."""
+        _, key = await self.make(app_id)
+        return key
+
+    async def make(self, app_id: str) -> tuple[ApiKey, str]:
+        """Make an API key, as ``issue`` does; with its entry."""
+        key = new_key()
+        return await self.add(app_id, key), key
+
+    async def add(self, app_id: str, key: str) -> ApiKey:
+        """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
+
+        Args:
+            key: See ``keys.checked_key``.
+
+        Raises:
+            Conflict: It opens another app, or there is no such app.
+        """
+        owner = await self._store.app_of_key(digest(key))
+        if owner is not None and owner.id != app_id:
+            raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
+        for known in await self._store.keys(app_id):
+            if known.digest == digest(key):
+                return known
+        added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
+        await self._store.add_key(added)
+        return added
+
+    @asynccontextmanager
+    async def passing(self, app_id: str) -> AsyncIterator[str]:
+        """An API key that is gone at the end of the block: a process that has the data folder may act as any client.
+
+        Raises:
+            NotFound: The app was removed.
+        """
+        app = await self._store.app(app_id)
+        if app is None:
+            raise NotFound(
+                "The app of the run was removed: no server acts on its runs any more. Stop the server first."
+            )
+        key = await self.issue(app_id)
+        try:
+            yield key
+        finally:
+            hashed = digest(key)
+            for entry in await self._store.keys(app_id):
+                if entry.digest == hashed:
+                    await self._store.delete_key(app_id, entry.id)
+
+    async def authenticate(self, key: bytes) -> App:
+        """The app that a key opens.
+
+        Looked up by the key's digest, so that how long it takes tells nothing of any key.
+
+        Args:
+            key: Its digest.
+
+        Raises:
+            Unauthorized: No app has that key.
+            TooManyRequests: The key was used too often in the last minute.
+        """
+        app = await self._store.app_of_key(key)
+        if app is None:
+            raise Unauthorized("Access token is invalid")
+        # As in `count_request`, without a coroutine for each request.
+        if self._rate is not None:
+            await self._rate.take(key)
+        if self._uses is not None:
+            self._uses.note(key)
+        return app
+
+    async def count_request(self, key: bytes) -> None:
+        """Count a request that was made with a key, or with what stands for one.
+
+        Args:
+            key: Its digest.
+
+        Raises:
+            TooManyRequests: It was used too often in the last minute.
+        """
+        if self._rate is not None:
+            await self._rate.take(key)
+        if self._uses is not None:
+            self._uses.note(key)
+
+    async def of(self, app: App) -> list[ApiKey]:
+        """The keys of an app, oldest first."""
+        return await self._store.keys(app.id)
+
+    async def revoke(self, app: App, key_id: str) -> None:
+        """Remove a key, which opens nothing from now on.
+
+        Raises:
+            NotFound: The app has no such key.
+        """
+        if not await self._store.delete_key(app.id, key_id):
+            raise NotFound(f"App {app.name!r} has no key {key_id!r}.")

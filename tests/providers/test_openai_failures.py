@@ -1,0 +1,204 @@
+"""What goes wrong at servers like OpenAI's, and what is made of it."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from jikko.ports.models import ModelFailure
+from tests.providers.calling import KEY, models_at, request, served
+from tests.providers.fake_model import (
+    Answer,
+    Exchange,
+    delta,
+    events,
+    refusal,
+    silence,
+    streamed,
+    usage,
+    whole,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def failure_of(answer: Answer, **fields: Any) -> ModelFailure:
+    async with served(answer, **fields) as (_, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request())
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "InvokeBadRequestError"),
+        (401, "InvokeAuthorizationError"),
+        (403, "InvokeAuthorizationError"),
+        (404, "InvokeBadRequestError"),
+        (408, "InvokeConnectionError"),
+        (422, "InvokeBadRequestError"),
+        (429, "InvokeRateLimitError"),
+        (500, "InvokeServerUnavailableError"),
+        (503, "InvokeServerUnavailableError"),
+    ],
+)
+async def test_a_status_is_an_error_type(status: int, kind: str) -> None:
+    failure = await failure_of(refusal(status, "no"))
+
+    assert failure.kind == kind
+    assert str(status) in str(failure)
+    assert failure.usage is None
+
+
+async def test_an_error_page_that_is_no_json_is_an_error_all_the_same() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(502, "Content-Type: text/html", "Content-Length: 13")
+        await exchange.send(b"<html></html>")
+
+    assert (await failure_of(answer)).kind == "InvokeServerUnavailableError"
+
+
+async def test_a_rate_limit_tells_when_to_come_again() -> None:
+    failure = await failure_of(refusal(429, "slow down", "Retry-After: 7"))
+
+    assert failure.retry_after == 7
+    assert "slow down" in str(failure)
+
+
+@pytest.mark.parametrize("headers", [(), ("Retry-After: soon",), ("Retry-After: Mon, 01 Jan 99999999 00:00:00 GMT",)])
+async def test_a_rate_limit_without_a_time_is_one_too(headers: tuple[str, ...]) -> None:
+    failure = await failure_of(refusal(429, "slow down", *headers))
+
+    assert (failure.kind, failure.retry_after) == ("InvokeRateLimitError", None)
+
+
+async def test_the_next_attempt_of_a_node_waits_as_long_as_the_provider_said() -> None:
+    async with served(refusal(429, "slow down", "Retry-After: 1.5")) as (fake, models):
+        began = time.monotonic()
+        with pytest.raises(ModelFailure):
+            await models.complete(request(key="run/node"))
+        fake.answer = streamed("ok")
+        waits = asyncio.create_task(models.complete(request(key="run/node")))
+        await models.complete(request(key="another"))
+
+        assert not waits.done()
+        await waits
+        assert time.monotonic() - began >= 1.5
+
+
+async def test_a_key_that_the_provider_quotes_is_masked() -> None:
+    failure = await failure_of(refusal(401, f"Incorrect API key provided: {KEY}; also {KEY[:9]}****cdef."))
+
+    assert KEY[:9] not in str(failure)
+    assert "cdef" not in str(failure)
+    assert "Incorrect API key provided" in str(failure)
+
+
+async def test_a_stream_that_is_cut_in_the_middle_is_a_failure_with_what_was_counted() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event({**delta("half"), "usage": usage(9, 1)})
+        exchange.cut()
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+    assert (failure.usage.prompt_tokens, failure.usage.total_tokens) == (9, 10)
+
+
+async def test_a_stream_that_ends_properly_but_too_early_is_a_failure_too() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("half of it"))
+        await exchange.send(b"0\r\n\r\n")
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+    assert failure.usage.completion_tokens == 3
+
+
+async def test_invalid_json_in_a_stream_is_a_failure() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("a"))
+        await exchange.raw(b"data: {broken\n\n")
+        await exchange.end_stream()
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "broken" in str(failure)
+    assert failure.usage is not None
+
+
+async def test_an_answer_that_is_no_json_is_a_failure() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(200, "Content-Type: application/json", "Content-Length: 5")
+        await exchange.send(b"hello")
+
+    assert (await failure_of(answer)).kind == "InvokeBadRequestError"
+
+
+async def test_an_error_within_a_stream_is_a_failure() -> None:
+    reported = {"error": {"message": "overloaded now", "type": "overloaded_error"}}
+
+    failure = await failure_of(events([delta("a"), reported]))
+
+    assert failure.kind == "InvokeServerUnavailableError"
+    assert "overloaded now" in str(failure)
+
+
+async def test_silence_ends_after_the_timeout() -> None:
+    failure = await failure_of(silence, timeout=0.2)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert "silent" in str(failure)
+
+
+async def test_silence_in_the_middle_ends_after_the_timeout() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("half"))
+        await exchange.gone.wait()
+
+    failure = await failure_of(answer, timeout=0.2)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+
+
+async def test_no_server_is_a_failure_to_connect() -> None:
+    models = models_at("http://127.0.0.1:9/v1")
+    with pytest.raises(ModelFailure) as caught:
+        await models.complete(request())
+    await models.close()
+
+    assert caught.value.kind == "InvokeConnectionError"
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_an_answer_of_10_megabytes_is_refused(is_streamed: bool) -> None:
+    answer = streamed(*["x" * 100_000] * 100) if is_streamed else whole({"content": "x" * 10_000_000})
+
+    failure = await failure_of(answer, max_answer=1_000_000)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "max_answer" in str(failure)
+
+
+async def test_one_event_of_10_megabytes_is_refused() -> None:
+    assert (await failure_of(streamed("x" * 10_000_000), max_answer=1_000_000)).kind == "InvokeBadRequestError"
+
+
+async def test_pictures_of_10_megabytes_in_many_events_are_refused() -> None:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 400_000}"}}
+
+    failure = await failure_of(events([delta(images=[image])] * 34 + [delta(finish="stop")]), max_answer=1_000_000)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "has more than 4000000 bytes of pictures" in str(failure)
