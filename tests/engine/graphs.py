@@ -19,6 +19,7 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.clock import Clock
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.text_guard import TextGuard
 from tests.effort import PATIENCE
@@ -242,6 +243,7 @@ def runner(
     limits: RunLimits | None = None,
     share: LoopShare | None = None,
     guard: TextGuard | None = None,
+    clock: Clock = lambda: 1.0,
 ) -> Runner:
     """A runner on nothing but memory."""
     ports = ports_of(limits=ValueLimits())
@@ -251,7 +253,7 @@ def runner(
         info=Info(),
         ports=ports,
         limits=limits or RunLimits(),
-        clock=lambda: 1.0,
+        clock=clock,
         share=share,
         guard=guard,
     )
