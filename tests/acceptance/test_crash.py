@@ -21,6 +21,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.crash_apps import CrashApp, crash_apps
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
+from tests.effort import PATIENCE
 
 KILLS = int(os.environ.get("JIKKO_TEST_KILLS") or 50)
 CLIENTS = 5
@@ -194,7 +195,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path
 
 def _some_worker(url: str) -> int:
     """The process id of a worker: that to which the next connection leads."""
-    number: int = httpx.get(f"{url}/health").json()["process"]
+    number: int = httpx.get(f"{url}/health", timeout=PATIENCE).json()["process"]
     return number
 
 

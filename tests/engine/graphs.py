@@ -20,6 +20,7 @@ from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.clock import Clock
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.text_guard import TextGuard
 from tests.effort import PATIENCE
@@ -243,6 +244,7 @@ def runner(
     limits: RunLimits | None = None,
     share: LoopShare | None = None,
     guard: TextGuard | None = None,
+    clock: Clock = lambda: 1.0,
 ) -> Runner:
     """A runner on nothing but memory."""
     ports = ports_of(limits=ValueLimits())
@@ -252,7 +254,7 @@ def runner(
         info=Info(),
         ports=ports,
         limits=limits or RunLimits(),
-        clock=lambda: 1.0,
+        clock=clock,
         share=share,
         guard=guard,
     )

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.events import RunRecovered, RunStarted
+from jikko.errors import LogConflict
+from jikko.events import NodeAttempted, RunRecovered, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.effort import PATIENCE
 from tests.engine.graphs import Act, Log, edges, graph, node, runner
@@ -22,10 +24,28 @@ class SlowLog(Log):
         super().__init__()
         self.waits = asyncio.Event()
         self.durable = asyncio.Event()
+        self.conflict: LogConflict | None = None
 
     async def durability_barrier(self) -> None:
         self.waits.set()
         await self.durable.wait()
+        if self.conflict is not None:
+            raise self.conflict
+
+    async def let_go_on(self, running: Runner, *, is_lost: bool) -> None:
+        """Once a node waits, say that what was written is durable, or another process's."""
+        async with asyncio.timeout(PATIENCE):
+            await self.waits.wait()
+        before = len(self.events)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(self.events) == before, "it waits"
+        self.conflict = LogConflict("taken over") if is_lost else None
+        self.durable.set()
+        if is_lost:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            running.lost()
 
 
 def acting(compiled: CompiledGraph, node_id: str) -> Act:
@@ -103,6 +123,42 @@ async def test_such_a_node_of_a_run_that_goes_on_waits_until_it_is_known_whose_r
         await run
 
     assert len(acting(compiled, "first").calls) == 1
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_each_further_try_waits_until_it_is_known_whose_run_it_is(is_lost: bool) -> None:
+    """A process may be taken for dead while a node waits for its next try."""
+    retry = {"retry_enabled": True, "max_retries": 1, "retry_interval": 1}
+    compiled = graph([node("first", "http-request", fails=1, retry_config=retry)], edges("start --> first"))
+    log = SlowLog()
+    running = runner(RunState(compiled), log)
+    run = asyncio.ensure_future(running.run([RunStarted(at=1.0, inputs={}, system={})]))
+
+    await log.let_go_on(running, is_lost=is_lost)
+    await run
+
+    assert len(acting(compiled, "first").calls) == (1 if is_lost else 2)
+    assert any(isinstance(event, NodeAttempted) for event in log.events)
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(0.5, False), (60.0, True)])
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_such_a_node_waits_behind_a_while_in_which_nothing_was_durable(
+    seconds: float, waits: bool, is_lost: bool
+) -> None:
+    """A process that stood still meanwhile may have been taken for dead: what it writes is refused."""
+    compiled = graph([node("think"), node("act", "http-request")], edges("start --> think", "think --> act"))
+    log, now = SlowLog(), [1.0]
+    running = runner(RunState(compiled), log, clock=lambda: now[0])
+    run = asyncio.ensure_future(running.run([RunStarted(at=1.0, inputs={}, system={})]))
+    now[0] += seconds
+
+    if waits:
+        await log.let_go_on(running, is_lost=is_lost)
+    await run
+
+    assert log.waits.is_set() == waits
+    assert len(acting(compiled, "act").calls) == (0 if waits and is_lost else 1)
 
 
 async def test_nodes_that_do_nothing_outside_wait_for_nothing() -> None:

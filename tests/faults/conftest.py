@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
 from tests.cluster.nats_server import NatsServer, nats_running
-from tests.faults.table import IN_CI, Seen, keep
+from tests.faults.table import IN_CI, Seen, chosen, keep
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
 
@@ -19,7 +19,11 @@ Made = Callable[..., SeveralServers]
 Keep = Callable[[Seen], None]
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "JIKKO_FAULTS" in os.environ:
+        others = [item for item in items if fault_of(item) not in {None, *chosen()}]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
     for item in items:
         if (mark := item.get_closest_marker("fault")) is not None:
             item.add_marker(pytest.mark.services)
@@ -28,10 +32,17 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.long)
 
 
+def fault_of(item: pytest.Item) -> int | None:
+    """The number of the fault that a test is about, if it is about one."""
+    mark = item.get_closest_marker("fault")
+    return None if mark is None else mark.args[0]
+
+
 @pytest.fixture
 def seen(request: pytest.FixtureRequest) -> Keep:
     """For the last line of a test: what came of its fault."""
-    [number] = request.node.get_closest_marker("fault").args
+    number = fault_of(request.node)
+    assert number is not None
 
     def keep_it(what: Seen) -> None:
         print(f"\n{number}: {what}")

@@ -1,10 +1,12 @@
 """The faults that several servers are tried with, and the table of what came of them in docs/reliability.md.
 
-``make faults`` tries all of them, and then runs this file, which writes the table.
+``make faults`` tries all of them, or those of ``FAULTS``, and then runs this file, which writes the table.
 """
 
 import json
+import os
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,14 +71,35 @@ def keep(number: int, seen: Seen) -> None:
     (KEPT / f"{number}.json").write_text(json.dumps(seen), encoding="utf-8")
 
 
-def rows() -> list[str]:
-    """The table, of what was kept."""
+def chosen() -> frozenset[int]:
+    """Those that are tried: of ``JIKKO_FAULTS``, numbers with commas between; all without it."""
+    named = os.environ.get("JIKKO_FAULTS", "").replace(",", " ").split()
+    return frozenset(map(int, named)) or frozenset(FAULTS)
+
+
+def documented(text: str) -> dict[int, str]:
+    """The rows that a page has, by fault."""
+    _, _, rest = text.partition(BEGIN)
+    table, _, _ = rest.partition(END)
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return {int(number): line for line in lines if (number := line.split("|")[1].strip()).isdigit()}
+
+
+def rows(tried: Collection[int], before: Mapping[int, str], kept: Path = KEPT) -> list[str]:
+    """The table: of what was kept of faults that were tried, and for the others the rows of before.
+
+    Args:
+        kept: Where what was seen is.
+    """
     lines = [
         "| | fault | wanted | went on after | runs | lost | calls made twice | seen |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for number, fault in FAULTS.items():
-        file = KEPT / f"{number}.json"
+        if number not in tried and number in before:
+            lines.append(before[number])
+            continue
+        file = kept / f"{number}.json"
         seen = Seen(*json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
         figures = ["–", "–", "–", "–", "**failed**"]
         if seen is not None:
@@ -87,12 +110,13 @@ def rows() -> list[str]:
 
 
 def main() -> int:
-    """Write the table. Returns how many faults have no row."""
-    text = PAGE.read_text(encoding="utf-8")
+    """Write the table. Returns how many faults that were to be tried have failed."""
+    text, tried = PAGE.read_text(encoding="utf-8"), chosen()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(rows()) + f"\n\n{END}{after}", encoding="utf-8")
-    return len(FAULTS) - sum((KEPT / f"{number}.json").exists() for number in FAULTS)
+    table = "\n".join(rows(tried, documented(text)))
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+    return len(tried) - sum((KEPT / f"{number}.json").exists() for number in tried)
 
 
 if __name__ == "__main__":

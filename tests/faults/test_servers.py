@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
-from tests.faults.balancer import Balancer, Load
+from tests.acceptance.rolling import Balancer, Load
 from tests.faults.conftest import LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import Queue, name_of, unsuccessful
@@ -166,8 +166,7 @@ def test_servers_are_replaced_one_after_the_other(
 ) -> None:
     several = servers(2, JIKKO_SHUTDOWN_SECONDS="0.05", JIKKO_DRAIN_SECONDS="30", JIKKO_MEMBER_SECONDS="10")
     balancer = Balancer(several)
-    load = Load(several, balancer)
-    began = time.monotonic()
+    load = Load(several, balancer, [("steps", "async"), ("echo", "blocking")] * 4)
     try:
         for old in list(several.servers):
             load.wait_for(40)
@@ -179,7 +178,6 @@ def test_servers_are_replaced_one_after_the_other(
         load.wait_for(20)
     finally:
         load.close()
-    rate = len(load.runs) / (time.monotonic() - began)
 
     assert load.failed == []
     assert unsuccessful(postgres_server, name_of(settings["JIKKO_DATABASE_URL"]), load.runs.values()) == []
@@ -187,4 +185,4 @@ def test_servers_are_replaced_one_after_the_other(
         if word.startswith("steps"):
             assert [len(echo.calls(f"/slow/{name}/{word}")) for name in "abc"] == [1, 1, 1]
     assert httpx.get(f"{several.servers[0].url}/readyz").status_code == 200
-    seen(Seen(len(load.runs), 0, 0, None, f"{rate:.0f} runs/s, two servers of one version"))
+    seen(Seen(len(load.runs), 0, 0, None, f"{load.reached:.0f} runs/s, two servers of one version"))

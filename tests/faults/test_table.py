@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
-from tests.faults.table import BEGIN, END, FAULTS, PAGE
+import pytest
+
+from tests.faults import table
+from tests.faults.table import BEGIN, END, FAULTS, PAGE, Seen
 
 HERE = Path(__file__).parent
 
@@ -22,3 +25,25 @@ def test_the_page_has_a_row_of_each() -> None:
         number: (fault.what, fault.wanted) for number, fault in FAULTS.items()
     }
     assert [number for number, cells in documented.items() if "failed" in cells[-1] or not cells[-1]] == []
+
+
+def test_a_row_is_made_of_what_was_seen_and_those_that_were_not_tried_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "KEPT", tmp_path)
+    monkeypatch.setenv("JIKKO_FAULTS", "2, 20")
+    table.keep(20, Seen(1234, 0, 5, 2.34, "as wanted"))
+    before = table.documented(PAGE.read_text(encoding="utf-8"))
+
+    found = table.rows(table.chosen(), before, tmp_path)
+
+    assert [line for number, line in before.items() if number not in (2, 20)] == [
+        line for line in found[2:] if not line.startswith(("| 2 |", "| 20 |"))
+    ]
+    assert found[-1] == f"| 20 | {FAULTS[20].what} | {FAULTS[20].wanted} | 2.3 s | 1,234 | 0 | 5 | as wanted |"
+    assert found[3].endswith("| **failed** |")
+
+
+def test_all_are_tried_unless_some_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JIKKO_FAULTS", raising=False)
+    assert table.chosen() == set(FAULTS)

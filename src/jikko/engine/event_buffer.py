@@ -2,12 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
 from jikko.engine.text_release import Chunk
+from jikko.errors import JikkoError
 from jikko.events import Event, RunStarted, TextChunk, TextReplaced
 from jikko.ports.clock import Clock
+
+_DOUBT_SECONDS: Final = 2.0
+"""Since a process was last told that what it writes is taken, after which its run may be another's: taking it for dead
+lasts longer."""
 
 
 class EventBuffer:
@@ -16,6 +22,7 @@ class EventBuffer:
     __slots__ = (
         "_buffer",
         "_closed",
+        "_confirmed_at",
         "_durable",
         "_flushes_soon",
         "_journal",
@@ -32,6 +39,8 @@ class EventBuffer:
         self._buffer: list[Event] = []
         self._required = self._durable = 0
         """How many events had to become durable before a node acts on the world outside; how many of them are."""
+        self._confirmed_at = 0.0
+        """When the run began here, or was known last to be this process's."""
         self._flushes_soon = self._closed = False
         self.clock = clock
         self.holds = False
@@ -56,6 +65,7 @@ class EventBuffer:
     def begin(self, first: Iterable[Event]) -> None:
         """Emit what begins a run, or lets it go on: then another process may do so too, until it is in the log."""
         for event in first:
+            self._confirmed_at = event.at
             if isinstance(event, RunStarted):
                 self.emit(event)
             else:
@@ -63,17 +73,27 @@ class EventBuffer:
 
     async def durability_barrier(self) -> None:
         """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act
-        again, or otherwise.
+        again, or otherwise. After a while without, until all events are: a process that stood still, or was cut off,
+        may have been taken for dead.
 
         Raises:
             JikkoError: See ``Journal.durability_barrier``.
         """
         required = self._required
-        if required > self._durable:
+        if required > self._durable or self.clock() - self._confirmed_at >= _DOUBT_SECONDS:
             self.flush()
             await self._journal.durability_barrier()
             # Behind the wait, so that nodes beside this one wait, too.
             self._durable = max(self._durable, required)
+            self._confirmed_at = self.clock()
+
+    async def may_act(self) -> bool:
+        """``durability_barrier``: whether a node may act, now or once more. ``False``: the run is another process's."""
+        try:
+            await self.durability_barrier()
+        except JikkoError:
+            return False
+        return True
 
     def show(self, chunks: Sequence[Chunk]) -> None:
         """Note pieces of text."""

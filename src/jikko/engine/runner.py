@@ -22,7 +22,6 @@ from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.loop import BodyRun
 from jikko.engine.state import Frame, RunState
-from jikko.errors import JikkoError
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
@@ -259,14 +258,7 @@ class Runner:
     ) -> None:
         attempt = self.state.attempts.get(started.execution_id, 0)
         self.slice.begin()
-        if node.effects:
-            try:
-                await self.events.durability_barrier()
-            except JikkoError:
-                # The run is not this process's any more; its new holder runs the node.
-                self._running -= node.body is None
-                return
-        while True:
+        while not node.effects or await self.events.may_act():
             try:
                 result = await node.node.run(context)
             except NodePaused as pause:
@@ -289,6 +281,10 @@ class Runner:
             # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
             await asyncio.sleep(node.retry_wait)
             self._attempted(started, failure, attempt, began)
+        else:
+            # The run is not this process's any more; its new holder runs the node.
+            self._running -= node.body is None
+            return
         self.burst()
 
     def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]], node: CompiledNode) -> None:
@@ -311,7 +307,7 @@ class Runner:
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
         elapsed = time.perf_counter() - began
-        self.events.emit(event_factory.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
+        self.events.emit_durable(event_factory.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
         self.events.flush()
 
     def _suspended(

@@ -58,6 +58,8 @@ class Grown(msgspec.Struct, frozen=True, tag=True):
     events: msgspec.Raw
     """A JSON array, whose first event has the position ``WaitForEvents.count``. Who reads it may be of another version,
     and not know one of them."""
+    since: float = 0.0
+    """When the first of them became durable, in seconds since the Unix epoch by the holder's clock; 0: not known."""
 
 
 Answer: TypeAlias = bool | Grown | None

@@ -64,5 +64,8 @@ class RunMeasures(Struct):
     """Seconds from a run's acceptance to its beginning."""
     takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",), ("waited",)))
     """Runs that this process took over, by why: ``gone`` (their process is) or ``parked`` (it ended in good order)."""
+    lags: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
+    """Seconds from when events became durable in another process until they were seen here, where they are followed.
+    By the clocks of both."""
     lost: Counter = field(default_factory=lambda: Counter(()))
     """Runs that another process took over from this one."""

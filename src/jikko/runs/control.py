@@ -79,7 +79,7 @@ class Control:
         self._cluster = cluster
         self._clock = clock
         self._hints = RunHints(cluster, clock)
-        self._tails = RunTails(store, cluster, lambda run_id: executor.find(run_id) is not None, look_seconds)
+        self._tails = RunTails(store, cluster, executor.executes, look_seconds, executor.measure_lag)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
         self.room = Room(executor.admission, self._recovery, cluster, self._hints.changed)
         self.offering = Offering(executor, cluster.name, clock)
@@ -198,7 +198,7 @@ class Control:
         """See ``Member.handle_command``."""
         held = self._executor.find(command.run_id)
         if held is not None:
-            return await done_here(held, command)
+            return await done_here(held, command, self._clock)
         if isinstance(command, SubmitForm):
             return await for_older(self._store, command, self.submit)
         return None
@@ -216,7 +216,7 @@ class Control:
 
     def executes(self, run_id: str) -> bool:
         """Whether this process executes a run, or will; for tests and figures."""
-        return self._executor.find(run_id) is not None
+        return self._executor.executes(run_id)
 
     async def drain(self, seconds: float) -> None:
         """See ``RunTails.drain``."""

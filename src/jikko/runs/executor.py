@@ -97,6 +97,14 @@ class Executor:
         """A run of this process."""
         return self._held.get(run_id)
 
+    def executes(self, run_id: str) -> bool:
+        """Whether a run is of this process."""
+        return run_id in self._held
+
+    def measure_lag(self, since: float) -> None:
+        """Events of a run of another process were seen here, of which the first had become durable at that time."""
+        self.measures.lags.observe(max(0.0, self._clock() - since))
+
     def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
         """The id of a run of this process, by its task id or by its own, both in lower case."""
         held = self._held.get(self._run_of_task.get(run_or_task_id, run_or_task_id))

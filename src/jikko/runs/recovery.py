@@ -25,8 +25,9 @@ From this follows, whatever members believe of each other, and however often and
 2. A zombie writes nothing: what it appends is refused, and at the first refusal it lets go of the run.
 3. What has finished in the log is never run again: the new holder folds the log as it is, and its append is refused if
    anything came behind what it folded. What was under way runs again, with the same execution id.
-4. A node with effects begins only once what led to it is durable, the take-over included. So an effect happens twice
-   only if it was under way, or was about to begin in the process that was taken for dead.
+4. A node with effects begins only once what led to it is durable, the take-over included, and so does each further try
+   of one. If nothing was durable for some seconds before, its own start has to be: a process that stood still, or was
+   cut off, is refused then. So an effect happens twice only if it was under way in the process that was taken for dead.
    A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
    offered until they name another (``maintenance/orphans.py``).

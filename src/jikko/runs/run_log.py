@@ -40,6 +40,7 @@ from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
+from jikko.runs.following.commit_times import CommitTimes
 from jikko.runs.following.pieces import Batch, Pieces
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
@@ -83,10 +84,7 @@ class RunLog:
         self._share = share
         self._store = store
         self._events: list[Event] = events or []
-        self._committed = len(self._events)
-        self._visible = self._committed
-        self._sent = self._committed
-        """How many events the store has been given."""
+        self._committed = self._visible = self._sent = len(self._events)
         self._observed = self._committed
         self.begin = self._committed
         """The position of the first event that this process adds."""
@@ -101,6 +99,8 @@ class RunLog:
         self._abandoned: JikkoError | None = None
         self._cut_short: LogUnwritable | None = None
         """Why the log takes no more events."""
+        self.commit_times: CommitTimes | None = None
+        """Kept while the run is followed in another process."""
         self._on_settled: Callable[[JikkoError | None], None] | None = None
         """See ``when_settled``."""
         self.on_lost: Callable[[], None] | None = None
@@ -331,6 +331,8 @@ class RunLog:
         self._writing = False
         if error is None:
             at, self._committed, self._unanswered = self._committed, self._sent, None
+            if self.commit_times is not None:
+                self.commit_times.note(self._committed)
             if self._observer is not None:
                 at = max(at, self._observed)
                 observe(self._observer, self.record.identity, at, self._events[at : self._committed])

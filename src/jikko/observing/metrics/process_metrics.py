@@ -45,6 +45,7 @@ class ProcessMetrics:
             ("jikko_runs", ("running",), [float(measures.admission.running)]),
             ("jikko_runs", ("waiting",), [float(measures.admission.queued())]),
             *samples("jikko_takeovers_total", measures.runs.takeovers),
+            *samples("jikko_event_lag_seconds", measures.runs.lags),
             *samples("jikko_lost_total", measures.runs.lost),
             *_with(_RECORD, samples("jikko_store_commit_seconds", record.seconds)),
             *_with(_RECORD, samples("jikko_store_batch_size", record.writes)),

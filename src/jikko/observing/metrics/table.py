@@ -57,6 +57,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "jikko_store_queue": _gauge("Writes that wait.", "kind"),
     "jikko_store_errors_total": _counter("Transactions that failed.", "kind"),
     "jikko_takeovers_total": _counter("Runs that were taken over from a process that had them.", "why"),
+    "jikko_event_lag_seconds": _seconds(
+        "From when events were durable until another process that follows their run saw them.", bounds=BRIEF_SECONDS
+    ),
     "jikko_lost_total": _counter("Runs that another process took over though this one still had them."),
     "jikko_orphans": _gauge("Open runs of processes that are gone."),
     "jikko_members": _gauge("Processes that accept requests."),

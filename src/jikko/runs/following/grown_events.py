@@ -15,8 +15,12 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(list[Event])
 
 
-def grown(events: Sequence[Event]) -> Answer:
-    """The answer to ``WaitForEvents``: the events, or ``True`` if they are to be read from the store."""
+def grown(events: Sequence[Event], since: float = 0.0) -> Answer:
+    """The answer to ``WaitForEvents``: the events, or ``True`` if they are to be read from the store.
+
+    Args:
+        since: When the first of them became durable; 0: not known.
+    """
     if not events or len(events) > _MAX_EVENTS:
         return True
     try:
@@ -24,7 +28,7 @@ def grown(events: Sequence[Event]) -> Answer:
     except UnicodeEncodeError:
         # A lone half of a character, of which the store makes something that can be read.
         return True
-    return Grown(msgspec.Raw(encoded)) if len(encoded) <= _MAX_BYTES else True
+    return Grown(msgspec.Raw(encoded), since) if len(encoded) <= _MAX_BYTES else True
 
 
 def events_of(answer: Answer) -> list[Event]:

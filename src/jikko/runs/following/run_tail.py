@@ -29,7 +29,7 @@ import msgspec
 
 from jikko.errors import JikkoError
 from jikko.events import Event
-from jikko.ports.cluster import Answer, Cluster, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, Grown, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.following.grown_events import events_of
@@ -54,9 +54,12 @@ class RunTail:
         cluster: Cluster,
         is_here: Callable[[], bool],
         look_seconds: float = LOOK_SECONDS,
+        on_seen: Callable[[float], None] = lambda since: None,
     ) -> None:
         """Args:
         is_here: Whether this process executes the run.
+        on_seen: Called when new events of a run elsewhere were seen, with when the first of them became durable; of
+            events that had to be read, when it happened.
         """
         self.record: RunRecord | None = None
         """As it was at the last look; ``None``: there is no such run."""
@@ -69,9 +72,12 @@ class RunTail:
         self._cluster = cluster
         self._is_here = is_here
         self._look_seconds = look_seconds
+        self._on_seen = on_seen
         self._newest: Sequence[Event] = ()
         """The last of the events: those that the last look found, or some that were received since."""
         self._has_looked = False
+        self._was_here = False
+        """Whether this process has executed the run since the last look, and so saw its events another way."""
         self._is_stale = True
         self._looking = asyncio.Lock()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -144,6 +150,9 @@ class RunTail:
             newest = await self._store.events(self._run_id, after=self.end - 1)
             self.is_up_to_date = not newest
             if newest:
+                if not self._was_here:
+                    self._on_seen(newest[0].at)
+                self._was_here = False
                 self._newest = newest
                 self.end += len(newest)
             return
@@ -168,12 +177,15 @@ class RunTail:
         while self.record is not None and self.record.is_open:
             known = self.end, self.record.status
             if self._is_here():
+                self._was_here = True
                 await self._woken.wait()
             elif self.record.status == "paused":
                 await self._hint(self._look_seconds)
             elif (answer := await self._asked_holder(self.record)) is not None:
                 looks = 0
                 if await self._take_from_holder(known[0], events_of(answer)):
+                    if isinstance(answer, Grown) and answer.since:
+                        self._on_seen(answer.since)
                     self._notify()
                     continue
             else:
@@ -240,12 +252,21 @@ class RunTails:
     """The tails of the runs that are followed here. Streams of them end before the process does."""
 
     def __init__(
-        self, store: RunStore, cluster: Cluster, is_here: Callable[[str], bool], look_seconds: float = LOOK_SECONDS
+        self,
+        store: RunStore,
+        cluster: Cluster,
+        is_here: Callable[[str], bool],
+        look_seconds: float = LOOK_SECONDS,
+        on_seen: Callable[[float], None] = lambda since: None,
     ) -> None:
+        """Args:
+        on_seen: See ``RunTail``.
+        """
         self._store = store
         self._cluster = cluster
         self._is_here = is_here
         self._look_seconds = look_seconds
+        self._on_seen = on_seen
         self._tails: dict[str, tuple[RunTail, int]] = {}
         """By run, with how many follow it."""
         self.is_over = False
@@ -290,4 +311,6 @@ class RunTails:
         self._left.set()
 
     def _new(self, run_id: str) -> RunTail:
-        return RunTail(run_id, self._store, self._cluster, lambda: self._is_here(run_id), self._look_seconds)
+        return RunTail(
+            run_id, self._store, self._cluster, lambda: self._is_here(run_id), self._look_seconds, self._on_seen
+        )

@@ -4,13 +4,15 @@ import asyncio
 
 from jikko.errors import JikkoError, LogConflict
 from jikko.events import FormClosed
+from jikko.ports.clock import Clock
 from jikko.ports.cluster import Answer, Command, LetGo, StopRun, SubmitForm, WaitForEvents
 from jikko.runs.executor import HeldRun
+from jikko.runs.following.commit_times import CommitTimes
 from jikko.runs.following.grown_events import grown
 from jikko.runs.run_log import RunLog
 
 
-async def done_here(held: HeldRun, command: Command) -> Answer:
+async def done_here(held: HeldRun, command: Command, clock: Clock) -> Answer:
     """Do to a run of this process what another process asks for; see ``Member.handle_command``."""
     if held.runner.has_ended:
         return None
@@ -23,9 +25,10 @@ async def done_here(held: HeldRun, command: Command) -> Answer:
             case LetGo(epoch=epoch):
                 return let_go(held, epoch)
             case WaitForEvents(count=count, seconds=seconds):
+                times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, len(held.log.durable(0)))
                 async with asyncio.timeout(seconds):
                     await held.log.committed(count + 1)
-                return grown(held.log.durable(count))
+                return grown(held.log.durable(count), times.of(count))
     except TimeoutError:
         return True
     except JikkoError:

@@ -1,0 +1,107 @@
+"""What stands before several servers while these are replaced, and clients that go on meanwhile."""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+import aiohttp
+
+from tests.acceptance.several_servers import SeveralServers
+from tests.effort import PATIENCE
+
+
+class Balancer:
+    """Sends requests to servers that are ready, one after the other."""
+
+    def __init__(self, several: SeveralServers) -> None:
+        self._several = several
+        self._count = itertools.count()
+        self.out: set[str] = set()
+        """Servers that get no requests: they are about to stop, as an orchestrator tells a balancer."""
+
+    def url(self) -> str:
+        urls = [server.url for server in list(self._several.servers) if server.url not in self.out]
+        return urls[next(self._count) % len(urls)]
+
+
+class Load:
+    """Clients that start runs, all in one thread: the cores are for the servers."""
+
+    def __init__(
+        self, several: SeveralServers, balancer: Balancer, kinds: Iterable[tuple[str, str]], rate: float = 0.0
+    ) -> None:
+        """Args:
+        kinds: Of each client, the app, and ``blocking`` or ``async``.
+        rate: Runs a second of all together, as far as the servers bear it; 0: without pause.
+        """
+        self._several = several
+        self._balancer = balancer
+        self._kinds = list(kinds)
+        self._rate = rate
+        self._over = threading.Event()
+        self.failed: list[str] = []
+        self.runs: dict[str, str] = {}
+        """Ids of runs, by the word that was given to each: it begins with its app."""
+        self._began = time.monotonic()
+        self.reached = 0.0
+        """Runs a second, once it is over."""
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    @property
+    def users(self) -> int:
+        return len(self._kinds)
+
+    def wait_for(self, count: int) -> None:
+        """Until N more runs were accepted."""
+        until, bound = len(self.runs) + count, time.monotonic() + PATIENCE
+        while len(self.runs) < until:
+            assert not self.failed
+            assert not self._ended.done()
+            assert time.monotonic() < bound
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Begin no more, and wait for the answers to those that were begun."""
+        self._over.set()
+        self.reached = len(self.runs) / (time.monotonic() - self._began)
+        self._thread.join(2 * PATIENCE)
+        self._ended.result(0)
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._use_all())
+            self._ended.set_result(None)
+        except BaseException as error:
+            self._ended.set_exception(error)
+
+    async def _use_all(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            uses = (self._use(session, number, *kind) for number, kind in enumerate(self._kinds))
+            await asyncio.gather(*uses)
+
+    async def _use(self, session: aiohttp.ClientSession, number: int, app: str, mode: str) -> None:
+        headers = {"Authorization": f"Bearer {self._several.keys[app]}"}
+        for count in itertools.count():
+            if self._rate:
+                at = self._began + count * self.users / self._rate
+                await asyncio.sleep(max(0.0, at - time.monotonic()))
+            if self._over.is_set():
+                return
+            word = f"{app}-{number}-{count}"
+            body = {"inputs": {"q": word}, "user": "someone", "response_mode": mode}
+            url = f"{self._balancer.url()}/v1/workflows/run"
+            try:
+                async with session.post(url, json=body, headers=headers) as answer:
+                    if answer.status in (200, 202):
+                        self.runs[word] = (await answer.json())["workflow_run_id"]
+                        continue
+                    self.failed.append(f"{word}: {answer.status} {await answer.text()}")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self.failed.append(f"{word}: {error!r}")
+            return
