@@ -1,6 +1,6 @@
 """What a node is to the engine, and what the engine is to a node."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -157,6 +157,11 @@ class Context(Protocol):
         What a node records of its configuration, it renders from these; what it does, and hands on, from
         ``variables``. The same object where the workflow has no secrets.
         """
+        ...
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """The values of the secret environment variables that are texts; without empty ones."""
         ...
 
     @property
