@@ -115,6 +115,21 @@ def test_a_backup_never_writes_between_other_things(jikko: Command, tmp_path: Pa
     assert snapshot(folder) == before
 
 
+@pytest.mark.parametrize("place", ["files", "files/copy", "keys", "link"])
+def test_a_backup_is_never_written_into_what_it_copies(place: str, jikko: Command, tmp_path: Path) -> None:
+    jikko.json("apps", "list")
+    (jikko.home / "files").mkdir(exist_ok=True)
+    (jikko.home / "keys").mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(jikko.home / "files")
+    before = snapshot(jikko.home / "files")
+
+    outcome = jikko("backup", tmp_path / place if place == "link" else jikko.home / place)
+
+    assert (outcome.code, "would be a copy of itself; nothing was written" in outcome.err) == (1, True)
+    assert snapshot(jikko.home / "files") == before
+    assert list((jikko.home / "keys").iterdir()) == []
+
+
 def test_a_backup_never_replaces_that_of_another_data_folder(jikko: Command, tmp_path: Path) -> None:
     other = Command(tmp_path / "other")
     for command in (jikko, other):

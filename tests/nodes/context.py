@@ -149,6 +149,11 @@ class FakeContext:
     def recorded(self) -> Variables:
         return MaskedVariables(self, self._secrets, TextBudget(1_000_000)) if self._secrets else self
 
+    @property
+    def secrets(self) -> list[str]:
+        values = (self.get(("env", name)) for name in self._secrets)
+        return [value for value in values if isinstance(value, str) and value]
+
     def get(self, selector: Selector) -> Json | Unset:
         if len(selector) < 2:
             return UNSET

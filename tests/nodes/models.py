@@ -78,8 +78,9 @@ class ModelContext(FakeContext):
         values: Mapping[str, Mapping[str, Json]] | None = None,
         *,
         files: FilesOfOneUser | None = None,
+        secrets: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(values, files=files)
+        super().__init__(values, files=files, secrets=secrets)
         replaced: Any = {"models": models, "sandbox": Rendering()}
         self.ports = msgspec.structs.replace(self.ports, **replaced)
         self.thought: list[tuple[str, bool]] = []

@@ -85,6 +85,56 @@ async def test_an_answer_may_be_json_or_a_stream_that_stays_open(stream: bool, t
     assert all(request.headers["x-token"] == TOKEN for request in server.requests)
 
 
+async def test_an_answer_in_a_stream_may_be_as_large_as_any(tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("x" * (3 << 20))}, stream=True)}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert len((await tools.call("mcp", "m", "say")).text) == 3 << 20
+
+
+async def test_a_server_that_asks_before_it_answers_is_not_left_waiting(tmp_path: Path) -> None:
+    replies: dict[str, Any] = {}
+    replied = asyncio.Event()
+
+    async def ask(writer: asyncio.StreamWriter, request: Received) -> None:
+        message = json.loads(request.body)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for method in ("ping", "sampling/createMessage"):
+            asked: dict[str, Any] = {"jsonrpc": "2.0", "id": method, "method": method, "params": {}}
+            writer.write(b"data: " + json.dumps(asked).encode() + b"\n\n")
+        await writer.drain()
+        await replied.wait()
+        reply = {"jsonrpc": "2.0", "id": message["id"], "result": text("done")}
+        writer.write(b"data: " + json.dumps(reply).encode() + b"\n\n")
+        await writer.drain()
+
+    inner = mcp({"tools/call": ask})
+
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        message = json.loads(request.body) if request.body else {}
+        if "id" in message and "method" not in message:
+            replies[message["id"]] = message, request.headers["x-token"], request.headers["mcp-protocol-version"]
+            writer.write(answer(b"", "202 Accepted"))
+            await writer.drain()
+            if len(replies) == 2:
+                replied.set()
+            return
+        await inner(writer, request)
+
+    async with (
+        serving({"/mcp": act}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+        asyncio.timeout(PATIENCE),
+    ):
+        assert (await tools.call("mcp", "m", "say")).text == "done"
+
+    ping, sampling = replies["ping"], replies["sampling/createMessage"]
+    assert ping == ({"jsonrpc": "2.0", "id": "ping", "result": {}}, TOKEN, "2025-06-18")
+    assert sampling[0]["error"]["code"] == -32601
+    assert sampling[1:] == ping[1:]
+
+
 async def test_a_server_is_asked_once_for_its_tools(tmp_path: Path) -> None:
     async with (
         serving({"/mcp": mcp({"tools/call": text("a")})}) as server,
@@ -426,7 +476,7 @@ def _lives(number: int) -> bool:
 async def test_a_program_that_misbehaves_fails_the_call(how: str, tmp_path: Path) -> None:
     entries = program(how, timeout=0.2, sse_read_timeout=1.0 if how != "flood" else 30.0)
     async with scene(tmp_path, entries) as tools:
-        with pytest.raises((ToolFailure, ToolNotFound)):
+        with pytest.raises((ToolFailure, ToolNotFound), match="more than 16 MiB" if how == "flood" else "."):
             await tools.call("mcp", "m", "say")
 
 

@@ -1,6 +1,6 @@
 """What a running node sees of its run."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 from jikko.engine.loop import RunLoop
@@ -53,6 +53,11 @@ class NodeContext:
             budget = TextBudget(self.ports.limits.max_expanded)
             self._recorded = MaskedVariables(self._frame.scope, secrets, budget)
         return self._recorded
+
+    @property
+    def secrets(self) -> Collection[str]:
+        values = (self._frame.scope.get(("env", name)) for name in self._loop.state.graph.secrets)
+        return [value for value in values if isinstance(value, str) and value]
 
     @property
     def run(self) -> RunInfo:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
-from jikko.maintenance.backup_target import mark, require_free
+from jikko.maintenance.backup_target import mark, require_apart, require_free
 from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held, remove
 from jikko.maintenance.record_elsewhere import SIGNING_KEY, KeptElsewhere, RecordElsewhere, write_keys
@@ -22,6 +22,8 @@ CONTENTS: Final = "files"
 """The folder of the contents of files."""
 _INSTALLED: Final = ("plugins", "packages")
 """Folders of what is installed; a file in each, ``.lock``, is held by who changes it."""
+_KEYS: Final = "keys"
+"""The folder of the keys of apps."""
 _STORAGE: Final = "storage.db"
 _LEFT_OUT: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
 """In these: the lock, what can be made again, and the database, which is copied with the others."""
@@ -94,10 +96,11 @@ class Backups(Struct, frozen=True, kw_only=True):
             earlier: A finished backup: contents of files that it has, and what is installed, take no place twice.
 
         Raises:
-            NotABackup: The folder holds something else; nothing was written.
+            NotABackup: The folder holds something else, or lies in what is copied; nothing was written.
             StoreUnavailable: The data folder has no database, or a damaged one; what the folder held stays.
             InvalidSettings, OSError: The folder is being served, or cannot be written.
         """
+        require_apart(folder, self.home, (CONTENTS, _KEYS, *_INSTALLED))
         owner = self.read_owner()
         require_free(folder, owner.owner, self.databases.folder_id_of_copy)
         # What is being replaced must not be served.
@@ -154,9 +157,9 @@ class Backups(Struct, frozen=True, kw_only=True):
                 make_folder(copy.parent)
                 copy_file(path, copy)
                 tighten(copy)
-        if (self.home / "keys").is_dir():
-            copy_folder(self.home / "keys", folder / "keys")
-            tighten_tree(folder / "keys")
+        if (self.home / _KEYS).is_dir():
+            copy_folder(self.home / _KEYS, folder / _KEYS)
+            tighten_tree(folder / _KEYS)
 
     def _copy_installed(self, folder: Path, earlier: Path | None) -> None:
         for name in _INSTALLED:

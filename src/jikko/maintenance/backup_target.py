@@ -1,7 +1,7 @@
 """The folder that a backup is written to: nothing that is not an earlier backup of the same data folder is replaced."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +37,27 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
             f"{folder} {why}; nothing was written. Name a folder that is new or empty, or one that `jikko backup` made "
             "of this data folder and that was not served since."
         )
+
+
+def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
+    """See that a backup would not be written into what it is to be a copy of, by whatever links that is reached.
+
+    Args:
+        copied: The folders in the data folder that are copied as a whole.
+
+    Raises:
+        NotABackup: It would.
+        OSError: It cannot be told.
+    """
+    target, source = folder.resolve(), home.resolve()
+    if target == source:
+        raise NotABackup(f"{folder} is the data folder itself.")
+    for name in copied:
+        if (source / name).resolve() in (target, *target.parents):
+            raise NotABackup(
+                f"{folder} lies in the folder {name} of the data folder, and would be a copy of itself; nothing was "
+                "written. Name one outside of the data folder."
+            )
 
 
 def mark(folder: Path, source_id: str) -> None:

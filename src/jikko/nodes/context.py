@@ -1,6 +1,6 @@
 """What the engine is to a node: all that a node may touch while it runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from jikko.events import FormClosed, StepRecorded, Turn, Usage
@@ -44,6 +44,11 @@ class Context(Protocol):
         What a node records of its configuration, it renders from these; what it does, and hands on, from
         ``variables``. The same object where the workflow has no secrets.
         """
+        ...
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """The values of the secret environment variables that are texts; without empty ones."""
         ...
 
     @property

@@ -3,7 +3,11 @@
 import html
 import json
 from collections.abc import Iterable, Iterator
+from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
+
+SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
+"""Stands for the text of somebody else that does. No part of such a text is changed."""
 
 
 def names(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:

@@ -33,6 +33,15 @@ r = [a.status_code, a.ok, a.json(), a.headers["x-kind"], a.reason, a.url, a.text
     assert seen == [200, True, json.loads(text), "t", "OK", request.url, text, len(text.encode())]
 
 
+async def test_parameters_may_be_written_out(sandbox: Sandbox) -> None:
+    outside = Outside(lambda _: json_answer("{}"))
+    text = "import requests\nr = [requests.get('https://example.com/x?a=1', params=p).url for p in ('b=2', b'b=%E6')]"
+
+    seen = await result_of(sandbox, outside, text)
+
+    assert seen == ["https://example.com/x?a=1&b=2", "https://example.com/x?a=1&b=%E6"]
+
+
 @pytest.mark.parametrize(
     ("call", "body", "content_type"),
     [

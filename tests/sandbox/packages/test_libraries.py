@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.services]
 __all__ = ["sandbox", "secret_file"]  # fixtures
 
 # The last brings a font with Japanese characters, whatever fonts the machine has.
-LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn", "matplotlib-fontja")
+LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn", "openpyxl", "matplotlib-fontja")
 SAMPLES = Path(__file__).parents[2] / "forecast" / "samples"
 
 
@@ -126,6 +126,20 @@ PROGRAMS: dict[str, tuple[str, Json]] = {
         "len(set(KMeans(3, n_init=2, random_state=1).fit(x).labels_.tolist())), "
         "TfidfVectorizer().fit_transform(['a bc', 'bc de']).shape[0]]",
         [True, 3, 2],
+    ),
+    "scikit-learn, on all processors": (
+        "from joblib import Parallel, delayed\nfrom sklearn.datasets import load_iris\n"
+        "from sklearn.ensemble import RandomForestClassifier\nx, y = load_iris(return_X_y=True)\n"
+        "r = [RandomForestClassifier(n_estimators=5, n_jobs=-1, random_state=1).fit(x, y).score(x, y) > 0.9, "
+        "Parallel(n_jobs=2)(delayed(abs)(n) for n in (-1, 2)), Parallel(2, 'threading')([delayed(abs)(-3)])]",
+        [True, [1, 2], [3]],
+    ),
+    "openpyxl, a workbook in memory": (
+        "import io, pandas as pd\nb = io.BytesIO()\n"
+        "with pd.ExcelWriter(b) as w:\n    for name in ('日', '本'):\n"
+        "        pd.DataFrame({'v': [1, name]}).to_excel(w, sheet_name=name, index=False)\n"
+        "r = {name: f.v.tolist() for name, f in pd.read_excel(b, sheet_name=None).items()}",
+        {"日": [1, "日"], "本": [1, "本"]},
     ),
     "scipy": ("from scipy import optimize\nr = round(optimize.brentq(lambda v: v * v - 2, 0, 2), 6)", 1.414214),
     "matplotlib": (

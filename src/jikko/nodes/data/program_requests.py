@@ -50,7 +50,7 @@ class ProgramRequests:
         if len(self._made) >= limits.max_code_requests:
             raise HttpFailure(
                 f"The program made more than {limits.max_code_requests} requests (set by JIKKO_CODE_REQUESTS).",
-                kind="request",
+                kind="address",
             )
         record: dict[str, Json] = {"request": self._text(request)}
         self._made.append(record)

@@ -13,6 +13,7 @@ from jikko.nodes.knowledge.filtering import Filtering
 from jikko.nodes.knowledge.found_texts import found_texts
 from jikko.nodes.knowledge.usage import total_usage
 from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.spelled import SECRET_MESSAGE, names
 from jikko.ports.knowledge import Conditions, Hit, MergedRanking, SearchedDataset, SearchFailure, SearchRequest
 from jikko.ports.models import ModelUsage
 from jikko.values import UNSET, Json, Selector
@@ -77,7 +78,11 @@ class KnowledgeRetrieval(Struct, frozen=True):
         try:
             return await self._run(ctx, inputs, usages)
         except SearchFailure as failure:
-            raise NodeFailure(str(failure), kind=failure.kind, inputs=inputs) from None
+            message = str(failure)
+            query = ctx.variables.get(self.query) if self.query else ""
+            if names(message, [secret for secret in ctx.secrets if isinstance(query, str) and secret in query]):
+                message = f"{failure.kind or 'The search failed'}: {SECRET_MESSAGE}"
+            raise NodeFailure(message, kind=failure.kind, inputs=inputs) from None
         except NodeFailure as failure:
             failure.inputs = inputs
             raise

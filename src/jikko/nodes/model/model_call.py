@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.spelled import SECRET_MESSAGE, names
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelRequest
 from jikko.values import Json
 
@@ -34,13 +35,24 @@ async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None
     except ModelFailure as failure:
         if failure.unsupported:
             raise
-        raise failed(failure) from None
+        raise failed(failure, [secret for secret in ctx.secrets if _names(request, secret)]) from None
 
 
-def failed(failure: ModelFailure) -> NodeFailure:
-    """The failure of a node whose model call failed."""
+def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
+    """The failure of a node whose model call failed.
+
+    Args:
+        secrets: Those that the model was given. Providers like to quote a prompt that they object to.
+    """
     usage = None if failure.usage is None else failure.usage.as_usage()
-    return NodeFailure(str(failure), kind=failure.kind, usage=usage)
+    message = str(failure)
+    if names(message, secrets):
+        message = f"{failure.kind or 'The call of the model failed'}: {SECRET_MESSAGE}"
+    return NodeFailure(message, kind=failure.kind, usage=usage)
+
+
+def _names(request: ModelRequest, secret: str) -> bool:
+    return any(secret in message.text for message in request.messages)
 
 
 def without_unsupported(messages: Iterable[Message], able: Abilities) -> tuple[Message, ...]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.spelled import names
+from jikko.nodes.spelled import SECRET_MESSAGE, names
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.given import GivenValues
 from jikko.nodes.tools.tool_outputs import ToolOutputs
@@ -18,7 +18,6 @@ from jikko.values import UNSET, Json
 
 _PURE: Final = frozenset({"time", "code"})
 """Built-in providers whose tools do nothing but compute."""
-_SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
 _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 """Types of providers that the tools file describes."""
 
@@ -184,7 +183,7 @@ class ToolNode(Struct, frozen=True):
         secrets = [used for used, shown in read if isinstance(used, str) and used != shown]
         given = [(each.value(ctx.variables), each.value(ctx.recorded)) for each in self.given.parameters]
         rendered = [used for used, shown in given if isinstance(used, str) and used != shown]
-        return _SECRET_MESSAGE if names(message, secrets, rendered) else message
+        return SECRET_MESSAGE if names(message, secrets, rendered) else message
 
 
 def _converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """Reads streams of events, as an MCP server answers with them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 _MAX_LINE_BYTES: Final = 16 << 20
@@ -33,24 +33,36 @@ class EventReader:
 
 
 class AnswerSeen:
-    """Sees in a stream of events that the answer to a request has come."""
+    """Sees in a stream of events that the answer to a request has come, and what the server asks before it."""
 
-    def __init__(self, request_id: Any) -> None:
+    def __init__(self, request_id: Any, asked: Callable[[dict[str, Any]], None]) -> None:
         """Args:
         request_id: Of the request that is answered.
+        asked: Told each request of the server.
         """
         self._id = request_id
+        self._asked = asked
         self._events = EventReader()
+        self.answer: bytes | None = None
+        """The answer, as JSON, once it has come."""
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece. Returns whether the answer is complete."""
-        return any(self._is_answer(data) for _, data in self._events.feed(piece))
+        for _, data in self._events.feed(piece):
+            message = _parsed(data)
+            if not isinstance(message, dict):
+                continue
+            if isinstance(message.get("method"), str):
+                if isinstance(message.get("id"), (str, int)):
+                    self._asked(message)
+            elif message.get("id") == self._id and bool({"result", "error"} & message.keys()):
+                self.answer = data
+                return True
+        return False
 
-    def _is_answer(self, event: bytes) -> bool:
-        try:
-            message = json.loads(event)
-        except (ValueError, RecursionError):
-            return False
-        return (
-            isinstance(message, dict) and message.get("id") == self._id and bool({"result", "error"} & message.keys())
-        )
+
+def _parsed(event: bytes) -> Any:
+    try:
+        return json.loads(event)
+    except (ValueError, RecursionError):
+        return None

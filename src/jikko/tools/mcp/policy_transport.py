@@ -12,6 +12,7 @@ import httpx2
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.tools.mcp.event_stream import AnswerSeen
 from jikko.tools.mcp.half_pairs import without_half_pairs
+from jikko.tools.mcp.replies import Replies
 from jikko.tools.mcp.requests import McpRequests, failed, failure_text, request_id
 
 _NOT_SENT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
@@ -37,16 +38,24 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         content = await request.aread()
         id_ = request_id(content)
         sent = _headers(request.headers.multi_items())
+        replies = Replies(self._requests, str(request.url), sent)
+        seen = AnswerSeen(id_, replies.reply)
         try:
-            answer = await self._requests.send(
-                request.method, str(request.url), sent, content or None, AnswerSeen(id_).feed
-            )
+            answer = await self._requests.send(request.method, str(request.url), sent, content or None, seen.feed)
         except HttpFailure as failure:
             return _error(id_, str(failure))
+        finally:
+            await replies.end()
         if answer.status >= 400 and not _is_rpc(answer):
             return _error(id_, failure_text(answer))
         headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_TAKEN]
-        return httpx2.Response(answer.status, headers=headers, content=without_half_pairs(answer.body))
+        body = answer.body
+        if seen.answer is not None and answer.header("content-type").lower().startswith("text/event-stream"):
+            # By itself: the library takes no event of more than 1 MiB, and what came before it nobody waits for.
+            body = seen.answer
+            headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
+            headers.append(("Content-Type", "application/json"))
+        return httpx2.Response(answer.status, headers=headers, content=without_half_pairs(body))
 
 
 def _headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -59,10 +59,15 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
     assert process.stdout is not None
     to_session, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, from_session = anyio.create_memory_object_stream[SessionMessage](0)
-    reading = asyncio.create_task(_read(process.stdout, to_session))
+    broken: list[str] = []
+    reading = asyncio.create_task(_read(process.stdout, to_session, broken))
     writing = asyncio.create_task(_write(process.stdin, from_session))
     try:
         yield read_stream, write_stream
+    except Exception:
+        if broken:
+            raise ProgramFailed(broken[0]) from None
+        raise
     finally:
         for task in (reading, writing):
             task.cancel()
@@ -73,7 +78,8 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
         await asyncio.shield(asyncio.create_task(_end(process)))
 
 
-async def _read(lines: asyncio.StreamReader, to_session: Any) -> None:
+async def _read(lines: asyncio.StreamReader, to_session: Any, broken: list[str]) -> None:
+    """Read until the program ends. Of one that says too much no more is read, and ``broken`` gets why."""
     received = 0
     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async with to_session:
@@ -81,9 +87,13 @@ async def _read(lines: asyncio.StreamReader, to_session: Any) -> None:
                 try:
                     line = await lines.readline()
                 except ValueError:
-                    return  # longer than any message: as if the program had ended
+                    broken.append(f"it said more than {_MAX_LINE_BYTES >> 20} MiB in one message")
+                    return
                 received += len(line)
-                if not line or received > _MAX_RECEIVED_BYTES:
+                if received > _MAX_RECEIVED_BYTES:
+                    broken.append(f"it said more than {_MAX_RECEIVED_BYTES >> 20} MiB in one call")
+                    return
+                if not line:
                     return
                 try:
                     message = jsonrpc_message_adapter.validate_json(without_half_pairs(line), by_name=False)

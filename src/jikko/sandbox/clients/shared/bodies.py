@@ -51,7 +51,7 @@ def with_params(url: str, params: Any, *, replace: bool = False) -> str:
     if not params:
         return url
     parts = urlsplit(url)
-    more = params if isinstance(params, str) else urlencode(_pairs(params))
+    more = _field(params) if isinstance(params, (str, bytes)) else urlencode(_pairs(params))
     query = more if replace or not parts.query else f"{parts.query}&{more}"
     return urlunsplit(parts._replace(query=query.lstrip("?")))
 
