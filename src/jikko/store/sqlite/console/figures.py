@@ -19,6 +19,8 @@ _MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
 _MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
+_MAX_LOOKED_AT: Final = 30_000
+"""And runs that are looked at, if the index tells which count."""
 _SAMPLED: Final = 200
 """Of the newest runs of an app, whose durations are shown."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
@@ -55,12 +57,14 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
-    counts, left = _Counts(), (_MAX_COUNTED if is_covered else _MAX_LOOKED_UP) + 1
+    most = _MAX_COUNTED if is_covered else _MAX_LOOKED_UP
+    columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
+    if plan is not None and not is_covered and not plan.reads_rows:
+        most, columns = _MAX_LOOKED_AT, "workflow, status"
+    counts, left = _Counts(), most + 1
     for driver in plan.drivers if plan is not None else ():
         assert plan is not None
         within = driver.within & plan.within
-        # Without other conditions the index alone has all that is needed.
-        columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
         order = _NEWEST_FIRST if driver.index else ""
         looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
         sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
