@@ -111,6 +111,7 @@ class Stores:
     """All stores of one database."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.apps = SqliteAppStore(database)
         self.runs = SqliteRunStore(database, scan_up_to=0)
         self.end_users = SqliteEndUserStore(database)

@@ -183,12 +183,14 @@ def test_a_write_has_a_megabyte_or_a_single_event() -> None:
     assert len(packed) <= MAX_PACKED_BYTES
     huge: list[Event] = [node(text="x" * 5_000_000)[1], *small]
     assert pack_events(huge) == (1, encode_events(huge[:1]))
-    assert pack_events([*small, *huge])[0] == 4
+    assert pack_events([*small, *huge]) == (5, encode_events([*small, *huge[:1]]))
+    assert pack_events([*huge[:1], *huge])[0] == 1
     broken: list[Event] = [*small, node(text="lone \ud800")[1], *small]
     assert pack_events(broken) == (9, encode_events(broken))
 
 
-def test_nothing_is_made_for_a_write_that_is_full_already(monkeypatch: pytest.MonkeyPatch) -> None:
+def noted_encodings(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """Gets the events that are encoded for a write."""
     made: list[Event] = []
     encoder = event_codec._ENCODER
 
@@ -198,11 +200,26 @@ def test_nothing_is_made_for_a_write_that_is_full_already(monkeypatch: pytest.Mo
             encoder.encode_into(event, into, offset)
 
     monkeypatch.setattr(event_codec, "_ENCODER", Noted())
+    return made
+
+
+def test_nothing_is_made_for_a_write_that_is_full_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = noted_encodings(monkeypatch)
     huge: list[Event] = [node(text="界" * MAX_PACKED_BYTES)[1] for _ in range(3)]
 
     for at in range(3):
         assert pack_events(huge[at:])[0] == 1
     assert made == huge
+
+
+def test_an_event_that_is_larger_than_a_write_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = noted_encodings(monkeypatch)
+    events = [event for index in range(3) for event in node(index=index, text="界" * MAX_PACKED_BYTES)]
+
+    rest = events
+    while rest:
+        rest = rest[pack_events(rest)[0] :]
+    assert [made.count(event) for event in events[1::2]] == [1, 1, 1]
 
 
 def sizes_of_what_is_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:

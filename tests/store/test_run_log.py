@@ -13,6 +13,7 @@ from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.event_codec import compress
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.checkpoints import log_pages
 
 from .runs import APP, chain, steps, whole
 
@@ -48,6 +49,26 @@ async def test_an_open_run_is_a_row_and_a_row_per_append_and_a_finished_one_two_
 
     await store.append(whole(*chain()))
     assert rows(tmp_path / "jikko.db") == {"runs": 2, "run_log": 0, "run_archive": 2}
+
+
+async def test_a_run_that_ends_at_once_writes_few_pages(store: SqliteRunStore, tmp_path: Path) -> None:
+    """Its row and log, two sums, and three indices: by its id, its app and its user."""
+    for second in range(3):
+        await store.append(whole(*chain(2, at=1_790_000_000.0 + second)))
+    written = []
+    for second in range(3, 24):
+        before = pages(tmp_path / "jikko.db")
+        await store.append(whole(*chain(2, at=1_790_000_000.0 + second)))
+        written.append(pages(tmp_path / "jikko.db") - before)
+
+    # The median: now and then a page is full.
+    assert sorted(written)[10] <= 7
+
+
+def pages(path: Path) -> int:
+    """Pages of the write-ahead log."""
+    with open(f"{path}-wal", "rb", buffering=0) as log:
+        return log_pages(log)
 
 
 async def test_a_finished_run_of_ten_nodes_takes_two_kilobytes_at_most(store: SqliteRunStore, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ import pytest
 from jikko.errors import InvalidSettings
 from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.conversation_store import Opened
+from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.migrate import migrations
-from tests.contract.runs import APP, Draft, finished
+from tests.contract.runs import APP, WORKFLOW, Draft, finished
 
 from .old_databases import BEGIN, Contents, Stores, unpack, versions
 
@@ -115,6 +117,16 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
     assert (await stores.annotations.page(APP))[0] == expected.annotations
     assert bool(expected.tokens) == (old.version >= 11)
     assert await stores.console.tokens() == expected.tokens
+
+
+async def test_runs_are_listed_by_their_version_as_by_none(old: Upgraded) -> None:
+    pages = SqliteRunPages(old.stores.database)
+    listed = (await pages.page(RunFilter())).records
+
+    assert sorted(listed, key=lambda record: -record.created_at) == listed
+    assert len(listed) == len(old.contents.runs)
+    assert (await pages.page(RunFilter(workflow_id=WORKFLOW))).records == listed
+    assert not (await pages.page(RunFilter(workflow_id=APP))).records
 
 
 async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:

@@ -150,7 +150,8 @@ async def limit_pages(database: Database, more: int) -> None:
 
 async def test_numbers_of_names_that_were_rolled_back_are_not_used(database: Database) -> None:
     store = SqliteRunStore(database)
-    record, events = chain(200)
+    # More than the pages that migrations have left free.
+    record, events = chain(1000)
     await limit_pages(database, 0)
     with pytest.raises(StoreUnavailable):
         await store.append(whole(record, events))

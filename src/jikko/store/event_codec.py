@@ -47,7 +47,8 @@ class DamagedLog(Exception):
 
 
 MAX_PACKED_BYTES: Final = 1 << 20
-"""Of events that are packed together; a single event may be larger."""
+"""Of events that are packed together. A single event may be larger, and those before it come with it: it would be made
+once more, to be written alone."""
 
 
 def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
@@ -68,7 +69,7 @@ def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
             packed[begin:] = encode_events([event])[1:-1]
         packed += b","
         end = len(packed)
-        if end > MAX_PACKED_BYTES and count:
+        if end > MAX_PACKED_BYTES and count and end - begin <= MAX_PACKED_BYTES:
             del packed[begin:]
             break
         count += 1

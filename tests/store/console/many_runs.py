@@ -81,6 +81,11 @@ def write_runs(path: Path, count: int, seconds_between: float = 2.0) -> tuple[li
             "INSERT INTO run_hours (app, hour, status, runs) "
             f"SELECT app, CAST(created_at / {HOUR} AS INTEGER), status, count(*) FROM runs GROUP BY 1, 2, 3"
         )
+        connection.execute(
+            "INSERT INTO version_hours (workflow, app, first, last) SELECT workflow, app, "
+            f"CAST(min(created_at) / {HOUR} AS INTEGER), CAST(max(created_at) / {HOUR} AS INTEGER) "
+            "FROM runs GROUP BY 1, 2"
+        )
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return apps, versions[0]

@@ -96,7 +96,7 @@ class RunStore(Protocol):
 
     def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
         """How many of the first events one append should have, so that others write between, and these as ``append``
-        takes them: about a megabyte, or a single event that is larger."""
+        takes them: about a megabyte, or up to a single event that is larger."""
         ...
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:

@@ -9,13 +9,13 @@ from jikko.ports.stores.run_pages import Place, RunFilter
 from jikko.store.condition import ALL, Condition
 from jikko.store.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.sqlite.runs.totals import HOUR
 
 MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
 _WITH_STATUS: Final = (
     "runs_listed",
     "runs_of_user",
-    "runs_of_version",
     "runs_going_on",
     "runs_ended_badly",
     "runs_unsuccessful",
@@ -28,6 +28,7 @@ _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
 _LONG_RUNS: Final = """
 SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
 """
+_VERSION: Final = "SELECT app, first, last FROM version_hours WHERE workflow = ? AND (?2 IS NULL OR app = ?2)"
 _OF_CONVERSATION: Final = """
 SELECT runs.key FROM messages JOIN conversations ON conversations.key = conversation JOIN runs USING (run_id)
 WHERE conversation_id = ?
@@ -55,6 +56,10 @@ class Plan(Struct, frozen=True):
     """What the indices tell of a run besides: when it was created, and its status."""
     rest: Condition
     """What only its row tells."""
+    reads_rows: bool = True
+    """Whether ``rest`` needs rows indeed: the index by app tells the version."""
+    of_all_apps: bool = False
+    """Whether the drivers are all apps: together they have every run."""
 
 
 def behind(place: Place | None) -> Condition:
@@ -82,7 +87,7 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
     by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
     if app is not None and not by_app:
         rest &= Condition("app = ?", (app,))
-    if workflow is not None and all(driver.index != "runs_of_version" for driver in drivers):
+    if workflow is not None:
         rest &= Condition("workflow = ?", (workflow,))
     if statuses:
         chosen = Condition(f"status IN ({', '.join(map(str, statuses))})")
@@ -92,7 +97,12 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
             rest &= chosen
     if wanted.min_elapsed is not None:
         rest &= Condition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
-    return Plan(tuple(drivers), within, rest) if drivers else None
+    if not drivers:
+        return None
+    listed = all(driver.index == "runs_listed" for driver in drivers)
+    reads_rows = wanted.min_elapsed is not None or not listed
+    of_all_apps = listed and app is None and workflow is None
+    return Plan(tuple(drivers), within, rest, reads_rows, of_all_apps)
 
 
 def _drivers(
@@ -117,7 +127,13 @@ def _drivers(
         if len(keys) <= MAX_LONG_RUNS:
             return [Driver("", Condition(f"key IN ({_listed(keys)})"))] if keys else []
     if workflow is not None:
-        return [Driver("runs_of_version", Condition("workflow = ?", (workflow,)))]
+        return [
+            Driver(
+                "runs_listed",
+                Condition("app = ? AND created_at >= ? AND created_at < ?", (key, first * HOUR, (last + 1) * HOUR)),
+            )
+            for key, first, last in connection.execute(_VERSION, (workflow, app))
+        ]
     if statuses and min(statuses) > 2:
         if app is None:
             where = "status > 2 AND status = ?"
@@ -126,7 +142,7 @@ def _drivers(
         return [Driver("runs_unsuccessful", Condition(where, (app, status))) for status in statuses]
     if app is not None:
         return [Driver("runs_listed", Condition("app = ?", (app,)))]
-    return [Driver("runs_newest")]
+    return [Driver("runs_listed", Condition("app = ?", (key,))) for (key,) in connection.execute(APPS)]
 
 
 def users_of(connection: sqlite3.Connection, user: str, app: int | None) -> list[int]:

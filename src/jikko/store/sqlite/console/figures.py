@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
-from jikko.store.condition import Condition
+from jikko.store.condition import ALL, Condition
 from jikko.store.identifiers import storable
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.console.drivers import APPS, plan_of
+from jikko.store.sqlite.console.drivers import APPS, Driver, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
@@ -19,6 +19,8 @@ _MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
 _MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
+_MAX_LOOKED_AT: Final = 30_000
+"""And runs that are looked at, if the index tells which count."""
 _SAMPLED: Final = 200
 """Of the newest runs of an app, whose durations are shown."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
@@ -55,13 +57,19 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
-    counts, left = _Counts(), (_MAX_COUNTED if is_covered else _MAX_LOOKED_UP) + 1
-    for driver in plan.drivers if plan is not None else ():
+    most = _MAX_COUNTED if is_covered else _MAX_LOOKED_UP
+    columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
+    if plan is not None and not is_covered and not plan.reads_rows:
+        most, columns = _MAX_LOOKED_AT, "workflow, status"
+    counts, left = _Counts(), most + 1
+    drivers = () if plan is None else plan.drivers
+    if plan is not None and plan.of_all_apps and plan.within == ALL:
+        # Rows that lie beside each other, and of all apps those that were written last.
+        drivers = (Driver("", ALL),)
+    for driver in drivers:
         assert plan is not None
         within = driver.within & plan.within
-        # Without other conditions the index alone has all that is needed.
-        columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
-        order = _NEWEST_FIRST if driver.index else ""
+        order = _NEWEST_FIRST if driver.index else "ORDER BY key DESC"
         looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
         sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
         for status, passes, runs in connection.execute(sql, (*plan.rest.values, *within.values)):

@@ -4,7 +4,7 @@ import heapq
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain
 from typing import Any, Final
 
 from jikko.events import RunStatus
@@ -21,10 +21,19 @@ from jikko.store.sqlite.runs.totals import total
 
 _LOOKED_AT: Final = 5_000
 """Runs whose rows one page looks at."""
+_LOOKED_AT_IN_INDEX: Final = 100_000
+"""Runs that one page looks at, where the index tells all that is asked."""
 _MAX_NEWER: Final = 10_001
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
-_NEWEST: Final = "SELECT created_at, key FROM runs INDEXED BY runs_newest ORDER BY created_at DESC, key DESC LIMIT 1"
-_EARLIEST: Final = "SELECT created_at FROM runs INDEXED BY runs_newest ORDER BY created_at LIMIT 1"
+_APPS: Final = "(SELECT DISTINCT app FROM run_totals) AS apps"
+_NEWEST: Final = f"""
+SELECT created_at, key FROM {_APPS} CROSS JOIN runs NOT INDEXED ON key = (
+  SELECT key FROM runs INDEXED BY runs_listed WHERE app = apps.app ORDER BY created_at DESC, key DESC LIMIT 1)
+ORDER BY created_at DESC, key DESC LIMIT 1
+"""
+_EARLIEST: Final = f"""
+SELECT min((SELECT min(created_at) FROM runs INDEXED BY runs_listed WHERE app = apps.app)) FROM {_APPS}
+"""
 _NAMED_APPS: Final = (
     "SELECT DISTINCT app FROM run_totals WHERE ?1 IS NULL OR app = (SELECT key FROM names WHERE text = ?1)"
 )
@@ -60,11 +69,15 @@ class SqliteRunPages:
         if plan is None:
             return RunPage()
         ends: list[_Found] = []
-        parts = [_found(connection, plan, driver, place, limit + 1, ends) for driver in plan.drivers]
+        best: list[_Found] = []
+        for driver in plan.drivers:
+            # What would come behind them is not wanted of the drivers that follow.
+            floor = best[limit] if len(best) > limit else None
+            more_found = _found(connection, plan, driver, place, floor, limit + 1, ends)
+            best = heapq.nlargest(limit + 1, chain(best, more_found))
         # What a driver was not looked through for comes behind all that was found before its end.
-        merged = heapq.merge(*parts, reverse=True)
         reached = max(ends, default=None)
-        keys = [found for found in islice(merged, limit + 1) if reached is None or found >= reached]
+        keys = [found for found in best if reached is None or found >= reached]
         more = len(keys) > limit
         keys = keys[:limit]
         at = keys[-1] if more else reached
@@ -119,7 +132,7 @@ class SqliteRunPages:
         return await self._database.read(partial(histogram_of, wanted, first, step, buckets))
 
     async def newest(self) -> Place | None:
-        row = self._database.quick(lambda connection: connection.execute(_NEWEST).fetchone())
+        row = await self._database.read(lambda connection: connection.execute(_NEWEST).fetchone())
         return None if row is None else Place(*row)
 
     async def place(self, run_id: str) -> Place | None:
@@ -139,8 +152,9 @@ class SqliteRunPages:
         if plan is None:
             return []
         marks = ", ".join("?" * len(run_ids))
-        within = " OR ".join(f"({driver.within.text})" for driver in plan.drivers)
-        values = [value for driver in plan.drivers for value in driver.within.values]
+        drivers = () if plan.of_all_apps else plan.drivers
+        within = " OR ".join(f"({driver.within.text})" for driver in drivers) or "TRUE"
+        values = [value for driver in drivers for value in driver.within.values]
         rest = plan.within & plan.rest
         rows = connection.execute(
             f"SELECT {COLUMNS} FROM runs WHERE run_id IN ({marks}) AND ({within}) AND {rest.text} {_NEWEST_FIRST}",
@@ -167,8 +181,8 @@ class SqliteRunPages:
         return {id_text(run_id): id_text(conversation_id) for run_id, conversation_id in rows}
 
     async def earliest(self) -> float | None:
-        row = self._database.quick(lambda connection: connection.execute(_EARLIEST).fetchone())
-        return None if row is None else float(row[0])
+        at: float | None = await self._database.read(lambda connection: connection.execute(_EARLIEST).fetchone()[0])
+        return at
 
 
 def _found(
@@ -176,22 +190,27 @@ def _found(
     plan: Plan,
     driver: Driver,
     place: Place | None,
+    floor: _Found | None,
     most: int,
     ends: list[_Found],
 ) -> list[_Found]:
     """The newest runs of a driver that pass, newest first.
 
     Args:
+        floor: What is older is not wanted.
         ends: Gets where the look ended, if it did before there were enough.
     """
     within = driver.within & plan.within & behind(place)
+    if floor is not None:
+        within &= Condition("(created_at, key) > (?, ?)", floor)
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
         sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
         return connection.execute(sql, (*within.values, most)).fetchall()
     source = f"FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST}"
-    most_looked_at = max(_LOOKED_AT // len(plan.drivers), most)
-    looked_at = f"SELECT created_at, key, app, workflow, end_user, status, elapsed {source} LIMIT {most_looked_at}"
+    most_looked_at = max((_LOOKED_AT if plan.reads_rows else _LOOKED_AT_IN_INDEX) // len(plan.drivers), most)
+    columns = "app, workflow, end_user, status, elapsed" if plan.reads_rows else "workflow"
+    looked_at = f"SELECT created_at, key, {columns} {source} LIMIT {most_looked_at}"
     sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
     found = connection.execute(sql, (*within.values, *plan.rest.values, most)).fetchall()
     if len(found) < most:

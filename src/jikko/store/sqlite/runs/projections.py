@@ -66,6 +66,8 @@ class RunChange(NamedTuple):
     after: int | None
     price: str | None = None
     """As in the row, if it has ended and cost something."""
+    workflow: int = 0
+    """Of a run that is created: the number of its version."""
 
 
 class Kind(Protocol):

@@ -35,7 +35,7 @@ from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES, LogWrite, LongLog, RunWrites
-from jikko.store.sqlite.runs.totals import Costs, Totals
+from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours
 from jikko.store.verdicts import verdict
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
@@ -95,7 +95,7 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        projections = Projections((Totals(), Costs(), DueCallbacks(), self._index))
+        projections = Projections((Totals(), Costs(), VersionHours(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
         self._archiver = Archiver(database, self._writes)
         self._retention = Retention(projections)

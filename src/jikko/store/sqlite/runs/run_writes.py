@@ -152,7 +152,16 @@ class RunWrites:
         else:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
-            RunChange(cast(int, key), identity[0], write.run_id, write.created_at, None, status, write.columns[_PRICE]),
+            RunChange(
+                cast(int, key),
+                identity[0],
+                write.run_id,
+                write.created_at,
+                None,
+                status,
+                write.columns[_PRICE],
+                identity[1],
+            ),
             connection,
         )
         return True

@@ -1,4 +1,5 @@
-"""How many runs each app has, in all and by the hour, so that a list need not count them."""
+"""How many runs each app has, in all and by the hour, and when versions had theirs, so that a list need not count or
+search them."""
 
 import sqlite3
 from typing import Any, Final
@@ -17,11 +18,16 @@ INSERT INTO run_hours (app, hour, status, runs) VALUES (?, ?, ?, ?)
 ON CONFLICT (app, hour, status) DO UPDATE SET runs = runs + excluded.runs
 """
 
-
 _ADD_COST: Final = """
 INSERT INTO run_costs (app, hour, currency, cost) VALUES (?, ?, ?, ?)
 ON CONFLICT (app, hour, currency) DO UPDATE SET cost = cost + excluded.cost
 """
+_WIDEN: Final = """
+INSERT INTO version_hours (workflow, app, first, last) VALUES (?, ?, ?, ?)
+ON CONFLICT (workflow, app) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)
+RETURNING first, last
+"""
+_MAX_KNOWN_VERSIONS: Final = 20_000
 
 
 class Totals:
@@ -69,6 +75,33 @@ class Costs:
 
     def rolled_back(self) -> None:
         pass
+
+
+class VersionHours:
+    """A ``StandingProjection``: keeps between which hours runs of a version were created."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[int, int]] = {}
+        """First and last hour by version and app. What is stored may reach further: other processes write, too."""
+
+    def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
+        """See ``StandingProjection``."""
+        if change.before is not None or change.after is None:
+            return
+        hour, version = int(change.created_at // HOUR), (change.workflow, change.app)
+        known = self._known.get(version)
+        if known is not None and known[0] <= hour <= known[1]:
+            return
+        if len(self._known) >= _MAX_KNOWN_VERSIONS:
+            self._known.clear()
+        [self._known[version]] = connection.execute(_WIDEN, (*version, hour, hour)).fetchall()
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        pass
+
+    def rolled_back(self) -> None:
+        """Forget what was known: it may not be there."""
+        self._known.clear()
 
 
 def total(
