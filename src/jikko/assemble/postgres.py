@@ -28,7 +28,7 @@ from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.archive.run_archive import RunArchive, count_objects
 from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.chat_pages import PostgresChatPages
@@ -263,6 +263,15 @@ def read_owner(settings: Settings) -> tuple[str, list[bytes]]:
         StoreUnavailable: The database cannot be reached, or has nothing of Jikko.
     """
     return _read(settings, read_owner_of)
+
+
+def objects_of_archive(settings: Settings) -> int:
+    """How many objects of the bucket have old runs. Changes nothing. For any thread.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    return _read(settings, count_objects)
 
 
 def contents_to_bucket(files: Path, files_url: str) -> None:
