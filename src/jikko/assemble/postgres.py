@@ -4,14 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
-from jikko.cluster.data_folder import keep_private, require_whole
-from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.cluster.data_folder import FOLDER_ID, keep_private, require_whole
+from jikko.cluster.move_mark import MoveMark
+from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.files.bucket import BucketBlobs
 from jikko.files.bucket_objects import BucketObjects
@@ -22,7 +23,7 @@ from jikko.ports.clock import Clock
 from jikko.private import make_whole_file
 from jikko.settings import Settings
 from jikko.store.known_datasets import KnownIds
-from jikko.store.moving.move import move
+from jikko.store.moving.move import has_arrived, move
 from jikko.store.postgres import key_rotation
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
@@ -52,7 +53,6 @@ from jikko.store.sqlite.unread import has_record
 from jikko.values import Json
 
 T = TypeVar("T")
-_FOLDER_ID: Final = "folder.id"
 
 
 async def stores_in_postgres(
@@ -79,7 +79,6 @@ async def stores_in_postgres(
         )
     try:
         keep_private(settings.home)
-        folder_id = _folder_id(settings.home)
     except OSError as error:
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
@@ -89,7 +88,7 @@ async def stores_in_postgres(
         await require_own_connections(database)
     await require_rights(database)
     await (migrate if owned else require_current)(database)
-    keys, cluster = KeyFiles(settings.signing_key), ""
+    folder_id, keys, cluster = _folder_id(settings.home), KeyFiles(settings.signing_key), ""
     if settings.nats_url:
         await require_same_time(database, clock)
         cluster = await share(database, folder_id, owned=owned)
@@ -185,22 +184,50 @@ async def move_to_postgres(
         InvalidSettings: There is nothing to move, or the database or bucket cannot be used for it.
         StoreUnavailable: Something could not be read or written. The record is where it was.
     """
-    if not settings.database.exists():
+    under_way = MoveMark(settings.home)
+    if not (settings.database.exists() or under_way.read()):
         raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
-    Database.open(settings.database).close()
-    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
-    database, kept_by_plugins = Postgres(url), settings.plugin_folder / "storage.db"
+    database = Postgres(url)
     try:
-        await migrate(database)
-        await belong(database, _folder_id(settings.home))
-        datasets = await _datasets_to_move(settings, database)
-        plugin_file = kept_by_plugins if kept_by_plugins.exists() else None
-        moved = await move(database, settings.database, datasets, plugin_file, report)
+        moved = await _moved(settings, database, files_url, report, under_way)
     finally:
         await database.close()
-    for file in (settings.database, *([] if datasets is None else [datasets])):
-        file.rename(file.with_name(f"{file.name}.moved"))
-    return database.address, moved | ({"file_contents": contents} if files_url else {})
+    # In this order: broken off in between, what is left to do is known, and is done by the next call.
+    for file in (settings.database, settings.knowledge_database):
+        if file.exists():
+            file.rename(file.with_name(f"{file.name}.moved"))
+    under_way.remove()
+    return database.address, moved
+
+
+async def _moved(
+    settings: Settings, database: Postgres, files_url: str, report: Callable[[str, int], None], under_way: MoveMark
+) -> dict[str, int]:
+    """Copy the record, if an earlier call that was broken off has not.
+
+    Returns:
+        How many rows each table has got; nothing if that call had them arrive.
+    """
+    if mark := under_way.read():
+        if await is_there(database) and await has_arrived(database, mark):
+            return {}
+        under_way.remove()
+    Database.open(settings.database).close()
+    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
+    await migrate(database)
+    await belong(database, _folder_id(settings.home))
+    datasets, kept_by_plugins = await _datasets_to_move(settings, database), settings.plugin_folder / "storage.db"
+    plugin_file, mark = kept_by_plugins if kept_by_plugins.exists() else None, new_id()
+    under_way.make(mark)
+    try:
+        moved = await move(database, settings.database, datasets, plugin_file, report, mark=mark)
+    except JikkoError:
+        # Who does not answer may have it all the same: then the mark stays.
+        with suppress(StoreUnavailable):
+            if not await has_arrived(database, mark):
+                under_way.remove()
+        raise
+    return moved | ({"file_contents": contents} if files_url else {})
 
 
 async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | None:
@@ -306,9 +333,16 @@ def _read(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
 
 
 def _folder_id(home: Path) -> str:
-    """What the database knows the data folder by."""
-    path = home / _FOLDER_ID
-    known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    """What the database knows the data folder by.
+
+    Raises:
+        InvalidSettings: The folder cannot be used.
+    """
+    path = home / FOLDER_ID
+    try:
+        known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {home} cannot be used: {error.strerror}.") from None
     folder_id = known.decode("ascii", "replace").strip()
     if not folder_id:
         raise InvalidSettings(
