@@ -1,4 +1,4 @@
-"""Servers whose database, NATS and bucket have certificates of an authority of one's own, and ask for those of clients."""
+"""Servers whose database, NATS and bucket have certificates of an own authority, and ask clients for theirs."""
 
 from contextlib import closing
 from pathlib import Path
