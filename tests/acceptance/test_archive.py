@@ -99,6 +99,16 @@ def test_an_old_run_is_read_as_before_and_lists_say_where_they_end(
     [content] = stored(settings)
     assert (SECRET.encode() in content, b"geheim" in content) == (False, False)
 
+    # An export has it, by its id and by its age; a backup names what it has not.
+    spans = (("--run", run), ("--since", "40d", "--until", "20d"), ("--since", "20d"))
+    exports = [[line["owner"]["run_id"] for line in ran("runs", "export", *span).lines] for span in spans]
+    assert exports == [[run], [run], [late, retried.json()["workflow_run_id"]]]
+    assert jikko("runs", "export", "--run", run, "--since", "20d", **settings).code == 2
+    assert "not in it: the archive, 1 objects below s3://" in ran("backup", tmp_path / "backup").err
+    assert "the archive, 1 objects" in ran("backup", tmp_path / "backup", "--json").lines[0]["archive"]
+    short = jikko("runs", "show", run[:12], **settings)
+    assert (short.code != 0, "those of the archive, which go by their whole ids" in short.err) == (True, True)
+
     # A run that is removed is nowhere any more.
     ran("runs", "prune", "--older-than", "20d", "--yes")
     assert stored(settings) == []

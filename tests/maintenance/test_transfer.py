@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.apps.end_users import end_user
-from jikko.errors import LogDamaged
+from jikko.errors import JikkoError
 from jikko.events import RunStarted
 from jikko.maintenance.exported_run import BadLine
 from jikko.maintenance.transfer import export_lines, import_lines
@@ -37,7 +37,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def exported(store: RunStore, app_id: str | None = None) -> list[bytes]:
-    damaged: list[LogDamaged] = []
+    damaged: list[JikkoError] = []
     lines = [line async for line in export_lines(store, app_id=app_id, damaged=damaged.append)]
     assert damaged == []
     return lines
@@ -86,7 +86,7 @@ async def test_runs_that_are_pruned_meanwhile_are_left_out(stores: tuple[RunStor
     runs = [Draft(), Draft()]
     for run in runs:
         await stores[0].append(run.whole())
-    damaged: list[LogDamaged] = []
+    damaged: list[JikkoError] = []
     lines = export_lines(stores[0], damaged=damaged.append)
 
     first = await anext(lines)

@@ -50,6 +50,20 @@ def _record_elsewhere(settings: Settings) -> RecordElsewhere:
     return RecordElsewhere(settings.where_the_record_is, dump_line(settings.database_url), read)
 
 
+def archive_left_out(settings: Settings) -> str:
+    """Old runs that no backup has, in words; empty: there are none. Blocks.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    if not (settings.database_url and settings.files_url):
+        return ""
+    from jikko.assemble.postgres.reading import objects_of_archive
+
+    count = objects_of_archive(settings)
+    return f"the archive, {count} objects below {address_of(settings.files_url)}/archive" if count else ""
+
+
 def line_that_restores(settings: Settings) -> str:
     """What brings the record back, to be given to a shell; with no database set, one for a database to be named."""
     from jikko.store.postgres.dumps import restore_line

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
 
-from jikko.cluster.data_folder import keep_private, require_whole
+from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
@@ -112,6 +112,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
     from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
     require_whole(settings.home)
+    require_own_record(settings.home)
     try:
         keep_private(settings.home)
     except OSError as error:

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from jikko.cluster.move_mark import MoveMark
 from jikko.errors import InvalidSettings
 from jikko.private import make_folder, tighten, tighten_tree
 
@@ -21,13 +22,30 @@ _FILES: Final = (
 RESTORING: Final = "restore.json"
 """Is in a folder while a backup is brought back to it, and stays if that is broken off."""
 
+FOLDER_ID: Final = "folder.id"
+"""Has what a database elsewhere knows the folder by, which has its record."""
+
+
+def require_own_record(home: Path) -> None:
+    """See that the record of a folder is, or will be, in the folder itself.
+
+    Raises:
+        InvalidSettings: It is in a database elsewhere.
+    """
+    if (home / FOLDER_ID).exists() and not (home / "jikko.db").exists():
+        raise InvalidSettings(
+            f"The record of {home} is in PostgreSQL: set database_url, as it was. To begin with an empty one here, "
+            f"remove {home / FOLDER_ID}."
+        )
+
 
 def require_whole(home: Path) -> None:
-    """See that a folder is no half of a backup that was being brought back.
+    """See that a folder is no half of a backup that was being brought back, and that its record is not half moved.
 
     Raises:
         InvalidSettings: It is.
     """
+    MoveMark(home).require_none()
     if (home / RESTORING).exists():
         raise InvalidSettings(
             f"{home} has a part of a backup: `jikko restore` was broken off. Call it again, with the same backup."

@@ -1,15 +1,17 @@
 """Carrying ended runs, with their logs, from one database to another: as JSON Lines, one run a line."""
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 from msgspec import Struct, field
 
-from jikko.errors import JikkoError, LogConflict, LogDamaged
+from jikko.errors import JikkoError, LogConflict, LogDamaged, StoreUnavailable
 from jikko.maintenance.exported_run import BadLine, read_run, run_line
 from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
 
 _MAX_RUNS_AT_ONCE: Final = 64
 """Runs that are being written at one time: they share commits."""
@@ -26,18 +28,28 @@ class Imported(Struct):
 
 
 async def export_lines(
-    store: RunStore, *, app_id: str | None = None, damaged: Callable[[LogDamaged], None]
+    store: RunStore,
+    *,
+    app_id: str | None = None,
+    since: float = 0.0,
+    until: float = math.inf,
+    damaged: Callable[[JikkoError], None],
 ) -> AsyncIterator[bytes]:
-    """The ended runs, in the order of their ids. Runs that end or are pruned meanwhile may be among them or not.
+    """The ended runs: in the order of their ids, and behind them those of the archive.
+
+    Runs that end or are pruned meanwhile may be among them or not. One that is archived meanwhile may be there twice,
+    which is no harm: who imports them leaves the second alone.
 
     Args:
         app_id: Only runs of this app.
-        damaged: Called for each run that is left out because its log cannot be read.
+        since: Only runs that were created then or later, in seconds since the Unix epoch.
+        until: Only runs that were created before.
+        damaged: Called for each run, or object of the archive, that is left out because it cannot be read.
     """
     after = ""
     while records := await store.scan(app_id=app_id, after=after):
         for record in records:
-            if record.is_open:
+            if record.is_open or not since <= record.created_at < until:
                 continue
             try:
                 events = await store.events(record.identity.run_id)
@@ -47,6 +59,26 @@ async def export_lines(
                 if events:  # not pruned meanwhile
                     yield run_line(record.identity, events)
         after = records[-1].identity.run_id
+    async for record, events in store.archived(app_id=app_id, since=since, until=until, trouble=damaged):
+        yield run_line(record.identity, events)
+
+
+async def export_named(
+    store: RunStore, records: Iterable[RunRecord], *, damaged: Callable[[JikkoError], None]
+) -> AsyncIterator[bytes]:
+    """Some runs, wherever they are; those that go on are left out.
+
+    Args:
+        damaged: As of ``export_lines``.
+    """
+    for record in records:
+        try:
+            events = [] if record.is_open else await store.events(record.identity.run_id)
+        except (LogDamaged, StoreUnavailable) as error:
+            damaged(error)
+        else:
+            if events:
+                yield run_line(record.identity, events)
 
 
 async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> Imported:
@@ -58,7 +90,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
     Raises:
         BadLine: A line cannot be read. Runs of the lines before it were added.
     """
-    imported = Imported()
+    imported, archived = Imported(), await store.archived_until()
     pending: deque[tuple[int, asyncio.Future[None]]] = deque()
     try:
         for number, text in enumerate(lines, 1):
@@ -66,6 +98,10 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
                 continue
             append = read_run(number, text, app_id=app_id)
             imported.apps[append.record.identity.app_id] += 1
+            # What is in the archive is there already, though its log could begin once more.
+            if archived is not None and append.record.created_at <= archived and await store.log_end(append.run_id):
+                imported.known += 1
+                continue
             pending.append((number, store.append(append)))
             if len(pending) >= _MAX_RUNS_AT_ONCE:
                 await _await_append(*pending.popleft(), imported)

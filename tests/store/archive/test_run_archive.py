@@ -1,15 +1,19 @@
 """Runs of PostgreSQL in the archive: what is moved and what stays, what is found and removed, what accidents do."""
 
 import asyncio
+import json
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import pytest
 
-from jikko.errors import StoreUnavailable
+from jikko.errors import JikkoError, StoreUnavailable
 from jikko.files.bucket_objects import BucketObjects
 from jikko.files.memory import MemoryObjects
+from jikko.maintenance.exported_run import run_line
+from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.object_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import LogQuery
@@ -51,6 +55,7 @@ class Place:
         self.store = PostgresRunStore(database, self.archive)
         self.archiving = PostgresArchiving(database, self.archive)
         self.drafts: list[Draft] = []
+        self.troubles: list[JikkoError] = []
 
     async def add(
         self, age: float, *, app: str = APP, user: str = "anna", projections: Sequence[Projection] = ()
@@ -263,6 +268,56 @@ async def test_retention_reaches_the_archive_by_time_and_by_app(place: Place) ->
     assert await place.store.prune(NOW - 25 * DAY) == 0
     place.drafts = place.drafts[2:4]
     await place.require_all()
+
+
+async def exported(place: Place, *, since: float = 0.0, until: float = math.inf, app: str | None = None) -> list[str]:
+    """The runs that an export has, by their ids."""
+    lines = export_lines(place.store, app_id=app, since=since, until=until, damaged=place.troubles.append)
+    return sorted([json.loads(line)["owner"]["run_id"] async for line in lines])
+
+
+async def test_an_export_reaches_over_the_border_of_the_archive(place: Place) -> None:
+    for age in (40, 30, 20, 3, 1):
+        await place.add(age)
+    other = await place.add(40, app=OTHER_APP)
+    ids = [draft.id for draft in place.drafts]
+    before = await exported(place)
+    await place.archiving.archive(NOW - 7 * DAY)
+
+    assert before == await exported(place) == sorted(ids)
+    assert await exported(place, since=NOW - 35 * DAY, until=NOW - 2 * DAY) == sorted(ids[1:4])
+    assert await exported(place, since=NOW - 30 * DAY, until=NOW - 20 * DAY) == [ids[1]]
+    assert await exported(place, app=OTHER_APP) == [other.id]
+    named = [await place.store.record(run_id) for run_id in (ids[0], ids[4])]
+    lines = [line async for line in export_named(place.store, filter(None, named), damaged=place.troubles.append)]
+    assert [json.loads(line)["owner"]["run_id"] for line in lines] == [ids[0], ids[4]]
+    assert place.troubles == []
+
+
+async def test_what_is_in_the_archive_is_not_imported_again(place: Place) -> None:
+    await place.add(20)
+    lines = [line async for line in export_lines(place.store, damaged=place.troubles.append)]
+    await place.archiving.archive(NOW - 7 * DAY)
+    there = dated(Draft(), NOW - 20 * DAY)
+    elsewhere = run_line(there.record.identity, list(there.whole(NOW - 20 * DAY).events))
+
+    imported = await import_lines(place.store, [*lines, elsewhere])
+
+    assert (imported.added, imported.known) == (1, 1)
+    place.drafts.append(there)
+    await place.require_all()
+
+
+@in_memory
+async def test_an_object_that_cannot_be_read_is_left_out_of_an_export_and_named(place: Place) -> None:
+    await place.add(40)
+    kept = await place.add(20)
+    await place.archiving.archive(NOW - 7 * DAY)
+    [lost] = [row.path for row in await place.rows() if row.key == min(each.key for each in await place.rows())]
+    place.bucket.delete(lost)
+
+    assert await exported(place) == [kept.id]
+    assert [lost in str(trouble) for trouble in place.troubles] == [True]
 
 
 async def test_without_its_bucket_the_archive_is_named(place: Place) -> None:

@@ -1,23 +1,24 @@
 """What the database knows a data folder by."""
 
 from pathlib import Path
-from typing import Final
 
+from jikko.cluster.data_folder import FOLDER_ID
 from jikko.errors import InvalidSettings
 from jikko.ids import new_id
 from jikko.private import make_whole_file
-
-_FILE: Final = "folder.id"
 
 
 def folder_id_of(home: Path) -> str:
     """What it is, read from the folder, where it is made if it is missing.
 
     Raises:
-        InvalidSettings: It is lost.
+        InvalidSettings: It is lost, or the folder cannot be used.
     """
-    path = home / _FILE
-    known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    path = home / FOLDER_ID
+    try:
+        known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {home} cannot be used: {error.strerror}.") from None
     folder_id = known.decode("ascii", "replace").strip()
     if not folder_id:
         raise InvalidSettings(

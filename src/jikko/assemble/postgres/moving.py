@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from jikko.assemble.postgres.folder_id import folder_id_of
-from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.cluster.move_mark import MoveMark
+from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
+from jikko.ids import new_id
 from jikko.settings import Settings
-from jikko.store.moving.move import move
+from jikko.store.moving.move import has_arrived, move
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.migrate import belong, migrate
+from jikko.store.postgres.migrate import belong, is_there, migrate
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
@@ -37,22 +40,50 @@ async def move_to_postgres(
         InvalidSettings: There is nothing to move, or the database or bucket cannot be used for it.
         StoreUnavailable: Something could not be read or written. The record is where it was.
     """
-    if not settings.database.exists():
+    under_way = MoveMark(settings.home)
+    if not (settings.database.exists() or under_way.read()):
         raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
-    Database.open(settings.database).close()
-    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
-    database, kept_by_plugins = Postgres(url), settings.plugin_folder / "storage.db"
+    database = Postgres(url)
     try:
-        await migrate(database)
-        await belong(database, folder_id_of(settings.home))
-        datasets = await _datasets_to_move(settings, database)
-        plugin_file = kept_by_plugins if kept_by_plugins.exists() else None
-        moved = await move(database, settings.database, datasets, plugin_file, report)
+        moved = await _moved(settings, database, files_url, report, under_way)
     finally:
         await database.close()
-    for file in (settings.database, *([] if datasets is None else [datasets])):
-        file.rename(file.with_name(f"{file.name}.moved"))
-    return database.address, moved | ({"file_contents": contents} if files_url else {})
+    # In this order: broken off in between, what is left to do is known, and is done by the next call.
+    for file in (settings.database, settings.knowledge_database):
+        if file.exists():
+            file.rename(file.with_name(f"{file.name}.moved"))
+    under_way.remove()
+    return database.address, moved
+
+
+async def _moved(
+    settings: Settings, database: Postgres, files_url: str, report: Callable[[str, int], None], under_way: MoveMark
+) -> dict[str, int]:
+    """Copy the record, if an earlier call that was broken off has not.
+
+    Returns:
+        How many rows each table has got; nothing if that call had them arrive.
+    """
+    if mark := under_way.read():
+        if await is_there(database) and await has_arrived(database, mark):
+            return {}
+        under_way.remove()
+    Database.open(settings.database).close()
+    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
+    await migrate(database)
+    await belong(database, folder_id_of(settings.home))
+    datasets, kept_by_plugins = await _datasets_to_move(settings, database), settings.plugin_folder / "storage.db"
+    plugin_file, mark = kept_by_plugins if kept_by_plugins.exists() else None, new_id()
+    under_way.make(mark)
+    try:
+        moved = await move(database, settings.database, datasets, plugin_file, report, mark=mark)
+    except JikkoError:
+        # Who does not answer may have it all the same: then the mark stays.
+        with suppress(StoreUnavailable):
+            if not await has_arrived(database, mark):
+                under_way.remove()
+        raise
+    return moved | ({"file_contents": contents} if files_url else {})
 
 
 async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from jikko.settings import Settings
 from jikko.store.known_datasets import KnownIds
 from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.archive.run_archive import count_objects
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.names import known_ids
 from jikko.store.postgres.migrate import is_there
@@ -46,6 +47,15 @@ def known_datasets(settings: Settings) -> KnownIds:
         StoreUnavailable: The database cannot be reached.
     """
     return with_database(settings, known_ids)
+
+
+def objects_of_archive(settings: Settings) -> int:
+    """How many objects of the bucket have old runs. Changes nothing. For any thread.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    return with_database(settings, count_objects)
 
 
 def with_database(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:

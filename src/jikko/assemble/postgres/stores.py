@@ -61,7 +61,6 @@ async def stores_in_postgres(
         )
     try:
         keep_private(settings.home)
-        folder_id = folder_id_of(settings.home)
     except OSError as error:
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
@@ -71,7 +70,7 @@ async def stores_in_postgres(
         await require_own_connections(database)
     await require_rights(database)
     await (migrate if owned else require_current)(database)
-    keys, cluster = KeyFiles(settings.signing_key), ""
+    folder_id, keys, cluster = folder_id_of(settings.home), KeyFiles(settings.signing_key), ""
     if settings.nats_url:
         await require_same_time(database, clock)
         cluster = await share(database, folder_id, owned=owned)

@@ -29,7 +29,7 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
     is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
-    from jikko.assemble.backup import is_bucket, make_backups
+    from jikko.assemble.backup import archive_left_out, is_bucket, make_backups
     from jikko.errors import InvalidSettings, StoreUnavailable
     from jikko.maintenance.backup_target import NotABackup
 
@@ -46,15 +46,17 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
         if is_bucket(folder):
             raise click.ClickException(str(error)) from None
         raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    record = make_backups(settings).record_elsewhere
+    record, archive = make_backups(settings).record_elsewhere, archive_left_out(settings)
     if as_json:
         record_report = {} if record is None else {"record": {"address": record.address, "command": record.command}}
-        click.echo(json.dumps(report | record_report))
+        click.echo(json.dumps(report | record_report | ({"archive": archive} if archive else {})))
         return
     click.echo(text)
     if record is not None:
         click.echo(f"not in it: the record, in {record.address}. What copies it, before each call of this:", err=True)
         click.echo(f"  {record.command}", err=True)
+    if archive:
+        click.echo(f"not in it: {archive}. Give the bucket a copy of its own.", err=True)
     for path in report["elsewhere"]:
         click.echo(f"not in it, being elsewhere: {path}", err=True)
 

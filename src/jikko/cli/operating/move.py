@@ -55,6 +55,9 @@ async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -
     if as_json:
         click.echo(json.dumps({"home": str(settings.home), "database": address, "rows": moved}))
         return
+    if not moved:
+        click.echo(f"All of it had arrived at {address} before the last call was broken off.")
+        return
     runs = moved["runs"] + moved["open_runs"]
     counts = ", ".join(f"{count:,} {name}" for name, count in (moved | {"runs": runs}).items() if name in _SHOWN)
     files = " and JIKKO_FILES_URL" if files_url else ""

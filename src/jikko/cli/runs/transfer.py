@@ -1,13 +1,17 @@
 """``jikko runs export|import``: carrying runs from one data folder to another."""
 
 import json
+import math
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
+from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.whole_file import whole_file
 
@@ -15,26 +19,45 @@ from jikko.cli.whole_file import whole_file
 @click.command("export", short_help="Write ended runs as JSON Lines.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
+@click.option("--run", "named", multiple=True, metavar="ID", help="Only this run; may be given several times.")
+@click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
+@click.option("--until", type=duration, metavar="AGE", help="Only runs that began before that, such as 30d.")
 @home_option
-def export_runs(file: Path, app: str | None, home: Path | None) -> None:
+def export_runs(file: Path, app: str | None, home: Path | None, **given: Any) -> None:
     """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line.
 
-    FILE appears when it is complete. Runs whose logs are damaged are left out and named; the exit code is 1 then.
+    Runs of the archive come behind those of the database. FILE appears when it is complete. Runs whose logs are
+    damaged, and what of the archive cannot be read, are left out and named; the exit code is 1 then.
     """
-    sys.exit(run_async(_export(file, app, settings_of(home=home))))
+    if given["named"] and (app or given["since"] is not None or given["until"] is not None):
+        raise click.UsageError("--run names the runs: it goes with none of --app, --since and --until.")
+    sys.exit(run_async(_export(file, app, settings_of(home=home), **given)))
 
 
-async def _export(file: Path, app: str | None, settings: Any) -> int:
+async def _export(
+    file: Path, app: str | None, settings: Any, *, named: Sequence[str], since: float | None, until: float | None
+) -> int:
     from jikko.assemble import assemble
-    from jikko.maintenance.transfer import export_lines
+    from jikko.maintenance.transfer import export_lines, export_named
+    from jikko.runs.reading.short_ids import run_of
 
     damaged: list[Exception] = []
-    count = 0
+    count, now = 0, time.time()
     async with assemble(settings) as assembly:
-        app_id = (await assembly.apps.find(app)).id if app else None
+        if named:
+            records = [await run_of(assembly.store, run_id) for run_id in named]
+            lines = export_named(assembly.store, records, damaged=damaged.append)
+        else:
+            lines = export_lines(
+                assembly.store,
+                app_id=(await assembly.apps.find(app)).id if app else None,
+                since=0.0 if since is None else now - since,
+                until=math.inf if until is None else now - until,
+                damaged=damaged.append,
+            )
         try:
             with _target(file) as target:
-                async for line in export_lines(assembly.store, app_id=app_id, damaged=damaged.append):
+                async for line in lines:
                     target.write(line)
                     count += 1
         except OSError as error:

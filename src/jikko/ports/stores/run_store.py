@@ -1,13 +1,14 @@
 """Where runs are kept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from random import getrandbits
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct, field
 
+from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStatus
 from jikko.ports.stores.projections import Projection
 from jikko.record import RunDetail, RunRecord
@@ -172,6 +173,21 @@ class RunStore(Protocol):
     async def archived_until(self) -> float | None:
         """When the newest of the runs was created that are in the archive: they are found by their ids, and are in no
         list. ``None``: there are none.
+        """
+        ...
+
+    def archived(
+        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+    ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
+        """The runs of the archive that were created in a span of time, with their logs; in no order.
+
+        One that is archived, or moved within the archive, meanwhile may be among them twice.
+
+        Args:
+            app_id: Only runs of this app.
+            since: Seconds since the Unix epoch; the first moment of the span.
+            until: The first moment behind it.
+            trouble: Called with what cannot be read, which is left out.
         """
         ...
 

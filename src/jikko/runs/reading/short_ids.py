@@ -47,7 +47,11 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
         near = [record, *near]
     found = [record for record in near if record.identity.run_id.replace("-", "").startswith(digits)]
     if not found:
-        raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are.")
+        archived = await store.archived_until() is not None
+        of_archive = ", but for those of the archive, which go by their whole ids" if archived else ""
+        raise NotFound(
+            f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are{of_archive}."
+        )
     if len(found) > 1:
         ids = [record.identity.run_id for record in found]
         raise AmbiguousId(given, ids[:_MAX_LISTED_IDS], more=len(ids) > _MAX_LISTED_IDS)

@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
-from jikko.errors import KeyTaken, LogConflict
+from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import Event
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.callback_store import Callback
@@ -161,6 +161,13 @@ class MemoryRunStore:
     async def archived_until(self) -> float | None:
         # There is no archive beside it.
         return None
+
+    async def archived(
+        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+    ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
+        nothing: Sequence[tuple[RunRecord, list[Event]]] = ()
+        for run in nothing:
+            yield run
 
     async def created_before(self, before: float) -> list[str]:
         return [run_id for run_id, record in self._records.items() if record.created_at < before]

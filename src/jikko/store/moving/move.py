@@ -26,13 +26,33 @@ _PATIENCE: Final = 24 * 3600.0
 _STEP: Final = 10_000
 """Rows between two reports."""
 _IS_USED: Final = "SELECT EXISTS (SELECT FROM apps) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM open_runs)"
+_MARK: Final = "moved"
+_NOTE: Final = """
+INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
 _NEXT: Final = "SELECT setval({sequence}, greatest((SELECT max(key) FROM {table}), 1))"
 # The sum of the first 60 bits of each MD5.
 _LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigint), 0) FROM runs"
 
 
+async def has_arrived(database: Postgres, mark: str) -> bool:
+    """Whether the move with a mark was committed.
+
+    Raises:
+        StoreUnavailable: The database cannot be asked.
+    """
+    there = await database.value("SELECT value FROM installation WHERE name = $1", _MARK)
+    return there is not None and bytes(there).decode() == mark
+
+
 async def move(
-    database: Postgres, file: Path, datasets: Path | None, plugin_storage: Path | None, report: Progress
+    database: Postgres,
+    file: Path,
+    datasets: Path | None,
+    plugin_storage: Path | None,
+    report: Progress,
+    *,
+    mark: str = "",
 ) -> dict[str, int]:
     """Copy everything, and compare.
 
@@ -41,6 +61,7 @@ async def move(
         file: The SQLite file, of this version; nobody writes to it.
         datasets: That of datasets, if there is one; the database has tables for them then.
         plugin_storage: That of what plugins keep, if there is one.
+        mark: By which ``has_arrived`` knows it.
 
     Returns:
         How many rows each table has got.
@@ -76,6 +97,7 @@ async def move(
         if plugin_storage is not None:
             with _opened(plugin_storage) as kept:
                 moved[PLUGIN_STORAGE.name] = await _copied(connection, PLUGIN_STORAGE, kept, report)
+        await connection.execute(_NOTE, _MARK, mark.encode())
 
     try:
         await database.transact(copy)

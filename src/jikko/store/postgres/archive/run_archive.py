@@ -4,7 +4,7 @@ A row of ``archives`` names each object that counts. An object is never changed:
 one, which takes its place in the transaction that names it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple
 
 from jikko.errors import StoreUnavailable
@@ -27,6 +27,10 @@ SELECT {_COLUMNS} FROM archives WHERE key IN (SELECT archive FROM archived_users
 ORDER BY key LIMIT $3
 """
 _BEGUN_BEFORE: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_created < $1"
+_NEXT: Final = f"""
+SELECT {_COLUMNS} FROM archives WHERE key > $1 AND last_created >= $2 AND first_created < $3
+AND ($4::bytea IS NULL OR EXISTS (SELECT FROM archived_users WHERE archive = key AND app_id = $4)) ORDER BY key LIMIT 1
+"""
 _COUNT: Final = "SELECT coalesce(sum(runs), 0) FROM archives WHERE last_finished < $1"
 _COUNT_OF_APP: Final = """
 SELECT coalesce(sum(u.runs), 0) FROM archives JOIN archived_users u ON archive = key
@@ -37,6 +41,17 @@ _NEWEST: Final = "SELECT max(last_created) FROM archives"
 _PATHS: Final = "SELECT path FROM archives"
 _ABANDONED_SECONDS: Final = 24 * 3600.0
 """Seconds after which an object that nothing names is of none who is still writing it."""
+
+
+async def count_objects(database: Postgres) -> int:
+    """How many objects the archive has. Changes nothing.
+
+    Raises:
+        StoreUnavailable: The database cannot be read.
+    """
+    if not await database.value("SELECT to_regclass('archives') IS NOT NULL"):
+        return 0
+    return int(await database.value("SELECT count(*) FROM archives"))
 
 
 class _Object(NamedTuple):
@@ -98,6 +113,23 @@ class RunArchive:
         """When the newest run in the archive was created; ``None``: there is none. Lists are whole behind that."""
         at: float | None = await self._database.value(_NEWEST)
         return at
+
+    async def each(
+        self, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+    ) -> AsyncIterator[ArchivedRun]:
+        """See ``RunStore.archived``. One object at a time is held."""
+        behind, app = 0, None if app_id is None else id_column(app_id)
+        while rows := await self._database.search(_NEXT, behind, since, until, app):
+            each = _Object(*rows[0])
+            behind = each.key
+            try:
+                runs = await self._all(each)
+            except StoreUnavailable as error:
+                trouble(error)
+                continue
+            for run in runs:
+                if since <= run.record.created_at < until and app_id in (None, run.record.identity.app_id):
+                    yield run
 
     async def begun_before(self, before: float) -> list[str]:
         """The ids of all runs that were created before a time."""

@@ -1,10 +1,10 @@
 """Runs in PostgreSQL. See ``appends`` for how they are written."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
-from jikko.errors import LogDamaged
+from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import LOG_FORMAT, Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
@@ -193,6 +193,12 @@ class PostgresRunStore:
 
     async def archived_until(self) -> float | None:
         return await self._archive.newest()
+
+    async def archived(
+        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+    ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
+        async for run in self._archive.each(app_id, since, until, trouble):
+            yield run.record, decode_known_events(run.log)
 
     async def created_before(self, before: float) -> list[str]:
         ids = [id_of(row[0]) for row in await self._database.search(_CREATED_BEFORE, before)]

@@ -6,12 +6,12 @@ Large inputs are a row of their own.
 import asyncio
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from jikko.errors import LogDamaged
+from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
@@ -220,6 +220,13 @@ class SqliteRunStore:
     async def archived_until(self) -> float | None:
         # There is no archive beside it.
         return None
+
+    async def archived(
+        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+    ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
+        nothing: Sequence[tuple[RunRecord, list[Event]]] = ()
+        for run in nothing:
+            yield run
 
     async def created_before(self, before: float) -> list[str]:
         return await self._database.read(partial(created_before, before))

@@ -1,0 +1,155 @@
+"""What one of several servers keeps, another has: sign-ins, storage of plugins, documents that it left half indexed,
+old runs. And what is to be done once is done by one of them.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.processes import Command
+from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.test_archive import age, read
+from tests.acceptance.test_plugins_and_workers import calling, package, ran
+from tests.acceptance.workflows import ECHO
+from tests.effort import PATIENCE
+from tests.knowledge.embedding_server import EmbeddingServer
+from tests.plugins.world import installed
+from tests.store.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+API = "/console/api"
+TOKEN = "a" * 40
+LINES = 30
+
+
+@pytest.fixture(scope="module")
+def embeddings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddingServer]:
+    with EmbeddingServer(tmp_path_factory.mktemp("embeddings") / "providers.yaml", seconds=0.05) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def several_of_module(
+    tmp_path_factory: pytest.TempPathFactory, several_settings_of_module: dict[str, str], embeddings: EmbeddingServer
+) -> Iterator[SeveralServers]:
+    """Two servers that no test ends."""
+    folder = tmp_path_factory.mktemp("several")
+    settings = {
+        **several_settings_of_module,
+        "JIKKO_CONSOLE_TOKEN": TOKEN,
+        "JIKKO_PROVIDERS": str(embeddings.providers),
+        "JIKKO_ARCHIVE_AFTER_DAYS": "7",
+        "JIKKO_RETENTION_DAYS": "60",
+    }
+    apps = {"echo": ECHO, "storage": calling("Storage", "ask", type="storage", request=None)}
+    made = SeveralServers(folder, apps, settings, count=2)
+    yield made
+    made.close()
+
+
+def page(url: str) -> dict[str, str]:
+    """The headers of the console's own page."""
+    return {"X-Jikko-Console": "1", "Origin": url, "Sec-Fetch-Site": "same-origin"}
+
+
+def test_who_signed_in_at_one_is_known_to_the_other_until_signing_out_there(several_of_module: SeveralServers) -> None:
+    one, other = (server.url for server in several_of_module.servers)
+    with httpx.Client(base_url=one) as client:
+        assert client.post(f"{API}/session", json={"token": TOKEN}, headers=page(one)).status_code == 200
+        [(name, value)] = client.cookies.items()
+    with httpx.Client(base_url=other, cookies={name: value}) as client:
+        assert client.get(f"{API}/session").json()["role"] == "operator"
+        assert client.get(f"{API}/apps").status_code == 200
+        assert client.delete(f"{API}/session", headers=page(other)).status_code == 204
+    with httpx.Client(base_url=one, cookies={name: value}) as client:
+        assert client.get(f"{API}/session").status_code == 401
+
+
+def test_what_a_plugin_keeps_at_one_it_has_at_the_other(several_of_module: SeveralServers) -> None:
+    for server in several_of_module.servers:
+        asyncio.run(installed(server.home, package()))
+    one, other = (several_of_module.client("storage", server) for server in several_of_module.servers)
+
+    ran(one, '{"opt": "set", "key": "k", "value": "e382ad"}')
+    assert "e382ad" in ran(other, '{"opt": "get", "key": "k"}')["text"]
+    ran(other, '{"opt": "set", "key": "k", "value": "e382ae"}')
+    assert "e382ae" in ran(one, '{"opt": "get", "key": "k"}')["text"]
+
+
+def test_an_old_run_is_read_retried_and_removed_at_any(
+    several_of_module: SeveralServers, postgres_server: PostgresServer
+) -> None:
+    settings = several_of_module.settings
+    several_of_module.close()
+    with ExitStack() as stack:
+        server = stack.enter_context(closing(several_of_module.start(JIKKO_ARCHIVE_AFTER_DAYS="0")))
+        client = several_of_module.client("echo", server)
+        ids = [
+            age(postgres_server, settings, client.run(q=f"請求書 {number}")["workflow_run_id"]) for number in range(3)
+        ]
+        before = [read(client, run) for run in ids]
+    servers = [several_of_module.start(), several_of_module.start()]
+    clients = [several_of_module.client("echo", server) for server in servers]
+    until = time.monotonic() + PATIENCE
+    while clients[0].get("/v1/workflows/logs")["total"] > 0:
+        assert time.monotonic() < until
+    moved = [line for server in servers for line in server.output.splitlines() if "archive" in line]
+
+    for client in clients:
+        assert [read(client, run) for run in ids] == before
+        assert client.get("/v1/workflows/logs")["archived_until"] >= before[0][0]["created_at"]
+        again = {"user": client.user, "from_node_id": "end"}
+        assert client.request("POST", f"/v1/workflows/run/{ids[0]}/retry", json=again).status_code == 200
+    assert len(moved) <= 1
+    command = Command(servers[0].home)
+    assert command("runs", "prune", "--older-than", "20d", "--yes", **settings).code == 0
+    for client in clients:
+        assert [client.request("GET", f"/v1/workflows/run/{run}").status_code for run in ids] == [404] * 3
+
+
+def test_documents_that_one_began_to_index_another_finishes_when_it_dies(
+    tmp_path: Path, several_settings: dict[str, str], embeddings: EmbeddingServer
+) -> None:
+    several = SeveralServers(
+        tmp_path, {"echo": ECHO}, {**several_settings, "JIKKO_PROVIDERS": str(embeddings.providers)}, count=2
+    )
+    rule = {
+        "mode": "custom",
+        "rules": {"pre_processing_rules": [], "segmentation": {"separator": "\n", "max_tokens": 60}},
+    }
+    texts = {f"梟{number}.txt": [f"梟 {number} line {line}" for line in range(LINES)] for number in range(4)}
+    embeddings.texts.clear()
+    try:
+        outcome = Command(several.servers[0].home)("knowledge", "keys", "create", "--json", **several.settings)
+        headers = {"Authorization": f"Bearer {outcome.lines[0]['api_key']}"}
+        leader, other = several.servers
+        with httpx.Client(base_url=other.url, headers=headers, timeout=PATIENCE) as client:
+            body = {"name": "梟", "indexing_technique": "high_quality"}
+            dataset = client.post("/v1/datasets", json=body).json()["id"]
+            for name, lines in texts.items():
+                new = {"name": name, "text": "\n".join(lines), "process_rule": rule}
+                made = client.post(f"/v1/datasets/{dataset}/document/create-by-text", json=new)
+                assert made.status_code == 200, made.text
+            until = time.monotonic() + PATIENCE
+            while not embeddings.texts:
+                assert time.monotonic() < until
+            leader.kill()
+            while True:
+                found = client.get(f"/v1/datasets/{dataset}/documents?limit=100").json()["data"]
+                if all(each["indexing_status"] == "completed" for each in found):
+                    break
+                assert time.monotonic() < until, found
+            for document in found:
+                path = f"/v1/datasets/{dataset}/documents/{document['id']}/segments?limit=100"
+                assert [each["content"] for each in client.get(path).json()["data"]] == texts[document["name"]]
+    finally:
+        several.close()
+    counts = Counter(embeddings.texts)
+    assert len(counts) == len(texts) * LINES
+    assert sum(count - 1 for count in counts.values()) <= 2 * embeddings.batch

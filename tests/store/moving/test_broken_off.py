@@ -1,0 +1,108 @@
+"""``jikko move`` that is broken off, at any point, and called again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.assemble import assemble
+from jikko.assemble.postgres.moving import move_to_postgres
+from jikko.cluster.move_mark import MoveMark
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.settings import Settings
+from jikko.store.postgres.database import Postgres
+from tests.store.moving.test_move import drafts, fill, quiet
+from tests.store.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+
+
+class Killed(BaseException):
+    """The process ends here, without a word."""
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> Settings:
+    await fill(tmp_path / "jikko.db")
+    return Settings(home=tmp_path)
+
+
+async def arrived(url: str) -> int:
+    database = Postgres(url)
+    try:
+        there: int = await database.value("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM open_runs)")
+        return there
+    finally:
+        await database.close()
+
+
+async def moved(settings: Settings, url: str) -> None:
+    """Call it again, and see that all is there once and the folder has given up its own."""
+    await move_to_postgres(settings, url, "", quiet)
+
+    assert await arrived(url) == len(drafts())
+    assert (settings.database.exists(), settings.database.with_name("jikko.db.moved").exists()) == (False, True)
+    assert MoveMark(settings.home).read() == ""
+
+
+async def refused(settings: Settings) -> str:
+    with pytest.raises(InvalidSettings) as raised:
+        async with assemble(settings, owned=True):
+            pass
+    return str(raised.value)
+
+
+async def test_while_it_copies(settings: Settings, postgres_server: PostgresServer) -> None:
+    url = postgres_server.made()
+
+    def die(what: str, count: int) -> None:
+        if what == "runs":
+            raise Killed
+
+    with pytest.raises(Killed):
+        await move_to_postgres(settings, url, "", die)
+
+    assert await arrived(url) == 0
+    # Neither the one record nor the other changes before it is known which holds.
+    assert "`jikko move` of" in await refused(settings)
+    assert "`jikko move` of" in await refused(Settings(home=settings.home, database_url=url))
+    await moved(settings, url)
+
+
+async def test_when_all_has_arrived(
+    settings: Settings, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_server.made()
+
+    def die(self: Path, target: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", die)
+        with pytest.raises(Killed):
+            await move_to_postgres(settings, url, "", quiet)
+
+    assert await arrived(url) == len(drafts())
+    assert "`jikko move` of" in await refused(settings)
+    await moved(settings, url)
+    async with assemble(Settings(home=settings.home, database_url=url), owned=True):
+        pass
+    assert "The record of" in await refused(settings), "an empty one would be begun"
+
+
+async def test_what_fails_leaves_a_folder_that_is_served_as_before(
+    settings: Settings, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.made()
+
+    def fail(what: str, count: int) -> None:
+        if what == "runs":
+            raise StoreUnavailable("the database is away")
+
+    with pytest.raises(StoreUnavailable, match="is away"):
+        await move_to_postgres(settings, url, "", fail)
+
+    assert (MoveMark(settings.home).read(), await arrived(url)) == ("", 0)
+    async with assemble(settings, owned=True):
+        pass
+    await moved(settings, url)
