@@ -4,6 +4,7 @@ import { type KeyboardEvent, memo, type RefObject, useEffect, useRef } from 'rea
 import { pressed } from '../app/keys.ts'
 import type { Execution } from '../run/fold.ts'
 import { type Axis, type Row, roundBars, type Shown, shown, tookOf } from '../run/selectors.ts'
+import { visible } from '../words/visible.ts'
 import { count, duration, t, tn } from '../words/words.ts'
 import { Icon, Kind, Mark } from './Icon.tsx'
 
@@ -183,7 +184,7 @@ function Name({ row, now, status }: { row: Row; now: number; status: Shown }) {
     <>
       <Kind type={execution.type} />
       <span className={`cut ${status === 'failed' ? 'strong' : ''}`} dir="auto">
-        {execution.title || execution.type}
+        {visible(execution.title || execution.type)}
       </span>
       <span className="x">
         {execution.roundList && (

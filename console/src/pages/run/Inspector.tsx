@@ -8,6 +8,7 @@ import { Boundary, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { isOver, shown, tookOf, valuesOf } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, duration, money, t, tn, type Word } from '../../words/words.ts'
 import { AnswerForm } from './AnswerForm.tsx'
 import { Calls } from './Calls.tsx'
@@ -97,7 +98,7 @@ function Head({
         <Kind type={execution.type} />
         <h2 className="cut grow" dir="auto">
           {round === undefined
-            ? execution.title || execution.type
+            ? visible(execution.title || execution.type)
             : t('round.of', { n: count(round + 1), all: count(execution.length ?? 0) })}
         </h2>
         <Copy text={() => location.href} label={t('copy.link')} icon="link" />

@@ -1,8 +1,8 @@
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
-import { ApiError, get, post } from '../../api/client.ts'
+import { ApiError, post } from '../../api/client.ts'
 import { useApp, useRun } from '../../api/queries.ts'
-import type { RunPage as Page, RunDetail } from '../../api/types.ts'
+import type { RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { pressed } from '../../app/keys.ts'
@@ -20,6 +20,7 @@ import type { Execution } from '../../run/fold.ts'
 import { axis, isOver, type Row, rows, shown } from '../../run/selectors.ts'
 import { count, duration, t, tn } from '../../words/words.ts'
 import { Inspector, tabsOf } from './Inspector.tsx'
+import { neighbour } from './neighbour.ts'
 import { listSearch, RunHead } from './RunHead.tsx'
 import { Strip } from './Strip.tsx'
 import { type RunView, useRunView } from './useRunView.ts'
@@ -86,8 +87,8 @@ export default function RunPage({ id }: { id: string }) {
     else if (action === 'end') view.go(view.follow.head)
     else if (action === 'fit') fit.current()
     else if (action === 'graph' || action === 'events' || action === 'answer') change({ view: action })
-    else if (action === 'newer' || action === 'older')
-      void neighbour(id, action).then(other => other && to(`/runs/${other}${listSearch()}`))
+    else if ((action === 'newer' || action === 'older') && run)
+      void neighbour(run, action).then(other => other && to(`/runs/${other}${listSearch()}`))
     else if (action === 'again') again()
     else return
     event.preventDefault()
@@ -414,18 +415,4 @@ const runAgain = (run: RunDetail) => {
     inputs: given,
     ...(holdsFiles(inputs) ? { user: run.user } : {}),
   })
-}
-
-/** The run before or behind this one in the list that the address filters. */
-async function neighbour(id: string, direction: 'newer' | 'older'): Promise<string | undefined> {
-  const search = new URLSearchParams(listSearch())
-  const status = search.get('status') ?? undefined
-  const page = await get<Page>('runs', {
-    app: search.get('app'),
-    status: status === 'partial' ? 'partial-succeeded' : status,
-    keyword: search.get('q'),
-    limit: 100,
-  })
-  const at = page.data.findIndex(run => run.id === id)
-  return at < 0 ? undefined : page.data[at + (direction === 'newer' ? -1 : 1)]?.id
 }
