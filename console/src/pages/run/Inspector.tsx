@@ -48,7 +48,7 @@ export function Inspector({ view, run, retry, box }: Props) {
     <aside className="inspector" aria-label={t('inspector')} tabIndex={-1} ref={box}>
       {view.begins ? (
         <Skeleton rows={4} />
-      ) : !execution ? (
+      ) : view.unread ? null : !execution ? (
         <div className="body">
           <p className="dim">{t(view.picked.node ? 'inspector.not_run' : 'inspector.none')}</p>
           <p className="faint only-large">{t('inspector.hint')}</p>

@@ -33,7 +33,7 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
   const failed = (known ? view.latest.status : run.status) === 'failed'
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],
-    [t('run.nodes'), count(nodes)],
+    [t('run.nodes'), known ? count(nodes) : '–'],
     [t('run.tokens'), count(known ? state.tokens : run.tokens)],
     [t('run.cost'), money(known ? state.price : run.price)],
     [t('run.started'), clock(run.created_at), moment(run.created_at)],

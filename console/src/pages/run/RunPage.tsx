@@ -6,7 +6,7 @@ import type { RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { pressed } from '../../app/keys.ts'
-import { Lost } from '../../app/Shell.tsx'
+import { Lost, useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
@@ -32,6 +32,7 @@ const VIEWS = ['graph', 'answer', 'events', 'io'] as const
 export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
   const run = query.data
+  const may = useMay()
   const view = useRunView(id)
   const [read, change] = useAddress()
   const [path, to] = useLocation()
@@ -63,7 +64,8 @@ export default function RunPage({ id }: { id: string }) {
     }
   }
   const retry = (node?: string) => void leave(post(`runs/${id}/retry`, node ? { from_node_id: node } : {}))
-  const again = () => run && void leave(runAgain(run))
+  // As the button is there: for operators, of a run that is over.
+  const again = () => run && may && isOver(view.latest) && void leave(runAgain(run))
   const show = (execution: Execution) => {
     view.reveal(execution)
     view.pick(execution.id)
@@ -280,7 +282,11 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
       <header>
         <h2 id="steps-title">{t('steps')}</h2>
         <span className="faint num">
-          {all > list.length ? t('of', { n: count(list.length), all: count(all) }) : count(list.length)}
+          {view.unread
+            ? ''
+            : all > list.length
+              ? t('of', { n: count(list.length), all: count(all) })
+              : count(list.length)}
         </span>
         <span className="more" />
         <label className="row dim">
@@ -288,7 +294,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
           {t('steps.only_failed')}
         </label>
         <div className="axis only-large" aria-hidden="true">
-          {(view.begins ? [] : on.ticks).map(tick => (
+          {(view.unread ? [] : on.ticks).map(tick => (
             <span key={tick.at} style={{ left: `${tick.x}%` }}>
               {tickLabel(tick.at)}
             </span>
