@@ -102,6 +102,7 @@ def main() -> int:
         if not sys.stdout.isatty():
             return 0 if succeeded else 1
         print(f"See these runs in the console; this link opens it once: {_console_link(environment, base)}")
+        print(f"Another such link: {os.path.relpath(JIKKO[0])} -m jikko console --home {os.path.relpath(home)}")
         print("\nServing until Ctrl-C …")
         return server.process.wait()
     except KeyboardInterrupt:

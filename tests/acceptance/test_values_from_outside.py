@@ -96,9 +96,21 @@ def test_what_is_set_for_an_app_holds_while_the_server_runs_and_is_shown_as_a_ma
         "limit  number  8  (set)",
     ]
     assert jikko.json("apps", "env", "Triage (EU)") == [
-        {"name": "api_key", "type": "secret", "value": "", "set": False},
-        {"name": "limit", "type": "number", "value": 8, "set": True},
+        {"name": "api_key", "type": "secret", "value": "", "set": False, "overruled_by": None},
+        {"name": "limit", "type": "number", "value": 8, "set": True, "overruled_by": None},
     ]
+
+
+def test_what_wins_over_a_value_that_is_set_is_named(jikko: Command, file: Path) -> None:
+    jikko.json("apps", "import", file, "--env", "limit=8")
+    outer = {"JIKKO_ENV_TRIAGE_EU_LIMIT": "9", "JIKKO_ENV_API_KEY": SECRET}
+    shown = jikko("apps", "env", "Triage (EU)", **outer)
+    assert shown.out.splitlines() == [
+        'api_key  secret  ""  (empty; overruled by JIKKO_ENV_API_KEY)',
+        "limit  number  8  (set; overruled by JIKKO_ENV_TRIAGE_EU_LIMIT)",
+    ]
+    told = [json.loads(line) for line in jikko("apps", "env", "Triage (EU)", "--json", **outer).out.splitlines()]
+    assert [one["overruled_by"] for one in told] == ["JIKKO_ENV_API_KEY", "JIKKO_ENV_TRIAGE_EU_LIMIT"]
 
 
 def test_values_come_by_standard_input_past_the_history_of_the_shell(jikko: Command, file: Path) -> None:

@@ -25,6 +25,8 @@ MOST_ROUNDS = 25_000
 FAILS = 41
 """The round that fails, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+LARGE_NUMBER = 2**53 + 1
+"""A whole number that JavaScript's numbers do not have."""
 _FILE = {
     "variable": "letter",
     "label": "Letter",
@@ -50,6 +52,7 @@ def main():
         'turned': 'safe\\u202egpj.exe',
         'nothing': 'a\\x00\\x07b',
         'long': 'x' * 200_000 + end,
+        'named': {{'a\\u202eb': {LARGE_NUMBER}}},
     }}
 """
 
@@ -152,7 +155,9 @@ def console_apps(echo: str) -> dict[str, str]:
             [
                 start("q"),
                 python(
-                    "hostile", _HOSTILE, {"markup": "string", "turned": "string", "nothing": "string", "long": "string"}
+                    "hostile",
+                    _HOSTILE,
+                    {"named": "object"} | dict.fromkeys(("markup", "turned", "nothing", "long"), "string"),
                 ),
                 end(markup="hostile.markup", long="hostile.long"),
             ],

@@ -123,6 +123,11 @@ def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit:
     row.get_by_role("button", name="Send again").click()
     expect(row).to_have_count(0)
     wait_for(lambda: rows(database, tried, run)[0][0] != before)
+    rows(database, "UPDATE callbacks SET state = 2, finished_at = next_at WHERE run_id = ?", run)
+    page.reload()
+    expect(page.locator(".mend")).to_contain_text("given up, the last to")
+    page.get_by_role("button", name="Send all again").click()
+    expect(page.get_by_text("given up, the last to")).to_have_count(0)
 
 
 def rows(database: Path, statement: str, run: str) -> list[tuple[int, ...]]:
@@ -186,6 +191,22 @@ def test_the_list_is_walked_and_filtered_by_keyboard_and_says_so_in_its_address(
     expect(page.get_by_role("option", name="Greets").first).to_be_visible()
     palette.press("Enter")
     expect(page.get_by_role("heading", name="Greets")).to_be_visible()
+
+
+def test_the_neighbours_of_a_run_are_those_of_the_list_that_it_was_opened_from(site: Site, visit: Visit) -> None:
+    app_id = next(one["id"] for one in site.api("GET", "apps").json()["data"] if one["name"] == "Greets")
+    runs = []
+    for user in ("neighbour", "stranger", "neighbour"):
+        body = {"inputs": {"name": "Ada"}, "user": user}
+        runs.append(site.api("POST", f"apps/{app_id}/runs", json=body).json()["run_id"])
+        site.wait(runs[-1])
+    page = visit(f"/runs/{runs[2]}?user=neighbour&t=all")
+    expect(page.get_by_role("tree")).to_be_focused()
+    page.keyboard.press("]")
+    page.wait_for_url(f"**/runs/{runs[0]}?*")
+    expect(page.get_by_role("treeitem").first).to_be_visible()
+    page.keyboard.press("[")
+    page.wait_for_url(f"**/runs/{runs[2]}?*")
 
 
 def test_a_run_is_removed(site: Site, visit: Visit) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.console.apps import FAILS, HOSTILE, ROUNDS
+from tests.console.apps import FAILS, HOSTILE, LARGE_NUMBER, ROUNDS
 from tests.console.conftest import SMALL, Site, Visit
 
 
@@ -179,6 +179,7 @@ def test_hostile_outputs_are_text(site: Site, visit: Visit) -> None:
     expect(panel).to_contain_text(HOSTILE)
     expect(panel).to_contain_text("safe⟨U+202E⟩gpj.exe")
     expect(panel).to_contain_text("a␇b")
+    expect(panel).to_contain_text(f"a⟨U+202E⟩b: {LARGE_NUMBER}")
     expect(panel).not_to_contain_text("THE END")
     panel.get_by_role("button", name="Show all", exact=True).click()
     expect(panel).to_contain_text("THE END")

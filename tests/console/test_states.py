@@ -141,6 +141,19 @@ def test_a_run_whose_log_is_on_its_way_says_nothing_that_is_not_so(
     expect(page.get_by_text("ended", exact=True)).to_be_visible()
 
 
+def test_a_run_whose_log_cannot_be_read_says_why_and_nothing_that_is_not_so(
+    site: Site, visit: Visit, names: dict[str, str]
+) -> None:
+    page, asked = visit("/enter"), f"**/console/api/{ASKED['run'].format(**names)}"
+    page.route(asked, lambda route: answered(route, 503, "storage_damaged", "The log is damaged."))
+    page.goto(f"{site.url}{WHERE['run'].format(**names)}?node=plain&round=NaN")
+    expect(page.get_by_role("alert")).to_contain_text("The log is damaged.")
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    expect(page.get_by_text("This node did not run")).to_have_count(0)
+    expect(page.locator(".axis span")).to_have_count(0)
+    expect(page.locator(".runhead dl")).to_contain_text(re.compile(r"nodes\s*–"))
+
+
 def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visit: Visit) -> None:
     run = site.start("waits", name="cut-off")
     site.echo.wait_for_calls("/hold/cut-off/1")
@@ -241,17 +254,21 @@ def test_a_browser_without_a_network_still_asks_a_server_of_its_own_machine(
 
 def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visit, names: dict[str, str]) -> None:
     forbidden = re.compile(r"^(Run|Stop|Retry|Import|New|Revoke|Publish|Send|Test|Check|Delete)\b")
+    asked: list[str] = []
     for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "system"):
         page = visit(WHERE[name].format(**names), token=site.viewer)
+        page.on("request", lambda request: asked.append(request.method))
         expect(page.locator("main")).to_be_visible()
         expect(page.get_by_text("viewer", exact=True).first).to_be_visible()
         expect(page.locator(".skeleton")).to_have_count(0)
         assert page.get_by_role("button", name=forbidden).count() == 0, name
+        page.keyboard.press("r")
         if name in ("run", "chat"):
             page.get_by_role("button", name="More").click()
             expect(page.get_by_role("menuitem").first).to_be_visible()
             assert page.get_by_role("menuitem", name=re.compile("Delete|again")).count() == 0, name
         page.close()
+    assert set(asked) <= {"GET"}
 
 
 def test_who_is_signed_out_elsewhere_signs_in_and_is_back_where_he_was(site: Site, visit: Visit) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.ports.stores.file_index import FileIndex, Kept, StoredFile
+from jikko.ports.stores.file_index import FileIndex, FileTotals, Kept, StoredFile
 from jikko.store.memory import MemoryFileIndex
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.sqlite.database import Database
@@ -167,3 +167,11 @@ async def test_files_of_one_end_user_are_forgotten_and_content_that_nobody_else_
     assert {*first.orphans, *rest.orphans} == {"cd" * 32}
     assert [await index.find(file.id) for file in (shared, own)] == [None, None]
     assert [await index.find(file.id) for file in others] == others
+
+
+async def test_files_are_counted_with_their_sizes(index: FileIndex) -> None:
+    assert await index.totals() == FileTotals(0, 0)
+    # Two of one content count twice.
+    for size in (3, 2**41):
+        await index.add(stored(size=size))
+    assert await index.totals() == FileTotals(2, 2**41 + 3)

@@ -154,8 +154,10 @@ class Listener:
         has_more: bool = False,
         host: str = "x",
         last_event_id: str = "",
+        cookie: str = "",
     ) -> None:
         """Args:
+        cookie: What a browser sends, in the place of a key.
         content: The body, or its beginning.
         has_more: Whether the rest never comes.
         """
@@ -166,6 +168,9 @@ class Listener:
         self._left = asyncio.Event()
         headers = {"host": host, "authorization": f"Bearer {key}", "accept": "text/event-stream"}
         headers |= {"last-event-id": last_event_id} if last_event_id else {}
+        if cookie:
+            del headers["authorization"]
+            headers["cookie"] = cookie
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -193,6 +198,11 @@ class Listener:
 
     async def _send(self, message: Any) -> None:
         self.received += message.get("body", b"")
+
+    async def ended(self) -> None:
+        """Wait until the server has ended the answer."""
+        async with asyncio.timeout(PATIENCE):
+            await self.served
 
     async def leave(self) -> None:
         """Hang up, and wait until nothing of the request is left."""

@@ -1,6 +1,8 @@
 // Requests to the console's API. Addresses are relative to where the page's own files are, so that any prefix of a
 // proxy in front of the server is right.
 
+import { parsed, written } from './json.ts'
+
 const here = import.meta.url
 /** The path of the console with its slash, `/console/` unless a proxy has put it elsewhere. */
 export const base = import.meta.env.PROD && here.startsWith('http') ? new URL('..', here).pathname : '/console/'
@@ -46,7 +48,7 @@ export async function request(method: string, path: string, options: Options = {
       method,
       headers,
       credentials: 'same-origin',
-      body: options.form ?? (options.body === undefined ? null : JSON.stringify(options.body)),
+      body: options.form ?? (options.body === undefined ? null : written(options.body)),
       ...(options.signal ? { signal: options.signal } : {}),
     })
   } catch (error) {
@@ -63,7 +65,7 @@ export async function call<T>(method: string, path: string, options: Options = {
   const answer = await request(method, path, options)
   if (answer.status === 204) return undefined as T
   const text = await answer.text()
-  return (text ? JSON.parse(text) : undefined) as T
+  return (text ? parsed(text) : undefined) as T
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>

@@ -320,6 +320,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/callbacks/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["resend_callbacks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/api/callbacks/{run_id}/resend": {
         parameters: {
             query?: never;
@@ -1021,6 +1037,7 @@ export interface components {
             error: string | null;
             created_at: number;
             tokens: number;
+            elapsed: number | null;
         };
         OpenForms: {
             data: components["schemas"]["OpenForm"][];
@@ -1078,6 +1095,9 @@ export interface components {
             message_id: string;
             conversation_id: string;
             run_id: string | null;
+        };
+        ResentCallbacks: {
+            resent: number;
         };
         RunAccepted: {
             run_id: string;
@@ -1197,6 +1217,8 @@ export interface components {
             commit: number | null;
             runs: number;
             oldest_at: number | null;
+            files: number;
+            file_bytes: number;
         };
         LoadInfo: {
             name: "models" | "programs" | "queued" | "requests" | "runs" | "streams";
@@ -1237,6 +1259,7 @@ export interface components {
             mend: string | null;
             paste: string | null;
             apps: string[];
+            provider: string | null;
         };
         Token: {
             id: string;
@@ -3187,6 +3210,57 @@ export interface operations {
                 };
             };
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resend_callbacks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResentCallbacks"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,7 @@
 // A stream of the server's events, connected again whenever it ends before its time.
 import { createParser } from 'eventsource-parser'
 import { ApiError, request } from './client.ts'
+import { parsed } from './json.ts'
 
 export type Listener = {
   /** One message: the name of its event, and its data as JSON. */
@@ -30,7 +31,7 @@ export async function listen(
       const answer = await request('GET', path, { query, headers, signal })
       listener.connected?.(true)
       const parser = createParser({
-        onEvent: event => listener.message(event.event ?? 'message', JSON.parse(event.data)),
+        onEvent: event => listener.message(event.event ?? 'message', parsed(event.data)),
       })
       const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
       const decoder = new TextDecoder()

@@ -6,6 +6,7 @@ import { useApps } from '../api/queries.ts'
 import type { RunPage } from '../api/types.ts'
 import { Dialog } from '../parts/Dialog.tsx'
 import { Icon, look } from '../parts/Icon.tsx'
+import { visible } from '../words/visible.ts'
 import { recent, t, type Word } from '../words/words.ts'
 import { useWho } from './Shell.tsx'
 
@@ -124,7 +125,7 @@ function useHits(text: string, to: (path: string) => void): Hit[] {
     ...(runs.data?.data ?? []).slice(0, 6).map(run => ({
       id: run.id,
       icon: look(run.status),
-      text: `${run.app.name} · ${run.id.slice(-8)}`,
+      text: `${visible(run.app.name)} · ${run.id.slice(-8)}`,
       kind: recent(run.created_at),
       act: () => to(`/runs/${run.id}`),
     })),

@@ -1,6 +1,7 @@
 import type { NodeProps } from '@xyflow/react'
 import { createContext, useContext } from 'react'
 import { Icon, Kind, Mark } from '../parts/Icon.tsx'
+import { visible } from '../words/visible.ts'
 import { detailOf } from './detail.ts'
 import type { StepNodeOf } from './fromApi.ts'
 import { type GraphStates, useNodeLook } from './states.ts'
@@ -28,7 +29,7 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
       <span className="t">
         <Kind type={node.type} />
         <span className="cut" dir="auto">
-          {node.title || node.type}
+          {visible(node.title || node.type)}
         </span>
         {box && <span className="sub num">{look?.sub}</span>}
         <span className="state">{status && status !== 'queued' && <Mark status={status} />}</span>
@@ -48,7 +49,7 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
 }
 
 export const NoteNode = ({ data }: NodeProps<StepNodeOf>) => (
-  <div className="node note">{data.node.note ?? data.node.title}</div>
+  <div className="node note">{visible(data.node.note ?? data.node.title)}</div>
 )
 
 export const DotNode = () => (

@@ -1,4 +1,4 @@
-import { visible } from './Json.tsx'
+import { visible } from '../words/visible.ts'
 
 /** A text in which what is between backquotes is code. */
 export const Code = ({ text }: { text: string }) =>

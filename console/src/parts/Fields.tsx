@@ -1,6 +1,7 @@
 // The fields of a form that a workflow declares: for the start of a run, and for a form within one.
 import { useId, useState } from 'react'
 import { call } from '../api/client.ts'
+import { numberOf, parsed, written } from '../api/json.ts'
 import type { Variable } from '../api/types.ts'
 import { bytes, count, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
@@ -116,7 +117,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           step="any"
           {...about}
           value={value === undefined ? '' : String(value)}
-          onChange={event => set(event.target.value === '' ? undefined : Number(event.target.value))}
+          onChange={event => set(event.target.value === '' ? undefined : numberOf(event.target.value))}
         />
       ) : files ? (
         <Files app={app} variable={variable} value={value} set={set} label={variable.label || variable.name} />
@@ -125,7 +126,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           {...about}
           rows={4}
           className={type === 'paragraph' ? '' : 'mono'}
-          value={typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value, null, 2)}
+          value={typeof value === 'string' ? value : value === undefined ? '' : written(value, 2)}
           onChange={event => set(event.target.value || undefined)}
         />
       ) : (
@@ -269,7 +270,7 @@ export function sendable(variables: readonly Variable[], values: Input): Record<
     if (value === undefined || value === null) continue
     if (variable.type === 'file') out[variable.name] = file(value as FileInput)
     else if (variable.type === 'file-list') out[variable.name] = (value as FileInput[]).map(file)
-    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = JSON.parse(value)
+    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = parsed(value)
     else out[variable.name] = value
   }
   return out

@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from 'react'
+import { visible } from '../words/visible.ts'
 import { count, t } from '../words/words.ts'
 import { isKept, Kept, keptIn } from './Kept.tsx'
 import { Pieces } from './Pieces.tsx'
@@ -22,7 +23,7 @@ function Entry({ name, value, depth }: { name?: string; value: unknown; depth: n
   const key: ReactNode =
     name === undefined ? null : (
       <>
-        <span className="k">{name}</span>:{' '}
+        <bdi className="k">{visible(name)}</bdi>:{' '}
       </>
     )
   if (value === null || typeof value !== 'object') {
@@ -80,7 +81,7 @@ function Scalar({ value }: { value: unknown }) {
         "<LongText text={value} />"
       </span>
     )
-  return <span className={typeof value === 'number' ? 'n' : 'w'}>{String(value)}</span>
+  return <span className={typeof value === 'number' || typeof value === 'bigint' ? 'n' : 'w'}>{String(value)}</span>
 }
 
 /** A text, cut where it is very long. Characters that cannot be seen are shown; direction is kept to the text. */
@@ -100,14 +101,4 @@ export function LongText({ text }: { text: string }) {
       )}
     </>
   )
-}
-
-/** Control characters and marks that turn the direction of text, as pictures or codes. */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, character => {
-    const code = character.charCodeAt(0)
-    if (code < 0x20) return String.fromCharCode(0x2400 + code)
-    return code === 0x7f ? '␡' : `⟨U+${code.toString(16).toUpperCase().padStart(4, '0')}⟩`
-  })
 }

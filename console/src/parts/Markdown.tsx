@@ -1,7 +1,7 @@
 // Markdown of answers and forms as elements: paragraphs, headings, lists, quotes, code, emphasis, links. HTML in it is
 // text, pictures are the text beside them: nothing is loaded from elsewhere.
 import type { ReactNode } from 'react'
-import { visible } from './Json.tsx'
+import { visible } from '../words/visible.ts'
 
 export function Markdown({ text }: { text: string }) {
   return <div className="markdown">{blocks(visible(text).split('\n'))}</div>

@@ -1,9 +1,10 @@
 // The steps of a run: a tree, and beside each row its part of the time. One list, one scroll, one tab stop.
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, memo, type RefObject, useEffect, useRef } from 'react'
+import { type KeyboardEvent, memo, type RefObject, useEffect, useMemo, useRef } from 'react'
 import { pressed } from '../app/keys.ts'
 import type { Execution } from '../run/fold.ts'
 import { type Axis, type Row, roundBars, type Shown, shown, tookOf } from '../run/selectors.ts'
+import { visible } from '../words/visible.ts'
 import { count, duration, t, tn } from '../words/words.ts'
 import { Icon, Kind, Mark } from './Icon.tsx'
 
@@ -68,6 +69,7 @@ export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toIn
     event.stopPropagation()
   }
   const items = virtual.getVirtualItems()
+  const { place, all } = useMemo(() => siblings(rows), [rows])
   return (
     <div
       className="tree"
@@ -86,8 +88,8 @@ export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toIn
               key={row.id}
               row={row}
               top={item.start}
-              place={item.index + 1}
-              all={rows.length}
+              place={place[item.index] ?? 1}
+              all={all[item.index] ?? 1}
               isPicked={row.id === picked}
               pick={pick}
               toggle={toggle}
@@ -100,6 +102,24 @@ export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toIn
       </div>
     </div>
   )
+}
+
+/** The place of each row among those of its level within one parent, from 1, and how many these are. */
+export function siblings(rows: readonly Pick<Row, 'depth'>[]): { place: number[]; all: number[] } {
+  const [place, all, levels]: [number[], number[], number[][]] = [[], [], []]
+  const close = (depth: number) => {
+    while (levels.length > depth) {
+      const level = levels.pop() ?? []
+      for (const index of level) all[index] = level.length
+    }
+  }
+  for (const [index, { depth }] of rows.entries()) {
+    close(depth + 1)
+    levels[depth] ??= []
+    place[index] = levels[depth].push(index)
+  }
+  close(0)
+  return { place, all }
 }
 
 const isGoing = (row: Row): boolean =>
@@ -183,7 +203,7 @@ function Name({ row, now, status }: { row: Row; now: number; status: Shown }) {
     <>
       <Kind type={execution.type} />
       <span className={`cut ${status === 'failed' ? 'strong' : ''}`} dir="auto">
-        {execution.title || execution.type}
+        {visible(execution.title || execution.type)}
       </span>
       <span className="x">
         {execution.roundList && (

@@ -8,14 +8,15 @@ import type { RunEvent } from '../run/events.ts'
 import { advance, begin } from '../run/fold.ts'
 import { readLog } from '../run/logs.ts'
 import { axis, rows } from '../run/selectors.ts'
+import { visible } from '../words/visible.ts'
 import { setLanguage } from '../words/words.ts'
 import { Dialog } from './Dialog.tsx'
-import { Json, visible } from './Json.tsx'
+import { Json } from './Json.tsx'
 import { Markdown } from './Markdown.tsx'
 import { Menu } from './Menu.tsx'
 import { Boundary } from './Panel.tsx'
 import { pieces } from './Pieces.tsx'
-import { StepTree } from './StepTree.tsx'
+import { StepTree, siblings } from './StepTree.tsx'
 import { Tabs } from './Tabs.tsx'
 
 // Nothing is laid out here, so that no row would be in sight: all of them are.
@@ -198,4 +199,9 @@ test('a long text is cut into pieces that are the text, behind lines and never w
     for (const piece of cut) expect(piece).not.toMatch(/^[\udc00-\udfff]/)
   }
   expect(pieces('line\n'.repeat(3000))[0]?.endsWith('\n')).toBe(true)
+})
+
+test('a row of the tree is counted among those beside it', () => {
+  const depths = [0, 0, 1, 2, 2, 1, 1, 0].map(depth => ({ depth }))
+  expect(siblings(depths)).toEqual({ place: [1, 2, 1, 1, 2, 2, 3, 3], all: [3, 3, 3, 2, 2, 3, 3, 3] })
 })

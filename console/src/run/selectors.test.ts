@@ -77,7 +77,7 @@ test('the cause is the failed node of the top level, not an earlier failure that
     finished(5, 'failed'),
   ])
   expect(cause(run)).toMatchObject({ nodeId: 'b', error: 'no' })
-  expect(exceptions(run)).toEqual({ tries: 0, handled: 1, rounds: 0 })
+  expect(exceptions(run)).toEqual({ tries: 0, handled: 1, rounds: 0, all: 0 })
   expect(cause(done)).toBeUndefined()
 })
 

@@ -56,15 +56,17 @@ export function otherFailures(run: RunState, why: Execution | undefined): { fail
   return { failed, handled }
 }
 
-/** What went wrong and did not end the run: failed tries, failures that were handled, failed rounds. */
-export function exceptions(run: RunState): { tries: number; handled: number; rounds: number } {
-  let [tries, handled, rounds] = [0, 0, 0]
+/** What went wrong and did not end the run: failed tries, failures that were handled, failed rounds of `all`. */
+export function exceptions(run: RunState): { tries: number; handled: number; rounds: number; all: number } {
+  let [tries, handled, rounds, all] = [0, 0, 0, 0]
   for (const execution of run.executions) {
     tries += execution.attempts.filter(attempt => attempt.reason === 'failed').length
     if (execution.status === 'exception') handled++
-    for (const round of execution.roundList ?? []) if (round?.status === 'failed') rounds++
+    const failed = (execution.roundList ?? []).filter(round => round?.status === 'failed').length
+    rounds += failed
+    if (failed > 0) all += execution.length ?? execution.roundList?.length ?? 0
   }
-  return { tries, handled, rounds }
+  return { tries, handled, rounds, all }
 }
 
 const lastOf = (run: RunState, id: string): Execution | undefined => run.executions[run.nodes.get(id)?.last ?? -1]
@@ -170,7 +172,7 @@ export function axis(run: RunState, now: number): Axis {
     .filter((wait: Wait) => wait.from >= start)
     .map(wait => ({ from: wait.from, until: Math.max(wait.from, wait.until ?? end) }))
   const waited = waits.reduce((sum, wait) => sum + wait.until - wait.from, 0)
-  const span = Math.max(0.001, end - start - waited)
+  const span = Math.max(0.000_01, end - start - waited)
   const sliver = waits.length === 0 ? 0 : Math.min(0.035, 0.3 / waits.length)
   const scale = 1 - sliver * waits.length
   const x = (at: number): number => {

@@ -1,5 +1,7 @@
 // What the server finds and says in sentences that have no code, in Japanese: findings of `jikko check`, what is to be
-// mended, checks of the sandbox. `tests/http/console/test_sentences.py` holds this against the server's sentences.
+// mended, checks of the sandbox, problems of documents (`documents.ts`). `tests/http/console/test_sentences.py` holds this
+// against the server's sentences.
+import { DOCUMENTS } from './documents.ts'
 import { language } from './words.ts'
 
 type Sentence = readonly [RegExp, string]
@@ -196,6 +198,10 @@ const FINDINGS: readonly Sentence[] = [
 
 /** Of what is to be mended: the machine, what is set, providers, call-backs. */
 const MENDING: readonly Sentence[] = [
+  [
+    /^(\d+) call-backs? (?:was|were) given up, the last to (.+?): (.+)$/s,
+    '$1 件のコールバックを配信できませんでした。最後は $2: $3',
+  ],
   [/^(\d+) call-backs? (?:was|were) given up$/, '$1 件のコールバックを配信できませんでした'],
   [
     /^(.+): all of (\d+) requests of the last hour failed: (.*)$/s,
@@ -332,7 +338,7 @@ const SANDBOX: readonly Sentence[] = [
   ],
 ]
 
-const ALL = [...FINDINGS, ...MENDING, ...SANDBOX]
+const ALL = [...FINDINGS, ...MENDING, ...SANDBOX, ...DOCUMENTS]
 
 function known(text: string, of: readonly Sentence[]): string | undefined {
   for (const [says, words] of of) {

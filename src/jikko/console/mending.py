@@ -32,6 +32,8 @@ class ToMend(Struct, frozen=True):
     """What to do it with: a command, or lines of a file in YAML."""
     apps: tuple[str, ...] = ()
     """The ids of those that it hits."""
+    provider: str = ""
+    """The one of the providers file that may be asked whether it answers now; ``""`` for none."""
 
 
 class ProviderFacts(Struct, frozen=True):
@@ -133,9 +135,16 @@ class Mending:
                 text = replace(failing[0], hint="").sentence()
                 found.append(ToMend("error", "workflow", text, failing[0].hint, apps=(app.id,)))
         undelivered = await self._callbacks.undelivered(limit=_MAX_CALLBACKS)
-        given_up = sum(entry.state == "failed" for entry in undelivered)
-        if given_up:
+        failed = [entry for entry in undelivered if entry.state == "failed"]
+        given_up = len(failed)
+        if failed:
+            last = max(failed, key=lambda entry: entry.finished_at or 0.0)
             text = f"{given_up} call-back{'s were' if given_up > 1 else ' was'} given up"
+            if last.error:
+                text = (
+                    f"{given_up} call-back{'s were' if given_up > 1 else ' was'} given up, "
+                    f"the last to {last.receiver}: {last.error}"
+                )
             found.append(ToMend("warning", "callbacks", text, paste="jikko callbacks resend --all"))
         found.sort(key=lambda entry: entry.level)
         return Findings(tuple(found), tuple(providers), len(undelivered) - given_up, given_up)
@@ -147,13 +156,13 @@ def _of_provider(provider: KnownProvider) -> ToMend | None:
         return ToMend("error", "provider", f"{facts.name}: {facts.lacks}", facts.mend, facts.paste, apps)
     if hour.failed and hour.failed == hour.requests:
         text = f"{facts.name}: all of {hour.requests} requests of the last hour failed: {hour.error}"
-        return ToMend("error", "provider", text, apps=apps)
+        return ToMend("error", "provider", text, apps=apps, provider=facts.name)
     if hour.refused:
         text = f"{facts.name} answered 429 to {hour.refused} of {hour.requests} requests of the last hour"
         if facts.is_paced:
-            return ToMend("warning", "provider", text, "lower requests_per_minute in its entry", apps=apps)
+            return ToMend("warning", "provider", text, "lower requests_per_minute in its entry", "", apps, facts.name)
         pace = max(1, (hour.requests - hour.refused) // 60)
         paste = f"providers:\n  {json.dumps(facts.name, ensure_ascii=False)}:\n    requests_per_minute: {pace}"
         mend = "let Jikko wait instead; add what its limit is to its entry:"
-        return ToMend("warning", "provider", text, mend, paste, apps)
+        return ToMend("warning", "provider", text, mend, paste, apps, facts.name)
     return None

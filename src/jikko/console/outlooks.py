@@ -109,7 +109,9 @@ class Outlooks:
         checked = check(text, source=source, node_classes=self._classes)
         found = forecast(checked, here, self._outside(app_name, values))
         nodes = checked.document.nodes if checked.document is not None else ()
-        return checked, Outlook(len(nodes), found.findings, _models(checked, found))
+        # Where a container begins is a mark of its graph.
+        number = sum(not node.type.endswith("-start") for node in nodes)
+        return checked, Outlook(number, found.findings, _models(checked, found))
 
 
 def _models(checked: Checked, found: Forecast) -> tuple[ModelNeed, ...]:

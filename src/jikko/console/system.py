@@ -9,6 +9,7 @@ from msgspec import Struct
 from jikko.console.mending import KnownProvider, Mending, ToMend
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
+from jikko.ports.stores.file_index import FileIndex, FileTotals
 from jikko.ports.stores.run_pages import RunPages
 
 LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models", "streams"]
@@ -16,6 +17,8 @@ LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models"
 and streams that clients listen to."""
 
 _KEPT_SECONDS: Final = 5.0
+_FILES_KEPT_SECONDS: Final = 60.0
+"""To count files, each is looked at."""
 
 
 class Load(Struct, frozen=True):
@@ -89,6 +92,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """How many are kept."""
     oldest: float | None
     """When the first of these was created."""
+    files: FileTotals
+    """As of the last minute."""
     load: tuple[Load, ...]
     settings: tuple[SettingValue, ...]
     providers: tuple[KnownProvider, ...]
@@ -115,10 +120,12 @@ class Facts(Struct, frozen=True, kw_only=True):
 class System:
     """Makes reports, and keeps each for some seconds."""
 
-    def __init__(self, facts: Facts, mending: Mending, pages: RunPages, clock: Clock) -> None:
+    def __init__(self, facts: Facts, mending: Mending, pages: RunPages, files: FileIndex, clock: Clock) -> None:
         self._facts = facts
         self._mending = mending
         self._pages = pages
+        self._files = files
+        self._counted: tuple[float, FileTotals] | None = None
         self._clock = clock
         self._report: Report | None = None
         self._checks: tuple[CheckLine, ...] = ()
@@ -168,6 +175,7 @@ class System:
             store=store,
             runs=sum(counts.values()),
             oldest=await self._pages.earliest(),
+            files=await self._file_totals(),
             load=tuple(facts.load()),
             settings=tuple(settings),
             providers=found.providers,
@@ -176,6 +184,12 @@ class System:
             callbacks_failed=found.callbacks_failed,
             to_mend=tuple(mend),
         )
+
+    async def _file_totals(self) -> FileTotals:
+        now = self._clock()
+        if self._counted is None or not 0 <= now - self._counted[0] < _FILES_KEPT_SECONDS:
+            self._counted = now, await self._files.totals()
+        return self._counted[1]
 
     def _sandbox(self) -> SandboxState:
         if reason := self._facts.no_sandbox():

@@ -1,7 +1,7 @@
 """What a request is answered with: a body, or pieces of one as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from starlette.types import Receive, Send
@@ -71,6 +71,10 @@ class Stream:
     def __init__(self, pieces: AsyncIterator[bytes], headers: Headers) -> None:
         self._pieces = pieces
         self.headers = headers
+
+    def through(self, way: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]) -> None:
+        """Have the pieces go another way before they are sent."""
+        self._pieces = way(self._pieces)
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from jikko.apps.environment import layer
 from jikko.console.picture import picture_of
@@ -192,6 +193,20 @@ async def test_webhook_secrets_and_callbacks(
     assert (waiting["run_id"], waiting["url"], waiting["attempts"]) == (run_id, "http://127.0.0.1:1/x", 0)
     assert decoded(await viewer.get(f"{API}/callbacks?state=failed"))["data"] == []
     assert decoded(await operator.post(f"{API}/callbacks/{run_id}/resend"))["state"] == "pending"
+    assert decoded(await operator.post(f"{API}/callbacks/resend")) == {"resent": 0}
+    assert scene.assembly.console is not None
+    store = scene.assembly.console.callback_store
+    entry = await store.find(run_id)
+    assert entry is not None
+    await store.save(replace(entry, state="failed", finished_at=scene.clock.now, error="it answered 502"))
+    scene.clock.now += 60
+    [mend] = [one for one in decoded(await viewer.get(f"{API}/system"))["to_mend"] if one["about"] == "callbacks"]
+    assert mend["text"] == "1 call-back was given up, the last to 127.0.0.1:1: it answered 502"
+    assert (await viewer.post(f"{API}/callbacks/resend")).status_code == 403
+    assert decoded(await operator.post(f"{API}/callbacks/resend")) == {"resent": 1}
+    again = await store.find(run_id)
+    assert again is not None
+    assert again.state == "pending"
     assert (await operator.post(f"{API}/callbacks/{echo.id}/resend")).status_code == 404
     assert (await viewer.get(f"{API}/callbacks?state=odd")).status_code == 400
     assert decoded(await viewer.get(f"{API}/runs/{run_id}"))["callback"]["state"] == "pending"

@@ -152,7 +152,7 @@ async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
 
         found = await Mending(console.app_store, console.outlooks, console.callback_store, uses, providers).look()
     [finding] = found.to_mend
-    assert finding.level == "warning"
+    assert (finding.level, finding.provider) == ("warning", OPENAI)
     assert finding.text == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
     assert yaml.safe_load(finding.paste) == paste
 

@@ -16,6 +16,7 @@ SPEAKING = [
     *sorted(set((SOURCE / "assemble" / "health").glob("*.py")) - {SOURCE / "assemble" / "health" / "servers.py"}),
     SOURCE / "assemble" / "console" / "facts.py",
     SOURCE / "console" / "mending.py",
+    *(SOURCE / "documents" / f"{name}.py" for name in ("archives", "books", "charset", "pdf", "processes", "worker")),
     SOURCE / "extras.py",
     SOURCE / "nodes" / "unsupported.py",
     SOURCE / "sandbox" / "selftest.py",
@@ -25,6 +26,9 @@ SPEAKING = [
 """Modules whose sentences reach the page."""
 OTHERS = [
     SOURCE / "apps" / "environment.py",
+    *(SOURCE / "documents" / f"{name}.py" for name in ("formats", "mail", "spreadsheets")),
+    SOURCE / "knowledge" / "indexing" / "indexing.py",
+    SOURCE / "knowledge" / "texts" / "rules.py",
     SOURCE / "sandbox" / "probe.py",
     SOURCE / "sandbox" / "proof.py",
     SOURCE / "sandbox" / "fork_server_client.py",
@@ -76,7 +80,8 @@ def _put_in(part: ast.expr) -> str:
 
 @cache
 def _table() -> list[re.Pattern[str]]:
-    page = (ROOT / "console" / "src" / "words" / "sentences.ts").read_text(encoding="utf-8")
+    words = ROOT / "console" / "src" / "words"
+    page = "".join((words / name).read_text(encoding="utf-8") for name in ("sentences.ts", "documents.ts"))
     found = re.findall(r"/(\^.+?\$)/(s?),", page)
     return [re.compile(says, re.DOTALL if flags else 0) for says, flags in found]
 

@@ -129,3 +129,31 @@ async def test_a_position_that_is_none_is_refused(scene: Scene, operator: httpx.
 
     async with asyncio.timeout(60):
         assert (await operator.get(f"{API}/runs/{done['id']}/stream?after={after}")).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["runs/stream", "runs/{run}/stream"])
+async def test_a_stream_ends_once_its_token_is_revoked(scene: Scene, operator: httpx.AsyncClient, path: str) -> None:
+    scene.pings(0.02)
+    paused = await ran(operator, await scene.publish(ASKS), q="a form")
+    token, secret = await scene.access.new_token("watcher", "viewer")
+    address = f"{API}/{path.format(run=paused['id'])}"
+    listener = Listener(scene.application, secret, "GET", address, host="localhost:8000")
+    await until(lambda: PING in listener.received)
+    scene.clock.now += 2
+    heard = len(listener.received)
+    await until(lambda: len(listener.received) > heard)
+    await scene.access.revoke(token.id)
+    scene.clock.now += 2
+    await listener.ended()
+    assert b"event: error" not in listener.received
+
+
+async def test_a_stream_of_a_browser_ends_when_it_signs_out(scene: Scene) -> None:
+    scene.pings(0.02)
+    async with await scene.browser("viewer") as browser:
+        cookie = "; ".join(f"{one.name}={one.value}" for one in browser.cookies.jar)
+        listener = Listener(scene.application, "", "GET", f"{API}/runs/stream", host="localhost:8000", cookie=cookie)
+        await until(lambda: PING in listener.received)
+        assert (await browser.delete(f"{API}/session")).status_code == 204
+        scene.clock.now += 2
+        await listener.ended()

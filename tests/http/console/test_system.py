@@ -74,6 +74,7 @@ async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Pat
     assert report["store"]["bytes"] > 0
     assert report["store"]["engine"].startswith("SQLite ")
     assert (report["store"]["runs"], report["store"]["oldest_at"]) == (0, None)
+    assert (report["store"]["files"], report["store"]["file_bytes"]) == (0, 0)
     assert report["process"]["pid"] == os.getpid()
     load = {entry["name"]: entry for entry in report["load"]}
     assert list(load) == ["runs", "queued", "programs", "requests", "models", "streams"]

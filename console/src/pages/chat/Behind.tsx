@@ -2,11 +2,13 @@ import { useQuery } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { Link } from 'wouter'
 import { ApiError, get } from '../../api/client.ts'
+import { written } from '../../api/json.ts'
 import type { ChatVariable } from '../../api/types.ts'
 import { Kind, Mark, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Boundary, Empty, Failure } from '../../parts/Panel.tsx'
 import { axis, elapsedOf, isOver, shown, tookOf } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
 
@@ -61,7 +63,7 @@ function Steps({ run: id }: { run: string }) {
               <div key={one.id} className="st-row" style={{ ['--d' as string]: one.rounds.length }}>
                 <Mark status={shown(one.status)} />
                 <Kind type={one.type} />
-                <span className="cut">{one.title || one.type}</span>
+                <span className="cut">{visible(one.title || one.type)}</span>
                 <span className="w" aria-hidden="true">
                   <i
                     className={`st-${shown(one.status)}`}
@@ -76,12 +78,25 @@ function Steps({ run: id }: { run: string }) {
       {start?.event === 'run_started' && (
         <div className="vars">
           <h2>{t('chat.given')}</h2>
-          <Json value={{ ...start.inputs, sys: start.system }} />
+          <Json value={given(start.inputs, start.system)} />
         </div>
       )}
     </>
   )
 }
+
+/** What the run was given, without the ids that say where it belongs. */
+const given = (
+  inputs: Readonly<Record<string, unknown>> = {},
+  system: object | undefined,
+): Record<string, unknown> => ({
+  ...inputs,
+  ...Object.fromEntries(
+    Object.entries(system ?? {})
+      .filter(([name, value]) => !name.endsWith('_id') && !(Array.isArray(value) && value.length === 0))
+      .map(([name, value]) => [`sys.${name}`, value]),
+  ),
+})
 
 function Conversation({ conversation, run }: { conversation: string; run: string }) {
   const { data } = useQuery({
@@ -95,7 +110,7 @@ function Conversation({ conversation, run }: { conversation: string; run: string
       {data.data.map(one => (
         <div key={one.name}>
           <Json value={{ [one.name]: one.after }} />
-          {JSON.stringify(one.before) !== JSON.stringify(one.after) && (
+          {written(one.before) !== written(one.after) && (
             <div className="faint small">
               {t('chat.was')} <Json value={one.before} />
             </div>

@@ -14,6 +14,7 @@ import { dayWord, recent, t, tn } from '../../words/words.ts'
 import { Behind } from './Behind.tsx'
 import { Talk } from './Talk.tsx'
 import '../../../styles/chat.css'
+import { visible } from '../../words/visible.ts'
 
 const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
@@ -49,6 +50,7 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const [asking, setAsking] = useState(false)
   const [listed, setListed] = useState(false)
   const [error, setError] = useState('')
+  const name = useConversations(id).list.find(one => one.id === conversation)?.name
   const forget = async () => {
     try {
       await remove(`conversations/${conversation}`)
@@ -86,7 +88,9 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
           >
             <Icon name="runs" />
           </button>
-          <h1 className="cut grow">{app.data?.name ?? ''}</h1>
+          <h1 className="cut grow" dir="auto">
+            {visible(name || (app.data?.name ?? ''))}
+          </h1>
           {app.data && <span className="tag only-large">{t('version', { n: app.data.version.number })}</span>}
           <Menu
             label={t('more')}
@@ -126,10 +130,8 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   )
 }
 
-type ListProps = { apps: readonly App[]; id: string; conversation: string; to: (path: string) => void }
-
-function List({ apps, id, conversation, to }: ListProps) {
-  const may = useMay()
+/** The conversations of an app, as many as were asked for. */
+function useConversations(id: string) {
   const query = useInfiniteQuery({
     queryKey: ['conversations', id],
     queryFn: ({ pageParam }) =>
@@ -138,7 +140,14 @@ function List({ apps, id, conversation, to }: ListProps) {
     getNextPageParam: page => page.next ?? undefined,
     refetchInterval: 10_000,
   })
-  const list = query.data?.pages.flatMap(page => page.data) ?? []
+  return { query, list: query.data?.pages.flatMap(page => page.data) ?? [] }
+}
+
+type ListProps = { apps: readonly App[]; id: string; conversation: string; to: (path: string) => void }
+
+function List({ apps, id, conversation, to }: ListProps) {
+  const may = useMay()
+  const { query, list } = useConversations(id)
   let last = ''
   return (
     <>
@@ -146,7 +155,7 @@ function List({ apps, id, conversation, to }: ListProps) {
         <select aria-label={t('chat.app')} value={id} onChange={event => to(`/chat/${event.target.value}`)}>
           {apps.map(app => (
             <option key={app.id} value={app.id}>
-              {app.icon?.type === 'emoji' ? `${app.icon.value} ${app.name}` : app.name}
+              {app.icon?.type === 'emoji' ? `${app.icon.value} ${visible(app.name)}` : visible(app.name)}
             </option>
           ))}
         </select>
@@ -178,7 +187,7 @@ function List({ apps, id, conversation, to }: ListProps) {
               >
                 <span className="row">
                   <span className={`cut grow ${one.id === conversation ? 'strong' : ''}`}>
-                    {one.name || t('chat.untitled')}
+                    {visible(one.name) || t('chat.untitled')}
                   </span>
                 </span>
                 <span className="faint small cut">{`${tn('chat.messages', one.messages)} · ${recent(one.updated_at)} · ${one.user}`}</span>

@@ -196,6 +196,7 @@ function Said({ message, on, pick }: { message: Message; on: boolean; pick: () =
       {message.error && <p className="bad">{message.error}</p>}
       <div className="meta">
         <Status status={message.status} />
+        {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}
         <span className="num">{clock(message.created_at)}</span>
         {message.run_id && (

@@ -8,11 +8,13 @@ import { useTitle } from '../../app/title.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
 import { Empty, Gone, Loaded, Panel } from '../../parts/Panel.tsx'
+import { sentence } from '../../words/sentences.ts'
 import { count, t, tn, type Word, when } from '../../words/words.ts'
 import { Add } from './Add.tsx'
 import { Search } from './Search.tsx'
 import '../../../styles/hits.css'
 import '../../../styles/knowledge.css'
+import { visible } from '../../words/visible.ts'
 
 /** Datasets; of one its documents; of one of these its segments; and what a question finds. */
 export default function KnowledgePage({ dataset }: { dataset: string }) {
@@ -76,7 +78,7 @@ function Sets({ list }: { list: readonly Dataset[] }) {
           <tr key={set.id}>
             <td className="name">
               <Link className="rowlink" href={`/knowledge/${set.id}`}>
-                <span className="t strong">{set.name}</span>
+                <span className="t strong">{visible(set.name)}</span>
                 <span className="faint cut">{set.description}</span>
               </Link>
             </td>
@@ -187,7 +189,7 @@ function One({ set }: { set: Dataset }) {
                               title={one.name}
                               onClick={() => change({ document: one.id })}
                             >
-                              {one.name}
+                              {visible(one.name)}
                             </button>
                           </td>
                           <td>
@@ -258,14 +260,14 @@ function Segments({ dataset, id, document }: { dataset: string; id: string; docu
       plain
       beside={
         <span className="faint cut" title={document?.name}>
-          {document?.name}
+          {visible(document?.name ?? '')}
         </span>
       }
     >
       {document?.error && (
         <p className="wrong-text">
           <Icon name="failed" small />
-          <span>{document.error}</span>
+          <span>{sentence(document.error)}</span>
         </p>
       )}
       <Loaded of={segments}>

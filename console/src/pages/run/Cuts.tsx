@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { address, get } from '../../api/client.ts'
-import { Json, visible } from '../../parts/Json.tsx'
+import { Json } from '../../parts/Json.tsx'
 import { Pieces } from '../../parts/Pieces.tsx'
 import type { Cut, RunEvent } from '../../run/events.ts'
+import { visible } from '../../words/visible.ts'
 import { bytes, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 

@@ -1,8 +1,9 @@
 import { Mark } from '../../parts/Icon.tsx'
-import { Json, visible } from '../../parts/Json.tsx'
+import { Json } from '../../parts/Json.tsx'
 import { tries } from '../../parts/StepTree.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { shown } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, duration, t, type Word } from '../../words/words.ts'
 import type { Told } from './Values.tsx'
 

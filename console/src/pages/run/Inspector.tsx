@@ -8,6 +8,7 @@ import { Boundary, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { isOver, shown, tookOf, valuesOf } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, duration, money, t, tn, type Word } from '../../words/words.ts'
 import { AnswerForm } from './AnswerForm.tsx'
 import { Calls } from './Calls.tsx'
@@ -47,7 +48,7 @@ export function Inspector({ view, run, retry, box }: Props) {
     <aside className="inspector" aria-label={t('inspector')} tabIndex={-1} ref={box}>
       {view.begins ? (
         <Skeleton rows={4} />
-      ) : !execution ? (
+      ) : view.unread ? null : !execution ? (
         <div className="body">
           <p className="dim">{t(view.picked.node ? 'inspector.not_run' : 'inspector.none')}</p>
           <p className="faint only-large">{t('inspector.hint')}</p>
@@ -97,7 +98,7 @@ function Head({
         <Kind type={execution.type} />
         <h2 className="cut grow" dir="auto">
           {round === undefined
-            ? execution.title || execution.type
+            ? visible(execution.title || execution.type)
             : t('round.of', { n: count(round + 1), all: count(execution.length ?? 0) })}
         </h2>
         <Copy text={() => location.href} label={t('copy.link')} icon="link" />

@@ -2,6 +2,7 @@ import { Icon, Mark, statusWord } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
 import type { Execution } from '../../run/fold.ts'
 import { roundFigures, shown } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, duration, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -141,7 +142,7 @@ export function RoundPanel({ view, execution, round }: { view: RunView; executio
                 }}
               >
                 <Mark status={shown(one.status)} />
-                <span className="cut grow">{one.title || one.type}</span>
+                <span className="cut grow">{visible(one.title || one.type)}</span>
                 <span className="num dim">{duration(one.elapsed)}</span>
               </button>
             </li>

@@ -7,6 +7,7 @@ import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Pill, Status } from '../../parts/Icon.tsx'
 import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, duration, moment, money, t, tn } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -32,11 +33,11 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
   const failed = (known ? view.latest.status : run.status) === 'failed'
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],
-    [t('run.nodes'), count(nodes)],
+    [t('run.nodes'), known ? count(nodes) : '–'],
     [t('run.tokens'), count(known ? state.tokens : run.tokens)],
     [t('run.cost'), money(known ? state.price : run.price)],
     [t('run.started'), clock(run.created_at), moment(run.created_at)],
-    [t('run.by'), run.user],
+    [t('run.by'), visible(run.user)],
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
   const entries: Entry[] = [
@@ -53,7 +54,7 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
       <AppIcon icon={run.app.icon} />
       <div className="grow">
         <h1 className="cut" dir="auto">
-          <Link href={`/w/${run.app.id}`}>{run.app.name}</Link>
+          <Link href={`/w/${run.app.id}`}>{visible(run.app.name)}</Link>
         </h1>
         <div className="row faint cut small">
           <span className="only-small">
@@ -83,9 +84,9 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
           </button>
         )}
         {may && over && !failed && (
-          <button type="button" className="btn" aria-label={t('run.again')} onClick={again}>
+          <button type="button" className="btn" onClick={again}>
             <Icon name="again" />
-            <span className="only-large">{t('run.again')}</span>
+            {t('run.again')}
           </button>
         )}
         {may && over && failed && (

@@ -1,12 +1,12 @@
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
-import { ApiError, get, post } from '../../api/client.ts'
+import { ApiError, post } from '../../api/client.ts'
 import { useApp, useRun } from '../../api/queries.ts'
-import type { RunPage as Page, RunDetail } from '../../api/types.ts'
+import type { RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { pressed } from '../../app/keys.ts'
-import { Lost } from '../../app/Shell.tsx'
+import { Lost, useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
@@ -20,6 +20,7 @@ import type { Execution } from '../../run/fold.ts'
 import { axis, isOver, type Row, rows, shown } from '../../run/selectors.ts'
 import { count, duration, t, tn } from '../../words/words.ts'
 import { Inspector, tabsOf } from './Inspector.tsx'
+import { neighbour } from './neighbour.ts'
 import { listSearch, RunHead } from './RunHead.tsx'
 import { Strip } from './Strip.tsx'
 import { type RunView, useRunView } from './useRunView.ts'
@@ -31,6 +32,7 @@ const VIEWS = ['graph', 'answer', 'events', 'io'] as const
 export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
   const run = query.data
+  const may = useMay()
   const view = useRunView(id)
   const [read, change] = useAddress()
   const [path, to] = useLocation()
@@ -62,7 +64,8 @@ export default function RunPage({ id }: { id: string }) {
     }
   }
   const retry = (node?: string) => void leave(post(`runs/${id}/retry`, node ? { from_node_id: node } : {}))
-  const again = () => run && void leave(runAgain(run))
+  // As the button is there: for operators, of a run that is over.
+  const again = () => run && may && isOver(view.latest) && void leave(runAgain(run))
   const show = (execution: Execution) => {
     view.reveal(execution)
     view.pick(execution.id)
@@ -86,8 +89,8 @@ export default function RunPage({ id }: { id: string }) {
     else if (action === 'end') view.go(view.follow.head)
     else if (action === 'fit') fit.current()
     else if (action === 'graph' || action === 'events' || action === 'answer') change({ view: action })
-    else if (action === 'newer' || action === 'older')
-      void neighbour(id, action).then(other => other && to(`/runs/${other}${listSearch()}`))
+    else if ((action === 'newer' || action === 'older') && run)
+      void neighbour(run, action).then(other => other && to(`/runs/${other}${listSearch()}`))
     else if (action === 'again') again()
     else return
     event.preventDefault()
@@ -279,7 +282,11 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
       <header>
         <h2 id="steps-title">{t('steps')}</h2>
         <span className="faint num">
-          {all > list.length ? t('of', { n: count(list.length), all: count(all) }) : count(list.length)}
+          {view.unread
+            ? ''
+            : all > list.length
+              ? t('of', { n: count(list.length), all: count(all) })
+              : count(list.length)}
         </span>
         <span className="more" />
         <label className="row dim">
@@ -287,7 +294,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
           {t('steps.only_failed')}
         </label>
         <div className="axis only-large" aria-hidden="true">
-          {(view.begins ? [] : on.ticks).map(tick => (
+          {(view.unread ? [] : on.ticks).map(tick => (
             <span key={tick.at} style={{ left: `${tick.x}%` }}>
               {tickLabel(tick.at)}
             </span>
@@ -414,18 +421,4 @@ const runAgain = (run: RunDetail) => {
     inputs: given,
     ...(holdsFiles(inputs) ? { user: run.user } : {}),
   })
-}
-
-/** The run before or behind this one in the list that the address filters. */
-async function neighbour(id: string, direction: 'newer' | 'older'): Promise<string | undefined> {
-  const search = new URLSearchParams(listSearch())
-  const status = search.get('status') ?? undefined
-  const page = await get<Page>('runs', {
-    app: search.get('app'),
-    status: status === 'partial' ? 'partial-succeeded' : status,
-    keyword: search.get('q'),
-    limit: 100,
-  })
-  const at = page.data.findIndex(run => run.id === id)
-  return at < 0 ? undefined : page.data[at + (direction === 'newer' ? -1 : 1)]?.id
 }

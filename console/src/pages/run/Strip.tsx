@@ -7,6 +7,7 @@ import type { Execution } from '../../run/fold.ts'
 import { find } from '../../run/fold.ts'
 import { cause, exceptions, isOver, otherFailures } from '../../run/selectors.ts'
 import { recorded } from '../../words/codes.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -49,7 +50,7 @@ export function Strip({ view, run, show }: Props) {
       <Line look="failed" aside={others.filter(Boolean).join(', ')} action={go(why, t('strip.node'))}>
         {why ? (
           <>
-            <b>{why.title || why.type}</b>{' '}
+            <b>{visible(why.title || why.type)}</b>{' '}
             {why.attempts.length > 0 ? tn('strip.failed_tries', why.attempts.length + 1) : t('strip.failed')}:{' '}
             <LongText text={why.error ?? ''} />
           </>
@@ -75,25 +76,25 @@ export function Strip({ view, run, show }: Props) {
         aside={state.forms.length > 1 ? tn('strip.forms', state.forms.length - 1) : ''}
         action={go(asked, t(may ? 'strip.answer' : 'strip.form'), may)}
       >
-        <b>{form.title}</b> {t('strip.waits', { at: clock(asked?.startedAt ?? state.at) })}
+        <b>{visible(form.title)}</b> {t('strip.waits', { at: clock(asked?.startedAt ?? state.at) })}
         {form.expiresAt > 0 && ` · ${t('strip.until', { at: when(form.expiresAt) })}`}
       </Line>
     )
   }
   if (isOver(state)) {
-    const { rounds, tries, handled } = exceptions(state)
+    const { rounds, all, tries, handled } = exceptions(state)
     const first = state.executions[state.failures[0] ?? -1]
     if (rounds > 0 && first) {
       return (
         <Line look="partial" aside={tries > 0 ? tn('wrong.tries', tries) : ''} action={go(first, t('strip.round'))}>
-          <b>{tn('wrong.rounds', rounds)}</b>: <LongText text={first.error ?? ''} />
+          <b>{tn('strip.rounds', rounds, { all: count(all) })}</b>: <LongText text={first.error ?? ''} />
         </Line>
       )
     }
     if (handled > 0 && first) {
       return (
         <Line look="partial" action={go(first, t('strip.node'))}>
-          <b>{first.title || first.type}</b> {t('strip.handled')}: <LongText text={first.error ?? ''} />
+          <b>{visible(first.title || first.type)}</b> {t('strip.handled')}: <LongText text={first.error ?? ''} />
         </Line>
       )
     }
@@ -101,7 +102,7 @@ export function Strip({ view, run, show }: Props) {
       const tried = state.executions.find(one => one.attempts.length > 0)
       return (
         <Line look="partial" action={go(tried, t('strip.node'))}>
-          <b>{tried?.title || tried?.type}</b> {tn('strip.tries', (tried?.attempts.length ?? 0) + 1)}
+          <b>{visible(tried?.title || (tried?.type ?? ''))}</b> {tn('strip.tries', (tried?.attempts.length ?? 0) + 1)}
         </Line>
       )
     }
@@ -109,7 +110,7 @@ export function Strip({ view, run, show }: Props) {
   if (view.follow.head < 0 && run?.error) {
     return (
       <Line look="failed">
-        <b>{run.error.title}</b> <LongText text={run.error.message} />
+        <b>{visible(run.error.title ?? '')}</b> <LongText text={run.error.message} />
       </Line>
     )
   }

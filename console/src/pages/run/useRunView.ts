@@ -41,7 +41,9 @@ export function useRunView(id: string) {
   const now = useNow(!isOver(latest) && latest.status !== 'paused', () => follower.now())
   // What a run that has ended left unfinished took no longer than until then.
   const moment = atEnd && !isOver(latest) ? Math.max(now, latest.at) : run.at
-  const begins = follow.phase === 'loading' && follow.head < 0
+  // Nothing of the log is here: it comes, or it cannot be read.
+  const unread = follow.head < 0
+  const begins = unread && follow.phase === 'loading'
 
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const toggle = useCallback((row: string, is?: boolean) => {
@@ -65,7 +67,7 @@ export function useRunView(id: string) {
     [change, follower],
   )
   const name = read('node')
-  const round = read('round') === '' ? undefined : Number(read('round'))
+  const round = /^\d{1,9}$/.test(read('round')) ? Number(read('round')) : undefined
   const execution = name ? named(run, name) : undefined
   const picked: Picked = {
     execution,
@@ -94,6 +96,7 @@ export function useRunView(id: string) {
   return {
     runId: id,
     begins,
+    unread,
     follower,
     follow,
     latest,

@@ -2,6 +2,7 @@ import { type RefObject, useEffect, useRef, useState } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { Icon } from '../../parts/Icon.tsx'
+import { visible } from '../../words/visible.ts'
 import { count, t, type Word, when } from '../../words/words.ts'
 import { SPANS, STATUSES } from './filter.ts'
 
@@ -77,7 +78,7 @@ export function Filters({
         <option value="">{t('runs.any')}</option>
         {(apps.data ?? []).map(app => (
           <option key={app.id} value={app.id}>
-            {app.name}
+            {visible(app.name)}
           </option>
         ))}
       </select>

@@ -1,8 +1,8 @@
 import { Link } from 'wouter'
 import type { Run } from '../../api/types.ts'
 import { AppIcon, Icon, Status } from '../../parts/Icon.tsx'
-import { visible } from '../../parts/Json.tsx'
 import { recorded } from '../../words/codes.ts'
+import { visible } from '../../words/visible.ts'
 import { count, duration, moment, recent, t, tn } from '../../words/words.ts'
 
 /** What happened in a run, in one line: why it failed, who is waited for, what went wrong on the way, or its output. */
@@ -66,7 +66,7 @@ export function RunRow({
           <span className="wf">
             <AppIcon icon={run.app.icon} size="tiny" />
             <span className="cut strong" dir="auto">
-              {run.app.name}
+              {visible(run.app.name)}
             </span>
           </span>
         </td>

@@ -31,30 +31,36 @@ export const STATUSES: readonly { id: string; status: string; look: string }[] =
   { id: 'stopped', status: 'stopped', look: 'stopped' },
 ]
 
-/** The filter of the address. The beginning of its time stays where it is until the address changes. */
+const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 't', 'from', 'until']
+
+/** The filter of an address.
+ *
+ * @param read What a parameter says, `''` for nothing.
+ * @param now Seconds since the Unix epoch, from which the stretch of time counts back.
+ */
+export function filterOf(read: (name: string) => string, now: number): Filter {
+  const status = read('status')
+  const span = SPANS[read('t') || '24h']
+  const after = read('from') ? Number(read('from')) : span === undefined ? undefined : Math.floor(now) - span
+  const given = {
+    app: read('app'),
+    status: STATUSES.find(one => one.id === status)?.status ?? status,
+    keyword: read('q'),
+    user: read('user'),
+    version: read('version'),
+    conversation: read('conversation'),
+    after,
+    before: read('until') ? Number(read('until')) : undefined,
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value))
+}
+
+/** The filter of this page's address. The beginning of its time stays where it is until the address changes. */
 export function useFilter(): Filter {
   const [read] = useAddress()
-  const [app, status, keyword, user, version, conversation] = [
-    'app',
-    'status',
-    'q',
-    'user',
-    'version',
-    'conversation',
-  ].map(read)
-  const [span, from, until] = ['t', 'from', 'until'].map(read)
+  const said = JSON.stringify(NAMES.map(name => [name, read(name)]))
   return useMemo(() => {
-    const seconds = SPANS[span || '24h']
-    const after = from ? Number(from) : seconds === undefined ? undefined : Math.floor(Date.now() / 1000) - seconds
-    return {
-      ...(app ? { app } : {}),
-      ...(status ? { status: STATUSES.find(one => one.id === status)?.status ?? status } : {}),
-      ...(keyword ? { keyword } : {}),
-      ...(user ? { user } : {}),
-      ...(version ? { version } : {}),
-      ...(conversation ? { conversation } : {}),
-      ...(after ? { after } : {}),
-      ...(until ? { before: Number(until) } : {}),
-    }
-  }, [app, status, keyword, user, version, conversation, span, from, until])
+    const params = new Map(JSON.parse(said) as [string, string][])
+    return filterOf(name => params.get(name) ?? '', Date.now() / 1000)
+  }, [said])
 }

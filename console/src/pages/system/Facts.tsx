@@ -22,6 +22,10 @@ export function Store({ data }: { data: System }) {
         ],
         ['page.runs', count(store.runs)],
         ['store.oldest', store.oldest_at == null ? NONE : when(store.oldest_at)],
+        [
+          'store.files',
+          store.files === 0 ? '0' : t('store.files_of', { n: count(store.files), size: bytes(store.file_bytes) }),
+        ],
         ['store.free', bytes(store.free)],
         ['store.commit', store.commit == null ? NONE : duration(store.commit)],
         ['store.path', store.path, 'mono'],

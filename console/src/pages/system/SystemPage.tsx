@@ -1,21 +1,20 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Link } from 'wouter'
 import { post } from '../../api/client.ts'
-import { useApps, useSystem } from '../../api/queries.ts'
-import type { Mend, System } from '../../api/types.ts'
+import { useSystem } from '../../api/queries.ts'
+import type { System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Code } from '../../parts/Code.tsx'
-import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
-import { visible } from '../../parts/Json.tsx'
-import { Empty, errorText, Failure, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Failure, Loaded, Panel } from '../../parts/Panel.tsx'
 import { sentence } from '../../words/sentences.ts'
-import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
+import { ago, count, duration, t, tn } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Server, Store } from './Facts.tsx'
+import { ToMend } from './ToMend.tsx'
 import { Tools } from './Tools.tsx'
+import { tested } from './tested.ts'
 import { Who } from './Who.tsx'
 import '../../../styles/system.css'
 
@@ -72,76 +71,6 @@ export default function SystemPage() {
   )
 }
 
-const ABOUT: Readonly<Record<string, Word>> = {
-  workflow: 'runs.workflow',
-  provider: 'about.provider',
-  callbacks: 'callbacks',
-  disk: 'about.disk',
-  sandbox: 'system.sandbox',
-  models: 'about.models',
-  nodes: 'workflows.nodes',
-  'data folder': 'about.folder',
-  'open files': 'about.open_files',
-  files: 'about.files',
-  tools: 'system.tools',
-  plugins: 'system.plugins',
-}
-const about = (what: string): string => {
-  const word = ABOUT[what]
-  return word ? t(word) : what
-}
-
-const LEVEL = { error: 'failed', warning: 'partial' } as const
-
-function ToMend({ list }: { list: readonly Mend[] }) {
-  const apps = useApps()
-  const name = (id: string) => apps.data?.find(app => app.id === id)?.name ?? id
-  return (
-    <Panel title={t('system.mend')} plain beside={<span className="badge">{list.length}</span>}>
-      {list.length === 0 && <Empty>{t('system.well')}</Empty>}
-      {list.map((one, index) => (
-        <div key={index} className="mend">
-          <span className={`st st-${LEVEL[one.level]}`} title={t(`level.${one.level}`)}>
-            <Icon name={LEVEL[one.level]} />
-            <span className="sr">{t(`level.${one.level}`)}</span>
-          </span>
-          <div>
-            <b>{about(one.about)}</b> <Code text={sentence(one.text)} />
-            {one.apps.length > 0 && (
-              <div className="dim">
-                {t('system.hits')}{' '}
-                {one.apps.slice(0, 5).map((id, at) => (
-                  <span key={id}>
-                    {at > 0 && ', '}
-                    <Link className="under" href={`/w/${id}`}>
-                      {name(id)}
-                    </Link>
-                  </span>
-                ))}
-                {one.apps.length > 5 && ` ${tn('system.more', one.apps.length - 5)}`}
-              </div>
-            )}
-          </div>
-          {one.mend && (
-            <p className="todo">
-              <Code text={sentence(one.mend)} />
-            </p>
-          )}
-          {one.paste && <Paste text={one.paste} />}
-        </div>
-      ))}
-    </Panel>
-  )
-}
-
-/** Lines for a terminal or a file, and a button that copies them. */
-const Paste = ({ text }: { text: string }) => (
-  <div className="paste">
-    <pre className="code">{visible(text)}</pre>
-    <Copy text={text} label={t('copy')} />
-  </div>
-)
-
 const PROVIDER = { ok: 'succeeded', failing: 'failed', incomplete: 'failed', unused: 'queued' } as const
 
 function Providers({ data }: { data: System }) {
@@ -149,17 +78,7 @@ function Providers({ data }: { data: System }) {
   const [told, setTold] = useState<Record<string, string>>({})
   const test = async (name: string) => {
     setTold(now => ({ ...now, [name]: '…' }))
-    let text: string
-    try {
-      const answer = await post<{ ok: boolean; ms?: number; error?: string | null }>(
-        `providers/${encodeURIComponent(name)}/test`,
-      )
-      text = answer.ok
-        ? t('system.answers', { time: duration((answer.ms ?? 0) / 1000) })
-        : (answer.error ?? t('status.failed'))
-    } catch (error) {
-      text = errorText(error)
-    }
+    const { text } = await tested(name)
     setTold(now => ({ ...now, [name]: text }))
   }
   return (

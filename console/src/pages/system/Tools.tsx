@@ -3,6 +3,7 @@ import { get } from '../../api/client.ts'
 import type { Plugin, Tool } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
+import { sentence } from '../../words/sentences.ts'
 import { t, tn } from '../../words/words.ts'
 
 /** What tool nodes can call, and the plugins that are installed. */
@@ -32,7 +33,7 @@ export function Tools() {
                         {one.error ? (
                           <span className="st st-failed">
                             <Icon name="failed" small />
-                            {one.error}
+                            {sentence(one.error)}
                           </span>
                         ) : (
                           <span title={(one.tools ?? []).join(', ')}>
@@ -40,7 +41,7 @@ export function Tools() {
                           </span>
                         )}
                       </td>
-                      <td className="dim mono cut hide">{(one.tools ?? []).slice(0, 3).join(', ')}</td>
+                      <td className="dim mono cut hide">{(one.tools ?? []).join(', ')}</td>
                     </tr>
                   ))}
                 </tbody>

@@ -18,7 +18,7 @@ export function CallIt({ app }: { app: AppDetail }) {
     app.form.map(one => [one.name, one.type === 'number' ? 1 : one.type === 'checkbox' ? true : '…']),
   )
   const body = { inputs, ...(chat ? { query: '…' } : {}), user: 'me', response_mode: 'blocking' }
-  const json = JSON.stringify(body)
+  const json = JSON.stringify(body, null, 2).replace(/'/g, "'\\''").replace(/\n/g, '\n  ')
   const code: Record<string, string> = {
     curl: `curl ${url} \\\n  -H 'Authorization: Bearer ${KEY}' \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`,
     Python: `import httpx\n\nanswer = httpx.post(\n    "${url}",\n    headers={"Authorization": "Bearer ${KEY}"},\n    json=${JSON.stringify(

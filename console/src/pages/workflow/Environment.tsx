@@ -2,8 +2,8 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, EnvironmentVariable } from '../../api/types.ts'
-import { visible } from '../../parts/Json.tsx'
 import { errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { visible } from '../../words/visible.ts'
 import { t } from '../../words/words.ts'
 
 type All = { data: EnvironmentVariable[] }

@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { post } from '../../api/client.ts'
+import { written } from '../../api/json.ts'
 import { useDiff } from '../../api/queries.ts'
 import type { AppDetail, Diff, Field, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
-import { visible } from '../../parts/Json.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { visible } from '../../words/visible.ts'
 import { t, tn, when } from '../../words/words.ts'
 
 /** All versions, the newest first. An older one can be compared, and be made the current one again. */
@@ -145,7 +146,7 @@ function Changes({ diff }: { diff: Diff }) {
             <span className="sr">{t(`change.${node.change}`)}</span>
           </span>
           <div>
-            <b>{node.title}</b> <span className="dim">{node.type}</span>
+            <b>{visible(node.title)}</b> <span className="dim">{node.type}</span>
             {node.fields.map(field => (
               <FieldChange key={field.path} field={field} />
             ))}
@@ -173,8 +174,7 @@ function Changes({ diff }: { diff: Diff }) {
   )
 }
 
-const text = (value: unknown): string =>
-  visible(typeof value === 'string' ? value : JSON.stringify(value, null, 1)).slice(0, 4000)
+const text = (value: unknown): string => visible(typeof value === 'string' ? value : written(value, 1)).slice(0, 4000)
 
 const FieldChange = ({ field }: { field: Field }) => (
   <div>

@@ -27,6 +27,7 @@ import { RunForm } from './RunForm.tsx'
 import { Compare, Versions } from './Versions.tsx'
 import '../../../styles/workflow.css'
 import '../../../styles/runs.css'
+import { visible } from '../../words/visible.ts'
 
 export default function WorkflowPage({ id }: { id: string }) {
   const [read, change] = useAddress()
@@ -81,7 +82,7 @@ function Workflow({
       <div className="head">
         <AppIcon icon={app.icon} size="big" />
         <div className="grow">
-          <h1 dir="auto">{app.name}</h1>
+          <h1 dir="auto">{visible(app.name)}</h1>
           <div className="sub cut" dir="auto">
             {app.description}
           </div>
@@ -113,7 +114,7 @@ function Workflow({
               {chosen && (
                 <span className="more row cut">
                   <Kind type={chosen.type} />
-                  <span className="strong cut">{chosen.title}</span>
+                  <span className="strong cut">{visible(chosen.title)}</span>
                   <span className="faint cut">{[chosen.type, detailOf(chosen)].filter(Boolean).join(' · ')}</span>
                 </span>
               )}

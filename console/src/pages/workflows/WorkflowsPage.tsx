@@ -11,6 +11,7 @@ import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, count, duration, moment, money, percent, t, tn, type Word } from '../../words/words.ts'
 import { Import } from './Import.tsx'
 import '../../../styles/workflows.css'
+import { visible } from '../../words/visible.ts'
 
 export default function WorkflowsPage() {
   useTitle(t('page.workflows'))
@@ -151,7 +152,7 @@ function Row({ app }: { app: App }) {
             <span className="grow">
               <span className="row">
                 <span className="t cut" dir="auto">
-                  {app.name}
+                  {visible(app.name)}
                 </span>
                 {problems > 0 && (
                   <span className="warn">

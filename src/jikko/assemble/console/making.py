@@ -94,7 +94,11 @@ def make_console(
         chats=console.chats,
         mending=mending,
         system=System(
-            facts_of(settings, environment, load, stores.record.measures, workers), mending, console.pages, clock
+            facts_of(settings, environment, load, stores.record.measures, workers),
+            mending,
+            console.pages,
+            stores.file_index,
+            clock,
         ),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),

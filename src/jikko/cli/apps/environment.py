@@ -86,8 +86,8 @@ def env(
     """Show the environment variables of an APP (name or id), or set values for them.
 
     Values are kept in the data folder, hold for every version of the app, and take the place of those in its file.
-    JIKKO_ENV_… variables and options of the server win over them. Runs that begin or go on from now on take them, the
-    server running or not. Secrets are shown as masks.
+    JIKKO_ENV_… variables, jikko.toml and options of the server win over them: what does so here is named. Runs that
+    begin or go on from now on take them, the server running or not. Secrets are shown as masks.
     """
     from jikko.apps.environment import parse_pairs
 
@@ -96,7 +96,7 @@ def env(
 
 
 async def _env(name: str, values: dict[str, str], unset: tuple[str, ...], settings: Any, as_json: bool) -> None:
-    from jikko.apps.environment import with_places
+    from jikko.apps.environment import overruled_by, with_places
     from jikko.assemble import assemble
     from jikko.engine.masked import mask
 
@@ -107,11 +107,20 @@ async def _env(name: str, values: dict[str, str], unset: tuple[str, ...], settin
         variables = await assembly.apps.environment(app)
     for variable, place in with_places(variables, app, ()):
         value = mask(str(variable.value)) if variable.value_type == "secret" else variable.value
-        entry = {"name": variable.name, "type": variable.value_type, "value": value, "set": bool(place)}
+        winner = overruled_by(variable.name, app.name, settings.env)
+        entry = {
+            "name": variable.name,
+            "type": variable.value_type,
+            "value": value,
+            "set": bool(place),
+            "overruled_by": winner or None,
+        }
         if as_json:
             click.echo(json.dumps(entry, ensure_ascii=True))
             continue
         where = "set" if place else "from the file" if variable.value != "" else "empty"
+        if winner:
+            where += f"; overruled by {winner}"
         click.echo(
             harmless(f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})")
         )

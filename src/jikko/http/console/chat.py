@@ -51,6 +51,7 @@ class Message(Struct):
     error: str | None
     created_at: Moment
     tokens: int
+    elapsed: Annotated[float | None, Meta(description="Seconds of its run; null, if none is kept.")]
 
 
 class Messages(Struct):
@@ -207,4 +208,5 @@ async def _message(call: Call, entry: kept.Message) -> Message:
         entry.answer.error,
         entry.created_at,
         0 if record is None else record.total_tokens,
+        None if record is None else record.elapsed,
     )

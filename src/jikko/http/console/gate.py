@@ -13,10 +13,12 @@ from jikko.console.access import Visitor
 from jikko.console.service import Console
 from jikko.errors import Forbidden, Unauthorized
 from jikko.http.console.entry.cookies import cookie_of
+from jikko.http.console.entry.guarded import guarded
 from jikko.http.console.entry.origins import require_host, require_own_page
 from jikko.http.operation import Handler
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response
+from jikko.http.sse import EventStream
 
 log = logging.getLogger("jikko.console")
 
@@ -63,7 +65,10 @@ class Gate:
             visitor = await self._visitor(request)
             if operators and not visitor.is_operator:
                 raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
-            return await compressed(request, await handler(Call(request, visitor, console)))
+            answer = await handler(Call(request, visitor, console))
+            if isinstance(answer, EventStream):
+                answer.through(lambda pieces: guarded(pieces, lambda: self._visitor(request), request.api.now))
+            return await compressed(request, answer)
 
         return handle
 

@@ -1,11 +1,12 @@
 """API keys of apps, and call-backs with the secrets that they are signed with."""
 
+from contextlib import suppress
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.apps.key_files import forget_key
-from jikko.errors import InvalidParam
+from jikko.errors import InvalidParam, NotFound
 from jikko.http.console.gate import Call
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import id_in, limit_in
@@ -61,6 +62,12 @@ class UndeliveredCallbacks(Struct):
     data: list[UndeliveredCallback]
 
 
+class ResentCallbacks(Struct):
+    """How many call-backs are tried again."""
+
+    resent: int
+
+
 async def list_keys(call: Call) -> Answer:
     """``GET apps/{app_id}/keys``: the keys of an app, oldest first."""
     app = await app_of(call)
@@ -107,6 +114,23 @@ async def list_callbacks(call: Call) -> Answer:
             if len(found) == limit:
                 break
     return json_response(UndeliveredCallbacks(found))
+
+
+async def resend_callbacks(call: Call) -> Answer:
+    """``POST callbacks/resend``: have all call-backs that were given up delivered again."""
+    callbacks = call.console.callbacks
+    # All first: what is sent again may be given up again meanwhile.
+    given_up = [entry.run_id async for entry in callbacks.undelivered() if entry.state == "failed"]
+    resent = 0
+    for run_id in given_up:
+        # A run may be removed meanwhile, and its call-back with it.
+        with suppress(NotFound):
+            await callbacks.resend(run_id)
+            resent += 1
+    if resent:
+        call.console.callbacks_are_due()
+    call.note("resent call-backs", str(resent))
+    return json_response(ResentCallbacks(resent))
 
 
 async def resend_callback(call: Call) -> Answer:

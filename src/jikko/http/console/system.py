@@ -59,6 +59,8 @@ class StoreInfo(Struct):
     commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
     runs: int
     oldest_at: Moment | None
+    files: Annotated[int, Meta(description="Files of users and nodes, as of the last minute.")]
+    file_bytes: int
 
 
 class LoadInfo(Struct):
@@ -128,6 +130,7 @@ class MendInfo(Struct):
     mend: str | None
     paste: Annotated[str | None, Meta(description="What to do it with: a command, or lines of a file in YAML.")]
     apps: list[str]
+    provider: Annotated[str | None, Meta(description="Whose test, ``POST providers/{name}/test``, says more.")]
 
 
 class SystemInfo(Struct):
@@ -237,6 +240,8 @@ async def system(call: Call) -> Answer:
                 store.commit,
                 report.runs,
                 report.oldest,
+                report.files.files,
+                report.files.bytes,
             ),
             [
                 *(LoadInfo(load.name, load.used, load.limit) for load in report.load),
@@ -248,7 +253,13 @@ async def system(call: Call) -> Answer:
             CallbackCounts(report.callbacks_pending, report.callbacks_failed),
             [
                 MendInfo(
-                    entry.level, entry.about, entry.text, entry.mend or None, entry.paste or None, list(entry.apps)
+                    entry.level,
+                    entry.about,
+                    entry.text,
+                    entry.mend or None,
+                    entry.paste or None,
+                    list(entry.apps),
+                    entry.provider or None,
                 )
                 for entry in report.to_mend
             ],

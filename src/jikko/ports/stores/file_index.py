@@ -54,6 +54,14 @@ class Kept(Struct, frozen=True):
 NOTHING_KEPT: Final = Kept()
 
 
+class FileTotals(Struct, frozen=True):
+    """How much there is."""
+
+    files: int
+    bytes: int
+    """Of all files; content that several have counts for each."""
+
+
 class FileIndex(Protocol):
     """The metadata of files. What an implementation must do is in ``tests/contract/test_file_index.py``."""
 
@@ -92,6 +100,10 @@ class FileIndex(Protocol):
 
     async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
         """Forget files of an end user. Returns as ``expire`` does."""
+        ...
+
+    async def totals(self) -> FileTotals:
+        """How many files there are, and of what size. Looks at each."""
         ...
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:

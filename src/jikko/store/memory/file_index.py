@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jikko.errors import Conflict
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
 
 
 class MemoryFileIndex:
@@ -48,6 +48,9 @@ class MemoryFileIndex:
             del self._files[file.id]
         kept = {file.digest for file in self._files.values()}
         return Expired(len(own), sorted({file.digest for file in own} - kept))
+
+    async def totals(self) -> FileTotals:
+        return FileTotals(len(self._files), sum(file.size for file in self._files.values()))
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         named = {file.digest for file in self._files.values()}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.errors import Conflict, JikkoError
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.row_reader import ORIGINS, RowReader
@@ -27,6 +27,7 @@ _FORGET: Final = "DELETE FROM files WHERE file_id = ANY($1::bytea[])"
 _UNNAMED: Final = """
 SELECT digest FROM unnest($1::bytea[]) AS u (digest) WHERE NOT EXISTS (SELECT FROM files f WHERE f.digest = u.digest)
 """
+_TOTALS: Final = "SELECT count(*), coalesce(sum(size), 0)::bigint FROM files"
 _PAGE: Final = 1000
 """Old files that are looked at in one go."""
 
@@ -103,6 +104,10 @@ class PostgresFileIndex:
             return await _forget(connection, [tuple(row) for row in await connection.fetch(_OF_USER, *wanted)])
 
         return await self._database.transact(work)
+
+    async def totals(self) -> FileTotals:
+        [(files, size)] = await self._database.fetch(_TOTALS)
+        return FileTotals(files, size)
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         rows = await self._database.fetch(_UNNAMED, [bytes.fromhex(digest) for digest in digests])

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from jikko.errors import Conflict
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
 from jikko.store.identifiers import id_text, stored_id
 from jikko.store.row_reader import ORIGINS, RowReader
 from jikko.store.sqlite.database import Database
@@ -26,6 +26,8 @@ SELECT key, digest FROM files INDEXED BY files_of_app WHERE app_id = ? AND end_u
 """
 _FORGET: Final = "DELETE FROM files WHERE key = ?"
 _IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
+
+_TOTALS: Final = "SELECT count(*), total(size) FROM files"
 
 _READER: Final = RowReader(id_text)
 
@@ -62,6 +64,10 @@ class SqliteFileIndex:
     async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
         expired: Expired = await self._database.submit(partial(_forget_of_user, app_id, end_user_id, limit))
         return expired
+
+    async def totals(self) -> FileTotals:
+        files, size = await self._database.read(lambda connection: connection.execute(_TOTALS).fetchone())
+        return FileTotals(files, int(size))
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         return await self._database.read(partial(_unnamed, digests))

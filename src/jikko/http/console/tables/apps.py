@@ -92,6 +92,14 @@ APPS: Final = (
     ),
     Entry(
         "POST",
+        "callbacks/resend",
+        keys.resend_callbacks,
+        "Have all call-backs that were given up delivered again",
+        {200: keys.ResentCallbacks},
+        {**OPERATORS, "errors": (503,)},
+    ),
+    Entry(
+        "POST",
         "callbacks/{run_id}/resend",
         keys.resend_callback,
         "Have a call-back delivered again",

@@ -1,0 +1,14 @@
+import { post } from '../../api/client.ts'
+import type { Tried } from '../../api/types.ts'
+import { errorText } from '../../parts/Panel.tsx'
+import { duration, t } from '../../words/words.ts'
+
+/** Whether a provider of models answers now, in words. */
+export async function tested(name: string): Promise<{ ok: boolean; text: string }> {
+  try {
+    const { ok, ms, error } = await post<Tried>(`providers/${encodeURIComponent(name)}/test`)
+    return { ok, text: ok ? t('system.answers', { time: duration(ms / 1000) }) : (error ?? t('status.failed')) }
+  } catch (error) {
+    return { ok: false, text: errorText(error) }
+  }
+}
