@@ -217,7 +217,7 @@ def export(app: str, which: str, file: Path | None, home: Path | None) -> None:
     """
     text = run_async(_source(app, which, settings_of(home=home)))
     if file is None:
-        sys.stdout.buffer.write(text)
+        click.echo(text, nl=False)
         return
     try:
         with whole_file(file) as target:
