@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed, or cannot be written: what is told, and what becomes of the work."""
+"""Commands whose standard streams are closed, cannot be written or lack letters: what is told, and what is done."""
 
 import json
 import os
@@ -80,3 +80,16 @@ def test_a_server_that_is_started_without_streams_aborted(tmp_path: Path, echo: 
     assert re.match(r"http://127\.0\.0\.1:\d+/console/", listed.stdout), listed
     assert led == [os.devnull] * 3
     assert code == 0
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp932", "utf-8"])
+def test_a_terminal_without_the_letters_of_a_text_was_a_traceback(tmp_path: Path, echo: Path, encoding: str) -> None:
+    ended = subprocess.run(
+        [JIKKO, "run", echo, "-i", "q=é 日本 🌸"],
+        env=environment(tmp_path / "home", PYTHONIOENCODING=encoding),
+        capture_output=True,
+        check=False,
+    )
+
+    expected = "é 日本 🌸".encode(encoding, "replace").decode(encoding)
+    assert (ended.returncode, json.loads(ended.stdout.decode(encoding))) == (0, {"q": expected})

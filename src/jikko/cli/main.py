@@ -10,7 +10,7 @@ import click
 
 from jikko.cli.failure import Commands
 from jikko.cli.lazy_commands import LazyCommands
-from jikko.cli.standard_streams import open_those_that_are_closed
+from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 from jikko.cli.terminal import color_wanted
 from jikko.cli.unknown_variables import warn_of_unknown
 
@@ -59,6 +59,7 @@ def main() -> None:
     # not to look through them even once, which takes 10 ms each time.
     gc.set_threshold(400_000, 20, 50)
     open_those_that_are_closed()
+    write_what_an_encoding_lacks_as_question_marks()
     try:
         cli(prog_name="jikko")
     except SystemExit as end:

@@ -1,8 +1,9 @@
-"""Standard input, output and error of the process: closed by who started it, or on a disk that is full."""
+"""Standard input, output and error of the process: closed by who started it, of an old encoding, or on a full disk."""
 
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TextIO, cast
 
 import click
@@ -26,6 +27,13 @@ def open_those_that_are_closed() -> None:
 
 def _opened(number: int, mode: str) -> TextIO:
     return cast("TextIO", open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))
+
+
+def write_what_an_encoding_lacks_as_question_marks() -> None:
+    """Of a terminal that is not for UTF-8: half of a text is more than an error in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")
 
 
 def output_is_at_fault(error: OSError) -> bool:
