@@ -39,7 +39,10 @@ def as_word(file: str) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as ``-i`` takes it: of a text that begins with ``@``, the first one is written twice."""
+    """A value as ``-i`` takes it: an ``@`` that begins a text twice, and ``@PATH`` for a file to be uploaded."""
+    files = value if isinstance(value, list) else [value]
+    if files and all(isinstance(file, dict) and file.get("transfer_method") == "local_file" for file in files):
+        return "@PATH"
     if isinstance(value, str):
         return f"@{value}" if value.startswith("@") else value
     return json.dumps(value, ensure_ascii=False)
