@@ -69,9 +69,9 @@ def test_a_server_that_is_started_without_streams_aborted(tmp_path: Path, echo: 
     home = tmp_path / "home"
     process = subprocess.Popen(["sh", "-c", f"exec {JIKKO} serve {echo} --port 0 <&- >&- 2>&-"], env=environment(home))
     try:
-        listed = shell(
-            home, "until jikko console 2>/dev/null; do kill -0 $SERVER || exit 1; done", SERVER=str(process.pid)
-        )
+        # Without a server the command says so, beside the address of the settings.
+        served = 'until [ -z "$(jikko console 2>&1 >/dev/null)" ]; do kill -0 $SERVER || exit 1; done; jikko console'
+        listed = shell(home, served, SERVER=str(process.pid))
         led = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
     finally:
         process.terminate()
