@@ -226,6 +226,35 @@ def test_the_example_runs_as_it_is(jikko: Command, tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {"c": "te"}
 
 
+def test_the_example_ran_another_command_where_a_path_or_a_text_begins_with_a_sign(
+    jikko: Command, tmp_path: Path
+) -> None:
+    handle = {"variable": "who", "label": "x", "type": "select", "required": True, "options": ["@all"]}
+    (tmp_path / "-dash.yml").write_text(
+        app("Dash", [node("start", "start", variables=[handle]), end(w="start.who")], "start>end")
+    )
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment(jikko.home), capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    command = json.loads(run(str(JIKKO), "check", "--json", "--", "-dash.yml"))["example"]["command"]
+
+    assert json.loads(run("sh", "-c", f"{command.replace('jikko', str(JIKKO), 1)} 2>/dev/null")) == {"w": "@all"}
+
+
+@pytest.mark.parametrize("output", ["text", "github"])
+def test_a_line_break_in_the_name_of_a_file_made_lines_of_its_own(jikko: Command, tmp_path: Path, output: str) -> None:
+    (tmp_path / "x\n::error::y\x1b[2J.yml").write_text(app("T", [start(), node("x", "if-elze")], "start>x"))
+
+    lines = jikko("check", tmp_path, "--output", output).out.splitlines()
+
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)
+
+
 def test_check_and_show_need_no_data_folder_and_make_none(jikko: Command, tool: Path) -> None:
     jikko("check", tool)
     jikko("show", tool)

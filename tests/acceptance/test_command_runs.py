@@ -104,6 +104,11 @@ def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Se
         (("apps", "list"), "no apps yet"),
         (("providers", "list"), "no providers"),
         (("callbacks", "list"), "no call-back waits"),
+        (("plugins", "list"), "no plugins are installed"),
+        (("knowledge", "list"), "no datasets yet"),
+        (("knowledge", "keys", "list"), "no keys yet"),
+        (("knowledge", "external", "list"), "no external knowledge APIs"),
+        (("console", "tokens", "list"), "no tokens yet"),
     ],
 )
 def test_an_empty_list_says_so_on_a_terminal_and_is_silent_in_a_pipe(

@@ -1,5 +1,6 @@
 """Inputs that are given as texts: read by the type of each, and everything wrong told at once."""
 
+import shlex
 from typing import Any
 
 import pytest
@@ -168,3 +169,24 @@ def test_a_document_is_what_the_api_takes_and_single_inputs_win_over_it() -> Non
     assert given(variables, t=3).problems == ["input 't' is 3, expected a text"]
     assert given(variables, n=True).problems == ["input 'n' is true, expected a number"]
     assert given([variable("f", "file")], f="x").problems[0].startswith("input 'f' is a file: give it as -i")
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("plain", "plain"),
+        ("日本", "日本"),
+        ("two words", "'two words'"),
+        ("it's", "'it'\"'\"'s'"),
+        ("@all", "@@all"),
+        ("$(id)", "'$(id)'"),
+    ],
+)
+def test_an_example_that_is_offered_was_no_word_of_a_shell(option: str, word: str) -> None:
+    wanted = variable("q", "select", required=True, options=(option,))
+
+    example = given([wanted]).example
+
+    assert example == f"-i q={word}"
+    [_, pair] = shlex.split(example)
+    assert given([wanted], ("q", pair.partition("=")[2])).values == {"q": option}

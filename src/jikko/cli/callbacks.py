@@ -60,19 +60,23 @@ def resend(run_ids: tuple[str, ...], everything: bool, home: Path | None, as_jso
 async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
     from jikko.errors import NotFound
+    from jikko.exit_codes import of_error
+    from jikko.ids import is_uuid
+    from jikko.runs.short_ids import run_of
 
-    missing = 0
+    ended = 0
     async with assemble(settings) as assembly:
         wanted = [entry.run_id async for entry in assembly.callbacks.undelivered()] if everything else run_ids
         for run_id in wanted:
             try:
-                entry = await assembly.callbacks.resend(run_id)
+                whole_id = run_id if is_uuid(run_id) else (await run_of(assembly.store, run_id)).identity.run_id
+                entry = await assembly.callbacks.resend(whole_id)
             except NotFound as error:
-                missing += 1
+                ended = of_error(error)
                 click.echo(str(error), err=True)
                 continue
             click.echo(json.dumps(_entry(entry)) if as_json else f"{entry.run_id}  {entry.url}")
-    return 1 if missing else 0
+    return ended
 
 
 @click.command("webhook-secret", short_help="Show what call-backs are signed with.")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import show_nothing
 from jikko.terminal_text import harmless
 
 
@@ -104,7 +105,10 @@ async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings, console=True) as assembly:
-        for entry in await _console_of(assembly).access.tokens():
+        known = await _console_of(assembly).access.tokens()
+        if not known:
+            show_nothing("no tokens yet; `jikko console tokens new NAME` makes one", as_json=as_json)
+        for entry in known:
             if as_json:
                 fields = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
                 times = {"created_at": entry.created_at, "used_at": entry.used_at}

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from jikko.cli.standard_streams import output_is_at_fault
+
 
 class Failure(click.ClickException):
     """An error that ends the command."""
@@ -39,6 +41,11 @@ class Commands(click.Group):
         except click.Abort:
             _show(Failure("interrupted; nothing further was done", code="interrupted"), as_json)
             sys.exit(130)
+        except OSError as error:
+            if not output_is_at_fault(error):
+                raise
+            _show(Failure(f"standard output cannot be written: {error.strerror}", code="output"), as_json)
+            sys.exit(1)
         sys.exit(ended if isinstance(ended, int) else 0)
 
 

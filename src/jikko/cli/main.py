@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from jikko.cli.lazy_commands import LazyGroup
+from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 from jikko.cli.terminal import color_wanted
 from jikko.cli.unknown_variables import warn_of_unknown
 
@@ -57,6 +58,8 @@ def main() -> None:
     # Hundreds of modules make 100,000 objects that stay: until a server is ready (``server.serving``) the collector is
     # not to look through them even once, which takes 10 ms each time.
     gc.set_threshold(400_000, 20, 50)
+    open_those_that_are_closed()
+    write_what_an_encoding_lacks_as_question_marks()
     try:
         cli(prog_name="jikko")
     except SystemExit as end:

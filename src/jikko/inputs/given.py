@@ -6,6 +6,7 @@ Decides only. What is to be read or uploaded is returned, and the caller does it
 import json
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -112,7 +113,7 @@ def sample(variable: StartVariable) -> str:
     """A value that the input could have, as a shell takes it."""
     if variable.options:
         option = variable.options[0]
-        return option if re.fullmatch(r"[\w.-]+", option) else f"'{option}'"
+        return option if re.fullmatch(r"[\w.-]+", option) else shlex.quote("@" * option.startswith("@") + option)
     text = _SAMPLES.get(variable.type, "text")
     return text[: variable.max_length] if variable.max_length and variable.type in _TEXTS else text
 

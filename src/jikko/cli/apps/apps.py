@@ -13,7 +13,7 @@ from jikko.cli.apps.keys import keys
 from jikko.cli.callbacks import webhook_secret
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import show_entry, show_nothing
 from jikko.cli.whole_file import whole_file
 from jikko.terminal_text import harmless, printable
 
@@ -40,8 +40,8 @@ async def _list(settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         known = await assembly.apps.all()
-        if not known and sys.stdout.isatty() and not as_json:
-            click.echo("no apps yet; `jikko apps import FILE` makes one", err=True)
+        if not known:
+            show_nothing("no apps yet; `jikko apps import FILE` makes one", as_json=as_json)
         for app in known:
             entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
             show_entry(entry, f"{app.id}  {app.mode:13}  {printable(app.name)}", as_json=as_json)
@@ -103,7 +103,7 @@ def export(app: str, which: str, file: Path | None, home: Path | None) -> None:
     """
     text = run_async(_source(app, which, settings_of(home=home)))
     if file is None:
-        sys.stdout.buffer.write(text)
+        click.echo(text, nl=False)
         return
     try:
         with whole_file(file) as target:

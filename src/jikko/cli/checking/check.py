@@ -168,6 +168,7 @@ def _print(report: Mapping[str, Any], output: str) -> None:
     if output == "json":
         _say(json.dumps(report, ensure_ascii=False))
         return
+    file = printable(report["file"])
     hints: set[str] = set()
     for problem in report["problems"]:
         if output == "github":
@@ -176,11 +177,11 @@ def _print(report: Mapping[str, Any], output: str) -> None:
             # What to do is printed once: many nodes may lack the same.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
-            place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
+            place = f"{file}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
             prefix = _LEVEL_PREFIX[problem["level"]]
             prefix = prefix and click.style(prefix, fg=_COLORS[problem["level"]])
             _say(f"{place} {prefix}{printable(_problem_text(problem))}")
-    _say(f"{report['file']}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
+    _say(f"{file}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
 def _problem_text(problem: Mapping[str, Any]) -> str:

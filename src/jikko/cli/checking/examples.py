@@ -12,9 +12,9 @@ QUESTION: Final = "Hello!"
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
     """``jikko run`` with these inputs; of a chat app, what serves it."""
     if mode == "advanced-chat":
-        return f"jikko serve {shlex.quote(file)}"
+        return f"jikko serve {as_word(file)}"
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
-    return " ".join(["jikko run", shlex.quote(file), *pairs])
+    return " ".join(["jikko run", as_word(file), *pairs])
 
 
 def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
@@ -33,5 +33,16 @@ def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -
     )
 
 
+def as_word(file: str) -> str:
+    """A path as a word of a shell; one that begins with a dash would be an option, but for standard input."""
+    return shlex.quote(f"./{file}" if file.startswith("-") and file != "-" else file)
+
+
 def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A value as ``-i`` takes it: an ``@`` that begins a text twice, and ``@PATH`` for a file to be uploaded."""
+    files = value if isinstance(value, list) else [value]
+    if files and all(isinstance(file, dict) and file.get("transfer_method") == "local_file" for file in files):
+        return "@PATH"
+    if isinstance(value, str):
+        return f"@{value}" if value.startswith("@") else value
+    return json.dumps(value, ensure_ascii=False)

@@ -51,7 +51,7 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
         if as_json:
             click.echo(shown(json.dumps(entry, ensure_ascii=False)))
         elif entry["error"]:
-            click.echo(shown(f"{source.name}: {entry['error']}"), err=True)
+            click.echo(printable(f"{source.name}: {entry['error']}"), err=True)
         else:
             click.echo(shown("\n".join([""] * bool(number) + [printable(line) for line in _lines(entry)])))
     if failed:

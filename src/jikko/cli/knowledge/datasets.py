@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import show_entry, show_nothing
 
 
 @click.command("list", short_help="List datasets.")
@@ -21,7 +21,10 @@ async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        for view in await assembly.knowledge.datasets.all_views():
+        views = await assembly.knowledge.datasets.all_views()
+        if not views:
+            show_nothing("no datasets yet; `jikko knowledge add NAME FILES` makes one", as_json=as_json)
+        for view in views:
             dataset, counts = view.dataset, view.counts
             technique = "external" if dataset.provider == "external" else dataset.technique or "-"
             entry: dict[str, Any] = {"id": dataset.id, "name": dataset.name, "technique": technique}

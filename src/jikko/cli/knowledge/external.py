@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import show_entry, show_nothing
 
 
 @click.group(short_help="Search services elsewhere.")
@@ -54,7 +54,10 @@ async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        for api in await assembly.knowledge.external.all():
+        known = await assembly.knowledge.external.all()
+        if not known:
+            show_nothing("no external knowledge APIs", as_json=as_json)
+        for api in known:
             _show(api, as_json)
 
 

@@ -8,7 +8,7 @@ import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import show_entry, show_nothing
 
 
 @click.group(short_help="Keys of the knowledge API.")
@@ -61,7 +61,10 @@ async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        for key in await assembly.knowledge.keys.all():
+        known = await assembly.knowledge.keys.all()
+        if not known:
+            show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
+        for key in known:
             entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
             show_entry(entry, f"{key.id}  {key.hint}  {ago(key.created_at)}", as_json=as_json)
 

@@ -9,6 +9,7 @@ import click
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import show_nothing
 from jikko.terminal_text import shown
 
 
@@ -30,7 +31,10 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
     async with plugin_packages(settings) as tools:
         if files:
             return sum([_needs(file, tools, as_json) for file in files]) and 1
-        for entry in tools.runtime.installed.entries():
+        installed = list(tools.runtime.installed.entries())
+        if not installed:
+            show_nothing("no plugins are installed; `jikko plugins install` adds one", as_json=as_json)
+        for entry in installed:
             plugin = entry.plugin
             listed = [f"{p.name}/{action.name}" for p in plugin.providers for action in p.actions]
             described = {

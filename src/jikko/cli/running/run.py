@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from jikko.cli.apps.environment import env_of, env_options, require_names
+from jikko.cli.checking.examples import as_word
 from jikko.cli.options import json_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
@@ -226,7 +227,7 @@ async def _values(assembly: Any, app: Any, workflow: Any, wanted: _Wanted) -> Ma
     read = reader(taken=("the workflow, --inputs or --env-file",) if wanted.input_is_taken else ())
     given = given_inputs(workflow.inputs, wanted.pairs, wanted.document, read)
     file = "-" if wanted.file == "standard input" else wanted.file
-    values = accept(given, to=f"jikko run {file}")
+    values = accept(given, to=f"jikko run {as_word(file)}")
     return await uploaded(values, workflow.inputs, assembly.files, app_id=app.id, user=wanted.user)
 
 

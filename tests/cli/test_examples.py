@@ -1,0 +1,36 @@
+"""Lines that start a run: words of a shell that the command reads as they were meant."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from jikko.cli.checking.examples import command_line
+
+UPLOAD = {"type": "document", "transfer_method": "local_file", "upload_file_id": "ID-OF-AN-UPLOAD"}
+REMOTE = {"type": "image", "transfer_method": "remote_url", "url": "https://example.com/sample.png"}
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("日本 🌸", "日本 🌸"),
+        ("@all", "@@all"),
+        ("it's", "it's"),
+        (1.5, "1.5"),
+        (True, "true"),
+        ({}, "{}"),
+        ([], "[]"),
+        (UPLOAD, "@PATH"),
+        ([UPLOAD], "@PATH"),
+        (REMOTE, '{"type": "image", "transfer_method": "remote_url", "url": "https://example.com/sample.png"}'),
+    ],
+)
+def test_a_sample_is_a_word_that_the_command_reads_as_it_was_meant(value: Any, word: str) -> None:
+    assert shlex.split(command_line("a.yml", {"q": value})) == ["jikko", "run", "a.yml", "-i", f"q={word}"]
+
+
+@pytest.mark.parametrize(("file", "word"), [("-x.yml", "./-x.yml"), ("-", "-"), ("a b.yml", "a b.yml")])
+@pytest.mark.parametrize(("mode", "command"), [("workflow", "run"), ("advanced-chat", "serve")])
+def test_a_path_is_no_option(file: str, word: str, mode: str, command: str) -> None:
+    assert shlex.split(command_line(file, {}, mode=mode)) == ["jikko", command, word]
