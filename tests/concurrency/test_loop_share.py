@@ -159,19 +159,6 @@ async def test_who_wakes_often_still_goes_behind_the_others_of_its_key() -> None
     share.cancel("a", again)
 
 
-async def test_short_works_share_a_slice_but_who_is_woken_has_one_alone() -> None:
-    readings = itertools.count()
-    share, done = LoopShare(lambda: next(readings) * SLICE / 10), list[tuple[int, int]]()
-    async with turns_of_the_loop() as turns:
-        for number in range(30):
-            share.later(f"key {number}", lambda number=number: done.append((turns[0], number)))  # type: ignore[misc]
-        for _ in range(30):
-            await asyncio.sleep(0)
-    per_turn = [len(list(same)) for _, same in itertools.groupby(done, lambda entry: entry[0])]
-    assert [number for _, number in done] == list(range(30))
-    assert per_turn == [11, 11, 8]
-
-
 async def test_what_is_asked_for_in_time_is_done_together_and_once() -> None:
     share, done = LoopShare(), list[str]()
     first, second = (lambda: done.append("first")), (lambda: done.append("second"))

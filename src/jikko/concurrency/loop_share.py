@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from jikko.concurrency.fair_queue import FairQueue
 
-SLICE: Final = 0.002
+SLICE: Final = 0.001
 """Seconds that one may work before others have the loop."""
 TURN: Final = 0.01
 """Seconds that one who goes on stays in front of the others of the same key, over several slices: so it comes to an end
@@ -17,16 +17,15 @@ IN_TIME: Final = 0.02
 """Seconds that what is not urgent may wait, to be done together."""
 
 Work: TypeAlias = Callable[[], object]
-"""What is done in one slice. Returns ``True`` if it has only woken somebody, who works in the next turn of the loop."""
+"""What is done in a turn of the loop; or it wakes who works in the next one."""
 
 
 class LoopShare:
     """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
 
-    Each time that the loop goes round one of them works, or some who have little to do, and keys take turns. Those who
-    begin in one turn of the loop, woken by something else, have one slice together: what is left of it. So everything
-    else waits for two slices at most, and for what each does before it looks, however many there are. Who is done by
-    then does not notice.
+    Each time that the loop goes round one of them works, and keys take turns. Those who begin in one turn of the loop,
+    woken by something else, have one slice together: what is left of it. So everything else waits for two slices at
+    most, and for what each does before it looks, however many there are. Who is done by then does not notice.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -78,11 +77,10 @@ class LoopShare:
         if work is None:
             self._goes_round = False
             return
-        # Whose turn it is has a whole slice, and the next what is left of it.
-        ends = self._begin()
+        # Whose turn it is has a whole slice.
+        self._begin()
         try:
-            while work is not None and not work() and self.clock() <= ends:
-                work = self._turns.next()
+            work()
         finally:
             # Behind who was woken: if he has more to do, it is still his turn.
             asyncio.get_running_loop().call_soon(self._next)
@@ -156,8 +154,6 @@ class Slice:
         self._has_begun(self._share.clock() + SLICE)
 
 
-def _wake(future: "asyncio.Future[None]") -> bool:
-    if future.done():
-        return False
-    future.set_result(None)
-    return True
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
