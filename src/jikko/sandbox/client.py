@@ -36,6 +36,8 @@ _READ_SECONDS: Final = 1.0
 """To read an answer that was there when the time was up."""
 _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
+_SHORT_SECONDS: Final = 0.1
+"""After which a program lets those that began later go first."""
 _LOOK_SECONDS: Final = 0.1
 """How often it is looked at whether the request of a program is over, at most."""
 _MAX_INLINE_BYTES: Final = 65_536
@@ -194,6 +196,7 @@ class ForkServerSandbox:
         exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes, send=send))
         # No caller may be left to ask how it ended.
         exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
+        lowering = asyncio.get_running_loop().call_later(_SHORT_SECONDS, server.lower, child)
         try:
             await self._wait(exchange, child)
             if not exchange.done() and child.has_answered:
@@ -214,6 +217,7 @@ class ForkServerSandbox:
                 raise ForkServerGone from None
             raise self._explain(ended) from None
         finally:
+            lowering.cancel()
             exchange.cancel()
             server.release(child, kind, done=done)
 
