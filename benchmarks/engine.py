@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -20,7 +21,7 @@ from jikko.engine.state import RunState
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.node_ports import ValueLimits
 from jikko.record import RunIdentity
 
 IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="u")
@@ -39,8 +40,7 @@ class Nowhere:
 
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
-    nothing: dict[str, Any] = dict.fromkeys(NodePorts.__struct_fields__)
-    ports = NodePorts(**{**nothing, "limits": ValueLimits()})
+    ports: Any = SimpleNamespace(limits=ValueLimits())
     journal = Nowhere()
     runner = Runner(RunState(graph), journal, info=IDENTITY, ports=ports, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])

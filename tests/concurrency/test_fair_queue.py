@@ -76,3 +76,12 @@ def test_to_resume_an_owner_that_does_not_rest_changes_nothing() -> None:
     turns.resume("nobody")
 
     assert list(taken(turns)) == ["a 1", "b 1", "a 2"]
+
+
+def test_who_comes_first_again_goes_before_the_others_of_its_owner_only() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for owner, item in (("a", "1"), ("a", "2"), ("b", "3")):
+        queue.add(owner, item)
+    queue.add("a", "0", first=True)
+    queue.add("a", "2", first=True)
+    assert [queue.next() for _ in range(5)] == ["2", "3", "0", "1", None]

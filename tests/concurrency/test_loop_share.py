@@ -1,12 +1,14 @@
 """Who has much to do on the event loop keeps nobody waiting for longer than a slice."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from jikko.concurrency.loop_share import SLICE, LoopShare, Slice
+from jikko.concurrency.loop_share import SLICE, TURN, LoopShare, Slice
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +61,8 @@ async def test_longer_work_lets_the_loop_go_round_after_each_slice() -> None:
     done: list[str] = []
     async with turns_of_the_loop() as turns:
         await work(LoopShare(Readings()), "a", 1000, done)
-    assert turns[0] >= 1000 / 10
+    # A slice has room for ten readings, and the last step comes behind the last of them.
+    assert turns[0] >= 1000 // 11
 
 
 async def test_of_many_who_work_one_does_so_in_each_turn_of_the_loop() -> None:
@@ -113,6 +116,60 @@ async def test_apps_take_turns_however_many_work_for_one() -> None:
     assert done.index("one") < 600
     last = len(done) - done[::-1].index("one")
     assert last < 1500
+
+
+async def test_of_those_of_one_key_one_goes_on_for_a_turn_before_the_next() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+
+    async def named(name: str) -> None:
+        mine = Slice(share, "a")
+        mine.begin()
+        for _ in range(1000):
+            done.append(name)
+            await mine.give_way()
+
+    await asyncio.gather(*(named(name) for name in "xyz"))
+
+    # How often each worked before another did; a step is a tenth of a slice. What comes first is the common slice.
+    turns = [len(list(same)) for _, same in itertools.groupby(done)][3:]
+    whole = TURN / SLICE * 10
+    assert max(turns) <= whole + 25
+    assert len(turns) <= 3 * 1000 / (whole / 2)
+
+
+async def test_who_wakes_often_still_goes_behind_the_others_of_its_key() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+
+    def again() -> None:
+        mine.begin()
+        while not mine.is_over:
+            done.append("often")
+        mine.later(again)
+
+    mine = Slice(share, "a")
+    again()
+    other = asyncio.ensure_future(work(share, "once", 1, done))
+    await other
+    waiting = Slice(share, "a")
+    reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting.later(lambda: reached.set_result(None))
+
+    async with asyncio.timeout(PATIENCE):
+        await reached
+    share.cancel("a", again)
+
+
+async def test_what_is_asked_for_in_time_is_done_together_and_once() -> None:
+    share, done = LoopShare(), list[str]()
+    first, second = (lambda: done.append("first")), (lambda: done.append("second"))
+    async with turns_of_the_loop() as turns:
+        at: list[int] = []
+        for each in (first, second, first, lambda: at.append(turns[0])):
+            share.in_time(each)
+        async with asyncio.timeout(PATIENCE):
+            while not at:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+    assert done == ["first", "second"]
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_the_turns() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jikko.concurrency.loop_share import SLICE, LoopShare
 from jikko.dsl.document import NodeEntry
-from jikko.engine.state import RunState
+from jikko.engine.state import RunState, Texts
 from jikko.events import Event, NodeStarted, RoundStarted, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.engine.graphs import Log, edges, graph, node, runner
@@ -20,20 +20,22 @@ LOOKS = 20
 """How often a run looks at the clock in a slice."""
 
 
-class Turns(Log):
-    """A journal that knows how many events came at most between two turns of the event loop."""
+class Turns(RunState):
+    """A state that knows how many events happened at most between two turns of the event loop."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, compiled: CompiledGraph) -> None:
+        super().__init__(compiled)
         self.most = 0
-        self._before = 0
+        self._new = 0
         self._goes_on = True
         self._count()
 
+    def apply(self, event: Event) -> Texts:
+        self._new += 1
+        return super().apply(event)
+
     def _count(self) -> None:
-        new: list[Event] = self.events[self._before :]
-        self._before = len(self.events)
-        self.most = max(self.most, len(new))
+        self.most, self._new = max(self.most, self._new), 0
         if self._goes_on:
             asyncio.get_running_loop().call_soon(self._count)
 
@@ -61,7 +63,7 @@ def loop() -> CompiledGraph:
     return graph(nodes, edges("start --> items", "items --> each", "each-start --> inner", "each --> end"))
 
 
-async def turns(compiled: CompiledGraph) -> Turns:
+async def turns(compiled: CompiledGraph) -> tuple[Log, Turns]:
     readings = 0.0
 
     def clock() -> float:
@@ -69,12 +71,12 @@ async def turns(compiled: CompiledGraph) -> Turns:
         readings += SLICE / LOOKS
         return readings
 
-    log = Turns()
+    log, state = Log(), Turns(compiled)
     began = RunStarted(at=1.0, inputs={}, system={})
-    await runner(RunState(compiled), log, share=LoopShare(clock)).run([began])
-    log.stop()
+    await runner(state, log, share=LoopShare(clock)).run([began])
+    state.stop()
     assert log.end.status == "succeeded"
-    return log
+    return log, state
 
 
 @pytest.mark.parametrize(
@@ -88,15 +90,15 @@ async def turns(compiled: CompiledGraph) -> Turns:
     ids=["one after the other", "ten at once", "as many as there may be", "loop"],
 )
 async def test_rounds_that_never_wait_let_others_have_the_loop(compiled: CompiledGraph) -> None:
-    log = await turns(compiled)
+    log, state = await turns(compiled)
 
     assert sum(isinstance(event, NodeStarted) and event.node_id == "inner" for event in log.events) == ROUNDS
     # A round is four events and a look; the last round of a slice, and the ends of both nodes, come on top.
-    assert log.most <= 4 * (LOOKS + 2) + 8
+    assert state.most <= 4 * (LOOKS + 2) + 8
 
 
 async def test_a_parallel_iteration_announces_no_more_than_a_thousand_rounds_ahead() -> None:
-    log = await turns(iteration(is_parallel=True, parallel_nums=10))
+    log, _ = await turns(iteration(is_parallel=True, parallel_nums=10))
 
     first_end = next(at for at, event in enumerate(log.events) if type(event).__name__ == "RoundFinished")
     assert sum(isinstance(event, RoundStarted) for event in log.events[:first_end]) in range(1000, 1011)
@@ -105,7 +107,7 @@ async def test_a_parallel_iteration_announces_no_more_than_a_thousand_rounds_ahe
 
 @pytest.mark.parametrize("compiled", [iteration(), loop()], ids=["iteration", "loop"])
 async def test_the_collector_of_python_has_nothing_to_look_at_in_the_events_of_a_run(compiled: CompiledGraph) -> None:
-    log = await turns(compiled)
+    log, _ = await turns(compiled)
 
     assert len(log.events) > 4 * ROUNDS
     # What is tracked is gone through while the event loop stands still: a tenth of a second for a million objects.

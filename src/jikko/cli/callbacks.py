@@ -62,7 +62,7 @@ async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_
     from jikko.errors import NotFound
     from jikko.exit_codes import of_error
     from jikko.ids import is_uuid
-    from jikko.runs.short_ids import run_of
+    from jikko.runs.reading.short_ids import run_of
 
     ended = 0
     async with assemble(settings) as assembly:

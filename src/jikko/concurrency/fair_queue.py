@@ -37,14 +37,16 @@ class FairQueue(Generic[T]):
         """Of each key, those that come first: at most ``count``."""
         return {key: list(islice(queue, count)) for key, queue in self._queues.items()}
 
-    def add(self, key: str, item: T) -> None:
-        """Queue up, behind those who wait for the key already."""
+    def add(self, key: str, item: T, *, first: bool = False) -> None:
+        """Queue up, behind those who wait for the key already, or in front of them."""
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = OrderedDict()
             if key not in self._resting:
                 self._order[key] = None
         queue[item] = None
+        if first:
+            queue.move_to_end(item, last=False)
 
     def remove(self, key: str, item: T) -> bool:
         """Leave the queue. Returns whether the item was still in it."""

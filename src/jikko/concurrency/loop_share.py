@@ -4,12 +4,20 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from jikko.concurrency.fair_queue import FairQueue
 
-SLICE: Final = 0.002
+SLICE: Final = 0.001
 """Seconds that one may work before others have the loop."""
+TURN: Final = 0.01
+"""Seconds that one who goes on stays in front of the others of the same key, over several slices: so it comes to an end
+before they begin, and not all of them at the same time."""
+IN_TIME: Final = 0.02
+"""Seconds that what is not urgent may wait, to be done together."""
+
+Work: TypeAlias = Callable[[], object]
+"""What is done in a turn of the loop; or it wakes who works in the next one."""
 
 
 class LoopShare:
@@ -25,36 +33,57 @@ class LoopShare:
         clock: Seconds from any beginning. Tests count its readings instead.
         """
         self.clock = clock
-        self._turns: FairQueue[Callable[[], object]] = FairQueue()
+        self._turns: FairQueue[Work] = FairQueue()
         self._goes_round = False
         self._ends: float | None = None
         """When the slice of those who begin in this turn is over; ``None`` before the first of them."""
         self._sees_end_of_turn = False
+        self._in_time: dict[Work, None] = {}
+        """What is done at the same time, in its order."""
 
     def ends(self) -> float:
         """When a slice that begins now is over, by the clock; that may have been."""
         return self._begin() if self._ends is None else self._ends
 
-    def later(self, key: str, work: Callable[[], object]) -> None:
-        """Have a function called when it is its turn. Twice the same is called once."""
-        self._turns.add(key, work)
+    def later(self, key: str, work: Work, *, first: bool = False) -> None:
+        """Have a function called when it is its turn. Twice the same is called once.
+
+        Args:
+            first: Before the others of the key.
+        """
+        self._turns.add(key, work, first=first)
         if not self._goes_round:
             self._goes_round = True
             asyncio.get_running_loop().call_soon(self._next)
 
-    def cancel(self, key: str, work: Callable[[], object]) -> None:
+    def cancel(self, key: str, work: Work) -> None:
         """Forget a function that waits, if it does."""
         self._turns.remove(key, work)
+
+    def in_time(self, work: Work) -> None:
+        """Have a function called within ``IN_TIME`` seconds, whoever works then, together with all others for which
+        that is asked. Twice the same is called once. It must be quick."""
+        if not self._in_time:
+            asyncio.get_running_loop().call_later(IN_TIME, self._time_is_up)
+        self._in_time[work] = None
+
+    def _time_is_up(self) -> None:
+        in_time, self._in_time = self._in_time, {}
+        for work in in_time:
+            work()
 
     def _next(self) -> None:
         work = self._turns.next()
         if work is None:
             self._goes_round = False
             return
-        asyncio.get_running_loop().call_soon(self._next)
         # Whose turn it is has a whole slice.
         self._begin()
-        work()
+        try:
+            work()
+        finally:
+            # Behind who was woken: if he has more to do, it is still his turn.
+            asyncio.get_running_loop().call_soon(self._next)
 
     def _begin(self) -> float:
         if not self._sees_end_of_turn:
@@ -70,7 +99,7 @@ class LoopShare:
 class Slice:
     """The slices of one who works, one after the other."""
 
-    __slots__ = ("_ends", "_key", "_share")
+    __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
 
     def __init__(self, share: LoopShare, key: str) -> None:
         """Args:
@@ -79,19 +108,36 @@ class Slice:
         self._share = share
         self._key = key
         self._ends = 0.0
+        self._turn_ends: float | None = None
+        """When it is to go behind the others of its key; ``None`` while it stands there."""
+        self.waits = False
+        """Whether it has asked to go on, and has not yet."""
 
     def begin(self) -> None:
         """Begin a slice: the event loop has just come here."""
-        self._ends = self._share.ends()
+        self._has_begun(self._share.ends())
+
+    def _has_begun(self, ends: float) -> None:
+        self._ends, self.waits = ends, False
+        if self._turn_ends is None:
+            self._turn_ends = ends + TURN
 
     @property
     def is_over(self) -> bool:
         """Whether it is time to let others work."""
         return self._share.clock() > self._ends
 
-    def later(self, work: Callable[[], object]) -> None:
+    def later(self, work: Work) -> None:
         """See ``LoopShare.later``."""
-        self._share.later(self._key, work)
+        first = self._turn_ends is not None and self._share.clock() < self._turn_ends
+        if not first:
+            self._turn_ends = None
+        self.waits = True
+        self._share.later(self._key, work, first=first)
+
+    def in_time(self, work: Work) -> None:
+        """See ``LoopShare.in_time``."""
+        self._share.in_time(work)
 
     async def give_way(self) -> None:
         """If the slice is over, let others work, and begin the next."""
@@ -105,7 +151,7 @@ class Slice:
         finally:
             self._share.cancel(self._key, wake)
         # It was our turn, whatever else begins now.
-        self._ends = self._share.clock() + SLICE
+        self._has_begun(self._share.clock() + SLICE)
 
 
 def _wake(future: "asyncio.Future[None]") -> None:

@@ -180,7 +180,7 @@ class NodeContext:
 
     async def give_way(self) -> None:
         if self._loop.slice.is_over:
-            self._loop.events.flush()
+            self._loop.events.flush_in_time()
             await self._loop.slice.give_way()
 
     def run_round(

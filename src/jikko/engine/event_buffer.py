@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from jikko.concurrency.loop_share import Slice
 from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
 from jikko.engine.text_release import Chunk
@@ -14,10 +15,26 @@ from jikko.ports.clock import Clock
 _DOUBT_SECONDS: Final = 2.0
 """Since a process was last told that what it writes is taken, after which its run may be another's: taking it for dead
 lasts longer."""
+MAX_PUT_OFF_EVENTS: Final = 500
+"""Events that may wait for others while a run goes on: as many as are made ready for the database in a fraction of a
+millisecond."""
 
 
 class EventBuffer:
-    """The events of one run on their way out. Those of a burst leave together, when it is over."""
+    """The events of one run on their way out. Those of a burst leave together, when it is over.
+
+    =============================  ==================================================================================
+    what the run does              when its events leave
+    =============================  ==================================================================================
+    waits for something, or ends   at once
+    waits for its turn to go on    within ``IN_TIME`` seconds; at once if they are many, or a node acted outside
+    goes on with a container       when the turn of the event loop is over, if it does not wait for its turn by then
+    shows text, or tells its work  at once, with all before it
+    =============================  ==================================================================================
+
+    Only whole calls of ``emit`` leave: an event and the text that goes with it are in the log together or not at all.
+    After a crash, so, no text is missing and none is shown twice.
+    """
 
     __slots__ = (
         "_buffer",
@@ -27,20 +44,28 @@ class EventBuffer:
         "_flushes_soon",
         "_journal",
         "_required",
+        "_slice",
         "_state",
+        "_urgent",
         "clock",
         "holds",
         "on_text",
     )
 
-    def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
+    def __init__(self, state: RunState, journal: Journal, clock: Clock, share: Slice) -> None:
+        """Args:
+        share: The run's part of the event loop's time.
+        """
         self._state = state
+        self._slice = share
         self._journal = journal
         self._buffer: list[Event] = []
         self._required = self._durable = 0
         """How many events had to become durable before a node acts on the world outside; how many of them are."""
         self._confirmed_at = 0.0
         """When the run began here, or was known last to be this process's."""
+        self._urgent = False
+        """Whether what was noted should not wait for its turn: it tells what nodes did outside, or by whose will."""
         self._flushes_soon = self._closed = False
         self.clock = clock
         self.holds = False
@@ -61,6 +86,7 @@ class EventBuffer:
         """``emit``, for an event behind which the durability barrier stands: no node acts before it is durable."""
         self.emit(event)
         self._required += 1
+        self._urgent = True
 
     def begin(self, first: Iterable[Event]) -> None:
         """Emit what begins a run, or lets it go on: then another process may do so too, until it is in the log."""
@@ -118,8 +144,15 @@ class EventBuffer:
     def flush(self) -> None:
         """Hand over what was noted, unless a burst is under way."""
         if self._buffer and not self.holds and not self._closed:
-            events, self._buffer = self._buffer, []
+            events, self._buffer, self._urgent = self._buffer, [], False
             self._journal.append(events)
+
+    def flush_in_time(self) -> None:
+        """Hand over what was noted, with what follows, before long: the run goes on when it is its turn."""
+        if self._urgent or len(self._buffer) >= MAX_PUT_OFF_EVENTS:
+            self.flush()
+        elif self._buffer:
+            self._slice.in_time(self.flush)
 
     def flush_soon(self) -> None:
         """Hand over what was noted, and what will be in this turn of the event loop, when the turn is over.
@@ -132,7 +165,7 @@ class EventBuffer:
 
     def _flush_now(self) -> None:
         self._flushes_soon = False
-        self.flush()
+        (self.flush_in_time if self._slice.waits else self.flush)()
 
     def close(self) -> None:
         """Hand over what was noted, and nothing that is noted later: the run is over here."""

@@ -23,15 +23,12 @@ class BodyRun:
         self.future: asyncio.Future[None] | None = None
         """Of the container that waits for the end of the body; ``None`` while none does."""
         self.tasks: set[asyncio.Task[None]] = set()
+        """Of nodes that have not ended."""
 
     def cancel(self) -> None:
-        """Cancel its nodes, but not the one that asks for it."""
-        if not self.tasks:
-            return
-        current = asyncio.current_task()
+        """Cancel its nodes: also a container that asks for it, which would wait for ever for what its round lacks."""
         for task in list(self.tasks):
-            if task is not current:
-                task.cancel()
+            task.cancel()
 
 
 class RunLoop(Protocol):

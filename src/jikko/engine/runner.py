@@ -1,38 +1,32 @@
-"""Performs a run: starts the nodes that the state says are due, and turns what they do into events.
+"""Performs a run: starts the nodes that the state says are due, and decides what follows from their ends.
 
 Everything happens on one event loop, in bursts: a node ends, its end is folded, what became ready starts, and so on
 until every node that is left waits for something. The events of a burst go to the journal together.
 """
 
 import asyncio
-import logging
 import time
-from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import Literal
-
-import msgspec
 
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory
-from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
-from jikko.engine.loop import BodyRun
+from jikko.engine.node_runs import NodeRuns
+from jikko.engine.ready_nodes import ReadyNodes
 from jikko.engine.state import Frame, RunState
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
-from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
+from jikko.nodes.contract import NodeFailure, NodePaused, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.text_guard import TextGuard
 
-log = logging.getLogger(__name__)
 
-
-class Runner:
+class Runner(NodeRuns):
     """The ``RunLoop`` of one run, from where its state is until it ends, is stopped or is parked."""
 
     def __init__(
@@ -50,18 +44,11 @@ class Runner:
         """Args:
         guard: Looks at the text that is shown.
         """
-        self.state = state
-        self.events = EventBuffer(state, journal, clock)
-        self.info = info
-        self.ports = ports
+        mine = Slice(share or LoopShare(), info.app_id)
+        super().__init__(state, EventBuffer(state, journal, clock, mine), info, ports, clock, mine)
         self._limits = limits
-        self._clock = clock
-        self._queue: deque[tuple[Frame, int, str | None, NodeStarted | None]] = deque()
-        self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
-        self._running = 0
-        """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
+        self._ready = ReadyNodes()
         state.release.room = ports.limits.max_expanded
-        self.slice = Slice(share or LoopShare(), info.app_id)
         self._guarded = None if guard is None else GuardedText(guard, state, self.events)
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
@@ -71,8 +58,6 @@ class Runner:
         self._ended = False
         self._pausing = False
         self._places = limits.max_parallel_nodes
-        self._answers: dict[str, FormClosed] = {}
-        """Forms that were closed, by execution; their events follow when their nodes run again."""
 
     @property
     def has_ended(self) -> bool:
@@ -120,6 +105,8 @@ class Runner:
             await self._done
         finally:
             timer.cancel()
+            # Nobody waits any more: the event loop is about to end. Nothing new begins on it.
+            self.lost()
         return self._last
 
     def stop(self, error: str) -> bool:
@@ -139,11 +126,11 @@ class Runner:
         if not self._begun:
             return True
         frame = state.top
-        self._queue.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
+        self._ready.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
         if state.waiting.keys() <= self._answers.keys():
             self._pausing = False
             # What waits for a place is due as well, and is in the queue already.
-            self._take_due(frame, but={position for other, position, _, _ in self._queue if other is frame})
+            self._ready.take_due(frame, but=self._ready.numbers(frame))
         self.burst()
         return True
 
@@ -166,20 +153,15 @@ class Runner:
             self._finish(None)
 
     def resume(self, frame: Frame) -> None:
-        """Queue what is under way (after a crash) and what is due in a frame."""
+        """See ``RunLoop.resume``."""
         for execution_id, position in list(frame.open.items()):
             if execution_id in self.state.waiting and execution_id not in self._answers:
                 continue
-            self._queue.append((frame, position, None, self.state.starts[execution_id]))
-        self._take_due(frame)
-
-    def _take_due(self, frame: Frame, but: Container[int] = ()) -> None:
-        for position, predecessor in frame.due:
-            if position not in but:
-                self._queue.append((frame, position, predecessor, None))
+            self._ready.append((frame, position, None, self.state.starts[execution_id]))
+        self._ready.take_due(frame)
 
     def burst(self) -> None:
-        """``go_on``, called by the event loop: so a slice begins."""
+        """See ``NodeRuns.burst``."""
         self.slice.begin()
         self.go_on()
 
@@ -189,126 +171,34 @@ class Runner:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
         self.events.holds = True
         count = 0
+        put_off = False
         try:
-            while self._queue and not self._ended:
-                if self._running >= self._places and self._next_needs_place():
+            while self._ready and not self._ended:
+                frame, position, predecessor, again = self._ready[0]
+                node = frame.body.nodes[position]
+                if node.body is not None:
+                    soon = True  # A container goes on by itself in the next turn, mostly with its first round.
+                elif self._running >= self._places and not node.node.immediate:
                     break
                 count += 1
                 if count % 64 == 0 and self.slice.is_over:
                     self.slice.later(self.burst)
+                    put_off = True
                     break
-                self._start(*self._queue.popleft())
+                self._ready.popleft()
+                self._start(frame, node, predecessor, again)
         finally:
             self.events.holds = False
-        if self._queue and not self._running and not self._places:
+        if self._ready and not self._running and not self._places:
             self.park()  # it is drained
-        if not self._ended and not self._queue:
+        if not self._ended and not self._ready:
             self._end_if_over()
-        (self.events.flush_soon if soon else self.events.flush)()
-
-    def _next_needs_place(self) -> bool:
-        node = self._queue[0][0].body.nodes[self._queue[0][1]]
-        return not node.node.immediate and node.body is None
-
-    def _start(self, frame: Frame, position: int, predecessor: str | None, again: NodeStarted | None) -> None:
-        node = frame.body.nodes[position]
-        if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
-            return  # its round failed, or was cancelled, while it waited for a place
-        now = self._clock()
-        if again is not None:
-            event = msgspec.structs.replace(again, at=now)
+        if put_off:
+            self.events.flush_in_time()
+        elif soon:
+            self.events.flush_soon()
         else:
-            icon = node.node.icon(self.ports) if node.has_icon else None  # type: ignore[attr-defined]
-            event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
-        self.events.emit(event)
-        if self._answers and (answer := self._answers.pop(event.execution_id, None)) is not None:
-            self.events.emit_durable(answer)
-        execution = again or event
-        context = NodeContext(self, frame, node, execution)
-        began = time.perf_counter() - (0.0 if again is None else max(0.0, now - again.at))
-        if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
-            self._running += node.body is None
-            task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))
-            tasks = self.bodies[id(frame)].tasks
-            tasks.add(task)
-            task.add_done_callback(lambda task: self._task_done(task, tasks, node))
-
-    def _ran_in_place(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
-    ) -> bool:
-        """Run a node that need not wait. If it does for once, nothing has come of it, and it is for a task."""
-        run = node.node.run(context)
-        try:
-            run.send(None)
-        except StopIteration as stop:
-            self._node_ended(frame, node, self._succeeded(node, started, stop.value, began))
-        except NodePaused as pause:
-            self._suspended(frame, node, started, pause, began)
-        except NodeFailure as failure:
-            self._node_ended(frame, node, self._failed(node, started, failure, began))
-        except Exception as error:
-            self._node_ended(frame, node, self._failed(node, started, event_factory.unexpected(node, error), began))
-        else:
-            run.close()
-            return False
-        return True
-
-    async def _execute(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
-    ) -> None:
-        attempt = self.state.attempts.get(started.execution_id, 0)
-        self.slice.begin()
-        while not node.effects or await self.events.may_act():
-            try:
-                result = await node.node.run(context)
-            except NodePaused as pause:
-                self._running -= node.body is None
-                self._suspended(frame, node, started, pause, began)
-                break
-            except NodeFailure as error:
-                failure = error
-            except Exception as error:
-                failure = event_factory.unexpected(node, error)
-            else:
-                self._running -= node.body is None
-                self._node_ended(frame, node, self._succeeded(node, started, result, began))
-                break
-            attempt += 1
-            if attempt > node.retries:
-                self._running -= node.body is None
-                self._node_ended(frame, node, self._failed(node, started, failure, began))
-                break
-            # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
-            await asyncio.sleep(node.retry_wait)
-            self._attempted(started, failure, attempt, began)
-        else:
-            # The run is not this process's any more; its new holder runs the node.
-            self._running -= node.body is None
-            return
-        self.burst()
-
-    def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]], node: CompiledNode) -> None:
-        tasks.discard(task)
-        if task.cancelled():
-            self._running -= node.body is None
-            self.burst()
-        elif (error := task.exception()) is not None:
-            log.error("the engine failed", exc_info=error)
-            if not self._ended:
-                self._end("failed", f"Internal error: {type(error).__name__}")
-
-    def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
-        return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
-
-    def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
-        return event_factory.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
-
-    def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
-        elapsed = time.perf_counter() - began
-        self.events.emit_durable(event_factory.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
-        self.events.flush()
+            self.events.flush()
 
     def _suspended(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
@@ -340,9 +230,7 @@ class Runner:
         if self.state.index > self._limits.max_steps:
             self._end("stopped", event_factory.too_many_steps(self.state.index, self._limits.max_steps))
             return
-        for position in range(already_due, len(frame.due)):
-            target, predecessor = frame.due[position]
-            self._queue.append((frame, target, predecessor, None))
+        self._ready.take_new(frame, already_due)
         waiting = self.bodies.get(id(frame))
         if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)
@@ -357,6 +245,10 @@ class Runner:
             body.cancel()
             if body.future is not None and not body.future.done():
                 body.future.set_result(None)
+
+    def _engine_failed(self, error: BaseException) -> None:
+        if not self._ended:
+            self._end("failed", f"Internal error: {type(error).__name__}")
 
     def _end_if_over(self) -> None:
         top = self.state.top
@@ -381,7 +273,7 @@ class Runner:
             self.events.emit(event)
         self._ended = True
         self._last = event
-        self._queue.clear()
+        self._ready.clear()
         self.events.close()
         if self._guarded is not None:
             self._guarded.cancel()

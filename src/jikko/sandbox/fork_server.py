@@ -4,9 +4,10 @@ It is executed afresh with an empty environment, so nothing of the server is in 
 pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
 
 The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
-fork a child that is warm for it; ``K`` and a process id, kill it; ``L`` and a module, import it for the children to
-come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready; ``F`` and text, not ready; ``R`` and a
-process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child ended.
+fork a child that is warm for it; ``K`` and a process id, kill it; ``N`` and one, let others go first; ``L`` and a
+module, import it for the children to come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready;
+``F`` and text, not ready; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a
+child ended.
 """
 
 import _socket
@@ -39,7 +40,9 @@ _STACK_BYTES: Final = 32 << 20
 _STACK_KEPT_FREE: Final = 2 << 20
 _RUNTIME_BYTES: Final = 16 << 20
 """What a runtime may need beside what it gives the program: JavaScript's crashes if it gets nothing at all."""
-_CHILD_NICENESS: Final = 10
+_CHILD_NICENESS: Final = 5
+_LONG_NICENESS: Final = 10
+"""Of a program that runs for long: one that is short has three times as much of a processor that they share."""
 
 # Taken before the advice is put in the way of programs.
 _fork = os.fork
@@ -90,7 +93,8 @@ class ForkServer:
         sys.orig_argv = []
         for name in [name for name in sys.modules if name.split(".")[0] == "jikko"]:
             del sys.modules[name]
-        self._niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + _CHILD_NICENESS)
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        self._niceness, self._long_niceness = (min(19, own + more) for more in (_CHILD_NICENESS, _LONG_NICENESS))
         self._offer_to_the_oom_killer()
         self._own_size = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         _point_standard_files_at_nothing()
@@ -172,6 +176,11 @@ class ForkServer:
             # A process that was reaped is not in the set, so its number cannot have been given to another.
             if process_id in self._children:
                 os.kill(process_id, signal.SIGKILL)
+        elif message[:1] == b"N":
+            (process_id,) = PROCESS_ID.unpack(message[1:])
+            if process_id in self._children:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.setpriority(os.PRIO_PROCESS, process_id, self._long_niceness)
         elif message[:1] == b"L":
             self._import(message[1:].decode())
 

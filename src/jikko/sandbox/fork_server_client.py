@@ -167,6 +167,11 @@ class ForkServer:
                 self._kill(child)
         self._fill(kind)
 
+    def lower(self, child: Child) -> None:
+        """Let other children go first: this one has been running for long."""
+        if not child.ended.done() and not self.gone:
+            self._send(b"N" + PROCESS_ID.pack(child.process_id))
+
     async def close(self) -> None:
         """Kill the fork server, and with it all of its children. May be called twice."""
         self._end()

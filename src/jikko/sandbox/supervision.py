@@ -18,6 +18,8 @@ _READ_SECONDS: Final = 1.0
 """To read an answer that was there when the time was up."""
 _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
+_SHORT_SECONDS: Final = 0.1
+"""After which a program lets those that began later go first."""
 _LOOK_SECONDS: Final = 0.1
 """How often it is looked at whether the request of a program is over, at most."""
 
@@ -36,6 +38,7 @@ async def supervised(
     exchange = asyncio.ensure_future(child.exchange(job, output_bytes=limits.output_bytes, send=send))
     # No caller may be left to ask how it ended.
     exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
+    lowering = asyncio.get_running_loop().call_later(_SHORT_SECONDS, server.lower, child)
     try:
         await _wait(limits, exchange, child)
         if not exchange.done() and child.has_answered:
@@ -56,6 +59,7 @@ async def supervised(
             raise ForkServerGone from None
         raise _explained(limits, ended) from None
     finally:
+        lowering.cancel()
         exchange.cancel()
         server.release(child, kind, done=done)
 

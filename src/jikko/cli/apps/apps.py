@@ -1,7 +1,6 @@
 """``jikko apps``: listing, using and removing apps."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 

@@ -1,0 +1,43 @@
+"""Programs that run for long let those go first that began later: else a small one waits for a processor among them."""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.sandbox.scene import descendants, outcome, running, until
+
+pytestmark = pytest.mark.anyio
+
+ENDLESS = "def main():\n    while True: pass"
+SHORT = "def main():\n    return {}"
+
+
+def niceness(process_id: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, process_id)
+
+
+async def test_a_program_without_end_soon_goes_behind_those_that_begin() -> None:
+    async with running() as sandbox:
+        assert (await outcome(sandbox, "python3", SHORT)).result == {}
+        server = sandbox.fork_server
+        assert server is not None
+        own = niceness(server.process_id)
+        at_the_start, behind_a_while = min(19, own + 5), min(19, own + 10)
+        endless = asyncio.ensure_future(outcome(sandbox, "python3", ENDLESS, app_id="held"))
+
+        def busy() -> list[int]:
+            return [child.process_id for child in server._children.values() if child not in server._idle]
+
+        # The child of the first program may still be ending.
+        await until(lambda: server.active == 1 and len(busy()) == 1)
+        (held,) = busy()
+        await until(lambda: niceness(held) == behind_a_while)
+        await until(lambda: server.idle > 0)
+        idle = [child.process_id for child in server._idle]
+
+        assert {niceness(process_id) for process_id in idle} == {at_the_start}
+        assert (await outcome(sandbox, "python3", SHORT, app_id="small")).result == {}
+        assert held in descendants(server.process_id)
+        endless.cancel()
+        await asyncio.wait([endless])
