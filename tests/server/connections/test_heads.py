@@ -257,6 +257,28 @@ async def test_a_body_of_two_lengths_smuggles_no_request_in(headers: bytes) -> N
     assert "/smuggled" not in site.asked
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /it HTTP/1.1\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost: a\r\nhost: b\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nHost: a\r\nHOST: a\r\n", 400),
+        (b"GET /it HTTP/1.0\r\nhost: a\r\nhost: b\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost:\r\nconnection: close\r\n", 200),
+        (b"GET /it HTTP/1.0\r\n", 200),
+    ],
+)
+async def test_a_request_is_for_one_host(head: bytes, status: int) -> None:
+    """Of two, a proxy in front may have gone by the other one."""
+    site = Site()
+    async with served(site) as connect:
+        client = await connect()
+        await client.say(head + b"\r\n")
+
+        assert [answer[0] for answer in await client.responses()] == [status]
+        assert site.asked == ["/it"] * (status == 200)
+
+
 async def test_a_refusal_comes_behind_the_answers_to_earlier_requests() -> None:
     site = Site()
     site.go_on.clear()

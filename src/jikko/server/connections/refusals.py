@@ -55,6 +55,11 @@ def many_headers() -> Refused:
     return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
 
 
+def hosts(count: int) -> Refused:
+    """There is not one header ``Host``, as HTTP/1.1 has it (RFC 9112, 3.2)."""
+    return Refused(400, "bad_request", f"The request has {count or 'no'} headers Host; one is needed.")
+
+
 def late(limits: HeadLimits) -> Refused:
     """The head did not come in time."""
     message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."

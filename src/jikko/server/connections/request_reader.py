@@ -11,6 +11,7 @@ from jikko.server.connections.refusals import (
     MAX_HEADERS,
     HeadLimits,
     Refused,
+    hosts,
     long_url,
     many_headers,
     other_version,
@@ -40,6 +41,8 @@ class RequestReader(ABC):
         self._headers: Headers = []
         """Of the head that comes."""
         self._expects_continue = False
+        self._hosts = 0
+        """How many headers ``Host`` it has. Of two, a proxy may have gone by the other one."""
         self._unfinished = 0
         """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
         self._before_body = True
@@ -97,6 +100,7 @@ class RequestReader(ABC):
         self._url = b""
         self._headers = []
         self._expects_continue = False
+        self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -106,7 +110,9 @@ class RequestReader(ABC):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         self._headers.append((name, value))
-        if name == b"expect" and value.lower() == b"100-continue":
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
 
     def on_headers_complete(self) -> None:
@@ -116,6 +122,8 @@ class RequestReader(ABC):
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._break_off(other_version())
+        if self._hosts != 1 and (self._hosts or version == "1.1"):
+            self._break_off(hosts(self._hosts))
         url = httptools.parse_url(self._url)
         path = url.path.decode("ascii")
         scope = {
