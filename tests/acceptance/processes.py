@@ -30,6 +30,9 @@ class Command:
         self.home = home
 
     def __call__(self, *arguments: str | Path, **settings: str) -> "Outcome":
+        if arguments[:1] == ("doctor",):
+            # Whatever else listens on this machine is no fault of what is tested.
+            settings = {"JIKKO_PORT": "0", **settings}
         done = subprocess.run(
             [JIKKO, *map(str, arguments)],
             env=environment(self.home, **settings),

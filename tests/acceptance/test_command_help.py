@@ -110,6 +110,7 @@ def test_doctor_warns_of_a_version_of_python_that_jikko_was_not_tested_with(
 ) -> None:
     monkeypatch.setattr(platform, "python_version", lambda: version)
     monkeypatch.setattr(platform, "python_version_tuple", lambda: tuple(version.split(".")))
+    monkeypatch.setenv("JIKKO_PORT", "0")
 
     outcome = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(tmp_path)])
 
@@ -124,6 +125,7 @@ def test_doctor_warns_of_a_version_of_python_that_jikko_was_not_tested_with(
 
 def test_doctor_shows_a_warning_and_is_content(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "14", "0"))
+    monkeypatch.setenv("JIKKO_PORT", "0")
 
     outcome = CliRunner().invoke(cli, ["doctor", "--home", str(tmp_path)])
 
