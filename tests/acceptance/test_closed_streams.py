@@ -29,8 +29,9 @@ def echo(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("buffered", ["", "1"])
-@pytest.mark.parametrize("command", ["check {}", "runs list", "show {} --json", "run {} -i q=日本", "run --help"])
+@pytest.mark.parametrize(
+    ("command", "buffered"), [("check {}", ""), ("runs list", "1"), ("show {} --json", ""), ("run {} -i q=日本", "1")]
+)
 def test_a_full_disk_behind_standard_output_was_a_traceback(
     tmp_path: Path, echo: Path, command: str, buffered: str
 ) -> None:
@@ -54,8 +55,15 @@ def test_a_run_without_standard_error_failed_and_gave_no_outputs(tmp_path: Path,
     assert (ended.returncode, json.loads(ended.stdout)) == (0, {"q": "日本"})
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("command", ["runs list", "apps export Echo", "providers list {}", "callbacks list"])
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        ("runs list", ">&-"),
+        ("apps export Echo", ">&-"),
+        ("providers list {}", "<&- >&- 2>&-"),
+        ("callbacks list", ">&-"),
+    ],
+)
 def test_closed_streams_lead_nowhere(tmp_path: Path, echo: Path, command: str, closed: str) -> None:
     home = tmp_path / "home"
     shell(home, f"jikko apps import {echo}")
@@ -82,7 +90,7 @@ def test_a_server_that_is_started_without_streams_aborted(tmp_path: Path, echo: 
     assert code == 0
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp932", "utf-8"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp932"])
 def test_a_terminal_without_the_letters_of_a_text_was_a_traceback(tmp_path: Path, echo: Path, encoding: str) -> None:
     ended = subprocess.run(
         [JIKKO, "run", echo, "-i", "q=é 日本 🌸"],
