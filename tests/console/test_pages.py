@@ -173,8 +173,10 @@ def test_the_list_is_walked_and_filtered_by_keyboard_and_says_so_in_its_address(
     page.get_by_role("button", name=re.compile("^Failed")).click()
     expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
     assert "status=failed" in page.url
-    page.locator("[data-row]").first.focus()
+    page.reload()
+    expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
     page.keyboard.press("j")
+    expect(page.locator("[data-row]").first).to_be_focused()
     page.keyboard.press("k")
     page.keyboard.press("/")
     expect(page.get_by_label("Text in inputs and outputs")).to_be_focused()

@@ -26,6 +26,12 @@ export function RunsPage() {
   useEffect(() => {
     if (live.fresh > 0) announce(tn('runs.new', live.fresh))
   }, [live.fresh])
+  const isThere = query.data !== undefined
+  const hasNew = live.fresh > 0
+  // Its keys act where the focus is: here, unless something else has it. A button that goes takes the focus with it.
+  useEffect(() => {
+    if (isThere && !hasNew && document.activeElement === document.body) panel.current?.focus({ preventScroll: true })
+  }, [isThere, hasNew])
   const keys = (event: KeyboardEvent) => {
     const action = pressed('runs', event)
     const links = [...(panel.current?.querySelectorAll<HTMLElement>('[data-row]') ?? [])]
@@ -61,7 +67,7 @@ export function RunsPage() {
         </span>
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
-      <div className="panel" ref={panel} onKeyDown={keys}>
+      <div className="panel" ref={panel} tabIndex={-1} onKeyDown={keys}>
         <Filters counts={counts} capped={capped} search={search} />
         <div className="only-large">
           <Histogram
