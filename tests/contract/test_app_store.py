@@ -1,5 +1,6 @@
 """What every ``AppStore`` does."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -184,6 +185,23 @@ async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None
         await store.add_key(msgspec.structs.replace(key, id=new_id()))
     with pytest.raises(Conflict, match="There is no app"):
         await store.add_key(a_key(an_app(), "app-nobody"))
+
+
+async def test_of_first_keys_that_are_added_at_once_an_app_gets_one(store: AppStore) -> None:
+    app, other = await published(store), await published(store, an_app("other"))
+    keys = [a_key(app, f"app-{number}") for number in range(4)]
+
+    added = await asyncio.gather(*[store.add_key(key, only_first=True) for key in keys])
+
+    assert sorted(added) == [False, False, False, True]
+    assert await store.keys(app.id) == [keys[added.index(True)]]
+    assert await store.add_key(a_key(other, "app-other"), only_first=True)
+    assert await store.add_key(a_key(app, "app-second"))
+    for key in await store.keys(app.id):
+        await store.delete_key(app.id, key.id)
+    assert await store.add_key(a_key(app, "app-new"), only_first=True)
+    with pytest.raises(Conflict, match="There is no app"):
+        await store.add_key(a_key(an_app(), "app-nobody"), only_first=True)
 
 
 async def test_deleting_an_app_takes_its_versions_and_keys(store: AppStore) -> None:

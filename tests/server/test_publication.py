@@ -63,6 +63,19 @@ async def test_each_app_gets_a_key_once_which_is_kept_for_its_owner_alone(
     assert [line for line in to_try("http://h", issued[:1]) if "#" in line] == []
 
 
+async def test_of_several_that_publish_an_app_without_a_key_one_makes_it(assembly: Assembly, tmp_path: Path) -> None:
+    file = written(tmp_path, "1.yml", says("a"))
+    [made] = await publish(assembly, [file])
+    published = await assembly.apps.find(made.name)
+    for key in await assembly.app_keys.of(published):
+        await assembly.app_keys.revoke(published, key.id)
+
+    issued = await asyncio.gather(*[publish(assembly, [file]) for _ in range(4)])
+
+    assert sorted(len(each) for each in issued) == [0, 0, 0, 1]
+    assert len(await assembly.app_keys.of(published)) == 1
+
+
 async def test_on_a_terminal_a_key_is_shown_and_kept_nowhere(
     assembly: Assembly, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

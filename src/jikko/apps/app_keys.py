@@ -61,6 +61,15 @@ class AppKeys:
         await self._store.add_key(added)
         return added
 
+    async def add_first(self, app_id: str, key: str) -> ApiKey | None:
+        """Have a new key open an app that has none; ``None`` if it has one. Of several at once, one is added.
+
+        Raises:
+            Conflict: There is no such app.
+        """
+        first = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
+        return first if await self._store.add_key(first, only_first=True) else None
+
     @asynccontextmanager
     async def passing(self, app_id: str) -> AsyncIterator[str]:
         """An API key that is gone at the end of the block: a process that has the data folder may act as any client.

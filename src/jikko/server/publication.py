@@ -62,7 +62,9 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
         from jikko.server.trial import bearer
 
         key = new_key()
-        entry = await assembly.app_keys.add(app.id, key)
+        entry = await assembly.app_keys.add_first(app.id, key)
+        if entry is None:
+            continue  # another process was quicker
         # What is no terminal ends in a log, as like as not.
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"

@@ -85,7 +85,8 @@ async def _import(
             imported += 1
             app, key, line = published.app, None, ""
             if with_key or (with_key is None and not await assembly.app_keys.of(app)):
-                key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json)
+                only_first = not with_key
+                key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json, only_first=only_first)
             if as_json:
                 entry = {"file": str(file), "app_id": app.id, "workflow_id": published.version.id, "api_key": key}
                 warnings = [str(problem) for problem in published.warnings]

@@ -11,18 +11,23 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
 async def issue_key(
-    assembly: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None
-) -> tuple[str, str]:
+    assembly: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None, only_first: bool = False
+) -> tuple[str | None, str]:
     """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
 
+    Args:
+        only_first: Only if the app has none.
+
     Returns:
-        The key, and what to say of it in words.
+        The key, and what to say of it in words; ``None``, and nothing, if none was made.
     """
     from jikko.apps.key_files import keep_key, write_key
     from jikko.apps.keys import new_key
 
     key = new_key()
-    entry = await assembly.app_keys.add(app_id, key)
+    entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
+    if entry is None:
+        return None, ""
     try:
         if file is not None:
             write_key(file, key)

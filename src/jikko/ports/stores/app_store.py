@@ -125,7 +125,19 @@ class AppStore(Protocol):
         """The apps that were removed, in the order in which they were."""
         ...
 
-    async def add_key(self, key: ApiKey) -> None: ...
+    async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
+        """Add a key.
+
+        Args:
+            only_first: Only if the app has none: of several that are added so at once, one is.
+
+        Returns:
+            Whether it was added.
+
+        Raises:
+            Conflict: There is no such app, or the key is known.
+        """
+        ...
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         """The keys of an app, oldest first."""

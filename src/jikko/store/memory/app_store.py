@@ -81,12 +81,15 @@ class MemoryAppStore:
     async def deleted_apps(self) -> list[DeletedApp]:
         return list(self._deleted)
 
-    async def add_key(self, key: ApiKey) -> None:
+    async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
         if key.app_id not in self._apps:
             raise Conflict(f"There is no app {key.app_id} to add a key to.")
+        if only_first and any(known.app_id == key.app_id for known in self._keys.values()):
+            return False
         if key.digest in self._keys or any(known.id == key.id for known in self._keys.values()):
             raise Conflict(f"The API key {key.hint} exists already.")
         self._keys[key.digest] = key
+        return True
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         return sorted((key for key in self._keys.values() if key.app_id == app_id), key=lambda key: key.created_at)

@@ -43,6 +43,8 @@ _ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = $1 FOR UPDATE
 _ENVIRONMENTS: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = $1 WHERE app_id = $2"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = $1 FOR SHARE"
+# Two first keys wait for each other, and for any other key.
+_HOLD_APP: Final = "SELECT 1 FROM apps WHERE app_id = $1 FOR NO KEY UPDATE"
 _APP: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = $1"
 _APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = $1"
 _APPS: Final = f"SELECT {_APP_COLUMNS} FROM apps ORDER BY created_at, key"
@@ -158,16 +160,19 @@ class PostgresAppStore:
         rows = await self._database.fetch(_DELETED_APPS)
         return [DeletedApp(id=id_of(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
 
-    async def add_key(self, key: ApiKey) -> None:
-        async def work(connection: Connection) -> None:
+    async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
+        async def work(connection: Connection) -> bool:
             app_id = id_column(key.app_id)
-            if await connection.fetchval(_HAS_APP, app_id) is None:
+            if await connection.fetchval(_HOLD_APP if only_first else _HAS_APP, app_id) is None:
                 raise Conflict(f"There is no app {key.app_id} to add a key to.")
+            if only_first and await connection.fetchrow(_KEYS, app_id) is not None:
+                return False
             values = (id_column(key.id), app_id, key.digest, text(key.hint), key.created_at)
             if rows_of(await connection.execute(_ADD_KEY, *values)) == 0:
                 raise Conflict(f"The API key {key.hint} exists already.")
+            return True
 
-        await self._change(work)
+        return await self._change(work)
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         rows = await self._database.fetch(_KEYS, id_column(app_id))

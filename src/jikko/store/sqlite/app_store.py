@@ -58,6 +58,7 @@ _VERSIONS: Final = """
 SELECT workflow_id, app_id, version, number, created_at FROM workflows WHERE app_id = ? ORDER BY number DESC
 """
 
+_HAS_KEY: Final = "SELECT 1 FROM api_keys WHERE app_id = ? LIMIT 1"
 _ADD_KEY: Final = """
 INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
@@ -133,8 +134,9 @@ class SqliteAppStore:
         rows = await self._database.read(lambda connection: connection.execute(_DELETED_APPS).fetchall())
         return [DeletedApp(id=row[0], name=row[1], deleted_at=row[2]) for row in rows]
 
-    async def add_key(self, key: ApiKey) -> None:
-        await self._database.submit(partial(_add_key, key))
+    async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
+        added: bool = await self._database.submit(partial(_add_key, key, only_first))
+        return added
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         rows = await self._database.read(lambda connection: connection.execute(_KEYS, (app_id,)).fetchall())
@@ -191,12 +193,15 @@ def _set_environment(
     return True
 
 
-def _add_key(key: ApiKey, connection: sqlite3.Connection) -> None:
+def _add_key(key: ApiKey, only_first: bool, connection: sqlite3.Connection) -> bool:
     if connection.execute(_HAS_APP, (key.app_id,)).fetchone() is None:
         raise Conflict(f"There is no app {key.app_id} to add a key to.")
+    if only_first and connection.execute(_HAS_KEY, (key.app_id,)).fetchone() is not None:
+        return False
     values = (key.id, key.app_id, key.digest, key.hint, key.created_at)
     if connection.execute(_ADD_KEY, values).rowcount == 0:
         raise Conflict(f"The API key {key.hint} exists already.")
+    return True
 
 
 def _one_app(sql: str, value: str | bytes, connection: sqlite3.Connection) -> App | None:

@@ -1,0 +1,72 @@
+"""MCP servers that are programs of this machine, and are spoken with over pipes."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.ports.tools import ToolFailure, ToolNotFound
+from tests.effort import PATIENCE
+from tests.tools.scene import scene
+
+pytestmark = pytest.mark.anyio
+
+PROGRAM = Path(__file__).with_name("mcp_server.py")
+SAY = {"name": "say", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
+
+
+def program(how: str, **more: Any) -> dict[str, Any]:
+    return {"m": {"type": "mcp", "command": sys.executable, "args": [str(PROGRAM), how], **more}}
+
+
+async def test_a_program_on_this_machine_can_be_a_server(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("fine")) as tools:
+        assert (await tools.call("mcp", "m", "say", text="こんにちは")).text == "こんにちは"
+
+
+async def test_what_a_program_prints_besides_does_no_harm(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("chatter")) as tools:
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "a"
+
+
+async def test_a_program_sees_little_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-server")
+    async with scene(tmp_path, program("fine", env={"OWN": "x"})) as tools:
+        names = (await tools.call("mcp", "m", "env")).text.split()
+
+    assert "OWN" in names
+    assert "OPENAI_API_KEY" not in names
+
+
+async def test_a_program_and_what_it_started_end_with_the_call(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("fine")) as tools:
+        numbers = [int(number) for number in (await tools.call("mcp", "m", "pid")).text.split()]
+
+    deadline = time.monotonic() + PATIENCE
+    while any(map(_lives, numbers)):
+        assert time.monotonic() < deadline
+
+
+def _lives(number: int) -> bool:
+    try:
+        # One that has ended and that nobody has asked for is still listed.
+        return "Z" not in Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("how", ["die", "hang", "flood"])
+async def test_a_program_that_misbehaves_fails_the_call(how: str, tmp_path: Path) -> None:
+    entries = program(how, timeout=0.2, sse_read_timeout=1.0 if how != "flood" else 30.0)
+    async with scene(tmp_path, entries) as tools:
+        with pytest.raises((ToolFailure, ToolNotFound), match="more than 16 MiB" if how == "flood" else "."):
+            await tools.call("mcp", "m", "say")
+
+
+async def test_a_program_that_is_not_there_fails_the_call(tmp_path: Path) -> None:
+    entries = {"m": {"type": "mcp", "command": "/no/such/program", "known_tools": [SAY]}}
+    async with scene(tmp_path, entries) as tools:
+        with pytest.raises(ToolFailure, match="/no/such/program cannot be started: No such file or directory"):
+            await tools.call("mcp", "m", "say")
