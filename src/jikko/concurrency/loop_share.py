@@ -115,10 +115,8 @@ class Slice:
 
     def begin(self) -> None:
         """Begin a slice: the event loop has just come here."""
-        self._has_begun(self._share.ends())
-
-    def _has_begun(self, ends: float) -> None:
-        self._ends, self.waits = ends, False
+        self._ends = ends = self._share.ends()
+        self.waits = False
         if self._turn_ends is None:
             self._turn_ends = ends + TURN
 
@@ -151,7 +149,10 @@ class Slice:
         finally:
             self._share.cancel(self._key, wake)
         # It was our turn, whatever else begins now.
-        self._has_begun(self._share.clock() + SLICE)
+        self._ends = ends = self._share.clock() + SLICE
+        self.waits = False
+        if self._turn_ends is None:
+            self._turn_ends = ends + TURN
 
 
 def _wake(future: "asyncio.Future[None]") -> None:

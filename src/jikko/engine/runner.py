@@ -230,7 +230,8 @@ class Runner(NodeRuns):
         if self.state.index > self._limits.max_steps:
             self._end("stopped", event_factory.too_many_steps(self.state.index, self._limits.max_steps))
             return
-        self._ready.take_new(frame, already_due)
+        if len(frame.due) > already_due:
+            self._ready.take_new(frame, already_due)
         waiting = self.bodies.get(id(frame))
         if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)
