@@ -80,12 +80,21 @@ def test_a_database_is_waited_for(
 
 def test_files_are_checked_though_no_database_answers(jikko: Command, tmp_path: Path) -> None:
     (tmp_path / "held.yml").write_text(app("A", [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")
-    for url in ("postgresql://jikko@127.0.0.1:1/jikko", "postgresql://host:port/jikko"):
-        for command in ("check", "show"):
-            outcome = jikko(command, tmp_path / "held.yml", JIKKO_DATABASE_URL=url)
-            assert outcome.code == 0, outcome
-            assert "warning: what `jikko apps env` has set is not known" in outcome.err
-            assert not outcome.has_traceback
-        refused = jikko("apps", "list", JIKKO_DATABASE_URL=url)
-        assert refused.code != 0
+    url = "postgresql://jikko@127.0.0.1:1/jikko"
+    for command in ("check", "show"):
+        outcome = jikko(command, tmp_path / "held.yml", JIKKO_DATABASE_URL=url)
+        assert outcome.code == 0, outcome
+        assert "warning: what `jikko apps env` has set is not known" in outcome.err
+        assert not outcome.has_traceback
+    refused = jikko("apps", "list", JIKKO_DATABASE_URL=url)
+    assert refused.code != 0
+    assert not refused.has_traceback
+
+
+def test_what_is_no_address_of_a_database_is_told_by_every_command(jikko: Command, tmp_path: Path) -> None:
+    (tmp_path / "held.yml").write_text(app("A", [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")
+    for command in (("check", tmp_path / "held.yml"), ("show", tmp_path / "held.yml"), ("apps", "list")):
+        refused = jikko(*command, JIKKO_DATABASE_URL="postgresql://host:port/jikko")
+        assert refused.code == 2
+        assert "database_url is no address of a database" in refused.err
         assert not refused.has_traceback

@@ -64,6 +64,8 @@ class _Server(uvicorn.Server):
         self.server_state.default_headers.append(closing)
         self.config.encoded_headers.append(closing)
         began = time.monotonic()
+        # One that was accepted in this turn of the loop is known as a connection only in one of the next.
+        await asyncio.sleep(_LOOK_SECONDS)
         # uvicorn tells of no end of a connection, and looks itself in this way.
         while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
