@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from jikko.concurrency.fair_queue import FairQueue
 
-SLICE: Final = 0.001
+SLICE: Final = 0.0007
 """Seconds that one may work before others have the loop."""
 TURN: Final = 0.01
 """Seconds that one who goes on stays in front of the others of the same key, over several slices: so it comes to an end
