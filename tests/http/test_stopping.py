@@ -105,7 +105,8 @@ async def test_what_it_costs_to_find_a_run_does_not_grow_with_the_runs_of_the_pr
     for _ in range(500):
         await process.start(app)
 
-    assert await calls(stop_nothing, 1) == before
+    # The loop may turn once more or less; a look at each run would be 500 calls at the least.
+    assert await calls(stop_nothing, 1) < before + 100
     await world.close()
 
 
