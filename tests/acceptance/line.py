@@ -5,6 +5,8 @@ import socket
 import threading
 from typing import Any
 
+from tests.effort import PATIENCE
+
 
 class Line:
     """Listens on this machine, and hands what comes on to an address and back."""
@@ -41,7 +43,7 @@ class Line:
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
 
     def _accept(self) -> None:
         while True:

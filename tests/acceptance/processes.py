@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from tests.effort import PATIENCE
+
 JIKKO = Path(sys.executable).parent / "jikko"
 _SERVES = re.compile(r"serves (http://\S+?)/v1")
 
@@ -97,7 +99,7 @@ class Server:
         if not self.url:
             self.kill()
             raise AssertionError(f"the server did not start:\n{self.output}")
-        assert httpx.get(f"{self.url}/health").status_code == 200
+        assert httpx.get(f"{self.url}/health", timeout=PATIENCE).status_code == 200
 
     @property
     def output(self) -> str:

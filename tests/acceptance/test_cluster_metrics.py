@@ -7,9 +7,10 @@ import pytest
 
 from tests.acceptance.faults import until
 from tests.acceptance.several_servers import SeveralServers
-from tests.acceptance.test_metrics import OF_SEVERAL, Metrics, free_port, plain
+from tests.acceptance.test_metrics import OF_SEVERAL, Metrics, plain
 from tests.acceptance.workflows import ECHO
 from tests.cluster.nats_server import NatsServer, nats_running
+from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 

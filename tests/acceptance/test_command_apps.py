@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, node, start, template
+from tests.effort import PATIENCE
 
 
 def version(text: str) -> str:
@@ -139,9 +140,9 @@ def test_a_revoked_key_opens_nothing(jikko: Command, file: Path) -> None:
     server = Server(jikko.home)
     try:
         header = {"Authorization": f"Bearer {entry['api_key']}"}
-        assert httpx.get(f"{server.url}/v1/info", headers=header).status_code == 200
+        assert httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).status_code == 200
         assert jikko("apps", "keys", "Greeter", "--revoke", key["id"]).code == 0
-        assert httpx.get(f"{server.url}/v1/info", headers=header).status_code == 401
+        assert httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).status_code == 401
     finally:
         server.close()
 

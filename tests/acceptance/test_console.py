@@ -84,14 +84,14 @@ def test_tokens_are_made_listed_and_revoked_by_the_command(jikko: Command, tmp_p
     try:
         for token, role in ((made["token"], "operator"), (file.read_text().strip(), "viewer")):
             headers = {"Authorization": f"Bearer {token}"}
-            assert httpx.get(f"{server.url}{API}/session", headers=headers).json()["role"] == role
+            assert httpx.get(f"{server.url}{API}/session", headers=headers, timeout=PATIENCE).json()["role"] == role
         listed = jikko.json("console", "tokens", "list")
         assert [(entry["name"], entry["role"]) for entry in listed] == [("CI", "operator"), ("Eyes", "viewer")]
         assert "CI" in jikko("console", "tokens", "list").out
         assert jikko("console", "tokens", "revoke", made["id"]).code == 0
         assert jikko("console", "tokens", "revoke", made["id"]).code != 0
         headers = {"Authorization": f"Bearer {made['token']}"}
-        assert httpx.get(f"{server.url}{API}/session", headers=headers).status_code == 401
+        assert httpx.get(f"{server.url}{API}/session", headers=headers, timeout=PATIENCE).status_code == 401
     finally:
         server.close()
 
@@ -100,7 +100,7 @@ def test_off_it_is_not_there(jikko: Command) -> None:
     server = Server(jikko.home, settings={"JIKKO_CONSOLE": "off"})
     try:
         for path in ("/console", "/console/", f"{API}/session", "/console/openapi.json"):
-            assert httpx.get(f"{server.url}{path}").status_code == 404
+            assert httpx.get(f"{server.url}{path}", timeout=PATIENCE).status_code == 404
     finally:
         server.close()
     refused = jikko("console", JIKKO_CONSOLE="off")

@@ -77,7 +77,7 @@ class Crowd:
     def wait_for_runs(self, count: int) -> None:
         """Wait until N runs were seen in all."""
         with self._lock:
-            assert self._lock.wait_for(lambda: len(self.seen) >= count, 30), "clients get nothing done"
+            assert self._lock.wait_for(lambda: len(self.seen) >= count, PATIENCE), "clients get nothing done"
 
     def end(self) -> None:
         with self._lock:

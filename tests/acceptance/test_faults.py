@@ -27,6 +27,7 @@ from tests.acceptance.faults import (
     vanish,
 )
 from tests.acceptance.processes import JIKKO, Command, Server, environment
+from tests.effort import PATIENCE
 
 IDLE = 10_000
 """Connections that are open at once, where the system allows as many."""
@@ -308,4 +309,4 @@ def test_more_connections_than_the_system_allows_are_refused_until_there_is_room
         for each in crowd:
             each.close()
         until(lambda: handles(server.pid) < room, "the server let go of them")
-        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert httpx.get(f"{server.url}/health", timeout=PATIENCE).status_code == 200

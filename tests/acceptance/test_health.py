@@ -15,6 +15,7 @@ from tests.acceptance.conftest import Scene, apps_of
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import limited, locked, until
 from tests.acceptance.processes import Command, Server
+from tests.effort import PATIENCE
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
 
 
 def status(scene: Scene, path: str) -> int:
-    return httpx.get(f"{scene.server.url}{path}", timeout=30).status_code
+    return httpx.get(f"{scene.server.url}{path}", timeout=PATIENCE).status_code
 
 
 def trouble(scene: Scene, what: str) -> AbstractContextManager[None]:
@@ -50,7 +51,7 @@ def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, 
     with trouble(scene, what):
         until(lambda: status(scene, "/readyz") == 503, "it is not ready")
         assert status(scene, "/livez") == 200
-        report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=30).json()
+        report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=PATIENCE).json()
         assert report["failing"] == ["record"]
         assert str(scene.command.home) not in str(report)
         until(lambda: "runs are not accepted" in scene.server.output, "the log says so")

@@ -60,14 +60,14 @@ def page(url: str) -> dict[str, str]:
 
 def test_who_signed_in_at_one_is_known_to_the_other_until_signing_out_there(several_of_module: SeveralServers) -> None:
     one, other = (server.url for server in several_of_module.servers)
-    with httpx.Client(base_url=one) as client:
+    with httpx.Client(base_url=one, timeout=PATIENCE) as client:
         assert client.post(f"{API}/session", json={"token": TOKEN}, headers=page(one)).status_code == 200
         [(name, value)] = client.cookies.items()
-    with httpx.Client(base_url=other, cookies={name: value}) as client:
+    with httpx.Client(base_url=other, cookies={name: value}, timeout=PATIENCE) as client:
         assert client.get(f"{API}/session").json()["role"] == "operator"
         assert client.get(f"{API}/apps").status_code == 200
         assert client.delete(f"{API}/session", headers=page(other)).status_code == 204
-    with httpx.Client(base_url=one, cookies={name: value}) as client:
+    with httpx.Client(base_url=one, cookies={name: value}, timeout=PATIENCE) as client:
         assert client.get(f"{API}/session").status_code == 401
 
 

@@ -26,7 +26,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def opens(server: Server, key: str) -> bool:
-    return httpx.get(f"{server.url}/v1/info", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    return (
+        httpx.get(f"{server.url}/v1/info", headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE).status_code
+        == 200
+    )
 
 
 def on_a_terminal(home: Path, *arguments: str | Path) -> str:

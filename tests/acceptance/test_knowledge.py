@@ -129,7 +129,9 @@ def test_a_backup_has_the_datasets(jikko: Command, folder: Path, tmp_path: Path)
 def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_them(jikko: Command) -> None:
     server = Server(jikko.home)
     try:
-        answer = httpx.get(f"{server.url}/v1/datasets", headers={"Authorization": "Bearer dataset-nobody"})
+        answer = httpx.get(
+            f"{server.url}/v1/datasets", headers={"Authorization": "Bearer dataset-nobody"}, timeout=PATIENCE
+        )
         assert answer.status_code == 401
         maps = Path(f"/proc/{server.pid}/maps").read_text()
     finally:

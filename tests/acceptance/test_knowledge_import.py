@@ -181,7 +181,7 @@ def test_texts_metadata_tags_and_ids_are_those_of_there(here: Here, there: There
         detail = copy("GET", f"/datasets/{dataset}/documents/{owls}")
         assert detail["doc_metadata"][0] == {"id": field["id"], "name": "year", "type": "number", "value": 2021}
         source = copy("GET", f"/datasets/{dataset}/documents/{owls}/download")["url"]
-        assert httpx.get(source).text.startswith("Owls hunt at night.\nOwls sleep")
+        assert httpx.get(source, timeout=PATIENCE).text.startswith("Owls hunt at night.\nOwls sleep")
 
 
 def test_once_more_only_what_has_changed_is_taken(here: Here, there: There, embeddings: EmbeddingServer) -> None:

@@ -24,6 +24,8 @@ from tests.acceptance.processes import Command, Server
 from tests.acceptance.several import SeveralWorkers, process_of
 from tests.acceptance.test_workers import kill
 from tests.acceptance.workflows import app, end, fetch, node, python, start, with_environment
+from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "Marked5ecret"
@@ -54,12 +56,6 @@ LABELS: dict[str, set[str]] = {
 """All that a label may be, whatever clients and workflows are called. Versions and digests apart."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
 class Metrics:
     """What is shown on a port."""
 
@@ -68,7 +64,7 @@ class Metrics:
 
     def read(self) -> dict[str, dict[tuple[str, ...], float]]:
         """By name of a number, then by the values of its labels, in the order of their names."""
-        answer = httpx.get(self._url, timeout=30)
+        answer = httpx.get(self._url, timeout=PATIENCE)
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         found: dict[str, dict[tuple[str, ...], float]] = {}
         for family in text_string_to_metric_families(answer.text):
@@ -80,7 +76,7 @@ class Metrics:
     def labels(self) -> dict[str, set[str]]:
         """All values of each label."""
         found: dict[str, set[str]] = {}
-        for family in text_string_to_metric_families(httpx.get(self._url, timeout=30).text):
+        for family in text_string_to_metric_families(httpx.get(self._url, timeout=PATIENCE).text):
             for sample in family.samples:
                 for name, value in sample.labels.items():
                     found.setdefault(name, set()).add(value)
@@ -164,8 +160,8 @@ def test_no_secret_is_shown(shown: Metrics) -> None:
 
 def test_nothing_else_is_served_there(shown: Metrics) -> None:
     url = shown._url
-    assert httpx.get(url.removesuffix("/metrics")).status_code == 404
-    refused = httpx.post(url)
+    assert httpx.get(url.removesuffix("/metrics"), timeout=PATIENCE).status_code == 404
+    refused = httpx.post(url, timeout=PATIENCE)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from jikko.events import Event
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server, environment
 from tests.acceptance.workflows import ECHO
+from tests.free_ports import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["callbacks.md", "event-log.md", "idempotency.md", "proxies.md"]
@@ -62,11 +62,13 @@ def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> No
 
 def run(commands: list[str], folder: Path, **given: str) -> list[str]:
     """What each piece of a shell script says. The test fails if one fails."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = {**environment(folder / "home"), "PATH": path, "PORT": str(port), "BACKUP": str(folder / "backup")}
+    settings = {
+        **environment(folder / "home"),
+        "PATH": path,
+        "PORT": str(free_port()),
+        "BACKUP": str(folder / "backup"),
+    }
     # What goes on in the background ends with the script, whatever becomes of it.
     script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n" + "".join(
         f"{command}\necho '{END}'\n" for command in commands

@@ -140,7 +140,7 @@ def test_the_console_shows_what_is_in_the_database(
             with console.stream("GET", "/runs/stream") as ticks:
                 lines = (line for line in ticks.iter_lines() if line.startswith("data: "))
                 assert any(_has_ended(console, started) for _ in lines)
-            paths = httpx.get(f"{server.url}/console/openapi.json", headers=api).json()["paths"]
+            paths = httpx.get(f"{server.url}/console/openapi.json", headers=api, timeout=PATIENCE).json()["paths"]
             for path, operations in paths.items():
                 if "get" in operations and not path.endswith("/stream"):
                     filled = re.sub(r"\{\w+\}", lambda part: app_["id"] if part[0] == "{app_id}" else run, path)

@@ -1,6 +1,5 @@
 """A real Prometheus that reads a real server, with the rules of ``deploy/``."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +12,11 @@ from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 class Prometheus:

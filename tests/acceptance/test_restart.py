@@ -139,7 +139,7 @@ def test_a_second_signal_ends_the_server_at_once(house: House, echo: EchoServer)
     while "Stopping" not in server.output:
         assert client.detail(run)["status"] == "running"
     server.send(signal.SIGINT)
-    server.wait(20)
+    server.wait(PATIENCE)
     _, client = house.start()
     echo.wait_for_calls(f"/hold/{run}", 2)
     assert_it_went_on(client, run, echo)
@@ -251,6 +251,7 @@ def test_serve_publishes_files_and_makes_a_key_that_works(jikko: Command, tmp_pa
             f"{server.url}/v1/workflows/run",
             headers={"Authorization": f"Bearer {key}"},
             json={"inputs": {"q": "x", "kind": "b"}, "user": "u"},
+            timeout=PATIENCE,
         )
         assert answer.json()["data"]["outputs"] == {"q": "x"}
         server.stop()

@@ -17,6 +17,7 @@ from tests.acceptance.faults import until
 from tests.acceptance.processes import Command
 from tests.acceptance.several import SeveralWorkers, process_of
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
+from tests.effort import PATIENCE
 
 RUN = "{{#sys.workflow_run_id#}}"
 
@@ -343,7 +344,7 @@ def test_connections_are_refused_once_no_worker_takes_them(mortal: SeveralWorker
     with ExitStack() as stack:
         # Requests that never come to their end keep the workers from ending for a while.
         for _ in range(20):
-            held = stack.enter_context(socket.create_connection((address[0], int(address[1])), timeout=30))
+            held = stack.enter_context(socket.create_connection((address[0], int(address[1])), timeout=PATIENCE))
             held.sendall(
                 b"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
                 b"Content-Length: 9\r\n\r\n" % mortal.keys["echo"].encode()
@@ -359,7 +360,7 @@ def test_connections_are_refused_once_no_worker_takes_them(mortal: SeveralWorker
 
 def is_refused(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=30).close()
+        socket.create_connection((host, port), timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return True
     except OSError:

@@ -16,6 +16,7 @@ from jikko.ports.stores.app_store import App, AppStore
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import Database, SqliteAppStore
 from tests.acceptance.workflows import app, end, node, start
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ class Together:
     async def app_named(self, name: str) -> App | None:
         found = await self._store.app_named(name)
         if self._barrier is not None:
-            await asyncio.to_thread(self._barrier.wait, 30)
+            await asyncio.to_thread(self._barrier.wait, PATIENCE)
             self._barrier = None
         return found
 

@@ -20,6 +20,7 @@ from jikko.cluster.data_folder_lock import sole_owner
 from jikko.extras import WHAT_FOR, Extra
 from jikko.finding import Finding
 from jikko.settings import Settings
+from tests.free_ports import free_port
 
 resource = pytest.importorskip("resource")
 
@@ -30,13 +31,6 @@ PACKAGES = (
     "anthropic[aiohttp]>=2; extra == 'anthropic'",
     "always>=1",
 )
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-    return number
 
 
 def examined(home: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
@@ -118,9 +112,10 @@ def test_a_port_that_the_server_of_the_data_folder_has_is_well(tmp_path: Path) -
     assert f"127.0.0.1:{number} is served: jikko serve, process {os.getpid()}" in found.detail
 
 
-def test_a_port_is_looked_at_without_being_kept(tmp_path: Path, free_port: int) -> None:
+def test_a_port_is_looked_at_without_being_kept(tmp_path: Path) -> None:
+    number = free_port()
     for _ in range(2):
-        assert port(Settings(home=tmp_path, port=free_port)).detail == f"127.0.0.1:{free_port} is free"
+        assert port(Settings(home=tmp_path, port=number)).detail == f"127.0.0.1:{number} is free"
 
 
 class Room(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jikko.cli.whole_file import whole_file
+from tests.effort import PATIENCE
 
 
 def names(folder: Path) -> list[str]:
@@ -68,5 +69,5 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     with whole_file(pipe) as target:
         target.write(b"content")
 
-    reader.join(20)
+    reader.join(PATIENCE)
     assert read == [b"content"]

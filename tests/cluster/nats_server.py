@@ -1,21 +1,19 @@
 """NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
 
-import random
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
-_BELOW_THOSE_OF_CONNECTIONS = (15_000, 32_000)
-"""Ports. Linux takes those of connections from 32,768 on."""
 PROGRAM = Path(sys.executable).parent / "nats-server"
 
 
@@ -63,15 +61,6 @@ class NatsServer:
                 return
             except OSError:
                 pass
-
-
-def free_port() -> int:
-    """One that neither a connection nor a server that takes any port can be given in the meantime."""
-    while True:
-        number = random.randrange(*_BELOW_THOSE_OF_CONNECTIONS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", number))
-            return number
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -14,6 +15,7 @@ from jikko.ports.cluster import OrphanedRuns, RunChanged, StopRun
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running, three_running
 from tests.cluster.recorder import Recorder
+from tests.effort import PATIENCE
 from tests.runs.world import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.nats]
@@ -106,7 +108,7 @@ async def test_with_nats_away_nobody_is_gone_and_nobody_waits_and_a_store_that_i
 
             server.kill()
 
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 assert await asking is None
                 assert await one.request(other.name, STOP) is None
                 assert [await one.count(b"key", rate) for rate in (1, 2) for _ in range(3)] == [0] * 6
@@ -186,11 +188,13 @@ async def test_how_many_members_there_are_is_told_whenever_it_changes(group: Nat
     one.on_members = counts.append
 
     second, _ = await group.start()
-    await until(lambda: counts == [2])
+    await until(lambda: counts[-1:] == [2])
     third, _ = await group.start()
-    await until(lambda: counts == [2, 3])
+    await until(lambda: counts[-1:] == [3])
     await second.close()
-    await until(lambda: counts == [2, 3, 2])
+    await until(lambda: counts[-1] == 2)
     await group.kill(third)
 
-    await until(lambda: counts == [2, 3, 2, 1])
+    await until(lambda: counts[-1] == 1)
+    # One that a busy machine holds up for a second counts as gone meanwhile.
+    assert all(before != after for before, after in pairwise([1, *counts]))

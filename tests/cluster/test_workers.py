@@ -7,6 +7,7 @@ import pytest
 
 from jikko.ports.cluster import OrphanedRuns, StopRun
 from tests.contract.test_cluster import PER_MINUTE, WorkersGroup
+from tests.effort import PATIENCE
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +73,7 @@ async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_t
 
     await workers.lose(one)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await asking is None
         assert await one.request(other.name, STOP) is None
         assert [await one.count(b"key", PER_MINUTE) for _ in range(PER_MINUTE + 1)] == [0] * (PER_MINUTE + 1)
@@ -82,5 +83,5 @@ async def test_one_that_does_not_answer_counts_as_gone(workers: WorkersGroup) ->
     (one, _), (other, member) = await workers.start(patience=0.01), await workers.start()
     member.holds.clear()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await one.request(other.name, STOP) is None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.concurrency.keyed_limiter import KeyedLimiter
+from tests.effort import PATIENCE
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +71,7 @@ async def test_waiting_ends_with_any_of_them(scene: Scene) -> None:
     waiting = asyncio.ensure_future(scene.limiter.moved())
     await scene.end("b")
 
-    await asyncio.wait_for(waiting, 20)
+    await asyncio.wait_for(waiting, PATIENCE)
 
     assert scene.limiter.under_way == {"a"}
 

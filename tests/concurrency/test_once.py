@@ -10,6 +10,7 @@ from jikko.concurrency.once import Once
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
 from jikko.providers.sdk_client import SdkClient
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ class Maker:
 
     def __call__(self, *_: object) -> "Maker":
         self.calls += 1
-        assert self.may_go_on.wait(20)
+        assert self.may_go_on.wait(PATIENCE)
         if self.calls <= self.failures:
             raise OSError("Too many open files")
         return self

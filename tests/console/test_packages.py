@@ -14,6 +14,7 @@ from scripts.build_console import npm, sources
 from scripts.console_types import TYPES, types_of
 
 from tests.console.conftest import ROOT, Site
+from tests.effort import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +55,16 @@ def test_what_is_installed_serves_the_page_where_there_is_no_node(packages: Path
             assert server.stdout is not None
             url = re.search(r"serves (http://[\d.:]+)/", server.stdout.readline())
             assert url is not None
-            page = httpx.get(f"{url[1]}/console/").raise_for_status().text
+            page = httpx.get(f"{url[1]}/console/", timeout=PATIENCE).raise_for_status().text
             assert page.endswith("<!-- of the wheel -->")
             [script] = re.findall(r'src="\./(assets/[^"]+\.js)"', page)
-            assert len(httpx.get(f"{url[1]}/console/{script}").raise_for_status().content) > 10_000
+            assert len(httpx.get(f"{url[1]}/console/{script}", timeout=PATIENCE).raise_for_status().content) > 10_000
         finally:
             server.terminate()
 
 
 def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -> None:
-    described = httpx.get(f"{site.server.url}/console/openapi.json").raise_for_status().content
+    described = httpx.get(f"{site.server.url}/console/openapi.json", timeout=PATIENCE).raise_for_status().content
     written = (sources() / TYPES).read_text(encoding="utf-8")
     assert types_of(described) == written, "python -m scripts.console_types URL brings them up to date"
 

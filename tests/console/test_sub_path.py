@@ -1,6 +1,5 @@
 """The console below a path of a proxy, which the server learns from the proxy alone."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tests.acceptance.processes import Server
 from tests.console.conftest import Site, site_in, wait_for
 from tests.console.test_run_page import steps
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 CONFIGURATION = """
 daemon off;
@@ -56,8 +56,7 @@ def proxied(tmp_path: Path, echo: EchoServer, browser: Browser) -> Iterator[Prox
     site = site_in(tmp_path, echo)
     site.server.close()
     site.server = Server(site.command.home, settings={"JIKKO_TRUSTED_PROXIES": "127.0.0.1"})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     text = CONFIGURATION.format(folder=tmp_path, port=port, server=urlsplit(site.server.url).netloc)
     (tmp_path / "nginx.conf").write_text(text, encoding="utf-8")
     process = subprocess.Popen(
@@ -75,7 +74,7 @@ def proxied(tmp_path: Path, echo: EchoServer, browser: Browser) -> Iterator[Prox
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return httpx.get(url, timeout=PATIENCE).status_code == 200
     except httpx.TransportError:
         return False
 

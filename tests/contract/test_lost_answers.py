@@ -21,6 +21,7 @@ from jikko.store.memory import MemoryRunStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started
+from tests.effort import PATIENCE
 from tests.runs.forgetful_store import ForgetfulStore
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -123,7 +124,7 @@ async def test_a_run_whose_every_other_answer_is_lost_is_written_once_and_whole(
     live = RunLog(store, run.record, options=StartOptions(claim=CLAIM))
     live.on_lost = lambda: pytest.fail("the run was taken for another's")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         live.append([started(text="本" * 1000)])
         live.append(node(index=1))  # come while it is not known whether the first was written
         await live.committed()

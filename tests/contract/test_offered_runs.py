@@ -9,6 +9,7 @@ from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.nats_group import NATS
 from tests.contract.test_cluster import Group, of_kind
+from tests.effort import PATIENCE
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +49,7 @@ async def test_of_one_app_only_n_are_offered_until_some_are_taken(group: Group) 
     await until(lambda: len(takes.waiting) == MAX_OFFERS_OF_AN_APP + 1)
     takes.has_room.clear()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await offers.offer(run(MAX_OFFERS_OF_AN_APP)):
             pass  # the last one may not have been acknowledged yet
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
 from tests.deploy.containers import IMAGE, ROOT, Engine, Machine
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
@@ -51,8 +51,7 @@ class Volume:
     def start(self) -> None:
         self._count += 1
         self.name = f"jikko-{self._count}"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = {"JIKKO_PORT": str(port), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
         self._engine.run("--detach", f"--name={self.name}", f"--volume={self.folder}:/data", IMAGE, **settings)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -18,6 +17,7 @@ from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
@@ -62,8 +62,7 @@ class Proxied:
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
         (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
         certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         names = {
             "/etc/ssl/certs/flows.example.pem": str(folder / "cert.pem"),
             "/etc/ssl/private/flows.example.key": str(folder / "key.pem"),

@@ -114,7 +114,7 @@ def activator(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Activa
 @pytest.mark.slow
 def test_it_says_when_it_is_ready_that_it_goes_round_and_that_it_stops(activator: Activator) -> None:
     activator.start()
-    assert httpx.get(f"{activator.url}/health").status_code == 200
+    assert httpx.get(f"{activator.url}/health", timeout=PATIENCE).status_code == 200
     activator.hear("WATCHDOG=1")
     activator.hear("WATCHDOG=1")
     activator.stop()

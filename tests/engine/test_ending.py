@@ -12,6 +12,7 @@ from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunParked, RunRecovered, RunStarted
 from jikko.graph.compiled import CompiledGraph
+from tests.effort import PATIENCE
 from tests.engine.graphs import Log, edges, graph, node, run, runner, work
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +73,7 @@ async def test_nothing_that_was_under_way_acts_or_is_told_any_more(
     compiled, log = side_by_side(3, pauses=50), Log()
     runs = runner(RunState(compiled), log, RunLimits(max_parallel_nodes=2))
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not work(compiled, "n1").calls:  # noqa: ASYNC110 - a node has no event of its own
             await asyncio.sleep(0)
         ended(runs)
@@ -105,7 +106,7 @@ async def test_a_call_that_ends_later_for_it_could_not_be_cancelled_adds_nothing
     log = Log()
     runs = runner(RunState(compiled), log)
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not work(compiled, "call").calls:  # noqa: ASYNC110 - a node has no event of its own
             await asyncio.sleep(0)
         ended(runs)
@@ -128,12 +129,12 @@ async def test_nothing_keeps_one_that_has_ended_in_memory(how: str) -> None:
     if how == "is stopped":
         await asyncio.sleep(0)
         runs.stop("stopped")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await running
     left = weakref.ref(runs)
 
     del runs, running
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while left() is not None:
             await asyncio.sleep(0)
             gc.collect()
@@ -147,7 +148,7 @@ async def test_one_that_is_drained_lets_nodes_end_and_starts_none_and_none_runs_
     compiled, log = graph(nodes, drawn), Log()
     runs = runner(RunState(compiled), log, RunLimits(max_parallel_nodes=under_way))
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not work(compiled, names[under_way - 1]).calls:  # noqa: ASYNC110 - a node has no event of its own
             await asyncio.sleep(0)
         runs.drain()
@@ -169,7 +170,7 @@ async def test_one_that_is_drained_while_its_last_node_is_under_way_ends() -> No
     compiled, log = graph([node("only", pauses=20)], edges("start --> only")), Log()
     runs = runner(RunState(compiled), log)
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not work(compiled, "only").calls:  # noqa: ASYNC110
             await asyncio.sleep(0)
         runs.drain()

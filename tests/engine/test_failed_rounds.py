@@ -10,6 +10,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import NodeFinished, NodeStarted, RoundFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
+from tests.effort import PATIENCE
 from tests.engine.graphs import Log, edges, graph, node, run, runner, work
 
 pytestmark = pytest.mark.anyio
@@ -159,7 +160,7 @@ async def test_of_a_run_that_is_stopped_in_a_container_nothing_acts_any_more() -
     log = Log()
     runs = runner(RunState(compiled), log)
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not work(compiled, "leaf").calls:  # noqa: ASYNC110 - a node has no event of its own
             await asyncio.sleep(0)
         assert runs.stop("stopped by 田中")

@@ -12,6 +12,7 @@ from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph
+from tests.effort import PATIENCE
 from tests.engine.graphs import Log, edges, graph, node, resume, runner, work
 
 pytestmark = pytest.mark.anyio
@@ -56,13 +57,13 @@ class Scene:
 
     async def forms(self, count: int = 1) -> list[FormRequested]:
         """The forms, once there are N of them."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(found := [e for e in self.log.events if isinstance(e, FormRequested)]) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         return found
 
     async def ended(self) -> Log:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await self.running
         return self.log
 
@@ -122,7 +123,7 @@ async def resumed(answers: list[str]) -> tuple[list[bool], Log]:
     runs = runner(state, log)
 
     taken = [runs.submit(closed(requested, comment)) for comment in answers]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runs.run([RunResumed(at=2.0)])
     return taken, log
 
@@ -187,7 +188,7 @@ async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(
     )
     scene = Scene(compiled)
     [requested] = await scene.forms()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await scene.running
 
     [each] = of(scene.log.events, NodeFinished, "each")
@@ -197,7 +198,7 @@ async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(
 
     state, log = RunState(compiled), Log()
     state.replay(scene.log.events)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runner(state, log).run([RunResumed(at=2.0)], [closed(requested, "x")])
     assert (log.end.status, log.end.outputs) == ("succeeded", {"ask": "x"})
     assert len(work(compiled, "behind").calls) == 1
@@ -246,7 +247,7 @@ async def test_a_form_that_is_open_is_not_what_kills_processes() -> None:
     state, first = RunState(compiled), Log()
     began = RunStarted(at=1.0, inputs={}, system={})
     running = asyncio.ensure_future(runner(state, first).run([began]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await running
     # Nothing starts beside an open form, but for what had: so the deaths are at the form alone.
     requested = next(place for place, event in enumerate(first.events) if isinstance(event, FormRequested))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.effort import PATIENCE
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -22,7 +24,7 @@ class Buckets:
     def made(self) -> str:
         """The setting for a new bucket."""
         name = f"bucket-{secrets.token_hex(8)}"
-        httpx.put(f"{self.address}/{name}", headers={"x-amz-acl": "private"}).raise_for_status()
+        httpx.put(f"{self.address}/{name}", headers={"x-amz-acl": "private"}, timeout=PATIENCE).raise_for_status()
         return self.url(name)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.effort import PATIENCE
 from tests.files.buckets import CREDENTIALS, Buckets
+from tests.free_ports import free_port
 
 _KEEPS_ALONE: Final = ("--no-mon-config", "--rgw_backend_store=dbstore", "--rgw_config_store=dbstore")
 _SETTINGS: Final = """
@@ -68,7 +69,7 @@ class RadosServer:
         certificate: With its private key, as PEM. Empty: it does not encrypt.
         """
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self._scheme, where = "http", f"endpoint=127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "data").mkdir()
@@ -120,12 +121,6 @@ class RadosServer:
     def _command(self, program: str) -> list[str]:
         where = f"--dbstore_config_uri=file://{self._folder}/data/config.db"
         return [program, "-n", "client.rgw", "-c", f"{self._folder}/ceph.conf", *_KEEPS_ALONE, where]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @contextmanager

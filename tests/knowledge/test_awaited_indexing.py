@@ -11,6 +11,7 @@ from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.later import is_made, later
 from jikko.knowledge.awaited_indexing import AwaitedIndexing
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def test_it_begins_with_the_first_dataset_and_nothing_of_it_is_made_before
 
         await stores.made()
         awaited.alarm.set(0.0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await began.wait()
             await leading
         await awaited.prepare()

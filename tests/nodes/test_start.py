@@ -10,6 +10,7 @@ from jikko.dsl.json_schema import JsonSchema, Misfit
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.flow.start import Start
 from jikko.values import Json
+from tests.effort import PATIENCE
 from tests.nodes.context import FakeContext, fields
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def test_the_event_loop_goes_on_while_a_large_object_is_checked(monkeypatc
     went_on = threading.Event()
 
     def waits(schema: JsonSchema, value: Json) -> Misfit | None:
-        assert went_on.wait(10)
+        assert went_on.wait(PATIENCE)
         return None
 
     monkeypatch.setattr(JsonSchema, "misfit", waits)

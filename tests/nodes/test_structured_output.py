@@ -9,6 +9,7 @@ from jikko.dsl.json_schema import JsonSchema, Misfit
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.values import Json
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ async def test_the_event_loop_goes_on_while_a_long_answer_is_checked(monkeypatch
     went_on = threading.Event()
 
     def waits(schema: JsonSchema, value: Json) -> Misfit | None:
-        assert went_on.wait(10)
+        assert went_on.wait(PATIENCE)
         return None
 
     monkeypatch.setattr(JsonSchema, "misfit", waits)

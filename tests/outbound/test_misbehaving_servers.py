@@ -131,7 +131,7 @@ async def test_a_body_that_is_too_large_is_given_up_in_its_midst(headers: bytes,
     async with serving({"/": act}) as server, client() as http:
         with pytest.raises(HttpFailure, match=r"larger than 1\.00 MB") as caught:
             await http.send(get(server.url("/"), max_bytes=1_048_576))
-        await asyncio.wait_for(server.lost.wait(), 5)
+        await asyncio.wait_for(server.lost.wait(), PATIENCE)
 
     assert caught.value.kind == "too_large"
     # What the kernel holds in its buffers comes on top.
@@ -285,11 +285,11 @@ async def test_cancelling_drops_the_connection() -> None:
     server: RawServer
     async with serving({"/": waits}) as server, client() as http:
         task = asyncio.create_task(http.send(get(server.url("/"), read=60, max_bytes=10**9)))
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(server.lost.wait(), 5)
+        await asyncio.wait_for(server.lost.wait(), PATIENCE)
 
 
 async def continues(writer: asyncio.StreamWriter, request: Received) -> None:

@@ -211,5 +211,5 @@ async def test_a_model_of_a_file_takes_answers_of_tools_and_calls_one_that_it_mu
 
 def test_each_answer_has_the_context_that_the_providers_file_names(server: dict[str, Any]) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
-    props = httpx.get(server["base_url"].removesuffix("/v1") + "/props", headers=headers).json()
+    props = httpx.get(server["base_url"].removesuffix("/v1") + "/props", headers=headers, timeout=PATIENCE).json()
     assert props["default_generation_settings"]["n_ctx"] == CONTEXT

@@ -7,13 +7,14 @@ from contextlib import closing
 import pytest
 
 from jikko.server.listening import listen, reserve
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is one socket for all processes elsewhere")
 
 
 def answering(address: tuple[str, int], listening: socket.socket) -> socket.socket | None:
     """The socket that a new connection comes to, if it is that one."""
-    with socket.create_connection(address, timeout=5):
+    with socket.create_connection(address, timeout=PATIENCE):
         try:
             listening.accept()[0].close()
         except BlockingIOError:
@@ -40,11 +41,11 @@ def test_a_reserved_socket_of_ipv6_leaves_ipv4_alone_as_those_do_that_it_is_like
     port = one.getsockname()[1]
     with closing(one), closing(other), closing(reserve(other)) as reserved:
         reserved.listen()
-        with socket.create_connection(("::1", port), timeout=5):
+        with socket.create_connection(("::1", port), timeout=PATIENCE):
             pass
 
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
 
 
 def test_a_host_that_is_unknown_is_told_in_words() -> None:

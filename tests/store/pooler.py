@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.cluster.nats_server import free_port
+from tests.effort import PATIENCE
+from tests.free_ports import free_port
 from tests.store.postgres_server import PostgresServer
 
 
@@ -47,4 +48,4 @@ def pooler(server: PostgresServer, mode: str) -> Iterator[str]:
             yield f"postgresql://jikko@127.0.0.1:{port}/{name}"
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)

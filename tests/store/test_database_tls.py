@@ -11,7 +11,7 @@ import pytest
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.store.postgres.database import Postgres
 from tests.certificates import Authority
-from tests.cluster.nats_server import free_port
+from tests.free_ports import free_port
 from tests.store.postgres_server import DURABLE, PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]

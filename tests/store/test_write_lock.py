@@ -40,7 +40,7 @@ def test_one_has_the_lock_at_a_time(tmp_path: Path) -> None:
         assert not had.wait(0.05)
         one.release()
 
-        assert had.wait(5)
+        assert had.wait(PATIENCE)
         waiting.join()
         assert not one.try_to_acquire()
 
@@ -64,7 +64,7 @@ def test_a_process_that_dies_has_the_lock_no_more(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path / "jikko.db", theirs))
     process.start()
     try:
-        assert ours.poll(20)
+        assert ours.poll(PATIENCE)
         with closing(WriteLock(tmp_path / "jikko.db")) as lock:
             assert not lock.try_to_acquire()
             process.kill()

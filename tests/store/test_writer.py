@@ -55,10 +55,10 @@ async def test_all_that_waits_is_committed_together(database: Database) -> None:
 
     def hold_up(connection: sqlite3.Connection) -> None:
         began.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     first = database.submit(hold_up)
-    await asyncio.to_thread(began.wait, 10)
+    await asyncio.to_thread(began.wait, PATIENCE)
     rest = [database.submit(partial(add_name, f"name {n}")) for n in range(100)]
     go_on.set()
     await asyncio.gather(first, *rest)

@@ -16,10 +16,12 @@ from typing import Any
 
 import yaml
 
+from tests.free_ports import free_port
+
 from .cases import Suite
 from .execute import AppKey
 from .knowledge import Knowledge, fill
-from .processes import free_port, running
+from .processes import running
 
 PROVIDER = "langgenius/openai/openai"
 RERANKER = "langgenius/jina/jina"

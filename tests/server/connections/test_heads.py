@@ -14,10 +14,11 @@ from uvicorn.server import ServerState
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.refusals import HeadLimits
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 20.0
+
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
 CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
