@@ -21,7 +21,16 @@ from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.limits import SandboxLimits
 from jikko.settings import Settings
 from tests.effort import PATIENCE
-from tests.sandbox.scene import Started, descendants, is_alive, open_files, outcome, running, until
+from tests.sandbox.scene import (
+    Started,
+    descendants,
+    is_alive,
+    open_files,
+    outcome,
+    outcome_in_time,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +78,8 @@ async def test_closing_leaves_no_process_and_no_descriptor(started: Started) -> 
 
     assert (await run).kind == "SandboxUnavailableError"
     await until(lambda: started() == set())
-    assert open_files() == before
+    # What others left behind may be closed meanwhile.
+    await until(lambda: open_files() <= before)
 
 
 async def test_cancelling_a_run_kills_its_program(sandbox: ForkServerSandbox) -> None:
@@ -106,7 +116,8 @@ async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_late
 @pytest.mark.slow
 @pytest.mark.every_python
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
-    async with running(SandboxLimits(wall_seconds=PATIENCE, cpu_seconds=1)) as made:
+    # A second of the processor takes a program long that lets all others go first.
+    async with running(SandboxLimits(wall_seconds=10 * PATIENCE, cpu_seconds=1)) as made:
         seen = await outcome(made, "python3", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n" + LOOP)
 
         assert seen.error == "The run broke the CPU time limit of 1 s"
@@ -125,7 +136,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
             "The sandbox is busy: its queue limit of 1 waiting runs of one app is reached",
         ]
         assert {one.kind for one in seen} == {"SandboxLimitError"}
-        assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+        assert (await outcome_in_time(made, "python3", OK)).result == {"ok": 1}
 
 
 async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
@@ -167,7 +178,7 @@ async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
 
-        assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+        assert (await outcome_in_time(made, "python3", OK)).result == {"ok": 1}
         assert "wall time" in (await first).error
 
 
@@ -178,7 +189,7 @@ async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(s
     server = server_of(sandbox)
     runs = [asyncio.create_task(outcome(sandbox, "python3", LOOP)) for _ in range(3)]
     await until(lambda: server.active == 3)
-    await until(lambda: sum(_cpu_seconds(child) > 0.2 for child in descendants(server.process_id)) == 3)
+    await until(lambda: sum(_cpu_seconds(child) > 0.05 for child in descendants(server.process_id)) >= 3)
     children = descendants(server.process_id)
 
     os.kill(server.process_id, signal.SIGKILL)

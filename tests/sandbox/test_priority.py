@@ -36,7 +36,8 @@ async def test_a_program_without_end_soon_goes_behind_those_that_begin() -> None
         await until(lambda: server.idle > 0)
         idle = [child.process_id for child in server._idle]
 
-        assert {niceness(process_id) for process_id in idle} == {at_the_start}
+        # One that was forked a moment ago may not have come to it.
+        await until(lambda: {niceness(process_id) for process_id in idle} == {at_the_start})
         assert (await outcome(sandbox, "python3", SHORT, app_id="small")).result == {}
         assert held in descendants(server.process_id)
         endless.cancel()
