@@ -27,7 +27,7 @@ def tried(attempt):
     except BaseException as error:
         return [False, f"{type(error).__name__}: {error}"[:200]]
 def connect(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as made:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as made:
         return made.recv(2)
 def bind():
     with socket.socket() as made:
@@ -200,7 +200,6 @@ def test_a_lock_that_fails_ends_the_process(place: Path, broken: str) -> None:
     make_state(place / "state", 0)
     program = f"""
 import runpy, sys, errno
-from tests.effort import PATIENCE
 module = runpy.run_path({str(Path(confine.__file__))!r}, run_name="confine")
 real = module["call"]
 def call(name, *arguments):
