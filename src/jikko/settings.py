@@ -331,13 +331,13 @@ class Settings:
 
     @property
     def plugin_folder(self) -> Path:
-        """The folder of installed plugins."""
-        return self.home / "plugins"
+        """The folder of installed plugins, from the root on: what is run there is in another folder."""
+        return (self.home / "plugins").absolute()
 
     @property
     def packages_folder(self) -> Path:
-        """The folder of packages that code nodes can import."""
-        return self.packages or self.home / "packages"
+        """The folder of packages that code nodes can import, from the root on."""
+        return (self.packages or self.home / "packages").absolute()
 
     @property
     def signing_key(self) -> Path:

@@ -72,3 +72,11 @@ def test_a_run_is_named_in_the_address_whatever_is_in_its_id() -> None:
 
     assert (outcome.exit_code, outcome.output) == (0, "stopped\n")
     assert asked == [b"POST /v1/workflows/run/a%20b%2F..%2F%C3%A9%3F/stop HTTP/1.1"]
+
+
+@pytest.mark.parametrize("until", ["1h", "2h"])
+def test_a_span_of_time_that_ends_before_it_begins_is_no_export_of_nothing(until: str) -> None:
+    outcome = CliRunner().invoke(cli, ["runs", "export", "--since", "1h", "--until", until])
+
+    assert outcome.exit_code == ExitCode.USAGE
+    assert "--since is further back than --until" in outcome.output

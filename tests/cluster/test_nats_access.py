@@ -187,6 +187,25 @@ async def test_it_knows_a_server_by_its_nkey(tmp_path: Path) -> None:
         assert other.seed not in str(refused.value)
 
 
+async def test_an_nkey_that_is_replaced_needs_no_restart(tmp_path: Path) -> None:
+    first, second = Key(USER), Key(USER)
+    file = tmp_path / "jikko.nk"
+    file.write_text(first.seed)
+    with configured(tmp_path, f"authorization {{ users: [{{ nkey: {first.public} }}] }}") as server:
+        link = await NatsLink.open(
+            server.url, Names("replaced"), member_seconds=1, per_minute=0, name="test", access=NatsAccess(file)
+        )
+        try:
+            server.kill()
+            await until(lambda: not link.is_connected)
+            file.write_text(second.seed)
+            (tmp_path / "nats.conf").write_text(f"authorization {{ users: [{{ nkey: {second.public} }}] }}")
+            server.start()
+            await until(lambda: link.is_connected)
+        finally:
+            await link.break_off()
+
+
 async def test_it_knows_a_server_by_what_its_account_has_signed(tmp_path: Path) -> None:
     operator, account, system, user = Key(OPERATOR), Key(ACCOUNT), Key(ACCOUNT), Key(USER)
     every = dict.fromkeys(("subs", "conn", "leaf", "imports", "exports", "data", "payload"), -1)

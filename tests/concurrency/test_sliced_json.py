@@ -69,6 +69,8 @@ async def test_no_pair_of_escapes_is_cut(monkeypatch: pytest.MonkeyPatch, shift:
         b'{"x": "%b' % (b"a" * 600_000),
         b'{"x": "%b\\q"}' % (b"a" * 600_000),
         b'{"x": "%b\xff"}' % (b"a" * 600_000),
+        # Without an end: there is no place to cut between these bytes.
+        b'{"x": "%b"}' % (b"\x80" * 600_000),
         b'{"x": "%b", }' % (b"a" * 600_000),
         b'{"x": "%b\n"}' % (b"a" * 600_000),
     ],

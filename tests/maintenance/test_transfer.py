@@ -12,7 +12,7 @@ from jikko.apps.end_users import end_user
 from jikko.errors import JikkoError
 from jikko.events import RunStarted
 from jikko.maintenance.exported_run import BadLine
-from jikko.maintenance.transfer import export_lines, import_lines
+from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
@@ -57,6 +57,23 @@ async def test_records_and_logs_arrive_as_they_were(stores: tuple[RunStore, RunS
     for run in (first, *runs):
         assert await other.record(run.id) == await one.record(run.id)
         assert await other.events(run.id) == await one.events(run.id)
+
+
+async def test_of_runs_that_are_named_each_that_is_left_out_is_told(stores: tuple[RunStore, RunStore]) -> None:
+    store, ended, waiting, gone = stores[0], Draft(), Draft(), Draft()
+    for run in (ended, gone):
+        await store.append(run.whole())
+    await store.append(waiting.step(started(), paused()))
+    records = [record for run in (waiting, gone, ended) if (record := await store.record(run.id)) is not None]
+    assert len(records) == 3
+    assert await store.remove(gone.id)
+    left_out: list[JikkoError] = []
+
+    lines = [line async for line in export_named(store, records, damaged=left_out.append)]
+
+    assert [json.loads(line)["owner"]["run_id"] for line in lines] == [ended.id]
+    told = [f"Run {waiting.id} has not ended.", f"Run {gone.id} was removed just now."]
+    assert [str(error) for error in left_out] == told
 
 
 async def test_every_run_is_a_line_of_json(stores: tuple[RunStore, RunStore]) -> None:

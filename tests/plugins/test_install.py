@@ -44,6 +44,13 @@ async def test_a_project_around_the_data_folder_is_none_of_the_plugins(tmp_path:
 
 
 @pytest.mark.slow
+async def test_the_data_folder_may_be_named_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert not (await installed(Path("home"))).was_there
+
+
+@pytest.mark.slow
 @pytest.mark.every_python
 async def test_the_same_package_is_installed_once(tmp_path: Path) -> None:
     await installed(tmp_path / "home")

@@ -1,13 +1,14 @@
 """What was committed is brought from the write-ahead log into the database by a thread that holds up no commit."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from jikko.store.sqlite import Database
+from jikko.store.sqlite import Database, checkpoints
 from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, log_pages
 from jikko.store.sqlite.connection import connect
 from tests.runs.world import until
@@ -53,6 +54,24 @@ async def test_small_ones_are_counted_together(database: Database, path: Path) -
         await database.submit(lambda connection: add(10, connection))
 
     await until(lambda: size(path) >= before + DUE_PAGES * PAGE)
+
+
+async def test_a_commit_is_done_once_where_the_system_has_no_room_for_another_thread(
+    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(checkpoints, "_LOOK_TRANSACTIONS", 1)
+    before = size(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        rows = [await database.submit(lambda connection: add(1, connection)) for _ in range(3)]
+    assert len(rows) == await database.submit(lambda each: each.execute("SELECT count(*) FROM names").fetchone()[0])
+
+    await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
+
+    await until(lambda: size(path) >= before + 2 * DUE_PAGES * PAGE)
 
 
 async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_without_end(database: Database) -> None:

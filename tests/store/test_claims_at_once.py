@@ -10,6 +10,8 @@ from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, new_mark
 from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.key_claims import order_of_locks
+from jikko.store.postgres.runs.run_rows import write_of
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, Draft, finished, started
 from tests.store.postgres_server import new_database
@@ -116,3 +118,10 @@ async def test_one_whose_key_is_another_runs_keeps_the_others_of_its_batch_from_
     assert [number for number, record in enumerate(runs) if record is None] == [1, 3]
     for name, run in {"taken": owner, "new": appends[0], "late": appends[2], "other": appends[4]}.items():
         assert await stores[0].claimed(APP, name, now=1001.0) == (run.run_id, b"same")
+
+
+async def test_one_key_of_two_apps_is_locked_in_one_order() -> None:
+    write = write_of(claiming("same", at=1.0), b"[]")
+    one, other = (msgspec.structs.replace(write, app_id=app) for app in (b"a", b"b"))
+
+    assert sorted([one, other], key=order_of_locks) == sorted([other, one], key=order_of_locks)

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
@@ -65,10 +64,6 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
-
-if TYPE_CHECKING:
-    pass
-
 
 _CLUSTER_LOOKS = 1.5
 """Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""

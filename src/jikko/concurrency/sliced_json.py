@@ -19,6 +19,8 @@ _MAX_QUOTES: Final = 4096
 """Quotes that are looked at. A body with more consists of short texts, or of one that is full of them."""
 _MAX_BACKSLASHES: Final = 64
 """In a row; behind more nothing is cut."""
+_CONTINUATION_BYTES: Final = 3
+"""Of a character of UTF-8, behind its first, at most."""
 _PAIR: Final = 12
 """Bytes of the longest that must not be cut: two escapes that stand for one character."""
 
@@ -98,7 +100,10 @@ async def _text(body: bytes, begin: int, end: int) -> str:
 
 def _cut(body: bytes, begin: int, end: int) -> int:
     """The last place up to ``end`` where a text can be cut: not within a character, nor within an escape."""
+    latest = end
     while body[end] & 0xC0 == 0x80:
+        if latest - end == _CONTINUATION_BYTES:
+            raise _NotInSlices  # no UTF-8: there may be no place before it
         end -= 1
     escape = body.rfind(b"\\", end - _PAIR, end)
     if escape < 0:

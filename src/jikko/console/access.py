@@ -94,15 +94,19 @@ class Access:
         known = await self._known(token)
         return await self._begin(known.id, known.name, known.role)
 
-    async def by_cookie(self, cookie: str) -> Visitor | None:
-        """Who has a session; ``None`` if there is none, or it is over."""
+    async def by_cookie(self, cookie: str, *, uses: bool = True) -> Visitor | None:
+        """Who has a session; ``None`` if there is none, or it is over.
+
+        Args:
+            uses: Whether it is used: that is what a request does, and not what is sent because of an earlier one.
+        """
         hashed, now = digest(cookie), self._clock()
         session = await self._store.session(hashed)
         if session is None or now >= _end_of(session):
             return None
         if session.source.startswith("setting ") and session.source != self._setting_source:
             return None
-        if now - session.used_at >= _NOTED_EVERY:
+        if uses and now - session.used_at >= _NOTED_EVERY:
             await self._store.touch_session(hashed, now)
         return Visitor(session.name, session.role, min(session.created_at + SESSION_SECONDS, now + IDLE_SECONDS))
 

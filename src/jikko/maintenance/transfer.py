@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from jikko.errors import JikkoError, LogConflict, LogDamaged, StoreUnavailable
+from jikko.errors import Conflict, JikkoError, LogConflict, LogDamaged, NotFound, StoreUnavailable
 from jikko.maintenance.exported_run import BadLine, read_run, run_line
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
@@ -66,19 +66,25 @@ async def export_lines(
 async def export_named(
     store: RunStore, records: Iterable[RunRecord], *, damaged: Callable[[JikkoError], None]
 ) -> AsyncIterator[bytes]:
-    """Some runs, wherever they are; those that go on are left out.
+    """Some runs, wherever they are.
 
     Args:
-        damaged: As of ``export_lines``.
+        damaged: As of ``export_lines``; called, too, for each run that goes on, or was pruned meanwhile.
     """
     for record in records:
+        run_id = record.identity.run_id
+        if record.is_open:
+            damaged(Conflict(f"Run {run_id} has not ended."))
+            continue
         try:
-            events = [] if record.is_open else await store.events(record.identity.run_id)
+            events = await store.events(run_id)
         except (LogDamaged, StoreUnavailable) as error:
             damaged(error)
+            continue
+        if events:
+            yield run_line(record.identity, events)
         else:
-            if events:
-                yield run_line(record.identity, events)
+            damaged(NotFound(f"Run {run_id} was removed just now."))
 
 
 async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> Imported:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.console.access import IDLE_SECONDS
 from jikko.http.sse import PING
 from jikko.ports.cluster import RunsMoved
 from jikko.ports.stores.app_store import App
@@ -157,3 +158,16 @@ async def test_a_stream_of_a_browser_ends_when_it_signs_out(scene: Scene) -> Non
         assert (await browser.delete(f"{API}/session")).status_code == 204
         scene.clock.now += 2
         await listener.ended()
+
+
+async def test_a_stream_keeps_no_session_that_nobody_uses(scene: Scene) -> None:
+    scene.pings(0.02)
+    async with await scene.browser("viewer") as browser:
+        cookie = "; ".join(f"{one.name}={one.value}" for one in browser.cookies.jar)
+        listener = Listener(scene.application, "", "GET", f"{API}/runs/stream", host="localhost:8000", cookie=cookie)
+        for _ in range(3):
+            heard = len(listener.received)
+            await until(lambda heard=heard: len(listener.received) > heard)  # type: ignore[misc]
+            scene.clock.now += IDLE_SECONDS / 2
+        await listener.ended()
+        assert (await browser.get(f"{API}/session")).status_code == 401

@@ -95,6 +95,18 @@ async def test_a_setting_names_another_folder(tmp_path: Path, no_index: None) ->
 
 
 @pytest.mark.slow
+async def test_the_data_folder_may_be_named_from_where_one_is(
+    tmp_path: Path, no_index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(home=Path("home"))
+
+    await install(settings, wheel(tmp_path, "one", "V = 1"))
+
+    assert versions(settings) == {"one": "1.0"}
+
+
+@pytest.mark.slow
 @pytest.mark.every_python
 async def test_a_file_of_requirements_is_read(settings: Settings, tmp_path: Path) -> None:
     one, two = wheel(tmp_path, "one", "V = 1"), wheel(tmp_path, "two", "V = 2")

@@ -106,3 +106,26 @@ async def test_what_fails_leaves_a_folder_that_is_served_as_before(
     async with assemble(settings, owned=True):
         pass
     await moved(settings, url)
+
+
+async def test_behind_the_copy_with_another_database(
+    settings: Settings, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, other = postgres_server.made(), postgres_server.made()
+
+    def die(self: MoveMark) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MoveMark, "remove", die)
+        with pytest.raises(Killed):
+            await move_to_postgres(settings, url, "", quiet)
+    kept = settings.database.with_name("jikko.db.moved")
+    size = kept.stat().st_size
+
+    # It has nothing, and the record of the folder is not in its place any more.
+    with pytest.raises(InvalidSettings, match="Call it again, with that one"):
+        await move_to_postgres(settings, other, "", quiet)
+
+    assert (settings.database.exists(), kept.stat().st_size) == (False, size)
+    await moved(settings, url)

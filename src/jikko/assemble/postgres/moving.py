@@ -67,6 +67,11 @@ async def _moved(
     if mark := under_way.read():
         if await is_there(database) and await has_arrived(database, mark):
             return {}
+        if not settings.database.exists():
+            # The record was put away, and an empty one would be made in its place.
+            raise InvalidSettings(
+                f"The record of {settings.home} has arrived in another database. Call it again, with that one."
+            )
         under_way.remove()
     Database.open(settings.database).close()
     contents = await _copy_contents(settings.files, files_url, report) if files_url else 0

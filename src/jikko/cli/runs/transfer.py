@@ -31,6 +31,8 @@ def export_runs(file: Path, app: str | None, home: Path | None, **given: Any) ->
     """
     if given["named"] and (app or given["since"] is not None or given["until"] is not None):
         raise click.UsageError("--run names the runs: it goes with none of --app, --since and --until.")
+    if given["since"] is not None and given["until"] is not None and given["since"] <= given["until"]:
+        raise click.UsageError("--since is further back than --until: no run began so lately and before that.")
     sys.exit(run_async(_export(file, app, settings_of(home=home), **given)))
 
 

@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -48,7 +49,7 @@ class NatsAccess(Struct, frozen=True):
         if (path := self.credentials) is None:
             return made
         credentials = Credentials.read(path)
-        client.known_as(credentials.public_key)
+        client.known_as(lambda: _again(path).public_key)
         made["signature_cb"] = lambda nonce: _again(path).sign(nonce)
         if credentials.jwt:
             made["user_jwt_cb"] = lambda: bytearray(_again(path).jwt.encode())
@@ -78,11 +79,15 @@ class StrictClient(Client):
     User and password of an address are read as addresses are: ``%2F`` is a slash. The library takes them as they stand.
     """
 
-    def known_as(self, public_key: str) -> None:
-        """Have the server look up an NKey."""
-        self._public_nkey = public_key
+    _public_key: Callable[[], str] | None = None
+
+    def known_as(self, public_key: Callable[[], str]) -> None:
+        """Have the server look up an NKey: the one that there is when it is connected to."""
+        self._public_key = public_key
 
     def _connect_command(self) -> bytes:
+        if self._public_key is not None:
+            self._public_nkey = self._public_key()
         server = self._current_server
         if server is not None and server.uri.scheme == "tls" and not self._server_info.get("tls_required"):
             raise NatsError("nats: its address begins with tls://, and the server does not encrypt")

@@ -67,7 +67,9 @@ class Gate:
                 raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
             answer = await handler(Call(request, visitor, console))
             if isinstance(answer, EventStream):
-                answer.through(lambda pieces: guarded(pieces, lambda: self._visitor(request), request.api.now))
+                answer.through(
+                    lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.now)
+                )
             return await compressed(request, answer)
 
         return handle
@@ -89,10 +91,15 @@ class Gate:
 
         return handle
 
-    async def _visitor(self, request: Request) -> Visitor:
-        """Raises:
-        Unauthorized: There is no token and no session.
-        Forbidden: A page of another site sent it, with the cookie of a browser.
+    async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
+        """Who a request is from.
+
+        Args:
+            uses: Whether a session counts as used by it: not by what a stream sends that was opened once.
+
+        Raises:
+            Unauthorized: There is no token and no session.
+            Forbidden: A page of another site sent it, with the cookie of a browser.
         """
         scheme, _, token = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
@@ -101,7 +108,7 @@ class Gate:
         if request.scope["method"] not in _READING:
             require_own_page(request, self.console.public_url)
         cookie = cookie_of(request)
-        visitor = await self.console.access.by_cookie(cookie) if cookie else None
+        visitor = await self.console.access.by_cookie(cookie, uses=uses) if cookie else None
         if visitor is None:
             no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
             raise Unauthorized(

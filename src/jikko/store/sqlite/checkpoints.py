@@ -86,8 +86,14 @@ class Checkpoints:
         self._transactions = 0
         self._wanted.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="jikko-checkpoints", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="jikko-checkpoints", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The system has no room for it: tried again at the next look. What was committed is committed.
+                _LOG.warning("The write-ahead log of %s is not brought over: %s.", self._path, error)
+            else:
+                self._thread = thread
 
     def close(self) -> None:
         """End the thread behind what it does. May be called twice; blocks."""

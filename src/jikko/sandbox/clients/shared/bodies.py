@@ -5,7 +5,7 @@ import mimetypes
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 
 class Body(NamedTuple):
@@ -54,11 +54,6 @@ def with_params(url: str, params: Any, *, replace: bool = False) -> str:
     more = _field(params) if isinstance(params, (str, bytes)) else urlencode(_pairs(params))
     query = more if replace or not parts.query else f"{parts.query}&{more}"
     return urlunsplit(parts._replace(query=query.lstrip("?")))
-
-
-def query_of(url: str) -> list[tuple[str, str]]:
-    """Names and values in the query of an address."""
-    return parse_qsl(urlsplit(url).query, keep_blank_values=True)
 
 
 def _is_fields(data: Any) -> bool:

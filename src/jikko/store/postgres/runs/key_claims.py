@@ -76,9 +76,9 @@ def claims_of(write: RunWrite) -> list[KeyClaim]:
     return [claim for claim in write.projections if isinstance(claim, KeyClaim)]
 
 
-def order_of_locks(write: RunWrite) -> list[str]:
+def order_of_locks(write: RunWrite) -> list[tuple[str, bytes]]:
     """What all writers take locks by, so that no two wait for each other."""
-    return sorted(claim.key for claim in claims_of(write))
+    return sorted((claim.key, write.app_id) for claim in claims_of(write))
 
 
 async def claim_together(connection: Connection, writes: Sequence[RunWrite]) -> Claims:
