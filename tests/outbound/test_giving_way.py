@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import StreamReader
 
 from jikko.concurrency.loop_share import SLICE, LoopShare
 from jikko.outbound import connection, connector, decoding
@@ -24,6 +25,8 @@ ONE_READ = 262_144
 """Bytes that a call of the system gives at most."""
 ONE_PIECE = 16_384
 """Bytes behind which the clock is looked at."""
+ONE_TINY_PIECE = 4096
+"""The same, once chunks were tiny."""
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FLOODS = {
     "extensions of a chunk": (CHUNKED + b"5", b";a=b" * 65_536),
@@ -107,10 +110,12 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turns, looks, readings = Turns(), 4, 0.0
+    pieces: list[int] = []
     received = ResponseHandler.data_received
 
     def counted(self: ResponseHandler, data: bytes) -> None:
         turns.add(len(data))
+        pieces.append(len(data))
         received(self, data)
 
     def clock() -> float:
@@ -133,6 +138,28 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
     assert sum(turns.done.values()) > len(urls) * 400_000
     # One slice for those that are read in this turn, one for that whose turn it is.
     assert max(turns.done.values()) <= 2 * (looks + 1) * ONE_PIECE
+    # The first piece of each shows how small the chunks are.
+    assert sum(size > ONE_TINY_PIECE for size in pieces) <= len(urls)
+
+
+async def test_what_came_in_tiny_chunks_is_read_as_a_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    take = StreamReader._read_nowait_chunk
+
+    def counted(self: StreamReader, count: int) -> bytes:
+        part = take(self, count)
+        taken.append(len(part))
+        return part
+
+    monkeypatch.setattr(StreamReader, "_read_nowait_chunk", counted)
+    body = bytes(range(256)) * 800
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    async with client() as http:
+        with flooding(CHUNKED, chunks + b"5\r\nthe e\r\n2\r\nnd\r\n0\r\n\r\n", 1) as url:
+            assert (await http.send(get(url))).body == body + b"the end"
+
+    # Pieces of 682 chunks by rule; those that a call of the system cut short are shorter.
+    assert len(taken) < len(body) / 100
 
 
 async def test_a_flood_that_was_read_in_parts_is_whole() -> None:

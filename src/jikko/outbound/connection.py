@@ -14,7 +14,11 @@ _MAX_HEAD_BYTES: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
 _HEAD_PIECE_BYTES: Final = 2048
 _PIECE_BYTES: Final = 16_384
-"""Bytes of a body that are handed on at a time, and may be thousands of chunks."""
+"""Bytes of a body that are handed on at a time."""
+_TINY_PIECE_BYTES: Final = 4096
+"""Bytes of a body in tiny chunks that are handed on at a time: hundreds of chunks, a fifth of a millisecond."""
+_MANY_PARTS: Final = 32
+"""Parts of a body in one piece, from which on its chunks are tiny."""
 _LARGE_READ_BYTES: Final = 65_536
 """Bytes behind which others have the loop before more is read."""
 _MAX_INTERIM_ANSWERS: Final = 20
@@ -43,6 +47,8 @@ class Handler(ResponseHandler):
         """What came, and where in it begins what was not handed on."""
         self._rests = False
         """Whether nothing more is read before it is our turn."""
+        self._has_tiny_chunks = False
+        """Whether a piece of this answer had many."""
         self.begin()
 
     @property
@@ -56,11 +62,12 @@ class Handler(ResponseHandler):
     def begin(self) -> None:
         """Let the next answer come."""
         self._room, self._is_read, self._is_acknowledged = _MAX_HEAD_BYTES, False, False
+        self._has_tiny_chunks = False
 
     def data_received(self, data: bytes) -> None:
         if not data:
             # aiohttp goes on with what it has.
-            super().data_received(data)
+            self._parse(data)
         elif self._rest:
             self._rest, self._begin = self._rest[self._begin :] + data, 0
         else:
@@ -85,7 +92,8 @@ class Handler(ResponseHandler):
         """Hand on what waits, as long as the slice lasts and aiohttp wants more."""
         # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
         # parse these takes longer than other requests should wait.
-        size = _PIECE_BYTES if self._is_read else _HEAD_PIECE_BYTES
+        body_piece = _TINY_PIECE_BYTES if self._has_tiny_chunks else _PIECE_BYTES
+        size = body_piece if self._is_read else _HEAD_PIECE_BYTES
         while self._rest:
             piece = self._rest[self._begin : self._begin + size]
             self._begin += len(piece)
@@ -95,9 +103,30 @@ class Handler(ResponseHandler):
             if self._room < 0 or len(self._buffer) > _MAX_INTERIM_ANSWERS:
                 self._give_up()
                 return
-            super().data_received(piece)
+            self._parse(piece)
             if self._reading_paused or self._slice.is_over:
                 return
+
+    def _parse(self, piece: bytes) -> None:
+        payload, before = self._payload, self._parts()
+        super().data_received(piece)
+        self._join(self._parts() - (before if self._payload is payload else 0))
+
+    def _parts(self) -> int:
+        """How many parts of the body wait to be read."""
+        # The payload of an answer without a body has none.
+        return len(getattr(self._payload, "_buffer", ()))
+
+    def _join(self, new: int) -> None:
+        """Make one of the last ``new`` parts of the body, if they are many.
+
+        Who reads the body takes one out after the other, all in one turn of the event loop. If each is a chunk of one
+        byte, that takes three times as long as to parse them.
+        """
+        if new > _MANY_PARTS and self._payload is not None:
+            self._has_tiny_chunks = True
+            parts = self._payload._buffer
+            parts.append(b"".join(reversed([parts.pop() for _ in range(new)])))
 
     def _forget_rest(self) -> None:
         self._rest, self._begin = b"", 0

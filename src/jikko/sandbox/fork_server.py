@@ -180,7 +180,7 @@ class ForkServer:
             (process_id,) = PROCESS_ID.unpack(message[1:])
             if process_id in self._children:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
-                    os.setpriority(os.PRIO_PROCESS, process_id, self._long_niceness)
+                    lock.let_others_first(process_id, self._long_niceness)
         elif message[:1] == b"L":
             self._import(message[1:].decode())
 

@@ -88,6 +88,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "rt_sigprocmask": (14, 135),
     "rt_sigreturn": (15, 139),
     "sched_getaffinity": (204, 123),
+    "sched_setattr": (314, 274),
     "sched_yield": (24, 124),
     "seccomp": (317, 277),
     "select": (23, None),
@@ -129,7 +130,7 @@ SERVER_ALLOWED = (
     *CHILD_ALLOWED,
     "sendmsg", "recvmsg", "sendto", "recvfrom", "socketpair", "clone", "fork", "wait4", "waitid", "kill",
     "close_range", "prctl", "seccomp", "setrlimit", "prlimit64", "getrlimit", "dup", "dup2", "dup3", "pipe2",
-    "shutdown", "setpriority", "pread64",
+    "shutdown", "setpriority", "sched_setattr", "pread64",
 )  # fmt: skip
 """What the fork server may call: what it takes to fork, lock and reap a child."""
 
