@@ -1,5 +1,6 @@
 """``jikko apps``: importing, versions and keys."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def test_an_import_prints_one_object_a_file_with_ids_and_key(jikko: Command, fil
     assert entry["file"] == str(file)
     assert entry["api_key"].startswith("app-")
     assert (entry["version"], entry["warnings"]) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["", "名前の 見本", 'It\'s "so"'])
+def test_an_import_did_not_say_which_app_it_was(jikko: Command, file: Path, name: str) -> None:
+    printed = jikko("apps", "import", file, "--json", *(["--name", name] if name else []))
+    [entry] = printed.lines
+    [listed] = jikko.json("apps", "list")
+    assert entry["name"] == listed["name"]
+    assert not name or (entry["name"] == name and json.dumps(name, ensure_ascii=False) in printed.out)
 
 
 def test_good_files_are_imported_though_others_are_bad(jikko: Command, file: Path, tmp_path: Path) -> None:

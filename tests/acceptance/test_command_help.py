@@ -206,6 +206,21 @@ def test_a_misspelt_variable_is_warned_of_once_by_every_command(jikko: Command, 
     assert "warning: nothing" not in outcome.out
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("JIKKO_env_x", "'JIKKO_ENV_X', a value for a variable of workflows"),
+        ("JIKKO_Env_Api_Key", "'JIKKO_ENV_API_KEY', a value for a variable of workflows"),
+        ("JIKKO_env_鍵", "'JIKKO_ENV_鍵', a value for a variable of workflows"),
+        ("JIKKO_ENV_", "'JIKKO_ENV_NAME', a value for a variable of workflows"),
+        ("JIKKO_port", "'JIKKO_PORT'"),
+    ],
+)
+def test_a_variable_in_small_letters_was_taken_for_another_one(jikko: Command, name: str, hint: str) -> None:
+    [warning] = [line for line in jikko("check", "nothing.yml", **{name: "1"}).err.splitlines() if "warning" in line]
+    assert f"{name} (did you mean {hint}?)" in warning
+
+
 def test_a_server_of_several_workers_warns_of_it_once(tmp_path: Path) -> None:
     server = Server(tmp_path / "home", settings={"JIKKO_PROT": "9", "JIKKO_WORKERS": "2"})
     server.stop()

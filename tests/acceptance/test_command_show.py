@@ -115,6 +115,10 @@ def test_its_curl_line_said_port_8000_whatever_the_port_was(jikko: Command, file
     other = {"JIKKO_PORT": "8123", "JIKKO_HOST": "0.0.0.0"}
     assert asked(jikko, file, **other) == "http://127.0.0.1:8123/v1/workflows/run"
 
+    assert asked(jikko, file, JIKKO_PORT="0") == "http://127.0.0.1:PORT/v1/workflows/run"
+    assert asked(jikko, file, JIKKO_HOST="::1") == "http://[::1]:8000/v1/workflows/run"
+    assert asked(jikko, file, JIKKO_HOST="::") == "http://[::1]:8000/v1/workflows/run"
+
     with sole_owner(jikko.home) as hold:
         hold.say(address="http://0.0.0.0:45123")
         assert asked(jikko, file, **other) == "http://127.0.0.1:45123/v1/workflows/run"

@@ -198,6 +198,9 @@ FAILING: dict[str, Case] = {
     "a provider whose key is not set": Case(
         one(llm(provider="openai")), "llm", "model", ("needs the environment variable NO_SUCH_KEY, which is not set",)
     ),
+    "a model file that is not there": Case(
+        one(llm(provider="local")), "llm", "model", ("there is no model file", "none.gguf")
+    ),
     "no model": Case(one(llm(name="")), "llm", "model", ("no model is chosen in this node",)),
     "a loopback address": Case(
         one(fetch("get", "http://127.0.0.1:9/{{#start.q#}}")),

@@ -23,7 +23,7 @@ SAYS: Mapping[str, Answer] = {"couplets": streamed(COUPLET)}
 @pytest.fixture
 def providers(tmp_path: Path) -> Path:
     file = tmp_path / "providers.yml"
-    file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}}')
+    file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}, local: {type: llama_cpp, path: none.gguf}}')
     return file
 
 

@@ -21,7 +21,7 @@ def written(tools: Scene, text: str) -> None:
 
 async def test_a_tool_that_is_added_is_there_at_once(tmp_path: Path) -> None:
     async with scene(tmp_path) as tools:
-        with pytest.raises(ToolNotFound, match=r"add under 'tools:' in .*tools\.yml: \"a\": \{type: api"):
+        with pytest.raises(ToolNotFound, match=r"add under 'tools:' in the tools file .*: \"a\": \{type: api"):
             await tools.find("api", "a", "x")
         written(tools, json.dumps({"tools": {"a": api("http://a.test", "x")}}))
 

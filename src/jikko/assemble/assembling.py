@@ -131,7 +131,7 @@ async def assemble(
         )
         signer = UrlSigner(
             keys=stores.signing_keys,
-            base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
+            base_url=settings.public_url or settings.address() + settings.root_path.rstrip("/"),
             validity=settings.link_seconds,
             clock=clock,
         )

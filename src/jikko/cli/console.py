@@ -35,7 +35,7 @@ async def _link(settings: Any, role: Any, opens: bool, as_json: bool) -> None:
     from jikko.server.serving import link
 
     owner = owner_of(settings.home)
-    base = owner.address if owner is not None and owner.address else f"http://{settings.host}:{settings.port}"
+    base = owner.address if owner is not None and owner.address else settings.address()
     async with assemble(settings, console=True) as assembly:
         ticket = await _console_of(assembly).access.ticket(role)
     address = link(settings, base, ticket)

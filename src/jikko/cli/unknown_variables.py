@@ -35,9 +35,19 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
     found = []
     for name in others:
         if name not in known and not is_value(name):
-            hint = did_you_mean(name, sorted(known))
+            hint = _meant_value(name) or did_you_mean(name.upper(), sorted(known))
             found.append(f"{name}{f' ({hint})' if hint else ''}")
     return found
+
+
+def _meant_value(name: str) -> str:
+    """A hint for a name that was meant as a value for a variable of workflows, or ``""``."""
+    from jikko.apps.environment import VARIABLE, folded
+
+    if not name.upper().startswith(VARIABLE):
+        return ""
+    meant = VARIABLE + (folded(name[len(VARIABLE) :]) or "NAME")
+    return f"did you mean {meant!r}, a value for a variable of workflows?"
 
 
 def _variables(command: click.Command) -> Iterator[str]:

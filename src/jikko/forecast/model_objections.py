@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from jikko.apps.model_needs import Need
@@ -41,6 +42,9 @@ def objection(need: Need, providers: Providers, missing: Callable[[str], str | N
         names = " and ".join(config.unset)
         what = f"the entry {config.id!r} of {providers.source} needs the environment variable {names}, which is not set"
         return Objection(what, "set it where Jikko is started")
+    file = str(config.options.get("path", "")) if config.type == "llama_cpp" else ""
+    if file and not Path(file).is_file():
+        return Objection(f"there is no model file {file}", f"correct 'path' of {config.id!r} in {providers.source}")
     package = missing(config.type)
     if package is not None:
         return Objection(f"the provider type {config.type!r} needs another library", f"pip install {package}")

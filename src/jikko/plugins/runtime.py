@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.plugins.config import PluginsConfig
@@ -23,6 +23,9 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file
+
+_FILE: Final = "the plugins file (JIKKO_PLUGINS)"
+"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,7 @@ class PluginRuntime:
         if config.unset:
             names = " and ".join(config.unset)
             raise ToolNotFound(
-                f"the entry {plugin_id} of {self.config.source} needs the environment variable {names}, which is not "
-                "set"
+                f"the entry {plugin_id} of {_FILE} needs the environment variable {names}, which is not set"
             )
         given = dict(config.credentials_for(credential_id))
         for credential in provider.credentials:
@@ -108,10 +110,10 @@ class PluginRuntime:
                 given.setdefault(credential.name, credential.default)
         missing = tuple(c.name for c in provider.credentials if c.required and given.get(c.name) in (None, ""))
         if missing:
+            file = _FILE if self.config.source else "a plugins file, which JIKKO_PLUGINS names"
             raise ToolNotFound(
                 f"the plugin {plugin_id} needs {', '.join(missing)}",
-                f"add under 'plugins:' in {self.config.source or 'a plugins file, which JIKKO_PLUGINS names'}:\n"
-                + self.config.line_to_add(plugin_id, missing),
+                f"add under 'plugins:' in {file}:\n{self.config.line_to_add(plugin_id, missing)}",
             )
         return given
 

@@ -15,6 +15,8 @@ from jikko.providers.limits import Limiter
 from jikko.providers.prices import Prices
 
 MakeBackend = Callable[[ProviderConfig], Backend]
+_FILE: Final = "the providers file (JIKKO_PROVIDERS)"
+"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -62,9 +64,10 @@ class Connections:
         """
         config = self.providers.find(provider)
         if config is None:
+            file = _FILE if self.providers.source else _NO_FILE
             raise ModelFailure(
                 f"Nothing says how to reach the provider {provider!r} of the model {model!r}. Add this line under "
-                f"'providers:' in {self.providers.source or _NO_FILE}:\n{self.providers.line_to_add(provider)}",
+                f"'providers:' in {file}:\n{self.providers.line_to_add(provider)}",
                 kind="ModelNotExistError",
             )
         return config
@@ -79,8 +82,7 @@ class Connections:
         if config.unset:
             names = " and ".join(config.unset)
             raise ModelFailure(
-                f"The entry {config.id!r} of {self.providers.source} needs the environment variable {names}, "
-                "which is not set.",
+                f"The entry {config.id!r} of {_FILE} needs the environment variable {names}, which is not set.",
                 kind="InvokeAuthorizationError",
             )
         return config

@@ -199,7 +199,7 @@ async def serve_assembly(
 
 def base_of(settings: Any, listening: socket) -> str:
     """The address of the server, as it is printed at the start."""
-    return f"http://{settings.host}:{listening.getsockname()[1]}"
+    return str(settings.address(listening.getsockname()[1]))
 
 
 def say_stopping(settings: Any, at_once: bool, under_way: int | None = None) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from jikko.errors import InvalidSettings
 from jikko.ports.app_calls.served_apps import ServedApp
@@ -18,6 +18,8 @@ from jikko.values import Json
 log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Provider)
+_FILE: Final = "the tools file (JIKKO_TOOLS)"
+"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 _State: TypeAlias = tuple[int, int, int] | None
 
 
@@ -96,7 +98,7 @@ class ToolsDirectory:
         """
         found = self.file.providers.get(name.provider)
         if not isinstance(found, kind):
-            file = self.file.source or "a file that JIKKO_TOOLS names"
+            file = _FILE if self.file.source else "a file that JIKKO_TOOLS names"
             raise ToolNotFound(
                 f"{name.provider_type} provider {name.provider} of the tool {name} not found",
                 f"add under 'tools:' in {file}: {line_to_add(name).strip()}",
@@ -104,8 +106,7 @@ class ToolsDirectory:
         if found.unset:
             names = " and ".join(found.unset)
             raise ToolNotFound(
-                f"the entry {found.id!r} of {self.file.source} needs the environment variable {names}, "
-                "which is not set",
+                f"the entry {found.id!r} of {_FILE} needs the environment variable {names}, which is not set",
                 "set it where Jikko is started",
             )
         return found
@@ -123,7 +124,7 @@ class ToolsDirectory:
                 return own
         if provider.auth is None:
             raise ToolNotFound(
-                f"the entry {provider.id!r} of {self.file.source} is only for the apps that it names under 'apps:'",
+                f"the entry {provider.id!r} of {_FILE} is only for the apps that it names under 'apps:'",
                 "give this app an entry there",
             )
         return provider.auth

@@ -11,7 +11,7 @@ from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.terminal_text import harmless, printable
+from jikko.terminal_text import harmless, printable, shown
 
 if TYPE_CHECKING:
     from jikko.exit_codes import ExitCode
@@ -88,9 +88,16 @@ async def _import(
                 only_first = not with_key
                 key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json, only_first=only_first)
             if as_json:
-                entry = {"file": str(file), "app_id": app.id, "workflow_id": published.version.id, "api_key": key}
-                warnings = [str(problem) for problem in published.warnings]
-                click.echo(json.dumps({**entry, "version": published.version.number, "warnings": warnings}))
+                entry = {
+                    "file": str(file),
+                    "app_id": app.id,
+                    "workflow_id": published.version.id,
+                    "api_key": key,
+                    "name": app.name,
+                    "version": published.version.number,
+                    "warnings": [str(problem) for problem in published.warnings],
+                }
+                click.echo(shown(json.dumps(entry, ensure_ascii=False)))
                 continue
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)

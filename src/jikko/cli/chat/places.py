@@ -114,4 +114,4 @@ async def _here(assembly: Any, key: str, user: str, stack: AsyncExitStack) -> Ch
 
 def local(address: str) -> str:
     """An address to connect to, of one to listen on."""
-    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//:::", "//[::1]:")
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

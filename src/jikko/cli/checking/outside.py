@@ -28,4 +28,5 @@ def base_of(settings: Any) -> str:
         return str(settings.public_url).rstrip("/")
     owner = owner_of(settings.home)
     serves = owner.address if owner is not None else ""
-    return local_address(serves or f"http://{settings.host}:{settings.port}")
+    # Which port is free is not known before.
+    return local_address(serves or settings.address(settings.port or "PORT"))

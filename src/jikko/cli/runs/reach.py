@@ -124,7 +124,7 @@ def required_database(settings: Any) -> None:
 
 def local_address(address: str) -> str:
     """An address to connect to, of one to listen on."""
-    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//:::", "//[::1]:")
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def _post(url: str, key: str, body: bytes, timeout: float | None) -> dict[str, Any]:

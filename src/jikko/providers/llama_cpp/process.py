@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import secrets
 import sys
@@ -12,6 +13,8 @@ from typing import Final
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.compatible import OpenAICompatible
+
+log = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 120.0
 """For the model to be read; large ones come from slow disks."""
@@ -61,7 +64,11 @@ class LlamaServer:
 
     async def _start(self) -> OpenAICompatible:
         if not self._path.is_file():
-            raise ModelFailure(f"There is no model file {self._path}.", kind="ModelNotExistError")
+            log.error("There is no model file %s.", self._path)
+            raise ModelFailure(
+                f"There is no model file {self._path.name} where the providers file (JIKKO_PROVIDERS) says.",
+                kind="ModelNotExistError",
+            )
         key = secrets.token_urlsafe(24)
         options = {
             "path": str(self._path),
@@ -95,6 +102,6 @@ class LlamaServer:
         if not address.startswith("http"):
             await self.close()
             raise ModelFailure(
-                f"The model file {self._path} cannot be served: {address}", kind="InvokeServerUnavailableError"
+                f"The model file {self._path.name} cannot be served: {address}", kind="InvokeServerUnavailableError"
             )
         return OpenAICompatible(replace(self._config, type="openai", base_url=f"{address}/v1", api_key=key))

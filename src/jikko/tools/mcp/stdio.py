@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import PurePath
 from typing import Any, Final
 
 import anyio
@@ -54,7 +55,9 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise ProgramFailed(f"{command[0]} cannot be started: {getattr(error, 'strerror', None) or error}") from None
+        why = getattr(error, "strerror", None) or error
+        # Not the path: this may become the error of a run, whose client is not to see those of this machine.
+        raise ProgramFailed(f"{PurePath(command[0]).name} cannot be started: {why}") from None
     assert process.stdin is not None
     assert process.stdout is not None
     to_session, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
