@@ -1,7 +1,8 @@
 // Where each node stands, kept by its id: an event draws again what it changed and nothing else.
 import { useCallback, useSyncExternalStore } from 'react'
-import type { Execution, RunState } from '../run/fold.ts'
-import { type Edges, isDead, type Shown, shown, skipped } from '../run/selectors.ts'
+import { type Shown, shown } from '../run/selectors.ts'
+import { type Edges, isDead, skipped } from '../run/skipped.ts'
+import type { Execution, RunState } from '../run/state.ts'
 import { count, duration, t } from '../words/words.ts'
 
 export type NodeLook = {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { RunEvent } from './events.ts'
-import { advance, begin, find, type RunState } from './fold.ts'
+import { advance, begin, find } from './fold.ts'
 import { RunLog } from './log.ts'
 import { readLog as log } from './logs.ts'
+import type { RunState } from './state.ts'
 
 const human = log('human')
 const whole = (events: RunEvent[]): RunState => advance(begin(), events)

@@ -1,94 +1,6 @@
 // The fold of a run's log: the only place that gives an event a meaning. No React, no DOM, no clock.
-import type { Round, RunEnd, RunEvent, Values } from './events.ts'
-
-export type NodeStatus = 'running' | 'waiting' | 'paused' | 'succeeded' | 'failed' | 'exception' | 'stopped'
-export type Attempt = {
-  readonly error: string
-  readonly errorType: string
-  readonly at: number
-  readonly reason: 'failed' | 'interrupted'
-}
-export type RoundState = {
-  readonly status: 'queued' | 'running' | 'succeeded' | 'failed'
-  readonly startedAt?: number
-  readonly elapsed?: number
-  readonly error?: string
-}
-
-/** One execution of a node. Never changed, only replaced, so that whoever shows it can compare by identity. */
-export type Execution = {
-  readonly id: string
-  readonly nodeId: string
-  readonly type: string
-  readonly title: string
-  readonly rounds: readonly Round[]
-  /** Its place in `executions`, and at which position of the log it started. Both stay. */
-  readonly ordinal: number
-  readonly startedIn: number
-  readonly status: NodeStatus
-  readonly startedAt: number
-  readonly elapsed?: number
-  /** The position whose event has its values: they stay in the log and are not copied. */
-  readonly valuesIn: number
-  readonly handle?: string
-  readonly error?: string
-  readonly errorType?: string
-  readonly strategy?: string
-  readonly attempts: readonly Attempt[]
-  readonly tokens: number
-  readonly price: number
-  /** For a container: how many rounds it goes over, and what became of each. `roundList` is replaced once a batch. */
-  readonly length?: number
-  readonly roundList?: readonly RoundState[]
-  readonly roundsDone?: number
-  /** Taken over from the run that this one repeats: its times are not this run's. */
-  readonly takenOver: boolean
-}
-
-/** A node of the graph: where it stands, over all its executions. */
-export type NodeState = {
-  readonly last: number
-  readonly running: number
-  readonly done: number
-  readonly failed: number
-}
-export type OpenForm = {
-  readonly executionId: string
-  readonly nodeId: string
-  readonly title: string
-  readonly form: Values
-  readonly expiresAt: number
-}
-
-export type Wait = { readonly from: number; readonly until?: number }
-
-export type RunState = {
-  /** The last event that is in here; -1 before the first. */
-  readonly position: number
-  /** The latest moment so far. Events are in order of position; their times may step back by a few milliseconds. */
-  readonly at: number
-  readonly status: 'waiting' | 'running' | 'paused' | 'parked' | RunEnd
-  /** `runningSince`: when the clock of `elapsed` was last set going; undefined while it stands. */
-  readonly startedAt: number
-  readonly elapsed: number
-  readonly runningSince?: number
-  readonly executions: readonly Execution[]
-  readonly nodes: ReadonlyMap<string, NodeState>
-  /** Where in `executions` each execution is. Belongs to the log, not to the moment: states of one log share it. */
-  readonly ordinals: Map<string, number>
-  readonly forms: readonly OpenForm[]
-  readonly text: ReadonlyMap<string, string>
-  /** Stretches in which nothing ran: for a human, or between two processes. The last one may be open. */
-  readonly waits: readonly Wait[]
-  /** Ordinals of what failed, in order. */
-  readonly failures: readonly number[]
-  readonly tokens: number
-  readonly price: number
-  readonly error?: string
-  readonly outputsIn?: number
-  readonly retryOf?: string
-  readonly takeovers: number
-}
+import type { RunEvent } from './events.ts'
+import type { Execution, NodeStatus, RoundState, RunState } from './state.ts'
 
 /** The state before the first event of a log. */
 export const begin = (): RunState => ({
@@ -279,15 +191,19 @@ function step(run: Draft, event: RunEvent, before: RunState) {
 
 export const find = (run: RunState | Draft, id: string): Execution | undefined =>
   run.executions[run.ordinals.get(id) ?? -1]
+
 function go(run: Draft, at: number): void {
   Object.assign(run, { status: 'running', runningSince: at })
   const last = run.waits.at(-1)
   if (last && last.until === undefined)
     run.waits[run.waits.length - 1] = { from: last.from, until: Math.max(at, last.from) }
 }
+
 const wait = (run: Draft, at: number): void => void run.waits.push({ from: Math.max(at, run.at) })
+
 const halt = (run: Draft, status: RunState['status'], elapsed: number): void =>
   void Object.assign(run, { status, elapsed, runningSince: undefined })
+
 const isOpen = (status: NodeStatus) => status === 'running' || status === 'waiting' || status === 'paused'
 
 function change(run: Draft, id: string, what: Partial<Execution>): void {

@@ -1,7 +1,7 @@
 // One run as it is read: pages of its log first, then, while it goes on, its stream. Whoever shows it subscribes.
 import type { RunEvent } from './events.ts'
-import type { RunState } from './fold.ts'
 import { RunLog } from './log.ts'
+import type { RunState } from './state.ts'
 
 /** `end`: how many events the log has so far; `closed`: that it gets no more. */
 export type LogPage = { readonly data: readonly RunEvent[]; readonly end: number; readonly closed: boolean }

@@ -1,7 +1,8 @@
 // A log and the states along it. A live run adds to its end, a finished one is added page by page, a replayed one is
 // asked for an earlier position: all three show what `at` gives.
 import type { RunEvent } from './events.ts'
-import { advance, begin, type RunState } from './fold.ts'
+import { advance, begin } from './fold.ts'
+import type { RunState } from './state.ts'
 
 export class RunLog {
   readonly events: RunEvent[] = []

@@ -1,22 +1,14 @@
 import { expect, test } from 'vitest'
 import { agentEntries } from './agent.ts'
+import { axis } from './axis.ts'
 import type { RunEvent } from './events.ts'
+import { cause, exceptions, otherFailures } from './failures.ts'
 import { advance, begin } from './fold.ts'
 import { readLog } from './logs.ts'
-import {
-  above,
-  axis,
-  cause,
-  density,
-  exceptions,
-  lanes,
-  otherFailures,
-  roundBars,
-  roundFigures,
-  roundId,
-  rows,
-  skipped,
-} from './selectors.ts'
+import { lanes, roundBars, roundFigures } from './rounds.ts'
+import { above, roundId, rows } from './rows.ts'
+import { density } from './selectors.ts'
+import { skipped } from './skipped.ts'
 
 const human = readLog('human')
 const retry = readLog('retry')

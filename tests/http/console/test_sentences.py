@@ -81,7 +81,8 @@ def _put_in(part: ast.expr) -> str:
 @cache
 def _table() -> list[re.Pattern[str]]:
     words = ROOT / "console" / "src" / "words"
-    page = "".join((words / name).read_text(encoding="utf-8") for name in ("sentences.ts", "documents.ts"))
+    tables = ("findings.ts", "mending.ts", "sandbox.ts", "documents.ts")
+    page = "".join((words / name).read_text(encoding="utf-8") for name in tables)
     found = re.findall(r"/(\^.+?\$)/(s?),", page)
     return [re.compile(says, re.DOTALL if flags else 0) for says, flags in found]
 

@@ -1,17 +1,19 @@
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Link, Redirect, useLocation } from 'wouter'
-import { get, remove } from '../../api/client.ts'
+import { Redirect, useLocation } from 'wouter'
+import { remove } from '../../api/client.ts'
 import { useApp, useApps } from '../../api/queries.ts'
-import type { App, Conversation } from '../../api/types.ts'
+import type { App } from '../../api/types.ts'
+import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Confirm, Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
 import { Boundary, Empty, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
-import { dayWord, recent, t, tn } from '../../words/words.ts'
+import { t } from '../../words/words.ts'
 import { Behind } from './Behind.tsx'
+import { Conversations, of, useName } from './Conversations.tsx'
 import { Talk } from './Talk.tsx'
 import '../../../styles/chat.css'
 import { visible } from '../../words/visible.ts'
@@ -20,6 +22,8 @@ const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
 export default function ChatPage({ app, conversation }: { app: string; conversation: string }) {
   useTitle(t('page.chat'))
+  const [read] = useAddress()
+  const user = read('user')
   const apps = useApps()
   const chats = (apps.data ?? []).filter(one => CHATS.includes(one.mode))
   if (!apps.data)
@@ -37,7 +41,7 @@ export default function ChatPage({ app, conversation }: { app: string; conversat
       </main>
     )
   }
-  if (!chats.some(one => one.id === app)) return <Redirect to={`/chat/${first.id}`} replace />
+  if (!chats.some(one => one.id === app)) return <Redirect to={`/chat/${first.id}${of(user)}`} replace />
   return <Chat key={app} apps={chats} id={app} conversation={conversation} />
 }
 
@@ -50,21 +54,24 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const [asking, setAsking] = useState(false)
   const [listed, setListed] = useState(false)
   const [error, setError] = useState('')
-  const name = useConversations(id).list.find(one => one.id === conversation)?.name
+  const [read] = useAddress()
+  const user = read('user')
+  const name = useName(id, user, conversation)
   const forget = async () => {
     try {
       await remove(`conversations/${conversation}`)
       cache.removeQueries({ queryKey: ['messages', conversation] })
       await cache.invalidateQueries({ queryKey: ['conversations', id] })
-      to(`/chat/${id}`)
+      to(`/chat/${id}${of(user)}`)
     } catch (failure) {
       setError(errorText(failure))
     }
   }
   const list = (
-    <List
+    <Conversations
       apps={apps}
       id={id}
+      user={user}
       conversation={conversation}
       to={path => {
         setListed(false)
@@ -127,80 +134,5 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
         />
       )}
     </main>
-  )
-}
-
-/** The conversations of an app, as many as were asked for. */
-function useConversations(id: string) {
-  const query = useInfiniteQuery({
-    queryKey: ['conversations', id],
-    queryFn: ({ pageParam }) =>
-      get<{ data: Conversation[]; next?: string | null }>(`apps/${id}/conversations`, { cursor: pageParam }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: page => page.next ?? undefined,
-    refetchInterval: 10_000,
-  })
-  return { query, list: query.data?.pages.flatMap(page => page.data) ?? [] }
-}
-
-type ListProps = { apps: readonly App[]; id: string; conversation: string; to: (path: string) => void }
-
-function List({ apps, id, conversation, to }: ListProps) {
-  const may = useMay()
-  const { query, list } = useConversations(id)
-  let last = ''
-  return (
-    <>
-      <div className="hd">
-        <select aria-label={t('chat.app')} value={id} onChange={event => to(`/chat/${event.target.value}`)}>
-          {apps.map(app => (
-            <option key={app.id} value={app.id}>
-              {app.icon?.type === 'emoji' ? `${app.icon.value} ${visible(app.name)}` : visible(app.name)}
-            </option>
-          ))}
-        </select>
-        {may && (
-          <button type="button" className="btn" onClick={() => to(`/chat/${id}`)}>
-            <Icon name="plus" />
-            {t('chat.new')}
-          </button>
-        )}
-      </div>
-      <nav className="convs" aria-label={t('chat.conversations')}>
-        {query.isPending && <Skeleton rows={6} height={48} />}
-        {query.error && list.length === 0 ? <Failure error={query.error} again={() => void query.refetch()} /> : null}
-        {query.data && list.length === 0 && <Empty>{t('chat.none')}</Empty>}
-        {list.map(one => {
-          const heading = dayWord(one.updated_at)
-          const isNew = heading !== last
-          last = heading
-          return (
-            <div key={one.id}>
-              {isNew && <h2>{heading}</h2>}
-              <Link
-                href={`/chat/${id}/${one.id}`}
-                aria-current={one.id === conversation ? 'true' : undefined}
-                onClick={event => {
-                  event.preventDefault()
-                  to(`/chat/${id}/${one.id}`)
-                }}
-              >
-                <span className="row">
-                  <span className={`cut grow ${one.id === conversation ? 'strong' : ''}`}>
-                    {visible(one.name) || t('chat.untitled')}
-                  </span>
-                </span>
-                <span className="faint small cut">{`${tn('chat.messages', one.messages)} · ${recent(one.updated_at)} · ${one.user}`}</span>
-              </Link>
-            </div>
-          )
-        })}
-        {query.hasNextPage && (
-          <button type="button" className="btn small" onClick={() => void query.fetchNextPage()}>
-            {t('runs.older')}
-          </button>
-        )}
-      </nav>
-    </>
   )
 }

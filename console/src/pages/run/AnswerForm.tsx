@@ -6,7 +6,7 @@ import { Field, fieldOf, type Input, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { errorText } from '../../parts/Panel.tsx'
-import type { Execution } from '../../run/fold.ts'
+import type { Execution } from '../../run/state.ts'
 import { duration, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 

@@ -3,9 +3,11 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 import { runSource } from '../../api/run.ts'
 import { useAddress } from '../../app/address.ts'
 import { useNow } from '../../app/useNow.ts'
-import type { Execution, RunState } from '../../run/fold.ts'
+import { cause } from '../../run/failures.ts'
 import { Follower } from '../../run/follow.ts'
-import { above, cause, isOver, named, roundId } from '../../run/selectors.ts'
+import { above, roundId } from '../../run/rows.ts'
+import { isOver, named } from '../../run/selectors.ts'
+import type { Execution, RunState } from '../../run/state.ts'
 
 /** At the next frame; a page that is not seen has none. */
 const soon = (then: () => void): void => {

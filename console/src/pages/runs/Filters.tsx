@@ -1,6 +1,7 @@
-import { type RefObject, useEffect, useRef, useState } from 'react'
+import type { RefObject } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
+import { useTyped } from '../../app/useTyped.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { visible } from '../../words/visible.ts'
 import { count, t, type Word, when } from '../../words/words.ts'
@@ -22,25 +23,9 @@ export function Filters({
 }) {
   const [read, change] = useAddress()
   const apps = useApps()
-  const [text, setText] = useState(read('q'))
+  const [text, setText] = useTyped('q')
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
   const chosen = read('status')
-  const asked = read('q')
-  const sent = useRef(asked)
-  useEffect(() => {
-    // What the address says otherwise, by the button back or a link, is what is looked for.
-    if (asked !== sent.current) setText(asked)
-    sent.current = asked
-  }, [asked])
-  useEffect(() => {
-    const wanted = text.trim()
-    if (wanted === sent.current) return
-    const timer = setTimeout(() => {
-      sent.current = wanted
-      change({ q: wanted || undefined })
-    }, 300)
-    return () => clearTimeout(timer)
-  }, [text, change])
   const span = read('from') ? 'chosen' : read('t') || '24h'
   return (
     <div className="filters">

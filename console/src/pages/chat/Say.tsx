@@ -1,0 +1,101 @@
+import { type FormEvent, type KeyboardEvent, useState } from 'react'
+import { post } from '../../api/client.ts'
+import type { AppDetail, Variable } from '../../api/types.ts'
+import { Field, type FileInput } from '../../parts/Fields.tsx'
+import { Icon } from '../../parts/Icon.tsx'
+import { t } from '../../words/words.ts'
+
+export const FILES: Variable = { name: 'files', label: '', type: 'file-list', required: false }
+
+type SayProps = {
+  app: AppDetail
+  ask: (text: string, files: FileInput[]) => Promise<boolean>
+  running: string | undefined
+  wrong: string
+}
+
+export function Say({ app, ask, running, wrong }: SayProps) {
+  const [text, setText] = useState('')
+  const [files, setFiles] = useState<FileInput[]>([])
+  const [adding, setAdding] = useState(false)
+  const upload = (app.features.file_upload ?? {}) as { enabled?: boolean }
+  const send = async () => {
+    if (!text.trim() || running) return
+    if (await ask(text.trim(), files)) {
+      setText('')
+      setFiles([])
+      setAdding(false)
+    }
+  }
+  const keys = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    event.preventDefault()
+    void send()
+  }
+  return (
+    <div className="say">
+      {wrong && (
+        <p className="wrong" role="alert">
+          <Icon name="failed" small />
+          {wrong}
+        </p>
+      )}
+      {adding && (
+        <Field
+          app={app.id}
+          variable={{ ...FILES, label: t('chat.files') }}
+          value={files}
+          set={value => setFiles((value as FileInput[]) ?? [])}
+        />
+      )}
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault()
+          void send()
+        }}
+      >
+        <textarea
+          rows={Math.min(8, text.split('\n').length)}
+          placeholder={t('chat.say')}
+          aria-label={t('chat.message')}
+          className="grow"
+          value={text}
+          onChange={event => setText(event.target.value)}
+          onKeyDown={keys}
+        />
+        {upload.enabled && (
+          <button
+            className="btn plain icon"
+            type="button"
+            aria-label={t('chat.file')}
+            aria-pressed={adding}
+            onClick={() => setAdding(!adding)}
+          >
+            <Icon name="upload" />
+          </button>
+        )}
+        {running && (
+          <button
+            className="btn icon"
+            type="button"
+            aria-label={t('chat.stop')}
+            onClick={() => void post(`runs/${running}/stop`).catch(() => undefined)}
+          >
+            <Icon name="stop" />
+          </button>
+        )}
+        <button
+          className="btn main icon"
+          type="submit"
+          aria-label={t('chat.send')}
+          disabled={!!running || !text.trim()}
+        >
+          <Icon name="send" />
+        </button>
+      </form>
+      <p className="hint">
+        <kbd>Enter</kbd> {t('chat.sends')} · <kbd>Shift</kbd> <kbd>Enter</kbd> {t('chat.line')}
+      </p>
+    </div>
+  )
+}

@@ -1,0 +1,63 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { post } from '../../api/client.ts'
+import type { System } from '../../api/types.ts'
+import { Code } from '../../parts/Code.tsx'
+import { Icon, Status } from '../../parts/Icon.tsx'
+import { Failure, Panel } from '../../parts/Panel.tsx'
+import { sentence } from '../../words/sentences.ts'
+import { t, tn } from '../../words/words.ts'
+
+const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', checking: 'queued' } as const
+
+const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
+
+export function Sandbox({ data, may }: { data: System; may: boolean }) {
+  const cache = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<unknown>(null)
+  const { sandbox } = data
+  const good = sandbox.checks.filter(check => check.status === 'ok').length
+  const check = async () => {
+    setBusy(true)
+    setError(null)
+    await post('system/check', { what: 'sandbox' }).catch(setError)
+    await cache.invalidateQueries({ queryKey: ['system'] })
+    setBusy(false)
+  }
+  const well = sandbox.checks.length > 0 && good === sandbox.checks.length
+  return (
+    <Panel
+      title={t('system.sandbox')}
+      plain
+      beside={
+        <>
+          <span className="more" />
+          <Status
+            status={SANDBOX[sandbox.state]}
+            word={well ? tn('system.hold', good) : t(`sandbox.${sandbox.state}`)}
+          />
+          {may && (
+            <button type="button" className="btn small" disabled={busy} onClick={() => void check()}>
+              {t('system.check')}
+            </button>
+          )}
+        </>
+      }
+    >
+      {error !== null && <Failure error={error} />}
+      <ul className="checks" hidden={sandbox.checks.length === 0}>
+        {sandbox.checks.map(one => (
+          <li key={one.name}>
+            <span className={`st st-${CHECK[one.status]}`}>
+              <Icon name={CHECK[one.status]} small />
+            </span>
+            <span className="dim">
+              <Code text={[one.name, one.detail].filter(Boolean).map(sentence).join(': ')} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}
