@@ -7,7 +7,7 @@ import jikko
 from jikko.events import LOG_FORMAT
 from jikko.store.postgres.migrate import MAIN
 
-STEP = "-- readers: {newest}\nALTER TABLE open_runs ADD COLUMN newer text;\nALTER TABLE runs ADD COLUMN newer int8;\n"
+STEP = "-- readers: {readers}\nALTER TABLE open_runs ADD COLUMN newer text;\nALTER TABLE runs ADD COLUMN newer int8;\n"
 EVENT = '''class RunNoted(Struct, tag_field="event", tag="run_noted", kw_only=True):
     """Something that only the newer version knows of."""
 
@@ -30,13 +30,17 @@ def _noted(events: Iterable[Event]) -> list[Event]:
 class RunLog:"""
 
 
-def newer_build(folder: Path) -> Path:
-    """Make it. Returns the folder to be in ``PYTHONPATH``."""
+def newer_build(folder: Path, readers: int | None = None) -> Path:
+    """Make it. Returns the folder to be in ``PYTHONPATH``.
+
+    Args:
+        readers: The last step of the oldest build that may go on beside it; by default that of this build.
+    """
     package = folder / "newer" / "jikko"
     shutil.copytree(Path(jikko.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     newest, _ = MAIN.steps()[-1]
     step = package / "store" / "postgres" / "migrations" / f"{newest + 1:04d}_newer.sql"
-    step.write_text(STEP.format(newest=newest), encoding="utf-8")
+    step.write_text(STEP.format(readers=newest if readers is None else readers), encoding="utf-8")
     _change(
         package / "events.py",
         (f"LOG_FORMAT: Final = {LOG_FORMAT}\n", f"LOG_FORMAT: Final = {LOG_FORMAT + 1}\n"),

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jikko.store.postgres.presence import MAIN
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.newer_build import newer_build
-from tests.acceptance.processes import Server
+from tests.acceptance.processes import Command, Server
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.test_several_servers import require_one_history, submit
 from tests.acceptance.workflows import ASKS, app, end, fetch, start
@@ -101,3 +102,44 @@ def test_a_run_of_a_newer_version_that_waits_for_a_form_waits_for_a_server_of_th
     # A client tries again, until the older server has heard of the newer one.
     until(lambda: submit(older, requested, "now") == 200, "the form is taken")
     assert older.finished(run)["status"] == "succeeded"
+
+
+def test_what_only_adds_is_made_beside_older_servers(several: SeveralServers, tmp_path: Path, echo: EchoServer) -> None:
+    build = {"PYTHONPATH": str(newer_build(tmp_path))}
+    elsewhere, client = Command(tmp_path / "elsewhere"), several.client("held", several.servers[0])
+
+    done = elsewhere("migrate", **several.settings, **build)
+
+    assert done.code == 0, done
+    assert f"schema {MAIN.newest + 1}, of a newer version" in elsewhere("doctor", "--cluster", **several.settings).out
+    echo.release("/hold/after")
+    assert client.run(q="after")["data"]["status"] == "succeeded"
+
+
+def test_what_older_servers_cannot_live_with_waits_for_their_end(
+    several: SeveralServers, tmp_path: Path, echo: EchoServer
+) -> None:
+    build = {"PYTHONPATH": str(newer_build(tmp_path, MAIN.newest + 1))}
+    elsewhere, client = Command(tmp_path / "elsewhere"), several.client("held", several.servers[0])
+
+    for command in (("migrate",), ("serve", "--port", "0")):
+        refused = elsewhere(*command, **several.settings, **build)
+        assert (refused.code, refused.has_traceback) == (2, False), refused
+        assert "is used by an older version of Jikko (" in refused.err
+    echo.release("/hold/after")
+    assert client.run(q="after")["data"]["status"] == "succeeded"
+
+    several.close()
+    assert elsewhere("migrate", **several.settings, **build).code == 0
+    older = elsewhere("serve", "--port", "0", **several.settings)
+    assert (older.code, "of a newer version of Jikko" in older.err) == (2, True)
+
+
+def test_a_database_of_others_is_left_as_it_is(several: SeveralServers, tmp_path: Path) -> None:
+    alone = {name: value for name, value in several.settings.items() if name != "JIKKO_NATS_URL"}
+    several.close()
+
+    refused = Command(tmp_path / "elsewhere")("migrate", **alone, PYTHONPATH=str(newer_build(tmp_path)))
+
+    assert (refused.code, "belongs to several servers" in refused.err) == (2, True)
+    assert f"schema {MAIN.newest}\n" in Command(tmp_path / "elsewhere")("doctor", "--cluster", **several.settings).out

@@ -1,5 +1,6 @@
 """Getting into NATS: its TLS, and files by which it knows a server; with real servers of NATS."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -23,6 +24,7 @@ from jikko.ports.cluster import OrphanedRuns, StopRun
 from tests.certificates import Authority
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running
+from tests.effort import PATIENCE
 from tests.runs.world import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.nats]
@@ -134,6 +136,34 @@ async def test_it_may_ask_for_a_certificate_of_the_server_that_connects(tmp_path
     for certificate, of_key in ((alone, None), (key, None), (tmp_path / "none", None), (alone, tmp_path / "none")):
         with pytest.raises(InvalidSettings, match="nats_certificate"):
             await NatsLink.look(server.url, NatsAccess(None, None, certificate, of_key))
+
+
+async def test_certificates_that_are_replaced_are_used_by_the_next_connection(tmp_path: Path) -> None:
+    older, newer = Authority(tmp_path), Authority(tmp_path)
+    own, trusted, of_server = tmp_path / "own.pem", tmp_path / "ca.pem", tmp_path / "server.pem"
+
+    def become(authority: Authority) -> None:
+        of_server.write_bytes(authority.of_server.read_bytes())
+        own.write_bytes(authority.of_server.read_bytes())
+        trusted.write_bytes(authority.file.read_bytes())
+
+    become(older)
+    text = f"tls {{ cert_file: '{of_server}', key_file: '{of_server}', ca_file: '{trusted}', verify: true }}"
+    with configured(tmp_path, text) as server:
+        access, names = NatsAccess(None, trusted, own), Names(secrets.token_hex(6))
+        link = await NatsLink.open(server.url, names, member_seconds=1, per_minute=0, name="test", access=access)
+        back = asyncio.Event()
+        link.on_back = back.set
+        try:
+            server.kill()
+            own.unlink()  # as while it is replaced
+            await until(lambda: not link.is_connected)
+            become(newer)
+            server.start()
+            async with asyncio.timeout(PATIENCE):
+                await back.wait()
+        finally:
+            await link.break_off()
 
 
 async def test_user_and_password_are_read_as_addresses_are(tmp_path: Path) -> None:

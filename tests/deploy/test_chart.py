@@ -174,6 +174,27 @@ def test_several_servers_share_what_a_secret_names_and_go_one_by_one(helm: Helm,
     assert "PodDisruptionBudget/demo-jikko" not in helm.rendered()
 
 
+def test_what_nats_asks_for_is_mounted_and_named_to_the_servers(helm: Helm) -> None:
+    entries = {"credentials": "jikko.creds", "ca": "ca.crt", "certificate": "tls.crt", "certificateKey": "tls.key"}
+    some = {"secret": "nats-client", "ca": "ca.crt"}
+    for given in ({"secret": "nats-client", **entries}, some):
+        spec = pod(helm.rendered(mode="cluster", cluster={"urlsSecret": "urls", "nats": given}))
+        [container] = spec["containers"]
+        variables = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        read = read_settings({**variables, "JIKKO_HOME": "/nowhere"})
+
+        found = [read.nats_credentials, read.nats_ca, read.nats_certificate, read.nats_certificate_key]
+        [mount] = [each for each in container["volumeMounts"] if each["name"] == "nats"]
+        [volume] = [each for each in spec["volumes"] if each["name"] == "nats"]
+        assert [path and str(path) for path in found] == [
+            f"{mount['mountPath']}/{name}" if entry in given else None for entry, name in entries.items()
+        ]
+        assert (mount["readOnly"], volume["secret"]["secretName"]) == (True, "nats-client")
+        # Of others than the group of the server, nobody reads them.
+        assert volume["secret"]["defaultMode"] & 0o007 == 0
+    assert "nats" not in {each["name"] for each in pod(helm.rendered(**CLUSTER))["volumes"]}
+
+
 def test_several_servers_are_kept_apart_unless_it_is_said_otherwise(helm: Helm) -> None:
     [apart] = pod(helm.rendered(**CLUSTER))["affinity"]["podAntiAffinity"][
         "preferredDuringSchedulingIgnoredDuringExecution"
@@ -219,6 +240,16 @@ def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
         ({"mode": "cluster"}, "cluster.urlsSecret"),
         ({"mode": "several"}, "mode"),
         ({"cluster": {"replicas": 0}}, "replicas"),
+        ({"mode": "cluster", "cluster": {"urlsSecret": "u", "nats": {"ca": "ca.crt"}}}, "cluster.nats.secret"),
+        ({"mode": "cluster", "cluster": {"urlsSecret": "u", "nats": {"secret": "s", "ca": "../x"}}}, "ca"),
+        (
+            {
+                "mode": "cluster",
+                "cluster": {"urlsSecret": "u", "nats": {"secret": "s", "ca": "a"}},
+                "settings": {"nats_ca": "/b"},
+            },
+            "settings.nats_ca and cluster.nats.ca are one setting",
+        ),
     ],
 )
 def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict[str, Any], message: str) -> None:

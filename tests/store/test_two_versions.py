@@ -10,9 +10,12 @@ from jikko.events import LOG_FORMAT, RunStarted, UnknownEvent
 from jikko.store.event_codec import DamagedLog, decode_known_events
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import Schema, migrate
+from jikko.store.postgres.presence import MAIN, Group
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+LOCK = 4711
+"""Of the tables of the builds below."""
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ class Build:
         (package / "__init__.py").touch()
         for number, step in enumerate(steps, 1):
             (package / f"{number:04d}_step.sql").write_text(step)
-        self.schema = Schema("tried", name)
+        self.schema = Schema("tried", Group(name, LOCK))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,41 @@ async def test_an_older_program_uses_a_database_to_which_something_was_only_adde
         with pytest.raises(InvalidSettings, match=f"has schema {newest}, of a newer version"):
             await older.schema.migrate(database)
     assert await newer.schema.migrate(database) == newest == 1 + len(steps)
+
+
+@pytest.mark.parametrize(("known", "is_refused"), [(1, True), (2, False)])
+async def test_a_step_that_older_programs_cannot_live_with_waits_for_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Postgres, known: int, is_refused: bool
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    unique = f"{tmp_path.name.replace('-', '_')}_{known}"
+    older = Build(tmp_path, f"before_{unique}", "CREATE TABLE a1 ();")
+    steps = ("-- readers: 1\nCREATE TABLE b ();", "-- readers: 2\nDROP TABLE a1;", "-- readers: 1\nCREATE TABLE c ();")
+    newer = Build(tmp_path, f"behind_{unique}", "CREATE TABLE a1 ();", *steps)
+    assert await older.schema.migrate(database) == 1
+    other = await database.connect()
+    await other.execute(f"SELECT pg_advisory_lock_shared({LOCK}, {known})")
+
+    if is_refused:
+        with pytest.raises(
+            InvalidSettings, match=r"older version of Jikko \(1 connection, schema 1\), which could not"
+        ):
+            await newer.schema.migrate(database)
+        assert await database.value("SELECT to_regclass('a1') IS NOT NULL AND to_regclass('b') IS NULL")
+    else:
+        assert await newer.schema.migrate(database) == 4
+    await other.close()
+    assert await newer.schema.migrate(database) == 4
+
+
+async def test_every_connection_says_which_tables_its_program_knows(database: Postgres) -> None:
+    other = await database.connect(by_key=True)
+    try:
+        count = "SELECT count(*) FROM pg_locks WHERE classid = $1::oid AND objid = $2::oid AND objsubid = 2"
+        counted = f"{count} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        assert await database.value(counted, MAIN.lock, MAIN.newest) == 2
+    finally:
+        await other.close()
 
 
 def test_what_a_newer_version_wrote_is_told_as_such() -> None:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
@@ -84,6 +85,21 @@ async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *,
     if owned:
         await stores.blobs.check()
     return stores
+
+
+async def bring_up_to_date(settings: Settings) -> None:
+    """Bring the database up to date for this version, with the tables of datasets. This process holds the data folder.
+
+    Other servers are not asked for, so NATS may be away.
+
+    Raises:
+        InvalidSettings, StoreUnavailable: As ``open_stores``.
+    """
+    from jikko.assemble.knowledge.opening import knowledge_stores
+
+    async with AsyncExitStack() as stack:
+        await open_stores(settings, stack, owned=True, shared=False, clock=time.time)
+        await knowledge_stores(settings, stack, owned=True, shared=False).existing()
 
 
 def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:

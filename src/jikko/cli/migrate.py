@@ -13,18 +13,20 @@ from jikko.cli.shown import show_entry
 @home_option
 @json_option
 def migrate(home: Path | None, as_json: bool) -> None:
-    """Bring the database up to date for this version: before a server of it starts, while none is running.
+    """Bring the database up to date for this version, before a server of it starts.
 
-    `jikko serve` does it by itself; this is for those who want it apart, before a roll-out.
+    `jikko serve` does it by itself; this is for those who want it apart, before a roll-out. Of several servers those of
+    the version before may go on meanwhile, unless they could not use what comes of it: then nothing is changed, and you
+    are told. A data folder with a database of its own must not be served.
     """
     run_async(_migrate(settings_of(home=home), as_json))
 
 
 async def _migrate(settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
+    from jikko.assemble.stores import bring_up_to_date
     from jikko.cluster.data_folder_lock import sole_owner
 
     with sole_owner(settings.home, doing="jikko migrate", patience=0.5):
-        async with assemble(settings, owned=True):
-            where = settings.where_the_record_is
-            show_entry({"database": where}, f"{where} is up to date.", as_json=as_json)
+        await bring_up_to_date(settings)
+    where = settings.where_the_record_is
+    show_entry({"database": where}, f"{where} is up to date.", as_json=as_json)

@@ -36,3 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- $seconds }}
 {{- end }}
+
+{{- /* The settings that are files of cluster.nats.secret, as names of values: nats_ca is there as ca. */ -}}
+{{- define "jikko.natsFiles" -}}
+nats_credentials: credentials
+nats_ca: ca
+nats_certificate: certificate
+nats_certificate_key: certificateKey
+{{- end }}

@@ -26,3 +26,12 @@ def folder_id_of(home: Path) -> str:
             "has: SELECT convert_from(value, 'UTF8') FROM installation WHERE name = 'data_folder'"
         )
     return folder_id
+
+
+def known_folder_id(home: Path) -> str:
+    """What it is; empty if it is not made yet.
+
+    Raises:
+        InvalidSettings: As for ``folder_id_of``.
+    """
+    return folder_id_of(home) if (home / FOLDER_ID).exists() else ""

@@ -4,7 +4,7 @@ import time
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 
-from jikko.assemble.postgres.folder_id import folder_id_of
+from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
 from jikko.assemble.postgres.signing_keys import watch_keys
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private, require_whole
@@ -28,7 +28,7 @@ from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.migrate import belong, migrate, reach, require_current
+from jikko.store.postgres.migrate import belong, migrate, reach, require_current, require_own
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
@@ -69,6 +69,9 @@ async def stores_in_postgres(
     if settings.nats_url:
         await require_own_connections(database)
     await require_rights(database)
+    if owned:
+        # Before what belongs to others is changed.
+        await require_own(database, known_folder_id(settings.home), shared=bool(settings.nats_url))
     await (migrate if owned else require_current)(database)
     folder_id, keys, cluster = folder_id_of(settings.home), KeyFiles(settings.signing_key), ""
     if settings.nats_url:

@@ -1,6 +1,7 @@
 """How a process gets into NATS: whom it trusts, and by what it is known.
 
-Credentials are read anew for each connection, so that a file that is replaced needs no restart.
+Files are read anew for each connection, so that one that is replaced, as certificates are now and then, needs no
+restart.
 """
 
 import base64
@@ -45,7 +46,8 @@ class NatsAccess(Struct, frozen=True):
         Raises:
             InvalidSettings: A file cannot be used, or a library is missing.
         """
-        made: dict[str, Any] = {"tls": self._encryption()}
+        client.encryption = Encryption(self)
+        made: dict[str, Any] = {"tls": client.encryption.context()}
         if (path := self.credentials) is None:
             return made
         credentials = Credentials.read(path)
@@ -55,7 +57,10 @@ class NatsAccess(Struct, frozen=True):
             made["user_jwt_cb"] = lambda: bytearray(_again(path).jwt.encode())
         return made
 
-    def _encryption(self) -> ssl.SSLContext:
+    def made_encryption(self) -> ssl.SSLContext:
+        """Raises:
+        InvalidSettings: A file cannot be used.
+        """
         made = _trusting(self.authorities)
         if self.certificate is None:
             return made
@@ -73,13 +78,48 @@ class NatsAccess(Struct, frozen=True):
         return made
 
 
+class Encryption:
+    """How connections are encrypted, by what is in the files now."""
+
+    def __init__(self, access: NatsAccess) -> None:
+        self._access = access
+        self._context: ssl.SSLContext | None = None
+        self._read: list[tuple[int, ...]] = []
+        """Of each file, what differs once it was replaced."""
+
+    def context(self) -> ssl.SSLContext:
+        """Raises:
+        InvalidSettings: A file cannot be used.
+        """
+        access = self._access
+        found = [_mark_of(path) for path in (access.authorities, access.certificate, access.certificate_key) if path]
+        if self._context is None or found != self._read:
+            self._context, self._read = access.made_encryption(), found
+        return self._context
+
+
 class StrictClient(Client):
     """Does not say who it is where encryption was asked for and is not there. The library goes on without.
 
     User and password of an address are read as addresses are: ``%2F`` is a slash. The library takes them as they stand.
     """
 
+    encryption: Encryption | None = None
     _public_key: Callable[[], str] | None = None
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What the next connection is encrypted by.
+
+        Raises:
+            Error: It cannot be at the moment; the library tries again.
+        """
+        if self.encryption is None:
+            return super().ssl_context
+        try:
+            return self.encryption.context()
+        except InvalidSettings as error:
+            raise NatsError(f"nats: {error}") from None
 
     def known_as(self, public_key: Callable[[], str]) -> None:
         """Have the server look up an NKey: the one that there is when it is connected to."""
@@ -151,6 +191,14 @@ def _again(path: Path) -> Credentials:
         return Credentials.read(path)
     except InvalidSettings as error:
         raise NatsError(f"nats: {error}") from None
+
+
+def _mark_of(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _trusting(authorities: Path | None) -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
+from jikko.store.postgres.presence import presence
 
 T = TypeVar("T")
 Row: TypeAlias = Any
@@ -25,11 +26,11 @@ _SEARCH_SECONDS: Final = 60.0
 _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
-_PLAIN: Final = "SET jit = off"
+_PLAIN: Final = "SET jit = off;"
 # Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
 _BY_KEY: Final = f"""
-{_PLAIN}; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-SET enable_mergejoin = off
+{_PLAIN} SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+SET enable_mergejoin = off;
 """
 
 
@@ -84,7 +85,7 @@ class Postgres:
                 self._api.connect(self._url, timeout=_MAX_SECONDS, command_timeout=_MAX_SECONDS)
             )
             try:
-                await connection.execute(_BY_KEY if by_key else _PLAIN)
+                await connection.execute((_BY_KEY if by_key else _PLAIN) + presence())
             except BaseException:
                 connection.terminate()
                 raise
@@ -219,7 +220,7 @@ def rows_of(tag: str) -> int:
 
 
 async def _set(connection: Connection) -> None:
-    await connection.execute(_PLAIN)
+    await connection.execute(_PLAIN + presence())
 
 
 async def _leave_as_it_is(connection: Connection) -> None:

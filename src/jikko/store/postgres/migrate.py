@@ -2,7 +2,8 @@
 
 Several servers are brought up to date one after the other, so those of the version before go on with a database of
 this one. A step that only adds says so in its first line: ``-- readers: 3`` means that programs whose last step is 3
-or later may use the database behind it. Without such a line, only those that know the step itself.
+or later may use the database behind it. Without such a line, only those that know the step itself: it is not made
+while others use the database.
 """
 
 import re
@@ -10,7 +11,9 @@ from importlib import resources
 from typing import Final, NamedTuple
 
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.store.postgres import presence
 from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.presence import Group, users_before
 from jikko.store.postgres.refusals import cannot_be_opened
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
@@ -38,7 +41,7 @@ class Schema(NamedTuple):
 
     name: str
     """By which ``installation`` has the number of the last step."""
-    package: str
+    group: Group
     """Where the steps are."""
 
     @property
@@ -48,14 +51,15 @@ class Schema(NamedTuple):
 
     def steps(self) -> list[tuple[int, str]]:
         """Number and text of each, in order."""
-        files = resources.files(self.package).iterdir()
-        return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+        folder = resources.files(self.group.package)
+        return [(int(name[:4]), (folder / name).read_text()) for name in self.group.names()]
 
     async def migrate(self, database: Postgres, *, only_if_empty: bool = False) -> int:
         """Bring the tables up to date, or (``only_if_empty``) make them. Returns the number that they have then.
 
         Raises:
-            InvalidSettings: They are of a newer version of Jikko, and not for this one.
+            InvalidSettings: They are of a newer version of Jikko, and not for this one; or older programs, which could
+                not use them any more, are connected.
             StoreUnavailable: The database cannot be reached, or may not be changed.
         """
         known = self.steps()
@@ -71,13 +75,15 @@ class Schema(NamedTuple):
                 raise _newer(database, version, known[-1][0])
             if version and only_if_empty:
                 return version
-            for number, sql in known:
-                if number > version:
-                    await connection.execute(sql)
-                    await connection.execute(_NOTE, self.name, str(number).encode())
-                    readers = await connection.fetchval(_VERSION, self.readers) or version
-                    oldest = max(int(readers), _oldest_reader(number, sql))
-                    await connection.execute(_NOTE, self.readers, str(oldest).encode())
+            steps = [step for step in known if step[0] > version]
+            if version and steps:
+                await self._require_no_older(database, connection, max(_oldest_reader(*step) for step in steps))
+            for number, sql in steps:
+                await connection.execute(sql)
+                await connection.execute(_NOTE, self.name, str(number).encode())
+                readers = await connection.fetchval(_VERSION, self.readers) or version
+                oldest = max(int(readers), _oldest_reader(number, sql))
+                await connection.execute(_NOTE, self.readers, str(oldest).encode())
             return known[-1][0]
 
         try:
@@ -85,8 +91,19 @@ class Schema(NamedTuple):
         except StoreUnavailable as error:
             raise _not_opened(database, error) from error.__cause__
 
+    async def _require_no_older(self, database: Postgres, connection: Connection, oldest: int) -> None:
+        """Raises:
+        InvalidSettings: Programs that do not know a step are connected.
+        """
+        if users := await users_before(connection, self.group, oldest):
+            raise InvalidSettings(
+                f"The database {database.address} is used by an older version of Jikko ({users}), which could not go "
+                f"on with what this version makes of it (schema {self.group.newest}). Stop all servers and commands "
+                "that use it, and start this version then. Nothing was changed."
+            )
 
-MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
+
+MAIN: Final = Schema("schema", presence.MAIN)
 
 
 async def reach(database: Postgres) -> str:
@@ -128,8 +145,8 @@ async def require_current(database: Postgres) -> None:
     newest = MAIN.steps()[-1][0]
     if schema < newest:
         raise InvalidSettings(
-            f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
-            "server with this version, or run `jikko migrate` while none is running."
+            f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Run `jikko "
+            "migrate`, or start a server of this version."
         )
 
 
@@ -165,16 +182,46 @@ async def belong(database: Postgres, folder_id: str) -> None:
         InvalidSettings: It belongs to another one: two servers would take each other's runs for abandoned ones.
     """
     await database.execute(_CLAIM, folder_id.encode())
-    owner = bytes(await database.value(_OWNER)).decode()
+    refuse_stranger(database, await _owner(database), folder_id, shared=False)
+
+
+async def require_own(database: Postgres, folder_id: str, *, shared: bool) -> None:
+    """See that the database does not belong to others. Changes nothing; its tables need not be there.
+
+    Args:
+        folder_id: Of the data folder.
+        shared: Whether several servers are to share it.
+
+    Raises:
+        InvalidSettings: It does.
+    """
+    if await is_there(database) and (owner := await _owner(database)):
+        refuse_stranger(database, owner, folder_id, shared=shared)
+
+
+def refuse_stranger(database: Postgres, owner: str, folder_id: str, *, shared: bool) -> None:
+    """Raises:
+    InvalidSettings: A database of this owner is for others.
+    """
+    if owner == folder_id or (shared and owner.startswith(SHARED)):
+        return
+    if shared:
+        raise InvalidSettings(
+            f"The database {database.address} belongs to the server of another data folder. Stop that one, and "
+            f"start it with nats_url first (its folder.id has {owner})."
+        )
     if owner.startswith(SHARED):
         raise InvalidSettings(
             f"The database {database.address} belongs to several servers: set nats_url and files_url, as they do."
         )
-    if owner != folder_id:
-        raise InvalidSettings(
-            f"The database {database.address} belongs to another data folder. Serve that one (its folder.id has "
-            f"{owner}), or give this one a database of its own."
-        )
+    raise InvalidSettings(
+        f"The database {database.address} belongs to another data folder. Serve that one (its folder.id has "
+        f"{owner}), or give this one a database of its own."
+    )
+
+
+async def _owner(database: Postgres) -> str:
+    return bytes(await database.value(_OWNER) or b"").decode()
 
 
 def _oldest_reader(number: int, sql: str) -> int:

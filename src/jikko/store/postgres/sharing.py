@@ -8,7 +8,7 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.migrate import SHARED, is_there
+from jikko.store.postgres.migrate import SHARED, is_there, refuse_stranger
 
 _MAKE: Final = "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 _READ: Final = "SELECT value FROM installation WHERE name = $1 FOR UPDATE"
@@ -38,13 +38,9 @@ async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
     async def claim(connection: Connection) -> str:
         await connection.execute(_MAKE, _OWNER, (SHARED + cluster).encode())
         owner = bytes(await connection.fetchval(_READ, _OWNER)).decode()
+        refuse_stranger(database, owner, folder_id, shared=True)
         if owner.startswith(SHARED):
             return owner.removeprefix(SHARED)
-        if owner != folder_id:
-            raise InvalidSettings(
-                f"The database {database.address} belongs to the server of another data folder. Stop that one, and "
-                f"start it with nats_url first (its folder.id has {owner})."
-            )
         if not owned:
             return ""
         await connection.execute(_SET, _OWNER, (SHARED + cluster).encode())

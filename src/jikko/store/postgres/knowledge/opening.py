@@ -11,8 +11,9 @@ from jikko.store.postgres.knowledge.documents import PostgresDocuments
 from jikko.store.postgres.knowledge.jobs import PostgresJobs
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore
 from jikko.store.postgres.migrate import Schema
+from jikko.store.postgres.presence import DATASETS
 
-SCHEMA: Final = Schema("knowledge_schema", f"{__package__}.migrations")
+SCHEMA: Final = Schema("knowledge_schema", DATASETS)
 _IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
 _EXTENSION: Final = (
     "Datasets in PostgreSQL need the extension pgvector (0.7 or later). Install it on the server (Debian: "
