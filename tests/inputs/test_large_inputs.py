@@ -75,3 +75,8 @@ async def test_a_run_with_large_inputs_makes_their_text_once(monkeypatch: pytest
 @pytest.mark.parametrize(("inputs", "is_large"), [({}, False), ({"x": "a" * 1000}, False), (LARGE, True)])
 def test_small_ones_are_made_with_the_first_event(inputs: dict[str, Any], is_large: bool) -> None:
     assert has_large_inputs(made(inputs)) is is_large
+
+
+def test_a_question_is_large_as_an_input_is() -> None:
+    assert has_large_inputs(RunStarted(at=1.0, inputs={}, system={"query": "x" * 200_000, "files": []}))
+    assert not has_large_inputs(RunStarted(at=1.0, inputs={}, system={"query": "x" * 1000, "files": []}))

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jikko.store.sqlite import Database, checkpoints
-from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, log_pages
+from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, Checkpoints, log_pages
 from jikko.store.sqlite.connection import connect
 from tests.runs.world import until
 
@@ -72,6 +73,42 @@ async def test_a_commit_is_done_once_where_the_system_has_no_room_for_another_th
     await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
 
     await until(lambda: size(path) >= before + 2 * DUE_PAGES * PAGE)
+
+
+class FullAtFirst:
+    """A connection for which the disk is full once."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = connect(path, busy_timeout=1)
+        self.asked = 0
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        self.asked += 1
+        if self.asked == 1:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.connection.execute(statement)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+async def test_what_failed_is_tried_again_behind_the_next_commits(path: Path) -> None:
+    made: list[FullAtFirst] = []
+
+    def connected() -> Any:
+        made.append(FullAtFirst(path))
+        return made[0]
+
+    with closing(connect(path, busy_timeout=1)) as writes, closing(Checkpoints(path, connected)) as over:
+        writes.execute("PRAGMA wal_autocheckpoint = 0")
+        writes.execute("CREATE TABLE names (text TEXT)")
+        add(2 * DUE_PAGES, writes)
+        over.committed(1.0)
+        await until(lambda: bool(made) and made[0].asked == 1)
+
+        over.committed(1.0)
+
+        await until(lambda: size(path) >= 2 * DUE_PAGES * PAGE)
 
 
 async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_without_end(database: Database) -> None:

@@ -92,7 +92,7 @@ async def scene(
     store = await _apps(apps)
     contents: Any = FilesOfOneUser(dict(files or {}))
     given = Settings(home=tmp_path, tools=file, **settings)
-    http = AiohttpClient(allow=allow, app_share=1)
+    http = AiohttpClient(allow=allow, app_share=1, max_connections=given.http_connections)
     tools = make_tools(
         given,
         make_directory(given, store, environment or {}),

@@ -117,9 +117,10 @@ async def test_a_server_that_asks_before_it_answers_is_not_left_waiting(tmp_path
             return
         await inner(writer, request)
 
+    # Nor where the call has the only place that there is for requests.
     async with (
         serving({"/mcp": act}) as server,
-        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+        scene(tmp_path, entry(server, known_tools=[SAY]), http_connections=1) as tools,
         asyncio.timeout(PATIENCE),
     ):
         assert (await tools.call("mcp", "m", "say")).text == "done"

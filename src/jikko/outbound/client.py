@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -73,8 +74,9 @@ class AiohttpClient:
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         first = Hop(request.method.upper(), WireUrl.parse(request.url, request.params), request.headers, request.body)
         total = request.timeouts.total
+        place = self._places.place(request.app_id) if request.waits_for_place else nullcontext()
         try:
-            async with self._places.place(request.app_id), asyncio.timeout(total) as deadline:
+            async with place, asyncio.timeout(total) as deadline:
                 return await self._follow(first, request)
         except TimeoutError:
             if not deadline.expired():

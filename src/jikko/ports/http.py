@@ -91,6 +91,9 @@ class OutgoingRequest(Struct, frozen=True, kw_only=True):
     """Names, in lower case, of headers that stay with the origin when a redirect leaves it, as Authorization does."""
     app_id: str = ""
     """For whom it is sent."""
+    waits_for_place: bool = True
+    """Whether it is one of those that there may be at a time. Not what another one waits for that has a place: all of
+    them could wait so."""
     follow_redirects: bool = True
     """If not, a redirect is an answer like any other."""
     enough: Callable[[bytes], bool] | None = None

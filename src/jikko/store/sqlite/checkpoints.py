@@ -73,6 +73,8 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._brought = 0
         """Pages of the log that were brought over."""
+        self._fails = False
+        """Whether the last look failed."""
 
     def committed(self, seconds: float) -> None:
         """A transaction was committed.
@@ -109,10 +111,21 @@ class Checkpoints:
                 while not self._closing:
                     self._wanted.wait()
                     self._wanted.clear()
-                    self._look(log, connection)
+                    self._try_to_look(log, connection)
         except (sqlite3.Error, OSError, StoreUnavailable):
             # Commits bring it over, as before.
             _LOG.warning("The write-ahead log of %s is brought over by commits only.", self._path, exc_info=True)
+
+    def _try_to_look(self, log: BinaryIO, connection: sqlite3.Connection) -> None:
+        """``_look``, and go on if that fails: a disk that is full has room again later."""
+        try:
+            self._look(log, connection)
+            self._fails = False
+        except sqlite3.Error as error:
+            # Told once: the log of the server may be on the same disk.
+            level = logging.DEBUG if self._fails else logging.WARNING
+            _LOG.log(level, "The write-ahead log of %s cannot be brought over, trying again: %s", self._path, error)
+            self._fails = True
 
     def _look(self, log: BinaryIO, connection: sqlite3.Connection) -> None:
         pages = log_pages(log)

@@ -27,6 +27,8 @@ class Replies:
         self._url = url
         self._headers = tuple((name, value) for name, value in headers if name.lower() in _SENT)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending = asyncio.Lock()
+        """One at a time: they are none of the requests that are counted."""
         self._count = 0
 
     def reply(self, message: dict[str, Any]) -> None:
@@ -53,4 +55,5 @@ class Replies:
     async def _send(self, body: bytes) -> None:
         # What became of it, the answer tells.
         with contextlib.suppress(HttpFailure):
-            await self._requests.send("POST", self._url, self._headers, body, None)
+            async with self._sending:
+                await self._requests.reply(self._url, self._headers, body)

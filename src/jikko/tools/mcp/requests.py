@@ -39,6 +39,14 @@ class McpRequests(Struct, frozen=True, kw_only=True):
             answer = await self._sent(method, url, headers, body, enough, renew=True)
         return answer
 
+    async def reply(self, url: str, headers: Pairs, body: bytes) -> None:
+        """Send what the answer to another request waits for, which has a place among those that are under way.
+
+        Raises:
+            HttpFailure: There was no answer that can be used.
+        """
+        await self._sent("POST", url, headers, body, None, renew=False, waits_for_place=False)
+
     async def _sent(
         self,
         method: str,
@@ -48,6 +56,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
         enough: Callable[[bytes], bool] | None,
         *,
         renew: bool,
+        waits_for_place: bool = True,
     ) -> HttpResponse:
         shown = self.auth.extra
         if self.auth.oauth is not None:
@@ -63,6 +72,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
                 max_bytes=self.max_bytes,
                 secret_headers=frozenset(name.lower() for name, _ in shown),
                 app_id=self.app_id,
+                waits_for_place=waits_for_place,
                 follow_redirects=False,
                 enough=enough,
             )
