@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.client import Client
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
 
@@ -88,23 +90,31 @@ def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
-def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_a_second(servers: Made) -> None:
+def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_ten_runs(servers: Made) -> None:
     several = servers(APPS)
     first, second = several.servers
     floods = several.client("app0", first)
+    Slow.hold.clear()  # else a slow machine would be done with the first ones before the last are handed in
     flood = [floods.run("async", q=str(number))["workflow_run_id"] for number in range(FLOOD)]
+    Slow.hold.set()
     others: dict[str, list[str]] = {f"app{number}": [] for number in range(1, APPS)}
     clients = {name: several.client(name, server) for name, server in zip(others, [first, second] * APPS, strict=False)}
+    under_way: deque[tuple[Client, str]] = deque()
     for _ in range(ROUNDS):
         for name, client in clients.items():
+            if len(under_way) == 2 * SLOTS:  # no more than the slots of both servers, however fast they are
+                begun, run = under_way.popleft()
+                begun.finished(run)
             others[name].append(client.run("async", q="良い 🙂")["workflow_run_id"])
-            time.sleep(0.02)  # some 50 a second: less than the slots of both servers serve
+            under_way.append((client, others[name][-1]))
 
-    waits = []
+    waits, took = [], []
     for name, runs in others.items():
         for run in runs:
             assert clients[name].finished(run)["status"] == "succeeded"
-            waits.append(waited(clients[name].log(run)))
+            log = clients[name].log(run)
+            waits.append(waited(log))
+            took.append(log[-1]["at"] - log[0]["at"] - waits[-1])
     flooded = []
     for run in flood:
         assert floods.finished(run)["status"] == "succeeded"
@@ -114,8 +124,11 @@ def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_a_second(serv
 
     moved = sum(any(event["event"] == "run_recovered" for event in log) for log in flooded)
     p99, of_the_flood = percentile(waits, 0.99), percentile([waited(log) for log in flooded], 0.5)
-    print(f"others p50 {percentile(waits, 0.5):.3f} s, p99 {p99:.3f} s; flood p50 {of_the_flood:.1f} s; {moved} moved")
-    assert p99 < 1.0
+    one_run = percentile(took, 0.5)
+    print(f"others p50 {percentile(waits, 0.5):.3f} s, p99 {p99:.3f} s; one run takes {one_run:.3f} s")
+    print(f"flood p50 {of_the_flood:.1f} s; {moved} moved")
+    # A second, where a run takes the tenth of one: on a busy machine both take longer.
+    assert p99 < 10 * one_run
     assert of_the_flood > p99
     # The second server got none of the flood but what it took from the first.
     assert moved > FLOOD / 10

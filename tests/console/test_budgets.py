@@ -17,6 +17,9 @@ ALL_SCRIPTS, SHELL_WITH_RUNS, STYLES, IN_WHEEL = 250_000, 130_000, 20_000, 1_000
 
 LONGER, ROWS = 4, 6
 """How many times as long as what it is compared to."""
+ROUNDS = 12
+"""In which what is compared takes turns, and the quickest counts: how many it takes until nothing was in the way of
+either depends on how busy the machine is."""
 MOST_ROWS = 80
 """Rows of steps that are drawn, however many there are."""
 
@@ -89,11 +92,14 @@ def test_ten_thousand_events_are_shown_nearly_as_soon_as_some_hundred(site: Site
     short, long = site.run("rounds", q="short"), site.run("many", q="long")
     page = visit("/enter")
     quickest = {short: math.inf, long: math.inf}
-    for run in (short, long) * 3:
-        began = time.perf_counter()
-        page.goto(f"{site.url}/runs/{run}?node=each")
-        expect(page.get_by_role("treeitem").first).to_be_visible()
-        quickest[run] = min(quickest[run], time.perf_counter() - began)
+    for round_ in range(ROUNDS):
+        for run in (short, long):
+            began = time.perf_counter()
+            page.goto(f"{site.url}/runs/{run}?node=each")
+            expect(page.get_by_role("treeitem").first).to_be_visible()
+            quickest[run] = min(quickest[run], time.perf_counter() - began)
+        if round_ >= 2 and quickest[long] <= LONGER * quickest[short]:
+            break
     expect(page.get_by_text("ended", exact=True)).to_be_visible()
     assert len(page.get_by_role("treeitem").all()) < MOST_ROWS
     expect(page.get_by_role("heading", name="How long each took")).to_be_visible()
@@ -105,10 +111,13 @@ def test_the_rows_of_runs_are_there_soon_after_the_shell(site: Site, visit: Visi
     site.run("greets", name="a row")
     page = visit("/enter")
     quickest = {"/enter": math.inf, "/runs?t=all": math.inf}
-    for path in tuple(quickest) * 3:
-        began = time.perf_counter()
-        page.goto(f"{site.url}{path}")
-        shown = page.get_by_role("heading", name="Sign in") if path == "/enter" else page.locator("[data-row]").first
-        expect(shown).to_be_visible()
-        quickest[path] = min(quickest[path], time.perf_counter() - began)
+    for round_ in range(ROUNDS):
+        for path in quickest:
+            began = time.perf_counter()
+            page.goto(f"{site.url}{path}")
+            sign_in = page.get_by_role("heading", name="Sign in")
+            expect(sign_in if path == "/enter" else page.locator("[data-row]").first).to_be_visible()
+            quickest[path] = min(quickest[path], time.perf_counter() - began)
+        if round_ >= 2 and quickest["/runs?t=all"] <= ROWS * quickest["/enter"]:
+            break
     assert quickest["/runs?t=all"] <= ROWS * quickest["/enter"]

@@ -1,6 +1,7 @@
 """Reading documents in other processes."""
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -59,11 +60,16 @@ async def test_a_large_document_does_not_hold_up_the_event_loop(reader: Document
     reader = DocumentProcesses(DocumentLimits())
     content = b"[" + b"1," * 2_000_000 + b"1]"
     longest = 0.0
-    task = asyncio.create_task(reader.extract(content, filename="a.json", mime_type=""))
-    while not task.done():
-        before = time.thread_time()
-        await asyncio.sleep(0.001)
-        longest = max(longest, time.thread_time() - before)
+    # The garbage collector would walk through what other tests left.
+    gc.disable()
+    try:
+        task = asyncio.create_task(reader.extract(content, filename="a.json", mime_type=""))
+        while not task.done():
+            before = time.thread_time()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.thread_time() - before)
+    finally:
+        gc.enable()
     await reader.close()
 
     assert len(task.result()) > 10_000_000
@@ -83,9 +89,20 @@ async def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_re
         with pytest.raises(DocumentFailure, match="takes more than 3 seconds"):
             await reader.extract(endless.encode(), filename="a.yaml", mime_type="")
 
-        assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
+        assert await read_in_time(reader) == "x"
     finally:
         await reader.close()
+
+
+async def read_in_time(reader: DocumentProcesses) -> str:
+    """A short document, be it at a later try: a busy machine may take its time to start the process."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await reader.extract(b"x", filename="a.txt", mime_type="")
+            except DocumentFailure as failure:
+                if "takes more than" not in str(failure):
+                    raise
 
 
 async def test_a_document_that_takes_too_much_memory_is_given_up_and_the_next_one_is_read() -> None:

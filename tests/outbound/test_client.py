@@ -112,11 +112,15 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None
 
 async def test_no_more_requests_than_allowed_are_under_way() -> None:
     under_way = highest = 0
+    all_there = asyncio.Event()
 
     async def slow(writer: asyncio.StreamWriter, request: Received) -> None:
         nonlocal under_way, highest
         under_way += 1
         highest = max(highest, under_way)
+        if under_way == 3:
+            all_there.set()
+        await all_there.wait()
         await asyncio.sleep(0.01)
         under_way -= 1
         writer.write(answer())

@@ -206,10 +206,18 @@ async def test_a_plugin_that_is_removed_while_it_works_ends_its_call_and_takes_n
             await here.messages_of("echo", words="x")
 
 
+UNTIL_TOLD = """
+import os, time
+while not os.path.exists(os.environ["HOME"] + "/told"):
+    time.sleep(0.01)
+result = "told"
+"""
+
+
 async def test_a_newer_version_takes_calls_while_the_older_one_ends_its_own(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     async with world(tmp_path / "home") as here:
-        call = asyncio.create_task(here.messages_of("wait", seconds=1))
+        call = asyncio.create_task(here.messages_of("run", code=UNTIL_TOLD))
         await until(lambda: here.runtime.pool.processes and here.runtime.pool.processes[0].calls)
         await installed(tmp_path / "home", files(version="0.0.2"))
         name = ToolName(provider_type="builtin", provider="tester/stand_in/stand_in", tool="echo")
@@ -218,5 +226,9 @@ async def test_a_newer_version_takes_calls_while_the_older_one_ends_its_own(tmp_
         assert tool.plugin is not None
         assert tool.plugin.startswith("tester/stand_in:0.0.2@")
         assert await here.messages_of("echo", words="new") == [TextMessage("new")]
-        assert await call == [TextMessage("waited")]
         assert len(here.runtime.pool.processes) == 2
+        [own] = (tmp_path / "home").rglob("state/tester-stand_in/home")
+        (own / "told").touch()
+        [message] = await call
+        assert isinstance(message, JsonMessage)
+        assert message.value == "told"

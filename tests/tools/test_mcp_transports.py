@@ -97,7 +97,8 @@ async def test_calls_of_several_streams_go_on_side_by_side(tmp_path: Path) -> No
 async def test_a_stream_that_breaks_off_or_leads_elsewhere_fails_the_call(
     how: dict[str, Any], expected_error: str, tmp_path: Path
 ) -> None:
-    async with old_server(**how) as server, scene(tmp_path, entry(server, known_tools=[SAY], timeout=0.5)) as tools:
+    waits = 0.5 if "0.5 s" in expected_error else PATIENCE
+    async with old_server(**how) as server, scene(tmp_path, entry(server, known_tools=[SAY], timeout=waits)) as tools:
         with pytest.raises(ToolFailure, match=expected_error):
             await tools.call("mcp", "m", "say")
 
