@@ -38,6 +38,24 @@ def test_the_last_line_has_a_clock_and_the_rounds(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    "title", ["Translate the whole of the document into Japanese", "とても長い名前の翻訳ノードです" * 3]
+)
+def test_a_long_title_left_no_room_for_the_clock(capsys: pytest.CaptureFixture[str], title: str) -> None:
+    progress = Progress(as_json=False)
+    progress.show(NodeStarted(at=0.0, **{**EACH, "title": title}))
+    progress.show(ContainerStarted(at=0.0, length=100, **EACH))
+    progress.show(RoundFinished(at=0.0, round=0, elapsed=0.0, **EACH))
+
+    drawn = live(progress, capsys)
+
+    assert drawn.startswith(f"  ⋯ {title[:8]}")
+    assert drawn.endswith(" s  1/100")
+    assert "… 0." in drawn
+    assert width(drawn) < 40
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "日本" * 1000, "a\x1b[31m\rb" * 100])
 def test_text_that_comes_never_makes_the_line_wider_than_the_terminal(
     capsys: pytest.CaptureFixture[str], text: str

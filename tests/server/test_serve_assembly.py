@@ -77,7 +77,9 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    settings = Settings(home=tmp_path, shutdown_seconds=10.0, drain_seconds=4.0, max_head=9_999, head_seconds=7.0)
+    settings = Settings(
+        home=tmp_path, shutdown_seconds=10.0, drain_seconds=4.0, max_head=9_999, head_seconds=7.0, body_seconds=8.0
+    )
     async with assemble(settings) as assembly:
         made = Scene(assembly)
         with monkeypatch.context() as patched:
@@ -91,7 +93,8 @@ async def test_runs_have_their_seconds_and_connections_go_on_meanwhile(
 ) -> None:
     assert await scene.stopped(False) == [("at_end", False), ("runs", 10.0, 4.0)]
     assert capsys.readouterr().out == ""
-    assert (scene.given["heads"].bytes, scene.given["heads"].seconds) == (9_999, 7.0)
+    heads = scene.given["heads"]
+    assert (heads.bytes, heads.seconds, heads.body_seconds) == (9_999, 7.0, 8.0)
     assert scene.given["stop_requested"] is None
 
 

@@ -191,7 +191,7 @@ async def serve_assembly(
             ready=ready,
             stopping=stopping,
             stop_requested=stop_requested,
-            heads=HeadLimits(settings.max_head, settings.head_seconds),
+            heads=HeadLimits(settings.max_head, settings.head_seconds, settings.body_seconds),
         )
     finally:
         watching.cancel()

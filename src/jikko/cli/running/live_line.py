@@ -14,10 +14,14 @@ class LiveLine:
     def __init__(self) -> None:
         self._drawn = ""
 
-    def draw(self, text: str, coming: str = "") -> None:
-        """Show a text, with the end of another behind it as far as there is room. Never wider than the terminal."""
+    def draw(self, title: str, clock: str, coming: str = "") -> None:
+        """Show a title, with a clock behind it, and the end of a text as far as there is room.
+
+        Never wider than the terminal. Of a long title less is shown: the clock is what the line is for.
+        """
         room = columns() - 1
-        line = cut(printable(f"  ⋯ {text}"), room)
+        title = cut(printable(f"  ⋯ {title}"), max(6, room - width(clock) - 1))
+        line = cut(f"{title} {clock}", room)
         if coming and (left := room - width(line) - 3) > 8:
             # Only its end is looked at: it may have megabytes.
             line += f" │ {tail(printable(coming[-room - 2 :]), left)}"

@@ -109,8 +109,8 @@ class Progress:
         first, _ = next(iter(self._running.values()))
         more = f" (+{len(self._running) - 1})" if len(self._running) > 1 else ""
         rounds = self._rounds_of(first.execution_id)
-        clock = f"{event.title or event.node_id} {time.monotonic() - since:.1f} s{rounds}{more}"
-        self._line.draw(clock, self._text)
+        clock = f"{time.monotonic() - since:.1f} s{rounds}{more}"
+        self._line.draw(event.title or event.node_id, clock, self._text)
 
     def close(self) -> None:
         """Leave the terminal as it is to be."""

@@ -54,8 +54,8 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
         version=version,
         description="Dify's workflow Service API, and what Jikko adds to it. Every error is an object with code, "
         "message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: 414, 431 "
-        "and 408 for a URL or headers that are too long or too slow, 405 with the header Allow, 505 for other versions "
-        "of HTTP than 1.1 and 1.0.",
+        "and 408 for a URL or headers that are too long or too slow, 408 for a body that is too slow, 405 with the "
+        "header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
         root_path=root_path,
         schemes={
             "ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"},

@@ -11,10 +11,11 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from jikko.concurrency.loop_share import LoopShare
+from jikko.server.connections.body_watch import BodyWatch
 from jikko.server.connections.exchange import Exchange, Headers
 from jikko.server.connections.intake import Intake
 from jikko.server.connections.outbox import JoiningTransport, Outbox
-from jikko.server.connections.refusals import HeadLimits, Refused, late, refusal
+from jikko.server.connections.refusals import HeadLimits, Refused, late, refusal, slow
 from jikko.server.connections.request_reader import RequestReader
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ _LINGER_SECONDS: Final = 1.0
 
 
 class HttpProtocol(RequestReader, asyncio.Protocol):
-    """Has the requests of a connection answered, in their order, and refuses heads that are too large or too slow.
+    """Has the requests of a connection answered, in their order, and refuses heads that are too large or too slow, and
+    bodies that are too slow.
 
     What is refused comes behind the answers to earlier requests of the connection, which is then closed.
 
@@ -69,6 +71,13 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """What is answered to the last request; then nothing more is read."""
         self._half_closed = False
         """Whether the client has nothing more to say, and waits for answers."""
+        self._body_watch = BodyWatch(
+            self._loop,
+            self._limits.body_seconds,
+            awaited=self._awaited_body,
+            was_held_up=self._was_held_up,
+            too_slow=lambda: self._refuse(slow(self._limits)),
+        )
         self._timer: asyncio.TimerHandle | None = None
         """The time that a head has, or that a client which was refused still has."""
         self._rests_since: float | None = None
@@ -88,6 +97,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
         self._stop_timer()
+        self._body_watch.end()
         if self._rest_timer is not None:
             self._rest_timer.cancel()
         self._intake.end()
@@ -138,7 +148,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.feed(data)
         except Refused as refused:
             self._refuse(refused)
-        if self._before_body and (self._head_began or self._unfinished):
+        if not self._before_body:
+            self._body_watch.begin()
+        elif self._head_began or self._unfinished:
             self._wait_for_head()
 
     # What is read.
@@ -155,6 +167,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.pipeline.append(exchange)
 
     def body_came(self, body: bytes) -> None:
+        self._body_watch.came += len(body)
         if self.exchange is not None and not self.exchange.is_complete:
             self.exchange.add(body)
 
@@ -207,6 +220,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._refusal, request_id = refusal(refused, headers)
         log.warning("Request %s was refused: %s", request_id.decode(), refused)
         self._stop_timer()
+        self._body_watch.end()
         if exchange is None or (self._before_body and exchange.is_complete):
             self._say_refusal()
         elif self._before_body:
@@ -258,6 +272,14 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._refuse(late(self._limits))
         else:
             self.transport.close()
+
+    def _awaited_body(self) -> Exchange | None:
+        """The exchange of which a part of the body is to come."""
+        return None if self._before_body else self.exchange
+
+    def _was_held_up(self) -> bool:
+        was, self._intake.was_paused = self._intake.was_paused, False
+        return was or self.flow.read_paused or self._intake.holds
 
     def _rest(self) -> None:
         self._rests_since = self._loop.time()

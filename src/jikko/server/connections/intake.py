@@ -30,6 +30,8 @@ class Intake:
         self._begin = 0
         """Where in the rest begins what was not handed on."""
         self._is_wanted = True
+        self.was_paused = False
+        """Whether the receiver wanted no more for a while; set back by whoever asks."""
 
     @property
     def holds(self) -> bool:
@@ -54,7 +56,7 @@ class Intake:
 
     def pause_reading(self) -> None:
         """Hand on nothing, and read nothing, until ``resume_reading``."""
-        self._is_wanted = False
+        self._is_wanted, self.was_paused = False, True
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:

@@ -1,4 +1,4 @@
-"""What the head of a request may be, and what is answered to one that is refused before it is a request."""
+"""What a request may take before it is one, and what is answered to one that is refused before it is a request."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -11,6 +11,7 @@ from jikko.dify.events import encode
 from jikko.http.cors import headers_of
 from jikko.http.errors import Error
 from jikko.http.requests import identified, request_ids
+from jikko.server.connections.body_watch import LEAST_BYTES_PER_SECOND
 
 MAX_HEADERS: Final = 256
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
@@ -18,13 +19,15 @@ _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
 
 class HeadLimits(Struct, frozen=True):
-    """How large the head of a request may be, and how long it may take."""
+    """How large the head of a request may be, how long it may take, and how slow what follows it may be."""
 
     bytes: int = 65_536
     """Request line and headers; a quarter of it for the URL alone. Also of what stands between two pieces of a body,
     and of trailers."""
     seconds: float = 30.0
     """From its first byte, or from the beginning of the connection, to its last; 0 for no limit."""
+    body_seconds: float = 60.0
+    """In which ``LEAST_BYTES_PER_SECOND`` have to come of a body; 0 for no limit."""
 
 
 class Refused(Exception):
@@ -63,6 +66,15 @@ def hosts(count: int) -> Refused:
 def late(limits: HeadLimits) -> Refused:
     """The head did not come in time."""
     message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
+    return Refused(408, "request_timeout", message)
+
+
+def slow(limits: HeadLimits) -> Refused:
+    """Too little of the body came in too long a time."""
+    message = (
+        f"Of the body of the request came fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
+        f"for {limits.body_seconds:g} seconds (JIKKO_BODY_SECONDS)."
+    )
     return Refused(408, "request_timeout", message)
 
 
