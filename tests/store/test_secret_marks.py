@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +195,17 @@ async def index_in_version_5(path: Path) -> None:
     """Index all runs of a database as it was then."""
     before = Stores(Database.open(path, steps=migrations()[:5]))
     # What today's code looks into, and that version had not.
-    sql = "CREATE TEMP TABLE run_inputs (run INTEGER PRIMARY KEY, length INTEGER, text TEXT)"
-    await before.database.submit(lambda connection: connection.execute(sql) and None)
+    for sql in (
+        "CREATE TEMP TABLE run_inputs (run INTEGER PRIMARY KEY, length INTEGER, text TEXT, value INTEGER)",
+        "CREATE TEMP TABLE large_pieces (value INTEGER, number INTEGER, bytes BLOB)",
+    ):
+        await before.database.submit(partial(_execute, sql))
     assert await before.runs.index(limit=8) == 0
     await before.runs.close()
+
+
+def _execute(sql: str, connection: sqlite3.Connection) -> None:
+    connection.execute(sql)
 
 
 @pytest.mark.parametrize("indexed_again", [False, True])

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -62,14 +63,17 @@ async def fill(path: Path) -> dict[str, Draft]:
     made = drafts()
     store = SqliteRunStore(Database.open(path))
     run = made["ended"]
-    await store.append(run.step(started(q="x" * 100_000)))
+    # Of the first, inputs and the compressed log are large values, of the last inputs and the first event.
+    await store.append(run.step(started(q=Random(7).randbytes(1_500_000).hex())))
     await store.append(run.step(*node(text="日本 \ue000 🗾")))
     await store.append(run.step(finished(status="failed")))
     await store.append(made["ended in one go"].whole(at=2000.0))
     await store.append(made["paused"].step(started(3000.0)))
     await store.append(made["paused"].step(*node(3000.0), paused(3001.0, wake_at=9e9)))
-    await store.append(made["under way"].step(started(4000.0)))
+    await store.append(made["under way"].step(started(4000.0, q="界" * 400_000)))
     await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM large_values").fetchone() == (4,)
     return made
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from jikko.store.event_codec import compress
 from jikko.store.moving.tables import ENDED_RUNS, OPEN_RUNS
 from jikko.store.postgres.runs.frames import FRAMES, frame_of
+from jikko.store.sqlite.runs.large_values import whole
 
 _PIECES: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _OPEN: Final = f"SELECT r.run_id, l.position, l.events FROM {OPEN_RUNS.source.partition(' WHERE ')[0]}"
@@ -26,7 +27,7 @@ def open_log(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
     """The rows of ``open_log``."""
     convert = OPEN_RUNS.columns[1].convert
     for run_id, position, events in connection.execute(_OPEN_LOG):
-        yield convert(run_id), position, frame_of(compress(events))
+        yield convert(run_id), position, frame_of(compress(whole(connection, events)))
 
 
 def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
@@ -34,7 +35,7 @@ def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
     def with_logs() -> Iterator[tuple[tuple[Any, ...], bytes]]:
         for *row, key, archived in connection.execute(_ENDED):
-            pieces = [archived] if archived is not None else _left_over(connection, key)
+            pieces = [whole(connection, archived)] if archived is not None else _left_over(connection, key)
             yield tuple(row), FRAMES + b"".join(map(frame_of, pieces))
 
     for row, log in with_logs():
@@ -44,4 +45,4 @@ def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 def _left_over(connection: sqlite3.Connection, key: int) -> list[bytes]:
     """Of a run that was ended without a compressed log: its log as it is."""
-    return [compress(events) for (events,) in connection.execute(_PIECES, (key,))]
+    return [compress(whole(connection, events)) for (events,) in connection.execute(_PIECES, (key,))]

@@ -15,14 +15,23 @@ from jikko.errors import JikkoError
 from jikko.store.event_codec import Compressor
 from jikko.store.identifiers import StoredId
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.runs.large_values import (
+    PIECE_BYTES,
+    REFERENCE_BYTES,
+    LargeValues,
+    drop,
+    reference,
+    referred,
+    whole,
+)
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 
 _PIECES: Final = """
 SELECT position, events FROM run_log
 WHERE run = (SELECT key FROM runs WHERE run_id = ?) AND position > ? ORDER BY position LIMIT ?
 """
-_SIZES: Final = """
-SELECT run, position, length(events) FROM run_log
+_SIZES: Final = f"""
+SELECT run, position, length(events), substr(events, 1, {REFERENCE_BYTES}) FROM run_log
 WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1) ORDER BY position LIMIT ?
 """
 _CLEAR: Final = "DELETE FROM run_log WHERE run = ? AND position <= ?"
@@ -35,8 +44,9 @@ _REMOVED_BYTES: Final = 4 << 20
 class Archiver:
     """Closes long logs. Belongs to one event loop."""
 
-    def __init__(self, database: Database, writes: RunWrites) -> None:
+    def __init__(self, database: Database, writes: RunWrites, large: LargeValues) -> None:
         self._database = database
+        self._large = large
         self._writes = writes
         self._clearing: set[asyncio.Task[None]] = set()
 
@@ -46,7 +56,13 @@ class Archiver:
         The log as it is before the append cannot change: a process that adds to it makes the append fail.
         """
         archive = await self._compressed(write)
-        await self._database.submit(partial(self._writes.append, msgspec.structs.replace(write, archive=archive)))
+        values = write.values
+        if len(archive) > PIECE_BYTES:
+            value = await self._large.write(archive)
+            archive, values = reference(value), (*values, value)
+        closing = msgspec.structs.replace(write, archive=archive, values=values)
+        async with self._large.kept(values):
+            await self._database.submit(partial(self._writes.append, closing))
         # The archive counts from now on; what it was made of is removed piece by piece.
         task = asyncio.ensure_future(self._clear(write.run_id))
         self._clearing.add(task)
@@ -79,7 +95,8 @@ class Archiver:
 
 
 def _pieces(run_id: StoredId, after: int, connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    return connection.execute(_PIECES, (run_id, after, _AT_ONCE)).fetchall()
+    pieces = connection.execute(_PIECES, (run_id, after, _AT_ONCE)).fetchall()
+    return [(position, whole(connection, events)) for position, events in pieces]
 
 
 def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
@@ -87,7 +104,11 @@ def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
     pieces = connection.execute(_SIZES, (run_id, _AT_ONCE)).fetchall()
     size = removed = 0
     while removed < len(pieces) and size < _REMOVED_BYTES:
-        size += pieces[removed][2]
+        _, _, length, beginning = pieces[removed]
+        value = referred(beginning)
+        if value is not None:
+            drop(connection, [value])
+        size += length if value is None else _REMOVED_BYTES
         removed += 1
     if removed:
         connection.execute(_CLEAR, pieces[removed - 1][:2])

@@ -5,6 +5,7 @@ from typing import Final
 
 from jikko.store.callback_states import PENDING
 from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.sqlite.runs.large_values import drop_of_run
 from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
@@ -90,6 +91,7 @@ class Retention:
         connection.execute(_REMOVE_LOG, (change.key,))
         connection.execute(_REMOVE_PIECES, (change.key,))
         connection.execute(_REMOVE_INPUTS, (change.key,))
+        drop_of_run(connection, change.key)
         connection.execute(_REMOVE, (change.key,))
         self._projections.changed(change, connection)
 

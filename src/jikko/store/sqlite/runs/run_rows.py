@@ -7,13 +7,14 @@ from jikko.record import RunIdentity, RunRecord
 from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.interned import Interned
+from jikko.store.sqlite.runs.large_values import text_of
 from jikko.store.verdicts import verdict_of
 
 Row: TypeAlias = tuple[Any, ...]
 
 MAX_INPUTS_IN_ROW: Final = 8_192
 """Characters of inputs that lie in the row of their run. It is written anew with each append; larger ones lie in
-``run_inputs``, and those in the row are empty, which inputs never are."""
+``run_inputs``, or are a large value to which that refers, and those in the row are empty, which inputs never are."""
 
 
 def inputs_of(runs: str) -> str:
@@ -22,7 +23,8 @@ def inputs_of(runs: str) -> str:
     Args:
         runs: What the statement calls ``runs``.
     """
-    return f"iif({runs}.inputs = '', (SELECT text FROM run_inputs WHERE run = {runs}.key), {runs}.inputs)"
+    beside = f"SELECT iif(value IS NULL, text, {text_of('run_inputs.value')}) FROM run_inputs WHERE run = {runs}.key"
+    return f"iif({runs}.inputs = '', ({beside}), {runs}.inputs)"
 
 
 COLUMNS: Final = (

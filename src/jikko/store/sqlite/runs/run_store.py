@@ -28,13 +28,14 @@ from jikko.store.identifiers import StoredId, storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
-from jikko.store.sqlite.runs.archiving import Archiver
+from jikko.store.sqlite.runs.large_appends import LargeAppends
+from jikko.store.sqlite.runs.large_values import whole
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_scan import created_before, scan
-from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES, LogWrite, LongLog, RunWrites
+from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours
 from jikko.store.verdicts import verdict
 
@@ -97,7 +98,7 @@ class SqliteRunStore:
         self._rows = RunRows()
         projections = Projections((Totals(), Costs(), VersionHours(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
-        self._archiver = Archiver(database, self._writes)
+        self._large = LargeAppends(database, self._writes)
         self._retention = Retention(projections)
         database.join(self._writes)
         database.join(projections)
@@ -131,18 +132,9 @@ class SqliteRunStore:
                 float(batch.mark) or None,
             ),
         )
-        if write.closes and (write.at or len(write.events) > MAX_CLOSING_BYTES):
-            return asyncio.ensure_future(self._close(write))
+        if self._large.wanted(write):
+            return self._large.append(write)
         return self._database.submit(partial(self._writes.append, write))
-
-    async def _close(self, write: LogWrite) -> None:
-        if len(write.events) <= MAX_CLOSING_BYTES:
-            try:
-                await self._database.submit(partial(self._writes.append, write))
-                return
-            except LongLog:
-                pass
-        await self._archiver.close(write)
 
     def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
         return pack_events(events)
@@ -262,7 +254,7 @@ class SqliteRunStore:
         await self._database.backup(path)
 
     async def close(self) -> None:
-        await self._archiver.rest()
+        await self._large.rest()
         self._database.end_quick_reads()
         # On a thread: what is still to be committed is settled on this loop.
         await asyncio.to_thread(self._database.close)
@@ -285,14 +277,16 @@ def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> lis
         archived = connection.execute(_ARCHIVED, (key,)).fetchone()
         if archived is None:
             raise DamagedLog("it is missing")
+        compressed = whole(connection, archived[0])
         try:
-            return _whole(decode_events(decompress(archived[0])), 0, log_end)[first:]
+            return _whole(decode_events(decompress(compressed)), 0, log_end)[first:]
         except DamagedLog as damage:
-            found = beginning(decompress_beginning(archived[0]))
+            found = beginning(decompress_beginning(compressed))
             # Pieces may have been missing when they were put together; without the first, no position is known.
             damage.readable = found[first:] if found and isinstance(found[0], RunStarted) else []
             raise
-    pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
+    rows = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
+    pieces = [(position, whole(connection, events)) for position, events in rows]
     start = pieces[0][0] if pieces else 0
     try:
         events = [event for _, piece in pieces for event in decode_events(piece)]

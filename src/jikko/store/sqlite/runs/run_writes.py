@@ -12,6 +12,7 @@ from jikko.record import RunIdentity
 from jikko.store.event_codec import compress, join
 from jikko.store.identifiers import StoredId, id_text, stored_id
 from jikko.store.run_statuses import STATUSES
+from jikko.store.sqlite.runs.large_values import drop, require_begun, take, whole
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW, IdentityColumns
 
@@ -32,7 +33,7 @@ UPDATE runs SET
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
-_ADD_INPUTS: Final = "INSERT INTO run_inputs (run, length, text) VALUES (?, ?, ?)"
+_ADD_INPUTS: Final = "INSERT INTO run_inputs (run, length, text, value) VALUES (?, ?, ?, ?)"
 _ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, ?)"
 _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
@@ -78,7 +79,7 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     run_id: StoredId
     at: int
     events: bytes
-    """A JSON array."""
+    """A JSON array, or the reference to a large one."""
     identity: RunIdentity
     task_id: StoredId
     retry_of: StoredId | None
@@ -87,7 +88,11 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     projections: tuple[Projection, ...]
     columns: ChangingColumns
     archive: bytes | None = None
-    """The whole log as it is kept once it is closed, if it was made before."""
+    """The whole log as it is kept once it is closed, if it was made before; or the reference to it."""
+    large_inputs: int | None = None
+    """The large value that the inputs were written to before."""
+    values: tuple[int, ...] = ()
+    """All large values that were written for it."""
 
     @property
     def closes(self) -> bool:
@@ -117,15 +122,26 @@ class RunWrites:
             LogConflict: The log is not as the writer of the events believes. Nothing was changed.
             KeyTaken: See ``KeyClaim``. Nothing was changed.
             LongLog: It closes a long log, and has no ``archive``.
+            StoreUnavailable: A large value has to be written again. Nothing was changed.
         """
+        if write.values:
+            require_begun(connection, write.values)
+        done = self._append(write, connection)
+        if write.values and done:
+            take(connection, write.values, write.run_id)
+        elif write.values:
+            drop(connection, write.values)
+
+    def _append(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         step = self._create if write.at == 0 else self._advance
         if not write.projections:
-            step(write, connection)
-            return
+            return step(write, connection)
         target = Target(write.run_id, stored_id(write.identity.app_id), write.created_at, write.columns[0] < 2)
         self._projections.check(write.projections, target, connection)
-        if step(write, connection):
-            self._projections.write(write.projections, target, connection)
+        if not step(write, connection):
+            return False
+        self._projections.write(write.projections, target, connection)
+        return True
 
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         """Returns whether it was still to be done; so does ``_advance``."""
@@ -146,7 +162,8 @@ class RunWrites:
             return False
         key, status = cursor.lastrowid, write.columns[0]
         if is_large:
-            connection.execute(_ADD_INPUTS, (key, len(write.inputs), write.inputs))
+            text = write.inputs if write.large_inputs is None else ""
+            connection.execute(_ADD_INPUTS, (key, len(write.inputs), text, write.large_inputs))
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
@@ -212,8 +229,8 @@ def _short_log(key: int, connection: sqlite3.Connection) -> list[bytes]:
     """
     arrays, size = [], 0
     for (events,) in connection.execute(_READ_LOG, (key,)):
-        arrays.append(events)
-        size += len(events)
+        arrays.append(whole(connection, events))
+        size += len(arrays[-1])
         if size > MAX_CLOSING_BYTES:
             raise LongLog("The log is compressed elsewhere.")
     return arrays
