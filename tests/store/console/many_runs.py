@@ -35,6 +35,8 @@ FILTERS = {
     "very slow": RunFilter(min_elapsed=400.0),
     "none so slow": RunFilter(min_elapsed=1e9),
     "slow, failed, of a user": RunFilter(min_elapsed=2.0, statuses=("failed",), user="user-3"),
+    "slow, succeeded, after": RunFilter(min_elapsed=2.0, statuses=("succeeded",), after=BEGIN + 1_500_000.5),
+    "slow, of a user, of a version": RunFilter(min_elapsed=2.0, user="user-3", workflow_id="0"),
 }
 """Filters of all kinds; ``0`` stands for the first app, and its first version."""
 _RUN = """

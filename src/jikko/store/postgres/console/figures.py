@@ -60,18 +60,23 @@ async def counts_of(database: Postgres, wanted: RunFilter) -> RunCounts:
 
 
 async def histogram_of(database: Postgres, wanted: RunFilter, first: float, step: float, buckets: int) -> list[Bucket]:
-    """See ``RunPages.histogram``. With conditions that rows have to be looked up for, of the newest only."""
+    """See ``RunPages.histogram``. With conditions that rows have to be looked up for, among the newest
+    only, as many as ``counts`` looks at."""
     found: list[Counter[int]] = [Counter() for _ in range(buckets)]
     plan = await plan_of(database, wanted, with_statuses=False)
     span = Condition("created_at >= {} AND created_at <= {}", (first, first + step * buckets))
     for driver in plan.drivers if plan is not None else ():
         assert plan is not None
-        where = driver.within & span & plan.within & plan.rest
-        inner = f"SELECT created_at, status FROM {driver.table} WHERE {where.text}"
+        within = driver.within & span & plan.within
+        inner = f"SELECT created_at, status, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text}"
         if plan.rest.text != "TRUE":
-            inner = f"{inner} {NEWEST_FIRST} LIMIT {2 * _MAX_COUNTED}"
-        sql = f"SELECT floor((created_at - {{}}) / {{}})::int4, status, count(*) FROM ({inner}) AS seen GROUP BY 1, 2"
-        for bucket, status, runs in await database.fetch(numbered(sql), first, step, *where.values):
+            inner = f"{inner} {NEWEST_FIRST} LIMIT {max(_MAX_LOOKED_UP // len(plan.drivers), 1)}"
+        sql = (
+            "SELECT floor((created_at - {}) / {})::int4, status, count(*) "
+            f"FROM ({inner}) AS looked_at WHERE passes GROUP BY 1, 2"
+        )
+        values = (first, step, *plan.rest.values, *within.values)
+        for bucket, status, runs in await database.fetch(numbered(sql), *values):
             found[min(max(bucket, 0), buckets - 1)][status] += runs
     return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
 

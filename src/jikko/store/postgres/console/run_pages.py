@@ -88,7 +88,7 @@ class PostgresRunPages:
             newer = Condition("(created_at, key) > ({}, {})", (than.created_at, than.key))
         count = 0
         for driver in plan.drivers:
-            where = driver.within & newer & plan.within & plan.rest
+            where = newer & driver.within & plan.within & plan.rest
             inner = f"SELECT FROM {driver.table} WHERE {where.text} LIMIT {_MAX_NEWER}"
             count += await self._database.value(numbered(f"SELECT count(*) FROM ({inner}) AS newer"), *where.values)
         return min(count, _MAX_NEWER)
@@ -129,7 +129,8 @@ def _looked_at(plan: Plan, driver: Driver, place: Place | None, most: int, looke
     Args:
         looked_at: How many runs are looked at, the last of which comes out even if it does not pass; ``None``: all.
     """
-    within = driver.within & plan.within & behind(place)
+    # Of several bounds of one side a look begins at the first: the nearest.
+    within = behind(place) & driver.within & plan.within
     columns = "created_at, key, run_id"
     if plan.rest.text == "TRUE" or looked_at is None:
         where = within & plan.rest

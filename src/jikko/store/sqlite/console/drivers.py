@@ -1,5 +1,6 @@
 """By which index a list of runs is gone through."""
 
+import math
 import sqlite3
 from typing import Final
 
@@ -130,7 +131,14 @@ def _drivers(
         return [
             Driver(
                 "runs_listed",
-                Condition("app = ? AND created_at >= ? AND created_at < ?", (key, first * HOUR, (last + 1) * HOUR)),
+                Condition(
+                    "app = ? AND created_at >= ? AND created_at <= ?",
+                    (
+                        key,
+                        max(first * HOUR, -math.inf if wanted.after is None else wanted.after),
+                        min((last + 1) * HOUR, math.inf if wanted.before is None else wanted.before),
+                    ),
+                ),
             )
             for key, first, last in connection.execute(_VERSION, (workflow, app))
         ]

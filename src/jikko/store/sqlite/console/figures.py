@@ -11,7 +11,7 @@ from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.store.condition import ALL, Condition
 from jikko.store.identifiers import storable
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.console.drivers import APPS, Driver, plan_of
+from jikko.store.sqlite.console.drivers import APPS, Driver, Plan, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
@@ -108,7 +108,8 @@ def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
 def histogram_of(
     wanted: RunFilter, first: float, step: float, buckets: int, connection: sqlite3.Connection
 ) -> list[Bucket]:
-    """See ``RunPages.histogram``. Of whole hours without another filter from the table of hours."""
+    """See ``RunPages.histogram``. Of whole hours without another filter from the table of hours; else of the newest
+    runs, as many as may be looked at."""
     found = [_Counts() for _ in range(buckets)]
     others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
     last = first + step * buckets
@@ -117,18 +118,30 @@ def histogram_of(
             for hour, status, runs in connection.execute(_HOURS, (app, int(first // HOUR), int(last // HOUR))):
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
+        most, columns = _looked_at(plan)
+        span = Condition("created_at >= ? AND created_at <= ?", (first, last))
         for driver in plan.drivers:
-            within = driver.within & Condition("created_at >= ? AND created_at <= ?", (first, last)) & plan.within
-            where = within & plan.rest
-            selected = f"SELECT created_at, status FROM {driver.table} WHERE {where.text}"
-            inner = f"{selected} {_NEWEST_FIRST} LIMIT {2 * _MAX_COUNTED}"
-            values = (first, step, *where.values)
+            within = driver.within & span & plan.within
+            looked_at = (
+                f"SELECT created_at, {columns} FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT {most}"
+            )
+            values = (first, step, *within.values, *plan.rest.values)
             sql = (
-                f"SELECT CAST((created_at - ?) / ? AS INTEGER) AS bucket, status, count(*) FROM ({inner}) GROUP BY 1, 2"
+                f"SELECT CAST((created_at - ?) / ? AS INTEGER) AS bucket, status, count(*) FROM ({looked_at}) "
+                f"WHERE {plan.rest.text} GROUP BY 1, 2"
             )
             for bucket, status, runs in connection.execute(sql, values):
                 found[min(max(bucket, 0), buckets - 1)][status] += runs
     return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+
+
+def _looked_at(plan: Plan) -> tuple[int, str]:
+    """How many runs of each driver a histogram looks at, and which columns of theirs."""
+    if plan.rest.text == "TRUE":
+        return 2 * _MAX_COUNTED, "status"
+    if plan.reads_rows:
+        return max(_MAX_LOOKED_UP // len(plan.drivers), 1), "app, workflow, end_user, status, elapsed"
+    return max(_MAX_LOOKED_AT // len(plan.drivers), 1), "workflow, status"
 
 
 def open_counts(connection: sqlite3.Connection) -> Mapping[RunStatus, int]:

@@ -87,7 +87,7 @@ class SqliteRunPages:
         plan = plan_of(connection, wanted)
         if plan is None:
             return RunPage()
-        where = plan.within & plan.rest & behind(place)
+        where = behind(place) & plan.within & plan.rest
         if wanted.user is not None or wanted.conversation_id is not None:
             # These are few, and the index by app knows nothing of them.
             within = [driver.within for driver in plan.drivers]
@@ -200,9 +200,10 @@ def _found(
         floor: What is older is not wanted.
         ends: Gets where the look ended, if it did before there were enough.
     """
-    within = driver.within & plan.within & behind(place)
+    # Of several bounds of one side SQLite seeks the first and checks the others row by row: the nearest comes first.
+    within = behind(place) & driver.within & plan.within
     if floor is not None:
-        within &= Condition("(created_at, key) > (?, ?)", floor)
+        within = Condition("(created_at, key) > (?, ?)", floor) & within
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
         sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
@@ -228,7 +229,7 @@ def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection
         newer = Condition("(created_at, key) > (?, ?)", (than.created_at, than.key))
     count = 0
     for driver in plan.drivers:
-        where = driver.within & newer & plan.within & plan.rest
+        where = newer & driver.within & plan.within & plan.rest
         inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MAX_NEWER}"
         count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
     return min(count, _MAX_NEWER)
