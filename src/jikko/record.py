@@ -39,6 +39,14 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """The run that this one repeats from a node."""
 
 
+class RunRetry(msgspec.Struct, frozen=True):
+    """A run that repeats another, as that one's list of them shows it."""
+
+    run_id: str
+    status: RunStatus
+    created_at: float
+
+
 class RunDetail(msgspec.Struct, frozen=True):
     """What run detail shows of a record: its fields, those of the identity among them."""
 

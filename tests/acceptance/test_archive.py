@@ -37,6 +37,7 @@ def age(server: PostgresServer, settings: dict[str, str], run_id: str) -> str:
     """Have a run be an old one. Returns its id as it is then."""
     name, old = urlsplit(settings["JIKKO_DATABASE_URL"]).path[1:], aged(run_id)
     ids = [f"'\\x{each.replace('-', '')}'" for each in (old, run_id)]
+    server.execute(f"UPDATE runs SET retry_of = {ids[0]} WHERE retry_of = {ids[1]}", name)
     times = f"created_at = created_at - {OLD_DAYS * 86_400}, finished_at = finished_at - {OLD_DAYS * 86_400}"
     server.execute(f"UPDATE runs SET run_id = {ids[0]}, {times} WHERE run_id = {ids[1]}", name)
     return old
@@ -44,8 +45,15 @@ def age(server: PostgresServer, settings: dict[str, str], run_id: str) -> str:
 
 def read(client: Client, run: str) -> list[Any]:
     """What the API says of a run."""
-    paths = (f"/v1/workflows/run/{run}", f"/v1/workflows/run/{run}/node-executions", f"/v1/workflows/run/{run}/events")
-    return [client.get(path) for path in paths]
+    paths = ("", "/node-executions", "/events")
+    streams = (f"{run}/events?user=x", f"{run}/events?user=x&include_state_snapshot=true")
+    with client.following(run, after=2) as events:
+        rest = list(events)
+    return [
+        *(client.get(f"/v1/workflows/run/{run}{path}") for path in paths),
+        *(client.request("GET", f"/v1/workflow/{stream}").text for stream in streams),
+        rest,
+    ]
 
 
 def stored(settings: dict[str, str]) -> list[bytes]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.acceptance.client import Client
 from tests.acceptance.processes import Command
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.test_archive import age, read
@@ -90,9 +91,9 @@ def test_an_old_run_is_read_retried_and_removed_at_any(
     with ExitStack() as stack:
         server = stack.enter_context(closing(several_of_module.start(JIKKO_ARCHIVE_AFTER_DAYS="0")))
         client = several_of_module.client("echo", server)
-        ids = [
-            age(postgres_server, settings, client.run(q=f"請求書 {number}")["workflow_run_id"]) for number in range(3)
-        ]
+        begun = [client.run(q=f"請求書 {number}")["workflow_run_id"] for number in range(2)]
+        begun.append(retried(client, begun[0]))
+        ids = [age(postgres_server, settings, run) for run in begun]
         before = [read(client, run) for run in ids]
     servers = [several_of_module.start(), several_of_module.start()]
     clients = [several_of_module.client("echo", server) for server in servers]
@@ -104,13 +105,26 @@ def test_an_old_run_is_read_retried_and_removed_at_any(
     for client in clients:
         assert [read(client, run) for run in ids] == before
         assert client.get("/v1/workflows/logs")["archived_until"] >= before[0][0]["created_at"]
-        again = {"user": client.user, "from_node_id": "end"}
-        assert client.request("POST", f"/v1/workflows/run/{ids[0]}/retry", json=again).status_code == 200
+        begun.append(retried(client, ids[0]))
+        assert relatives(client, ids[0]) == [ids[2], *begun[3:]]
     assert len(moved) <= 1
     command = Command(servers[0].home)
     assert command("runs", "prune", "--older-than", "20d", "--yes", **settings).code == 0
     for client in clients:
         assert [client.request("GET", f"/v1/workflows/run/{run}").status_code for run in ids] == [404] * 3
+
+
+def retried(client: Client, run: str) -> str:
+    """Repeat a run. Returns the id of the new one."""
+    again = {"user": client.user, "from_node_id": "end"}
+    answer = client.request("POST", f"/v1/workflows/run/{run}/retry", json=again)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["workflow_run_id"])
+
+
+def relatives(client: Client, run: str) -> list[str]:
+    """The runs that repeat a run."""
+    return [each["workflow_run_id"] for each in client.get(f"/v1/workflows/run/{run}/lineage")["retries"]]
 
 
 def test_documents_that_one_began_to_index_another_finishes_when_it_dies(

@@ -10,6 +10,7 @@ from jikko.errors import KeyTaken
 from jikko.events import RunStatus
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
+from jikko.record import RunRetry
 
 from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
@@ -70,7 +71,14 @@ async def test_the_runs_that_repeat_a_run_are_found_oldest_first(store: RunStore
     await store.append(young.whole(3000.0))
     await store.append(old.whole(2000.0))
 
-    assert [record.identity.run_id for record in await store.retries(first.id.upper())] == [old.id, young.id]
+    under_way = Draft(retry_of=first.id)
+    await store.append(under_way.step(started(4000.0)))
+
+    assert await store.retries(first.id.upper()) == [
+        RunRetry(old.id, "succeeded", 2000.0),
+        RunRetry(young.id, "succeeded", 3000.0),
+        RunRetry(under_way.id, "running", 4000.0),
+    ]
     assert await store.retries(young.id) == []
 
 

@@ -79,7 +79,7 @@ async def can_be_repeated(world: World, process: Process, app: App, record: RunR
     assert isinstance(log[0], RunStarted)
     assert log[0].inputs == {"q": TEXT}
     assert next(event for event in log if isinstance(event, RunRetried)).from_nodes == []
-    assert (await process.retries.lineage(record)).retries[0].identity == again.record.identity
+    assert (await process.retries.lineage(record)).retries[0].run_id == again.record.identity.run_id
     await world.store.prune(world.now + 1)
     assert await world.store.record(run_id) is None
 

@@ -57,7 +57,7 @@ async def test_both_runs_know_of_each_other(world: World) -> None:
 
     of_first, of_second = await process.retries.lineage(first), await process.retries.lineage(record)
 
-    assert (of_first.retry_of, [entry.identity.run_id for entry in of_first.retries]) == (
+    assert (of_first.retry_of, [entry.run_id for entry in of_first.retries]) == (
         None,
         [record.identity.run_id],
     )

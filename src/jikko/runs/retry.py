@@ -22,7 +22,7 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunIdentity, RunRecord, beginning
+from jikko.record import RunIdentity, RunRecord, RunRetry, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
@@ -40,7 +40,7 @@ class Lineage(Struct, frozen=True, kw_only=True):
     """The nodes from which it repeats the other run."""
     taken_over: list[str]
     """Its node executions that are the other run's."""
-    retries: list[RunRecord]
+    retries: list[RunRetry]
     """Runs that repeat it, oldest first."""
 
 

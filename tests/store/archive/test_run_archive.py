@@ -58,10 +58,16 @@ class Place:
         self.troubles: list[JikkoError] = []
 
     async def add(
-        self, age: float, *, app: str = APP, user: str = "anna", projections: Sequence[Projection] = ()
+        self,
+        age: float,
+        *,
+        app: str = APP,
+        user: str = "anna",
+        projections: Sequence[Projection] = (),
+        retry_of: str | None = None,
     ) -> Draft:
         """A run that ended N days ago, with an id of that time."""
-        draft = dated(Draft(app=app, user=user), NOW - age * DAY)
+        draft = dated(Draft(app=app, user=user, retry_of=retry_of), NOW - age * DAY)
         append = draft.whole(NOW - age * DAY)
         await self.store.append(msgspec.structs.replace(append, projections=projections))
         self.drafts.append(draft)
@@ -138,6 +144,27 @@ async def test_old_runs_are_read_by_their_ids_as_before_and_are_in_no_list(place
     assert await place.store.record(place.drafts[0].id, OTHER_APP) is None
     assert await place.store.events(place.drafts[0].id, after=1) == place.drafts[0].events[2:]
     assert await place.store.record(dated(Draft(), NOW - 40 * DAY).id) is None
+
+
+@in_memory
+async def test_runs_that_repeat_another_are_listed_wherever_they_are(place: Place) -> None:
+    first = await place.add(40)
+    old, also, younger, new = [await place.add(age, retry_of=first.id) for age in (39, 38.9, 20, 1)]
+    again = await place.add(19, retry_of=old.id)
+
+    async def listed(run: Draft) -> list[str]:
+        return [each.run_id for each in await place.store.retries(run.id.upper())]
+
+    before = await place.store.retries(first.id)
+    assert await place.archiving.archive(NOW - 7 * DAY) == 5
+    assert await place.store.retries(first.id) == before
+    assert (await listed(first), await listed(old)) == ([old.id, also.id, younger.id, new.id], [again.id])
+
+    # What is removed of an object, or with it, is listed no more; the others are.
+    assert await place.store.remove(old.id)
+    assert await listed(first) == [also.id, younger.id, new.id]
+    assert await place.store.prune(NOW - 25 * DAY) == 2
+    assert (await listed(first), await listed(old)) == ([younger.id, new.id], [again.id])
 
 
 @in_memory

@@ -105,9 +105,7 @@ async def read_run(call: Call) -> Answer:
             log_end=log_end,
             workflow_id=record.identity.workflow_id,
             task_id=record.identity.task_id,
-            lineage=RunLineage(
-                lineage.retry_of, lineage.from_nodes, [entry.identity.run_id for entry in lineage.retries]
-            ),
+            lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.run_id for entry in lineage.retries]),
             callback=UNSET
             if callback is None
             else RunCallback(callback.url, callback.state, callback.attempts, callback.error),

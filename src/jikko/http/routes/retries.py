@@ -86,5 +86,5 @@ async def lineage(request: Request) -> Answer:
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.retries.lineage(record)
-    retries = [Relative(entry.identity.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
+    retries = [Relative(entry.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
     return json_response(Lineage(record.identity.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStatus
 from jikko.ports.stores.projections import Projection
-from jikko.record import RunDetail, RunRecord
+from jikko.record import RunDetail, RunRecord, RunRetry
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -162,8 +162,8 @@ class RunStore(Protocol):
         """The open run with that task id."""
         ...
 
-    async def retries(self, run_id: str) -> list[RunRecord]:
-        """The runs that repeat a run, oldest first. ``run_id`` in any case."""
+    async def retries(self, run_id: str) -> list[RunRetry]:
+        """The runs that repeat a run, oldest first, those of the archive too. ``run_id`` in any case."""
         ...
 
     async def list_runs(self, query: LogQuery) -> LogPage:

@@ -12,7 +12,7 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
-from jikko.record import RunDetail, RunRecord
+from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.memory.app_store import MemoryAppStore
 from jikko.store.memory.conversation_store import MemoryConversationStore
 
@@ -147,9 +147,10 @@ class MemoryRunStore:
                 return msgspec.structs.replace(record)
         return None
 
-    async def retries(self, run_id: str) -> list[RunRecord]:
+    async def retries(self, run_id: str) -> list[RunRetry]:
         found = [record for record in self._records.values() if record.identity.retry_of == run_id.lower()]
-        return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
+        found.sort(key=lambda record: record.created_at)
+        return [RunRetry(record.identity.run_id, record.status, record.created_at) for record in found]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         found = [record for record in reversed(self._records.values()) if _matches(record, query)]

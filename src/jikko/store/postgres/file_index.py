@@ -1,6 +1,7 @@
 """The metadata of files in PostgreSQL."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,12 +19,15 @@ _FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = $1"
 _LISTED: Final = f"SELECT {_COLUMNS} FROM files WHERE app_id = $1 ORDER BY created_at DESC, file_id DESC LIMIT $2"
 _USED: Final = "UPDATE files SET used_at = $1 WHERE file_id = $2"
 _OLD: Final = """
-SELECT file_id, digest, app_id, end_user_id, created_at FROM files
+SELECT file_id, app_id, end_user_id, created_at FROM files
 WHERE created_at < $1 AND (used_at IS NULL OR used_at < $1) AND (created_at, file_id) > ($2, $3)
 ORDER BY created_at, file_id LIMIT $4
 """
-_OF_USER: Final = "SELECT file_id, digest FROM files WHERE app_id = $1 AND end_user_id = $2 LIMIT $3"
-_FORGET: Final = "DELETE FROM files WHERE file_id = ANY($1::bytea[])"
+_OF_USER: Final = "SELECT file_id FROM files WHERE app_id = $1 AND end_user_id = $2 LIMIT $3"
+# Another server may have used one since it was looked at, or have removed it.
+_FORGET: Final = """
+DELETE FROM files WHERE file_id = ANY($1::bytea[]) AND (used_at IS NULL OR used_at < $2) RETURNING digest
+"""
 _UNNAMED: Final = """
 SELECT digest FROM unnest($1::bytea[]) AS u (digest) WHERE NOT EXISTS (SELECT FROM files f WHERE f.digest = u.digest)
 """
@@ -84,24 +88,24 @@ class PostgresFileIndex:
         await self._rest()
 
         async def work(connection: Connection) -> Expired:
-            old: list[tuple[bytes, bytes]] = []
+            old: list[bytes] = []
             at, file_id = float("-inf"), b""
             while len(old) < limit:
                 rows = await connection.fetch(_OLD, before, at, file_id, _PAGE)
                 for row in rows:
-                    at, file_id = row[4], row[0]
-                    if len(old) < limit and not keep.has(id_of(row[0]), id_of(row[2]), id_of(row[3])):
-                        old.append((row[0], row[1]))
+                    at, file_id = row[3], row[0]
+                    if len(old) < limit and not keep.has(id_of(row[0]), id_of(row[1]), id_of(row[2])):
+                        old.append(row[0])
                 if len(rows) < _PAGE:
                     break
-            return await _forget(connection, old)
+            return await _forget(connection, old, before)
 
         return await self._database.transact(work)
 
     async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
         async def work(connection: Connection) -> Expired:
             wanted = (id_column(app_id), id_column(end_user_id.lower()), limit)
-            return await _forget(connection, [tuple(row) for row in await connection.fetch(_OF_USER, *wanted)])
+            return await _forget(connection, [row[0] for row in await connection.fetch(_OF_USER, *wanted)], math.inf)
 
         return await self._database.transact(work)
 
@@ -114,8 +118,7 @@ class PostgresFileIndex:
         return [row[0].hex() for row in rows]
 
 
-async def _forget(connection: Connection, files: Sequence[tuple[bytes, bytes]]) -> Expired:
-    await connection.execute(_FORGET, [file_id for file_id, _ in files])
-    digests = sorted({digest for _, digest in files})
-    rows = await connection.fetch(_UNNAMED, digests)
-    return Expired(len(files), [row[0].hex() for row in rows])
+async def _forget(connection: Connection, file_ids: Sequence[bytes], unused_since: float) -> Expired:
+    gone = [row[0] for row in await connection.fetch(_FORGET, file_ids, unused_since)]
+    rows = await connection.fetch(_UNNAMED, sorted(set(gone)))
+    return Expired(len(gone), [row[0].hex() for row in rows])

@@ -10,6 +10,7 @@ from msgspec import Struct
 from jikko.store.archive.archived_run import ArchivedRun
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection
+from jikko.store.run_statuses import STATUS_NUMBERS
 
 _DAY_MS: Final = 24 * 3600 * 1000
 _ID_BYTES: Final = 16
@@ -20,6 +21,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING key
 _ADD_USERS: Final = """
 INSERT INTO archived_users (archive, app_id, end_user_id, runs)
 SELECT $1, u.app, u.end_user, u.runs FROM unnest($2::bytea[], $3::bytea[], $4::int4[]) AS u (app, end_user, runs)
+"""
+
+_ADD_RETRIES: Final = """
+INSERT INTO archived_retries (archive, retry_of, run_id, status, created_at)
+SELECT $1, r.* FROM unnest($2::bytea[], $3::bytea[], $4::int2[], $5::float8[]) AS r
 """
 
 
@@ -46,6 +52,13 @@ async def add_object(connection: Connection, new: NewObject) -> None:
     users = Counter((id_column(r.identity.app_id), id_column(r.identity.end_user_id)) for r in records)
     apps, end_users = [app for app, _ in users], [user for _, user in users]
     await connection.execute(_ADD_USERS, key, apps, end_users, list(users.values()))
+    retries = [
+        (id_column(r.identity.retry_of), id_column(r.identity.run_id), STATUS_NUMBERS[r.status], r.created_at)
+        for r in records
+        if r.identity.retry_of is not None
+    ]
+    if retries:
+        await connection.execute(_ADD_RETRIES, key, *map(list, zip(*retries, strict=True)))
 
 
 def is_dated(run_id: bytes) -> bool:

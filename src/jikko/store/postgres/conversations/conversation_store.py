@@ -51,8 +51,9 @@ _FILES: Final = "SELECT DISTINCT file_id FROM message_files"
 # What belongs to a conversation goes with it.
 _DELETE: Final = "DELETE FROM conversations WHERE conversation_id = $1 AND app_id = $2 AND end_user_id = $3"
 _DELETE_ALL: Final = "DELETE FROM conversations WHERE app_id = $1 AND end_user_id = $2"
+# The time is asked for again: another server may have begun a turn since they were chosen.
 _PRUNE: Final = """
-DELETE FROM conversations WHERE key IN (
+DELETE FROM conversations WHERE updated_at < $1 AND key IN (
   SELECT key FROM conversations WHERE updated_at < $1 AND ($2::bytea IS NULL OR app_id = $2)
   ORDER BY updated_at LIMIT $3)
 """

@@ -8,7 +8,7 @@ from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import LOG_FORMAT, Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
-from jikko.record import RunDetail, RunRecord
+from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
@@ -65,7 +65,13 @@ AND (wake_at, key) > ($2, coalesce((SELECT key FROM open_runs WHERE run_id = $3)
 ORDER BY wake_at, key LIMIT $4
 """
 _TASK: Final = f"SELECT {COLUMNS} FROM open_runs WHERE task_id = $1 AND app_id = $2"
-_RETRIES: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE retry_of = $1 {_OLDEST_FIRST}"
+_RETRIES: Final = (
+    " UNION ALL ".join(
+        f"SELECT run_id, status, created_at FROM {table} WHERE retry_of = $1"
+        for table in ("runs", "open_runs", "archived_retries")
+    )
+    + " ORDER BY created_at, run_id"
+)
 _CREATED_BEFORE: Final = f"SELECT run_id FROM {ALL_RUNS} WHERE created_at < $1"
 _SCAN: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 {{}} ORDER BY run_id LIMIT $2"
 
@@ -179,8 +185,9 @@ class PostgresRunStore:
         row = await self._database.row(_TASK, id_column(task_id.lower()), id_column(app_id))
         return None if row is None else record_of(row)
 
-    async def retries(self, run_id: str) -> list[RunRecord]:
-        return await self._records(_RETRIES, id_column(run_id.lower()))
+    async def retries(self, run_id: str) -> list[RunRetry]:
+        rows = await self._database.fetch(_RETRIES, id_column(run_id.lower()))
+        return [RunRetry(id_of(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         listing = Listing(query)

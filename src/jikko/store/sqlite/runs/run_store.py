@@ -14,7 +14,7 @@ from typing import Final
 from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
-from jikko.record import RunDetail, RunRecord
+from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.event_codec import (
     DamagedLog,
     beginning,
@@ -24,7 +24,7 @@ from jikko.store.event_codec import (
     encode_events,
     pack_events,
 )
-from jikko.store.identifiers import StoredId, storable, stored_id
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
@@ -60,8 +60,9 @@ _TASK: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_open
 WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2
 """
-_RETRIES: Final = f"""
-SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL ORDER BY created_at, key
+_RETRIES: Final = """
+SELECT run_id, status, created_at FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL
+ORDER BY created_at, key
 """
 _DETAIL: Final = f"""
 SELECT
@@ -184,11 +185,10 @@ class SqliteRunStore:
             lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
         )
 
-    async def retries(self, run_id: str) -> list[RunRecord]:
+    async def retries(self, run_id: str) -> list[RunRetry]:
         values = (stored_id(run_id.lower()),)
-        return await self._database.read(
-            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_RETRIES, values)]
-        )
+        rows = await self._database.read(lambda connection: connection.execute(_RETRIES, values).fetchall())
+        return [RunRetry(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         # A keyword may be looked for in very many rows.
