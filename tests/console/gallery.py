@@ -135,6 +135,11 @@ def gallery_apps(echo: str, dataset: str) -> dict[str, str]:
             ],
             "start>say>end",
         ),
+        "wide": app(
+            "Wide",
+            [start("q"), *(template(f"t{n}", "{{ q }}", q="start.q") for n in range(30)), end(text="t29.output")],
+            ">".join(["start", *(f"t{n}" for n in range(30)), "end"]),
+        ),
         "finds": app("Finds", [start("q"), found, end(found="found.result")], "start>found>end"),
         "agent": app(
             "Counts days",

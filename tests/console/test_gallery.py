@@ -92,6 +92,31 @@ def test_a_retry_is_told_on_both_runs_and_runs_in_its_own_version(gallery: Site,
     expect(page.locator(".graph .node").filter(has_text="Check it twice")).to_be_visible()
 
 
+TEXTS = """() => [...document.querySelectorAll('.graph .node .cut')].filter(text => text.offsetWidth > 0)
+    .map(text => parseFloat(getComputedStyle(text).fontSize) * text.getBoundingClientRect().width / text.offsetWidth)"""
+"""The sizes that the texts of a graph have on the screen, in pixels."""
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
+def test_no_text_of_a_graph_is_too_small_to_read(gallery: Site, visit: Visit, size: ViewportSize) -> None:
+    page = visit(f"/runs/{gallery.run('handled', q='x')}", at=gallery, size=size)
+    expect(page.locator(".graph .node").first).to_be_visible()
+    assert min(page.evaluate(TEXTS)) >= 10
+    page.get_by_role("button", name="Larger").click()
+    assert min(page.evaluate(TEXTS)) >= 10
+
+
+def test_a_graph_that_is_too_large_for_words_has_names_as_titles(gallery: Site, visit: Visit) -> None:
+    page = visit(f"/w/{app_id(gallery, 'Wide')}", at=gallery)
+    node = page.locator(".graph .node").first
+    expect(node).to_be_visible()
+    expect(page.locator(".graph .node .cut").first).to_be_hidden()
+    expect(node).to_have_attribute("title", "start")
+    while page.evaluate(TEXTS) == []:
+        page.get_by_role("button", name="Larger").click()
+    assert min(page.evaluate(TEXTS)) >= 10
+
+
 @pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
 def test_long_turned_and_private_names_stay_in_their_place(gallery: Site, visit: Visit, size: ViewportSize) -> None:
     run = gallery.run("long", q="x")
@@ -100,6 +125,11 @@ def test_long_turned_and_private_names_stay_in_their_place(gallery: Site, visit:
     expect(page.get_by_role("treeitem").filter(has_text=UNBROKEN)).to_be_visible()
     expect(page.get_by_role("treeitem").filter(has_text=ARABIC).first).to_be_visible()
     in_frame(page)
+    page.goto(f"{gallery.url}/runs/{run}?node=say")
+    inspector = page.get_by_label("Inspector")
+    expect(inspector.get_by_role("heading", name=LONG[:20])).to_be_visible()
+    assert inspector.evaluate("box => box.scrollWidth <= box.clientWidth")
+    inspector.get_by_role("button", name="Copy the link").click(trial=True)
     for path in (f"/w/{app_id(gallery, LONG)}", "/", "/runs?t=all"):
         page.goto(f"{gallery.url}{path}")
         expect(page.get_by_role("main").locator(":visible", has_text=LONG[:20]).last).to_be_visible()

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from tests.console.album import PICTURES
 from tests.console.apps import FAILS
-from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
+from tests.console.conftest import LARGE, SMALL, Site, Visit
 
-PICTURES = ROOT / "build" / "console-pictures"
 AXE_RUN = """async () => (await axe.run(document, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 })).violations.map(one => {

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Error, Route, expect
 
 from tests.acceptance.echo import EchoServer
+from tests.console.album import keep
 from tests.console.conftest import SMALL, Site, Visit, site_in
 
 ASKED = {
@@ -83,6 +84,7 @@ def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
     alert = page.get_by_role("alert").filter(has_text="The disk says no.")
     expect(alert).to_be_visible()
     expect(page.locator(".skeleton")).to_have_count(0)
+    keep(page, f"{name}-error")
     page.unroute(asked)
     alert.get_by_role("button", name="Try again").click()
     expect(alert).to_have_count(0)
@@ -112,6 +114,10 @@ def test_a_page_shows_that_it_loads_and_then_what_it_has(
     page.goto(f"{site.url}{WHERE[name].format(**names)}")
     loading = page.get_by_role("status").filter(has_text="Loading").first
     expect(loading).to_be_visible()
+    if name == "runs":
+        # Of what is not here there is no number.
+        expect(page.get_by_role("group", name="Status")).to_contain_text("All–")
+    keep(page, f"{name}-loading")
     page.unroute(asked)
     for route in held:
         # A request that the page itself gave up is none any more.
@@ -154,6 +160,23 @@ def test_a_run_whose_log_cannot_be_read_says_why_and_nothing_that_is_not_so(
     expect(page.locator(".runhead dl")).to_contain_text(re.compile(r"nodes\s*–"))
 
 
+def test_a_run_that_has_ended_is_told_as_ended_while_its_log_is_read(site: Site, visit: Visit) -> None:
+    run = site.run("many", q="read")
+    page = visit("/enter")
+    held: list[Route] = []
+    page.route(re.compile(rf"/console/api/runs/{run}/log\?.*after=[1-9]"), lambda route: held.append(route))
+    page.goto(f"{site.url}/runs/{run}")
+    expect(page.get_by_role("status").filter(has_text="events read")).to_be_visible()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    for name in ("Stop", "Run again"):
+        expect(page.locator(".runhead").get_by_role("button", name=name)).to_have_count(int(name != "Stop"))
+    # A step of what was read has taken no longer than what was read.
+    expect(page.get_by_role("treeitem").filter(has_text="each")).not_to_contain_text(re.compile(r"\d m \d"))
+    for route in held:
+        with suppress(Error):
+            route.continue_()
+
+
 def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visit: Visit) -> None:
     run = site.start("waits", name="cut-off")
     site.echo.wait_for_calls("/hold/cut-off/1")
@@ -187,6 +210,7 @@ def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visi
     page = visit(path, at=bare)
     expect(page.locator("main")).to_contain_text(words)
     expect(page.get_by_role("alert")).to_have_count(0)
+    keep(page, f"{re.sub(r'[^a-z]+', '-', path).strip('-') or 'workflows'}-empty")
 
 
 @pytest.mark.parametrize(
@@ -232,6 +256,7 @@ def test_a_page_whose_server_is_gone_keeps_what_it_shows_and_says_since_when(
             expect(page.get_by_text("not connected since").first).to_be_visible()
             expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
             expect(page.get_by_role("alert")).to_have_count(0)
+            keep(page, f"{re.sub(r'[^a-z]+', '-', words.lower()).strip('-')}-lost")
         # A page whose script was not loaded before cannot be shown, and says so.
         pages[0].get_by_role("link", name="Knowledge").click()
         expect(pages[0].get_by_role("alert")).to_contain_text("the server cannot be reached, or has a newer version")

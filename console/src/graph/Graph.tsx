@@ -11,6 +11,8 @@ import '../../styles/graph.css'
 
 /** Below this zoom nodes keep a text of 11 pixels and drop the rest. */
 const FAR = 0.62
+/** Below this one no text fits, and they are marks. */
+const TINY = 0.26
 const TYPES = { step: StepNode, note: NoteNode, dot: DotNode }
 const ROOM = 22
 
@@ -33,6 +35,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
   const far = useCallback((view: Viewport) => {
     box.current?.style.setProperty('--k', String(view.zoom))
     box.current?.toggleAttribute('data-far', view.zoom < FAR)
+    box.current?.toggleAttribute('data-tiny', view.zoom < TINY)
   }, [])
   const set = useCallback(
     (view: Viewport) => {

@@ -4,6 +4,7 @@ import { Link } from 'wouter'
 import { ApiError } from '../api/client.ts'
 import { told } from '../words/codes.ts'
 import { clock, t } from '../words/words.ts'
+import { Code } from './Code.tsx'
 import { Icon } from './Icon.tsx'
 
 export function Panel(props: {
@@ -91,7 +92,9 @@ export function Gone({ title, text, to, label }: { title: string; text: string; 
   )
 }
 
-export const Empty = ({ children }: { children: ReactNode }) => <div className="empty dim">{children}</div>
+export const Empty = ({ children }: { children: ReactNode }) => (
+  <div className="empty dim">{typeof children === 'string' ? <Code text={children} /> : children}</div>
+)
 
 type Asked<T> = {
   data: T | undefined

@@ -16,7 +16,12 @@ export function Problems({
   titles?: ReadonlyMap<string, string>
   pick?: (node: string) => void
 }) {
-  if (problems.length === 0) return <p className="empty dim">{t('problems.none')}</p>
+  if (problems.length === 0)
+    return (
+      <p className="empty dim">
+        <Code text={t('problems.none')} />
+      </p>
+    )
   return problems.map((one, index) => {
     const title = one.node_id ? titles?.get(one.node_id) : undefined
     return (

@@ -15,6 +15,7 @@ import {
   tables,
   tn,
   type Word,
+  when,
 } from './words.ts'
 
 afterEach(() => setLanguage('en'))
@@ -32,6 +33,21 @@ test('both languages name the same values', () => {
     if (key.endsWith('.one')) continue
     expect(japanese, key).toEqual(named(tables.en[key]))
   }
+})
+
+test('both languages name the same commands, as code', () => {
+  const named = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(match => match[1]).sort()
+  for (const key of Object.keys(tables.en) as Word[]) expect(named(tables.ja[key]), key).toEqual(named(tables.en[key]))
+})
+
+test('a date is written as its language writes it, with its year if that is another one', () => {
+  const now = new Date()
+  const seconds = (year: number) => new Date(year, 10, 7, 9, 5).getTime() / 1000
+  expect(when(seconds(now.getFullYear()))).toBe('Nov 7, 09:05')
+  expect(when(seconds(2019))).toBe('Nov 7, 2019, 09:05')
+  setLanguage('ja')
+  expect(when(seconds(now.getFullYear()))).toBe('11月7日 09:05')
+  expect(when(seconds(2019))).toBe('2019年11月7日 09:05')
 })
 
 test('each word for a number has both forms', () => {

@@ -89,7 +89,13 @@ const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', 
 /** The time of day with seconds; with `ms` thousandths too. */
 export const clock = (at: number, ms = false): string =>
   dates(ms ? { ...CLOCK, fractionalSecondDigits: 3 } : CLOCK).format(at * 1000)
-export const day = (at: number): string => dates({ day: 'numeric', month: 'short' }).format(at * 1000)
+/** The date, with its year if that is another one. */
+export const day = (at: number): string => dates(dateOf(at)).format(at * 1000)
+const dateOf = (at: number): Intl.DateTimeFormatOptions => ({
+  day: 'numeric',
+  month: 'short',
+  ...(new Date(at * 1000).getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' }),
+})
 /** Today, yesterday, or the date. */
 export function dayWord(at: number, now = Date.now() / 1000): string {
   const midnight = (seconds: number) => new Date(seconds * 1000).setHours(0, 0, 0, 0)
@@ -102,7 +108,7 @@ export function dayWord(at: number, now = Date.now() / 1000): string {
 export const moment = (at: number): string => dates({ dateStyle: 'medium', timeStyle: 'long' }).format(at * 1000)
 /** Date and time in short. */
 export const when = (at: number): string =>
-  `${day(at)}, ${dates({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at * 1000)}`
+  dates({ ...dateOf(at), hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at * 1000)
 /** The clock of today, the date of earlier days. */
 export const recent = (at: number, now = Date.now() / 1000): string => (now - at < 86_000 ? clock(at) : when(at))
 

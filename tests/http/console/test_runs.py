@@ -358,3 +358,13 @@ async def test_files_among_outputs_are_told_by_their_names(scene: Scene, operato
         given.append({"type": "document", "transfer_method": "local_file", "upload_file_id": file["id"]})
     run = await ran(operator, keeps, files=given)
     assert run["preview"] == "手紙 🍓.txt, b.txt"
+
+
+async def test_a_long_output_is_told_by_its_beginning_which_says_that_it_goes_on(
+    scene: Scene, operator: httpx.AsyncClient
+) -> None:
+    echo = await scene.publish(ECHO)
+    for length in (120, 121, 300):
+        text = "字" * length
+        run = await ran(operator, echo, q=text)
+        assert run["preview"] == (text if length == 120 else f"{text[:119]}…")

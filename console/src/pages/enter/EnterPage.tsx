@@ -4,6 +4,7 @@ import { useLocation, useSearch } from 'wouter'
 import { post } from '../../api/client.ts'
 import type { Session } from '../../api/types.ts'
 import { useTitle } from '../../app/title.ts'
+import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Logo } from '../../parts/Icon.tsx'
 import { errorText } from '../../parts/Panel.tsx'
@@ -91,7 +92,9 @@ export function EnterPage() {
             </form>
           </div>
         </section>
-        <p className="faint below">{t('enter.keys')}</p>
+        <p className="faint below">
+          <Code text={t('enter.keys')} />
+        </p>
       </main>
     </div>
   )

@@ -24,12 +24,13 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
   const may = useMay()
   const [asking, setAsking] = useState(false)
   const state = view.run
-  // Until the log is here the row tells how it stands.
-  const known = view.follow.head >= 0
+  const ended = run.finished_at !== undefined && run.finished_at !== null
+  // Until the log is here, for a run that has ended all of it, the row tells how it stands.
+  const known = view.follow.head >= 0 && !(ended && view.atEnd && !isOver(view.latest))
   const status = known ? shown(state.status) : run.status
   const elapsed = known ? elapsedOf(state, view.moment) : run.elapsed
   const nodes = state.executions.filter(one => one.status !== 'running').length
-  const over = known ? isOver(view.latest) : run.finished_at !== undefined && run.finished_at !== null
+  const over = known ? isOver(view.latest) : ended
   const failed = (known ? view.latest.status : run.status) === 'failed'
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],

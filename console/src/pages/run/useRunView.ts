@@ -42,7 +42,9 @@ export function useRunView(id: string) {
   const run: RunState = useMemo(() => (atEnd ? latest : follower.log.at(position)), [atEnd, latest, follower, position])
   const now = useNow(!isOver(latest) && latest.status !== 'paused', () => follower.now())
   // What a run that has ended left unfinished took no longer than until then.
-  const moment = atEnd && !isOver(latest) ? Math.max(now, latest.at) : run.at
+  // While its log is read, nobody knows yet whether it still runs: then it is as late as what was read.
+  const reading = follow.phase === 'loading' || follow.phase === 'held'
+  const moment = atEnd && !isOver(latest) && !reading ? Math.max(now, latest.at) : run.at
   // Nothing of the log is here: it comes, or it cannot be read.
   const unread = follow.head < 0
   const begins = unread && follow.phase === 'loading'

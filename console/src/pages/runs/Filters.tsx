@@ -15,10 +15,13 @@ export const shownCount = (counts: Partial<Record<string, number>>, id: string):
 export function Filters({
   counts,
   capped,
+  known,
   search,
 }: {
   counts: Partial<Record<string, number>>
   capped: boolean
+  /** Whether the counts are here. */
+  known: boolean
   search: RefObject<HTMLInputElement | null>
 }) {
   const [read, change] = useAddress()
@@ -34,7 +37,7 @@ export function Filters({
         <button type="button" aria-pressed={chosen === ''} onClick={() => change({ status: undefined }, true)}>
           {t('runs.all')}
           <span className="faint num">
-            {count(total)}
+            {known ? count(total) : '–'}
             {capped && '+'}
           </span>
         </button>
@@ -49,7 +52,7 @@ export function Filters({
               <Icon name={one.look} small />
             </span>
             {t(`runs.is.${one.id}` as Word)}
-            <span className="faint num">{count(shownCount(counts, one.id))}</span>
+            <span className="faint num">{known ? count(shownCount(counts, one.id)) : '–'}</span>
           </button>
         ))}
       </div>

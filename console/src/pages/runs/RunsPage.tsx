@@ -68,7 +68,7 @@ export function RunsPage() {
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
       <div className="panel" ref={panel} tabIndex={-1} onKeyDown={keys}>
-        <Filters counts={counts} capped={capped} search={search} />
+        <Filters counts={counts} capped={capped} known={query.data !== undefined} search={search} />
         <div className="only-large">
           <Histogram
             filter={filter}
@@ -139,7 +139,7 @@ export function RunsPage() {
             <kbd>k</kbd> {t('runs.choose')}
           </span>
           <span className="only-large">
-            <kbd>Enter</kbd> {t('runs.open')}
+            <kbd>Enter</kbd> {t('runs.open_it')}
           </span>
           <span className="only-large">
             <kbd>/</kbd> {t('keys.filter')}
@@ -148,7 +148,7 @@ export function RunsPage() {
           {query.error && runs.length > 0 ? (
             <span role="alert">{t('stale', { at: clock(query.dataUpdatedAt / 1000) })}</span>
           ) : null}
-          <span>
+          <span hidden={query.data === undefined}>
             {t('runs.of', {
               n: count(runs.length),
               all: `${count(read('status') ? shownCount(counts, read('status')) : total)}${capped ? '+' : ''}`,

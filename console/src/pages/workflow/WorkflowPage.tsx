@@ -11,6 +11,7 @@ import { useNow } from '../../app/useNow.ts'
 import { detailOf } from '../../graph/detail.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
+import { Code } from '../../parts/Code.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Kind } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
@@ -134,7 +135,9 @@ function Workflow({
               <>
                 {app.problems.length > 0 && <span className="badge">{app.problems.length}</span>}
                 <span className="more" />
-                <span className="faint hide">{t('problems.as')}</span>
+                <span className="faint hide">
+                  <Code text={t('problems.as')} />
+                </span>
               </>
             }
           >

@@ -15,8 +15,8 @@ from jikko.record import RunRecord
 from jikko.values import Json, Uuid
 
 _PREVIEW: Final = 120
-_NAMES: Final = frozenset({"dify_model_identity", "title"})
 """Characters."""
+_NAMES: Final = frozenset({"dify_model_identity", "title"})
 _SHORT: Final = 32_768
 """Bytes of outputs that are looked into."""
 _FIRST_TEXT: Final = re.compile(rb'\{"(?:[^"\\]|\\.)*":("(?:[^"\\]|\\.){0,400})')
@@ -202,7 +202,8 @@ def _preview_of(record: RunRecord) -> str:
         value = next(iter(outputs.values()), None) if isinstance(outputs, dict) else None
     if value is None:
         return ""
-    return _in_words(value)[:_PREVIEW]
+    text = _in_words(value)
+    return text if len(text) <= _PREVIEW else f"{text[: _PREVIEW - 1]}…"
 
 
 def _in_words(value: Json) -> str:
