@@ -1,15 +1,18 @@
 """What was committed is brought from the write-ahead log into the database by a thread that holds up no commit."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, log_pages
+from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES
 from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.in_place import InPlace
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -49,10 +52,26 @@ async def test_a_commit_that_is_large_is_brought_over_behind_it(database: Databa
 async def test_small_ones_are_counted_together(database: Database, path: Path) -> None:
     before = size(path)
 
-    for _ in range(DUE_PAGES // 10 + 64):
+    for _ in range(DUE_PAGES // 10 * 3):
         await database.submit(lambda connection: add(10, connection))
 
     await until(lambda: size(path) >= before + DUE_PAGES * PAGE)
+
+
+async def test_what_is_due_is_counted_anew_with_the_log(database: Database, path: Path) -> None:
+    for pages in (3 * DUE_PAGES, DUE_PAGES + 1):
+        before = size(path)
+        await database.submit(partial(add, pages))
+        await until(lambda wanted=before + pages * PAGE: size(path) >= wanted)  # type: ignore[misc]
+
+
+async def test_as_long_as_nothing_is_due_no_thread_is_there(database: Database) -> None:
+    others = set(threading.enumerate())
+
+    for _ in range(100):
+        await database.submit(lambda connection: add(1, connection))
+
+    assert {thread.name for thread in set(threading.enumerate()) - others} == set()
 
 
 async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_without_end(database: Database) -> None:
@@ -61,19 +80,26 @@ async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_with
     assert pages == WRITER_PAGES > 10 * DUE_PAGES
 
 
-def test_the_pages_of_a_log_are_counted_also_once_it_has_begun_anew(path: Path) -> None:
+def test_the_pages_of_a_log_are_known_also_once_it_has_begun_anew(path: Path) -> None:
     with closing(connect(path, busy_timeout=1)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE names (text TEXT)")
-        with open(f"{path}-wal", "rb", buffering=0) as log:
-            for pages in (300, 7, 1, 40):
-                add(pages, connection)
-                counted = log_pages(log)
-                _, there, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                assert counted == there >= pages
+        log = InPlace(path, connection)
+        for pages in (300, 7, 1, 40):
+            add(pages, connection)
+            log.wrote()
+            salt = log.salt
+            _, there, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            assert there >= pages
+            assert [log.has_page(number) for number in (1, there, there + 1)] == [True, True, False]
+        log.close()
+    assert len(salt) == 8
 
 
-def test_a_log_that_is_empty_has_none(path: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty-wal").touch()
-    with open(tmp_path / "empty-wal", "rb", buffering=0) as log:
-        assert log_pages(log) == 0
+def test_a_log_that_is_empty_has_none(path: Path) -> None:
+    with closing(connect(path, busy_timeout=1)) as connection:
+        Path(f"{path}-wal").touch()
+        log = InPlace(path, connection)
+        log.wrote()
+        assert (log.salt, log.has_page(1)) == (b"", False)
+        log.close()
