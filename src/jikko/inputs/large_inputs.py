@@ -15,7 +15,11 @@ _PIECE: Final = 1 << 16
 
 def has_large_inputs(started: RunStarted) -> bool:
     """Whether the inputs have so much text that others are let in between."""
-    return sum(len(value) for value in started.inputs.values() if isinstance(value, str)) > _LARGE
+    size = 0
+    for value in started.inputs.values():
+        if isinstance(value, str):
+            size += len(value)
+    return size > _LARGE
 
 
 async def inputs_in_slices(started: RunStarted, share: Slice) -> str:
