@@ -1,8 +1,8 @@
 """The record of a run: a fold over its log. Pure functions; stores and services share them."""
 
 import json
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 
@@ -173,7 +173,20 @@ def stored_inputs(event: RunStarted) -> str:
 
     Source: Dify 1.15, spec/records.md §1 (``inputs``).
     """
-    return json.dumps(all_inputs(event))
+    return _to_json(all_inputs(event))
+
+
+def _encoder_of_inputs() -> Callable[[Any], str]:
+    """``json.dumps``, which makes an encoder in C for each call: half of what the inputs of most runs take."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.dumps
+    plain = json.encoder.JSONEncoder()
+    parts = make(None, plain.default, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    return lambda value: "".join(parts(value, 0))
+
+
+_to_json: Final = _encoder_of_inputs()
 
 
 def all_inputs(event: RunStarted) -> dict[str, Json]:

@@ -4,14 +4,16 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jikko.store.sqlite import Database, checkpoints
-from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, Checkpoints, log_pages
+from jikko.store.sqlite import Database
+from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.in_place import InPlace
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -51,10 +53,26 @@ async def test_a_commit_that_is_large_is_brought_over_behind_it(database: Databa
 async def test_small_ones_are_counted_together(database: Database, path: Path) -> None:
     before = size(path)
 
-    for _ in range(DUE_PAGES // 10 + 64):
+    for _ in range(DUE_PAGES // 10 * 3):
         await database.submit(lambda connection: add(10, connection))
 
     await until(lambda: size(path) >= before + DUE_PAGES * PAGE)
+
+
+async def test_what_is_due_is_counted_anew_with_the_log(database: Database, path: Path) -> None:
+    for pages in (3 * DUE_PAGES, DUE_PAGES + 1):
+        before = size(path)
+        await database.submit(partial(add, pages))
+        await until(lambda wanted=before + pages * PAGE: size(path) >= wanted)  # type: ignore[misc]
+
+
+async def test_as_long_as_nothing_is_due_no_thread_is_there(database: Database) -> None:
+    others = set(threading.enumerate())
+
+    for _ in range(100):
+        await database.submit(lambda connection: add(1, connection))
+
+    assert {thread.name for thread in set(threading.enumerate()) - others} == set()
 
 
 async def test_a_commit_is_done_once_where_the_system_has_no_room_for_another_thread(
@@ -63,11 +81,10 @@ async def test_a_commit_is_done_once_where_the_system_has_no_room_for_another_th
     def full(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(checkpoints, "_LOOK_TRANSACTIONS", 1)
     before = size(path)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", full)
-        rows = [await database.submit(lambda connection: add(1, connection)) for _ in range(3)]
+        rows = [await database.submit(lambda connection: add(2 * DUE_PAGES, connection)) for _ in range(3)]
     assert len(rows) == await database.submit(lambda each: each.execute("SELECT count(*) FROM names").fetchone()[0])
 
     await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
@@ -102,13 +119,14 @@ async def test_what_failed_is_tried_again_behind_the_next_commits(path: Path) ->
     with closing(connect(path, busy_timeout=1)) as writes, closing(Checkpoints(path, connected)) as over:
         writes.execute("PRAGMA wal_autocheckpoint = 0")
         writes.execute("CREATE TABLE names (text TEXT)")
-        add(2 * DUE_PAGES, writes)
-        over.committed(1.0)
-        await until(lambda: bool(made) and made[0].asked == 1)
+        with closing(InPlace(path, writes)) as log:
+            for times in (1, 2):
+                add(2 * DUE_PAGES, writes)
+                log.wrote()
+                over.look(log)
+                await until(lambda times=times: bool(made) and made[0].asked >= times)  # type: ignore[misc]
 
-        over.committed(1.0)
-
-        await until(lambda: size(path) >= 2 * DUE_PAGES * PAGE)
+            await until(lambda: size(path) >= 4 * DUE_PAGES * PAGE)
 
 
 async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_without_end(database: Database) -> None:
@@ -117,19 +135,26 @@ async def test_the_thread_that_writes_does_it_only_where_the_log_would_grow_with
     assert pages == WRITER_PAGES > 10 * DUE_PAGES
 
 
-def test_the_pages_of_a_log_are_counted_also_once_it_has_begun_anew(path: Path) -> None:
+def test_the_pages_of_a_log_are_known_also_once_it_has_begun_anew(path: Path) -> None:
     with closing(connect(path, busy_timeout=1)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE names (text TEXT)")
-        with open(f"{path}-wal", "rb", buffering=0) as log:
-            for pages in (300, 7, 1, 40):
-                add(pages, connection)
-                counted = log_pages(log)
-                _, there, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                assert counted == there >= pages
+        log = InPlace(path, connection)
+        for pages in (300, 7, 1, 40):
+            add(pages, connection)
+            log.wrote()
+            salt = log.salt
+            _, there, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            assert there >= pages
+            assert [log.has_page(number) for number in (1, there, there + 1)] == [True, True, False]
+        log.close()
+    assert len(salt) == 8
 
 
-def test_a_log_that_is_empty_has_none(path: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty-wal").touch()
-    with open(tmp_path / "empty-wal", "rb", buffering=0) as log:
-        assert log_pages(log) == 0
+def test_a_log_that_is_empty_has_none(path: Path) -> None:
+    with closing(connect(path, busy_timeout=1)) as connection:
+        Path(f"{path}-wal").touch()
+        log = InPlace(path, connection)
+        log.wrote()
+        assert (log.salt, log.has_page(1)) == (b"", False)
+        log.close()

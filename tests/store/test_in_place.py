@@ -1,16 +1,21 @@
 """A database that is taken away from under its writer: nothing is written into files that will not be found again."""
 
+import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import writer
+from jikko.store.sqlite.checkpoints import Checkpoints
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.in_place import InPlace
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +51,35 @@ def move(path: str, to: str) -> None:
 
 def is_there(path: str) -> bool:
     return Path(path).exists()
+
+
+async def test_transactions_that_follow_at_once_are_not_looked_at_between(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = InPlace._look
+
+    def counted(self: InPlace) -> Any:
+        nonlocal looks
+        looks += 1
+        return look(self)
+
+    monkeypatch.setattr(InPlace, "_look", counted)
+    monkeypatch.setattr(Checkpoints, "wants_a_look", lambda self: False)
+    begun, more = threading.Event(), threading.Event()
+
+    def until_there_is_more(connection: sqlite3.Connection) -> None:
+        begun.set()
+        assert more.wait(60)
+
+    first = database.submit(until_there_is_more)
+    assert await asyncio.to_thread(begun.wait, 60)
+    before, second = looks, database.try_to_write()
+    more.set()
+    await first
+    await second
+
+    assert looks == before + 1  # behind the second
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])

@@ -9,12 +9,12 @@ from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRetry
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.checkpoints import log_pages
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW
 from tests.contract.runs import APP, Draft, finished, node, paused, started
 
 from .test_keyword_index import rows
+from .wal import log_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -28,22 +28,16 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
     await store.close()
 
 
-def pages(folder: Path) -> int:
-    """Pages of the write-ahead log."""
-    with open(folder / "jikko.db-wal", "rb", buffering=0) as log:
-        return log_pages(log)
-
-
 async def test_an_append_writes_no_inputs_again(store: SqliteRunStore, tmp_path: Path) -> None:
     run = Draft()
     await store.append(run.step(started(text="x" * 400_000)))
-    assert pages(tmp_path) > 200  # inputs and event
+    assert log_pages(tmp_path / "jikko.db") > 200  # inputs and event
 
     written = []
     for step in (node(index=1), node(index=2), node(index=3)):
-        before = pages(tmp_path)
+        before = log_pages(tmp_path / "jikko.db")
         await store.append(run.step(*step))
-        written.append(pages(tmp_path) - before)
+        written.append(log_pages(tmp_path / "jikko.db") - before)
 
     assert max(written) < 10
     assert await store.record(run.id) == run.record

@@ -13,9 +13,9 @@ from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.event_codec import compress
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.checkpoints import log_pages
 
 from .runs import APP, chain, steps, whole
+from .wal import log_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -57,18 +57,12 @@ async def test_a_run_that_ends_at_once_writes_few_pages(store: SqliteRunStore, t
         await store.append(whole(*chain(2, at=1_790_000_000.0 + second)))
     written = []
     for second in range(3, 24):
-        before = pages(tmp_path / "jikko.db")
+        before = log_pages(tmp_path / "jikko.db")
         await store.append(whole(*chain(2, at=1_790_000_000.0 + second)))
-        written.append(pages(tmp_path / "jikko.db") - before)
+        written.append(log_pages(tmp_path / "jikko.db") - before)
 
     # The median: now and then a page is full.
     assert sorted(written)[10] <= 7
-
-
-def pages(path: Path) -> int:
-    """Pages of the write-ahead log."""
-    with open(f"{path}-wal", "rb", buffering=0) as log:
-        return log_pages(log)
 
 
 async def test_a_finished_run_of_ten_nodes_takes_two_kilobytes_at_most(store: SqliteRunStore, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
-from jikko.dify.run_fields import Run, RunState, state
+from jikko.dify.run_fields import Run, RunState, state, totals
 from jikko.events import FormRequested
 from jikko.record import RunDetail as DetailRow
 from jikko.record import RunRecord
@@ -116,9 +116,14 @@ def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
 
 def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
     identity = record.identity
-    result = RunResult(*state(record), identity.run_id, identity.workflow_id, outputs)
-    # Dify rounds it everywhere but here.
-    result.elapsed_time = record.elapsed
+    result = RunResult(
+        *totals(record),  # Dify rounds the elapsed time everywhere but here.
+        record.error,
+        None if record.finished_at is None else int(record.finished_at),
+        identity.run_id,
+        identity.workflow_id,
+        outputs,
+    )
     return RunAnswer(identity.task_id, identity.run_id, result)
 
 

@@ -225,8 +225,11 @@ class TextRelease:
             # With the value, so that no other gets its id.
             self._shown[id(value)] = value
             if self.room >= 0:
-                self._show_again(selector, text, chunks)
-                self._take_back(selector, "", chunks)
+                if self._streamed_before:
+                    self._show_again(selector, text, chunks)
+                    self._take_back(selector, "", chunks)
+                else:
+                    chunks.append(Chunk(text, selector))
             return True
         position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])

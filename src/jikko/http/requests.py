@@ -78,7 +78,8 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """As ``header_bytes``, decoded as Latin-1."""
-        value = self.header_bytes(name)
+        headers = self._headers
+        value = self.header_bytes(name) if headers is None else headers.get(name)
         return None if value is None else str(value, "latin-1")
 
     @property

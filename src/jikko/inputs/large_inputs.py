@@ -15,8 +15,12 @@ _PIECE: Final = 1 << 16
 
 def has_large_inputs(started: RunStarted) -> bool:
     """Whether the inputs, and what a chat app is asked, have so much text that others are let in between."""
-    texts = (*started.inputs.values(), started.system.get("query"))
-    return sum(len(text) for text in texts if isinstance(text, str)) > _LARGE
+    asked = started.system.get("query")
+    size = len(asked) if isinstance(asked, str) else 0
+    for value in started.inputs.values():
+        if isinstance(value, str):
+            size += len(value)
+    return size > _LARGE
 
 
 async def inputs_in_slices(started: RunStarted, share: Slice) -> str:

@@ -1,6 +1,6 @@
 """Variables that a node takes under names of its own: ``{variable: name, value_selector: [...]}`` in the file."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from jikko.dsl.fields import Fields
@@ -18,12 +18,17 @@ def read_named(data: Fields, name: str) -> NamedVariables:
     )
 
 
-def values_of(named: Iterable[tuple[str, Selector]], variables: Readable) -> dict[str, Json]:
+def values_of(named: Sequence[tuple[str, Selector]], variables: Readable) -> dict[str, Json]:
     """The values by name; null for a variable that does not exist.
 
     Raises:
         TextTooLong: Some are named so often, under other names, that they would take too much. See ``Readable.spend``.
     """
+    if len(named) == 1:
+        # As most nodes have it: nothing can be named twice.
+        [(name, selector)] = named
+        value = variables.get(selector)
+        return {name: None if value is UNSET else value}
     found: dict[str, Json] = {}
     seen: set[int] = set()
     for name, selector in named:

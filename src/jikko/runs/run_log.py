@@ -292,10 +292,10 @@ class RunLog:
             self._settle()
 
     def _settle(self) -> None:
-        callback = self._on_settled
-        if callback is not None and (self.is_durable or self._abandoned is not None):
+        callback, is_durable = self._on_settled, self.is_durable
+        if callback is not None and (is_durable or self._abandoned is not None):
             self._on_settled = None
-            asyncio.get_running_loop().call_soon(callback, None if self.is_durable else self._abandoned)
+            asyncio.get_running_loop().call_soon(callback, None if is_durable else self._abandoned)
 
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
@@ -338,7 +338,8 @@ class RunLog:
                 observe(self._observer, self.record.identity, at, self._events[at : self._committed])
                 self._observed = max(self._observed, self._committed)
             self._refused = False
-            self._write()
+            if self._committed < len(self._events):
+                self._write()
             self._show()
             return
         if isinstance(error, StoreUnavailable):
@@ -392,8 +393,8 @@ class RunLog:
 
     def _show(self) -> None:
         visible = max(self._visible, self._committed)
-        while visible < len(self._events) and is_transient(self._events[visible]):
+        while visible < (known := len(self._events)) and is_transient(self._events[visible]):
             visible += 1
-        if visible != self._visible or self.is_durable:
+        if visible != self._visible or self._committed == known:
             self._visible = visible
             self._notify()

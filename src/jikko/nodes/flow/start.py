@@ -51,7 +51,7 @@ class Start:
         }
 
     async def run(self, ctx: Context) -> Result:
-        named = ((variable.name, (ctx.node_id, variable.name)) for variable in self.variables)
+        named = [(variable.name, (ctx.node_id, variable.name)) for variable in self.variables]
         values = values_of(named, ctx.variables)
         for variable in self.variables:
             if variable.type == "json_object":

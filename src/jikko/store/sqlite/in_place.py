@@ -8,7 +8,10 @@ from typing import Final, NamedTuple
 _ENDINGS: Final = ("", "-wal", "-shm")
 """The database, and what SQLite puts beside it for as long as it is open."""
 _HEAD: Final = 32
-"""Bytes of the head of the log, which has a new number each time it starts over. Source: SQLite, file format, 4.1."""
+"""Bytes of the head of the log, which has a new number each time it starts over. Source: SQLite, file format, 4.1; so
+are the places of the numbers below."""
+_FRAME_HEAD: Final = 24
+"""Bytes of the head of each page in the log."""
 
 
 class _Log(NamedTuple):
@@ -16,6 +19,16 @@ class _Log(NamedTuple):
 
     size: int
     head: bytes
+
+    @property
+    def salt(self) -> bytes:
+        """Two numbers, new each time it starts over, that every page of it has, too; older pages may lie behind."""
+        return self.head[16:24]
+
+    @property
+    def frame(self) -> int:
+        """Bytes of a page with its head."""
+        return _FRAME_HEAD + int.from_bytes(self.head[8:12])
 
 
 class OpenFiles:
@@ -60,10 +73,30 @@ class InPlace:
         """A transaction was committed or given up: what it left of the log is as it is to be."""
         self._log = self._look()
 
+    def writes_on(self) -> None:
+        """The next transaction follows at once: between them there is no time in which somebody else could write."""
+        self._log = None
+
     def is_suspicious(self) -> bool:
         """Whether the log is otherwise than it was left: two system calls. If so, ``trouble`` knows why."""
-        now, before = self._look(), self._log
-        return now is not None and before is not None and (now.head != before.head or now.size < before.size)
+        if (before := self._log) is None or (now := self._look()) is None:
+            return False
+        return now.head != before.head or now.size < before.size
+
+    @property
+    def salt(self) -> bytes:
+        """What the log has as it was left, each time that it starts over another one; ``b""`` if there is no log."""
+        return b"" if self._log is None else self._log.salt
+
+    def has_page(self, number: int) -> bool:
+        """Whether the log has so many pages, from 1, since it started over. One system call."""
+        log = self._log
+        if self._file is None or log is None or not log.salt:
+            return False
+        try:
+            return os.pread(self._file, len(log.salt), _HEAD + (number - 1) * log.frame + 8) == log.salt
+        except OSError:
+            return False
 
     def trouble(self) -> str:
         """What was done to them, in words; ``""`` if they are as they were."""

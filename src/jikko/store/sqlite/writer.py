@@ -180,12 +180,9 @@ class Writer:
         began = time.perf_counter()
         try:
             outcomes = self._transact(requests)
-            self._in_place.wrote()
-            seconds = time.perf_counter() - began
-            self.measures.seconds.observe(seconds)
+            self._look_behind()
+            self.measures.seconds.observe(time.perf_counter() - began)
             self.measures.writes.observe(len(requests))
-            if self._checkpoints is not None:
-                self._checkpoints.committed(seconds)
             return outcomes
         except sqlite3.Error as error:
             self.measures.errors.add()
@@ -228,6 +225,17 @@ class Writer:
             participant.before_commit(connection)
         connection.execute("COMMIT")
         return outcomes
+
+    def _look_behind(self) -> None:
+        """A transaction was committed. Under load there is no look behind each: see ``Checkpoints.wants_a_look``."""
+        checkpoints = self._checkpoints
+        wants_a_look = checkpoints is not None and checkpoints.wants_a_look()
+        if wants_a_look or self._queue.empty():
+            self._in_place.wrote()
+        else:
+            self._in_place.writes_on()
+        if checkpoints is not None and wants_a_look:
+            checkpoints.look(self._in_place)
 
     def _roll_back(self) -> None:
         try:

@@ -16,6 +16,9 @@ MAX_INPUTS_IN_ROW: Final = 8_192
 """Characters of inputs that lie in the row of their run. It is written anew with each append; larger ones lie in
 ``run_inputs``, or are a large value to which that refers, and those in the row are empty, which inputs never are."""
 
+_MAX_KNOWN: Final = 5_000
+"""Of how many who ask for runs, and what of, the columns are kept at hand."""
+
 
 def inputs_of(runs: str) -> str:
     """The inputs of a run, wherever they lie, as an expression of SQL.
@@ -60,9 +63,20 @@ class IdentityColumns:
     def __init__(self) -> None:
         self._names = names()
         self._end_users = end_users()
+        self._known: dict[tuple[str, ...], tuple[int, int, int, int]] = {}
+        """By what is told apart: most runs are of those that had some before."""
 
     def of(self, connection: sqlite3.Connection, identity: RunIdentity) -> tuple[int, int, int, int]:
         """The columns ``app, workflow, version, end_user``."""
+        parts = (identity.app_id, identity.workflow_id, identity.version, identity.user, identity.end_user_id)
+        known = self._known.get(parts)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[parts] = self._found(connection, identity)
+        return known
+
+    def _found(self, connection: sqlite3.Connection, identity: RunIdentity) -> tuple[int, int, int, int]:
         app = self._names.key(connection, (storable(identity.app_id),))
         return (
             app,
@@ -73,6 +87,7 @@ class IdentityColumns:
 
     def forget(self) -> None:
         """Forget the numbers: rows that were added may be gone again."""
+        self._known.clear()
         self._names.forget()
         self._end_users.forget()
 

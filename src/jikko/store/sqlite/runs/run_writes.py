@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -160,7 +160,8 @@ class RunWrites:
         if cursor.rowcount == 0:
             self._require_own(write, connection.execute(_FIND, (write.run_id,)).fetchone())
             return False
-        key, status = cursor.lastrowid, write.columns[0]
+        key: Any = cursor.lastrowid
+        status = write.columns[0]
         if is_large:
             text = write.inputs if write.large_inputs is None else ""
             connection.execute(_ADD_INPUTS, (key, len(write.inputs), text, write.large_inputs))
@@ -170,7 +171,7 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
             RunChange(
-                cast(int, key),
+                key,
                 identity[0],
                 write.run_id,
                 write.created_at,
