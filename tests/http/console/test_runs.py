@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
+from jikko.http.console import table
+from jikko.http.console.table import console_description
 from jikko.ports.stores.app_store import App
 from tests.acceptance.workflows import app, end, form, node, start
 from tests.effort import PATIENCE
@@ -338,6 +341,24 @@ async def test_the_description_needs_no_session_and_has_the_events(scene: Scene)
     assert "RunFinishedEvent" in description["components"]["schemas"]
     ids = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
+
+
+async def test_the_description_is_made_once_and_off_the_event_loop(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_in: list[str] = []
+
+    def counted(*given: Any) -> dict[str, Any]:
+        made_in.append(threading.current_thread().name)
+        return console_description(*given)
+
+    monkeypatch.setattr(table, "console_description", counted)
+    async with scene.client() as client:
+        first, second = [await client.get("/console/openapi.json") for _ in range(2)]
+
+    assert first.content == second.content
+    assert first.headers["content-type"] == "application/json"
+    assert [name.startswith("jikko-records") for name in made_in] == [True]
 
 
 async def test_files_among_outputs_are_told_by_their_names(scene: Scene, operator: httpx.AsyncClient) -> None:

@@ -1,6 +1,10 @@
 """The operations before a visitor is known: the page, its way in, and the description."""
 
+from functools import lru_cache
+
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.service import Console
+from jikko.dify.events import encode
 from jikko.http.console.entry.headers import redirect_to
 from jikko.http.console.entry.session import Session, SignIn, SigningIn, SignInRate, sign_out
 from jikko.http.console.files import Page
@@ -8,7 +12,7 @@ from jikko.http.console.gate import Gate
 from jikko.http.console.tables.entry import API, ERRORS, WRONG_BODY
 from jikko.http.operation import Operation
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import Answer, Response
 
 
 def session_operations(gate: Gate) -> list[Operation]:
@@ -45,18 +49,22 @@ def page_operations(gate: Gate, page: Page) -> list[Operation]:
     async def without_slash(request: Request, console: Console) -> Answer:
         return redirect_to(request)
 
+    @lru_cache(maxsize=1)
+    def description(of: tuple[str, str]) -> bytes:
+        # Few look at it, and it needs all tables.
+        from jikko.http.console.table import console_description, console_operations
+
+        version, root_path = of
+        return encode(console_description(version, console_operations(gate.console), root_path))
+
+    async def openapi_json(request: Request, console: Console) -> Answer:
+        # Made once and off the event loop, as that of the Service API: anybody may ask for it.
+        return Response(await off_the_loop(description, (request.api.version, request.root_path), queue="records"))
+
     files = {200: "*/*"}
     return [
-        Operation("GET", "/console/openapi.json", gate.for_all(_openapi_json), "The description", files, open=True),
+        Operation("GET", "/console/openapi.json", gate.for_all(openapi_json), "The description", files, open=True),
         Operation("GET", "/console", gate.for_all(without_slash), "The console", files, open=True),
         Operation("GET", "/console/", gate.for_all(page.serve), "The console", files, open=True),
         Operation("GET", "/console/{*path}", gate.for_all(page.serve), "A file of the console", files, open=True),
     ]
-
-
-async def _openapi_json(request: Request, console: Console) -> Answer:
-    # Few look at it, and it needs all tables.
-    from jikko.http.console.table import console_description, console_operations
-
-    operations = console_operations(console)
-    return json_response(console_description(request.api.version, operations, request.root_path))
