@@ -8,6 +8,8 @@ from tests.acceptance.processes import Command, Server
 
 MEMBER_SECONDS = 2.0
 """After which a server of the tests counts as gone."""
+NOBODY_GOES = {"JIKKO_MEMBER_SECONDS": "60"}
+"""For tests in which no server dies: one that a busy machine holds up for two seconds is not to count as gone."""
 
 
 class SeveralServers:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.line import Line
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.test_several_servers import require_one_history
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.cluster.nats_server import NatsServer
@@ -23,10 +23,12 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
 @pytest.fixture
-def several(tmp_path: Path, echo: EchoServer, several_settings: dict[str, str]) -> Iterator[SeveralServers]:
+def several(
+    tmp_path: Path, echo: EchoServer, several_settings: dict[str, str], request: pytest.FixtureRequest
+) -> Iterator[SeveralServers]:
     url = f"{echo.url}/hold/{{{{#start.q#}}}}"
     apps = {"held": app("Held", [start("q"), fetch("wait", url), end(q="start.q")], "start>wait wait>end")}
-    made = SeveralServers(tmp_path, apps, several_settings, 1)
+    made = SeveralServers(tmp_path, apps, several_settings | getattr(request, "param", {}), 1)
     yield made
     made.close()
 
@@ -68,6 +70,7 @@ def test_runs_of_one_that_reaches_nats_no_more_are_taken_over_and_it_writes_noth
         line.close()
 
 
+@pytest.mark.parametrize("several", [NOBODY_GOES], indirect=True, ids=["nobody goes"])
 def test_one_that_reaches_the_database_no_more_keeps_its_runs_and_goes_on_once_it_does(
     several: SeveralServers, echo: EchoServer, postgres_server: PostgresServer, several_settings: dict[str, str]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.client import Client
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -70,7 +70,7 @@ def servers(tmp_path: Path, slow: str, several_settings: dict[str, str]) -> Iter
     def make(count: int) -> SeveralServers:
         nodes = [start("q"), fetch("call", slow), end(q="start.q")]
         apps = {f"app{number}": app(f"App {number}", nodes, "start>call call>end") for number in range(count)}
-        settings = {**several_settings, "JIKKO_MAX_RUNS": str(SLOTS)}
+        settings = {**several_settings, **NOBODY_GOES, "JIKKO_MAX_RUNS": str(SLOTS)}
         made.append(SeveralServers(tmp_path, {**apps, "quick": ECHO}, settings, 2))
         return made[-1]
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.acceptance.processes import Command
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.test_console import API, own_page
 from tests.acceptance.test_operations import FRAGILE, Receiver
 from tests.acceptance.workflows import ECHO, app, node, start
@@ -110,7 +110,7 @@ class OneAddress:
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory, several_settings_of_module: dict[str, str]) -> Iterator[OneAddress]:
     apps = {"echo": ECHO, "fragile": FRAGILE, "chat": CHAT}
-    settings = {**several_settings_of_module, "JIKKO_FAKE_MODELS": "true", "JIKKO_PUBLIC_URL": ADDRESS}
+    settings = {**several_settings_of_module, **NOBODY_GOES, "JIKKO_FAKE_MODELS": "true", "JIKKO_PUBLIC_URL": ADDRESS}
     several = SeveralServers(tmp_path_factory.mktemp("servers"), apps, settings, 2)
     made = OneAddress(several)
     yield made

@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.newer_build import newer_build
 from tests.acceptance.rolling import Balancer, Load
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.workflows import app, end, fetch, start
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -31,7 +31,7 @@ def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_no
         "short": app("Short", [start("q"), end(q="start.q")], "start>end"),
         "long": app("Long", [start("q"), *steps, end(q="start.q")], "start>a a>b b>c c>end"),
     }
-    settings = several_settings | {"JIKKO_SHUTDOWN_SECONDS": "0.05", "JIKKO_DRAIN_SECONDS": "30"}
+    settings = several_settings | NOBODY_GOES | {"JIKKO_SHUTDOWN_SECONDS": "0.05", "JIKKO_DRAIN_SECONDS": "30"}
     several = SeveralServers(tmp_path, apps, settings, 2)
     newer = str(newer_build(tmp_path))
     balancer, olds = Balancer(several), list(several.servers)

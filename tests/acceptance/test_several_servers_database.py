@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.echo import EchoServer
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.test_several_servers import require_one_history
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
 from tests.effort import PATIENCE
@@ -24,7 +24,7 @@ def test_runs_wait_for_a_database_that_was_killed_and_starts_are_refused_meanwhi
         "held": app("Held", [start("q"), fetch("wait", url), end(q="start.q")], "start>wait wait>end"),
         "echo": ECHO,
     }
-    settings = several_settings | {"JIKKO_DATABASE_URL": mortal_postgres.made()}
+    settings = several_settings | NOBODY_GOES | {"JIKKO_DATABASE_URL": mortal_postgres.made()}
     several = SeveralServers(tmp_path, apps, settings, 2)
     try:
         first, second = (several.client("held", server) for server in several.servers)
