@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { Redirect, useLocation } from 'wouter'
 import { remove } from '../../api/client.ts'
 import { useApp, useApps } from '../../api/queries.ts'
@@ -50,10 +50,18 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const may = useMay()
   const cache = useQueryClient()
   const [, to] = useLocation()
-  const [run, setRun] = useState('')
+  // The run that is shown beside belongs to a conversation.
+  const [shown, setShown] = useState({ conversation: '', run: '' })
+  const run = shown.conversation === conversation ? shown.run : ''
+  const setRun = useCallback((run: string) => setShown({ conversation, run }), [conversation])
   const [asking, setAsking] = useState(false)
   const [listed, setListed] = useState(false)
   const [error, setError] = useState('')
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was asked about one conversation is not asked of another
+  useEffect(() => {
+    setAsking(false)
+    setError('')
+  }, [conversation])
   const [read] = useAddress()
   const user = read('user')
   const name = useName(id, user, conversation)
@@ -75,7 +83,6 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
       conversation={conversation}
       to={path => {
         setListed(false)
-        setRun('')
         to(path)
       }}
     />
