@@ -13,7 +13,7 @@ import { Menu } from '../../parts/Menu.tsx'
 import { Boundary, Empty, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 import { Behind } from './Behind.tsx'
-import { Conversations, of, useName } from './Conversations.tsx'
+import { Conversations, of, useListed, useNews } from './Conversations.tsx'
 import { Talk } from './Talk.tsx'
 import '../../../styles/chat.css'
 import { visible } from '../../words/visible.ts'
@@ -64,7 +64,8 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   }, [conversation])
   const [read] = useAddress()
   const user = read('user')
-  const name = useName(id, user, conversation)
+  const entry = useListed(id, user, conversation)
+  useNews(conversation, entry)
   const forget = async () => {
     try {
       await remove(`conversations/${conversation}`)
@@ -103,7 +104,7 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
             <Icon name="runs" />
           </button>
           <h1 className="cut grow" dir="auto">
-            {visible(name || (app.data?.name ?? ''))}
+            {visible(entry?.name || (app.data?.name ?? ''))}
           </h1>
           {app.data && <span className="tag only-large">{t('version', { n: app.data.version.number })}</span>}
           <Menu
