@@ -56,7 +56,7 @@ function SignedIn() {
   }
   return (
     <Shell session={session.data}>
-      <Boundary key={path}>
+      <Boundary key={placeOf(path)}>
         <Suspense
           fallback={
             <main id="main" className="page">
@@ -83,6 +83,9 @@ function SignedIn() {
     </Shell>
   )
 }
+
+/** What is drawn anew when it changes: the path. Of a chat only as far as its app: beside one conversation stand the others. */
+const placeOf = (path: string): string => (path.startsWith('/chat/') ? path.split('/').slice(0, 3).join('/') : path)
 
 function NotFound() {
   useTitle(t('not_found'))

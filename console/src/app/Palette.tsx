@@ -118,7 +118,7 @@ function useHits(text: string, to: (path: string) => void): Hit[] {
       .map(app => ({
         id: app.id,
         icon: 'flows',
-        text: app.name,
+        text: visible(app.name),
         kind: t('hit.workflow'),
         act: () => to(`/w/${app.id}`),
       })),

@@ -3,6 +3,7 @@ import { useId, useState } from 'react'
 import { call } from '../api/client.ts'
 import { numberOf, parsed, written } from '../api/json.ts'
 import type { Variable } from '../api/types.ts'
+import { visible } from '../words/visible.ts'
 import { bytes, count, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 import { errorText } from './Panel.tsx'
@@ -85,7 +86,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
   }
   const label = (
     <>
-      {variable.label || variable.name}
+      {visible(variable.label || variable.name)}
       {!variable.required && <span className="hint">{t('form.optional')}</span>}
       {type === 'file-list' && variable.max_length ? (
         <span className="hint">{t('form.at_most', { n: count(variable.max_length) })}</span>
@@ -109,7 +110,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
       ) : type === 'checkbox' ? (
         <label className="row check">
           <input type="checkbox" id={id} checked={value === true} onChange={event => set(event.target.checked)} />
-          {variable.label || variable.name}
+          {visible(variable.label || variable.name)}
         </label>
       ) : type === 'number' ? (
         <input
@@ -120,7 +121,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           onChange={event => set(event.target.value === '' ? undefined : numberOf(event.target.value))}
         />
       ) : files ? (
-        <Files app={app} variable={variable} value={value} set={set} label={variable.label || variable.name} />
+        <Files app={app} variable={variable} value={value} set={set} label={visible(variable.label || variable.name)} />
       ) : type === 'paragraph' || type === 'json_object' || type === 'json' ? (
         <textarea
           {...about}

@@ -3,6 +3,7 @@ import { Component, type ReactNode, useEffect, useState } from 'react'
 import { Link } from 'wouter'
 import { ApiError } from '../api/client.ts'
 import { told } from '../words/codes.ts'
+import { visible } from '../words/visible.ts'
 import { clock, t } from '../words/words.ts'
 import { Code } from './Code.tsx'
 import { Icon } from './Icon.tsx'
@@ -30,7 +31,7 @@ export function errorText(error: unknown): string {
   if (error instanceof ApiError)
     return error.status === 0
       ? t('error.not_reached')
-      : told(error.code, error.message) || t('error.status', { n: error.status })
+      : visible(told(error.code, error.message)) || t('error.status', { n: error.status })
   if (error instanceof PartMissing) return t('error.part')
   return error instanceof Error ? error.message : t('error.unknown')
 }

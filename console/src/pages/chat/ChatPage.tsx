@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { Redirect, useLocation } from 'wouter'
 import { remove } from '../../api/client.ts'
 import { useApp, useApps } from '../../api/queries.ts'
@@ -13,7 +13,7 @@ import { Menu } from '../../parts/Menu.tsx'
 import { Boundary, Empty, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 import { Behind } from './Behind.tsx'
-import { Conversations, of, useName } from './Conversations.tsx'
+import { Conversations, of, useListed, useNews } from './Conversations.tsx'
 import { Talk } from './Talk.tsx'
 import '../../../styles/chat.css'
 import { visible } from '../../words/visible.ts'
@@ -50,13 +50,22 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const may = useMay()
   const cache = useQueryClient()
   const [, to] = useLocation()
-  const [run, setRun] = useState('')
+  // The run that is shown beside belongs to a conversation.
+  const [shown, setShown] = useState({ conversation: '', run: '' })
+  const run = shown.conversation === conversation ? shown.run : ''
+  const setRun = useCallback((run: string) => setShown({ conversation, run }), [conversation])
   const [asking, setAsking] = useState(false)
   const [listed, setListed] = useState(false)
   const [error, setError] = useState('')
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was asked about one conversation is not asked of another
+  useEffect(() => {
+    setAsking(false)
+    setError('')
+  }, [conversation])
   const [read] = useAddress()
   const user = read('user')
-  const name = useName(id, user, conversation)
+  const entry = useListed(id, user, conversation)
+  useNews(conversation, entry)
   const forget = async () => {
     try {
       await remove(`conversations/${conversation}`)
@@ -75,7 +84,6 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
       conversation={conversation}
       to={path => {
         setListed(false)
-        setRun('')
         to(path)
       }}
     />
@@ -96,7 +104,7 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
             <Icon name="runs" />
           </button>
           <h1 className="cut grow" dir="auto">
-            {visible(name || (app.data?.name ?? ''))}
+            {visible(entry?.name || (app.data?.name ?? ''))}
           </h1>
           {app.data && <span className="tag only-large">{t('version', { n: app.data.version.number })}</span>}
           <Menu

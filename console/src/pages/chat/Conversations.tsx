@@ -1,5 +1,5 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
-import { useId } from 'react'
+import { useEffect, useId, useRef } from 'react'
 import { Link } from 'wouter'
 import { get } from '../../api/client.ts'
 import type { App, Conversation } from '../../api/types.ts'
@@ -28,14 +28,28 @@ function useConversations(id: string, user: string) {
   return { query, list: query.data?.pages.flatMap(page => page.data) ?? [] }
 }
 
-/** The name of a conversation, if it was listed for any user. */
-export function useName(id: string, user: string, conversation: string): string | undefined {
+/** A conversation as it was last listed, for whichever user. */
+export function useListed(id: string, user: string, conversation: string): Conversation | undefined {
   const cache = useQueryClient()
   useConversations(id, user)
   return cache
     .getQueriesData<InfiniteData<Page>>({ queryKey: ['conversations', id] })
     .flatMap(([, known]) => known?.pages.flatMap(page => page.data) ?? [])
-    .find(one => one.id === conversation)?.name
+    .filter(one => one.id === conversation)
+    .sort((one, other) => other.updated_at - one.updated_at)[0]
+}
+
+/** Asks for the messages of a conversation again whenever its entry in the list tells of others: from another window. */
+export function useNews(conversation: string, entry: Conversation | undefined): void {
+  const cache = useQueryClient()
+  const news = entry && `${conversation} ${entry.updated_at} ${entry.messages}`
+  const known = useRef(news)
+  useEffect(() => {
+    const before = known.current
+    known.current = news
+    if (!news || news === before || !before?.startsWith(conversation)) return
+    void cache.invalidateQueries({ queryKey: ['messages', conversation] })
+  }, [cache, conversation, news])
 }
 
 type Props = {

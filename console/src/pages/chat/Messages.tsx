@@ -3,6 +3,7 @@ import type { Message } from '../../api/types.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
+import { visible } from '../../words/visible.ts'
 import { clock, duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
 import type { Going } from './Talk.tsx'
@@ -10,13 +11,13 @@ import type { Going } from './Talk.tsx'
 /** The name of a file of a message, as its record has it. */
 function fileName(file: unknown): string {
   const { filename, name, type } = (file ?? {}) as Record<string, unknown>
-  return String(filename ?? name ?? type ?? '')
+  return visible(String(filename ?? name ?? type ?? ''))
 }
 
 export const Question = ({ text, files }: { text: string; files: Message['files'] }) => (
   <div className="q">
     <p dir="auto">
-      {text}
+      {visible(text)}
       {files.map((file, index) => (
         <span key={index} className="tag">
           <Icon name="file" small />
@@ -33,7 +34,7 @@ export function Said({ message, on, pick }: { message: Message; on: boolean; pic
       <div className="text" dir="auto">
         <Markdown text={message.answer} />
       </div>
-      {message.error && <p className="bad">{message.error}</p>}
+      {message.error && <p className="bad">{visible(message.error)}</p>}
       <div className="meta">
         <Status status={message.status} />
         {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
@@ -69,14 +70,14 @@ export function Live({ going, on, pick, ended }: { going: Going; on: boolean; pi
       <article className="a" data-on={on}>
         {!isOver(run) && (
           <div className="think">
-            <Status status={shown(run.status)} word={now ? now.title || now.type : undefined} />
+            <Status status={shown(run.status)} word={now ? visible(now.title || now.type) : undefined} />
             <span className="num">{duration(elapsedOf(run, follower.now()))}</span>
           </div>
         )}
         <div className="text" aria-busy={!isOver(run)} dir="auto">
           <Markdown text={text} />
         </div>
-        {run.error && <p className="bad">{run.error}</p>}
+        {run.error && <p className="bad">{visible(run.error)}</p>}
         <div className="meta">
           {run.tokens > 0 && <span className="num">{tn('tokens', run.tokens)}</span>}
           <button type="button" className="btn plain small more" aria-pressed={on} onClick={pick}>

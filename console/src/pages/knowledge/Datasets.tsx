@@ -21,7 +21,7 @@ export function Datasets({ list }: { list: readonly Dataset[] }) {
             <td className="name">
               <Link className="rowlink" href={`/knowledge/${set.id}`}>
                 <span className="t strong">{visible(set.name)}</span>
-                <span className="faint cut">{set.description}</span>
+                <span className="faint cut">{visible(set.description)}</span>
               </Link>
             </td>
             <td className="dim cut">

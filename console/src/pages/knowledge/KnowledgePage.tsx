@@ -5,6 +5,7 @@ import type { Dataset } from '../../api/types.ts'
 import { useTitle } from '../../app/title.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Gone, Loaded } from '../../parts/Panel.tsx'
+import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 import { about, Datasets } from './Datasets.tsx'
 import { Documents } from './Documents.tsx'
@@ -33,11 +34,13 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
           </Link>
         )}
         <h1 className="cut" dir="auto">
-          {chosen?.name ?? t('page.knowledge')}
+          {chosen ? visible(chosen.name) : t('page.knowledge')}
         </h1>
         {chosen && (
           <span className="sub cut">
-            {[chosen.description, ...about(chosen), tn('knowledge.words_n', chosen.words)].filter(Boolean).join(' · ')}
+            {[visible(chosen.description), ...about(chosen), tn('knowledge.words_n', chosen.words)]
+              .filter(Boolean)
+              .join(' · ')}
           </span>
         )}
       </div>

@@ -7,6 +7,7 @@ import { Icon } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { errorText } from '../../parts/Panel.tsx'
 import type { Execution } from '../../run/state.ts'
+import { visible } from '../../words/visible.ts'
 import { duration, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -115,7 +116,7 @@ export function AnswerForm({
                 disabled={busy}
                 className={`btn ${action.button_style === 'primary' ? 'main' : action.button_style === 'ghost' ? 'plain' : ''}`}
               >
-                {action.title}
+                {visible(action.title)}
               </button>
             ))}
           </div>

@@ -3,6 +3,7 @@ import { Mark } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
 import { type AgentEntry, agentEntries } from '../../run/agent.ts'
 import type { Execution } from '../../run/state.ts'
+import { visible } from '../../words/visible.ts'
 import { duration, t } from '../../words/words.ts'
 import { Cuts } from './Cuts.tsx'
 import type { RunView } from './useRunView.ts'
@@ -33,7 +34,7 @@ function Entry({ entry, view }: { entry: AgentEntry; view: RunView }) {
       <div className="row">
         <Mark status={LOOK[event.status ?? 'success']} />
         <span className="cut grow strong" dir="auto">
-          {event.label}
+          {visible(event.label)}
         </span>
         <span className="num dim">{duration(entry.took)}</span>
       </div>

@@ -103,7 +103,7 @@ export function Filters({
 function Others() {
   const [read, change] = useAddress()
   const words: Readonly<Record<string, string>> = {
-    user: t('runs.only_user', { name: read('user') }),
+    user: t('runs.only_user', { name: visible(read('user')) }),
     version: t('runs.only_version', { name: read('version').slice(-4) }),
     conversation: t('runs.only_conversation'),
   }

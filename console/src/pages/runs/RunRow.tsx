@@ -7,8 +7,10 @@ import { count, duration, moment, recent, t, tn } from '../../words/words.ts'
 
 /** What happened in a run, in one line: why it failed, who is waited for, what went wrong on the way, or its output. */
 function Happened({ run }: { run: Run }) {
-  if (run.error) return <>{`${run.error.title ? `${run.error.title}: ` : ''}${visible(recorded(run.error.message))}`}</>
-  if (run.waits_for.length > 0) return <span className="dim">{run.waits_for.map(form => form.title).join(', ')}</span>
+  if (run.error)
+    return <>{`${run.error.title ? `${visible(run.error.title)}: ` : ''}${visible(recorded(run.error.message))}`}</>
+  if (run.waits_for.length > 0)
+    return <span className="dim">{run.waits_for.map(form => visible(form.title)).join(', ')}</span>
   const wrong = exceptionWords(run)
   if (wrong) {
     return (
@@ -75,7 +77,7 @@ export function RunRow({
         <Happened run={run} />
       </td>
       <td className="num right dim hide">{run.tokens ? count(run.tokens) : ''}</td>
-      <td className="dim hide">{run.user}</td>
+      <td className="dim hide">{visible(run.user)}</td>
       <td className={`num right ${withApp ? 'hide' : ''}`}>{seconds}</td>
       <td className="num right dim hide" title={moment(run.created_at)}>
         {at}
@@ -88,7 +90,7 @@ export function RunRow({
             </Link>
           </td>
           <td className="t only-small faint num">
-            {[at, seconds, run.tokens ? tn('tokens', run.tokens) : '', run.user].filter(Boolean).join(' · ')}
+            {[at, seconds, run.tokens ? tn('tokens', run.tokens) : '', visible(run.user)].filter(Boolean).join(' · ')}
           </td>
         </>
       )}

@@ -7,6 +7,7 @@ import { useTitle } from '../../app/title.ts'
 import { useNow } from '../../app/useNow.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { visible } from '../../words/visible.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import { Filters, shownCount } from './Filters.tsx'
 import { type Filter, useFilter } from './filter.ts'
@@ -177,5 +178,5 @@ function AppName() {
   const [read] = useAddress()
   const apps = useApps()
   const name = apps.data?.find(app => app.id === read('app'))?.name
-  return <span className="sub">{name ?? t('runs.every')}</span>
+  return <span className="sub">{name === undefined ? t('runs.every') : visible(name)}</span>
 }

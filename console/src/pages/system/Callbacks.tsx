@@ -5,6 +5,7 @@ import { get, post } from '../../api/client.ts'
 import type { Callback } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { visible } from '../../words/visible.ts'
 import { count, t, tn } from '../../words/words.ts'
 
 /** Call-backs that could not be delivered: which, why, and once more. */
@@ -50,8 +51,8 @@ export function Callbacks({ counts }: { counts: { pending: number; failed: numbe
                         {one.run_id.slice(-8)}
                       </Link>
                     </td>
-                    <td className="mono dim cut hide">{one.url}</td>
-                    <td className="dim cut">{one.error}</td>
+                    <td className="mono dim cut hide">{visible(one.url)}</td>
+                    <td className="dim cut">{visible(one.error ?? '')}</td>
                     <td className="num right dim hide">{count(one.attempts)}</td>
                     <td className="right">
                       {may && (

@@ -58,7 +58,7 @@ export function ToMend({ list }: { list: readonly Mend[] }) {
                   <span key={id}>
                     {at > 0 && ', '}
                     <Link className="under" href={`/w/${id}`}>
-                      {name(id)}
+                      {visible(name(id))}
                     </Link>
                   </span>
                 ))}

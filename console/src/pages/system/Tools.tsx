@@ -4,6 +4,7 @@ import type { Plugin, Tool } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
 import { sentence } from '../../words/sentences.ts'
+import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 
 /** What tool nodes can call, and the plugins that are installed. */
@@ -25,7 +26,7 @@ export function Tools() {
                 <tbody>
                   {list.map(one => (
                     <tr key={`${one.type} ${one.name}`}>
-                      <td className="strong">{one.name}</td>
+                      <td className="strong">{visible(one.name)}</td>
                       <td>
                         <span className="tag">{one.type}</span>
                       </td>

@@ -85,7 +85,7 @@ function Workflow({
         <div className="grow">
           <h1 dir="auto">{visible(app.name)}</h1>
           <div className="sub cut" dir="auto">
-            {app.description}
+            {visible(app.description)}
           </div>
         </div>
         <span className="tag only-large" title={moment(app.version.published_at)}>
@@ -171,7 +171,7 @@ function Workflow({
       {asking && (
         <Confirm
           label={t('workflow.delete')}
-          text={t('workflow.delete.text', { name: app.name })}
+          text={t('workflow.delete.text', { name: visible(app.name) })}
           action={t('delete')}
           act={() => void forget()}
           close={() => setAsking(false)}

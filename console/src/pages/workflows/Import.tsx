@@ -7,6 +7,7 @@ import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
+import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 
 /** Takes workflow files: what is wrong with them first, then they are published. */
@@ -45,7 +46,7 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
         {!done && (
           <label className="drop dim">
             <Icon name="upload" />
-            {chosen.length > 0 ? chosen.map(file => file.name).join(', ') : t('import.choose')}
+            {chosen.length > 0 ? chosen.map(file => visible(file.name)).join(', ') : t('import.choose')}
             <input
               type="file"
               className="sr"
@@ -61,7 +62,7 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
         {(found ?? []).map(one => (
           <section key={one.file} className="panel">
             <header>
-              <h3 className="cut grow">{one.name ?? one.file}</h3>
+              <h3 className="cut grow">{visible(one.name ?? one.file)}</h3>
               {done && one.app_id && (
                 <Link className="btn small" href={`/w/${one.app_id}`} onClick={close}>
                   {t('workflows.open')}

@@ -54,7 +54,7 @@ export default function WorkflowsPage() {
       <div className="panel scroll">
         <Loaded of={apps} rows={6} height={56}>
           {data => {
-            const list = data.filter(app => `${app.name} ${app.description}`.toLowerCase().includes(filter))
+            const list = data.filter(app => `${app.name} ${visible(app.description)}`.toLowerCase().includes(filter))
             if (list.length === 0)
               return <Empty>{t(data.length === 0 ? 'workflows.none' : 'workflows.none_here')}</Empty>
             return <List apps={list} />
@@ -162,7 +162,7 @@ function Row({ app }: { app: App }) {
                 )}
               </span>
               <span className="about cut" dir="auto">
-                {app.description}
+                {visible(app.description)}
               </span>
             </span>
           </span>
