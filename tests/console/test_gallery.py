@@ -106,6 +106,22 @@ def test_no_text_of_a_graph_is_too_small_to_read(gallery: Site, visit: Visit, si
     assert min(page.evaluate(TEXTS)) >= 10
 
 
+def test_steps_are_as_high_as_the_screen_wants_when_it_is_turned(gallery: Site, visit: Visit) -> None:
+    page = visit(f"/runs/{gallery.run('handled', q='x')}", at=gallery)
+    steps = page.get_by_role("treeitem")
+    expect(steps).to_have_count(4)
+    for size, height in ((SMALL, 40), (LARGE, 28)):
+        page.set_viewport_size(size)
+        page.wait_for_function(
+            """height => {
+                const rows = [...document.querySelectorAll('[role=treeitem]')]
+                const [one, next] = rows.map(row => row.getBoundingClientRect())
+                return one.height === height && next.top - one.top === height
+            }""",
+            arg=height,
+        )
+
+
 def test_a_graph_that_is_too_large_for_words_has_names_as_titles(gallery: Site, visit: Visit) -> None:
     page = visit(f"/w/{app_id(gallery, 'Wide')}", at=gallery)
     node = page.locator(".graph .node").first

@@ -85,6 +85,10 @@ def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
     expect(alert).to_be_visible()
     expect(page.locator(".skeleton")).to_have_count(0)
     keep(page, f"{name}-error")
+    again, words = alert.get_by_role("button").bounding_box(), alert.get_by_text("The disk says no.").bounding_box()
+    assert again
+    assert words
+    assert again["y"] < words["y"] + words["height"], "one beside the other"
     page.unroute(asked)
     alert.get_by_role("button", name="Try again").click()
     expect(alert).to_have_count(0)
@@ -257,6 +261,9 @@ def test_a_page_whose_server_is_gone_keeps_what_it_shows_and_says_since_when(
             expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
             expect(page.get_by_role("alert")).to_have_count(0)
             keep(page, f"{re.sub(r'[^a-z]+', '-', words.lower()).strip('-')}-lost")
+            if words == "anybody?":
+                # Nothing of the page is pushed out of the screen by the strip.
+                assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         # A page whose script was not loaded before cannot be shown, and says so.
         pages[0].get_by_role("link", name="Knowledge").click()
         expect(pages[0].get_by_role("alert")).to_contain_text("the server cannot be reached, or has a newer version")

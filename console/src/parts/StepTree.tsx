@@ -1,6 +1,15 @@
 // The steps of a run: a tree, and beside each row its part of the time. One list, one scroll, one tab stop.
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, memo, type RefObject, useEffect, useMemo, useRef } from 'react'
+import {
+  type KeyboardEvent,
+  memo,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from 'react'
 import { pressed } from '../app/keys.ts'
 import type { Axis } from '../run/axis.ts'
 import { roundBars } from '../run/rounds.ts'
@@ -26,15 +35,23 @@ type Props = {
 
 const ROW = 28
 const SMALL_ROW = 40
+const narrow = () => window.matchMedia('(max-width: 760px)')
+const onTurn = (then: () => void) => {
+  const query = narrow()
+  query.addEventListener('change', then)
+  return () => query.removeEventListener('change', then)
+}
 
 export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toInspector, tree }: Props) {
-  const small = window.matchMedia('(max-width: 760px)').matches
+  const small = useSyncExternalStore(onTurn, () => narrow().matches)
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => tree.current,
     estimateSize: () => (small ? SMALL_ROW : ROW),
     overscan: 12,
   })
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height once the screen is
+  useLayoutEffect(() => virtual.measure(), [small, virtual])
   const at = rows.findIndex(row => row.id === picked)
   const shownRow = useRef('')
   useEffect(() => {

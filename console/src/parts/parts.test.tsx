@@ -26,6 +26,7 @@ vi.mock('@tanstack/react-virtual', () => ({
     getVirtualItems: () => Array.from({ length: count }, (_, index) => ({ index, start: index * 28, key: index })),
     getTotalSize: () => count * 28,
     scrollToIndex: () => undefined,
+    measure: () => undefined,
   }),
 }))
 
