@@ -38,6 +38,21 @@ def test_a_moved_folder_is_served_with_all_that_it_had(jikko: Command, postgres_
         assert clients["echo"].run(q="new")["data"]["outputs"] == {"q": "new"}
 
 
+def test_a_database_of_several_servers_is_refused_and_left_alone(
+    jikko: Command, tmp_path: Path, several_settings: dict[str, str]
+) -> None:
+    url = several_settings["JIKKO_DATABASE_URL"]
+    with closing(Server(tmp_path / "other", settings=several_settings)):
+        pass
+    assert jikko("apps", "list").code == 0
+
+    refused = jikko("move", "--from", jikko.home, "--to", url, "--files-to", several_settings["JIKKO_FILES_URL"])
+
+    assert (refused.code, refused.has_traceback) == (2, False), refused
+    assert "belongs to other servers: what is moved needs an empty one of its own" in refused.err
+    assert jikko("apps", "list").code == 0, "the folder is served as before"
+
+
 def test_a_folder_that_is_served_and_one_without_a_record_are_refused(
     jikko: Command, tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

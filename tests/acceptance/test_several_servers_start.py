@@ -1,8 +1,11 @@
 """What keeps one of several servers from starting, and what `jikko doctor --cluster` says of it."""
 
+import asyncio
 import secrets
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -212,6 +215,47 @@ def test_a_password_that_postgresql_refuses_is_told_with_what_to_check_and_not_s
     for text in both(jikko, several_settings | {"JIKKO_DATABASE_URL": url}, 10):
         assert 'role "nobody_known" does not exist; check user and password' in text
         assert "geheim" not in text
+
+
+@contextmanager
+def breaking_off() -> Iterator[int]:
+    """The port of a server that hangs up on whoever connects, as a balancer without anything behind it does."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(hang_up, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_what_hangs_up_is_told_in_our_words(jikko: Command, several_settings: dict[str, str]) -> None:
+    with breaking_off() as port:
+        other = {
+            "JIKKO_DATABASE_URL": f"postgresql://jikko:geheim@127.0.0.1:{port}/db",
+            "JIKKO_NATS_URL": f"nats://jikko:geheim@127.0.0.1:{port}",
+            "JIKKO_FILES_URL": f"s3://bucket?endpoint=http://127.0.0.1:{port}&region=eu",
+        }
+        looked = jikko("doctor", "--cluster", **several_settings | other)
+        started = jikko(*SERVE, **several_settings | other)
+
+    assert (looked.code, started.code) == (1, 10)
+    database, nats, bucket = [line for line in looked.out.splitlines() if line.startswith("FAILED")]
+    assert f"127.0.0.1:{port}/db cannot be opened: " in database
+    assert database.endswith("check host and port in database_url, and that PostgreSQL listens there.")
+    assert nats.endswith("nothing there answers as NATS does; check host and port in nats_url.")
+    assert bucket.endswith("the endpoint cannot be reached; correct endpoint=.")
+    for outcome in (looked, started):
+        assert (outcome.has_traceback, "geheim" in outcome.out + outcome.err) == (False, False)
+        assert "connection_lost" not in outcome.out + outcome.err
 
 
 def test_everything_that_is_wrong_is_told_in_one_go(jikko: Command, several_settings: dict[str, str]) -> None:

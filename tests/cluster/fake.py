@@ -136,6 +136,9 @@ class FakeCluster:
         self._start(member.offer_waiting(FakeWaitingRuns(self._network)))
         self._start(self._pull(member))
 
+    async def attend(self) -> None:
+        self._network.joined(self.name)
+
     def leave(self) -> None:
         self._has_left = True
         self.stop_leading()

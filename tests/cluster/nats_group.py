@@ -36,6 +36,15 @@ class NatsGroup:
         await cluster.join(member)
         return cluster, member
 
+    async def attend(self) -> NatsCluster:
+        """A process that is known, and no more."""
+        name = f"{secrets.token_hex(4)}/0"
+        link = await NatsLink.open(self._url, self.names, member_seconds=self._seconds, per_minute=0, name=name)
+        cluster = NatsCluster(name, link, seconds=self._seconds)
+        self._clusters.append(cluster)
+        await cluster.attend()
+        return cluster
+
     async def kill(self, cluster: Cluster) -> None:
         assert isinstance(cluster, NatsCluster)
         await cluster.break_off()

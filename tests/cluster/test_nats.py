@@ -54,6 +54,21 @@ async def test_what_a_member_had_not_taken_over_durably_goes_to_another(group: N
     other.durable.confirmed.set()
 
 
+async def test_the_runs_of_a_command_are_its_own_as_long_as_it_lives(group: NatsGroup) -> None:
+    (one, member), (other, its) = await group.start(), await group.start()
+    ended, killed = await group.attend(), await group.attend()
+    await until(lambda: {ended.name, killed.name} <= {*one.members()} & {*other.members()})
+
+    for cluster in (one, other):
+        cluster.offer(OrphanedRuns(holder=ended.name))
+    await ended.close()
+    await until(lambda: ended.name not in one.members())
+    assert ended.name not in {each.holder for each in (*member.taken, *its.taken)}
+    await group.kill(killed)
+
+    await until(lambda: any(each.holder == killed.name for each in (*member.taken, *its.taken)))
+
+
 async def test_runs_of_a_member_that_lives_are_not_offered(group: NatsGroup) -> None:
     (one, member), (other, its) = await group.start(), await group.start()
     await until(lambda: other.name in one.members())

@@ -1,6 +1,8 @@
 """What is said of a bucket that refuses: with radosgw, which looks at signatures and rights, and encrypts."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,43 @@ async def test_keys_that_do_not_fit_and_a_bucket_that_is_not_there_are_told_apar
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(InvalidSettings, match="files_url cannot be used: AWS_ACCESS_KEY_ID is missing"):
         BucketBlobs(made)
+    # As a secret of an orchestrator without a value: servers say different things of it, and none that helps.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
+    with pytest.raises(
+        InvalidSettings, match="files_url cannot be used: AWS_ACCESS_KEY_ID is empty; who signs is known"
+    ):
+        BucketBlobs(made)
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Takes everything, and has nothing."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("ETag", '"x"')
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing is logged."""
+
+
+async def test_what_keeps_nothing_is_no_bucket(buckets: Buckets) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        told = await refused(f"s3://bucket/folder?endpoint=http://127.0.0.1:{server.server_port}&region=eu")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    assert "what was written is not there a moment later" in told
 
 
 async def test_a_bucket_that_may_only_be_read_is_told(

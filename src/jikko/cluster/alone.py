@@ -26,6 +26,9 @@ class Alone:
         await member.take_over(OrphanedRuns())
         self._start(member.lead())
 
+    async def attend(self) -> None:
+        """There is nobody who would have to know."""
+
     def leave(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -98,6 +98,9 @@ class WorkerCluster:
             _start(self._offers.watch(), self._working)
             _start(member.offer_waiting(self._offers), self._listening)
 
+    async def attend(self) -> None:
+        """A worker always is."""
+
     def leave(self) -> None:
         if self._offers is not None:
             self._offers.leave()

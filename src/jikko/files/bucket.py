@@ -7,6 +7,7 @@ since when it is wanted, see ``delete``. Parts of an upload that broke off are f
 
 import asyncio
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
-from jikko.files.refusals import what_refuses
+from jikko.files.refusals import WHO_SIGNS, what_refuses
 from jikko.ports.addresses import trouble_of_bucket
 from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
@@ -30,6 +31,7 @@ FOLDER: Final = "files"
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
 """Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
+_FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint keeps nothing"
 _PIECE: Final = 256 << 10
 """Bytes that are read at a time, at least."""
 _PAGE: Final = 1000
@@ -69,8 +71,8 @@ class BucketBlobs:
             try:
                 with trouble("used"):
                     await look()
-            except StoreUnavailable as error:
-                reason = what_refuses(error.__cause__, act)
+            except (StoreUnavailable, FileMissing) as error:
+                reason = _FORGETS if isinstance(error, FileMissing) else what_refuses(error.__cause__, act)
                 raise StoreUnavailable(f"The bucket {self._name} of files_url cannot be used: {reason}.") from None
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
@@ -166,6 +168,10 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
     """
     if wrong := trouble_of_bucket(url):
         raise InvalidSettings(f"{setting} {wrong}.")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        # The library would sign with it, and what servers say of that is anything.
+        if os.environ.get(name) == "":
+            raise InvalidSettings(f"{setting} cannot be used: {name} is empty; {WHO_SIGNS}.")
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     try:

@@ -6,7 +6,7 @@ from typing import Final
 
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _STATUS: Final = re.compile(r"status code: (\d+)")
-_KEYS: Final = (
+WHO_SIGNS: Final = (
     "who signs is known by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's role"
 )
 _OF_CODES: Final[Mapping[str, str]] = {
@@ -18,9 +18,9 @@ _OF_CODES: Final[Mapping[str, str]] = {
     "PermanentRedirect": "it is at another endpoint; correct endpoint= and region=",
 }
 _OF_TEXTS: Final = (
-    ("169.254.", f"no key was found to sign with; {_KEYS}"),
-    ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {_KEYS}"),
-    ("MissingSecretAccessKey", f"AWS_SECRET_ACCESS_KEY is missing; {_KEYS}"),
+    ("169.254.", f"no key was found to sign with; {WHO_SIGNS}"),
+    ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {WHO_SIGNS}"),
+    ("MissingSecretAccessKey", f"AWS_SECRET_ACCESS_KEY is missing; {WHO_SIGNS}"),
     (
         "UnknownIssuer",
         "the certificate of the endpoint is not trusted; ca= names a PEM file of an authority of one's own",

@@ -203,6 +203,15 @@ class Cluster(Protocol):
         """Begin to get messages. Returns once the member has begun to take over what it is to start with."""
         ...
 
+    async def attend(self) -> None:
+        """Be known to the others as one that lives, and take part in nothing, until ``close``: for a command that
+        executes runs of its own. Otherwise these would be taken for those of a process that died.
+
+        Raises:
+            StoreUnavailable: The others cannot be told.
+        """
+        ...
+
     def leave(self) -> None:
         """Lead no more and take over nothing more. The member still gets requests and hints until ``close``."""
         ...

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from jikko.assemble.postgres.folder_id import folder_id_of
+from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
 from jikko.cluster.move_mark import MoveMark
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.files.bucket import BucketBlobs
@@ -16,7 +16,7 @@ from jikko.settings import Settings
 from jikko.store.moving.move import has_arrived, move
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.migrate import belong, is_there, migrate
+from jikko.store.postgres.migrate import belong, is_free, is_there, migrate
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
@@ -73,6 +73,11 @@ async def _moved(
                 f"The record of {settings.home} has arrived in another database. Call it again, with that one."
             )
         under_way.remove()
+    if not await is_free(database, known_folder_id(settings.home)):
+        raise InvalidSettings(
+            f"The database {database.address} belongs to other servers: what is moved needs an empty one of its own. "
+            "Serve that with nats_url once all has arrived, and others join."
+        )
     Database.open(settings.database).close()
     contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
     await migrate(database)

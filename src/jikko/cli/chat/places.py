@@ -99,6 +99,7 @@ async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
         return await _on_server(local(owner.address), key, place.user, stack)
     stack.enter_context(sole_owner(settings.home, doing="jikko chat", patience=0.5))
     assembly = await stack.enter_async_context(assemble(settings, owned=True))
+    await assembly.cluster.attend()
     app = await assembly.apps.find(place.app)
     key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
     return await _here(assembly, key, place.user, stack)

@@ -107,6 +107,7 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
             return
         stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
         assembly = await stack.enter_async_context(assemble(settings, owned=True))
+        await assembly.cluster.attend()
         yield assembly, await run_of(assembly.store, run_id)
 
 

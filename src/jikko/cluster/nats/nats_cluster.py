@@ -91,6 +91,7 @@ class NatsCluster:
         self._count = 1
         self._leaving: asyncio.Task[None] | None = None
         self._closed = False
+        self._attends = False
 
     def members(self) -> Collection[str]:
         return self._liveness.members
@@ -130,6 +131,14 @@ class NatsCluster:
         self._start(self._waiting_runs.watch(), self._working)
         self._start(member.offer_waiting(self._waiting_runs), self._listening)
 
+    async def attend(self) -> None:
+        try:
+            await self._link.keep(self._link.names.alive(self.name), self._heartbeat(0))
+        except TROUBLE as error:
+            raise StoreUnavailable(f"NATS was lost while this process told the servers of itself: {error}") from None
+        self._attends = True
+        self._start(self._send_heartbeats(), self._listening)
+
     def leave(self) -> None:
         if self._leaving is None:
             self._leaving = asyncio.get_running_loop().create_task(self._leave())
@@ -144,6 +153,9 @@ class NatsCluster:
             await self._forget_itself()
             self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, Left())))
             await self._orphans.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
+        elif self._attends and self._link.is_connected:
+            await self._forget_itself()
+            self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, Left())))
         await self._link.close()
 
     async def break_off(self) -> None:
@@ -238,7 +250,7 @@ class NatsCluster:
         sent, failed = 0, 0
         subject = self._link.names.alive(self.name)
         while True:
-            body = msgspec.json.encode(Heartbeat(sent, self._seconds, self._version))
+            body = self._heartbeat(sent)
             sent += 1
             try:
                 await self._link.keep(subject, body)
@@ -250,6 +262,9 @@ class NatsCluster:
                     # It may have lost what it kept.
                     self._start(self._declare(), self._listening)
             await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
+
+    def _heartbeat(self, count: int) -> bytes:
+        return msgspec.json.encode(Heartbeat(count, self._seconds, self._version))
 
     async def _declare(self) -> None:
         try:

@@ -16,6 +16,9 @@ COPIES: Final = 3
 """That are kept where there are several servers."""
 _TOO_FEW: Final = 10005
 """JetStream's error: there are not enough servers for the copies."""
+_NO_GREETING: Final = "expecting INFO"
+"""What the library says of a server that begins otherwise than NATS does."""
+_NO_NATS: Final = "nothing there answers as NATS does; check host and port in nats_url"
 _ADVICE: Final = (
     (
         "authorization",
@@ -39,11 +42,13 @@ def what_keeps_out(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); nats_ca names an authority of one's own"
     if isinstance(error, TimeoutError):
-        return "nothing there answers as NATS does; check host and port in nats_url"
+        return _NO_NATS
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
         return f"{reason}; check host and port in nats_url, and that NATS listens there"
     text = _text(error)
+    if _NO_GREETING in text:
+        return _NO_NATS
     return "; ".join([text, *(advice for hint, advice in _ADVICE if hint in text.lower())][:2])
 
 

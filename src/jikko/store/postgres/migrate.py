@@ -199,6 +199,11 @@ async def require_own(database: Postgres, folder_id: str, *, shared: bool) -> No
         refuse_stranger(database, owner, folder_id, shared=shared)
 
 
+async def is_free(database: Postgres, folder_id: str) -> bool:
+    """Whether the database belongs to nobody, or to this data folder alone. Changes nothing."""
+    return not await is_there(database) or await _owner(database) in ("", folder_id)
+
+
 def refuse_stranger(database: Postgres, owner: str, folder_id: str, *, shared: bool) -> None:
     """Raises:
     InvalidSettings: A database of this owner is for others.

@@ -33,6 +33,8 @@ def _reason(cause: BaseException | None) -> str:
         return f"nothing answers; {_WHERE}, and what is between."
     if _NO_TLS in text:
         return f"what answers does not encrypt, as sslmode in database_url demands, or is no PostgreSQL; {_WHERE}."
+    if isinstance(cause, ConnectionError) and not cause.errno:
+        return f"what answers breaks off, or is no PostgreSQL; {_WHERE}."
     if isinstance(cause, OSError) and not getattr(cause, "verify_message", ""):
         reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or text
         return f"{reason}; {_WHERE}."
