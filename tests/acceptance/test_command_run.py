@@ -33,6 +33,15 @@ def test_outputs_go_to_standard_output_and_progress_to_standard_error(jikko: Com
         assert part in outcome.err
 
 
+@pytest.mark.parametrize("text", ["one\r\n二\r\n", "a\rb\n", "\r"], ids=["CRLF", "mixed", "CR"])
+def test_ends_of_lines_of_a_file_were_changed_and_those_of_standard_input_not(
+    jikko: Command, file: Path, text: str
+) -> None:
+    given = file.with_name("given.txt")
+    given.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert json.loads(jikko("run", file, "-i", f"q=@{given}").out) == {"q": text}
+
+
 def test_with_json_each_line_is_an_event(jikko: Command, file: Path) -> None:
     outcome = jikko("run", file, "-i", "q=x", "--json")
     events = [line["event"] for line in outcome.lines]

@@ -117,6 +117,8 @@ def test_its_curl_line_said_port_8000_whatever_the_port_was(jikko: Command, file
 
     assert asked(jikko, file, JIKKO_PORT="0") == "http://127.0.0.1:PORT/v1/workflows/run"
     assert asked(jikko, file, JIKKO_HOST="::1") == "http://[::1]:8000/v1/workflows/run"
+    # zsh takes brackets for a pattern.
+    assert "curl 'http://[::1]:8000/v1/workflows/run' " in jikko("show", file, JIKKO_HOST="::1").out
     assert asked(jikko, file, JIKKO_HOST="::") == "http://[::1]:8000/v1/workflows/run"
 
     with sole_owner(jikko.home) as hold:

@@ -301,7 +301,10 @@ def test_a_kept_run_goes_on_after_its_form_was_submitted(jikko: Command, tmp_pat
 
     unclear = jikko("runs", "submit", run_id, "-i", "comment=fine")
     assert (unclear.code, "yes (Yes), no (No)" in unclear.err) == (3, True)
-    assert jikko("runs", "submit", run_id, "--action", "yes").code == 3
+    incomplete = jikko("runs", "submit", run_id, "--action", "yes", "--form", "ask")
+    assert incomplete.code == 3
+    # As it is, but for the text: it left the action and the form out, and would have been refused.
+    assert f"Example: jikko runs submit {run_id} --form ask --action yes -i comment=text\n" in incomplete.err
     done = jikko("runs", "submit", run_id, "-i", "comment=fine", "--action", "yes")
 
     assert done.code == 0, done

@@ -50,6 +50,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
     if reason := why_not(workflow):
         return [f"  no line to try it with: {reason}"]
     inputs = samples_of(workflow.inputs)
+    upload = shlex.quote(f"{base}/v1/files/upload")
     uploads: list[str] = []
     ids: dict[str, str] = {}
     for variable in workflow.inputs:
@@ -60,7 +61,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
             file = {"type": declared, "transfer_method": "local_file", "upload_file_id": mark}
             inputs[variable.name] = [file] if variable.type == "file-list" else file
             uploads.append(
-                f"  {shell}=$(echo sample | curl -s {base}/v1/files/upload -H {authorization} -F user={_USER} "
+                f"  {shell}=$(echo sample | curl -s {upload} -H {authorization} -F user={_USER} "
                 f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
             )
     is_chat = workflow.document.mode == "advanced-chat"
@@ -68,10 +69,11 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
     path = "chat-messages" if is_chat else "workflows/run"
     if is_chat:
         body = {"query": _QUESTION, **body, "conversation_id": ""}
+    start = shlex.quote(f"{base}/v1/{path}")
     return [
         *([] if outlook is None else [f"  {outlook.sentence(outlook.line)}"]),
         *uploads,
-        f"  curl -N {base}/v1/{path} -H {authorization} -H 'Content-Type: application/json' -d {_word(body, ids)}",
+        f"  curl -N {start} -H {authorization} -H 'Content-Type: application/json' -d {_word(body, ids)}",
     ]
 
 

@@ -28,7 +28,7 @@ def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -
     body = json.dumps({**asked, "inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
     path = "chat-messages" if is_chat else "workflows/run"
     return (
-        f'curl {base}/v1/{path} -H "Authorization: Bearer $KEY" '
+        f'curl {shlex.quote(f"{base}/v1/{path}")} -H "Authorization: Bearer $KEY" '
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )
 

@@ -75,12 +75,12 @@ def no_json(error: ValueError) -> str:
 
 
 def read_text(path: str) -> str:
-    """The text of a file, ``-`` for standard input.
+    """The text of a file, ``-`` for standard input, with the ends of lines that it has.
 
     Raises:
         OSError, ValueError: It cannot be read, or is no text in UTF-8.
     """
-    return sys.stdin.buffer.read().decode("utf-8-sig") if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+    return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
 
 
 def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:

@@ -1,6 +1,7 @@
 """``jikko runs forms|submit``: what runs wait for, and answering it."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -126,8 +127,9 @@ async def _filled(
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)
     pairs, document = given
-    values = accept(given_inputs(variables, pairs, document, read), to=f"jikko runs submit {record.identity.run_id}")
     identity = record.identity
+    begin = ["jikko", "runs", "submit", identity.run_id, *(["--form", which] if which else []), "--action", chosen]
+    values = accept(given_inputs(variables, pairs, document, read), to=shlex.join(begin))
     return form, chosen, await uploaded(values, variables, assembly.files, app_id=identity.app_id, user=identity.user)
 
 
