@@ -336,7 +336,7 @@ class RunState:
 
     @staticmethod
     def _in_iteration(rounds: Rounds) -> bool:
-        return any(entry.kind == "iteration" for entry in rounds)
+        return bool(rounds) and any(entry.kind == "iteration" for entry in rounds)
 
     def _round_started(self, event: RoundStarted) -> None:
         container = self.containers[event.execution_id]
