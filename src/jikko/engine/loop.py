@@ -9,7 +9,8 @@ from typing import Protocol
 
 from jikko.concurrency.loop_share import Slice
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.state import Frame, RunState
+from jikko.engine.frame import Frame
+from jikko.engine.state import RunState
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
 

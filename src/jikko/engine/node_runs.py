@@ -11,8 +11,9 @@ from jikko.concurrency.loop_share import Slice
 from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.frame import Frame
 from jikko.engine.loop import BodyRun
-from jikko.engine.state import Frame, RunState
+from jikko.engine.state import RunState
 from jikko.events import FormClosed, NodeFinished, NodeStarted
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo

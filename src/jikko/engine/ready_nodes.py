@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Container
 from typing import TypeAlias
 
-from jikko.engine.state import Frame
+from jikko.engine.frame import Frame
 from jikko.events import NodeStarted
 
 ReadyNode: TypeAlias = "tuple[Frame, int, str | None, NodeStarted | None]"

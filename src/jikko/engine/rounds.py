@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from jikko.engine.event_factory import about, round_outcome
+from jikko.engine.frame import ContainerState, Frame
 from jikko.engine.loop import BodyRun, RunLoop
-from jikko.engine.state import ContainerState, Frame
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
 from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json

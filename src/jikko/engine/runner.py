@@ -12,12 +12,13 @@ from typing import Literal
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory
 from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.frame import Frame
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.node_runs import NodeRuns
 from jikko.engine.ready_nodes import ReadyNodes
-from jikko.engine.state import Frame, RunState
+from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure, NodePaused, RunInfo

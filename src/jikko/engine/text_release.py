@@ -172,7 +172,8 @@ class TextRelease:
     def _open(self, found: list[Response]) -> list[Chunk]:
         if not found:
             return []
-        found.sort(key=lambda response: response.node_id)
+        if len(found) > 1:
+            found.sort(key=lambda response: response.node_id)
         idle = not self._queue
         self._queue += found
         if not idle:

@@ -31,5 +31,6 @@ class Troubles(Struct):
     @property
     def counts(self) -> Exceptions | None:
         """How often; ``None`` for never."""
-        found = Exceptions(self.tries, self.handled, self.rounds)
-        return found if any((self.tries, self.handled, self.rounds)) else None
+        if self.tries or self.handled or self.rounds:
+            return Exceptions(self.tries, self.handled, self.rounds)
+        return None

@@ -48,6 +48,8 @@ class _Application:
         self._router = Router([*SERVED, *console])
         self._has_console = bool(console)
         self._observed = Observed(observers)
+        self._is_observed = bool(self._observed)
+        self._counts_requests = api.app_keys.counts_requests
         self._ids = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +66,7 @@ class _Application:
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values, self._ids, operation)
         log_context.set(LogContext(request.id, scope["headers"]))
-        observed = ObservedRequest(self._observed, request, send) if self._observed else None
+        observed = ObservedRequest(self._observed, request, send) if self._is_observed else None
         try:
             # No call of a method of its own: every request would pay for one coroutine more.
             try:
@@ -73,7 +75,7 @@ class _Application:
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()
                 else:
-                    if self._api.app_keys.counts_requests and not operation.open and operation.key == "app":
+                    if self._counts_requests and not operation.open and operation.key == "app":
                         await authenticated(request)
                     answer = await operation.handler(request)
             except JikkoError as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from jikko.events import Event
+from jikko.events import Event, RunStarted
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord, folded
@@ -81,6 +81,9 @@ class AppendMaker:
 
     def _projections(self, log: Sequence[Event], at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
+        first = log[0]
+        if self._options is None and isinstance(first, RunStarted) and first.turn is None:
+            return ()  # of most runs nothing follows
         promised = self._options.projections if at == 0 and self._options is not None else ()
         is_retry = self._given.identity.retry_of is not None
         return [*promised, *self._turn.written(log, at, events, is_retry=is_retry)]

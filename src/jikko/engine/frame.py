@@ -1,0 +1,58 @@
+"""Where nodes run: the top level of a run, or one round of a container. Part of ``RunState``."""
+
+from collections import deque
+
+from jikko.engine.schedule import Schedule
+from jikko.engine.scope import Scope
+from jikko.events import ContainerStarted, RoundFinished, Rounds, Usage
+from jikko.graph.compiled import Body, CompiledNode
+
+FrameKey = tuple[str, int]
+"""Execution of the container, and number of the round."""
+
+
+class Frame:
+    """One body being run: the top level, or one round of a container."""
+
+    __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
+
+    def __init__(self, body: Body, scope: Scope, rounds: Rounds) -> None:
+        self.body = body
+        self.scope = scope
+        self.rounds = rounds
+        self.schedule = Schedule(body)
+        self.due: deque[tuple[int, str | None]] = deque()
+        """Nodes that are ready and have not started, each with the node whose end made it ready."""
+        self.open: dict[str, int] = {}
+        """Executions that have started and not finished, with their nodes."""
+        self.ended = False
+        """Whether a ``loop-end`` node ran."""
+        self.closed = False
+        """Whether the round, or one around it, is over: nothing happens in it any more."""
+        self.failure: str | None = None
+        """The error of the first node that failed and was not handled."""
+        self.usage: Usage | None = None
+        if body.root is not None:
+            if body.silent_root:
+                root = body.nodes[body.root]
+                self.due.extend([(position, root.id) for position in self.schedule.finished(body.root)])
+            else:
+                self.due.append((body.root, None))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens in it."""
+        return self.failure is not None or not (self.due or self.open)
+
+
+class ContainerState:
+    """A container under way."""
+
+    __slots__ = ("finished", "frame", "node", "started")
+
+    def __init__(self, frame: Frame, node: CompiledNode) -> None:
+        self.frame = frame
+        """The frame that it stands in."""
+        self.node = node
+        self.started: ContainerStarted | None = None
+        self.finished: dict[int, RoundFinished] = {}
