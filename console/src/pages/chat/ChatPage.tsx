@@ -21,11 +21,11 @@ import { visible } from '../../words/visible.ts'
 const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
 export default function ChatPage({ app, conversation }: { app: string; conversation: string }) {
-  useTitle(t('page.chat'))
   const [read] = useAddress()
   const user = read('user')
   const apps = useApps()
   const chats = (apps.data ?? []).filter(one => CHATS.includes(one.mode))
+  useTitle(chats.find(one => one.id === app)?.name ?? t('page.chat'))
   if (!apps.data)
     return (
       <main id="main" className="page">

@@ -14,13 +14,13 @@ import '../../../styles/knowledge.css'
 
 /** Datasets; of one its documents; of one of these its segments; and what a question finds. */
 export default function KnowledgePage({ dataset }: { dataset: string }) {
-  useTitle(t('page.knowledge'))
   const sets = useQuery({
     queryKey: ['datasets'],
     queryFn: () => get<{ data: Dataset[] }>('datasets').then(page => page.data),
     refetchInterval: 10_000,
   })
   const chosen = sets.data?.find(one => one.id === dataset)
+  useTitle(chosen?.name ?? t('page.knowledge'))
   if (dataset && sets.data && !chosen)
     return (
       <Gone title={t('knowledge.gone')} text={t('knowledge.gone.text')} to="/knowledge" label={t('knowledge.all')} />

@@ -6,7 +6,8 @@ import type { RunView } from './useRunView.ts'
 /** What stands at the end of the scrubber: live, paused or ended, and the way there from an earlier moment. */
 export function End({ view }: { view: RunView }) {
   const over = isOver(view.latest)
-  if (view.follow.head < 0) return null
+  // Until the log is read, what is at its end is not known.
+  if (view.follow.head < 0 || (view.atEnd && view.follow.phase === 'loading')) return null
   if (!view.atEnd) {
     return (
       <button type="button" className="btn small" onClick={() => view.go(view.follow.head)}>

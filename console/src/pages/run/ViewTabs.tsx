@@ -30,7 +30,7 @@ export function ViewTabs({
       tabs={VIEWS.map(id => ({
         id,
         label: t(`view.${id}`),
-        ...(id === 'events' ? { badge: count(view.follow.head + 1) } : {}),
+        ...(id === 'events' && view.follow.head >= 0 ? { badge: count(view.follow.head + 1) } : {}),
       }))}
       chosen={chosen}
       choose={id => change({ view: id === 'graph' ? undefined : id })}
