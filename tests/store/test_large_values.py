@@ -20,7 +20,7 @@ from jikko.store.sqlite.runs.large_values import ABANDONED_SECONDS, PIECE_BYTES
 from tests.contract.runs import APP, Draft, finished, node, started
 
 from .test_keyword_index import rows
-from .test_large_inputs import pages
+from .wal import log_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -49,9 +49,9 @@ def counted(store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch, folder: Path
     transact = writer._transact
 
     def count(requests: Any) -> Any:
-        before = pages(folder)
+        before = log_pages(folder / "jikko.db")
         outcomes = transact(requests)
-        written.append((pages(folder) - before) * PAGE_BYTES)
+        written.append((log_pages(folder / "jikko.db") - before) * PAGE_BYTES)
         return outcomes
 
     monkeypatch.setattr(writer, "_transact", count)
