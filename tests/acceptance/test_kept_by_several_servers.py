@@ -17,7 +17,7 @@ from tests.acceptance.processes import Command
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.test_archive import age, read
 from tests.acceptance.test_plugins_and_workers import calling, package, ran
-from tests.acceptance.workflows import ECHO
+from tests.acceptance.workflows import ECHO, app, end, start, template, with_environment
 from tests.effort import PATIENCE
 from tests.knowledge.embedding_server import EmbeddingServer
 from tests.plugins.world import installed
@@ -48,10 +48,16 @@ def several_of_module(
         "JIKKO_ARCHIVE_AFTER_DAYS": "7",
         "JIKKO_RETENTION_DAYS": "60",
     }
-    apps = {"echo": ECHO, "storage": calling("Storage", "ask", type="storage", request=None)}
+    apps = {"echo": ECHO, "storage": calling("Storage", "ask", type="storage", request=None), "word": saying("word")}
     made = SeveralServers(folder, apps, settings, count=2)
     yield made
     made.close()
+
+
+def saying(output: str) -> str:
+    """An app that puts out a variable of its environment."""
+    nodes = [start("q"), template("say", "{{ word }}", word="env.word"), end(**{output: "say.output"})]
+    return with_environment(app("Word", nodes, "start>say>end"), word=("string", "既定"))
 
 
 def page(url: str) -> dict[str, str]:
@@ -70,6 +76,34 @@ def test_who_signed_in_at_one_is_known_to_the_other_until_signing_out_there(seve
         assert client.delete(f"{API}/session", headers=page(other)).status_code == 204
     with httpx.Client(base_url=one, cookies={name: value}, timeout=PATIENCE) as client:
         assert client.get(f"{API}/session").status_code == 401
+
+
+def test_what_an_operator_changes_elsewhere_is_so_at_all_at_once(
+    several_of_module: SeveralServers, tmp_path: Path
+) -> None:
+    operator, settings = Command(tmp_path / "operator"), several_of_module.settings
+    one, other = (several_of_module.client("word", server) for server in several_of_module.servers)
+
+    def outputs() -> list[dict[str, str]]:
+        return [client.run(q="?")["data"]["outputs"] for client in (one, other)]
+
+    assert outputs() == [{"word": "既定"}] * 2
+    assert operator("apps", "env", "Word", "word=設定 🔧", **settings).code == 0
+    assert outputs() == [{"word": "設定 🔧"}] * 2
+    (tmp_path / "newer.yml").write_text(saying("newer"), encoding="utf-8")
+    assert operator("apps", "import", tmp_path / "newer.yml", **settings).code == 0
+    assert outputs() == [{"newer": "設定 🔧"}] * 2
+
+    url, headers = several_of_module.servers[0].url, {"Authorization": f"Bearer {TOKEN}", "X-Jikko-Console": "1"}
+    with httpx.Client(base_url=f"{url}{API}", headers=headers, timeout=PATIENCE) as console:
+        [id_] = [each["id"] for each in console.get("/apps").json()["data"] if each["name"] == "Word"]
+        made = console.post(f"/apps/{id_}/keys", json={"name": "short"}).json()
+        with closing(Client(several_of_module.servers[1].url, made["key"])) as client:
+            assert client.run(q="?")["data"]["status"] == "succeeded"
+            assert console.delete(f"/apps/{id_}/keys/{made['id']}").status_code == 204
+            until = time.monotonic() + PATIENCE
+            while client.request("GET", "/v1/parameters").status_code != 401:
+                assert time.monotonic() < until
 
 
 def test_what_a_plugin_keeps_at_one_it_has_at_the_other(several_of_module: SeveralServers) -> None:
