@@ -30,6 +30,8 @@ export const FINDINGS: readonly Sentence[] = [
   ],
   [/^a file that JIKKO_PROVIDERS names$/, 'JIKKO_PROVIDERS が示すファイル'],
   [/^set it where Jikko is started$/, 'Jikko を起動する環境で設定してください'],
+  [/^there is no model file (.+)$/s, 'モデルのファイル $1 がありません'],
+  [/^correct 'path' of (.+) in (.+)$/s, "$2 の $1 の 'path' を修正してください"],
   [/^the provider type (.+) needs another library$/s, '提供元の種類 $1 には別のライブラリが必要です'],
   [/^open the node's settings and save them$/, 'ノードの設定を開いて保存してください'],
   [
