@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -13,11 +14,13 @@ from jikko.errors import LogConflict
 from jikko.events import Event
 from jikko.store import event_codec
 from jikko.store.event_codec import (
+    DEFLATE_2,
     MAX_PACKED_BYTES,
     Compressor,
     DamagedLog,
     compress,
     decode_events,
+    decompress,
     encode_events,
     join,
     pack_events,
@@ -171,7 +174,7 @@ def test_a_log_that_comes_in_pieces_is_compressed_as_a_whole_one() -> None:
     compressor = Compressor()
     for array in [arrays[0], b"[]", *arrays[1:]]:
         compressor.add(array)
-    assert compressor.end() == compress(join(arrays))
+    assert decompress(compressor.end()) == decompress(compress(join(arrays))) == join(arrays)
 
 
 def test_a_write_has_a_megabyte_or_a_single_event() -> None:
@@ -254,3 +257,17 @@ def test_a_long_log_that_is_damaged_is_told_as_a_short_one(at: float) -> None:
     log[int(len(log) * at)] = 0xFF
     with pytest.raises(DamagedLog):
         decode_events(bytes(log))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4_000, 4_795, 4_796, 4_797, 12_987, 12_988, 12_989, 40_000])
+def test_a_short_log_is_compressed_in_little_memory_and_no_worse(size: int) -> None:
+    # The same text at the beginning and at the end: as far away as it can be.
+    name = Random(size).randbytes(40).hex()
+    filling = Random(7).randbytes(size).hex()[: max(size - 2 * len(name), 0)]
+    log = f"{name}{filling}{name}"[:size].encode()
+
+    compressed = compress(log)
+
+    largest = Compressor()._stream
+    assert decompress(compressed) == log
+    assert len(compressed) <= len(DEFLATE_2) + len(largest.compress(log) + largest.flush()) + 4 + size // 1_000

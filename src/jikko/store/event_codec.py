@@ -37,6 +37,8 @@ _CHECK: Final = 4
 _DICTIONARY_1 = resources.files(__package__).joinpath("log_dictionary_1.txt").read_bytes()
 # The last level before lazy matching, which takes much longer to gain little (docs/decisions/0002).
 _LEVEL = 3
+_LEAST_WINDOW: Final = 13
+"""The power of two of bytes in which what was there before is looked for, at least."""
 
 
 class DamagedLog(Exception):
@@ -191,12 +193,16 @@ def join(arrays: Sequence[bytes]) -> bytes:
 
 def compress(log: bytes) -> bytes:
     """The log as it is kept for a finished run."""
-    stream = _deflate()
+    stream = _deflate(len(log))
     return DEFLATE_2 + stream.compress(log) + stream.flush() + zlib.crc32(log).to_bytes(_CHECK)
 
 
-def _deflate() -> "zlib._Compress":
-    return zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
+def _deflate(size: int) -> "zlib._Compress":
+    """Args:
+    size: Bytes that are to be compressed. What finds all of them again needs no more memory, which takes time to have.
+    """
+    window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, -window, window - 7, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
 
 
 class Compressor:
@@ -204,7 +210,7 @@ class Compressor:
     most of it does not hold the interpreter lock."""
 
     def __init__(self) -> None:
-        self._stream = _deflate()
+        self._stream = _deflate(1 << zlib.MAX_WBITS)
         self._parts = [DEFLATE_2]
         self._check = 0
         self._begun = False
