@@ -182,7 +182,10 @@ def _encoder_of_inputs() -> Callable[[Any], str]:
     if make is None:
         return json.dumps
     plain = json.encoder.JSONEncoder()
-    parts = make(None, plain.default, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    try:
+        parts = make(None, plain.default, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    except TypeError:
+        return json.dumps  # a later Python makes it otherwise
     return lambda value: "".join(parts(value, 0))
 
 
