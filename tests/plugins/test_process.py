@@ -170,6 +170,7 @@ async def test_a_plugin_that_does_not_read_holds_up_nobody_beyond_the_deadline()
         await failing(process, "echo", "PluginTimeout", words="x" * 10_000_000, seconds=0.3)
 
 
+@pytest.mark.slow
 async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
     async with running(silent_seconds=0.6) as process:
         waiting = asyncio.create_task(called(process, "never"))

@@ -124,6 +124,7 @@ async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
         assert seen.kind == "SandboxLimitError"
 
 
+@pytest.mark.slow
 async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
     async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
@@ -139,6 +140,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
         assert (await outcome_in_time(made, "python3", OK)).result == {"ok": 1}
 
 
+@pytest.mark.slow
 async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
     made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=1.5), workers=10_000)
     assert isinstance(made, ForkServerSandbox)

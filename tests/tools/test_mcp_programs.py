@@ -57,6 +57,7 @@ def _lives(number: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["die", "hang", "flood"])
 async def test_a_program_that_misbehaves_fails_the_call(how: str, tmp_path: Path) -> None:
     entries = program(how, timeout=0.2, sse_read_timeout=1.0 if how != "flood" else 30.0)

@@ -91,6 +91,7 @@ async def test_without_someone_who_makes_them_requests_fail(sandbox: Sandbox) ->
         await sandbox.run_code("python3", GET, {})
 
 
+@pytest.mark.slow
 async def test_the_time_of_a_program_stands_still_during_its_requests() -> None:
     async def slow() -> None:
         await asyncio.sleep(WALL_SECONDS + 0.5)
