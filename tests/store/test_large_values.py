@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -223,6 +224,6 @@ async def test_the_store_closes_behind_what_is_being_written(tmp_path: Path) -> 
     await store.close()
     await writing
 
-    with sqlite3.connect(tmp_path / "jikko.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
     assert isinstance(writing.exception(), JikkoError | None)
