@@ -19,7 +19,7 @@ _RENAME: Final = """
 UPDATE conversations SET name = $1, title_due = false, updated_at = coalesce($2, updated_at)
 WHERE conversation_id = $3 AND app_id = $4 AND (NOT $5 OR title_due)
 """
-_UNTITLED: Final = f"{CONVERSATION} WHERE c.title_due ORDER BY c.created_at LIMIT $1"
+_UNTITLED: Final = f"{CONVERSATION} WHERE c.title_due ORDER BY c.created_at, c.key LIMIT $1"
 _MESSAGE: Final = f"{MESSAGE} WHERE m.message_id = $1"
 _MESSAGE_OF_RUN: Final = f"{MESSAGE} WHERE m.run_id = $1"
 _FIRST_MESSAGE: Final = f"{MESSAGE} WHERE c.conversation_id = $1 ORDER BY m.key LIMIT 1"

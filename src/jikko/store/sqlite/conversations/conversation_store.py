@@ -21,7 +21,7 @@ _RENAME: Final = """
 UPDATE conversations SET name = ?, title_due = 0, updated_at = coalesce(?, updated_at)
 WHERE conversation_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND (NOT ? OR title_due = 1)
 """
-_UNTITLED: Final = f"{CONVERSATION} WHERE c.title_due = 1 ORDER BY c.created_at LIMIT ?"
+_UNTITLED: Final = f"{CONVERSATION} WHERE c.title_due = 1 ORDER BY c.created_at, c.key LIMIT ?"
 _MESSAGE: Final = f"{MESSAGE} WHERE m.message_id = ?"
 _MESSAGE_OF_RUN: Final = f"{MESSAGE} WHERE m.run_id = ?"
 _MESSAGES: Final = f"{MESSAGE} WHERE m.conversation = ? AND m.key < ? ORDER BY m.key DESC LIMIT ?"
