@@ -40,12 +40,7 @@ export function Said({ message, on, pick }: { message: Message; on: boolean; pic
         {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}
         <span className="num">{clock(message.created_at)}</span>
-        {message.run_id && (
-          <button type="button" className="btn plain small more" aria-pressed={on} onClick={pick}>
-            {t('chat.its_run')}
-            <Icon name="chev" small />
-          </button>
-        )}
+        {message.run_id && <ItsRun on={on} pick={pick} />}
       </div>
     </article>
   )
@@ -80,12 +75,18 @@ export function Live({ going, on, pick, ended }: { going: Going; on: boolean; pi
         {run.error && <p className="bad">{visible(run.error)}</p>}
         <div className="meta">
           {run.tokens > 0 && <span className="num">{tn('tokens', run.tokens)}</span>}
-          <button type="button" className="btn plain small more" aria-pressed={on} onClick={pick}>
-            {t('chat.its_run')}
-            <Icon name="chev" small />
-          </button>
+          <ItsRun on={on} pick={pick} />
         </div>
       </article>
     </>
+  )
+}
+
+function ItsRun({ on, pick }: { on: boolean; pick: () => void }) {
+  return (
+    <button type="button" className="btn plain small more" aria-pressed={on} onClick={pick}>
+      {t('chat.its_run')}
+      <Icon name="chev" small />
+    </button>
   )
 }

@@ -12,15 +12,9 @@ import { Answer, Events, InputsOutputs } from './Views.tsx'
 
 const VIEWS = ['graph', 'answer', 'events', 'io'] as const
 
-export function ViewTabs({
-  view,
-  run,
-  onFit,
-}: {
-  view: RunView
-  run: RunDetail | undefined
-  onFit: (fit: () => void) => void
-}) {
+type Props = { view: RunView; run: RunDetail | undefined; onFit: (fit: () => void) => void }
+
+export function ViewTabs({ view, run, onFit }: Props) {
   const [read, change] = useAddress()
   const asked = read('view')
   const chosen = VIEWS.find(one => one === asked) ?? 'graph'
@@ -51,15 +45,7 @@ export function ViewTabs({
   )
 }
 
-function RunGraph({
-  view,
-  run,
-  onFit,
-}: {
-  view: RunView
-  run: RunDetail | undefined
-  onFit: (fit: () => void) => void
-}) {
+function RunGraph({ view, run, onFit }: Props) {
   const app = useApp(run?.app.id ?? '', run?.workflow_id)
   const states = useMemo(() => new GraphStates(), [])
   const [follow, setFollow] = useState(false)
