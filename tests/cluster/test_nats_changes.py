@@ -13,6 +13,7 @@ from jikko.cluster.nats.streams import Names
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, WaitingRuns
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running
+from tests.effort import PATIENCE
 from tests.faults.proxy import Proxy
 from tests.runs.world import until
 
@@ -60,8 +61,9 @@ async def test_what_is_deleted_in_nats_is_made_again(nats_server: NatsServer, of
 
 
 async def until_offered(waiting: WaitingRuns, run: WaitingRun) -> None:
-    while not await waiting.offer(run):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while not await waiting.offer(run):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def test_one_that_nats_put_out_comes_back_once_it_is_let_in_again(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
-from nats.js.api import StreamConfig
+from nats.js.api import AccountInfo, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
-from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_lacks
+from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.errors import InvalidSettings
 from jikko.ports.addresses import nats_servers
@@ -30,6 +30,8 @@ _FIRST_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 0.1
 _DECLARE_SECONDS: Final = 1.0
 """Between two tries to have JetStream keep what it has lost."""
+_LEAST_PAYLOAD: Final = 65_536
+"""Bytes that NATS has to take in one message; it takes a megabyte unless it is told otherwise."""
 _OLDEST: Final = (2, 10)
 """The first NATS server that has all that is used."""
 _ALONE: Final = 10074
@@ -91,6 +93,7 @@ class NatsLink:
         troubles.on_back = lambda: link.on_back()
         try:
             link._require_new_enough()
+            link._require_long_messages()
             await link._declare_first()
         except TROUBLE as error:
             await link.break_off()
@@ -112,7 +115,7 @@ class NatsLink:
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
             link._require_new_enough()
-            await link.stream.account_info()
+            link._require_room(await link.stream.account_info())
             version = client.connected_server_version
             return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
         except TROUBLE as error:
@@ -248,6 +251,27 @@ class NatsLink:
         self._closing = True
         await self._declare_no_more()
         await try_to(self.client.close())
+
+    def _require_room(self, account: AccountInfo) -> None:
+        """Raises:
+        InvalidSettings: The account may keep less than a cluster needs.
+        """
+        limits = account.limits
+        # With tiers, each kind of stream has limits of its own.
+        if account.tiers is None and (lacking := what_account_lacks(limits)):
+            raise InvalidSettings(f"{self._where} cannot be used: {lacking}.")
+        self._require_long_messages()
+
+    def _require_long_messages(self) -> None:
+        if (longest := self.client.max_payload) < _LEAST_PAYLOAD:
+            raise InvalidSettings(
+                f"{self._where} cannot be used: it takes messages of {longest} bytes; raise max_payload to "
+                f"{_LEAST_PAYLOAD} or more."
+            )
+
+    @property
+    def _where(self) -> str:
+        return f"NATS at {shown_servers(str(server.geturl()) for server in self.client.servers)}"
 
     async def _declare_no_more(self) -> None:
         if self._declaring is not None:

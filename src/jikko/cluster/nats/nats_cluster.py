@@ -235,8 +235,11 @@ class NatsCluster:
             answer = await member.handle_command(command)
         except Exception:
             logger.exception("a request of another server failed")
+        body = to_answer(answer)
+        if len(body) > self._link.client.max_payload:
+            body = to_answer(True)  # it is read from the store
         try:
-            await message.respond(to_answer(answer))
+            await message.respond(body)
         except TROUBLE as error:
             logger.debug("a request could not be answered: %s", error)
 
