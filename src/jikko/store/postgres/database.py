@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -29,6 +30,9 @@ _RELEASE_SECONDS: Final = 1.0
 """For which a connection may take to be ready for another use; then it is given up."""
 _CLOSE_SECONDS: Final = 10.0
 """For what is still under way at the end."""
+_CROWDED_SECONDS: Final = 2.0
+"""For which one of those that are there is waited for, if the server takes no more."""
+_AGAIN_SECONDS: Final = 0.05
 _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
@@ -188,12 +192,23 @@ class Postgres:
             # Does nothing from the second time on.
             await pool
             async with asyncio.timeout(_MAX_SECONDS):
-                connection = await self._connected(pool.acquire())
+                connection = await self._acquired(pool)
             try:
                 yield connection
             finally:
                 # One whose statement was given up has the server told so, which may not listen either.
                 await pool.release(connection, timeout=_RELEASE_SECONDS)
+
+    async def _acquired(self, pool: Any) -> Connection:
+        """A connection that is free, or a new one. If the server takes no more, those that are there have to do."""
+        end = time.monotonic() + _CROWDED_SECONDS
+        while True:
+            try:
+                return await self._connected(pool.acquire())
+            except self._api.TooManyConnectionsError:
+                if pool.get_size() == 0 or time.monotonic() > end:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     @staticmethod
     async def _connected(connecting: Awaitable[Connection]) -> Connection:
