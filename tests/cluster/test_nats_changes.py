@@ -34,7 +34,7 @@ async def linked(url: str) -> AsyncIterator[NatsLink]:
 async def test_what_is_deleted_in_nats_is_made_again(nats_server: NatsServer, of: str) -> None:
     group = NatsGroup(nats_server.url)
     try:
-        (one, member), (_, its) = await group.start(), await group.start()
+        (one, member), (other, its) = await group.start(), await group.start()
         await until(lambda: member.is_leading or its.is_leading)
         async with linked(nats_server.url) as operator:
             names = group.names
@@ -43,19 +43,17 @@ async def test_what_is_deleted_in_nats_is_made_again(nats_server: NatsServer, of
                     await operator.stream.delete_consumer(names.stream(name), consumer)
             else:
                 await operator.stream.delete_stream(names.stream(of))
-        leader = member if member.is_leading else its
-        other = its if leader is member else member
 
         one.offer(GONE)
         its.has_room.set()
-        waiting = await member.offers
         run = WaitingRun(run_id="r", app_id="a", holder=one.name, epoch=1)
-        await until_offered(waiting, run)
+        await until_offered(await member.offers, run)
 
         await until(lambda: GONE in [*member.taken, *its.taken])
         await until(lambda: run in its.waiting)
-        if of == "DUTY":
-            await until(lambda: leader.is_leading != other.is_leading)
+        leader, heir = (one, its) if member.is_leading else (other, member)
+        await group.kill(leader)
+        await until(lambda: heir.is_leading)
     finally:
         await group.close()
 
