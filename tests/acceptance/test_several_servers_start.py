@@ -1,6 +1,7 @@
 """What keeps one of several servers from starting, and what `jikko doctor --cluster` says of it."""
 
 import asyncio
+import re
 import secrets
 import threading
 import time
@@ -60,6 +61,7 @@ def test_the_doctor_looks_at_all_that_several_servers_need(jikko: Command, sever
     assert {name for name in found if name != "settings"} == {
         "database",
         "connections",
+        "room",
         "rights",
         "schema",
         "clock",
@@ -151,6 +153,31 @@ def test_a_standby_is_said(jikko: Command, several_settings: dict[str, str], tmp
         alone = {"JIKKO_DATABASE_URL": standby.url(name_of(url))}
         for text in both(jikko, several_settings | alone):
             assert "is a standby, which cannot be written to" in text
+
+
+@pytest.mark.anyio
+async def test_a_database_without_room_is_warned_of(
+    several_settings: dict[str, str], postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    name = name_of(several_settings["JIKKO_DATABASE_URL"])
+    user = f"user_{secrets.token_hex(4)}"
+    postgres_server.execute(f"CREATE USER {user} CONNECTION LIMIT 30; GRANT CREATE ON SCHEMA public TO {user}", name)
+    url = postgres_server.url(name).replace("//jikko@", f"//{user}@")
+
+    async def said(**more: str) -> tuple[bool, str]:
+        settings = read_settings({**several_settings, "JIKKO_HOME": str(tmp_path), **more})
+        found = {found.name: found async for found in look_at_servers(settings)}
+        assert [each.name for each in found.values() if not each.ok] == []
+        return found["room"].warning, found["room"].detail
+
+    assert (await said())[0] is False
+    of_user = {"JIKKO_DATABASE_URL": url}
+    is_little, detail = await said(**of_user, JIKKO_WORKERS="2")
+    assert is_little
+    assert re.match(r"\d\d more may be opened, a server as this one opens up to 48; raise max_connections", detail)
+    assert (await said(**of_user))[0] is False
+    postgres_server.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 20")
+    assert (await said(**of_user))[0] is True
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])

@@ -26,12 +26,17 @@ class NatsGroup:
         self.names = Names(secrets.token_hex(6))
         self._clusters: list[NatsCluster] = []
 
-    async def start(self, *, patience: float = 10.0) -> tuple[NatsCluster, Recorder]:
-        name = f"{secrets.token_hex(4)}/0"
+    async def start(self, *, patience: float = 10.0, seconds: float = 0.0) -> tuple[NatsCluster, Recorder]:
+        """One more.
+
+        Args:
+            seconds: Its own, if it has other settings.
+        """
+        name, seconds = f"{secrets.token_hex(4)}/0", seconds or self._seconds
         link = await NatsLink.open(
-            self._url, self.names, member_seconds=self._seconds, per_minute=self._per_minute, name=name
+            self._url, self.names, member_seconds=seconds, per_minute=self._per_minute, name=name
         )
-        cluster, member = NatsCluster(name, link, seconds=self._seconds, patience=patience), Recorder()
+        cluster, member = NatsCluster(name, link, seconds=seconds, patience=patience), Recorder()
         self._clusters.append(cluster)
         await cluster.join(member)
         return cluster, member

@@ -1,6 +1,7 @@
 """NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -50,6 +51,11 @@ class NatsServer:
             self._process.kill()
             self._process.wait(PATIENCE)
             self._process = None
+
+    def reload(self) -> None:
+        """Have it read its settings again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def _wait(self) -> None:
         """Until it accepts connections."""

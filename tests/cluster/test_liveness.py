@@ -66,3 +66,22 @@ def test_one_that_comes_back_is_a_member_and_may_be_gone_again() -> None:
     for second in range(14, 26, 2):
         all_say(liveness, ME, at=second)
     assert liveness.gone(24) == [(OTHER, 7)]
+
+
+def test_one_that_takes_more_time_for_itself_has_it() -> None:
+    liveness = Liveness(ME, 10, 0)
+    liveness.on_heartbeat(OTHER, 3, 0, 60)
+    for second in range(3, 61, 3):
+        liveness.on_heartbeat(ME, second, second, 10)
+        assert liveness.gone(second) == []
+    liveness.on_heartbeat(ME, 63, 63, 10)
+
+    assert liveness.gone(63) == [(OTHER, 3)]
+
+
+def test_one_that_takes_less_has_as_much_as_all() -> None:
+    liveness = Liveness(ME, 10, 0)
+    liveness.on_heartbeat(OTHER, 0, 0, 1)
+    all_say(liveness, ME, at=9)
+
+    assert liveness.gone(9) == []

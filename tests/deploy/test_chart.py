@@ -242,6 +242,8 @@ def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
         ({"cluster": {"replicas": 0}}, "replicas"),
         ({"mode": "cluster", "cluster": {"urlsSecret": "u", "nats": {"ca": "ca.crt"}}}, "cluster.nats.secret"),
         ({"mode": "cluster", "cluster": {"urlsSecret": "u", "nats": {"secret": "s", "ca": "../x"}}}, "ca"),
+        (CLUSTER | {"persistence": {"existingClaim": "c"}}, "persistence.existingClaim is one volume"),
+        (CLUSTER | {"settings": {"nats_url": "nats://a"}}, "settings.nats_url and nats_url of cluster.urlsSecret"),
         (
             {
                 "mode": "cluster",

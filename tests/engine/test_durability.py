@@ -141,12 +141,13 @@ async def test_each_further_try_waits_until_it_is_known_whose_run_it_is(is_lost:
     assert any(isinstance(event, NodeAttempted) for event in log.events)
 
 
-@pytest.mark.parametrize(("seconds", "waits"), [(0.5, False), (60.0, True)])
+@pytest.mark.parametrize(("seconds", "waits"), [(0.5, False), (60.0, True), (-3600.0, True)])
 @pytest.mark.parametrize("is_lost", [False, True])
 async def test_such_a_node_waits_behind_a_while_in_which_nothing_was_durable(
     seconds: float, waits: bool, is_lost: bool
 ) -> None:
-    """A process that stood still meanwhile may have been taken for dead: what it writes is refused."""
+    """A process that stood still meanwhile may have been taken for dead: what it writes is refused. A clock that was
+    set back does not tell that it did not."""
     compiled = graph([node("think"), node("act", "http-request")], edges("start --> think", "think --> act"))
     log, now = SlowLog(), [1.0]
     running = runner(RunState(compiled), log, clock=lambda: now[0])

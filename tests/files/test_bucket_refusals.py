@@ -82,8 +82,22 @@ class Forgetful(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
-async def test_what_keeps_nothing_is_no_bucket(buckets: Buckets) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+class Website(Forgetful):
+    """Answers everything with a page."""
+
+    def do_GET(self) -> None:
+        page = b"<html>It works!</html>"
+        self.send_response(200)
+        for name, value in (("ETag", '"x"'), ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")):
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+@pytest.mark.parametrize("kind", [Forgetful, Website])
+async def test_what_keeps_nothing_is_no_bucket(buckets: Buckets, kind: type[BaseHTTPRequestHandler]) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -105,6 +119,17 @@ async def test_a_bucket_that_may_only_be_read_is_told(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-reader")
 
     assert "it may not be written to by this user" in await refused(made)
+
+
+async def test_a_bucket_from_which_nothing_may_be_removed_is_told(
+    encrypted: RadosServer, encrypting: RadosBuckets, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = f"{encrypting.made()}&ca={authority.file}"
+    encrypted.make_user("writer", "of-writer", "--op-mask=read,write", "--system")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "writer")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-writer")
+
+    assert "it may not be removed from by this user" in await refused(made)
 
 
 async def test_the_certificate_of_an_endpoint_may_be_of_an_authority_of_ones_own(

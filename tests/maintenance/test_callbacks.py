@@ -378,7 +378,17 @@ class PagesOfTwo(MemoryCallbackStore):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "example.com", "ftp://example.com", "http://", "http://[", 7, "http://x/" + "y" * 2000]
+    "url",
+    [
+        "",
+        "example.com",
+        "ftp://example.com",
+        "http://",
+        "http://[",
+        7,
+        "http://x/" + "y" * 2000,
+        "http://" + "梟" * 254,
+    ],
 )
 def test_an_address_that_is_none_is_refused(url: object) -> None:
     with pytest.raises(InvalidParam, match="callback_url"):

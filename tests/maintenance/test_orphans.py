@@ -48,5 +48,5 @@ def test_runs_of_members_and_of_one_that_has_just_come_are_not() -> None:
     assert offers(600, "s/1", "new/1", joins="new/1") == []
 
 
-def test_what_nobody_takes_over_is_offered_again_and_again_ever_more_rarely() -> None:
-    assert [at for _, at in offers(2000, "gone/1")] == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0]
+def test_what_nobody_takes_over_is_offered_again_and_again_and_more_rarely() -> None:
+    assert [at for _, at in offers(2000, "gone/1")] == [60.0, 120.0, 240.0, 480.0, 960.0, 1440.0, 1920.0]

@@ -12,9 +12,17 @@ from jikko.store.memory import MemoryRunStore
 class PickyStore(MemoryRunStore):
     """Cannot keep what ``takes`` does not like, and says so in a way that no store should."""
 
-    def __init__(self, takes: Callable[[Event], bool], *, at_once: bool, apps: AppStore | None = None) -> None:
+    def __init__(
+        self,
+        takes: Callable[[Event], bool],
+        *,
+        at_once: bool,
+        apps: AppStore | None = None,
+        error: Exception | None = None,
+    ) -> None:
         super().__init__(apps)
         self.takes = takes
+        self._error = error or ZeroDivisionError("secret")
         self._at_once = at_once
         """Whether it raises, and not the future."""
 
@@ -22,9 +30,9 @@ class PickyStore(MemoryRunStore):
         if all(self.takes(event) for event in batch.events):
             return super().append(batch)
         if self._at_once:
-            raise ZeroDivisionError("secret")
+            raise self._error
         done = asyncio.get_running_loop().create_future()
-        done.set_exception(ZeroDivisionError("secret"))
+        done.set_exception(self._error)
         return done
 
 

@@ -45,6 +45,8 @@ class Case:
     faults: Faults = field(default_factory=Faults)
     slowest_write: float = 0.05
     slowest_node: float = 2.0
+    ahead: float = 0.0
+    """Seconds by which clocks are ahead."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -56,7 +58,7 @@ class Case:
         """Nodes that were run by the holder of their run though they had finished."""
 
     def now(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time()
+        return EPOCH + asyncio.get_running_loop().time() + self.ahead
 
     @property
     def living(self) -> list["Process"]:

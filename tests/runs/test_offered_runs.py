@@ -198,3 +198,19 @@ def test_an_old_word_that_another_has_a_run_means_nothing() -> None:
         assert holder.runs.control.executes(run_id)
 
     plays(scenario)
+
+
+def test_a_clock_that_is_set_back_keeps_no_run_from_being_offered() -> None:
+    async def scenario(place: Place) -> None:
+        full, _ = [await place.case.start(at_once=1) for _ in range(2)]
+        app = await place.app()
+        await full.begin(app, q="1")
+        waits = [await full.begin(app, q=str(number)) for number in range(2)]
+        place.case.ahead = -3600.0
+
+        await asyncio.sleep(1)
+
+        assert sum([await place.holder(run_id) != full.name for run_id in waits]) == 1
+        await place.ended(*waits)
+
+    plays(scenario)

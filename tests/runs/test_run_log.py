@@ -54,6 +54,16 @@ async def test_it_fails_and_says_that_its_log_cannot_be_written(picky: PickyStor
     assert live.record == await picky.record(live.record.identity.run_id) == folded(live.record.identity, log)
 
 
+async def test_why_is_told_as_the_store_says_it() -> None:
+    store = PickyStore(is_no_result, at_once=False, error=LogUnwritable("A number is too large."))
+    live = RunLog(store, Draft().record)
+    live.append([started(), *node()])
+
+    end = await end_of(live)
+
+    assert (end.status, end.error) == ("failed", "A number is too large.")
+
+
 @pytest.mark.parametrize("durable", [False, True])
 async def test_those_who_follow_it_see_its_end(picky: PickyStore, durable: bool) -> None:
     live = RunLog(picky, Draft().record)

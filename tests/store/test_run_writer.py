@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jikko.errors import JikkoError, LogConflict, LogForgotten, StoreUnavailable
+from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StoreUnavailable
 from jikko.store.postgres.database import unavailable
 from jikko.store.postgres.runs import appends, run_writer
 from jikko.store.postgres.runs.run_rows import RunWrite
@@ -276,6 +276,16 @@ def test_one_that_the_database_refuses_for_another_reason_is_not(database: Datab
     _, [outcome] = submitted(database, write())
 
     assert isinstance(outcome, StoreUnavailable)
+    assert sizes(database) == [1]
+
+
+@pytest.mark.parametrize("code", ["22003", "54000"])
+def test_what_it_will_never_take_is_told_apart(database: Database, code: str) -> None:
+    database.answers = [undone(code)]
+    _, [outcome] = submitted(database, write())
+
+    assert isinstance(outcome, LogUnwritable)
+    assert str(outcome) == "The database does not take what happened: RuntimeError."
     assert sizes(database) == [1]
 
 

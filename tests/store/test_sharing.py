@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import belong, migrate
+from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.sharing import (
     read_owner,
+    refuse_other_time,
     require_own_connections,
     require_same_time,
     share,
@@ -69,6 +72,24 @@ async def test_one_without_keys_gets_one(database: Postgres) -> None:
     [made] = await shared_keys(database, [])
 
     assert len(made) == 32
+
+
+async def test_one_whose_clock_was_set_accepts_no_more_until_it_is_right(database: Postgres) -> None:
+    ahead = [0.0]
+    record = PostgresRecord(database, RecordMeasures(), lambda: time.time() + ahead[0])
+    await record.try_to_write()
+    for seconds, how in ((3600.0, "3600 seconds ahead of"), (-60.0, "60 seconds behind")):
+        ahead[0] = seconds
+        with pytest.raises(InvalidSettings, match=f"{how} that of the database"):
+            await record.try_to_write()
+    await PostgresRecord(database, RecordMeasures()).try_to_write()
+    ahead[0] = 0.0
+    await record.try_to_write()
+
+
+@pytest.mark.parametrize(("before", "after"), [(100.0, 100.0), (100.0, 200.0), (40.0, 100.0), (104.0, 120.0)])
+def test_a_question_that_takes_long_says_nothing_of_clocks(before: float, after: float) -> None:
+    refuse_other_time(Postgres("postgresql://host/db"), before, 100.0, after)
 
 
 @pytest.mark.parametrize(("ahead", "how"), [(60.0, "60 seconds ahead of"), (-3600.0, "3600 seconds behind")])

@@ -100,13 +100,13 @@ class EventBuffer:
     async def durability_barrier(self) -> None:
         """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act
         again, or otherwise. After a while without, until all events are: a process that stood still, or was cut off,
-        may have been taken for dead.
+        may have been taken for dead. So it is behind a clock that was set back, which says nothing of how long it was.
 
         Raises:
             JikkoError: See ``Journal.durability_barrier``.
         """
         required = self._required
-        if required > self._durable or self.clock() - self._confirmed_at >= _DOUBT_SECONDS:
+        if required > self._durable or not 0 <= self.clock() - self._confirmed_at < _DOUBT_SECONDS:
             self.flush()
             await self._journal.durability_barrier()
             # Behind the wait, so that nodes beside this one wait, too.

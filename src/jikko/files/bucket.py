@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ FOLDER: Final = "files"
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
 """Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
-_FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint keeps nothing"
+_FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint is no storage"
 _PIECE: Final = 256 << 10
 """Bytes that are read at a time, at least."""
 _PAGE: Final = 1000
@@ -61,11 +62,20 @@ class BucketBlobs:
     async def check(self) -> None:
         import obstore
 
-        path = f"{FOLDER}/.jikko"
+        # A name of its own: several servers may look at the same time.
+        mark = secrets.token_hex(16)
+        path = f"{FOLDER}/.look-{mark}"
+
+        async def read() -> None:
+            found = await obstore.get_async(self._store, path)
+            if bytes(await found.bytes_async()) != mark.encode():
+                raise FileMissing(_FORGETS)
+
         looks: dict[str, Callable[[], Awaitable[object]]] = {
-            "be written to": lambda: obstore.put_async(self._store, path, b""),
-            "be read": lambda: obstore.get_async(self._store, path),
+            "be written to": lambda: obstore.put_async(self._store, path, mark.encode()),
+            "be read": read,
             "be listed": lambda: self.digests(limit=1),
+            "be removed from": lambda: obstore.delete_async(self._store, path),
         }
         for act, look in looks.items():
             try:

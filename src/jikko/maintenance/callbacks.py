@@ -38,6 +38,8 @@ Render = Callable[[RunRecord], bytes]
 
 _PREFIX = "whsec_"
 _URL_LENGTH = 2000
+_HOST_LENGTH = 253
+"""Of names of hosts; a database cannot tell receivers of longer ones apart."""
 _DAY = 86_400.0
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 """Seconds until the second attempt, and between later ones."""
@@ -232,7 +234,9 @@ def checked_url(url: object) -> str:
     """
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
-        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        host = "" if parts is None else parts.hostname or ""
+        usable = parts is not None and parts.scheme in ("http", "https") and parts.port != 0
+        usable = usable and 0 < len(host) <= _HOST_LENGTH
     except ValueError:
         usable = False
     if not usable or not isinstance(url, str) or len(url) > _URL_LENGTH:

@@ -12,12 +12,14 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 30.0
 """Between looks for holders that are no members."""
+_MOST_LOOKS = 16
+"""Between two offers of the same."""
 
 
 class Orphans:
     """Offers the runs of holders that were no members twice in a row: one that has just come may not be known yet.
 
-    What is not taken over then is offered again at growing intervals.
+    What is not taken over then is offered again at intervals that grow, to eight minutes.
     """
 
     def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _LOOK_SECONDS) -> None:
@@ -39,6 +41,7 @@ class Orphans:
             missing = holders.difference(self._cluster.members())
             looks = Counter({holder: looks[holder] + 1 for holder in missing})
             for holder in sorted(missing):
-                # At the 2nd, 4th, 8th … look: what is still there then cannot be taken over, and the log says why.
-                if (count := looks[holder]) > 1 and count & (count - 1) == 0:
+                # At the 2nd, 4th, 8th, 16th, 32nd, 48th … look: what is still there then cannot be taken over, and the
+                # log says why; or it could not be offered.
+                if (count := looks[holder]) > 1 and (count & (count - 1) == 0 or count % _MOST_LOOKS == 0):
                     self._cluster.offer(OrphanedRuns(holder=holder))

@@ -32,6 +32,8 @@ def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
 
 def unwritable(error: BaseException) -> LogUnwritable:
     """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
+    if isinstance(error, LogUnwritable):
+        return error
     if isinstance(error, RecursionError):
         return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
     kind = type(error).__name__

@@ -13,7 +13,7 @@ from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import look_at_extension
 from jikko.store.postgres.migrate import look_at_schema, reach
-from jikko.store.postgres.rights import require_rights
+from jikko.store.postgres.rights import require_rights, room_for
 from jikko.store.postgres.sharing import require_own_connections, require_same_time
 
 _NO_STANDBY: Final = "none is synchronous: a fail-over may forget what was acknowledged"
@@ -33,6 +33,10 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
     async def connections() -> str:
         await require_own_connections(database)
         return f"{settings.where_the_record_is} gives each its own"
+
+    async def room() -> Finding:
+        detail, suffices = await room_for(database, settings.workers)
+        return Finding("room", True, detail, warning=not suffices)
 
     async def rights() -> str:
         await require_rights(database)
@@ -60,11 +64,12 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
 
     async def files() -> str:
         await contents_of_files(settings).check()
-        return "can be written and read"
+        return "can be written, read and removed from"
 
     looks: dict[str, Callable[[], Awaitable[str | Finding]]] = {
         "database": there,
         "connections": connections,
+        "room": room,
         "rights": rights,
         "schema": schema,
         "clock": time_of_day,

@@ -96,7 +96,7 @@ async def stores_in_postgres(
         PostgresFileIndex(database),
         contents_of_files(settings),
         signing_keys,
-        PostgresRecord(database, runs.measures),
+        PostgresRecord(database, runs.measures, clock if settings.nats_url else None),
         PostgresArchiving(database, archive) if settings.archive_after_days else None,
         cluster,
     )

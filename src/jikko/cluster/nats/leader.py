@@ -81,6 +81,7 @@ class Lead:
             self._stop()
         except TROUBLE as error:
             logger.debug("who leads cannot be settled: %s", error)
+            self._link.declare_again()
             self._doubt(now)
         else:
             self._renewed = now

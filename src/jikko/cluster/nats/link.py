@@ -8,29 +8,30 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
-from nats.js.api import StreamConfig
+from nats.js.api import AccountInfo, StreamConfig
+from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
-from jikko.cluster.nats.access import NatsAccess, StrictClient
-from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_keeps_out, what_lacks
+from jikko.cluster.nats.access import NatsAccess
+from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
+from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
-from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.ports.addresses import nats_servers, trouble_of_nats
+from jikko.errors import InvalidSettings
+from jikko.ports.addresses import nats_servers
 
 logger = logging.getLogger(__name__)
 
 _NOTHING_MORE: Final = NatsAccess()
-_CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 2.0
 """For an answer of JetStream; a healthy one needs a few milliseconds."""
 _FIRST_SECONDS: Final = 10.0
 """For which JetStream may not answer at the start."""
-_RECONNECT_SECONDS: Final = 0.25
 _AGAIN_SECONDS: Final = 0.1
-_PENDING: Final = 16 << 20
-"""Bytes that wait here while the connection is away."""
+_DECLARE_SECONDS: Final = 1.0
+"""Between two tries to have JetStream keep what it has lost."""
+_LEAST_PAYLOAD: Final = 65_536
+"""Bytes that NATS has to take in one message; it takes a megabyte unless it is told otherwise."""
 _OLDEST: Final = (2, 10)
 """The first NATS server that has all that is used."""
 _ALONE: Final = 10074
@@ -57,6 +58,7 @@ class NatsLink:
         """Called when it is there again."""
         self._closing = False
         self._sending: set[asyncio.Task[None]] = set()
+        self._declaring: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -82,7 +84,7 @@ class NatsLink:
             InvalidSettings: That is no such address, or NATS lacks what is needed.
             StoreUnavailable: NATS cannot be reached.
         """
-        client, troubles = await _connected(url, name, access)
+        client, troubles = await connected(url, name, access, member_seconds)
         where = shown_servers(nats_servers(url))
         # Who was connected once tries for ever.
         client.options["max_reconnect_attempts"] = -1
@@ -91,6 +93,7 @@ class NatsLink:
         troubles.on_back = lambda: link.on_back()
         try:
             link._require_new_enough()
+            link._require_long_messages()
             await link._declare_first()
         except TROUBLE as error:
             await link.break_off()
@@ -108,11 +111,11 @@ class NatsLink:
             InvalidSettings: See ``open``.
             StoreUnavailable: See ``open``.
         """
-        client, troubles = await _connected(url, "looks", access)
+        client, troubles = await connected(url, "looks", access, 0)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
             link._require_new_enough()
-            await link.stream.account_info()
+            link._require_room(await link.stream.account_info())
             version = client.connected_server_version
             return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
         except TROUBLE as error:
@@ -137,6 +140,18 @@ class NatsLink:
             await self._declare_copied(config)
         await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
         await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
+
+    def declare_again(self) -> None:
+        """JetStream may have lost something that it is to keep: have it declared anew. Returns at once."""
+        if self.is_connected and not self._closing and (self._declaring is None or self._declaring.done()):
+            self._declaring = asyncio.get_running_loop().create_task(self._declare_lost())
+
+    async def _declare_lost(self) -> None:
+        try:
+            await self.declare()
+        except TROUBLE as error:
+            logger.warning("NATS cannot keep what it is to keep, trying again: %s", error)
+            await asyncio.sleep(_DECLARE_SECONDS)
 
     async def count_at(self, per_minute: int) -> None:
         """Have JetStream count requests of one more rate. Once it does, costs nothing.
@@ -194,7 +209,7 @@ class NatsLink:
 
     async def flush(self) -> None:
         """Wait until the server has what was sent: subscriptions, too."""
-        await self.client.flush(_CONNECT_SECONDS)
+        await self.client.flush(CONNECT_SECONDS)
 
     async def ask(self, subject: str, parts: list[bytes], seconds: float) -> bytes | None:
         """Send a request in parts, of which the last is answered. ``None``: nobody is there, or answers in time."""
@@ -211,7 +226,7 @@ class NatsLink:
     def tell(self, subject: str, body: bytes) -> None:
         """Send a message. It may be lost."""
         work = self.client.publish(subject, body)
-        task = asyncio.get_running_loop().create_task(_try_to(work))
+        task = asyncio.get_running_loop().create_task(try_to(work))
         # A task that nobody has may be collected before it is done.
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -224,16 +239,43 @@ class NatsLink:
     async def close(self) -> None:
         """Send what is still to be sent, and go."""
         self._closing = True
+        await self._declare_no_more()
         if self._sending:
             await asyncio.wait(self._sending, timeout=_ANSWER_SECONDS)
         if self.is_connected:
-            await _try_to(self.client.flush(1))
-        await _try_to(self.client.close())
+            await try_to(self.client.flush(1))
+        await try_to(self.client.close())
 
     async def break_off(self) -> None:
         """Go without a word, as a process does that is killed."""
         self._closing = True
-        await _try_to(self.client.close())
+        await self._declare_no_more()
+        await try_to(self.client.close())
+
+    def _require_room(self, account: AccountInfo) -> None:
+        """Raises:
+        InvalidSettings: The account may keep less than a cluster needs.
+        """
+        limits = account.limits
+        # With tiers, each kind of stream has limits of its own.
+        if account.tiers is None and (lacking := what_account_lacks(limits)):
+            raise InvalidSettings(f"{self._where} cannot be used: {lacking}.")
+        self._require_long_messages()
+
+    def _require_long_messages(self) -> None:
+        if (longest := self.client.max_payload) < _LEAST_PAYLOAD:
+            raise InvalidSettings(
+                f"{self._where} cannot be used: it takes messages of {longest} bytes; raise max_payload to "
+                f"{_LEAST_PAYLOAD} or more."
+            )
+
+    @property
+    def _where(self) -> str:
+        return f"NATS at {shown_servers(str(server.geturl()) for server in self.client.servers)}"
+
+    async def _declare_no_more(self) -> None:
+        if self._declaring is not None:
+            await end([self._declaring])
 
     def _require_new_enough(self) -> None:
         version = self.client.connected_server_version
@@ -241,58 +283,6 @@ class NatsLink:
             needed = ".".join(map(str, _OLDEST))
             found = f"{version.major}.{version.minor}"
             raise InvalidSettings(f"The NATS server has version {found}; {needed} or later is needed.")
-
-
-class _Troubles:
-    """What becomes of the connection, for the log."""
-
-    def __init__(self) -> None:
-        self.last: Exception | None = None
-        self.on_lost: Callable[[], None] | None = None
-        self.on_back: Callable[[], None] = lambda: None
-
-    async def on_error(self, error: Exception) -> None:
-        # That the connection broke says less than what the server said before.
-        if not (isinstance(error, OSError) and isinstance(self.last, NatsError)):
-            self.last = error
-        logger.debug("NATS: %s", error)
-
-    async def on_disconnected(self) -> None:
-        if self.on_lost is not None:
-            self.on_lost()
-
-    async def on_reconnected(self) -> None:
-        logger.info("NATS can be reached again")
-        self.on_back()
-
-
-async def _connected(url: str, name: str, access: NatsAccess) -> "tuple[Client, _Troubles]":
-    if trouble := trouble_of_nats(url):
-        raise InvalidSettings(f"nats_url {trouble}.")
-    servers = nats_servers(url)
-    client, troubles = StrictClient(), _Troubles()
-    options = access.options(client)
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            await client.connect(
-                servers,
-                name=f"jikko {name}",
-                connect_timeout=2,
-                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it is only slept for
-                max_reconnect_attempts=1,
-                pending_size=_PENDING,
-                error_cb=troubles.on_error,
-                disconnected_cb=troubles.on_disconnected,
-                reconnected_cb=troubles.on_reconnected,
-                **options,
-            )
-    except TROUBLE as error:
-        await _try_to(client.close())
-        reason = troubles.last or error
-        raise StoreUnavailable(
-            f"NATS at {shown_servers(servers)} cannot be reached: {what_keeps_out(reason)}."
-        ) from None
-    return client, troubles
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -304,8 +294,7 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
 
 
-async def _try_to(work: Awaitable[object]) -> None:
-    try:
-        await work
-    except TROUBLE as error:
-        logger.debug("NATS: %s", error)
+async def pull_no_more(pulling: JetStreamContext.PullSubscription | None) -> None:
+    """End a subscription: or what comes next would be sent to one that does not listen any more."""
+    if pulling is not None:
+        await try_to(pulling.unsubscribe())

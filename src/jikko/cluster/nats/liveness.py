@@ -11,6 +11,8 @@ from msgspec import Struct
 class _LastHeartbeat(Struct):
     at: float
     count: int
+    seconds: float
+    """After which the member counts as gone."""
 
 
 class Liveness:
@@ -19,11 +21,11 @@ class Liveness:
     def __init__(self, name: str, seconds: float, now: float) -> None:
         """Args:
         name: The member's own.
-        seconds: After which one that is not heard of counts as gone.
+        seconds: After which one that is not heard of counts as gone, unless it takes more time for itself.
         """
         self._name = name
         self._seconds = seconds
-        self._last_heartbeats = {name: _LastHeartbeat(now, 0)}
+        self._last_heartbeats = {name: _LastHeartbeat(now, 0, seconds)}
         self._steady_since = now
 
     @property
@@ -35,16 +37,17 @@ class Liveness:
         """Seconds since the last heartbeat of the member itself."""
         return max(now - self._last_heartbeats[self._name].at, 0.0)
 
-    def on_heartbeat(self, name: str, count: int, now: float) -> None:
+    def on_heartbeat(self, name: str, count: int, now: float, seconds: float = 0.0) -> None:
         """A member says that it is there.
 
         Args:
             count: How often it has said so before.
+            seconds: After which it is to count as gone, by its own word: settings may differ for a while. 0: not known.
         """
         known = self._last_heartbeats.get(name)
         if name == self._name and known is not None and now - known.at > self._seconds / 2:
             self._steady_since = now
-        self._last_heartbeats[name] = _LastHeartbeat(now, count)
+        self._last_heartbeats[name] = _LastHeartbeat(now, count, seconds)
 
     def left(self, name: str) -> None:
         """A member has ended in good order."""
@@ -58,7 +61,7 @@ class Liveness:
         found = [
             (name, last.count)
             for name, last in self._last_heartbeats.items()
-            if now - max(last.at, self._steady_since) > self._seconds and name != self._name
+            if now - max(last.at, self._steady_since) > max(self._seconds, last.seconds) and name != self._name
         ]
         for name, _ in found:
             del self._last_heartbeats[name]

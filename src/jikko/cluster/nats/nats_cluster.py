@@ -5,10 +5,12 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from jikko.cluster.nats.leader import Lead
 from jikko.cluster.nats.link import NatsLink, end
@@ -211,7 +213,7 @@ class NatsCluster:
         if beat is None:
             return
         name = message.subject.rpartition(".")[2]
-        self._liveness.on_heartbeat(name, beat.count, time.monotonic())
+        self._liveness.on_heartbeat(name, beat.count, time.monotonic(), beat.seconds)
         self._tell_count()
         if name == self.name:
             self._own_heartbeat_seen.set()
@@ -233,8 +235,11 @@ class NatsCluster:
             answer = await member.handle_command(command)
         except Exception:
             logger.exception("a request of another server failed")
+        body = to_answer(answer)
+        if len(body) > self._link.client.max_payload:
+            body = to_answer(True)  # it is read from the store
         try:
-            await message.respond(to_answer(answer))
+            await message.respond(body)
         except TROUBLE as error:
             logger.debug("a request could not be answered: %s", error)
 
@@ -244,7 +249,11 @@ class NatsCluster:
         names = self._link.names
         info = await self._link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
         for subject in info.state.subjects or {}:
-            self._liveness.on_heartbeat(subject.rpartition(".")[2], 0, time.monotonic())
+            with suppress(NotFoundError):  # it has ended in this moment
+                last = await self._link.stream.get_last_msg(names.stream("ALIVE"), subject)
+                if (beat := heartbeat(last.data or b"")) is not None:
+                    name = subject.rpartition(".")[2]
+                    self._liveness.on_heartbeat(name, beat.count, time.monotonic(), beat.seconds)
 
     async def _send_heartbeats(self) -> None:
         sent, failed = 0, 0
@@ -258,19 +267,12 @@ class NatsCluster:
             except TROUBLE as error:
                 logger.debug("NATS does not take that this server is there: %s", error)
                 failed += 1
-                if self._link.is_connected:
-                    # It may have lost what it kept.
-                    self._start(self._declare(), self._listening)
+                # It may have lost what it kept.
+                self._link.declare_again()
             await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
 
     def _heartbeat(self, count: int) -> bytes:
         return msgspec.json.encode(Heartbeat(count, self._seconds, self._version))
-
-    async def _declare(self) -> None:
-        try:
-            await self._link.declare()
-        except TROUBLE as error:
-            logger.warning("NATS cannot keep what it is to keep, trying again: %s", error)
 
     async def _look_who_is_gone(self) -> None:
         while True:

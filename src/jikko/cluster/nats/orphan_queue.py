@@ -9,7 +9,7 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from jikko.cluster.nats.link import NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end, pull_no_more
 from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
 from jikko.cluster.nats.wire import orphans_of
@@ -69,6 +69,7 @@ class OrphanQueue:
                     await self._link.keep(subject, body, headers=headers)
                     break
                 except TROUBLE as error:
+                    self._link.declare_again()
                     if number == tries:
                         logger.warning(
                             "runs of %s cannot be offered, they are looked for later: %s", entry.holder, error
@@ -91,7 +92,9 @@ class OrphanQueue:
                 continue
             except TROUBLE as error:
                 logger.debug("what was left behind cannot be pulled, trying again: %s", error)
-                self._pulling = None
+                pulling, self._pulling = self._pulling, None
+                await pull_no_more(pulling)
+                self._link.declare_again()
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
             finally:
                 if message is None:
@@ -103,12 +106,7 @@ class OrphanQueue:
 
     async def close(self) -> None:
         """Give back what is being worked on. Behind the end of ``watch``."""
-        if self._pulling is not None:
-            # Or the next entry would be sent to this member, which does not listen any more.
-            try:
-                await self._pulling.unsubscribe()
-            except TROUBLE as error:
-                logger.debug("NATS was not told that nothing more is pulled: %s", error)
+        await pull_no_more(self._pulling)
         await end(self._working)
 
     async def _work(self, message: Msg) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
+from nats.js.api import AccountLimits
 from nats.js.errors import APIError, ServiceUnavailableError
 
 TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
@@ -16,6 +17,18 @@ COPIES: Final = 3
 """That are kept where there are several servers."""
 _TOO_FEW: Final = 10005
 """JetStream's error: there are not enough servers for the copies."""
+_STREAMS: Final = 4
+"""That a cluster has at least; one more where requests are counted."""
+_ROOM: Final = "let its account keep five streams, in memory and on disk"
+_OF_ACCOUNTS: Final = {
+    10026: f"{_ROOM}, with two consumers",  # too many consumers
+    10027: _ROOM,  # too many streams
+    10028: _ROOM,  # too little memory
+    10039: "allow it there",
+    10047: _ROOM,  # too little disk
+    10113: "leave max_bytes_required out of its account: streams of Jikko have no such bound",
+}
+"""By JetStream's error: what to do."""
 _NO_GREETING: Final = "expecting INFO"
 """What the library says of a server that begins otherwise than NATS does."""
 _NO_NATS: Final = "nothing there answers as NATS does; check host and port in nats_url"
@@ -63,12 +76,21 @@ def what_lacks(error: BaseException, before: BaseException | None = None) -> str
     if isinstance(error, APIError):
         if error.err_code == _TOO_FEW:
             return f"too few of its servers are there to keep {COPIES} copies; start the others first"
-        return error.description or str(error)
+        advice = _OF_ACCOUNTS.get(error.err_code or 0)
+        return "; ".join(filter(None, [error.description or str(error), advice]))
     if isinstance(error, TimeoutError):
         if before is not None and "permissions" in str(before).lower():
             return what_keeps_out(before)
         return "JetStream does not answer; it may be off, or choosing a leader"
     return what_keeps_out(error)
+
+
+def what_account_lacks(limits: AccountLimits) -> str:
+    """Of an account that cannot keep what a cluster needs; empty: it can."""
+    if limits.max_bytes_required:
+        return f"its account wants a bound for each stream; {_OF_ACCOUNTS[10113]}"
+    too_little = 0 in (limits.max_memory, limits.max_storage) or 0 <= limits.max_streams < _STREAMS
+    return f"its account may keep too little; {_ROOM}" if too_little else ""
 
 
 def _text(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
-from jikko.cluster.nats.link import NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end, pull_no_more
 from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import WAITING_CONSUMER
 from jikko.cluster.nats.wire import waiting_of
@@ -76,7 +76,9 @@ class WaitingQueue:
                 continue
             except TROUBLE as error:
                 logger.debug("what waits elsewhere cannot be pulled, trying again: %s", error)
-                self._pulling = None
+                pulling, self._pulling = self._pulling, None
+                await pull_no_more(pulling)
+                self._link.declare_again()
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 continue
             task = asyncio.get_running_loop().create_task(self._take(message))
@@ -87,11 +89,7 @@ class WaitingQueue:
 
     async def close(self) -> None:
         """Take nothing more. Behind the end of ``watch``."""
-        if self._pulling is not None:
-            try:
-                await self._pulling.unsubscribe()
-            except TROUBLE as error:
-                logger.debug("NATS was not told that nothing more is pulled: %s", error)
+        await pull_no_more(self._pulling)
         await end(self._working)
 
     async def _take(self, message: Msg) -> None:

@@ -90,6 +90,7 @@ class RunStore(Protocol):
             LogForgotten: The database has gone back, and the log with it.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
+            LogUnwritable: The database does not take a value of it, and never will. Nothing was written.
             StoreUnavailable: The database could not be written, or did not say whether it was. Offer the same append
                 again; another one at that position is refused if this one is there.
         """

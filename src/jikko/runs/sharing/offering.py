@@ -58,7 +58,7 @@ class Offering:
             self._refused.clear()
         for app_id, places in first.items():
             for place in places:
-                if self._clock() - self._refused.get(app_id, -_REFUSED_SECONDS) < _REFUSED_SECONDS:
+                if self._is_within(_REFUSED_SECONDS, self._refused.get(app_id)):
                     break
                 if (run := self._due(place.run_id)) is None:
                     continue
@@ -69,12 +69,16 @@ class Offering:
 
     def _due(self, run_id: str) -> WaitingRun | None:
         """A run, if it is to be offered now."""
-        held, now = self._executor.find(run_id), self._clock()
+        held = self._executor.find(run_id)
         if held is None or held.runner.has_ended or not held.log.is_durable:
             return None
-        if now - self._offered.get(run_id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
+        if self._is_within(_AGAIN_SECONDS, self._offered.get(run_id)):
             return None
         record = held.log.record
-        if now - record.created_at < _PATIENCE_SECONDS and not self._executor.is_closing:
+        if self._is_within(_PATIENCE_SECONDS, record.created_at) and not self._executor.is_closing:
             return None
         return WaitingRun(run_id=run_id, app_id=record.identity.app_id, holder=self._holder, epoch=record.epoch)
+
+    def _is_within(self, seconds: float, since: float | None) -> bool:
+        """Whether less than that has passed since a time. One that is yet to come tells that the clock was set back."""
+        return since is not None and 0 <= self._clock() - since < seconds

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
+from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
 
 T = TypeVar("T")
@@ -23,6 +26,13 @@ _FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 _MAX_SECONDS: Final = 10.0
 """Seconds to wait for a connection, and for an answer to what is no search."""
 _SEARCH_SECONDS: Final = 60.0
+_RELEASE_SECONDS: Final = 1.0
+"""For which a connection may take to be ready for another use; then it is given up."""
+_CLOSE_SECONDS: Final = 10.0
+"""For what is still under way at the end."""
+_CROWDED_SECONDS: Final = 2.0
+"""For which one of those that are there is waited for, if the server takes no more."""
+_AGAIN_SECONDS: Final = 0.05
 _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
@@ -57,6 +67,7 @@ class Postgres:
         except ModuleNotFoundError:
             raise InvalidSettings(f"A database elsewhere needs another library: {how_to_install('cluster')}") from None
         self._api = asyncpg
+        self._connection_class = _attentive(asyncpg.Connection)
         self._url = url
         self._pool: Any = None
         self._before_close: list[Callable[[], Awaitable[None]]] = []
@@ -82,7 +93,12 @@ class Postgres:
         """
         async with self.guard():
             connection = await self._connected(
-                self._api.connect(self._url, timeout=_MAX_SECONDS, command_timeout=_MAX_SECONDS)
+                self._api.connect(
+                    self._url,
+                    timeout=_MAX_SECONDS,
+                    command_timeout=_MAX_SECONDS,
+                    connection_class=self._connection_class,
+                )
             )
             try:
                 await connection.execute((_BY_KEY if by_key else _PLAIN) + presence())
@@ -135,7 +151,11 @@ class Postgres:
             await self._before_close.pop()()
         pool, self._pool = self._pool, None
         if pool is not None:
-            await pool.close()
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
 
     async def _read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
         """Read by any connection of the pool. A second time if the first has turned out to be lost: a database that was
@@ -165,16 +185,30 @@ class Postgres:
                 timeout=_MAX_SECONDS,
                 reset=_leave_as_it_is,
                 init=_set,
+                connection_class=self._connection_class,
             )
+        pool = self._pool
         async with self.guard():
             # Does nothing from the second time on.
-            await self._pool
+            await pool
             async with asyncio.timeout(_MAX_SECONDS):
-                connection = await self._connected(self._pool.acquire())
+                connection = await self._acquired(pool)
             try:
                 yield connection
             finally:
-                await self._pool.release(connection)
+                # One whose statement was given up has the server told so, which may not listen either.
+                await pool.release(connection, timeout=_RELEASE_SECONDS)
+
+    async def _acquired(self, pool: Any) -> Connection:
+        """A connection that is free, or a new one. If the server takes no more, those that are there have to do."""
+        end = time.monotonic() + _CROWDED_SECONDS
+        while True:
+            try:
+                return await self._connected(pool.acquire())
+            except self._api.TooManyConnectionsError:
+                if pool.get_size() == 0 or time.monotonic() > end:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     @staticmethod
     async def _connected(connecting: Awaitable[Connection]) -> Connection:
@@ -217,6 +251,18 @@ def rows_of(tag: str) -> int:
     """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
     number = tag.rpartition(" ")[2]
     return int(number) if number.isdigit() else 0
+
+
+@cache
+def _attentive(plain: type[Any]) -> type[Any]:
+    """Connections that notice the loss of their other end."""
+
+    class Attentive(plain):  # type: ignore[misc]
+        def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *more: Any) -> None:
+            super().__init__(protocol, transport, *more)
+            notice_loss(transport)
+
+    return Attentive
 
 
 async def _set(connection: Connection) -> None:

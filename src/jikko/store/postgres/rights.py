@@ -20,6 +20,19 @@ _MAY_CREATE: Final = """
 SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')
   OR to_regclass('installation') IS NOT NULL
 """
+PER_PROCESS: Final = 24
+"""Connections that one process opens at most: 6 each for runs, datasets and what plugins keep, and 6 of their own."""
+_ROOM: Final = """
+SELECT least(
+  current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true), '0')::int
+    - (SELECT sum(numbackends) FROM pg_stat_database),
+  (SELECT CASE WHEN rolconnlimit >= 0 THEN rolconnlimit - (
+    SELECT count(*) FROM pg_stat_activity WHERE usename = current_user) END FROM pg_roles WHERE rolname = current_user),
+  (SELECT CASE WHEN datconnlimit >= 0 THEN datconnlimit - (
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) END
+    FROM pg_database WHERE datname = current_database()))::int
+"""
 _SHOWN: Final = 3
 """Tables that are named."""
 
@@ -55,3 +68,12 @@ async def require_rights(database: Postgres) -> None:
             f"The user {user} may not read and write all tables of the database {database.address} ({named}). Use the "
             f"user that owns them, or GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {user}, and ON ALL SEQUENCES."
         )
+
+
+async def room_for(database: Postgres, processes: int) -> tuple[str, bool]:
+    """How many more connections may be opened, by all limits of the server, and whether they suffice for so many
+    processes."""
+    free = max(0, int(await database.value(_ROOM)))
+    wanted = processes * PER_PROCESS
+    few = "; raise max_connections, or the limit of the user or of the database" if free < wanted else ""
+    return f"{free} more may be opened, a server as this one opens up to {wanted}{few}", free >= wanted

@@ -89,13 +89,23 @@ async def require_same_time(database: Postgres, clock: Clock) -> float:
     """
     before = clock()
     there = float(await database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
-    ahead = (before + clock()) / 2 - there
+    after = clock()
+    refuse_other_time(database, before, there, after)
+    return (before + after) / 2 - there
+
+
+def refuse_other_time(database: Postgres, before: float, there: float, after: float) -> None:
+    """Compare this machine's clock, before and after a question, with what the database's said in between.
+
+    Raises:
+        InvalidSettings: They differ by more than the question can have taken.
+    """
+    ahead = before - there if before > there else min(after - there, 0.0)
     if abs(ahead) > _MAX_AHEAD_SECONDS:
         raise InvalidSettings(
             f"The clock of this machine is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of "
             f"the database {database.address}. Servers that share a database need one time: set up NTP on all machines."
         )
-    return ahead
 
 
 async def require_own_connections(database: Postgres) -> None:

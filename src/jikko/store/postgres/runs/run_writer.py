@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from jikko.errors import JikkoError, StoreUnavailable
+from jikko.errors import JikkoError, LogUnwritable, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Connection, Postgres, unavailable
 from jikko.store.postgres.runs import appends
@@ -33,6 +33,8 @@ _RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
 _UNDONE: Final = frozenset({"40001", "40P01"})
 """Codes of PostgreSQL: a transaction that came in the way of another, and may be done again."""
+_NEVER: Final = frozenset({"22", "54"})
+"""Classes of codes: a value that no column takes, or more of something than there may be. Time changes nothing."""
 _PAUSE_SECONDS: Final = 0.1
 """Seconds between two tries."""
 _LOOK_SECONDS: Final = 1.0
@@ -146,10 +148,14 @@ class RunWriter:
                         await self._write([offered])
                     return None
                 # One that waited for another that waited for it was undone; what was lost may be there, by its mark.
-                undone = getattr(error, "sqlstate", "") in _UNDONE
+                code = getattr(error, "sqlstate", None) or ""
+                undone = code in _UNDONE
                 may_try = undone or (lost and all(offered.write.mark for offered in batch))
                 if not may_try or time.monotonic() > end:
                     failure = error if isinstance(error, JikkoError) else unavailable(error)
+                    if code[:2] in _NEVER and not lost:
+                        failure = LogUnwritable(f"The database does not take what happened: {type(error).__name__}.")
+                        failure.__cause__ = error
                     for offered in batch:
                         offered.settle(failure)
                     return None

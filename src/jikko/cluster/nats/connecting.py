@@ -1,0 +1,95 @@
+"""Making the connection to NATS, and what becomes of it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from jikko.cluster.nats.access import NatsAccess, StrictClient
+from jikko.cluster.nats.refusals import TROUBLE, shown_servers, what_keeps_out
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ports.addresses import nats_servers, trouble_of_nats
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 5
+_RECONNECT_SECONDS: Final = 0.25
+_PENDING: Final = 16 << 20
+"""Bytes that wait here while the connection is away."""
+_PING_PART, _MIN_PING_SECONDS, _PINGS = 0.2, 1.0, 2
+"""A server of NATS that says nothing more is left for another. It is asked after each such part of a member's life, and
+is lost once so many questions in a row have no answer and the next is due."""
+
+
+class Troubles:
+    """What becomes of a connection, for the log."""
+
+    def __init__(self) -> None:
+        self.last: Exception | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.on_back: Callable[[], None] = lambda: None
+
+    async def on_error(self, error: Exception) -> None:
+        # That the connection broke says less than what the server said before.
+        if not (isinstance(error, OSError) and isinstance(self.last, NatsError)):
+            self.last = error
+        logger.debug("NATS: %s", error)
+
+    async def on_disconnected(self) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
+
+    async def on_reconnected(self) -> None:
+        logger.info("NATS can be reached again")
+        self.on_back()
+
+
+async def connected(url: str, name: str, access: NatsAccess, member_seconds: float) -> tuple[Client, Troubles]:
+    """A connection to one of several servers.
+
+    Args:
+        name: See ``NatsLink.open``; so all others.
+
+    Raises:
+        InvalidSettings: That is no such address.
+        StoreUnavailable: None can be reached.
+    """
+    if trouble := trouble_of_nats(url):
+        raise InvalidSettings(f"nats_url {trouble}.")
+    servers = nats_servers(url)
+    client, troubles = StrictClient(), Troubles()
+    options = access.options(client)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await client.connect(
+                servers,
+                name=f"jikko {name}",
+                connect_timeout=2,
+                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it is only slept for
+                max_reconnect_attempts=1,
+                pending_size=_PENDING,
+                ping_interval=max(_MIN_PING_SECONDS, member_seconds * _PING_PART),  # type: ignore[arg-type]  # so is this
+                max_outstanding_pings=_PINGS,
+                error_cb=troubles.on_error,
+                disconnected_cb=troubles.on_disconnected,
+                reconnected_cb=troubles.on_reconnected,
+                **options,
+            )
+    except TROUBLE as error:
+        await try_to(client.close())
+        reason = troubles.last or error
+        raise StoreUnavailable(
+            f"NATS at {shown_servers(servers)} cannot be reached: {what_keeps_out(reason)}."
+        ) from None
+    return client, troubles
+
+
+async def try_to(work: Awaitable[object]) -> None:
+    """Do something with NATS that may fail."""
+    try:
+        await work
+    except TROUBLE as error:
+        logger.debug("NATS: %s", error)

@@ -1,0 +1,115 @@
+"""What becomes of connected servers when somebody changes NATS, or takes away what it keeps, or it falls silent."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.streams import Names
+from jikko.ports.cluster import OrphanedRuns, WaitingRun, WaitingRuns
+from tests.cluster.nats_group import NatsGroup
+from tests.cluster.nats_server import NatsServer, nats_running
+from tests.effort import PATIENCE
+from tests.faults.proxy import Proxy
+from tests.runs.world import until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.nats]
+GONE = OrphanedRuns(holder="gone/1")
+
+
+@asynccontextmanager
+async def linked(url: str) -> AsyncIterator[NatsLink]:
+    link = await NatsLink.open(url, Names("changes"), member_seconds=1, per_minute=0, name="test")
+    try:
+        yield link
+    finally:
+        await link.break_off()
+
+
+@pytest.mark.parametrize("of", ["QUEUE", "WAIT", "DUTY", "its consumers"])
+async def test_what_is_deleted_in_nats_is_made_again(nats_server: NatsServer, of: str) -> None:
+    group = NatsGroup(nats_server.url)
+    try:
+        (one, member), (other, its) = await group.start(), await group.start()
+        await until(lambda: member.is_leading or its.is_leading)
+        async with linked(nats_server.url) as operator:
+            names = group.names
+            if of == "its consumers":
+                for name, consumer in (("QUEUE", "orphans"), ("WAIT", "waiting")):
+                    await operator.stream.delete_consumer(names.stream(name), consumer)
+            else:
+                await operator.stream.delete_stream(names.stream(of))
+
+        one.offer(GONE)
+        its.has_room.set()
+        run = WaitingRun(run_id="r", app_id="a", holder=one.name, epoch=1)
+        await until_offered(await member.offers, run)
+
+        await until(lambda: GONE in [*member.taken, *its.taken])
+        await until(lambda: run in its.waiting)
+        leader, heir = (one, its) if member.is_leading else (other, member)
+        await group.kill(leader)
+        await until(lambda: heir.is_leading)
+    finally:
+        await group.close()
+
+
+async def until_offered(waiting: WaitingRuns, run: WaitingRun) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await waiting.offer(run):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_one_that_nats_put_out_comes_back_once_it_is_let_in_again(tmp_path: Path) -> None:
+    """A password that was changed, and changed back; so it is with credentials that ran out and were renewed."""
+    file = tmp_path / "nats.conf"
+
+    def admit(password: str) -> None:
+        file.write_text(f"authorization {{ users: [{{ user: jikko, password: {password} }}] }}")
+
+    admit("first")
+    with nats_running("-c", str(file)) as server:
+        async with linked(server.url.replace("//", "//jikko:first@")) as link:
+            admit("second")
+            server.reload()
+            await until(lambda: not link.is_connected)
+
+            admit("first")
+            server.reload()
+
+            await until(lambda: link.is_connected)
+
+
+async def test_a_server_of_nats_that_says_nothing_more_is_left(nats_server: NatsServer) -> None:
+    with Proxy(socket.AF_INET, ("127.0.0.1", nats_server.port)) as proxy:
+        async with linked(f"nats://127.0.0.1:{proxy.port}") as link:
+            proxy.stall()
+            await until(lambda: not link.is_connected)
+
+            proxy.mend()
+
+            await until(lambda: link.is_connected)
+
+
+async def test_one_whose_life_is_longer_by_its_settings_is_not_taken_for_gone(nats_server: NatsServer) -> None:
+    group = NatsGroup(nats_server.url)
+    try:
+        (one, member), (slow, _) = await group.start(), await group.start(seconds=600)
+        third, _ = await group.start()
+        await until(lambda: {slow.name, third.name} <= {*one.members()})
+        await group.kill(third)
+
+        await until(lambda: third.name not in one.members())
+        fourth, _ = await group.start()
+        await until(lambda: fourth.name in one.members())
+        await group.kill(fourth)
+        await until(lambda: fourth.name not in one.members())
+
+        assert slow.name in one.members()
+        assert slow.name not in {orphans.holder for orphans in member.taken}
+    finally:
+        await group.close()
