@@ -180,6 +180,8 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
     announced: bool = True
     """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
+    own_outputs: dict[str, Json] = {}
+    """For a container whose failure was handled: what it had come to by then. ``outputs`` are those of the strategy."""
 
 
 class ContainerStarted(NodeEvent, tag_field="event", tag="container_started", kw_only=True, omit_defaults=True):
