@@ -87,8 +87,7 @@ class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omi
     depth: int = 0
     """How many workflows called as tools the run is within: 0 for one that a client started."""
     trace: str = ""
-    """The ``traceparent`` (W3C) that came with its request, or that of the run that called it, and behind a blank its
-    ``tracestate``. Empty: none did."""
+    """The ``traceparent`` (W3C) of its request, or of the run that called it, a blank, its ``tracestate``; or empty."""
 
 
 class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):
@@ -132,8 +131,7 @@ class NodeStarted(NodeEvent, tag_field="event", tag="node_started", kw_only=True
     """A node began to run. A node that runs again after a crash starts again under the same execution id."""
 
     icon: Json = None
-    """Of the provider of a tool: ``{"content", "background"}``, or an address. ``False``: Dify's clients are not told
-    that the node starts (decisions/0029)."""
+    """Of a tool's provider: ``{"content", "background"}``, or an address. ``False``: not told (decisions/0029)."""
 
 
 class NodeAttempted(NodeEvent, tag_field="event", tag="node_attempted", kw_only=True, omit_defaults=True):
@@ -180,6 +178,8 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
     announced: bool = True
     """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
+    own_outputs: dict[str, Json] = {}
+    """For a container whose failure was handled: what it had come to by then. ``outputs`` are those of the strategy."""
 
 
 class ContainerStarted(NodeEvent, tag_field="event", tag="container_started", kw_only=True, omit_defaults=True):

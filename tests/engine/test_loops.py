@@ -115,3 +115,62 @@ async def test_the_end_of_a_round_says_whether_it_ended_the_loop(
 
     ends = [event for event in log.events if isinstance(event, RoundFinished)]
     assert [(end.round, end.ended, end.last) for end in ends] == expected
+
+
+@pytest.mark.parametrize(("began", "kind"), [(10, "integer"), (0, "integer"), (1.5, "float"), (2.0, "float")])
+@pytest.mark.parametrize("given", ["constant", "variable"])
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_number_is_of_the_type_that_it_began_with_whatever_it_holds_by_now(
+    began: float, kind: str, given: str, nested: bool
+) -> None:
+    variable = {"label": "n", "var_type": "number", "value_type": given}
+    value: Any = began if given == "constant" else ["first", "value"]
+    counted: dict[str, Any] = {"loop_count": 1, "break_conditions": [], "logical_operator": "and"}
+    assigner: dict[str, Any] = {"kind": "assigner", "container": "each", "version": "2"}
+    change = {"variable_selector": ["each", "n"]}
+    divided = {**change, "operation": "/=", "input_type": "constant", "value": 4}
+    cleared = {**change, "operation": "clear", "input_type": "variable", "value": None}
+    around = node(
+        "round",
+        "iteration",
+        iterator_selector=["list", "value"],
+        output_selector=["each", "n"],
+        start_node_id="round-start",
+    )
+    compiled = graph(
+        [
+            node("first", value=began),
+            node("list", value=["日"]),
+            *([around, node("round-start", "iteration-start", container="round")] if nested else [node("round")]),
+            node(
+                "each",
+                "loop",
+                container="round" if nested else None,
+                loop_variables=[{**variable, "value": value}],
+                start_node_id="each-start",
+                **counted,
+            ),
+            node("each-start", "loop-start", container="each"),
+            node("divide", items=[divided], **assigner),
+            node("clear", items=[cleared], **assigner),
+        ],
+        edges(
+            "start --> first",
+            "first --> list",
+            "list --> round",
+            "round-start --> each" if nested else "round --> each",
+            "each-start --> divide",
+            "divide --> clear",
+        ),
+    )
+
+    whole = await run(compiled)
+
+    def told(log: Log) -> list[Any]:
+        ends = [event for event in log.events if isinstance(event, NodeFinished) and event.node_type == "assigner"]
+        return [(end.process_data["__updated_variables"][0]["value_type"], end.process_data["n"]) for end in ends]
+
+    assert told(whole) == [(kind, began / 4), (kind, 0)]
+    assert isinstance(told(whole)[1][1], float) is (kind == "float")
+    for border in range(1, len(whole.events)):
+        assert told(await resume(compiled, whole.events[:border])) == told(whole)

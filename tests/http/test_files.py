@@ -46,6 +46,14 @@ async def test_a_form_in_an_encoding_that_decodes_nothing_is_refused(client: htt
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
+async def test_of_several_users_of_a_form_the_first_counts_as_of_several_files(client: httpx.AsyncClient) -> None:
+    second = form("ben", b"other").partition(b"--b\r\n")[2]
+    uploaded = (await upload(client, form("anna")[: -len(b"--b--\r\n")] + b"--b\r\n" + second)).json()
+    user = (await client.get(f"/v1/end-users/{uploaded['created_by']}")).json()
+
+    assert (user["session_id"], uploaded["size"]) == ("anna", 5)
+
+
 async def test_half_a_character_in_the_user_of_a_form_is_replaced(client: httpx.AsyncClient) -> None:
     uploaded = (await upload(client, form("x+2AA-"), "utf-7")).json()
     user = (await client.get(f"/v1/end-users/{uploaded['created_by']}")).json()

@@ -45,7 +45,7 @@ async def texts(client: httpx.AsyncClient, at: str) -> list[str]:
     ("files", "code", "status"),
     [
         ([], "no_file_uploaded", 400),
-        ([("file", ("a.txt", b"a")), ("file", ("b.txt", b"b"))], "too_many_files", 400),
+        ([("file", ("a.txt", b"a")), ("also", ("b.txt", b"b"))], "too_many_files", 400),
         ([("other", ("a.txt", b"a"))], "no_file_uploaded", 400),
         ([("file", ("a/b.txt", b"a"))], "invalid_param", 400),
         ([("file", ("a\\b.txt", b"a"))], "invalid_param", 400),
@@ -63,6 +63,25 @@ async def test_what_is_no_file_that_can_be_read_is_refused(
 
     assert (answer.json()["code"], answer.status_code) == (code, status), answer.text
     assert (await get(client, f"/{own}/documents"))["total"] == 0
+
+
+async def test_of_several_files_of_one_name_and_of_what_is_said_of_them_the_first_counts(
+    client: httpx.AsyncClient,
+) -> None:
+    own = await dataset(client)
+    said = [json.dumps({"name": name, "process_rule": {"mode": "automatic"}}) for name in ("first", "second")]
+
+    answer = await client.post(
+        f"/v1/datasets/{own}/document/create-by-file",
+        data={"data": said},
+        files=[("file", ("a.txt", "一".encode())), ("file", ("b.txt", b"two"))],
+    )
+    assert answer.status_code == 200, answer.text
+    await client.index()  # type: ignore[attr-defined]
+
+    document = answer.json()["document"]
+    assert document["name"] == "first"
+    assert await texts(client, f"/{own}/documents/{document['id']}") == ["一"]
 
 
 @pytest.mark.parametrize("name", ["", "\0"], ids=ascii)

@@ -1,5 +1,6 @@
 """Apps as MCP servers: what the recordings do not show."""
 
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -53,6 +54,15 @@ async def called(client: httpx.AsyncClient, **arguments: Any) -> Any:
 
 async def test_what_an_app_says_is_the_result_of_its_tool(client: httpx.AsyncClient) -> None:
     assert await called(client, q="世界") == {"content": [{"type": "text", "text": '{"q": "世界"}'}], "isError": False}
+
+
+async def test_what_is_no_number_of_json_is_null_in_the_result(world: World) -> None:
+    await world.app("Say", [start(), node("a", "code", value=1), end(v="a.value")], "start>a>end")
+    world.script.values["a"] = [math.nan, {"日": -math.inf}, 1.5]
+    async with serving(world) as client:
+        [said] = (await called(client))["content"]
+
+    assert said["text"] == '{"v": [null, {"日": null}, 1.5]}'
 
 
 async def test_the_app_is_listed_as_a_tool_with_what_its_inputs_mean(client: httpx.AsyncClient) -> None:

@@ -133,3 +133,40 @@ async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_tha
         assert message["data"]["inputs"] == {"iterator_selector": files}
     assert [{**file, "url": ""} for file in again] == [{**file, "url": ""} for file in files]
     assert fetched == ["山.txt", "b.txt"]
+
+
+NUMBERED = [{"key": "output", "type": "array[number]", "value": "[7]"}]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "outputs"),
+    [(None, None), ("fail-branch", {}), ("default-value", {"output": [7]})],
+)
+@pytest.mark.parametrize(("kind", "own"), [("iteration", {"output": [["日"]]}), ("loop", {})])
+async def test_a_container_that_failed_tells_what_it_had_come_to_whatever_is_made_of_its_failure(
+    world: World, kind: str, own: dict[str, Any], strategy: str | None, outputs: dict[str, Any] | None
+) -> None:
+    around = iteration("around", "a.value", "b.result", node("b", "list-operator", variable=["around", "item"]))
+    if kind == "loop":
+        counted = {"type": "loop", "loop_count": 2, "break_conditions": [], "logical_operator": "and"}
+        around[0]["data"] |= counted
+        around[1]["data"]["type"] = "loop-start"
+        for entry in around[2:]:
+            entry["data"]["loop_id"] = entry["data"].pop("iteration_id")
+    around[0]["data"] |= {"error_strategy": strategy, "default_value": NUMBERED}
+    world.script.values["a"] = [["日"], "no list"]
+    nodes = [start(), node("a", "code"), *around, end("good", out="around.output"), end("bad", out="around.error_type")]
+    edges = "start>a>around around-start>b around:source>good around:fail-branch>bad"
+    app = await world.app("Handled", nodes, edges)
+    async with client_of(world, app) as client:
+        received = messages(await client.post(RUN, json=body("streaming")))
+        recorded = await executions(client, received[0]["workflow_run_id"])
+
+    (told,) = [message["data"] for message in received if message["event"] == f"{kind}_completed"]
+    (kept,) = [entry["outputs"] for entry in recorded if entry["node_id"] == "around"]
+    assert (told["status"], told["error"], told["outputs"]) == ("failed", None, own)
+    if outputs is None:
+        assert kept == own
+    else:
+        handled = {name: value for name, value in kept.items() if not name.startswith("error_")}
+        assert (handled, kept["error_type"]) == (outputs, f"{kind.capitalize()}NodeError")

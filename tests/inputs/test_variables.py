@@ -22,7 +22,10 @@ async def number(value: Json) -> Json:
 
 @pytest.mark.parametrize(
     ("given", "prepared"),
-    [(5, 5), (2**64 - 1, 2**64 - 1), (2**64, float(2**64)), ("7", 7), (" 1.5 ", 1.5), ("", None), (None, None)],
+    [
+        *((5, 5), ("7", 7), (" 1.5 ", 1.5), ("", None), (None, None), (True, True)),
+        *((2**64 - 1, 2**64 - 1), (2**64, float(2**64)), (-(2**63), -(2**63)), (-(2**63) - 1, -float(2**63))),
+    ],
 )
 async def test_numbers_and_texts_of_numbers_are_taken(given: Json, prepared: Json) -> None:
     found = await number(given)

@@ -26,7 +26,7 @@ DECLARED: dict[Selector, str] = {
     ("loop", name): kind
     for name, kind in {
         "text": "string",
-        "number": "number",
+        "number": "integer",
         "flag": "boolean",
         "object": "object",
         "texts": "array[string]",

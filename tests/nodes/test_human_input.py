@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from jikko.nodes.contract import NodePaused
 from jikko.nodes.flow.human_input import HumanInput, rendered
 from jikko.values import Json
-from tests.nodes.context import fields
+from tests.nodes.context import FakeContext, fields
+
+pytestmark = pytest.mark.anyio
 
 
 def problems(**data: Json) -> list[str]:
@@ -41,6 +44,54 @@ def test_inputs_and_actions_have_names_of_their_own() -> None:
         "data.inputs[1].output_variable_name",
         "data.user_actions[2].id",
     ]
+
+
+FILES: dict[str, Json] = {"allowed_file_types": [], "allowed_file_extensions": [], "allowed_file_upload_methods": []}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"type": "paragraph"}, {"default": None}),
+        ({"type": "paragraph", "default": None}, {"default": None}),
+        ({"type": "paragraph", "label": "X"}, {"default": None}),
+        (
+            {"type": "paragraph", "default": {"type": "constant", "value": "日本"}},
+            {"default": {"type": "constant", "selector": [], "value": "日本"}},
+        ),
+        (
+            {"type": "paragraph", "default": {"value": None, "selector": ["start", "s"], "type": "variable"}},
+            {"default": {"type": "variable", "selector": ["start", "s"], "value": ""}},
+        ),
+        (
+            {"type": "select", "default": {"value": "a"}, "option_source": {"value": ["a", 1], "type": "constant"}},
+            {"option_source": {"type": "constant", "selector": [], "value": ["a", "1"]}},
+        ),
+        (
+            {"type": "select", "option_source": {"type": "variable", "selector": ["start", "list"]}},
+            {"option_source": {"type": "variable", "selector": ["start", "list"], "value": ["x", "True"]}},
+        ),
+        ({"type": "select"}, {"option_source": {"type": "constant", "selector": [], "value": []}}),
+        ({"type": "file", "number_limits": 3}, FILES),
+        ({"type": "file-list"}, {**FILES, "number_limits": 0}),
+        (
+            {"type": "file-list", "allowed_file_types": ["image"], "number_limits": 3, "id": "7"},
+            {**FILES, "allowed_file_types": ["image"], "number_limits": 3},
+        ),
+    ],
+)
+async def test_a_field_is_told_with_all_that_its_type_has_and_nothing_else(
+    given: dict[str, Json], told: dict[str, Json]
+) -> None:
+    source = fields({"inputs": [{"output_variable_name": "it", **given}]})
+    form = HumanInput.from_dsl(source)
+    context = FakeContext({"start": {"s": "from start", "list": ["x", True]}})
+
+    with pytest.raises(NodePaused) as paused:
+        await form.run(context)
+
+    assert source.problems == []
+    assert paused.value.form["inputs"] == [{"output_variable_name": "it", "type": given["type"], **told}]
 
 
 A, B = "{{#$output.a#}}", "{{#$output.b#}}"

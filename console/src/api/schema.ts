@@ -1502,6 +1502,7 @@ export interface components {
             steps: number;
             resources: Record<string, never>[];
             announced: boolean;
+            own_outputs: Record<string, never>;
         };
         Update: [
             string[],

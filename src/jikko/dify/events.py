@@ -282,9 +282,10 @@ def _container_started(event: ContainerStarted) -> messages.ContainerStarted:
 
 
 def _container_completed(event: NodeFinished) -> messages.ContainerCompleted:
+    # The container's own end, whatever is made of its failure: as recorded, it tells what it had come to.
     return messages.ContainerCompleted(
         **_container(event),
-        outputs=event.outputs,
+        outputs=event.outputs if event.strategy is None else event.own_outputs,
         inputs=event.inputs,
         status="succeeded" if event.status == "succeeded" else "failed",
         elapsed_time=event.elapsed,

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from jikko.dsl.start_variables import StartVariable
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
-from jikko.values import Json
+from jikko.values import Json, encode_json
 
 INVALID_PARAMS: Final = -32602
 UNKNOWN_METHOD: Final = -32601
@@ -61,8 +63,11 @@ def call_result(text: str, *, is_error: bool = False) -> dict[str, Json]:
 
 
 def outputs_text(outputs: Json) -> str:
-    """The outputs of a workflow, as the text of a result."""
-    return json.dumps(outputs, ensure_ascii=False)
+    """The outputs of a workflow, as the text of a result. NaN and infinities are null, as in other answers."""
+    try:
+        return json.dumps(outputs, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(msgspec.json.decode(encode_json(outputs)), ensure_ascii=False)
 
 
 def _property(variable: StartVariable, meanings: Mapping[str, str]) -> dict[str, Json]:

@@ -104,6 +104,7 @@ def failed(
     if strategy is not None:
         outputs = dict(node.defaults) if strategy == "default-value" else {}
         outputs |= {"error_message": message, "error_type": failure.kind}
+    is_handled_container = node.body is not None and strategy is not None
     return NodeFinished(
         **about(started, at),
         started_at=started.at,
@@ -120,6 +121,7 @@ def failed(
         metadata=dict(failure.metadata),
         steps=failure.steps,
         announced=announced,
+        own_outputs=dict(failure.outputs) if is_handled_container else {},
     )
 
 

@@ -14,11 +14,13 @@ class Scope:
     Source: Dify 1.15, spec/variables.md §2, spec/execution.md §10 rule 2.
     """
 
-    __slots__ = ("_declared", "_outer", "_values")
+    __slots__ = ("_declared", "_fractions", "_outer", "_values")
 
     def __init__(self, declared: Mapping[Selector, str], outer: "Scope | None" = None) -> None:
         self._values: dict[str, dict[str, Json]] = {}
         self._declared = declared
+        self._fractions: set[Selector] = set()
+        """Declared numbers of this scope that began as fractions."""
         self._outer = outer
 
     def inner(self) -> "Scope":
@@ -39,7 +41,29 @@ class Scope:
         return UNSET
 
     def declared_type(self, selector: Selector) -> str | None:
-        return self._declared.get(selector)
+        """The declared type of a variable. A ``number`` is ``integer`` or ``float``, whatever it holds by now: as the
+        value was that it began with. ``None``: it is declared with none.
+
+        Source: Dify 1.15, recordings assigner_ops and chat_convvar_types.
+        """
+        kind = self._declared.get(selector)
+        if kind != "number":
+            return kind
+        scope: Scope | None = self
+        while scope is not None:
+            if selector in scope._fractions:
+                return "float"
+            scope = scope._outer
+        return "integer"
+
+    def begin(self, node_id: str, values: Mapping[str, Json]) -> None:
+        """Write the values that declared variables begin with."""
+        self.write(node_id, values)
+        for name, value in values.items():
+            if isinstance(value, float):
+                self._fractions.add((node_id, name))
+            else:
+                self._fractions.discard((node_id, name))
 
     def write(self, node_id: str, values: Mapping[str, Json]) -> None:
         """Write a node's variables here."""

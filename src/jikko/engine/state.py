@@ -138,7 +138,7 @@ class RunState:
                     self.usage = added(self.usage, event.usage)
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
-                self.frame_of(event.rounds).scope.write(event.node_id, event.variables)
+                self.frame_of(event.rounds).scope.begin(event.node_id, event.variables)
             case FormRequested():
                 self.waiting[event.execution_id] = self.forms[event.execution_id] = event
             case FormClosed():
@@ -183,11 +183,11 @@ class RunState:
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)
-        scope.write("conversation", self.graph.conversation)
+        scope.begin("conversation", self.graph.conversation)
         self.turn = event.turn
         if event.turn is not None:
             scope.write("sys", {"conversation_id": event.turn.conversation_id})
-            scope.write("conversation", event.turn.variables)
+            scope.begin("conversation", event.turn.variables)
         scope.write(self.graph.root_id, event.inputs)
         return (), self.release.begin()
 

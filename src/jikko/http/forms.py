@@ -58,7 +58,7 @@ async def read_form(request: Request, largest: int, too_large: JikkoError) -> As
             max_files=10, max_fields=100
         ) as form:
             files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
-            user = form.get("user")
+            user = next(iter(form.getlist("user")), None)
             yield Form(files, user_named(_storable(user)) if isinstance(user, str) else "")
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
         raise BadRequest("The form cannot be read.") from None

@@ -84,9 +84,10 @@ class Request:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The parameters behind the path; of several of one name the last."""
+        """The parameters behind the path; of several of one name the first, as of the files of a form."""
         if self._query is None:
-            self._query = dict(parse_qsl(str(self.scope["query_string"], "latin-1"), keep_blank_values=True))
+            given = parse_qsl(str(self.scope["query_string"], "latin-1"), keep_blank_values=True)
+            self._query = dict(reversed(given))
         return self._query
 
     @property

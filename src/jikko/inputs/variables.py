@@ -81,7 +81,7 @@ def _number(name: str, value: Json) -> Json:
     if isinstance(value, (int, float)):
         try:
             # Dify's JSON parser makes floats of integers beyond 64 bits.
-            return float(value) if abs(value) > 2**64 - 1 else value
+            return value if -(2**63) <= value < 2**64 else float(value)
         except OverflowError:
             raise InvalidParam(f"{name} in input form must be a valid number") from None
     if not isinstance(value, str):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
-from jikko.events import Turn, Update
+from jikko.events import Update
 from jikko.lang.variables import follow
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
@@ -56,10 +56,8 @@ class Assignment(Struct, frozen=True):
 class _Pool:
     """The variables as the changes made so far leave them. Nothing of it is seen outside before the node ends."""
 
-    def __init__(self, variables: Variables, turn: Turn | None) -> None:
+    def __init__(self, variables: Variables) -> None:
         self._variables = variables
-        self._began = {} if turn is None else turn.variables
-        """The values that conversation variables began the turn with."""
         self.changed: dict[Selector, Json] = {}
 
     def get(self, selector: Selector) -> Json | Unset:
@@ -90,19 +88,11 @@ class _Pool:
             {
                 "name": selector[1],
                 "selector": list(selector),
-                "value_type": self._shown_type(selector),
+                "value_type": self._type(selector, self._variables.get(selector)),
                 "new_value": value,
             }
             for selector, value in self.changed.items()
         ]
-
-    def _shown_type(self, selector: Selector) -> str:
-        kind = self._type(selector, self._variables.get(selector))
-        if kind != "number":
-            return kind
-        # A declared number is shown by the type of the value that it began with, nearly always an integer.
-        began = self._began.get(selector[1]) if selector[0] == "conversation" else None
-        return "float" if isinstance(began, float) else "integer"
 
     def _type(self, selector: Selector, value: Json) -> str:
         return self._variables.declared_type(selector) or type_of(value)
@@ -137,10 +127,10 @@ class Assigner(Struct, frozen=True):
 
     async def run(self, ctx: Context) -> Result:
         if ctx.recorded is ctx.variables:
-            return self._changed(ctx, _Pool(ctx.variables, ctx.turn))
+            return self._changed(ctx, _Pool(ctx.variables))
         # First as it is recorded, so that what a refusal quotes is that. What is refused depends on no text.
-        recorded = self._changed(ctx, _Pool(ctx.recorded, ctx.turn))
-        return msgspec.structs.replace(recorded, updates=self._changed(ctx, _Pool(ctx.variables, ctx.turn)).updates)
+        recorded = self._changed(ctx, _Pool(ctx.recorded))
+        return msgspec.structs.replace(recorded, updates=self._changed(ctx, _Pool(ctx.variables)).updates)
 
     def _changed(self, ctx: Context, pool: _Pool) -> Result:
         if self.recorded is None:

@@ -1,7 +1,6 @@
 """The Human Input node: a form that a person fills in while the run waits."""
 
 import base64
-import json
 import re
 import secrets
 import uuid
@@ -10,16 +9,16 @@ from typing import ClassVar, Self
 
 from msgspec import Struct
 
-from jikko.dsl.fields import Fields, as_selector, shown
+from jikko.dsl.fields import Fields, shown
 from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, NodePaused, Result
-from jikko.values import UNSET, Json, Selector, is_file
+from jikko.nodes.flow.form_input import FormInput
+from jikko.values import Json, is_file
 
 TIMEOUT_HANDLE = "__timeout"
-INPUT_TYPES = ("paragraph", "select", "file", "file-list")
 BUTTON_STYLES = ("primary", "default", "accent", "ghost")
 _MAX_ID = 20
 _MAX_TITLE = 100
@@ -27,28 +26,6 @@ _MAX_TITLE = 100
 _SECONDS = {"hour": 3600.0, "day": 86400.0}
 _OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
-
-
-class FormInput(Struct, frozen=True):
-    """One field of the form."""
-
-    name: str
-    type: str
-    definition: dict[str, Json]
-    """As the file has it."""
-    selector: Selector
-    """Where its default, or its options, come from; ``()`` if they stand in the file."""
-
-    @classmethod
-    def read(cls, data: Fields) -> Self:
-        source = data.mapping("default" if data.get("type") == "paragraph" else "option_source")
-        selector = as_selector(source.get("selector")) if source.get("type") == "variable" else None
-        return cls(
-            name=data.text("output_variable_name", required=True),
-            type=data.choice("type", INPUT_TYPES, "paragraph"),
-            definition=dict(data.raw),
-            selector=selector or (),
-        )
 
 
 class HumanInput(Struct, frozen=True):
@@ -97,7 +74,7 @@ class HumanInput(Struct, frozen=True):
         raise NodePaused(
             {
                 "form_content": self.content.to_markdown(ctx.variables),
-                "inputs": [self._definition(field, ctx.variables) for field in self.inputs],
+                "inputs": [field.shown(ctx.variables) for field in self.inputs],
                 "actions": list(self.actions),
                 "resolved_default_values": self._defaults(ctx.variables),
                 "form_token": form_token(ctx.run.run_id) if self.on_web else None,
@@ -108,26 +85,10 @@ class HumanInput(Struct, frozen=True):
             expires_at=expires_at,
         )
 
-    def _definition(self, field: FormInput, variables: Variables) -> Json:
-        if field.type != "select" or not field.selector:
-            return field.definition
-        value = variables.get(field.selector)
-        options = [to_text(item) for item in value] if isinstance(value, list) else []
-        source = {**field.definition.get("option_source", {}), "value": options}
-        return {**field.definition, "option_source": source}
-
     def _defaults(self, variables: Variables) -> dict[str, str]:
-        """The defaults that variables give. Those that are constants stand in the definitions."""
-        defaults: dict[str, str] = {}
-        for field in self.inputs:
-            default = field.definition.get("default")
-            if field.type != "paragraph" or not isinstance(default, dict) or not field.selector:
-                continue
-            value = variables.get(field.selector)
-            if value is not UNSET and value is not None:
-                is_json = isinstance(value, (dict, list))
-                defaults[field.name] = json.dumps(value, ensure_ascii=False) if is_json else to_text(value)
-        return defaults
+        """The defaults that variables give."""
+        defaults = ((field.name, field.default(variables)) for field in self.inputs)
+        return {name: default for name, default in defaults if default is not None}
 
     def _result(self, closed: FormClosed) -> Result:
         timed_out = closed.action_id is None

@@ -28,7 +28,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
         required: Whether there has to be a file.
 
     Raises:
-        UploadRefused: ``no_file_uploaded``, ``too_many_files`` or ``filename_not_exists_error``.
+        UploadRefused: ``no_file_uploaded``, ``too_many_files`` (under several names) or ``filename_not_exists_error``.
         PayloadTooLarge: ``file_too_large``.
         UnsupportedMediaType: ``unsupported_file_type``.
         InvalidParam: ``data`` is no JSON object.
@@ -47,7 +47,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
             max_files=10, max_fields=100, max_part_size=limit
         ) as form:
             files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
-            data = form.get("data")
+            data = next(iter(form.getlist("data")), None)
             return await _source(files, most, required), _data(data if isinstance(data, str) else None)
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
         raise BadRequest("The form cannot be read.") from None
@@ -59,7 +59,8 @@ async def _source(files: list[tuple[str, UploadFile]], most: int, required: bool
         if required:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         return None
-    if len(files) > 1:
+    if len({name for name, _ in files}) > 1:
+        # Of several of one name the first counts. Source: spec/observed.md, of uploads.
         raise UploadRefused("Only one file is allowed.", code="too_many_files")
     name = (part.filename or "").replace("\x00", "").encode("utf-8", "replace").decode()
     if not name:
