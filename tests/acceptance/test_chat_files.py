@@ -1,6 +1,7 @@
 """Chat files in the process of a command: ``jikko chat FILE`` and ``jikko run FILE -q``."""
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_an_app_of_the_data_folder_is_talked_with_and_all_is_kept(jikko: Command
     assert again.out.startswith("2: ")
     assert [run["status"] for run in jikko.json("runs", "list")] == ["succeeded"] * 2
     assert len(jikko.json("apps", "keys", "Talk")) == 1
+
+
+@pytest.mark.parametrize("name", ["-お茶 会.yml", "$(tea) 'x'.yml"])
+def test_the_example_of_what_is_missing_said_file_for_any_app(jikko: Command, tmp_path: Path, name: str) -> None:
+    nodes = [start("cup", required=True), node("a", "answer", answer="x")]
+    asks = app("-Tea 'x'", nodes, "start>a", mode="advanced-chat")
+    (tmp_path / name).write_text(asks, encoding="utf-8")
+    jikko("apps", "import", tmp_path / name)
+    for given in ([f"./{name}", "-"], ["-", "--app=-Tea 'x'"]):
+        missing = shell(jikko, tmp_path, "jikko", "chat", *given)
+        assert missing.code == 3, missing
+        [example] = [line for line in missing.err.splitlines() if "Example: " in line]
+
+        # What it shows, typed into a shell, is right.
+        typed = shell(jikko, tmp_path, "sh", "-c", example.partition("Example: ")[2])
+        assert (typed.code, typed.out) == (0, "x\n"), typed
+
+
+def shell(jikko: Command, folder: Path, *command: str) -> Outcome:
+    """A command in a folder, with one question at its standard input."""
+    settings = environment(jikko.home, PATH=f"{JIKKO.parent}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run(
+        command, cwd=folder, env=settings, input=b"hello\n", capture_output=True, timeout=60, check=False
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize(("text", "code"), [("app: {}", 8), (None, 2)])

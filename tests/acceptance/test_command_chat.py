@@ -275,6 +275,16 @@ def test_inputs_that_are_missing_are_told_where_nobody_can_be_asked(tmp_path: Pa
         server.close()
 
 
+def test_the_example_of_what_is_missing_said_file_where_a_server_was_meant(tmp_path: Path) -> None:
+    server = ChatServer(user_input_form=CUP)
+    try:
+        missing = piped(server, tmp_path, "one\n")
+        assert f"Example: jikko chat --url {server.url} -i cup=text" in missing.err
+        assert "app-right" not in missing.err
+    finally:
+        server.close()
+
+
 def test_an_app_without_chat_is_told_how_to_run(tmp_path: Path) -> None:
     server = ChatServer(mode="workflow")
     try:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.acceptance.client import Client
@@ -12,6 +13,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, Server, environment
 from tests.acceptance.test_command_trial import on_terminal
 from tests.acceptance.workflows import ASKS, app, end, fetch, start, template
+from tests.effort import PATIENCE
 
 
 def waits(echo: EchoServer, path: str, printed: str = "one") -> str:
@@ -226,6 +228,31 @@ def test_a_server_whose_terminal_is_closed_stops_in_good_order(
     assert server.wait() == 0
     assert "Stopping: 1 run has 0.1 s to finish; Ctrl-C again parks it at once." in server.output
     assert "1 run was parked" in server.output
+
+
+def test_a_window_that_is_closed_parked_runs_at_once(
+    jikko: Command, keys: list[str], echo: EchoServer, request: pytest.FixtureRequest
+) -> None:
+    path = f"/hold/{request.node.name}"
+    server = Server(jikko.home, settings={"JIKKO_SHUTDOWN_SECONDS": "600"})
+    try:
+        begun(server, keys[0])
+        echo.wait_for_calls(path)
+        # The system and the shell of the window tell it one after the other; both are told once the window is gone.
+        server.send(signal.SIGHUP)
+        while "Stopping" not in server.output:
+            assert httpx.get(f"{server.url}/livez", timeout=PATIENCE).status_code == 200
+        server.send(signal.SIGHUP)
+        server.send(signal.SIGTERM)
+
+        echo.release(path)
+
+        assert server.wait() == 0
+        assert "at once …" not in server.output
+        assert "parked;" not in server.output
+    finally:
+        server.close()
+    assert [entry["status"] for entry in jikko.json("runs", "list")] == ["succeeded"]
 
 
 def test_a_server_without_runs_promises_them_no_time(server: Server) -> None:

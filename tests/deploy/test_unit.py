@@ -1,7 +1,10 @@
 """The unit of systemd: checked by systemd's own program; and what a server does with what systemd gives it."""
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -12,8 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, environment
-from tests.acceptance.workflows import ECHO
+from tests.acceptance.workflows import ECHO, app, end, node, start
 from tests.effort import PATIENCE
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
@@ -67,14 +72,14 @@ class Activator:
         self._log = (folder / "server.log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
         """Start a server, and wait until it says that it is ready."""
         handle = self.listening.fileno()
         # The shell becomes the server, whose number is known only then.
         script = f'exec 3<&{handle}; LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"'
         self.process = subprocess.Popen(
             ["bash", "-c", script, "bash", str(JIKKO), "serve"],
-            env=environment(self.home, **self._settings),
+            env=environment(self.home, **(self._settings | settings)),
             pass_fds=(handle,),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -87,6 +92,16 @@ class Activator:
         self.process.terminate()
         self.hear("STOPPING=1")
         assert self.process.wait(PATIENCE) == 0
+
+    def end_as(self, unit: str) -> None:
+        """Send SIGTERM to those to which systemd sends it: to all processes of the service, if the unit does not say
+        otherwise, first to the one that it started."""
+        assert self.process is not None
+        mode = re.findall(r"^KillMode=(\S+)", unit, re.MULTILINE) or ["control-group"]
+        everybody = [self.process.pid, *below(self.process.pid)]
+        for process_id in everybody if mode == ["control-group"] else everybody[:1]:
+            os.kill(process_id, signal.SIGTERM)
+        self.hear("STOPPING=1")
 
     def hear(self, wanted: str) -> list[str]:
         """What was said until this was."""
@@ -102,6 +117,17 @@ class Activator:
         self._log.close()
         self.hears.close()
         self.listening.close()
+
+
+def below(process_id: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Behind the name, which may hold anything: the state, and who started it.
+            if int(path.read_text().rpartition(")")[2].split()[1]) == process_id:
+                found += [int(path.parent.name), *below(int(path.parent.name))]
+    return found
 
 
 @pytest.fixture(params=[1, 2])
@@ -165,6 +191,34 @@ def test_restarts_under_load_lose_no_request(activator: Activator, tmp_path: Pat
 
     assert lost == []
     activator.stop()
+
+
+@pytest.mark.slow
+def test_a_restart_ended_the_programs_of_runs_under_way(activator: Activator, tmp_path: Path) -> None:
+    echo = EchoServer()
+    code = f"import requests\ndef main():\n    return {{'said': requests.get('{echo.url}/hold/program').text}}"
+    outputs = {"said": {"type": "string"}}
+    asks = node("asks", "code", code_language="python3", code=code, variables=[], outputs=outputs)
+    text = app("Asks", [start(), asks, end(said="asks.said")], "start>asks>end")
+    (tmp_path / "asks.yml").write_text(text, encoding="utf-8")
+    try:
+        [entry] = Command(activator.home).json("apps", "import", tmp_path / "asks.yml")
+        activator.start(JIKKO_SHUTDOWN_SECONDS="600", WATCHDOG_USEC="0")
+        client = Client(activator.url, entry["api_key"])
+        run_id = client.run("async")["workflow_run_id"]
+        echo.wait_for_calls("/hold/program")
+
+        activator.end_as((UNITS / "jikko.service").read_text())
+        echo.release("/hold/program")
+
+        assert activator.process is not None
+        assert activator.process.wait(PATIENCE) == 0
+        client.close()
+        [shown] = Command(activator.home).json("runs", "show", run_id)
+        assert (shown["status"], shown["error"]) == ("succeeded", None)
+        assert len(echo.calls("/hold/program")) == 1
+    finally:
+        echo.close()
 
 
 @pytest.mark.slow

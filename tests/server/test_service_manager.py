@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,25 @@ async def test_it_is_told_again_and_again_that_the_loop_goes_round(manager: sock
         assert await loop.run_in_executor(None, manager.recv, 100) == b"WATCHDOG=1"
 
     assert not telling.done()
+    telling.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket.socket) -> None:
+    variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2"}
+    with suppress(BlockingIOError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(manager.getsockname())
+        while True:
+            sender.send(b"WATCHDOG=1", socket.MSG_DONTWAIT)
+
+    telling = asyncio.ensure_future(tell_that_it_goes_round(variables))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not telling.done()
+
+    # Once it goes on it is told again.
+    manager.recv(100)
+    assert await asyncio.get_running_loop().run_in_executor(None, manager.recv, 100) == b"WATCHDOG=1"
     telling.cancel()
 
 

@@ -158,6 +158,24 @@ async def test_a_second_signal_reaches_the_workers_too(
     assert "Stopping at once" in capsys.readouterr().out
 
 
+async def test_the_end_of_a_terminal_that_comes_twice_reached_the_workers_twice(
+    scenes: Any, system: System, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = scenes(1)
+    [worker] = await system.started(1)
+    await scene.is_ready()
+    worker.ends_at = ()
+    for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        os.kill(os.getpid(), number)
+        await until(lambda: bool(worker.signals))
+    await until(lambda: len(worker.signals) == 2)
+    worker.end(0)
+    await scene.ended()
+    out = capsys.readouterr().out
+    assert worker.signals == [signal.SIGTERM, signal.SIGTERM]
+    assert (out.count("Stopping: "), out.count("Stopping at once")) == (1, 1)
+
+
 @pytest.mark.parametrize("code", [1, -signal.SIGKILL])
 async def test_one_that_does_not_end_in_good_order_makes_it_fail(scenes: Any, system: System, code: int) -> None:
     scene = scenes(2)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +17,7 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.refusals import HeadLimits
-from jikko.server.ending_signals import ending_signals
+from jikko.server.ending_signals import Haste, ending_signals
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ async def serve(
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once.
+    """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once (see ``Haste``).
 
     Args:
         listening: See ``jikko.server.listening``.
@@ -132,8 +133,10 @@ async def serve(
         end_requested,
     )
 
-    def on_signal() -> None:
-        if stop_requested.is_set():
+    haste = Haste()
+
+    def on_signal(number: signal.Signals) -> None:
+        if haste.is_asked_for(number, stopping=stop_requested.is_set()):
             end_requested.set()
             server.force_exit = True
         stop_requested.set()
@@ -141,7 +144,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     numbers = ending_signals()
     for number in numbers:
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal, number)
     serving = loop.create_task(server.serve(sockets=[listening]))
     try:
         if await _comes_before(server.has_started.wait(), serving):

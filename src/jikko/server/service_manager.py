@@ -41,15 +41,19 @@ def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | 
     return found
 
 
-def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Tell the service manager, if there is one: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails."""
+def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bool = True) -> None:
+    """Tell the service manager, if there is one: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails.
+
+    Args:
+        waits: Whether for room, where the manager has not yet read what it was told before.
+    """
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         # A name without a file begins with a zero.
         sender.connect("\0" + address[1:] if address.startswith("@") else address)
-        sender.sendall(state.encode())
+        sender.send(state.encode(), 0 if waits else socket.MSG_DONTWAIT)
 
 
 async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -> None:
@@ -65,5 +69,6 @@ async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -
     ):
         return
     while True:
-        notify("WATCHDOG=1", environment)
+        # It says no more than what the manager has not read; and to wait for that here would have everybody wait.
+        notify("WATCHDOG=1", environment, waits=False)
         await asyncio.sleep(int(wanted) / 1e6 / 2)

@@ -22,7 +22,7 @@ from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.snapshot import Snapshot, merged
 from jikko.observing.metrics.usage import of_server
-from jikko.server.ending_signals import ending_signals
+from jikko.server.ending_signals import Haste, ending_signals
 from jikko.server.gathering import Gathering
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of
@@ -81,13 +81,14 @@ class Supervisor:
         """To be printed once the server is ready."""
         self._is_ready = False
         self._stop_requested = asyncio.Event()
+        self._haste = Haste()
         self._exit_code = ExitCode.OK.value
 
     async def run(self) -> int:
         """Keep the workers going. Returns an exit code: that of the worker that could not start, if it was that."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
-            loop.add_signal_handler(number, self._on_signal)
+            loop.add_signal_handler(number, self._on_signal, number)
         reading = ReadingAgain(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
@@ -112,9 +113,11 @@ class Supervisor:
         serving = {name: self._children[name].channel for name in self._hub.serving if name in self._children}
         return merged([await self._gathering.gather(serving), of_server(len(serving), self._began)])
 
-    def _on_signal(self) -> None:
-        say_stopping(self._settings, self._stop_requested.is_set())
-        self._stop()
+    def _on_signal(self, number: signal.Signals) -> None:
+        at_once = self._haste.is_asked_for(number, stopping=self._stop_requested.is_set())
+        if at_once or not self._stop_requested.is_set():
+            say_stopping(self._settings, at_once)
+            self._stop()
 
     def _stop(self) -> None:
         self._hub.close()

@@ -129,3 +129,19 @@ async def test_behind_the_copy_with_another_database(
 
     assert (settings.database.exists(), kept.stat().st_size) == (False, size)
     await moved(settings, url)
+
+
+async def test_a_second_move_took_the_place_of_what_the_first_had_put_away(
+    settings: Settings, postgres_server: PostgresServer
+) -> None:
+    first = await move_to_postgres(settings, postgres_server.made(), "", quiet)
+    before = (settings.home / "jikko.db.moved").read_bytes()
+    # The folder gets a record again, as by a backup that is brought back, and goes elsewhere with that.
+    kept = [first.kept]
+    for _ in range(2):
+        await fill(settings.database)
+        kept.append((await move_to_postgres(settings, postgres_server.made(), "", quiet)).kept)
+
+    assert kept == ["jikko.db.moved", "jikko.db.moved-2", "jikko.db.moved-3"]
+    assert (settings.home / "jikko.db.moved").read_bytes() == before
+    assert all((settings.home / name).exists() for name in kept)

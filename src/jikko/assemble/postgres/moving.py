@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
 from jikko.cluster.move_mark import MoveMark
@@ -21,9 +23,18 @@ from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
 
-async def move_to_postgres(
-    settings: Settings, url: str, files_url: str, report: Callable[[str, int], None]
-) -> tuple[str, dict[str, int]]:
+class Moved(NamedTuple):
+    """What a move did."""
+
+    address: str
+    """Of the database."""
+    rows: dict[str, int]
+    """How many each of its tables has got, ``file_contents`` besides; nothing if an earlier call had them arrive."""
+    kept: str
+    """Under which name the folder has its database now; empty if an earlier call has put it away."""
+
+
+async def move_to_postgres(settings: Settings, url: str, files_url: str, report: Callable[[str, int], None]) -> Moved:
     """Move the record of a data folder, which this process holds, to a database elsewhere, and its files to a bucket.
 
     What is not moved stays where it is: keys, plugins. The databases of the folder are kept under other names, so that
@@ -32,9 +43,6 @@ async def move_to_postgres(
     Args:
         files_url: The bucket; empty: files stay in the data folder.
         report: See ``Progress``.
-
-    Returns:
-        The address of the database, and how many rows each of its tables has got, ``file_contents`` besides.
 
     Raises:
         InvalidSettings: There is nothing to move, or the database or bucket cannot be used for it.
@@ -45,15 +53,28 @@ async def move_to_postgres(
         raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
     database = Postgres(url)
     try:
-        moved = await _moved(settings, database, files_url, report, under_way)
+        rows = await _moved(settings, database, files_url, report, under_way)
     finally:
         await database.close()
     # In this order: broken off in between, what is left to do is known, and is done by the next call.
-    for file in (settings.database, settings.knowledge_database):
-        if file.exists():
-            file.rename(file.with_name(f"{file.name}.moved"))
+    kept = [_put_away(file) for file in (settings.database, settings.knowledge_database)]
     under_way.remove()
-    return database.address, moved
+    return Moved(database.address, rows, kept[0])
+
+
+def _put_away(file: Path) -> str:
+    """Give a database another name, unless it has one already. What an earlier move has put away stays.
+
+    Returns:
+        The name; empty if the file is not there.
+    """
+    if not file.exists():
+        return ""
+    plain = file.with_name(f"{file.name}.moved")
+    numbered = (plain.with_name(f"{plain.name}-{number}") for number in count(2))
+    kept = next(place for place in chain((plain,), numbered) if not place.exists())
+    file.rename(kept)
+    return kept.name
 
 
 async def _moved(

@@ -94,7 +94,7 @@ def _talk(
             try:
                 service = loop.run(stack.enter_async_context(opened(place)))
                 parameters = loop.run(service.parameters())
-                values = inputs_of(parameters, pairs, document, ask=not in_lines)
+                values = inputs_of(parameters, pairs, document, ask=not in_lines, to=place.command)
                 inputs = {name: loop.run(sent(service, value)) for name, value in values.items()}
                 conversation = Conversation(service, inputs, conversation_id)
                 talk = Talk(loop, service, conversation, parameters, as_json=as_json)

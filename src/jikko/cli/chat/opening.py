@@ -13,12 +13,13 @@ from jikko.terminal_text import printable
 
 
 def inputs_of(
-    parameters: Mapping[str, Any], pairs: list[tuple[str, str]], document: Mapping[str, Any], *, ask: bool
+    parameters: Mapping[str, Any], pairs: list[tuple[str, str]], document: Mapping[str, Any], *, ask: bool, to: str
 ) -> Mapping[str, Any]:
     """The inputs of every turn, with ``Upload`` for files of this machine.
 
     Args:
         ask: Whether what is missing may be asked for.
+        to: The beginning of a command that talks with the app.
 
     Raises:
         Failure: Some are missing or wrong: all of them.
@@ -37,7 +38,7 @@ def inputs_of(
             for variable in given.missing
         ]
         given = given_inputs(variables, [*pairs, *more], document, read)
-    return accept(given, to="jikko chat FILE")
+    return accept(given, to=to)
 
 
 async def sent(service: ChatService, value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Where the app is that is talked with: in a file, in a data folder, or on a server."""
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import click
 
 from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.transport import AppTransport, HttpTransport
+from jikko.cli.checking.examples import as_word
 from jikko.cli.failure import Failure
 from jikko.exit_codes import ExitCode
 
@@ -25,6 +27,16 @@ class Place:
     """Name or id of an app of the data folder."""
     url: str = ""
     key: str = ""
+
+    @property
+    def command(self) -> str:
+        """The beginning of a command that talks with the same app. A key is not shown: that is in ``JIKKO_KEY``."""
+        if self.file is not None:
+            return f"jikko chat {as_word(str(self.file))}"
+        name, value = ("--app", self.app) if self.app else ("--url", self.url)
+        # An option whose value begins with a dash is written in one word.
+        word = shlex.quote(value)
+        return f"jikko chat {name}={word}" if value.startswith("-") else f"jikko chat {name} {word}"
 
 
 @asynccontextmanager

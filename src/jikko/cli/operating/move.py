@@ -37,7 +37,8 @@ def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> N
     All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
     call-backs, tokens of the console, datasets, and what plugins keep. Runs that are under way or paused go on once it
     is served. Installed plugins and the keys of the server stay in the data folder, which is served from then on with
-    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved.
+    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with
+    a number behind that if there are such already.
     """
     run_async(_move(settings_of(home=home), url, files_url, as_json))
 
@@ -51,7 +52,7 @@ async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -
             "There is no database to move to: give --to postgresql://USER@HOST/DATABASE, or set JIKKO_DATABASE_URL."
         )
     with sole_owner(settings.home, doing="jikko move", patience=0.5):
-        address, moved = await move_to_postgres(settings, url, files_url, _report)
+        address, moved, kept = await move_to_postgres(settings, url, files_url, _report)
     if as_json:
         click.echo(json.dumps({"home": str(settings.home), "database": address, "rows": moved}))
         return
@@ -62,7 +63,7 @@ async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -
     counts = ", ".join(f"{count:,} {name}" for name, count in (moved | {"runs": runs}).items() if name in _SHOWN)
     files = " and JIKKO_FILES_URL" if files_url else ""
     click.echo(f"Moved to {address}: {counts}.")
-    click.echo(f"Serve {settings.home} with JIKKO_DATABASE_URL{files} set; what it had is kept as jikko.db.moved.")
+    click.echo(f"Serve {settings.home} with JIKKO_DATABASE_URL{files} set; what it had is kept as {kept}.")
 
 
 def _report(what: str, count: int) -> None:
