@@ -64,7 +64,7 @@ class Server:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             # Its own lines to try the apps with are many; the one that this program prints is enough.
-            if not line.startswith(("  curl ", "  FILE_")):
+            if not line.startswith(("  # ", "  curl ", "  FILE_")):
                 print(line, end="", file=sys.stderr, flush=True)
 
     def stop(self) -> None:

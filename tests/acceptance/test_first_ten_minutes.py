@@ -4,37 +4,38 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.effort import PATIENCE
+from tests.page_blocks import ROOT, blocks, looks_like, shown_commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.once]
 
-ROOT = Path(__file__).parents[2]
 FAILS = {"jikko check broken.yml"}
 """Commands whose failure is what the page shows."""
 LEFT_OUT = {"make test"}
 """The tests themselves: this is one of them."""
+ONLY_ON_TERMINALS = {"Serving until Ctrl-C …"}
+"""Lines that `make run` prints on a terminal, where it goes on to serve. Here it ends."""
+MARK = "=== command"
+ON_TERMINAL = f"{sys.executable} -c 'import pty, sys; pty.spawn(sys.argv[1:])'"
+"""What follows is started on a terminal, as the reader does."""
 
 
-def commands(page: str) -> Iterator[str]:
-    """The commands of a page in their order: of blocks of `sh` every line, of `console` those behind a prompt."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for kind, block in re.findall(r"^```(sh|console)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        lines = block.replace("\\\n", "").splitlines()
-        shown = lines if kind == "sh" else [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        yield from (line for line in shown if line.strip() and line not in LEFT_OUT)
+def commands(page: str) -> list[tuple[str, str]]:
+    """The commands of a page in their order, each with what is shown of its output."""
+    return [pair for pair in shown_commands(blocks(page, "sh", "console")) if pair[0] not in LEFT_OUT]
 
 
 def script(page: str, port: int) -> str:
     """The commands as one program of the shell. A server goes on beside those behind it."""
     lines = ["set -e", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
-    for count, command in enumerate(commands(page)):
+    for count, (command, _) in enumerate(commands(page)):
         command = command.replace(":8000/", f":{port}/")
-        lines.append(f"echo {command!r} | sed 's/^/+ /'" if "'" not in command else f"echo '+ {count}'")
+        lines.append(f"echo '{MARK} {count}'")
         if command.startswith("RUN=…"):
             # What a reader copies from the answer.
             lines.append(
@@ -42,17 +43,32 @@ def script(page: str, port: int) -> str:
             )
         elif command.startswith("jikko serve"):
             log = f"serve-{count}"
-            lines.append(f"({command.partition('  #')[0]}) > {log} 2>&1 &")
-            lines.append(
-                f"for _ in $(seq {int(PATIENCE)}); do grep -q '^Jikko .* serves' {log} && break; sleep 1; done"
-            )
+            lines.append(f"({ON_TERMINAL} {command.partition('  #')[0]}) > {log} 2>&1 < /dev/null &")
+            lines.append(f"for _ in $(seq {int(PATIENCE)}); do grep -q '^  curl' {log} && break; sleep 1; done")
             lines.append(f"cat {log}; grep -q '^Jikko .* serves' {log}")
-            lines.append(f'sh -c "$(grep \'^  curl\' {log})" | grep \'"event":"workflow_finished".*"succeeded"\'')
+            lines.append(
+                f"echo; sh -c \"$(tr -d '\\r' < {log} | grep '^  curl')\""
+                ' | grep \'"event":"workflow_finished".*"succeeded"\''
+            )
         elif command in FAILS:
             lines.append(f"if {command}; then exit 1; fi")
         else:
             lines.append(command)
     return "\n".join(lines)
+
+
+def missing(output: str, shown: str) -> list[str]:
+    """The lines of what a page shows that an output does not have, in their order."""
+    found, left = output.splitlines(), []
+    for line in shown.splitlines():
+        if line.strip() in ("", "…") or line in ONLY_ON_TERMINALS:
+            continue
+        at = next((at for at, each in enumerate(found) if looks_like(each, line)), None)
+        if at is None:
+            left.append(line)
+        else:
+            del found[: at + 1]
+    return left
 
 
 @pytest.fixture
@@ -93,8 +109,19 @@ def test_the_commands_of_a_page_run_as_they_are_printed(clone: Path, page: str, 
             check=False,
         )
 
-    output = (clone / "said").read_text(encoding="utf-8")
+    output = (clone / "said").read_text(encoding="utf-8").replace("\r", "")
     assert done.returncode == 0, output[-5000:]
     assert "command not found" not in output
-    for line in output.partition("Serving 3 example")[2].partition("Documentation of the API")[0].splitlines():
-        assert len(line) <= 80
+    _, *said = re.split(rf"{MARK} \d+\n", output)
+    for (command, shown), printed in zip(commands(page), said, strict=True):
+        assert missing(printed, shown) == [], f"{command} said:\n{printed}"
+    if page == "README.md":
+        demonstrated = said[0].partition("Serving ")[2].splitlines()
+        assert len(demonstrated) > 30
+        assert [line for line in demonstrated if len(line) > 80 or line.startswith("  # ")] == []
+
+
+def test_lines_that_are_not_printed_or_in_another_order_are_noticed() -> None:
+    assert missing("a\nb 7\nc\n", "a\n…\nc\n") == []
+    assert missing("a\nc\n", "a\nb\nc\n") == ["b"]
+    assert missing("c\na\n", "a\nc\n") == ["c"]

@@ -3,6 +3,7 @@
 import resource
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import limited, locked, until
 from tests.acceptance.processes import Command, Server
 from tests.effort import PATIENCE
+from tests.page_blocks import blocks, replaced, shown_commands
 
 
 @pytest.fixture
@@ -53,6 +55,9 @@ def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, 
         assert status(scene, "/livez") == 200
         report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=PATIENCE).json()
         assert report["failing"] == ["record"]
+        [(command, shown)] = shown_commands(blocks("docs/health.md"))
+        asked = replaced(command, {"localhost:8000": scene.server.url.removeprefix("http://")})
+        assert subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True).stdout == shown.strip()
         assert str(scene.command.home) not in str(report)
         until(lambda: "runs are not accepted" in scene.server.output, "the log says so")
     until(lambda: status(scene, "/readyz") == 200, "it is ready again")

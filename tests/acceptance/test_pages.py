@@ -15,21 +15,12 @@ from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server, environment
 from tests.acceptance.workflows import ECHO
 from tests.free_ports import free_port
+from tests.page_blocks import ROOT, blocks, fits, looks_like
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 PAGES = ["callbacks.md", "event-log.md", "idempotency.md", "proxies.md"]
 """Those whose commands ask nothing of the machine; docs/upgrade.md has a test of its own."""
 END = "=== end of block ==="
-_BLOCK = re.compile(r"^( *)```(\w+)(?: file=(\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    """Kind, file and text of the blocks of code of a page."""
-    found = _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
-    return [
-        (kind, file, "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True)))
-        for indent, kind, file, text in found
-    ]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -41,14 +32,17 @@ def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> No
     client = Client(server.url, imported["api_key"])
     commands: list[str] = []
     shown: list[str] = []
-    for kind, file, text in blocks(page):
-        if file:
-            (tmp_path / file).write_text(text, encoding="utf-8")
-        elif kind == "sh":
-            commands.append(text)
+    for block in blocks(f"docs/{page}"):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        elif block.kind == "sh":
+            commands.append(block.text)
             shown.append("")
-        elif kind == "text":
-            shown[-1] = text
+        elif block.kind == "text":
+            shown[-1] = block.text
+        else:
+            # Settings of a server: tests/test_page_blocks.py reads them.
+            assert block.kind == "ini"
     assert commands
 
     outputs = run(commands, tmp_path, URL=server.url, KEY=imported["api_key"])
@@ -86,17 +80,12 @@ def run(commands: list[str], folder: Path, **given: str) -> list[str]:
     return done.stdout.split(f"{END}\n")[:-1]
 
 
-def fits(output: str, expected: str) -> bool:
-    """Whether an output is what a page shows; ``…`` stands for anything."""
-    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
-    text = output.replace("\r", "").strip()
-    return re.fullmatch(pattern, text, re.DOTALL) is not None
-
-
 def test_what_a_page_shows_is_compared() -> None:
     assert fits("a\r\nb 7\n", "a\nb …\n")
     assert not fits("a\nb 7\n", "a\nc …")
     assert not fits("a\nb\nc", "a\nb")
+    assert looks_like("01a217f8-9c3e  12.5 s   4", "0afe0000-0001  3 s 11")
+    assert not looks_like("01a217f8-9c3e  12.5 s", "0afe0000-0001  3 ms")
 
 
 def test_every_event_and_every_field_of_it_is_in_the_page_of_the_log() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.page_blocks import ROOT, blocks
+
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = ROOT / "deploy"
 
 
 def promtool(*arguments: str | Path) -> None:
@@ -19,6 +21,14 @@ def promtool(*arguments: str | Path) -> None:
 
 def test_the_rules_can_be_loaded() -> None:
     promtool("check", "rules", "--lint-fatal", DEPLOY / "prometheus" / "rules.yml")
+
+
+def test_what_the_page_of_metrics_shows_is_a_configuration_of_prometheus(tmp_path: Path) -> None:
+    [block] = blocks("docs/metrics.md")
+    (tmp_path / "deploy").symlink_to(DEPLOY)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(block.text)
+    promtool("check", "config", file)
 
 
 def test_each_alert_comes_when_it_should_and_not_before() -> None:

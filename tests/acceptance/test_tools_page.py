@@ -9,13 +9,13 @@ import yaml
 
 from jikko.tools.file import parse_tools_file
 from tests.acceptance.processes import Command
+from tests.page_blocks import blocks, shown_commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
-FILES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+FILES = [block.text for block in blocks("docs/tools.md", "yaml")]
 SHOWN = [
     (command, output.rstrip("\n").splitlines())
-    for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    for command, output in shown_commands(blocks("docs/tools.md", "console"))
 ]
 
 

@@ -14,8 +14,9 @@ import pytest
 from jikko.store.sqlite.migrate import copy_database
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.test_pages import blocks, fits, run
+from tests.acceptance.test_pages import run
 from tests.acceptance.workflows import ECHO
+from tests.page_blocks import blocks, fits
 
 REPOSITORY = Path(__file__).parents[2]
 NEW = "7.8.9"
@@ -70,12 +71,12 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
     reaper.start()
     commands: list[str] = []
     shown: list[str] = []
-    for kind, _, text in blocks("upgrade.md"):
-        if kind == "sh":
-            commands.append(text)
+    for block in blocks("docs/upgrade.md"):
+        if block.kind == "sh":
+            commands.append(block.text)
             shown.append("")
         else:
-            shown[-1] = text
+            shown[-1] = block.text
 
     given = {"URL": server.url, "KEY": imported["api_key"], "PID": str(server.pid), **without_network(tmp_path)}
     port = server.url.rpartition(":")[2]

@@ -8,9 +8,10 @@ from tests.console.conftest import LARGE, SMALL, Site
 BROKEN = """() => {
   const lines = node => { const range = document.createRange(); range.selectNodeContents(node);
                           return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size; };
-  return [...document.querySelectorAll("td:nth-child(2):not([colspan])")].filter(cell => lines(cell) > 1).length;
+  const words = "td:nth-child(2):not([colspan]), td:first-child code";
+  return [...document.querySelectorAll(words)].filter(cell => lines(cell) > 1).length;
 }"""
-"""How many of the words "header", "query" and "path" take more than one line."""
+"""How many names, and of the words "header", "query" and "path", take more than one line."""
 
 
 @pytest.mark.parametrize("size", [LARGE, {"width": 1200, "height": 900}, SMALL])

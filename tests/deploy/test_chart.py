@@ -1,6 +1,7 @@
 """The chart of Helm, rendered by Helm and held against the schemas of Kubernetes; and the file of compose."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from jikko.setting_sources import read_settings
 from tests.deploy.chart import CHART
 from tests.deploy.tools import program
+from tests.page_blocks import ROOT, blocks
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
@@ -277,3 +279,26 @@ def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_values_that_the_page_of_services_sets_are_taken(helm: Helm) -> None:
+    found = []
+    for block in blocks("docs/service.md", "sh"):
+        for command, _ in block.commands():
+            words = shlex.split(command)
+            if words[0] != "helm":
+                continue
+            assert (words[:3], (ROOT / words[3]).is_dir()) == (["helm", "install", "flows"], True)
+            values: dict[str, Any] = {}
+            for option, given in zip(words[4::2], words[5::2], strict=True):
+                path, value = given.split("=", 1)
+                *above, name = path.split(".")
+                within = values
+                for each in above:
+                    within = within.setdefault(each, {})
+                within[name] = json.loads(value) if option == "--set-json" else value
+                assert option in ("--set", "--set-json")
+            found.append(pod(helm.rendered(**values)))
+    one, several = found
+    assert one["containers"][0]["image"].startswith("registry.example/jikko")
+    assert "jikko-urls" in json.dumps(several)

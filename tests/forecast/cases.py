@@ -88,6 +88,14 @@ BACK = "def main():\n    return {'r': 'x'}\n"
 _SELECTION = {"variable": "s", "label": "s", "type": "select", "required": True, "options": []}
 
 FAILING: dict[str, Case] = {
+    "a main that wants more than it is given": (
+        Case(
+            one(code("def main(a):\n    return {'r': a}\n")),
+            "code",
+            "code",
+            ("missing 1 required positional argument: 'a'",),
+        )
+    ),
     "a tool": Case(one(tool()), "tool", "tool", TOOL),
     "a tool whose title is Japanese": Case(one(tool("翻訳")), "翻訳", "tool", TOOL),
     "an agent": Case(

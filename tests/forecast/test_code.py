@@ -1,5 +1,7 @@
 """What is seen in the programs of code nodes without running them."""
 
+from typing import Any
+
 import pytest
 
 from jikko.forecast.javascript_code import troubles_of_javascript
@@ -85,3 +87,45 @@ def test_modules_that_javascript_programs_ask_for(name: str) -> None:
     code, expected = JAVASCRIPT[name]
     found = list(troubles_of_javascript(code, "code"))
     assert [(trouble.what.split("'")[1], trouble.certain) for trouble in found] == expected
+
+
+MAINS: dict[str, tuple[str, tuple[str, ...]]] = {
+    # The program, and the variables that main is called with.
+    "one that it lacks": ("def main(titles, n=1):\n    return {}\n", ("n",)),
+    "two that it lacks": ("def main(a, b, c=None):\n    return {}\n", ("c",)),
+    "three that it lacks": ("def main(名前, b: str, c, *rest):\n    return {}\n", ()),
+    "one that is given by its name only": ("def main(*, a, b=2):\n    return {}\n", ("b",)),
+    "one that it does not take": ("def main(a):\n    return {}\n", ("a", "日本")),
+    "one of another name": ("def main(first):\n    return {}\n", ("frist",)),
+    "none that it takes": ("import json\n\ndef main():\n    return {}\n", ("q",)),
+}
+TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "all": ("def main(a, b=1, *, c=2):\n    return {}\n", ("a", "c")),
+    "any": ("def main(a, **rest):\n    return {}\n", ("a", "x", "y")),
+    "behind a decorator": ("def twice(f):\n    return lambda **x: {}\n\n@twice\ndef main(a):\n    pass\n", ()),
+    "by another main": ("def main(a):\n    pass\n\nif True:\n    main = lambda **x: {}\n", ()),
+    "by the second of two": ("def main(a):\n    pass\n\ndef main(b):\n    return {}\n", ("b",)),
+    "by a class": ("def main(a):\n    pass\n\nclass main(dict):\n    pass\n", ()),
+}
+
+
+@pytest.mark.parametrize("name", [*MAINS, *TAKEN])
+def test_what_main_is_called_with_is_compared_with_what_it_takes(name: str) -> None:
+    code, given = {**MAINS, **TAKEN}[name]
+    space: dict[str, Any] = {}
+    exec(code, space)
+    said = ""
+    try:
+        space["main"](**dict.fromkeys(given))
+    except TypeError as error:
+        said = str(error)
+
+    found = [trouble.what for trouble in troubles_of_python(code, "code", offers, given)]
+
+    assert (bool(said), bool(found)) == (name in MAINS, name in MAINS)
+    # A newer Python adds what may have been meant.
+    assert all(f"TypeError: {said}".startswith(what) for what in found)
+
+
+def test_where_it_is_not_known_what_main_is_called_with_nothing_is_compared() -> None:
+    assert list(troubles_of_python(MAINS["none that it takes"][0], "code", offers)) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.inputs.samples import samples_of
-from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING
+from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING, llm, one
 from tests.forecast.running import foretold, here, ran
 from tests.providers.fake_model import Answer, FakeModel, streamed
 
@@ -47,6 +47,22 @@ async def test_a_run_fails_at_the_node_that_was_named_and_for_the_reason_that_wa
     for part in case.messages:
         assert part.lower() in decisive_text
         assert part.lower() in run.error.lower()
+
+
+async def test_a_prompt_without_a_word_is_told_and_no_model_is_asked(tmp_path: Path) -> None:
+    silent = llm()
+    silent["data"]["prompt_template"] = [{"role": "system", "text": ""}, {"role": "user", "text": ""}]
+    async with FakeModel(streamed("x")) as fake:
+        file = tmp_path / "providers.yml"
+        file.write_text(json.dumps({"providers": {"*": {"type": "openai", "base_url": fake.url}}}))
+
+        found = foretold(one(silent), here(file))
+        run = await ran(one(silent), {"q": "a"}, tmp_path, file)
+
+    assert (found.verdict, found.decisive and found.decisive.node) == ("will_fail", "llm")
+    assert (run.status, run.failed, fake.bodies) == ("failed", ("llm",), [])
+    assert found.decisive is not None
+    assert found.decisive.what in run.error
 
 
 @pytest.mark.parametrize("name", RUNNING)

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
+from jikko.assemble import assemble
+from jikko.conversations.turns import TurnRequest
+from jikko.events import RunStarted
+from jikko.forecast.known_variables import SYSTEM
+from jikko.runs.idempotency import Start
+from jikko.runs.runs import StartRequest
+from jikko.settings import Settings
 from tests.acceptance.workflows import Node, app, end, if_contains, iteration, node, python, start, template
+from tests.forecast.cases import llm
 from tests.forecast.running import foretold, here, ran
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +31,34 @@ def sorted_list(at: str) -> Node:
     off = {"enabled": False}
     rest = {"filter_by": {**off, "conditions": []}, "order_by": off, "limit": off, "extract_by": off}
     return node("work", "list-operator", variable=at.split("."), **rest)
+
+
+def compared_with_nothing() -> Node:
+    made = compare(("start.q", "is", "x"))
+    made["data"]["cases"][0]["conditions"][0]["variable_selector"] = []
+    return made
+
+
+def asked(text: str, **jinja: list[str]) -> Node:
+    """A question to a model; of variables of Jinja if there are any."""
+    message = {"role": "user", "text": text}
+    if jinja:
+        message |= {"edition_type": "jinja2", "jinja2_text": "{{ a }}"}
+    variables = [{"variable": name, "value_selector": at} for name, at in jinja.items()]
+    made = llm("work")
+    made["data"] |= {"prompt_template": [message], "prompt_config": {"jinja2_variables": variables}}
+    return made
+
+
+def searched(query: str, files: str = "") -> Node:
+    more = {"query_attachment_selector": files.split(".")} if files else {}
+    rest = {"dataset_ids": ["x"], "retrieval_mode": "multiple", "multiple_retrieval_config": {"top_k": 2}}
+    return node("work", "knowledge-retrieval", query_variable_selector=query.split("."), **rest, **more)
+
+
+def looped(kind: str, value: Any) -> Node:
+    variable = {"label": "v", "var_type": "array[string]", "value_type": kind, "value": value}
+    return node("work", "loop", loop_count=1, break_conditions=[], logical_operator="and", loop_variables=[variable])
 
 
 def assign(*items: tuple[str, str, str, Any]) -> Node:
@@ -68,6 +104,17 @@ WRONG: dict[str, tuple[str, str]] = {
         one(*iteration("work", "start.q", "t.output", template("t", "x")), edges="work>end work-start>t"),
         "iterator_selector",
     ),
+    "a condition on nothing": (one(compared_with_nothing()), "conditions[0].variable_selector"),
+    "a condition on what runs do not have": (one(compare(("sys.nothing", "is", "x"))), "conditions[0]"),
+    "a condition on the question of a chat": (one(compare(("sys.query", "is", "x"))), "conditions[0]"),
+    "a prompt with a variable of no node": (one(asked("{{#start.q#}} {{#nope.x#}}")), "prompt_template[0].text"),
+    "a prompt with an input that there is not": (one(asked("日本 {{#start.nothing#}}")), "prompt_template[0].text"),
+    "a prompt of Jinja with a variable of no node": (one(asked("", a=["nope", "x"])), "jinja2_variables[0]"),
+    "a search for an input that there is not": (one(searched("start.城")), "query_variable_selector"),
+    "a search for an output that a program does not have": (one(searched("made.m")), "query_variable_selector"),
+    "a search for files that there are not": (one(searched("start.q", "nope.files")), "query_attachment_selector"),
+    "a loop that begins with what there is not": (one(looped("variable", ["nope", "x"])), "loop_variables[0].value"),
+    "a loop that begins with a list of others": (one(looped("constant", "[1]")), "loop_variables[0].value"),
     "rounds over nothing": (
         one(*iteration("work", "nope.a", "t.output", template("t", "x")), edges="work>end work-start>t"),
         "iterator_selector",
@@ -126,3 +173,27 @@ def test_behind_another_condition_and_with_a_way_out_it_is_no_certain_failure() 
     handled = compare(("nope.x", "is", "y"))
     handled["data"]["error_strategy"] = "fail-branch"
     assert foretold(one(handled, edges="work:true>end work:fail-branch>end"), here(None)).verdict == "runs"
+
+
+@pytest.mark.slow
+async def test_the_variables_that_runs_have_of_themselves_are_known(tmp_path: Path) -> None:
+    chat = app("Chat", [start(), node("say", "answer", answer="x")], "start>say", mode="advanced-chat")
+    workflow = app("Workflow", [start(), end(q="sys.files")], "start>end")
+    async with assemble(Settings(home=tmp_path), in_memory=True, environment={}) as assembly:
+        apps = [(await assembly.apps.publish(text.encode(), source="test")).app for text in (workflow, chat)]
+        run = await assembly.runs.start(apps[0], StartRequest(inputs={}, user="tester"))
+        turn = await assembly.turns.begin(apps[1], TurnRequest(query="?", inputs={}, user="tester", name_wanted=False))
+        assert isinstance(turn, Start)
+        began = [await first_of_log(live) for live in (run, turn.run)]
+        await assembly.runs.close(0)
+
+    assert began[0].system.keys() == SYSTEM["workflow"]
+    assert {*began[1].system, "conversation_id"} == SYSTEM["advanced-chat"]
+
+
+async def first_of_log(live: Any) -> RunStarted:
+    async for batch in live.follow():
+        for _, event in batch:
+            assert isinstance(event, RunStarted)
+            return event
+    raise AssertionError("the log is empty")

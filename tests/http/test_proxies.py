@@ -141,6 +141,20 @@ async def test_below_a_path_everything_is_found_whether_the_proxy_cuts_the_path_
     assert 'src="/' not in page.text
 
 
+async def test_the_path_itself_leads_to_where_all_begins_with_and_without_its_slash(world: World, app: App) -> None:
+    async with behind(world, app, root_path="/jikko") as client:
+        bare = await client.get("/jikko")
+        found = await client.get(bare.headers["location"])
+        others = [(await client.get(path)).status_code for path in ("/jikko2", "/jikko/jikko")]
+        refused = await client.post("/jikko")
+    async with behind(world, app) as client:
+        unknown = await client.get("/jikko")
+
+    assert (bare.status_code, bare.headers["location"]) == (302, "/jikko/")
+    assert (found.status_code, found.json()["docs"]) == (200, "/jikko/docs")
+    assert (others, refused.status_code, unknown.status_code) == ([404, 404], 404, 404)
+
+
 async def test_what_is_signed_below_a_path_can_be_fetched_there(world: World, app: App) -> None:
     async with behind(world, app, root_path="/jikko") as client:
         part = {"file": ("山.txt", "秘密".encode(), "text/plain")}

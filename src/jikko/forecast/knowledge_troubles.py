@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
+from jikko.forecast.known_variables import KnownVariables
 from jikko.ids import is_uuid
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 
@@ -12,8 +13,11 @@ _SHOWN = 60
 """Characters of an id that a message shows."""
 
 
-def troubles_of_retrieval(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Trouble]:
-    """Datasets that are not here, models that cannot be called, and settings that are missing."""
+def troubles_of_retrieval(
+    node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables, installation: Installation
+) -> Iterator[Trouble]:
+    """A query that is none, datasets that are not here, models that cannot be called, and settings that are missing."""
+    yield from _of_variables(node, entry, known)
     if not node.query:
         return
     if (missing := node.missing_setting) is not None:
@@ -34,6 +38,17 @@ def troubles_of_retrieval(node: KnowledgeRetrieval, entry: NodeEntry, installati
             harmless=True,
         )
     yield from _of_models(node, entry, installation)
+
+
+def _of_variables(node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+    kind = known.kind(node.query)
+    if node.query and (known.is_missing(node.query) or (kind is not None and kind.type != "string")):
+        where = f"{entry.where}.query_variable_selector"
+        is_sure = kind is None or kind.is_given
+        yield Trouble("variable", where, "Query variable is not string type", "choose a text that there is", is_sure)
+    if node.attachments and known.is_missing(node.attachments):
+        where = f"{entry.where}.query_attachment_selector"
+        yield Trouble("variable", where, f"The attachments {'.'.join(node.attachments)} do not exist")
 
 
 def _of_models(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Trouble]:

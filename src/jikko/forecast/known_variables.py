@@ -19,6 +19,16 @@ _OF_INPUTS: Final = {
     "file-list": "array[file]",
     "json_object": "object",
 }
+SYSTEM: Final[Mapping[str, frozenset[str]]] = {
+    "workflow": frozenset({"files", "user_id", "app_id", "timestamp", "workflow_id", "workflow_run_id"}),
+    "advanced-chat": frozenset(
+        {
+            *("query", "files", "user_id", "dialogue_count", "conversation_id"),
+            *("app_id", "workflow_id", "workflow_run_id"),
+        }
+    ),
+}
+"""The ``sys`` variables that runs of each mode have."""
 _OF_FAILURES: Final = frozenset({"error_message", "error_type"})
 """What any node with an error strategy gives besides its outputs."""
 
@@ -39,6 +49,7 @@ class KnownVariables:
         nodes: Compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known.
         """
         self._ids = {entry.id for entry in document.nodes}
+        self._system = SYSTEM[document.mode]
         self._kinds: dict[str, dict[str, Kind]] = {
             "env": {variable.name: Kind(variable.value_type, is_given=False) for variable in document.environment},
             "conversation": {
@@ -65,8 +76,10 @@ class KnownVariables:
     def is_missing(self, selector: Selector) -> bool:
         """Whether no run can have such a variable."""
         if len(selector) < 2:
-            return False
+            return True
         owner, name = selector[:2]
+        if owner == "sys":
+            return name not in self._system
         kinds = self._kinds.get(owner)
         if kinds is None:
             return owner not in self._ids and owner not in RESERVED_NODES

@@ -64,7 +64,13 @@ def _of_type(
         case "template-transform":
             yield from _of_template(node, f"{entry.where}.template", installation)
             yield from troubles_of_variables(node, entry, known)
-        case "llm" | "parameter-extractor" | "question-classifier":
+        case "llm":
+            from jikko.forecast.prompt_troubles import trouble_of_no_prompt, troubles_of_prompt
+
+            yield from troubles_of_prompt(node, entry, known)
+            yield from _of_model(node, entry, installation)
+            yield from trouble_of_no_prompt(node, entry)
+        case "parameter-extractor" | "question-classifier":
             yield from _of_model(node, entry, installation)
         case "http-request":
             yield from _of_request(node, entry, environment, installation)
@@ -81,7 +87,7 @@ def _of_type(
         case "knowledge-retrieval":
             from jikko.forecast.knowledge_troubles import troubles_of_retrieval
 
-            yield from troubles_of_retrieval(node, entry, installation)
+            yield from troubles_of_retrieval(node, entry, known, installation)
         case "start":
             yield from _of_inputs(node, entry)
         case _:
@@ -114,7 +120,7 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[T
     else:
         from jikko.forecast.python_code import troubles_of_python
 
-        yield from troubles_of_python(node.code, where, installation.has_module)
+        yield from troubles_of_python(node.code, where, installation.has_module, [name for name, _ in node.variables])
 
 
 def _of_template(node: "TemplateTransform", where: str, installation: Installation) -> Iterator[Trouble]:

@@ -3,10 +3,11 @@
 import ast
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from jikko.forecast.finding import Trouble
+from jikko.forecast.main_arguments import refusal_of_main
 from jikko.sandbox.languages.refusals import module_advice
 
 _CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -14,7 +15,9 @@ _MAX_LISTED_MODULES: Final = 10
 """Modules of one program that are reported."""
 
 
-def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool]) -> Iterator[Trouble]:
+def troubles_of_python(
+    code: str, where: str, has_module: Callable[[str], bool], given: Sequence[str] | None = None
+) -> Iterator[Trouble]:
     """What will fail in a program, in the order of its lines.
 
     An import that stands by itself, at the top or in ``main``, fails for certain; in a branch or in another function it
@@ -24,6 +27,7 @@ def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool])
         code: The program.
         where: Its path in the document.
         has_module: Whether programs can import a top-level module.
+        given: The names of the variables that ``main`` is called with; ``None`` if they are not known.
     """
     try:
         with warnings.catch_warnings():
@@ -46,6 +50,9 @@ def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool])
         yield Trouble("import", where, f"there is no module {top!r} (line {line} of the code)", advice, certain)
     if not _may_define_main(tree):
         yield Trouble("code", where, "the code does not define a function main")
+    elif given is not None and (refused := refusal_of_main(tree, given)):
+        hint = "the arguments of main and the input variables of the node are the same"
+        yield Trouble("code", where, f"TypeError: {refused}", hint)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:

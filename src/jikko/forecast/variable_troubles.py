@@ -14,6 +14,7 @@ from jikko.values import UNSET, Json, Selector, Unset
 if TYPE_CHECKING:
     from jikko.nodes.data.assigner import Assigner
     from jikko.nodes.flow.if_else import IfElse
+    from jikko.nodes.flow.loop import Loop
 
 _CHOOSE: Final = "choose a variable that there is"
 _FILES: Final = ("file", "array[file]")
@@ -67,11 +68,23 @@ def troubles_of_variables(node: Any, entry: NodeEntry, known: KnownVariables) ->
                     what = "Type is not JSON serializable: File"
                     hint = "templates take lists of files, and parts of a file such as its name"
                     yield Trouble("variable", where, what, hint, certain=kind.is_given)
+        case "loop":
+            yield from _of_loop(node, entry, known)
         case "document-extractor":
             what = f"Variable {list(node.selector)} is not an ArrayFileSegment"
             absent = f"File variable not found for selector: {list(node.selector)}"
             where = f"{entry.where}.variable_selector"
             yield from _of_list(node.selector, absent, what, where, known, "a file or a list of files", _FILES)
+
+
+def _of_loop(node: "Loop", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+    for number, variable in enumerate(node.variables):
+        where = f"{entry.where}.loop_variables[{number}].value"
+        if not variable.fits:
+            yield Trouble("variable", where, f"The value of loop variable {variable.label} is no {variable.type}")
+        if variable.selector is not None and known.is_missing(variable.selector):
+            what = f"Variable {list(variable.selector)} of loop variable {variable.label} not found"
+            yield Trouble("variable", where, what, _CHOOSE)
 
 
 def _of_list(

@@ -15,7 +15,7 @@ from jikko.http.errors import error_response, no_page, not_allowed, options, ser
 from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation, Section
 from jikko.http.requests import Request, request_ids
-from jikko.http.responses import Answer
+from jikko.http.responses import Answer, Response
 from jikko.http.router import Router, has_encoded_slash
 from jikko.http.tables.served import SERVED
 from jikko.ids import is_uuid
@@ -100,8 +100,18 @@ class _Application:
     def _no_operation(self, request: Request) -> Answer:
         methods = self._router.methods(_path(request.scope))
         if not methods:
-            return no_page()
+            return _begin_of(request) or no_page()
         return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
+
+
+def _begin_of(request: Request) -> Answer | None:
+    """Where all begins, for who asks for the path at which the application is mounted without the slash at its end."""
+    root = request.root_path
+    if not root or request.scope["path"] != root or request.scope["method"] not in ("GET", "HEAD"):
+        return None
+    answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
+    answer.headers.append((b"location", f"{root}/".encode("latin-1", "replace")))
+    return answer
 
 
 def _fault(request: Request) -> Answer:

@@ -120,5 +120,6 @@ async def test_an_installation_without_the_page_says_what_to_do(tmp_path: Path) 
     async with console_on(tmp_path / "home", page=Page(tmp_path / "empty")) as scene, scene.client() as client:
         answer = await client.get("/console/runs")
         assert answer.status_code == 503
+        assert b'href="../docs"' in answer.content
         assert "make run" in answer.text
         assert (await client.get("/console/api/session")).status_code == 401

@@ -34,6 +34,7 @@ _MISSING: Final = b"""<!doctype html>
 <p>The API is served, and so is the console's; only its page was not built.</p>
 <p>A wheel of Jikko (<code>make wheel</code>) has it. In a clone of the repository <code>make run</code> builds it,
 which needs the network once. Then start the server again.</p>
+<p><a href="../docs">The API</a></p>
 </html>
 """
 
