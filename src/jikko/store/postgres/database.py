@@ -29,6 +29,13 @@ _MAX_SEARCHES: Final = 2
 """Connections of their own for what may look at very many rows: nothing else waits for it, however long it takes."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
 _PLAIN: Final = "SET jit = off;"
+# Rows are found by indices, in their order, so that a page ends when it is full. By what the server knows of its
+# tables, or not yet, it would now and then collect and sort all rows of an app for it, go through the table, or look
+# for a version that many runs had long ago among those of today. Plans are made once, for any values.
+_IN_ORDER: Final = f"""
+{_PLAIN} SET enable_seqscan = off; SET enable_bitmapscan = off; SET random_page_cost = 1.1;
+SET plan_cache_mode = force_generic_plan;
+"""
 # The server ends by itself what nobody waits for any more: the process that has asked may be gone.
 _SEARCHING: Final = f"""
 {_PLAIN} SET statement_timeout = '{_SEARCH_SECONDS + _MAX_SECONDS:.0f}s'; SET client_connection_check_interval = '5s';
@@ -172,7 +179,7 @@ class Postgres:
         if searching and self._searches is None:
             self._searches = self._made(_MAX_SEARCHES, _SEARCHING)
         elif not searching and self._pool is None:
-            self._pool = self._made(_MAX_CONNECTIONS, _PLAIN)
+            self._pool = self._made(_MAX_CONNECTIONS, _IN_ORDER)
         pool = self._searches if searching else self._pool
         async with self.guard():
             # Does nothing from the second time on.

@@ -76,7 +76,7 @@ class PostgresArchiving:
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
         """The ids of runs for one object: of one day, and not too many; and behind which place to go on, if there are
         more."""
-        rows = await self._database.search(_OLD, before, *behind)
+        rows = await self._database.fetch(_OLD, before, *behind)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
         ids: list[bytes] = []

@@ -28,7 +28,7 @@ _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
 _TOOK: Final = f"""
-SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT {_SAMPLED}) AS newest
+SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT $3) AS newest
 """
 
 
@@ -113,7 +113,7 @@ async def app_days(
     counts: dict[bytes | str | None, Counter[int]] = defaultdict(Counter)
     for count in await hours.runs(apps, int(at // HOUR)):
         counts[count.of][count.status or 0] += count.runs
-    took = _by_app(await database.fetch(_TOOK, apps, at))
+    took = _by_app(await database.fetch(_TOOK, apps, at, _SAMPLED))
     return {app: AppDay(records, _named(counts[id_column(app)]), took.get(app, ())) for app, records in newest.items()}
 
 

@@ -30,7 +30,7 @@ async def scan(database: Postgres, app_id: str | None, after: str, limit: int) -
     own: list[bytes] = []
     more = True
     while more and len(own) < limit:
-        rows = await database.search(_OF_APP, behind, id_column(app_id), limit - len(own))
+        rows = await database.fetch(_OF_APP, behind, id_column(app_id), limit - len(own))
         own += [row[0] for row in rows if row[1]]
         behind, more = (rows[-1][0], len(own) == limit or rows[-1][2]) if rows else (behind, False)
     return await database.fetch(_THESE, own)
@@ -40,7 +40,7 @@ async def created_before(database: Postgres, before: float) -> list[bytes]:
     """The ids of all runs that were created before a time, oldest first."""
     ids: list[bytes] = []
     place = (float("-inf"), 0)
-    while rows := await database.search(_CREATED_BEFORE, before, *place):
+    while rows := await database.fetch(_CREATED_BEFORE, before, *place):
         ids += [row[2] for row in rows]
         place = (rows[-1][0], rows[-1][1])
     return ids
