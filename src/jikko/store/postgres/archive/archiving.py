@@ -37,13 +37,13 @@ _HELD: Final = "SELECT run_id FROM idempotency_keys WHERE run_id = ANY($1::bytea
 _IS_DATED: Final = "CASE WHEN octet_length(run_id) = 16 THEN get_byte(run_id, 6) >> 4 = 7 ELSE false END"
 _OLD: Final = f"""
 SELECT run_id, size, passes, created_at, key, is_last FROM (
-  SELECT *, row_number() OVER (ORDER BY created_at, key) = {_LOOKED_AT} AS is_last,
+  SELECT *, row_number() OVER (ORDER BY created_at, key) = $4 AS is_last,
     finished_at < $1 AND {_IS_DATED} AND {_IS_FREE} AS passes
   FROM (
     SELECT created_at, key, run_id, finished_at,
       octet_length(log) + octet_length(outputs) + octet_length(inputs) AS size
     FROM runs WHERE created_at < $1 AND (created_at, key) > ($2, $3)
-    ORDER BY created_at, key LIMIT {_LOOKED_AT}) AS r) AS looked_at
+    ORDER BY created_at, key LIMIT $4) AS r) AS looked_at
 WHERE passes OR is_last ORDER BY created_at, key LIMIT {_MAX_RUNS}
 """
 _ROWS: Final = f"SELECT {COLUMNS}, log FROM runs WHERE run_id = ANY($1::bytea[]) ORDER BY run_id"
@@ -76,7 +76,7 @@ class PostgresArchiving:
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
         """The ids of runs for one object: of one day, and not too many; and behind which place to go on, if there are
         more."""
-        rows = await self._database.fetch(_OLD, before, *behind)
+        rows = await self._database.fetch(_OLD, before, *behind, _LOOKED_AT)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
         ids: list[bytes] = []

@@ -36,8 +36,8 @@ WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2
 """
 
 
-class Count(NamedTuple):
-    """Of an hour."""
+class HourCount(NamedTuple):
+    """How many runs an hour brought, or what they cost."""
 
     of: bytes | str | None
     """An app as it is stored, ``None`` for all; of costs the currency."""
@@ -55,7 +55,7 @@ class _Kept(NamedTuple):
     first: int
     end: int
     """The first hour behind what was counted."""
-    counts: Sequence[Count]
+    counts: Sequence[HourCount]
 
 
 class HourCounts:
@@ -68,7 +68,7 @@ class HourCounts:
         self._counting = asyncio.Lock()
         """Of many who look at the same moment, one at a time has the database count."""
 
-    async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[Count]:
+    async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Runs that were created in some hour or later.
 
         Args:
@@ -84,7 +84,7 @@ class HourCounts:
             costs[str(count.of)] += count.value
         return costs
 
-    async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[Count]:
+    async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
         key = (sql, tuple(apps))
         async with self._counting:
             known = self._kept.get(key)
@@ -92,13 +92,13 @@ class HourCounts:
                 known = None
             begin = first if known is None else max(known.end, first)
             values = (begin * HOUR, list(apps)) if apps else (begin * HOUR,)
-            new = [Count(*row) for row in await self._database.fetch(sql, *values)]
+            new = [HourCount(*row) for row in await self._database.fetch(sql, *values)]
             if known is None and sum(count.runs for count in new) > MANY:
                 self._keep(key, first, new)
             old = () if known is None else known.counts
             return [count for count in old if count.hour >= first] + new
 
-    def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[Count]) -> None:
+    def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[HourCount]) -> None:
         now = self._clock()
         end = int(now // HOUR) + 1 - _MOVING
         self._kept[key] = _Kept(now + _KEPT_SECONDS, first, end, [count for count in counts if count.hour < end])

@@ -11,14 +11,14 @@ _LOOKED_AT: Final = 20_000
 _OF_ALL: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 ORDER BY run_id LIMIT $2"
 _OF_APP: Final = f"""
 SELECT run_id, is_own, is_last FROM (
-  SELECT run_id, app_id = $2 AS is_own, row_number() OVER (ORDER BY run_id) = {_LOOKED_AT} AS is_last FROM (
-    SELECT run_id, app_id FROM {ALL_RUNS} WHERE run_id > $1 ORDER BY run_id LIMIT {_LOOKED_AT}) AS r) AS looked_at
+  SELECT run_id, app_id = $2 AS is_own, row_number() OVER (ORDER BY run_id) = $4 AS is_last FROM (
+    SELECT run_id, app_id FROM {ALL_RUNS} WHERE run_id > $1 ORDER BY run_id LIMIT $4) AS r) AS looked_at
 WHERE is_own OR is_last ORDER BY run_id LIMIT $3
 """
 _THESE: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[]) ORDER BY run_id"
 _CREATED_BEFORE: Final = f"""
 SELECT created_at, key, run_id FROM {ALL_RUNS} WHERE (created_at, key) > ($2, $3) AND created_at < $1
-ORDER BY created_at, key LIMIT {_LOOKED_AT}
+ORDER BY created_at, key LIMIT $4
 """
 
 
@@ -30,7 +30,7 @@ async def scan(database: Postgres, app_id: str | None, after: str, limit: int) -
     own: list[bytes] = []
     more = True
     while more and len(own) < limit:
-        rows = await database.fetch(_OF_APP, behind, id_column(app_id), limit - len(own))
+        rows = await database.fetch(_OF_APP, behind, id_column(app_id), limit - len(own), _LOOKED_AT)
         own += [row[0] for row in rows if row[1]]
         behind, more = (rows[-1][0], len(own) == limit or rows[-1][2]) if rows else (behind, False)
     return await database.fetch(_THESE, own)
@@ -40,7 +40,7 @@ async def created_before(database: Postgres, before: float) -> list[bytes]:
     """The ids of all runs that were created before a time, oldest first."""
     ids: list[bytes] = []
     place = (float("-inf"), 0)
-    while rows := await database.fetch(_CREATED_BEFORE, before, *place):
+    while rows := await database.fetch(_CREATED_BEFORE, before, *place, _LOOKED_AT):
         ids += [row[2] for row in rows]
         place = (rows[-1][0], rows[-1][1])
     return ids
