@@ -168,12 +168,11 @@ class System:
         mend = [*await facts.installation(), *found.to_mend]
         mend += [ToMend("error", "sandbox", check.detail) for check in sandbox.checks if check.status == "failed"]
         mend.sort(key=lambda entry: entry.level)
-        counts, _ = await self._pages.since(0)
         return Report(
             at=self._clock(),
             process=facts.process(),
             store=store,
-            runs=sum(counts.values()),
+            runs=await self._pages.total(),
             oldest=await self._pages.earliest(),
             files=await self._file_totals(),
             load=tuple(facts.load()),

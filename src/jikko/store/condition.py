@@ -19,3 +19,8 @@ class Condition(Struct, frozen=True):
 
 ALL: Final = Condition()
 """What every row passes."""
+
+
+def numbered(sql: str) -> str:
+    """A statement as PostgreSQL takes it: with ``$1``, ``$2``, … where it has ``{}``."""
+    return sql.format(*(f"${number}" for number in range(1, sql.count("{}") + 1)))

@@ -73,7 +73,10 @@ class AppDay(Struct, frozen=True):
 
 
 class RunPages(Protocol):
-    """Reads lists of runs, in a time that does not depend on how many there are, unless a keyword is asked for."""
+    """Reads lists of runs, in a time that does not depend on how many there are, unless a keyword is asked for.
+
+    What counts by the hour may be as it was ten minutes ago, but for the last two hours.
+    """
 
     async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
         """One page, newest first."""
@@ -99,7 +102,8 @@ class RunPages(Protocol):
         ...
 
     async def newer(self, wanted: RunFilter, than: Place | None) -> int:
-        """How many runs are newer than a place, 10,001 at most."""
+        """How many runs are newer than a place, 10,001 at most. Of these the newest 10,001 may be all that is looked
+        at: those that pass the filter behind them are not counted then."""
         ...
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
@@ -108,6 +112,10 @@ class RunPages(Protocol):
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The conversations to which some runs belong, by run; those that answer no message are left out."""
+        ...
+
+    async def total(self) -> int:
+        """How many runs there are."""
         ...
 
     async def open_counts(self) -> Mapping[RunStatus, int]:

@@ -35,8 +35,21 @@ _CROWDED_SECONDS: Final = 2.0
 _AGAIN_SECONDS: Final = 0.05
 _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
+_MAX_SEARCHES: Final = 2
+"""Connections of their own for what may look at very many rows: nothing else waits for it, however long it takes."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
 _PLAIN: Final = "SET jit = off;"
+# Rows are found by indices, in their order, so that a page ends when it is full. By what the server knows of its
+# tables, or not yet, it would now and then collect and sort all rows of an app for it, go through the table, or look
+# for a version that many runs had long ago among those of today. Plans are made once, for any values.
+_IN_ORDER: Final = f"""
+{_PLAIN} SET enable_seqscan = off; SET enable_bitmapscan = off; SET random_page_cost = 1.1;
+SET plan_cache_mode = force_generic_plan;
+"""
+# The server ends by itself what nobody waits for any more: the process that has asked may be gone.
+_SEARCHING: Final = f"""
+{_PLAIN} SET statement_timeout = '{_SEARCH_SECONDS + _MAX_SECONDS:.0f}s'; SET client_connection_check_interval = '5s';
+"""
 # Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
 _BY_KEY: Final = f"""
 {_PLAIN} SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
@@ -70,6 +83,8 @@ class Postgres:
         self._connection_class = _attentive(asyncpg.Connection)
         self._url = url
         self._pool: Any = None
+        self._searches: Any = None
+        """Another pool."""
         self._before_close: list[Callable[[], Awaitable[None]]] = []
 
     @property
@@ -78,9 +93,10 @@ class Postgres:
         return shown(self._url)
 
     def connections(self) -> dict[str, int]:
-        """Those of the pool: ``used``, ``idle``, and ``free``: how many more may be opened."""
-        size, idle = (0, 0) if self._pool is None else (self._pool.get_size(), self._pool.get_idle_size())
-        return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS - size}
+        """Those of both pools: ``used``, ``idle``, and ``free``: how many more may be opened."""
+        pools = [pool for pool in (self._pool, self._searches) if pool is not None]
+        size, idle = sum(pool.get_size() for pool in pools), sum(pool.get_idle_size() for pool in pools)
+        return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS + _MAX_SEARCHES - size}
 
     async def connect(self, *, by_key: bool = False) -> Connection:
         """A connection of one's own.
@@ -113,8 +129,10 @@ class Postgres:
         return rows
 
     async def search(self, sql: str, *values: Any) -> list[Row]:
-        """``fetch`` for what may look at very many rows."""
-        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS))
+        """``fetch`` for what may look at very many rows: two at once, for a minute each at most."""
+        rows: list[Row] = await self._read(
+            lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS), searching=True
+        )
         return rows
 
     async def row(self, sql: str, *values: Any) -> Row | None:
@@ -149,45 +167,40 @@ class Postgres:
         """Close all connections. May be called twice."""
         while self._before_close:
             await self._before_close.pop()()
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            try:
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await pool.close()
-            except TimeoutError:
-                pool.terminate()
+        pools, self._pool, self._searches = (self._pool, self._searches), None, None
+        for pool in pools:
+            if pool is not None:
+                try:
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await pool.close()
+                except TimeoutError:
+                    pool.terminate()
 
-    async def _read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _read(self, read: Callable[[Connection], Awaitable[T]], *, searching: bool = False) -> T:
         """Read by any connection of the pool. A second time if the first has turned out to be lost: a database that was
         restarted, or a firewall in between, does not say so before.
         """
-        async with self._connection() as connection:
+        async with self._connection(searching=searching) as connection:
             try:
                 return await read(connection)
             except (self._api.PostgresError, self._api.InterfaceError, OSError):
                 if not connection.is_closed():
                     raise
-        async with self._connection() as connection:
+        async with self._connection(searching=searching) as connection:
             return await read(connection)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool, for one piece of work.
+    async def _connection(self, *, searching: bool = False) -> AsyncIterator[Connection]:
+        """A connection of a pool, for one piece of work.
 
         Raises:
             StoreUnavailable: There is none to be had, or it fails.
         """
-        if self._pool is None:
-            self._pool = self._api.create_pool(
-                self._url,
-                min_size=0,
-                max_size=_MAX_CONNECTIONS,
-                timeout=_MAX_SECONDS,
-                reset=_leave_as_it_is,
-                init=_set,
-                connection_class=self._connection_class,
-            )
-        pool = self._pool
+        if searching and self._searches is None:
+            self._searches = self._made(_MAX_SEARCHES, _SEARCHING)
+        elif not searching and self._pool is None:
+            self._pool = self._made(_MAX_CONNECTIONS, _IN_ORDER)
+        pool = self._searches if searching else self._pool
         async with self.guard():
             # Does nothing from the second time on.
             await pool
@@ -209,6 +222,26 @@ class Postgres:
                 if pool.get_size() == 0 or time.monotonic() > end:
                     raise
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _made(self, size: int, settings: str) -> Any:
+        """A pool.
+
+        Args:
+            settings: Statements for each of its connections.
+        """
+
+        async def init(connection: Connection) -> None:
+            await connection.execute(settings + presence())
+
+        return self._api.create_pool(
+            self._url,
+            min_size=0,
+            max_size=size,
+            timeout=_MAX_SECONDS,
+            reset=_leave_as_it_is,
+            init=init,
+            connection_class=self._connection_class,
+        )
 
     @staticmethod
     async def _connected(connecting: Awaitable[Connection]) -> Connection:
@@ -263,10 +296,6 @@ def _attentive(plain: type[Any]) -> type[Any]:
             notice_loss(transport)
 
     return Attentive
-
-
-async def _set(connection: Connection) -> None:
-    await connection.execute(_PLAIN + presence())
 
 
 async def _leave_as_it_is(connection: Connection) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, TypeAlias
 
 from jikko.store.archive.archived_run import ArchivedRun
 from jikko.store.callback_states import NUMBERS
 from jikko.store.event_codec import DamagedLog
-from jikko.store.postgres.archive.naming import add_object, end_of_day
+from jikko.store.postgres.archive.naming import add_object, day_of
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres, Row
@@ -16,25 +16,38 @@ from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, record_of
 
 log = logging.getLogger(__name__)
 
+_Place: TypeAlias = tuple[float, int]
+"""When a run was created, and its key."""
+_BEGIN: Final[_Place] = (float("-inf"), 0)
 _LOG_END: Final = [*FIXED, *MOVING].index("log_end")
 _MAX_RUNS: Final = 2000
 _MAX_BYTES: Final = 4 << 20
 """Runs of one object, and bytes of them as the database has them; a single run may have more."""
 _DELIVERED: Final = NUMBERS["delivered"]
+_LOOKED_AT: Final = 10_000
+"""Runs that one statement looks at: those that stay are met by each sweep."""
 # A run that may still be asked for by other ways than its id is not archived: those of conversations that are there,
-# of idempotency keys that hold, and with call-backs that were not delivered.
-_STAYS: Final = f"""
-EXISTS (SELECT FROM messages m WHERE m.run_id = r.run_id)
-OR EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DELIVERED})
-OR EXISTS (SELECT FROM idempotency_keys k WHERE k.app_id = r.app_id AND k.run_id = r.run_id AND k.expires_at > $2)
+# of idempotency keys that hold, and with call-backs that were not delivered. Each run is looked for by itself in what
+# may keep it: joined, all of that may be gone through.
+_IS_FREE: Final = f"""
+(SELECT true FROM messages m WHERE m.run_id = r.run_id LIMIT 1) IS NULL
+AND (SELECT true FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DELIVERED}) IS NULL
 """
+_HELD: Final = "SELECT run_id FROM idempotency_keys WHERE run_id = ANY($1::bytea[]) AND expires_at > $2"
+_IS_DATED: Final = "CASE WHEN octet_length(run_id) = 16 THEN get_byte(run_id, 6) >> 4 = 7 ELSE false END"
 _OLD: Final = f"""
-SELECT run_id, octet_length(log) + octet_length(outputs) + octet_length(inputs) FROM runs r
-WHERE run_id > $1 AND octet_length(run_id) = 16 AND get_byte(run_id, 6) >> 4 = 7
-AND finished_at < $2 AND created_at < $2 AND NOT ({_STAYS}) ORDER BY run_id LIMIT {_MAX_RUNS}
+SELECT run_id, size, passes, created_at, key, is_last FROM (
+  SELECT *, row_number() OVER (ORDER BY created_at, key) = $4 AS is_last,
+    finished_at < $1 AND {_IS_DATED} AND {_IS_FREE} AS passes
+  FROM (
+    SELECT created_at, key, run_id, finished_at,
+      octet_length(log) + octet_length(outputs) + octet_length(inputs) AS size
+    FROM runs WHERE created_at < $1 AND (created_at, key) > ($2, $3)
+    ORDER BY created_at, key LIMIT $4) AS r) AS looked_at
+WHERE passes OR is_last ORDER BY created_at, key LIMIT {_MAX_RUNS}
 """
 _ROWS: Final = f"SELECT {COLUMNS}, log FROM runs WHERE run_id = ANY($1::bytea[]) ORDER BY run_id"
-_LOCK: Final = f"SELECT run_id FROM runs r WHERE run_id = ANY($1::bytea[]) AND NOT ({_STAYS}) FOR UPDATE OF r"
+_LOCK: Final = f"SELECT run_id FROM runs r WHERE run_id = ANY($1::bytea[]) AND {_IS_FREE} FOR UPDATE OF r"
 _TAKE: Final = (
     "DELETE FROM callbacks WHERE run_id = ANY($1::bytea[])",
     "DELETE FROM runs WHERE run_id = ANY($1::bytea[])",
@@ -49,26 +62,34 @@ class PostgresArchiving:
         self._archive = archive
 
     async def archive(self, before: float) -> int:
-        moved, behind = 0, b""
-        while ids := await self._next(before, behind):
-            behind = ids[-1]
-            moved += await self._move(before, ids)
+        moved = 0
+        behind: _Place | None = _BEGIN
+        while behind is not None:
+            ids, behind = await self._next(before, behind)
+            if ids:
+                moved += await self._move(before, ids)
         return moved
 
     async def sweep(self, now: float) -> int:
         return await self._archive.sweep(now)
 
-    async def _next(self, before: float, behind: bytes) -> list[bytes]:
-        """The ids of runs for one object: of one day, and not too many."""
+    async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
+        """The ids of runs for one object: of one day, and not too many; and behind which place to go on, if there are
+        more."""
+        rows = await self._database.fetch(_OLD, before, *behind, _LOOKED_AT)
+        passing = [row[0] for row in rows if row[2]]
+        held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
         ids: list[bytes] = []
-        size, end = 0, b""
-        for run_id, bytes_ in await self._database.search(_OLD, behind, before):
-            size += bytes_
-            if ids and (run_id >= end or size > _MAX_BYTES):
-                break
-            end = end or end_of_day(run_id)
-            ids.append(run_id)
-        return ids
+        size, place = 0, behind
+        for run_id, bytes_, passes, created_at, key, _ in rows:
+            if passes and run_id not in held:
+                size += bytes_
+                if ids and (day_of(run_id) != day_of(ids[0]) or size > _MAX_BYTES):
+                    return ids, place
+                ids.append(run_id)
+            place = (created_at, key)
+        has_more = bool(rows) and (len(rows) == _MAX_RUNS or rows[-1][5])
+        return ids, place if has_more else None
 
     async def _move(self, before: float, ids: list[bytes]) -> int:
         """Move runs. Returns how many: those whose log is damaged stay, and all if one was removed meanwhile."""
@@ -80,7 +101,9 @@ class PostgresArchiving:
         taken = [id_column(run.record.identity.run_id) for run in runs]
 
         async def take(connection: Connection) -> bool:
-            if len(await connection.fetch(_LOCK, taken, before)) < len(taken):
+            if len(await connection.fetch(_LOCK, taken)) < len(taken):
+                return False
+            if await connection.fetch(_HELD, taken, before):
                 return False
             await add_object(connection, new)
             for statement in _TAKE:

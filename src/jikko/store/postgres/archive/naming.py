@@ -76,10 +76,5 @@ def later(run_id: bytes) -> bytes:
     return (_time_of(run_id) + _DAY_MS).to_bytes(6) + b"\xff" * 10
 
 
-def end_of_day(run_id: bytes) -> bytes:
-    """The first id of the next day."""
-    return ((_time_of(run_id) // _DAY_MS + 1) * _DAY_MS).to_bytes(6) + bytes(10)
-
-
 def _time_of(run_id: bytes) -> int:
     return int.from_bytes(run_id[:6])

@@ -32,7 +32,6 @@ _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
 WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
 """
-NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
 class Driver(Struct, frozen=True):
@@ -50,11 +49,6 @@ class Plan(Struct, frozen=True):
     """When they were created."""
     rest: Condition
     """What only the row of a run tells."""
-
-
-def numbered(sql: str) -> str:
-    """A statement with ``$1``, ``$2``, … where it has ``{}``."""
-    return sql.format(*(f"${number}" for number in range(1, sql.count("{}") + 1)))
 
 
 def behind(place: Place | None) -> Condition:

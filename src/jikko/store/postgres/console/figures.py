@@ -7,33 +7,28 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
-from jikko.store.condition import Condition
+from jikko.store.condition import Condition, numbered
 from jikko.store.postgres.columns import id_column, id_of
-from jikko.store.postgres.console.drivers import NEWEST_FIRST, numbered, plan_of
+from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
+from jikko.store.postgres.runs.run_list import NEWEST_FIRST
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.run_statuses import STATUSES
 
-_HOUR: Final = 3600
 _MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
 _MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
+_MAX_BARRED: Final = 20_000
+"""And runs of bars that are no whole hours, or for whose runs an index is gone through."""
 _SAMPLED: Final = 200
 """Of the newest runs of an app, whose durations are shown."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
-_SINCE: Final = f"SELECT status, count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY status"
-_COSTS: Final = """
-SELECT split_part(price, ' ', 2), sum(split_part(price, ' ', 1)::float8) FROM runs
-WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1
-"""
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
-_DAYS: Final = f"""
-SELECT app_id, status, count(*) FROM {ALL_RUNS} WHERE app_id = ANY($1::bytea[]) AND created_at >= $2 GROUP BY 1, 2
-"""
 _TOOK: Final = f"""
-SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT {_SAMPLED}) AS newest
+SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT $3) AS newest
 """
 
 
@@ -59,25 +54,32 @@ async def counts_of(database: Postgres, wanted: RunFilter) -> RunCounts:
     return RunCounts(_named(counts), capped=left <= 0)
 
 
-async def histogram_of(database: Postgres, wanted: RunFilter, first: float, step: float, buckets: int) -> list[Bucket]:
-    """See ``RunPages.histogram``. With conditions that rows have to be looked up for, among the newest
-    only, as many as ``counts`` looks at."""
+async def histogram_of(
+    database: Postgres, hours: HourCounts, wanted: RunFilter, first: float, step: float, buckets: int
+) -> list[Bucket]:
+    """See ``RunPages.histogram``. Of whole hours without another filter by the hour; else of the newest
+    runs, as many as may be looked at."""
     found: list[Counter[int]] = [Counter() for _ in range(buckets)]
-    plan = await plan_of(database, wanted, with_statuses=False)
-    span = Condition("created_at >= {} AND created_at <= {}", (first, first + step * buckets))
-    for driver in plan.drivers if plan is not None else ():
-        assert plan is not None
-        within = driver.within & span & plan.within
-        inner = f"SELECT created_at, status, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text}"
-        if plan.rest.text != "TRUE":
-            inner = f"{inner} {NEWEST_FIRST} LIMIT {max(_MAX_LOOKED_UP // len(plan.drivers), 1)}"
-        sql = (
-            "SELECT floor((created_at - {}) / {})::int4, status, count(*) "
-            f"FROM ({inner}) AS looked_at WHERE passes GROUP BY 1, 2"
-        )
-        values = (first, step, *plan.rest.values, *within.values)
-        for bucket, status, runs in await database.fetch(numbered(sql), *values):
-            found[min(max(bucket, 0), buckets - 1)][status] += runs
+    last = first + step * buckets
+    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
+    if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
+        apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
+        for count in await hours.runs(apps, int(first // HOUR)):
+            if count.hour * HOUR < last:
+                found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
+    elif (plan := await plan_of(database, wanted, with_statuses=False)) is not None:
+        span = Condition("created_at >= {} AND created_at <= {}", (first, last))
+        most = _MAX_BARRED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP
+        for driver in plan.drivers:
+            within = driver.within & span & plan.within
+            sql = (
+                f"SELECT floor((created_at - {{}}) / {{}})::int4, status, count(*) FROM (SELECT created_at, status, "
+                f"{plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} "
+                f"LIMIT {max(most // len(plan.drivers), 1)}) AS looked_at WHERE passes GROUP BY 1, 2"
+            )
+            values = (first, step, *plan.rest.values, *within.values)
+            for bucket, status, runs in await database.fetch(numbered(sql), *values):
+                found[min(max(bucket, 0), buckets - 1)][status] += runs
     return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
 
 
@@ -86,24 +88,33 @@ async def open_counts(database: Postgres) -> Mapping[RunStatus, int]:
     return _named(dict(await database.fetch(_OPEN)))
 
 
-async def since(database: Postgres, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+async def total(hours: HourCounts) -> int:
+    """See ``RunPages.total``."""
+    return sum(count.runs for count in await hours.runs(None, 0))
+
+
+async def since(hours: HourCounts, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
     """See ``RunPages.since``."""
-    begin = at // _HOUR * _HOUR
-    counts = dict(await database.fetch(_SINCE, begin))
-    return _named(counts), dict(await database.fetch(_COSTS, begin))
+    first = int(at // HOUR)
+    counts: Counter[int] = Counter()
+    for count in await hours.runs(None, first):
+        counts[count.status or 0] += count.runs
+    return _named(counts), await hours.costs(first)
 
 
-async def app_days(database: Postgres, app_ids: Sequence[str], at: float, last: int) -> dict[str, AppDay]:
+async def app_days(
+    database: Postgres, hours: HourCounts, app_ids: Sequence[str], at: float, last: int
+) -> dict[str, AppDay]:
     """See ``RunPages.app_days``."""
     apps = [id_column(app_id) for app_id in app_ids]
     newest: dict[str, list[RunRecord]] = defaultdict(list)
     for record in map(record_of, await database.fetch(_LAST, apps, last)):
         newest[record.identity.app_id].append(record)
-    counts: dict[str, dict[int, int]] = defaultdict(dict)
-    for app, status, runs in await database.fetch(_DAYS, apps, at // _HOUR * _HOUR):
-        counts[id_of(app)][status] = runs
-    took = _by_app(await database.fetch(_TOOK, apps, at))
-    return {app: AppDay(records, _named(counts[app]), took.get(app, ())) for app, records in newest.items()}
+    counts: dict[bytes | str | None, Counter[int]] = defaultdict(Counter)
+    for count in await hours.runs(apps, int(at // HOUR)):
+        counts[count.of][count.status or 0] += count.runs
+    took = _by_app(await database.fetch(_TOOK, apps, at, _SAMPLED))
+    return {app: AppDay(records, _named(counts[id_column(app)]), took.get(app, ())) for app, records in newest.items()}
 
 
 def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:

@@ -9,12 +9,17 @@ from jikko.store.postgres.columns import id_column, id_of
 from jikko.store.postgres.database import Connection, Postgres
 
 # A run whose call-back is still tried stays until that was delivered or given up.
-_OLD: Final = f"""
-FROM runs r WHERE created_at < $1 AND finished_at < $1 AND ($2::bytea IS NULL OR app_id = $2)
-AND NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
+_OLD: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"
+_IS_DONE: Final = f"""
+NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
 """
-_COUNT: Final = f"SELECT count(*) {_OLD}"
-_SOME: Final = f"SELECT run_id {_OLD} ORDER BY created_at LIMIT $3 FOR UPDATE OF r SKIP LOCKED"
+_OF_APP: Final = "AND app_id = $2"
+_OLDEST_FIRST: Final = "ORDER BY created_at LIMIT {} FOR UPDATE OF r SKIP LOCKED"
+# A statement for all apps, and one for a single app: each goes by another index.
+_COUNT: Final = f"SELECT count(*) {_OLD} AND {_IS_DONE}"
+_COUNT_OF_APP: Final = f"{_COUNT} {_OF_APP}"
+_SOME: Final = f"SELECT run_id {_OLD} AND {_IS_DONE} {_OLDEST_FIRST.format('$2')}"
+_SOME_OF_APP: Final = f"SELECT run_id {_OLD} AND {_IS_DONE} {_OF_APP} {_OLDEST_FIRST.format('$3')}"
 _ONE: Final = "SELECT run_id FROM runs WHERE run_id = $1 FOR UPDATE"
 _ENDED_OF_USER: Final = "SELECT run_id FROM runs WHERE end_user_id = $1 AND app_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED"
 _OPEN_OF_USER: Final = "SELECT run_id FROM open_runs WHERE end_user_id = $1 AND app_id = $2"
@@ -34,16 +39,22 @@ class Retention:
 
     async def prunable(self, before: float, app_id: str | None) -> int:
         """How many runs ``prune`` would remove in all."""
-        [row] = await self._database.search(_COUNT, before, None if app_id is None else id_column(app_id))
+        if app_id is None:
+            [row] = await self._database.search(_COUNT, before)
+        else:
+            [row] = await self._database.search(_COUNT_OF_APP, before, id_column(app_id))
         count: int = row[0]
         return count + await self._archive.prunable(before, app_id)
 
     async def prune(self, before: float, limit: int, app_id: str | None) -> int:
         """Remove at most ``limit`` runs that finished before a time. Returns how many."""
-        app = None if app_id is None else id_column(app_id)
 
         async def remove(connection: Connection) -> int:
-            old = [row[0] for row in await connection.fetch(_SOME, before, app, limit)]
+            if app_id is None:
+                rows = await connection.fetch(_SOME, before, limit)
+            else:
+                rows = await connection.fetch(_SOME_OF_APP, before, id_column(app_id), limit)
+            old = [row[0] for row in rows]
             await _remove(connection, old)
             return len(old)
 
@@ -74,7 +85,8 @@ class Retention:
         async def remove(connection: Connection) -> int:
             ended = [row[0] for row in await connection.fetch(_ENDED_OF_USER, user, app, limit)]
             await _remove(connection, ended)
-            await connection.execute(_FREE_KEYS, app, ended)
+            if ended:
+                await connection.execute(_FREE_KEYS, app, ended)
             return len(ended)
 
         removed = await self._database.transact(remove)

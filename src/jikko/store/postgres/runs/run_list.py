@@ -1,15 +1,23 @@
 """Which runs a list of logs shows. Source: Dify 1.15, spec/records.md §6."""
 
+import math
 import uuid
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery
+from jikko.store.condition import Condition, numbered
 from jikko.store.identifiers import storable
 from jikko.store.postgres.columns import id_column, text
+from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.runs.hour_counts import HOUR, MANY, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
 from jikko.store.run_statuses import STATUS_NUMBERS
 
+NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
+_NEVER: Final = 1e15
 _KEYWORD_CHARACTERS: Final = 30
+_DEEP: Final = 1_000
+"""Runs on earlier pages, from which on the place of a page is looked for by itself: in an index alone, without rows."""
 # `lower` with the collation "C" changes letters of ASCII alone.
 _HAS_KEYWORD: Final = """(
   position({}::text IN lower(inputs COLLATE "C")) > 0
@@ -18,53 +26,91 @@ _HAS_KEYWORD: Final = """(
   OR run_id = {}::bytea)"""
 
 
-class Listing:
-    """The statements of one query, with their values."""
+# With a keyword rows are looked through once, for the page and for how many there are.
+_SEARCH: Final = f"""
+WITH found AS MATERIALIZED (SELECT created_at, key, run_id FROM {{}} WHERE {{}})
+SELECT counted.total, page.run_id FROM (SELECT count(*) AS total FROM found) AS counted
+LEFT JOIN LATERAL (SELECT run_id FROM found {NEWEST_FIRST} {{}}) AS page ON true
+"""
+_THESE: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[]) {NEWEST_FIRST}"
 
-    def __init__(self, query: LogQuery) -> None:
-        self._conditions: list[str] = []
-        self.values: list[Any] = []
-        self._query = query
-        self._add("app_id = ${}", id_column(query.app_id))
-        if query.status is not None:
-            number = STATUS_NUMBERS[query.status]
-            self._add("status = ${}", number)
-            if number > STATUS_NUMBERS["succeeded"]:
-                # In the words of the index.
-                self._conditions.append("status > 2")
-        if query.created_before is not None:
-            self._add("created_at <= ${}", query.created_before)
-        if query.created_after is not None:
-            self._add("created_at >= ${}", query.created_after)
-        if query.user is not None:
-            self._add("session = ${}", text(query.user))
-        if query.keyword:
-            condition, values = has_keyword(query.keyword)
-            first = len(self.values) + 1
-            self.values += values
-            self._conditions.append(condition.format(*(f"${first + number}" for number in range(len(values)))))
 
-    @property
-    def count(self) -> str:
-        """How many runs are on all pages."""
-        return f"SELECT count(*) FROM {ALL_RUNS} WHERE {self._where}"
+async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> tuple[int, list[Row]]:
+    """How many runs are on all pages, and those of one page: rows with the columns ``COLUMNS``."""
+    where, table = _where(query), _table(query)
+    skip = (query.page - 1) * query.limit
+    page = f"LIMIT {query.limit:d} OFFSET {skip:d}"
+    if query.keyword:
+        found = await database.search(numbered(_SEARCH.format(table, where.text, page)), *where.values)
+        ids = [row[1] for row in found if row[1] is not None]
+        return found[0][0], await database.fetch(_THESE, ids) if ids else []
+    total = await _total(database, hours, query, table, where)
+    if skip >= total:
+        return total, []
+    if skip >= _DEEP:
+        place = f"SELECT created_at, key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT 1 OFFSET {skip:d}"
+        first = await database.row(numbered(place), *where.values)
+        if first is None:
+            return total, []
+        # Of several bounds of one side a look begins at the first.
+        where = Condition("(created_at, key) <= ({}, {})", tuple(first)) & where
+        page = f"LIMIT {query.limit:d}"
+    sql = f"SELECT {COLUMNS} FROM {table} WHERE {where.text} {NEWEST_FIRST} {page}"
+    return total, await database.fetch(numbered(sql), *where.values)
 
-    @property
-    def page(self) -> str:
-        """The runs of the page, newest first."""
-        skip = (self._query.page - 1) * self._query.limit
-        return (
-            f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE {self._where} "
-            f"ORDER BY created_at DESC, key DESC LIMIT {self._query.limit:d} OFFSET {skip:d}"
-        )
 
-    @property
-    def _where(self) -> str:
-        return " AND ".join(self._conditions)
+async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: Condition) -> int:
+    """How many runs pass, counted one by one, unless they are many and the hours that they began in tell it."""
+    by_hour = query.user is None and table != "open_runs"
+    most = f"LIMIT {MANY + 1}" if by_hour else ""
+    count: int = await _count(database, table, where, most)
+    if not by_hour or count <= MANY:
+        return count
+    after = -math.inf if query.created_after is None else query.created_after
+    before = math.inf if query.created_before is None else query.created_before
+    first, end = (0 if after < 0 else math.ceil(after / HOUR)), (_NEVER if before > _NEVER else int(before // HOUR))
+    if first >= end:
+        return await _count(database, table, where)
+    wanted = None if query.status is None else STATUS_NUMBERS[query.status]
+    found = await hours.runs([id_column(query.app_id)], first)
+    count = sum(each.runs for each in found if each.hour < end and wanted in (None, each.status))
+    if after > 0:
+        count += await _count(database, table, Condition("created_at < {}", (first * HOUR,)) & where)
+    if before < _NEVER:
+        count += await _count(database, table, Condition("created_at >= {}", (end * HOUR,)) & where)
+    return count
 
-    def _add(self, condition: str, value: Any) -> None:
-        self.values.append(value)
-        self._conditions.append(condition.format(len(self.values)))
+
+async def _count(database: Postgres, table: str, where: Condition, most: str = "") -> int:
+    sql = f"SELECT count(*) FROM (SELECT FROM {table} WHERE {where.text} {most}) AS counted"
+    count: int = await database.value(numbered(sql), *where.values)
+    return count
+
+
+def _table(query: LogQuery) -> str:
+    """Where the runs are: those of a status are all in one table."""
+    if query.status is None:
+        return ALL_RUNS
+    return "open_runs" if STATUS_NUMBERS[query.status] < STATUS_NUMBERS["succeeded"] else "runs"
+
+
+def _where(query: LogQuery) -> Condition:
+    where = Condition("app_id = {}", (id_column(query.app_id),))
+    if query.status is not None:
+        number = STATUS_NUMBERS[query.status]
+        where &= Condition("status = {}", (number,))
+        if number > STATUS_NUMBERS["succeeded"]:
+            # In the words of the index.
+            where &= Condition("status > 2")
+    if query.created_before is not None:
+        where &= Condition("created_at <= {}", (query.created_before,))
+    if query.created_after is not None:
+        where &= Condition("created_at >= {}", (query.created_after,))
+    if query.user is not None:
+        where &= Condition("session = {}", (text(query.user),))
+    if query.keyword:
+        where &= Condition(*has_keyword(query.keyword))
+    return where
 
 
 def has_keyword(keyword: str) -> tuple[str, tuple[Any, ...]]:

@@ -14,10 +14,12 @@ from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.frames import FRAMES, events_of
+from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
 from jikko.store.postgres.runs.retention import Retention
-from jikko.store.postgres.runs.run_list import Listing
+from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
+from jikko.store.postgres.runs.run_scan import created_before, scan
 from jikko.store.postgres.runs.run_writer import RunWriter
 from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
@@ -72,8 +74,6 @@ _RETRIES: Final = (
     )
     + " ORDER BY created_at, run_id"
 )
-_CREATED_BEFORE: Final = f"SELECT run_id FROM {ALL_RUNS} WHERE created_at < $1"
-_SCAN: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 {{}} ORDER BY run_id LIMIT $2"
 
 
 class PostgresRunStore:
@@ -87,6 +87,7 @@ class PostgresRunStore:
         self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
         self._details = Together(database, DETAILS, one=DETAIL)
+        self._hours = HourCounts(database)
         self._retention = Retention(database, self._archive)
 
     @property
@@ -190,12 +191,7 @@ class PostgresRunStore:
         return [RunRetry(id_of(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
-        listing = Listing(query)
-        [row] = await self._database.search(listing.count, *listing.values)
-        total: int = row[0]
-        if (query.page - 1) * query.limit >= total:
-            return LogPage(total=total)
-        rows = await self._database.search(listing.page, *listing.values)
+        total, rows = await list_runs(self._database, self._hours, query)
         return LogPage(total=total, records=[record_of(row) for row in rows])
 
     async def archived_until(self) -> float | None:
@@ -208,14 +204,11 @@ class PostgresRunStore:
             yield run.record, decode_known_events(run.log)
 
     async def created_before(self, before: float) -> list[str]:
-        ids = [id_of(row[0]) for row in await self._database.search(_CREATED_BEFORE, before)]
+        ids = [id_of(run_id) for run_id in await created_before(self._database, before)]
         return ids + await self._archive.begun_before(before)
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
-        behind = id_column(after) if after else b""
-        if app_id is None:
-            return await self._records(_SCAN.format(""), behind, limit)
-        return await self._records(_SCAN.format("AND app_id = $3"), behind, limit, id_column(app_id))
+        return [record_of(row) for row in await scan(self._database, app_id, after, limit)]
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
         return await self._retention.prunable(before, app_id)

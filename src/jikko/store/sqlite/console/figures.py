@@ -35,6 +35,7 @@ GROUP BY status
 """
 _COSTS: Final = "SELECT currency, sum(cost) FROM run_costs WHERE app = ? AND hour >= ? GROUP BY currency"
 _OPEN: Final = "SELECT status, sum(runs) FROM run_totals WHERE status < 2 GROUP BY status"
+_TOTAL: Final = "SELECT coalesce(sum(runs), 0) FROM run_totals"
 _LAST: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_listed WHERE app = ? ORDER BY created_at DESC, key DESC LIMIT ?
 """
@@ -142,6 +143,12 @@ def _looked_at(plan: Plan) -> tuple[int, str]:
     if plan.reads_rows:
         return max(_MAX_LOOKED_UP // len(plan.drivers), 1), "app, workflow, end_user, status, elapsed"
     return max(_MAX_LOOKED_AT // len(plan.drivers), 1), "workflow, status"
+
+
+def total_of_all(connection: sqlite3.Connection) -> int:
+    """See ``RunPages.total``."""
+    runs: int = connection.execute(_TOTAL).fetchone()[0]
+    return runs
 
 
 def open_counts(connection: sqlite3.Connection) -> Mapping[RunStatus, int]:

@@ -13,7 +13,7 @@ from jikko.record import RunRecord
 from jikko.store.condition import Condition
 from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.console.drivers import Driver, Plan, behind, plan_of
-from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since
+from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
@@ -161,6 +161,9 @@ class SqliteRunPages:
             [*(stored_id(run_id.lower()) for run_id in run_ids), *values, *rest.values],
         ).fetchall()
         return [self._rows.record(connection, row) for row in rows]
+
+    async def total(self) -> int:
+        return await self._database.read(total_of_all)
 
     async def open_counts(self) -> Mapping[RunStatus, int]:
         return await self._database.read(open_counts)

@@ -1,0 +1,107 @@
+"""How many runs each hour brought, and what they cost: counted by an index, and remembered if they are many.
+
+What was counted of hours that are over is good for ten minutes: runs of theirs that end later, or are removed, are seen
+then. The last hours are counted anew each time, so one who looks again and again has the runs of two hours counted, and
+not those of a day, or all.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from jikko.ports.clock import Clock
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.run_rows import ALL_RUNS
+
+HOUR: Final = 3600
+_KEPT_SECONDS: Final = 600.0
+_MOVING: Final = 2
+"""Hours, the one that goes on included, that are counted anew."""
+MANY: Final = 20_000
+"""Runs from which on what was counted is remembered."""
+_MAX_KEPT: Final = 32
+_HOUR_OF: Final = f"floor(created_at / {HOUR})::int4"
+_OF_ALL: Final = f"""
+SELECT NULL, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY 2, 3
+"""
+_OF_APPS: Final = f"""
+SELECT app_id, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS}
+WHERE created_at >= $1 AND app_id = ANY($2::bytea[]) GROUP BY 1, 2, 3
+"""
+_COSTS: Final = f"""
+SELECT split_part(price, ' ', 2), {_HOUR_OF}, NULL, sum(split_part(price, ' ', 1)::float8), count(*) FROM runs
+WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2
+"""
+
+
+class HourCount(NamedTuple):
+    """How many runs an hour brought, or what they cost."""
+
+    of: bytes | str | None
+    """An app as it is stored, ``None`` for all; of costs the currency."""
+    hour: int
+    """Since the Unix epoch."""
+    status: int | None
+    """The number of it; of costs ``None``."""
+    value: float
+    """How many runs, or what they cost."""
+    runs: int
+
+
+class _Kept(NamedTuple):
+    until: float
+    first: int
+    end: int
+    """The first hour behind what was counted."""
+    counts: Sequence[HourCount]
+
+
+class HourCounts:
+    """The counts of one database, as one process knows them."""
+
+    def __init__(self, database: Postgres, clock: Clock = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, tuple[bytes, ...]], _Kept] = OrderedDict()
+        self._counting = asyncio.Lock()
+        """Of many who look at the same moment, one at a time has the database count."""
+
+    async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
+        """Runs that were created in some hour or later.
+
+        Args:
+            apps: Of these, each by itself; ``None``: of all together.
+            first: Hours since the Unix epoch.
+        """
+        return await (self._counted(_OF_ALL, (), first) if apps is None else self._counted(_OF_APPS, apps, first))
+
+    async def costs(self, first: int) -> Mapping[str, float]:
+        """What runs cost that were created in some hour or later, by currency."""
+        costs: dict[str, float] = defaultdict(float)
+        for count in await self._counted(_COSTS, (), first):
+            costs[str(count.of)] += count.value
+        return costs
+
+    async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
+        key = (sql, tuple(apps))
+        async with self._counting:
+            known = self._kept.get(key)
+            if known is None or self._clock() >= known.until or first < known.first:
+                known = None
+            begin = first if known is None else max(known.end, first)
+            values = (begin * HOUR, list(apps)) if apps else (begin * HOUR,)
+            new = [HourCount(*row) for row in await self._database.fetch(sql, *values)]
+            if known is None and sum(count.runs for count in new) > MANY:
+                self._keep(key, first, new)
+            old = () if known is None else known.counts
+            return [count for count in old if count.hour >= first] + new
+
+    def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[HourCount]) -> None:
+        now = self._clock()
+        end = int(now // HOUR) + 1 - _MOVING
+        self._kept[key] = _Kept(now + _KEPT_SECONDS, first, end, [count for count in counts if count.hour < end])
+        self._kept.move_to_end(key)
+        if len(self._kept) > _MAX_KEPT:
+            self._kept.popitem(last=False)

@@ -1,0 +1,169 @@
+"""Counting many runs by the hour in PostgreSQL: what was counted is remembered, and totals are those of the runs."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from jikko.events import RunStatus
+from jikko.ports.stores.run_store import LogQuery
+from jikko.store.postgres.archive import archiving
+from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.columns import id_column
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs import hour_counts, run_list, run_scan
+from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from tests.contract.runs import APP, OTHER_APP, Draft
+from tests.store.explained import Explained
+from tests.store.postgres_server import new_database
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
+
+BEGIN = 1_700_000_000 // HOUR * HOUR + 0.0
+STEP = 700.0
+RUNS = 60
+
+
+class Clock:
+    now = BEGIN + RUNS * STEP
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postgres]:
+    for module in (hour_counts, run_list):
+        monkeypatch.setattr(module, "MANY", 10)
+    async with new_database(request) as made:
+        yield made
+
+
+async def written(database: Postgres) -> list[Draft]:
+    """Runs of two apps in turn, oldest first; every fifth has failed."""
+    store = PostgresRunStore(database)
+    drafts = []
+    for number in range(RUNS):
+        draft = Draft(app=OTHER_APP if number % 3 == 0 else APP)
+        await store.append(draft.whole(BEGIN + number * STEP, "failed" if number % 5 == 0 else "succeeded"))
+        drafts.append(draft)
+    await store.close()
+    return drafts
+
+
+def test_so_many_runs_are_counted_by_the_hour() -> None:
+    assert RUNS * 2 / 3 > 2 * 10 + HOUR / STEP
+
+
+@pytest.mark.parametrize("status", [None, "failed", "succeeded"])
+@pytest.mark.parametrize(
+    ("after", "before"),
+    [(None, None), (1234.0, None), (None, 20_000.0), (3 * HOUR, 8 * HOUR), (1234.0, 30_000.0), (100.0, 3000.0)],
+)
+async def test_the_total_of_a_list_is_that_of_its_runs(
+    database: Postgres, status: RunStatus | None, after: float | None, before: float | None
+) -> None:
+    drafts = await written(database)
+    store = PostgresRunStore(database)
+    query: dict[str, Any] = {
+        "status": status,
+        "created_after": None if after is None else BEGIN + after,
+        "created_before": None if before is None else BEGIN + before,
+    }
+    wanted = [
+        draft.id
+        for draft in reversed(drafts)
+        if draft.record.identity.app_id == APP
+        and status in (None, draft.record.status)
+        and (after is None or draft.record.created_at >= BEGIN + after)
+        and (before is None or draft.record.created_at <= BEGIN + before)
+    ]
+    pages = [await store.list_runs(LogQuery(app_id=APP, page=page, limit=7, **query)) for page in range(1, 9)]
+    await store.close()
+
+    assert {page.total for page in pages} == {len(wanted)}
+    assert [record.identity.run_id for page in pages for record in page.records] == wanted
+
+
+async def test_a_deep_page_begins_where_the_one_before_has_ended(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = await written(database)
+    monkeypatch.setattr(run_list, "_DEEP", 1)
+    store = PostgresRunStore(database)
+    found = []
+    for page in range(1, 9):
+        found += (
+            await store.list_runs(LogQuery(app_id=APP, page=page, limit=7, created_before=BEGIN + 30_000))
+        ).records
+    await store.close()
+
+    expected = [d.id for d in drafts if d.record.identity.app_id == APP and d.record.created_at <= BEGIN + 30_000]
+    assert [record.identity.run_id for record in found] == expected[::-1]
+
+
+async def test_hours_that_are_over_are_counted_once_in_ten_minutes(
+    request: pytest.FixtureRequest, database: Postgres
+) -> None:
+    await written(database)
+    clock = Clock()
+    watched = Explained(database._url)
+    hours = HourCounts(watched, clock)
+    first = int(BEGIN // HOUR)
+
+    async def looked_at() -> tuple[int, float]:
+        watched.statements.clear()
+        runs = sum(count.runs for count in await hours.runs(None, first))
+        return runs, watched.rows
+
+    assert await looked_at() == (RUNS, RUNS)
+    of_two_hours = sum(BEGIN + number * STEP >= (clock.now // HOUR - 1) * HOUR for number in range(RUNS))
+    assert await looked_at() == (RUNS, of_two_hours)
+    store = PostgresRunStore(database)
+    await store.append(Draft().whole(clock.now))
+    assert await looked_at() == (RUNS + 1, of_two_hours + 1)
+    await store.append(Draft().whole(BEGIN))  # which is seen later
+    await store.close()
+    assert (await looked_at())[0] == RUNS + 1
+    clock.now += 600.0
+    assert await looked_at() == (RUNS + 2, RUNS + 2)
+    assert sum(c.runs for c in await hours.runs(None, first + 2)) < RUNS
+    assert sum(c.runs for c in await hours.runs([id_column(APP)], first)) == RUNS * 2 // 3 + 2
+    await watched.close()
+
+
+async def test_what_is_looked_through_piece_by_piece_is_found_whole(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = await written(database)
+    monkeypatch.setattr(run_scan, "_LOOKED_AT", 4)
+    store = PostgresRunStore(database)
+    own = sorted(draft.id for draft in drafts if draft.record.identity.app_id == OTHER_APP)
+    found: list[str] = []
+    while records := await store.scan(app_id=OTHER_APP, after=found[-1] if found else "", limit=3):
+        found += [record.identity.run_id for record in records]
+    assert found == own
+    assert await store.scan(app_id=APP, after=max(draft.id for draft in drafts)) == []
+    old = await store.created_before(BEGIN + 10 * STEP)
+    assert sorted(old) == sorted(draft.id for draft in drafts[:10])
+    await store.close()
+
+
+async def test_the_archive_looks_behind_runs_that_stay(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    drafts = await written(database)
+    monkeypatch.setattr(archiving, "_LOOKED_AT", 4)
+    staying = [id_column(draft.id) for number, draft in enumerate(drafts) if number % 8 < 6]
+    await database.execute(
+        "INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at) "
+        "SELECT id, ''::bytea, '', '', 0, 2, 1, 0 FROM unnest($1::bytea[]) AS id",
+        staying,
+    )
+    archive = archiving.PostgresArchiving(database, RunArchive(database, None))
+    found: list[bytes] = []
+    place: archiving._Place | None = archiving._BEGIN
+    while place is not None:
+        ids, place = await archive._next(BEGIN + 50 * STEP, place)
+        found += ids
+    expected = [id_column(d.id) for d in drafts if d.record.finished_at and d.record.finished_at < BEGIN + 50 * STEP]
+    assert found == [run_id for run_id in expected if run_id not in staying]
