@@ -254,3 +254,24 @@ async def test_the_secret_of_an_app_stays_what_it_was_first(stores: tuple[RunSto
     assert await callbacks.secret(OTHER_APP, "other") == "other"
     await callbacks.set_secret(APP, "new")
     assert await callbacks.secret(APP, "other") == "new"
+
+
+async def test_an_attempt_of_before_takes_nothing_back_that_another_process_has_delivered(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    delivered = msgspec.structs.replace(
+        entry, state="delivered", attempts=2, first_at=5000.0, finished_at=5010.0, next_at=5005.0
+    )
+    await callbacks.save(delivered)
+
+    # Two that stood still in the middle of an attempt: one would try again, the other gives up.
+    await callbacks.save(msgspec.structs.replace(entry, attempts=1, first_at=5000.0, next_at=5005.0, error="500"))
+    await callbacks.save(msgspec.structs.replace(entry, state="failed", attempts=9, first_at=10.0, finished_at=5020.0))
+    assert await callbacks.find(run.id) == delivered
+    assert await callbacks.due(9000.0) == []
+
+    await callbacks.save(msgspec.structs.replace(delivered, state="pending", first_at=None, next_at=0.0))
+    assert [entry.run_id for entry in await callbacks.due(9000.0)] == [run.id]

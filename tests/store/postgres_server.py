@@ -93,6 +93,21 @@ class PostgresServer:
         command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name, "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    @contextmanager
+    def holding(self, sql: str, name: str) -> Iterator[None]:
+        """While a transaction that has done this is open."""
+        command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+            assert session.stdin is not None
+            assert session.stdout is not None
+            session.stdin.write(f"BEGIN; {sql}; SELECT 'held';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "held\n"
+            try:
+                yield
+            finally:
+                session.stdin.close()
+
 
 class Standby(PostgresServer):
     """A copy of another server, which follows it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -49,6 +50,25 @@ async def test_segments_are_listed_by_position_and_by_a_part_of_the_text(stores:
     assert (await stores.segments.list_segments(document, statuses=["indexing"], offset=0, limit=9))[1] == 0
     assert await stores.segments.segments([segments[0].id, new_id()]) == {segments[0].id: segments[0]}
     assert await stores.segments.segment(new_id(), segments[0].id) is None
+
+
+async def test_parts_of_texts_are_found_in_whatever_case_also_of_other_scripts(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores, "Äpfel und ΩΜΕΓΑ")
+    document = await shown(stores, dataset, ["Überall ЁЖ", "\ue000 Ⅷ 𐐀"], "Übersicht ЁЛКА.txt")
+    segments = await segments_in(stores, document)
+    child_made = await stores.segments.add_child(segments[0].id, child(segments[0], "Ёж и Ёлка"), None)
+
+    for keyword in ("Äpfel", "äPF", "ωμεγα", "ΩΜ"):
+        assert (await stores.datasets.list_datasets(keyword=keyword, offset=0, limit=9))[1] == 1, keyword
+    for keyword in ("Übersicht", "üBER", "ёлка", "ЁЛ"):
+        assert await stores.documents.list_documents(dataset.id, keyword=keyword) == ([document], 1), keyword
+    for keyword, at in {"Über": 0, "üBER": 0, "ёж": 0, "\ue000 Ⅷ": 1, "𐐀": 1}.items():
+        assert await stores.segments.list_segments(document, keyword=keyword, offset=0, limit=9) == ([segments[at]], 1)
+    for keyword in ("Ёлка", "ёлКА", "Ёж И"):
+        assert await stores.segments.list_children(segments[0].id, keyword=keyword, offset=0, limit=9) == (
+            [child_made],
+            1,
+        ), keyword
 
 
 async def test_what_is_nearest_comes_first(stores: KnowledgeStores) -> None:
@@ -142,6 +162,33 @@ async def test_the_most_keywords_come_first(stores: KnowledgeStores) -> None:
 
     assert scores_of(hits, segments) == [("b", 3.0), ("a", 2.0)]
     assert await stores.segments.search_keywords(dataset.id, ["Owl"], visible(document), 9) == []
+
+
+async def test_keywords_of_any_length_are_found(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    # What cannot be made shorter by a compression, of characters of three bytes.
+    long = "".join(chr(0x4E00 + byte) for byte in Random(7).randbytes(5_000))
+    document = await shown(stores, dataset, ["a", "b"], keywords=[[long, f"{long}1", "owl"], ["bee"]])
+    segments = await segments_in(stores, document)
+
+    hits = await stores.segments.search_keywords(dataset.id, [long, "bee"], visible(document), 9)
+
+    assert [each.segment_id for each in hits] == [each.id for each in segments]
+
+
+@pytest.mark.parametrize("dimensions", [3_072, 4_096, 8_000])
+async def test_long_vectors_are_found(stores: KnowledgeStores, dimensions: int) -> None:
+    dataset = await dataset_in(stores)
+    random = Random(dimensions)
+    vectors = [[random.gauss(0, 1) for _ in range(dimensions)] for _ in range(2)]
+    lengths = [sum(number * number for number in each) ** 0.5 for each in vectors]
+    vectors = [[number / length for number in each] for each, length in zip(vectors, lengths, strict=True)]
+    document = await shown(stores, dataset, ["owls", "bees"], vectors=vectors)
+    segments = await segments_in(stores, document)
+
+    [hit, _] = await stores.segments.search_vectors(dataset.id, MODEL, vector(*vectors[1]), visible(document), 2)
+
+    assert (hit.segment_id, round(hit.score, 2)) == (segments[1].id, 1.0)
 
 
 async def test_what_is_disabled_or_deleted_is_not_found(stores: KnowledgeStores) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
+from jikko.assemble.stores import contents_of_files
 from jikko.cluster.move_mark import MoveMark
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.ids import new_id
+from jikko.ports.stores.blob_store import BlobStore
 from jikko.settings import Settings
 from jikko.store.moving.move import has_arrived, move
 from jikko.store.postgres.database import Postgres
@@ -41,7 +43,7 @@ async def move_to_postgres(settings: Settings, url: str, files_url: str, report:
     no server takes them for the record.
 
     Args:
-        files_url: The bucket; empty: files stay in the data folder.
+        files_url: The bucket; empty: files stay where they are.
         report: See ``Progress``.
 
     Raises:
@@ -100,7 +102,7 @@ async def _moved(
             "Serve that with nats_url once all has arrived, and others join."
         )
     Database.open(settings.database).close()
-    contents = await _copy_contents(settings.files, files_url, report) if files_url else 0
+    contents = await _contents_moved(settings, files_url, report) if files_url else 0
     await migrate(database)
     await belong(database, folder_id_of(settings.home))
     datasets, kept_by_plugins = await _datasets_to_move(settings, database), settings.plugin_folder / "storage.db"
@@ -129,20 +131,31 @@ async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | No
     return file
 
 
-async def _copy_contents(files: Path, files_url: str, report: Callable[[str, int], None]) -> int:
-    """Copy the contents of files into a bucket. Returns how many there are."""
-    here, there = DiskBlobs(files), BucketBlobs(files_url)
+async def _contents_moved(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
+    """Copy the contents of files into a bucket, out of the folder, and out of the bucket that it has so far.
+
+    Returns:
+        How many there are.
+    """
+    copied = await _copy_contents(DiskBlobs(settings.files), files_url, report)
+    if settings.files_url and settings.files_url != files_url:
+        copied += await _copy_contents(contents_of_files(settings), files_url, report)
+    return copied
+
+
+async def _copy_contents(here: BlobStore, files_url: str, report: Callable[[str, int], None]) -> int:
+    there = BucketBlobs(files_url)
     await there.check()
-    count, after = 0, ""
+    copied, after = 0, ""
     while digests := await here.digests(after=after):
         for digest in digests:
             stored = await there.put(here.stream(digest))
             if stored.digest != digest:
-                raise StoreUnavailable(f"The file {digest} of {files} is damaged: its bytes are others.")
-            count += 1
+                raise StoreUnavailable(f"The file {digest} is damaged: its bytes are others.")
+            copied += 1
         after = digests[-1]
-        report("file_contents", count)
-    return count
+        report("file_contents", copied)
+    return copied
 
 
 def contents_to_bucket(files: Path, files_url: str) -> None:
@@ -152,4 +165,4 @@ def contents_to_bucket(files: Path, files_url: str) -> None:
         InvalidSettings, StoreUnavailable: The bucket cannot be used, or a content is damaged.
     """
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(_copy_contents(files, files_url, lambda *_: None))).result()
+        thread.submit(lambda: asyncio.run(_copy_contents(DiskBlobs(files), files_url, lambda *_: None))).result()

@@ -29,9 +29,14 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     show_envvar=True,
     help="The database, with nothing in it: postgresql://USER@HOST/DATABASE.",
 )
-@click.option("--files-to", "files_url", metavar="URL", default="", help="A bucket for the files, as JIKKO_FILES_URL.")
+@click.option(
+    "--files-to",
+    "files_url",
+    metavar="URL",
+    help="A bucket for the files, as JIKKO_FILES_URL.  [default: what files_url says; without one they stay]",
+)
 @json_option
-def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> None:
+def move(home: Path | None, url: str | None, files_url: str | None, as_json: bool) -> None:
     """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
 
     All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
@@ -40,7 +45,8 @@ def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> N
     JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with
     a number behind that if there are such already.
     """
-    run_async(_move(settings_of(home=home), url, files_url, as_json))
+    settings = settings_of(home=home)
+    run_async(_move(settings, url, files_url or settings.files_url, as_json))
 
 
 async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -> None:

@@ -62,7 +62,11 @@ class CallbackStore(Protocol):
         ...
 
     async def save(self, callback: Callback) -> None:
-        """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns."""
+        """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns.
+
+        An attempt that failed changes nothing of a call-back that was delivered meanwhile: of two processes that try,
+        one may have stood still for long. One without ``first_at``, which is to be delivered again, does.
+        """
         ...
 
     async def find(self, run_id: str) -> Callback | None:

@@ -32,7 +32,9 @@ class MemoryCallbackStore:
         return len(found), min((entry.first_at for entry in found if entry.first_at is not None), default=None)
 
     async def save(self, callback: Callback) -> None:
-        if callback.run_id in self._runs.callbacks:
+        known = self._runs.callbacks.get(callback.run_id)
+        is_late = known is not None and known.state == "delivered" and callback.first_at is not None
+        if known is not None and not (is_late and callback.state != "delivered"):
             self._runs.callbacks[callback.run_id] = callback
 
     async def find(self, run_id: str) -> Callback | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jikko.store.moving.tables import Column, Table, as_flag, as_id, as_text
 from jikko.store.postgres.database import Connection
-from jikko.store.postgres.knowledge.nodes import ADD_NODE, node_values
+from jikko.store.postgres.knowledge.nodes import ADD_NODE, keyword_of, node_values
 
 _FLAGS: Final = frozenset({"built_in_fields", "enabled", "archived"})
 _LEFT_OUT: Final = frozenset({"removals", "changes"})
@@ -17,7 +17,7 @@ _NUMBERED: Final = frozenset({"dataset", "document", "segment", "child", "field"
 _ORDERED_BY: Final = {
     **dict.fromkeys(_NUMBERED, "key"),
     "source": "document_id",
-    "posting": "dataset_id, keyword, segment",
+    "posting": "dataset_id, segment, keyword",
     "field_use": "field_id, document_id",
     "tag_use": "tag_id, dataset_id",
     "alias": "text",
@@ -40,7 +40,8 @@ def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
         own = tuple(Column(each, _source(name, each), _convert(each)) for each in columns if each not in _LEFT_OUT)
         target = f"knowledge.{name}"
         sequence = f"pg_get_serial_sequence('{target}', 'key')" if name in _NUMBERED else ""
-        yield Table(target, name, own, order, sequence)
+        # Of two long keywords of a segment, one may be left.
+        yield Table(target, name, own, order, sequence, distinct=name == "posting")
 
 
 async def move_nodes(connection: Connection, source: sqlite3.Connection) -> int:
@@ -65,6 +66,8 @@ def _source(table: str, column: str) -> str:
 def _convert(column: str) -> Any:
     if column == "id" or (column.endswith("_id") and column != "external_knowledge_id"):
         return as_id
+    if column == "keyword":
+        return keyword_of
     if column in _FLAGS:
         return as_flag
     return lambda value: as_text(value) if isinstance(value, str) else value

@@ -26,6 +26,9 @@ _PATIENCE: Final = 24 * 3600.0
 _STEP: Final = 10_000
 """Rows between two reports."""
 _IS_USED: Final = "SELECT EXISTS (SELECT FROM apps) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM open_runs)"
+# A copy holds it to its end. The server notices only later that the process of one is gone.
+_ALONE: Final = "SELECT pg_advisory_xact_lock(7305809156)"
+_SOON: Final = "SET LOCAL lock_timeout = '30s'"
 _MARK: Final = "moved"
 _NOTE: Final = """
 INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
@@ -36,12 +39,18 @@ _LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigin
 
 
 async def has_arrived(database: Postgres, mark: str) -> bool:
-    """Whether the move with a mark was committed.
+    """Whether the move with a mark was committed. Waits for one that is under way.
 
     Raises:
-        StoreUnavailable: The database cannot be asked.
+        StoreUnavailable: The database cannot be asked, or a move is under way for too long.
     """
-    there = await database.value("SELECT value FROM installation WHERE name = $1", _MARK)
+
+    async def look(connection: Connection) -> Any:
+        await connection.execute(_SOON)
+        await connection.execute(_ALONE)
+        return await connection.fetchval("SELECT value FROM installation WHERE name = $1", _MARK)
+
+    there = await database.transact(look)
     return there is not None and bytes(there).decode() == mark
 
 
@@ -73,6 +82,7 @@ async def move(
     moved: dict[str, int] = {}
 
     async def copy(connection: Connection) -> None:
+        await connection.execute(_ALONE)
         if await connection.fetchval(_IS_USED):
             raise InvalidSettings(
                 f"The database {database.address} has apps or runs: what is moved needs an empty one."
@@ -107,7 +117,7 @@ async def move(
 
 
 def _opened(file: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True))
+    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True))
 
 
 async def _copied(connection: Connection, table: Table, source: sqlite3.Connection, report: Progress) -> int:
@@ -121,6 +131,8 @@ async def _copied(connection: Connection, table: Table, source: sqlite3.Connecti
 async def _sent(
     connection: Connection, table: str, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], report: Progress
 ) -> int:
+    if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):
+        raise InvalidSettings(f"The database has rows in {table} already: what is moved needs an empty one.")
     sent: Counter[str] = Counter()
 
     def counted() -> Iterator[tuple[Any, ...]]:

@@ -5,6 +5,7 @@ the console, with which nobody would notice but who has to sign in once more.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from jikko.store.postgres.columns import id_column, text
@@ -35,6 +36,8 @@ class Table(NamedTuple):
     """By which its rows are read: where PostgreSQL numbers them by itself, the numbers come in this order."""
     sequence: str = ""
     """What numbers further rows, if these bring their numbers along."""
+    distinct: bool = False
+    """Whether rows that follow each other and have become the same are one."""
 
     @property
     def select(self) -> str:
@@ -49,8 +52,8 @@ class Table(NamedTuple):
     def converted(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Rows of ``select`` as PostgreSQL takes them."""
         converts = [column.convert for column in self.columns]
-        for row in rows:
-            yield tuple(convert(value) for convert, value in zip(converts, row, strict=True))
+        made = (tuple(convert(value) for convert, value in zip(converts, row, strict=True)) for row in rows)
+        return (row for row, _ in groupby(made)) if self.distinct else made
 
 
 def _same(value: Any) -> Any:

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON
+from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
 from jikko.store.postgres.columns import id_column, id_of, optional_text
 from jikko.store.postgres.database import Postgres
 from jikko.store.row_reader import RowReader
@@ -35,7 +35,7 @@ _SAVE: Final = f"""
 UPDATE callbacks SET
   state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE $1::int2 END,
   attempts = $2, first_at = $3, next_at = $4, finished_at = $5, error = $6
-WHERE run_id = $7
+WHERE run_id = $7 AND NOT (state = {DELIVERED} AND $1::int2 <> {DELIVERED} AND $3::float8 IS NOT NULL)
 """
 _PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = $1"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON
+from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
 from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.row_reader import RowReader
 from jikko.store.sqlite.database import Database
@@ -39,9 +39,9 @@ SELECT min((
 """
 _SAVE: Final = f"""
 UPDATE callbacks SET
-  state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE ? END,
-  attempts = ?, first_at = ?, next_at = ?, finished_at = ?, error = ?
-WHERE run_id = ?
+  state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE ?1 END,
+  attempts = ?2, first_at = ?3, next_at = ?4, finished_at = ?5, error = ?6
+WHERE run_id = ?7 AND NOT (state = {DELIVERED} AND ?1 <> {DELIVERED} AND ?3 IS NOT NULL)
 """
 _PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = ?"

@@ -69,6 +69,8 @@ def connect(
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA journal_size_limit = 67108864")
+        # SQLite's own `lower` knows letters of ASCII alone.
+        connection.create_function("lowercase", 1, str.lower, deterministic=True)
         if query_only:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:

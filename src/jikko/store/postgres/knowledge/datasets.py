@@ -8,7 +8,7 @@ from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, Dataset
 from jikko.store.postgres.columns import id_column, id_of
 from jikko.store.postgres.columns import text as column_text
 from jikko.store.postgres.database import Connection, Postgres, Row
-from jikko.store.postgres.knowledge.rows import DATASETS, EXTERNAL_APIS, KEYS, TAGS, Table
+from jikko.store.postgres.knowledge.rows import DATASETS, EXTERNAL_APIS, KEYS, TAGS, Table, contains, sought
 
 _COUNTS: Final = """
 SELECT dataset_id, count(*), count(*) FILTER (WHERE version > 0 AND status = 'completed' AND enabled AND NOT archived),
@@ -71,11 +71,11 @@ class PostgresDatasets:
     async def list_datasets(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Dataset], int]:
-        where = """position($1 IN lower(name)) > 0 AND (SELECT count(*) FROM knowledge.tag_use
-                   WHERE dataset_id = dataset.id AND tag_id = ANY($2::bytea[])) = cardinality($2::bytea[])"""
-        values = (column_text(keyword.lower()), list(dict.fromkeys(_stored(tag_ids))))
+        where = f"""{contains("name", 2)} AND (SELECT count(*) FROM knowledge.tag_use
+                   WHERE dataset_id = dataset.id AND tag_id = ANY($1::bytea[])) = cardinality($1::bytea[])"""
+        values = (list(dict.fromkeys(_stored(tag_ids))), *sought(keyword))
         total: int = await self._database.value(f"SELECT count(*) FROM {DATASETS.name} WHERE {where}", *values)
-        rest = f"WHERE {where} ORDER BY key DESC LIMIT $3 OFFSET $4"
+        rest = f"WHERE {where} ORDER BY key DESC LIMIT $4 OFFSET $5"
         return DATASETS.records(await self._database.fetch(DATASETS.select(rest), *values, limit, offset)), total
 
     async def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Dataset | None:

@@ -10,7 +10,7 @@ from jikko.store.document_statuses import BY_DISPLAY_STATUS
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.knowledge.metadata import PostgresMetadata, document_in
-from jikko.store.postgres.knowledge.rows import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
+from jikko.store.postgres.knowledge.rows import CHILDREN, DOCUMENTS, JOBS, SEGMENTS, contains, sought
 
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
@@ -100,12 +100,12 @@ class PostgresDocuments(PostgresMetadata):
     async def list_documents(
         self, dataset_id: str, *, keyword: str = "", status: str = "", offset: int = 0, limit: int = 1 << 31
     ) -> tuple[list[Document], int]:
-        where = "dataset_id = $1 AND position($2 IN lower(name)) > 0"
-        values = (id_column(dataset_id), text(keyword.lower()))
+        where = f"dataset_id = $1 AND {contains('name', 2)}"
+        values = (id_column(dataset_id), *sought(keyword))
         if condition := BY_DISPLAY_STATUS.get(status):
             where += f" AND {condition}"
         total: int = await self._database.value(f"SELECT count(*) FROM knowledge.document WHERE {where}", *values)
-        select = DOCUMENTS.select(f"WHERE {where} ORDER BY document.position DESC LIMIT $3 OFFSET $4")
+        select = DOCUMENTS.select(f"WHERE {where} ORDER BY document.position DESC LIMIT $4 OFFSET $5")
         return DOCUMENTS.records(await self._database.fetch(select, *values, limit, offset)), total
 
     async def batch(self, dataset_id: str, batch: str) -> list[Document]:

@@ -13,6 +13,8 @@ ADD_NODE: Final = """
 INSERT INTO knowledge.node (dataset_id, document_id, version, segment_id, child_id, digest, dimensions, vector, words)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::halfvec, $9::text::tsvector)
 """
+_MAX_KEYWORD: Final = 500
+"""Characters of a keyword that count."""
 _DELETE: Final = """
 DELETE FROM knowledge.node WHERE key IN (SELECT key FROM knowledge.node WHERE {} LIMIT {}) RETURNING 1
 """
@@ -76,7 +78,7 @@ async def put_keywords(
     """Have a segment be found by some keywords, and by no others."""
     segment = id_column(segment_id)
     await connection.execute(_FORGET_KEYWORDS, segment)
-    own = list(dict.fromkeys(text(each) for each in keywords or ()))
+    own = list(dict.fromkeys(keyword_of(each) for each in keywords or ()))
     if own:
         await connection.execute(_ADD_KEYWORDS, id_column(dataset_id), own, segment)
 
@@ -100,3 +102,8 @@ def packed(numbers: Sequence[float]) -> bytes:
 
 def _numbers(vector: bytes) -> tuple[float, ...]:
     return struct.unpack(f"<{len(vector) // 2}e", vector)
+
+
+def keyword_of(given: str) -> str:
+    """A keyword as it is kept: an entry of an index takes 2,704 bytes."""
+    return text(given)[:_MAX_KEYWORD]

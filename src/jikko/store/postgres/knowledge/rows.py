@@ -74,3 +74,19 @@ TAGS: Final = Table("tag", Tag)
 EXTERNAL_APIS: Final = Table("external_api", ExternalApi)
 KEYS: Final = Table("api_key", DatasetKey)
 JOBS: Final = Table("job", Job)
+
+
+def contains(column: str, first: int) -> str:
+    """The condition that a text contains ``sought``, whose texts are the parameter of this number and the next one.
+
+    What a letter of another script is in lower case depends on the locale of the database: where it knows none, what
+    is written in the same way is found still.
+    """
+    anywhere = f"position(${first}::text IN lower({column})) > 0"
+    return f'({anywhere} OR position(${first + 1}::text IN lower({column} COLLATE "C")) > 0)'
+
+
+def sought(keyword: str) -> tuple[str, str]:
+    """A text that is looked for, whatever the case of its letters."""
+    known = text(keyword)
+    return known.lower(), known.encode().lower().decode()

@@ -11,9 +11,9 @@ from typing import Final
 from jikko.errors import InvalidParam
 from jikko.ports.stores.knowledge.records import Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
-from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.postgres.columns import id_column, id_of
 from jikko.store.postgres.database import Row
-from jikko.store.postgres.knowledge.nodes import as_text
+from jikko.store.postgres.knowledge.nodes import as_text, keyword_of
 from jikko.store.postgres.knowledge.rows import DOCUMENTS
 from jikko.store.postgres.knowledge.segments import PostgresSegments
 from jikko.store.postgres.knowledge.words import as_tsquery
@@ -97,7 +97,7 @@ class PostgresSegmentStore(PostgresSegments):
     ) -> list[Found]:
         if k <= 0 or not keywords or not documents:
             return []
-        own = [text(keyword) for keyword in dict.fromkeys(keywords)][:_MAX_KEYWORDS]
+        own = [keyword_of(keyword) for keyword in dict.fromkeys(keywords)][:_MAX_KEYWORDS]
         within = (id_column(dataset_id), *_searched(documents, by_nodes=False))
         return [_found(row) for row in await self._database.search(_KEYWORDS, *within, own, k)]
 

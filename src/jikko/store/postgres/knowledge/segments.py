@@ -9,7 +9,7 @@ from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Seg
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.knowledge.nodes import add_nodes, delete_nodes, delete_segments, put_keywords
-from jikko.store.postgres.knowledge.rows import CHILDREN, DOCUMENTS, SEGMENTS
+from jikko.store.postgres.knowledge.rows import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
 
 _SHOWN: Final = """
 document_id = $1 AND version = CASE $2::int8 WHEN 0
@@ -40,10 +40,10 @@ class PostgresSegments:
     async def list_segments(
         self, document: Document, *, keyword: str = "", statuses: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Segment], int]:
-        where = f"{_SHOWN} AND position($3 IN lower(content)) > 0"
-        values: list[Any] = [id_column(document.id), document.version, text(keyword.lower())]
+        where = f"{_SHOWN} AND {contains('content', 3)}"
+        values: list[Any] = [id_column(document.id), document.version, *sought(keyword)]
         if statuses:
-            where += " AND status = ANY($4::text[])"
+            where += " AND status = ANY($5::text[])"
             values.append([text(each) for each in statuses])
         total: int = await self._database.value(f"SELECT count(*) FROM knowledge.segment WHERE {where}", *values)
         last = len(values)
@@ -132,10 +132,10 @@ class PostgresSegments:
     async def list_children(
         self, segment_id: str, *, keyword: str = "", offset: int, limit: int
     ) -> tuple[list[ChildChunk], int]:
-        where = "segment_id = $1 AND position($2 IN lower(content)) > 0"
-        values = (id_column(segment_id), text(keyword.lower()))
+        where = f"segment_id = $1 AND {contains('content', 2)}"
+        values = (id_column(segment_id), *sought(keyword))
         total: int = await self._database.value(f"SELECT count(*) FROM knowledge.child WHERE {where}", *values)
-        select = CHILDREN.select(f"WHERE {where} ORDER BY child.position LIMIT $3 OFFSET $4")
+        select = CHILDREN.select(f"WHERE {where} ORDER BY child.position LIMIT $4 OFFSET $5")
         return CHILDREN.records(await self._database.fetch(select, *values, limit, offset)), total
 
     async def add_child(

@@ -62,7 +62,7 @@ class SqliteDatasets:
     ) -> tuple[list[Dataset], int]:
         where, values = "1", list[Any]()
         if keyword:
-            where, values = "instr(lower(name), ?) > 0", [storable(keyword.lower())]
+            where, values = "instr(lowercase(name), ?) > 0", [storable(keyword.lower())]
         for tag_id in tag_ids:
             where += " AND EXISTS (SELECT 1 FROM tag_use WHERE dataset_id = dataset.id AND tag_id = ?)"
             values.append(stored_id(tag_id))

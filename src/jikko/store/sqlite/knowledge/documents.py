@@ -98,7 +98,7 @@ class SqliteDocuments:
     ) -> tuple[list[Document], int]:
         where, values = "dataset_id = ?", [stored_id(dataset_id)]
         if keyword:
-            where += " AND instr(lower(name), ?) > 0"
+            where += " AND instr(lowercase(name), ?) > 0"
             values.append(storable(keyword.lower()))
         if condition := BY_DISPLAY_STATUS.get(status):
             where += f" AND {condition}"

@@ -41,7 +41,7 @@ class SqliteSegments:
     ) -> tuple[list[Segment], int]:
         where, values = _SHOWN, [stored_id(document.id), document.version]
         if keyword:
-            where += " AND instr(lower(content), ?) > 0"
+            where += " AND instr(lowercase(content), ?) > 0"
             values.append(storable(keyword.lower()))
         if statuses:
             where += f" AND status IN ({', '.join('?' * len(statuses))})"
@@ -150,7 +150,7 @@ class SqliteSegments:
     ) -> tuple[list[ChildChunk], int]:
         where, values = "segment_id = ?", [stored_id(segment_id)]
         if keyword:
-            where += " AND instr(lower(content), ?) > 0"
+            where += " AND instr(lowercase(content), ?) > 0"
             values.append(storable(keyword.lower()))
 
         def read(connection: sqlite3.Connection) -> tuple[list[ChildChunk], int]:
