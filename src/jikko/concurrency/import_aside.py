@@ -3,11 +3,15 @@
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import Any, Final
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
+
+_imported: Final[set[str]] = set()
+"""Whole, which those that another thread is importing are not."""
 
 
 async def import_aside(load: Callable[[], object]) -> None:
@@ -17,6 +21,14 @@ async def import_aside(load: Callable[[], object]) -> None:
     time. Several that are asked for at once are imported one after the other.
     """
     await off_the_loop(_loaded, load, queue="imports")
+
+
+async def imported(*modules: str) -> None:
+    """Have modules imported in that way, those that were not yet."""
+    missing = [name for name in modules if name not in _imported]
+    if missing:
+        await import_aside(lambda: [import_module(name) for name in missing])
+        _imported.update(missing)
 
 
 def _loaded(load: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.types import Message, Receive
 
+from jikko.concurrency.import_aside import imported
 from jikko.errors import JikkoError
 from jikko.http.bodies.reading import announced_bytes, with_room
 from jikko.http.fields import user_named
@@ -73,6 +74,7 @@ async def form_of(
         size = limit
     elif size > limit:
         raise too_large
+    await imported("jikko.http.bodies.form_parser")
     from jikko.http.bodies.form_parser import MAX_FIELD_BYTES, parsed
 
     async with with_room(request, size if in_memory else min(size, _ON_DISK_BYTES)) as receive:
