@@ -17,6 +17,8 @@
   * SpeechFailed          a model that hears or speaks gave no answer
   * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
   * PayloadTooLarge       the request body is too large
+  * NoRoom                there is no memory for the request body now
+  * BodyTooSlow           the request body hardly came while others waited
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
@@ -215,6 +217,21 @@ class PayloadTooLarge(JikkoError):
     def __init__(self, message: str, *, code: str = "request_entity_too_large") -> None:
         self.code = code
         super().__init__(message)
+
+
+class NoRoom(JikkoError):
+    """There is no room in memory for the body of the request now; nothing of it was done."""
+
+    code = "service_unavailable"
+    status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
+
+
+class BodyTooSlow(JikkoError):
+    """The body of the request hardly came, while others waited for the room that it had."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class UnsupportedMediaType(JikkoError):

@@ -156,6 +156,8 @@ class Settings:
     """Bytes of memory that reading one document may take."""
     max_body: int = 15 << 20
     """Bytes that the JSON body of a request may have."""
+    body_memory: int = 128 << 20
+    """Bytes of bodies of requests that are in memory at once; those of more than 64 KiB wait for room. 0: no limit."""
     max_head: int = 65_536
     """Bytes that the head of a request may have, request line and headers; a quarter of it for the URL alone."""
     head_seconds: float = 30.0
@@ -179,7 +181,8 @@ class Settings:
     backup_keep: int = 7
     """How many of these backups are kept; older ones are removed. 0: all are kept."""
     app_share: float = 0.75
-    """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
+    """Of what may be done at once (programs, documents, large bodies, HTTP and model requests), the part that one app
+    may have."""
     max_runs: int = 10_000
     """Runs that go on at once, of all apps; further ones wait. 0: no limit."""
     max_runs_per_app: int = 2_000
@@ -370,6 +373,7 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         max_runs=share(settings.max_runs),
         max_runs_per_app=share(settings.max_runs_per_app),
         max_queued_runs=share(settings.max_queued_runs),
+        body_memory=share(settings.body_memory),
         http_connections=share(settings.http_connections),
         knowledge_memory=share(settings.knowledge_memory),
         plugin_processes=share(settings.plugin_processes),

@@ -14,6 +14,7 @@ from msgspec import Struct
 from jikko.concurrency import sliced_json
 from jikko.dify.bodies import blocking_body, detail_body
 from jikko.http import requests
+from jikko.http.bodies.reading import read_body
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
@@ -244,7 +245,7 @@ async def test_others_have_the_event_loop_between_the_steps_of_a_large_body(
 
         return taken
 
-    monkeypatch.setattr(requests.Request, "body", noted("asked for", requests.Request.body))
+    monkeypatch.setattr(requests, "read_body", noted("asked for", read_body))
     monkeypatch.setattr(requests, "_decode", noted("decoded", requests._decode))
     monkeypatch.setattr(sliced_json, "_decode", noted("decoded", sliced_json._decode))
     monkeypatch.setattr(requests, "is_too_deep", noted("looked at", is_too_deep))

@@ -41,6 +41,7 @@ export const CODES: Readonly<Record<string, string>> = {
   provider_not_support_speech_to_text: 'この提供元は音声認識に対応していません',
   rate_limit_error: '利用制限に達しました',
   request_entity_too_large: '送信された内容が大きすぎます',
+  request_timeout: '送信が遅すぎます。もう一度お試しください',
   service_unavailable: '今は利用できません。しばらくしてからもう一度お試しください',
   speech_to_text_disabled: '音声認識は無効です',
   too_many_files: 'ファイルが多すぎます',

@@ -1,7 +1,7 @@
 """Workflows that are ready to run: DSL files read, checked and compiled, once per version."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -81,17 +81,20 @@ class Workflows:
         environment: Sequence[EnvLayer] = (),
         mocks: Mapping[str, Mapping[str, Json]] | None = None,
         keep: int = 256,
+        prepare: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         """Args:
         environment: Values for environment variables, of whichever app; the first that has one wins.
         mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
         keep: How many compiled versions to keep.
+        prepare: Imports what a DSL file needs, as far as the event loop would have to wait for it.
         """
         self._mocks = mocks or {}
         self._apps = apps
         self._environment = environment
         self._classes = node_classes
         self._keep = keep
+        self._prepare = prepare
         self._compiled: OrderedDict[tuple[str, str], Workflow] = OrderedDict()
         """By id of the version, and what was set for the environment variables of its app."""
 
@@ -111,6 +114,8 @@ class Workflows:
         version = await self._apps.version(app.id, id_)
         if version is None:
             raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
+        if self._prepare is not None and known is None:
+            await self._prepare(version.source)
         # Another task may have made it meanwhile.
         known = known or self._compiled.get(wanted)
         if known is None:

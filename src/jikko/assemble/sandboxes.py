@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jikko.concurrency.import_aside import imported
 from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
@@ -52,6 +53,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
 
 async def try_sandbox(settings: Settings) -> "list[SelfTestLine]":
     """Try each property of the sandbox in a real child. Needs Linux."""
+    await imported("jikko.sandbox.selftest")
     from jikko.sandbox.selftest import self_test
 
     return await self_test(sandbox_limits(settings), packages=package_folder(settings))

@@ -5,10 +5,12 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jikko.assemble.plugins import Plugins
+from jikko.concurrency.import_aside import imported
 from jikko.concurrency.later import is_made, later
+from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
@@ -26,6 +28,21 @@ if TYPE_CHECKING:
     from jikko.tools.service import ToolService
 
 
+_OF_TOOLS: Final = frozenset(
+    {
+        "jikko.tools.builtin.builtin",
+        "jikko.tools.directory",
+        "jikko.tools.mcp.mcp_tools",
+        "jikko.tools.openapi.api_tools",
+        "jikko.tools.service",
+        "jikko.tools.workflow_tools",
+        "jikko.plugins.strategies",
+        "jikko.plugins.tools",
+    }
+)
+"""Modules that are imported with the first tool."""
+
+
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> "ToolsDirectory":
     """What the tools file says. It is read at once; where there is none, nothing is made before it is asked for.
 
@@ -38,7 +55,11 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
 
         return ToolsDirectory(settings.tools, environment, apps)
 
-    return later(made) if settings.tools is None else made()
+    return later(made, _import_directory) if settings.tools is None else made()
+
+
+def _import_directory() -> None:
+    import jikko.tools.directory  # noqa: F401
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
@@ -125,6 +146,21 @@ def make_tools(
         builtin_names=frozenset(BUILTIN),
         seconds=settings.tool_seconds,
     )
+
+
+async def import_for_nodes(source: bytes) -> None:
+    """Have the classes of the nodes of a DSL file imported beside the event loop, and what their tools need."""
+    types = types_in(source)
+    modules = modules_of(types)
+    if types & {"agent", "tool"}:
+        modules |= _OF_TOOLS
+    if types & {"code", "template-transform"}:
+        modules.add("jikko.sandbox.programs")
+    if "agent" in types:
+        modules.add("jikko.strategies.service")
+    if "knowledge-retrieval" in types:
+        modules.add("jikko.assemble.knowledge.making")
+    await imported(*sorted(modules))
 
 
 def later_tools(plugins: Plugins, stack: AsyncExitStack, *given: Any, **named: Any) -> "ToolService":

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Literal, TypeAlias, TypeVar
 
-Queue: TypeAlias = Literal["nodes", "records"]
+Queue: TypeAlias = Literal["nodes", "records", "imports"]
 
 A = TypeVar("A")
 T = TypeVar("T")

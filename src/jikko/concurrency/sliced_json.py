@@ -29,7 +29,7 @@ class _NotInSlices(Exception):
     """It is decoded as a whole, which also tells best what is wrong with it."""
 
 
-async def decode_large(body: bytes) -> tuple[Any, bytes]:
+async def decode_large(body: bytes | bytearray) -> tuple[Any, bytes | bytearray]:
     """What a large body holds, and what of it is no long text: all of its brackets are in there.
 
     Raises:
@@ -42,10 +42,10 @@ async def decode_large(body: bytes) -> tuple[Any, bytes]:
         return _decode(body), body
 
 
-async def _in_slices(body: bytes) -> tuple[Any, bytes]:
+async def _in_slices(body: bytes | bytearray) -> tuple[Any, bytes | bytearray]:
     places = _long_texts(body)
     mark = secrets.token_hex(16)
-    pieces: list[bytes] = []
+    pieces: list[bytes | bytearray] = []
     at, texts = 0, dict[str, str]()
     for begin, end in places:
         name = f"{mark}{len(texts)}"
@@ -61,7 +61,7 @@ async def _in_slices(body: bytes) -> tuple[Any, bytes]:
     return value, rest
 
 
-def _long_texts(body: bytes) -> list[tuple[int, int]]:
+def _long_texts(body: bytes | bytearray) -> list[tuple[int, int]]:
     """Where the contents of long texts begin and end."""
     found, at, quotes = [], 0, 0
     while (begin := body.find(b'"', at)) >= 0:
@@ -79,7 +79,7 @@ def _long_texts(body: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def _backslashes(body: bytes, begin: int, end: int) -> int:
+def _backslashes(body: bytes | bytearray, begin: int, end: int) -> int:
     """How many of them stand right before ``end``."""
     before = body[max(begin, end - _MAX_BACKSLASHES) : end]
     count = len(before) - len(before.rstrip(b"\\"))
@@ -88,17 +88,17 @@ def _backslashes(body: bytes, begin: int, end: int) -> int:
     return count
 
 
-async def _text(body: bytes, begin: int, end: int) -> str:
+async def _text(body: bytes | bytearray, begin: int, end: int) -> str:
     parts: list[str] = []
     while begin < end:
         cut = end if end - begin <= SLICE_BYTES else _cut(body, begin, begin + SLICE_BYTES)
-        parts.append(_decode(b'"%b"' % body[begin:cut]))
+        parts.append(_decode(b'"%b"' % bytes(body[begin:cut])))
         begin = cut
         await asyncio.sleep(0)
     return "".join(parts)
 
 
-def _cut(body: bytes, begin: int, end: int) -> int:
+def _cut(body: bytes | bytearray, begin: int, end: int) -> int:
     """The last place up to ``end`` where a text can be cut: not within a character, nor within an escape."""
     latest = end
     while body[end] & 0xC0 == 0x80:

@@ -13,6 +13,7 @@ from jikko.concurrency.loop_lag import LoopLag
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.turns import Turns
+from jikko.http.bodies.reading import Bodies
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
@@ -47,6 +48,7 @@ class Api(Struct, frozen=True, kw_only=True):
     version: str
     max_body: int
     """Bytes of a JSON body."""
+    bodies: Bodies
     files: FileService
     forms: Forms
     file_limits: FileLimits

@@ -63,6 +63,8 @@ class _Application:
         path = scope["path"]
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             path = _path(scope)
+        if self._router.is_to_be_prepared(path):
+            await self._router.prepare(path, self._api)
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values, self._ids, operation)
         log_context.set(LogContext(request.id, scope["headers"]))
@@ -85,6 +87,8 @@ class _Application:
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
+            if request.stay is not None:
+                request.stay.leave()
             if self._has_console and path.startswith(CONSOLE) and is_console(path):
                 answer.headers += console_headers(request, answer.headers)
             else:

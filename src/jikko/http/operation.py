@@ -5,11 +5,17 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from jikko.concurrency.later import import_for
+from jikko.http.api import Api
 from jikko.http.requests import Request
 from jikko.http.responses import Answer
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Schema: TypeAlias = dict[str, Any]
+
+
+def _none(api: Api) -> Iterable[object]:
+    return ()
 
 
 class Operation(Struct, frozen=True):
@@ -46,11 +52,22 @@ class Operation(Struct, frozen=True):
 class Section(Struct, frozen=True):
     """Operations that not every server is asked for: until then they, and all they work with, cost nothing.
 
-    What asks for them first waits for the import, and so does all else on the event loop: a section is one only if that
-    takes a few milliseconds, and what is asked for all the time is in none.
+    What asks for them first waits for the import, and all else goes on meanwhile.
     """
 
     beginnings: tuple[str, ...]
     """How the addresses of its operations begin. Others may begin so, too."""
     operations: Callable[[], Iterable[Operation]]
     """Imports them."""
+    imports: Callable[[], object] | None = None
+    """Imports them and does nothing else, in another thread; ``None``: ``operations`` is like that."""
+    services: Callable[[Api], Iterable[object]] = _none
+    """What they work with, of which some may not be made and imported yet: see ``later``."""
+
+    async def prepare(self, api: Api) -> None:
+        """Have all imported that the event loop would have to wait for."""
+        from jikko.concurrency.import_aside import import_aside
+
+        await import_aside(self.imports or self.operations)
+        for service in self.services(api):
+            await import_for(service)

@@ -13,16 +13,16 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from starlette.types import Receive, Scope
 
+from jikko.concurrency.fair_room import Stay
 from jikko.concurrency.sliced_json import decode_large
-from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
+from jikko.errors import BadRequest, InvalidParam, JikkoError, UnsupportedMediaType
 from jikko.http.api import Api
+from jikko.http.bodies.reading import UNREADABLE, read_body
 from jikko.ports.stores.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
     from jikko.http.operation import Operation
-
-_UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _AUTHORITY: Final = re.compile(r"(?:[\w.~%!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)])(?::([0-9]+))?", re.ASCII)
@@ -38,7 +38,19 @@ _LARGE: Final = 1 << 18
 class Request:
     """An HTTP request to the API."""
 
-    __slots__ = ("_headers", "_query", "api", "app", "id", "operation", "origin", "path_params", "receive", "scope")
+    __slots__ = (
+        "_headers",
+        "_query",
+        "api",
+        "app",
+        "id",
+        "operation",
+        "origin",
+        "path_params",
+        "receive",
+        "scope",
+        "stay",
+    )
 
     def __init__(
         self,
@@ -59,6 +71,8 @@ class Request:
         self.receive = receive
         self.path_params = path_params
         """The parts of the path that its template names, decoded."""
+        self.stay: Stay | None = None
+        """The room that its body has, if that needs any."""
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: dict[str, str] | None = None
@@ -106,30 +120,12 @@ class Request:
         path: str = self.scope.get("root_path", "")
         return path
 
-    async def body(self) -> bytes:
-        """The body.
-
-        Raises:
-            PayloadTooLarge: It is larger than ``max_body``. No more is kept in memory.
-            BadRequest: The client went away in the middle.
-        """
-        limit = self.api.max_body
-        announced = self.header_bytes(b"content-length") or b""
-        if announced.isdigit() and int(announced) > limit:
-            raise _too_large(limit)
-        chunks: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest(_UNREADABLE)
-            chunk = message.get("body", b"")
-            more = message.get("more_body", False)
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    @property
+    def room_key(self) -> str:
+        """Who shares the room for bodies with it: the other requests of its app; or those that need such a key."""
+        if self.app is not None:
+            return self.app.id
+        return self.operation.key if self.operation is not None else ""
 
     async def json(self, *, lists_are: type[JikkoError] = BadRequest) -> dict[str, Any]:
         """The body as a JSON object.
@@ -141,22 +137,23 @@ class Request:
             UnsupportedMediaType: Its content type is not JSON.
             BadRequest: It is no JSON, or no object.
             InvalidParam: It is nested too deeply.
-            PayloadTooLarge: See ``body``.
+            PayloadTooLarge, NoRoom, BodyTooSlow: See ``read_body``.
         """
         if self.header_bytes(b"content-type") != b"application/json" and not _is_json(self.header(b"content-type")):
             raise UnsupportedMediaType(
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
-        body = brackets = await self.body()
+        body = brackets = await read_body(self)
         is_large = len(body) > _LARGE
         try:
             if is_large:
                 await asyncio.sleep(0)
-                value, brackets = await decode_large(body)
+                async with self.api.bodies.decoding.place(self.room_key):
+                    value, brackets = await decode_large(body)
             else:
                 value = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
+            raise BadRequest(f"{UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
         if is_large:
@@ -221,7 +218,7 @@ def _is_json(content_type: str | None) -> bool:
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
-def _what_is_wrong(body: bytes, error: Exception) -> str:
+def _what_is_wrong(body: bytes | bytearray, error: Exception) -> str:
     """Why a body is no JSON, and where, for humans: lines and columns (characters) are counted from 1."""
     if not body:
         return "The body is empty."
@@ -229,7 +226,7 @@ def _what_is_wrong(body: bytes, error: Exception) -> str:
     return f"The body is no JSON (line {line}, column {column})."
 
 
-def _place(body: bytes, error: Exception) -> tuple[int, int]:
+def _place(body: bytes | bytearray, error: Exception) -> tuple[int, int]:
     found = _BYTE.search(str(error))
     place = int(found[1]) if found else len(body)
     if "trailing" in str(error):
@@ -243,7 +240,3 @@ def _place(body: bytes, error: Exception) -> tuple[int, int]:
 
 def _too_deep() -> InvalidParam:
     return InvalidParam(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The request body is larger than {limit} bytes (the limit is set by JIKKO_MAX_BODY).")

@@ -1,6 +1,7 @@
 """The node types that Jikko can run: an explicit list, nothing registers itself."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -31,6 +32,19 @@ _MODULES: Final = {
     **dict.fromkeys(CONTAINER_STARTS.values(), ("flow.pseudo", "BodyStart")),
 }
 """Where the class of each type is, below this package."""
+
+
+_TYPE: Final = re.compile(rb"\btype[\"']?[ \t]*:[ \t]*[\"']?([a-z-]+)")
+
+
+def types_in(source: bytes) -> set[str]:
+    """The types of nodes that a DSL file seems to have, before it is read."""
+    return _MODULES.keys() & {found.decode() for found in _TYPE.findall(source)}
+
+
+def modules_of(types: Iterable[str]) -> set[str]:
+    """What is imported with the classes of types."""
+    return {f"jikko.nodes.{_MODULES[name][0]}" for name in types}
 
 
 class _Classes(Mapping[str, Any]):

@@ -1,7 +1,6 @@
 """The outgoing HTTP client."""
 
 import asyncio
-import importlib
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.concurrency.import_aside import imported
 from jikko.log_context import log_context
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
@@ -135,8 +135,8 @@ class AiohttpClient:
             return self._session
         async with self._opening:
             if self._session is None:
-                # In a thread: loading aiohttp takes a few hundred milliseconds, in which other runs go on.
-                await asyncio.to_thread(importlib.import_module, "jikko.outbound.exchange")
+                # Loading aiohttp takes a few hundred milliseconds, in which other runs go on.
+                await imported("jikko.outbound.exchange", "jikko.outbound.connector", "jikko.outbound.guard")
                 from jikko.outbound.connector import open_session
                 from jikko.outbound.guard import Guard, look_up
 

@@ -73,6 +73,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
     from jikko import __version__
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.api import Api
+    from jikko.http.bodies.reading import Bodies
     from jikko.http.proxies import TrustedProxies, checked_root_path
 
     settings = assembly.settings
@@ -88,6 +89,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
         workflows=assembly.workflows,
         version=__version__,
         max_body=settings.max_body,
+        bodies=Bodies(settings.body_memory, settings.app_share, settings.body_seconds),
         files=assembly.files,
         forms=assembly.forms,
         file_limits=assembly.file_limits,

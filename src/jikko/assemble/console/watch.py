@@ -46,13 +46,17 @@ def later_console(*given: Any, **named: Any) -> "Console":
         given: As for ``make_console``.
         named: The same.
     """
-    return later(partial(_console, *given, **named))
+    return later(partial(_console, *given, **named), _import)
 
 
 def _console(*given: Any, **named: Any) -> "Console":
     from jikko.assemble.console.making import make_console
 
     return make_console(*given, **named)
+
+
+def _import() -> None:
+    import jikko.assemble.console.making  # noqa: F401
 
 
 async def close_console(console: "Console") -> None:

@@ -48,7 +48,7 @@ def later_retrieval(
 
         return make_retrieval(stores, http, models)
 
-    retrieval = later(made)
+    retrieval = later(made, _import)
 
     async def close() -> None:
         if is_made(retrieval):
@@ -71,4 +71,8 @@ def later_knowledge(*given: Any, **named: Any) -> "Knowledge":
 
         return make_knowledge(*given, **named)
 
-    return later(made)
+    return later(made, _import)
+
+
+def _import() -> None:
+    import jikko.assemble.knowledge.making  # noqa: F401

@@ -12,11 +12,11 @@ from jikko.console.outlooks import Outlook
 from jikko.console.picture import picture_of
 from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
 from jikko.forecast.finding import Finding
+from jikko.http.bodies.forms import read_form
 from jikko.http.console import app_bodies as bodies
 from jikko.http.console.gate import Call
 from jikko.http.console.run_bodies import icon_of
 from jikko.http.console.runs import app_of
-from jikko.http.forms import read_form
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
@@ -99,7 +99,7 @@ async def import_apps(call: Call) -> Answer:
     nothing is imported, and only problems are told."""
     is_trial = call.request.query.get("dry_run", "").lower() in ("1", "true")
     too_large = PayloadTooLarge("The files are too large.")
-    async with read_form(call.request, 10 * _MAX_BYTES, too_large) as form:
+    async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
         if form is None or not form.files:
             raise BadRequest("Send files of workflows, as multipart/form-data.")
         files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]

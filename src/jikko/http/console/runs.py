@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct
 
 from jikko.console.runs import ListedRun
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
+from jikko.http.bodies.forms import read_form
 from jikko.http.console.gate import Call
 from jikko.http.console.queries import cursor_of, filter_of, id_in, limit_in, number_in, place_in, whole_in
 from jikko.http.console.run_bodies import (
@@ -22,7 +23,6 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.fields import checked, must, user_named
-from jikko.http.forms import read_form
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.routes.runs import RunStopped
 from jikko.http.start_options import REPEATED, start_options_of

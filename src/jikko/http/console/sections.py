@@ -39,7 +39,13 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
 
             return operations_of(gate(), table())
 
-        return Section(tuple(f"/console/api/{part}" for part in parts), operations)
+        def imports() -> None:
+            import jikko.http.console.gate
+            import jikko.http.console.tables.entry  # noqa: F401
+
+            table()
+
+        return Section(tuple(f"/console/api/{part}" for part in parts), operations, imports, lambda _: (console,))
 
     def of_all() -> Iterable[Operation]:
         from jikko.http.console.entry.entrance import page_operations, session_operations
@@ -55,7 +61,7 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
         of_visitors(_chat, "apps/", "conversations"),
         of_visitors(_knowledge, "datasets"),
         # Behind all others: it has an operation for any address.
-        Section(("/console",), of_all),
+        Section(("/console",), of_all, _import_page, lambda _: (console,)),
     ]
 
 
@@ -69,6 +75,12 @@ async def _beginning(request: Request) -> Answer:
 
 
 BEGINNING: Final = Operation("GET", "/", _beginning, "What this server is", {200: "*/*"}, open=True)
+
+
+def _import_page() -> None:
+    import jikko.http.console.entry.entrance
+    import jikko.http.console.files
+    import jikko.http.console.gate  # noqa: F401
 
 
 def _system() -> "Iterable[Entry]":

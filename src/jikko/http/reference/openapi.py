@@ -38,7 +38,8 @@ _WHAT = {
     421: "The host of the request is none that the console answers to.",
     429: "A limit is reached, or the server is shutting down. Nothing was accepted: try again later.",
     503: "The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that "
-    "was started has ended: it goes on when the server is back, and is read at Location.",
+    "was started has ended: it goes on when the server is back, and is read at Location; or, with Retry-After, "
+    "there is no room for the body now: nothing was done, send it again.",
 }
 
 

@@ -1,5 +1,6 @@
 """How a run that was started is answered: at its end, as a stream, or at once."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from jikko.apps.narration import Narration
@@ -22,6 +23,8 @@ from jikko.runs.idempotency import Start, Started
 async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     """The answer to the client that started a run."""
     api, run = request.api, start.run
+    if request.stay is not None:
+        await body_kept(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
@@ -40,6 +43,17 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     forms = forms_of(run.record, await api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return Response(bodies.paused_body(run.record, waiting), headers=headers)
+
+
+async def body_kept(request: Request, run: Started) -> None:
+    """Wait until the beginning of a run is durable, and give back the room of the body that it was in.
+
+    Until then it is in memory several times. How the run goes on is told by its answer.
+    """
+    if request.stay is not None:
+        with contextlib.suppress(JikkoError):
+            await run.committed(1)
+        request.stay.leave()
 
 
 def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:

@@ -10,8 +10,8 @@ from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
 from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
+from jikko.http.bodies.forms import read_form
 from jikko.http.fields import checked, must, user_named
-from jikko.http.forms import read_form
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Stream, json_response
 from jikko.ids import is_uuid
@@ -44,7 +44,7 @@ async def audio_to_text(request: Request) -> Answer:
     """``POST /v1/audio-to-text``: a form with ``file`` and ``user``."""
     api, app = request.api, await authenticated(request)
     await api.speech.check_hearing(app)
-    async with read_form(request, MAX_AUDIO_BYTES, too_large()) as form:
+    async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         if form is None:
             raise BadRequest("The recording comes as a form: multipart/form-data with the field 'file'.")
         part = next((part for name, part in form.files if name == "file"), None)

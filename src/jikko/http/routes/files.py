@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
-from jikko.http.forms import read_form
+from jikko.http.bodies.forms import read_form
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, Stream, encoded, json_response
 from jikko.ids import is_uuid

@@ -17,6 +17,7 @@ from jikko.events import RunFinished, RunPaused
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
+from jikko.http.routes.answers import body_kept
 from jikko.http.routes.conversations.turns import fold_of
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
@@ -125,6 +126,7 @@ async def _called(request: Request, app: App, user: str, params: Mapping[str, Js
 async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
     api = request.api
     run = await api.runs.start(app, StartRequest(inputs=arguments, user=user, base_url=request.base_url))
+    await body_kept(request, run)
     outputs = _finished(await run.ended()).outputs
     return mcp.call_result(mcp.outputs_text(api.fresh(outputs, request.base_url)))
 
@@ -138,6 +140,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
     begun = await request.api.turns.begin(app, turn)
     if isinstance(begun, Message):
         return mcp.call_result(begun.answer.text)
+    await body_kept(request, begun.run)
     _finished(await begun.run.ended())
     return mcp.call_result((await fold_of(request.api, begun.run)).text)
 

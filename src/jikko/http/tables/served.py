@@ -49,7 +49,7 @@ SERVED: Final[tuple[Operation | Section, ...]] = (
         ("/v1/messages/", "/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"),
         _around_chats,
     ),
-    Section(("/v1/datasets", "/v1/workspaces/"), _knowledge),
-    Section(("/mcp/",), _mcp),
+    Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
+    Section(("/mcp/",), _mcp, services=lambda api: (api.served_apps,)),
     Section(("/openapi.json", "/docs"), _reference),
 )

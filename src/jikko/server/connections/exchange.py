@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 MAX_UNREAD_BYTES: Final = 65_536
 """Bytes of a body that wait for the application, behind which nothing more is read from the connection."""
 
+_WAKE_BYTES: Final = 16_384
+"""Bytes of a body for which the application is woken, unless it is whole: as often for bytes that come alone as for
+others."""
 _CONTROLS: Final = bytes({*range(32), 127} - {9})
 """What no header may have in it; two of them end its line."""
 _BODILESS: Final = (204, 304)
@@ -109,9 +112,16 @@ class Exchange:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
-        if len(self._body) > MAX_UNREAD_BYTES:
+        size = len(self._body)
+        if size > MAX_UNREAD_BYTES:
             self._connection.flow.pause_reading()
-        self._tell()
+        if size >= _WAKE_BYTES:
+            self._tell()
+
+    @property
+    def is_to_be_asked_for(self) -> bool:
+        """Whether the client waits with the body until it is asked for it, and was not yet."""
+        return self._expects_continue
 
     def end_body(self) -> None:
         """The body is whole."""

@@ -279,7 +279,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _was_held_up(self) -> bool:
         was, self._intake.was_paused = self._intake.was_paused, False
-        return was or self.flow.read_paused or self._intake.holds
+        asks = self.exchange is not None and self.exchange.is_to_be_asked_for
+        return was or asks or self.flow.read_paused or self._intake.holds
 
     def _rest(self) -> None:
         self._rests_since = self._loop.time()

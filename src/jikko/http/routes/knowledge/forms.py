@@ -1,24 +1,17 @@
 """Files that are sent to become documents."""
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from python_multipart.exceptions import MultipartParseError
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as StarletteRequest
-
-from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
-from jikko.http.forms import limited
+from jikko.errors import InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.http.bodies.forms import files_of, form_of, is_form
 from jikko.http.requests import Request
 from jikko.knowledge.readable import is_readable
 from jikko.knowledge.sources import NewSource, source_of
 from jikko.values import is_too_deep
 
-_FORM_OVERHEAD: Final = 1 << 20
-"""Bytes that a form may have besides its file."""
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
 
 
 async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, dict[str, Any]]:
@@ -33,27 +26,17 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
         UnsupportedMediaType: ``unsupported_file_type``.
         InvalidParam: ``data`` is no JSON object.
     """
-    if not (request.header(b"content-type") or "").lower().startswith("multipart/form-data"):
+    if not is_form(request):
         if required:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         return None, await request.json()
     most = request.api.file_limits.max_other
-    limit = most + _FORM_OVERHEAD
-    announced = request.header(b"content-length") or ""
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(most)
-    try:
-        async with StarletteRequest(request.scope, limited(request.receive, limit, _too_large(most))).form(
-            max_files=10, max_fields=100, max_part_size=limit
-        ) as form:
-            files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
-            data = next(iter(form.getlist("data")), None)
-            return await _source(files, most, required), _data(data if isinstance(data, str) else None)
-    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
-        raise BadRequest("The form cannot be read.") from None
+    async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
+        data = next(iter(form.getlist("data")), None)
+        return await _source(files_of(form), most, required), _data(data if isinstance(data, str) else None)
 
 
-async def _source(files: list[tuple[str, UploadFile]], most: int, required: bool) -> NewSource | None:
+async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bool) -> NewSource | None:
     part = next((part for name, part in files if name == "file"), None)
     if part is None:
         if required:

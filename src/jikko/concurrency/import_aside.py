@@ -1,0 +1,52 @@
+"""Imports beside the event loop: what takes long to import is there before the loop needs it."""
+
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import Any, Final
+
+from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
+
+_imported: Final[set[str]] = set()
+"""Whole, which those that another thread is importing are not."""
+
+
+async def import_aside(load: Callable[[], object]) -> None:
+    """Call a function that imports, and does nothing else that others could notice, in a thread.
+
+    Behind each module the event loop may go on: a thread would else have the interpreter for five milliseconds each
+    time. Several that are asked for at once are imported one after the other.
+    """
+    await off_the_loop(_loaded, load, queue="imports")
+
+
+async def imported(*modules: str) -> None:
+    """Have modules imported in that way, those that were not yet."""
+    missing = [name for name in modules if name not in _imported]
+    if missing:
+        await import_aside(lambda: [import_module(name) for name in missing])
+        _imported.update(missing)
+
+
+def _loaded(load: Callable[[], object]) -> None:
+    pauses = _Pauses()
+    sys.meta_path.insert(0, pauses)
+    try:
+        load()
+    finally:
+        sys.meta_path.remove(pauses)
+
+
+class _Pauses(MetaPathFinder):
+    """Finds no module, but is asked for each before it is imported."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if threading.get_ident() == self._thread:
+            let_the_loop_go_on()
+        return None

@@ -1,0 +1,66 @@
+"""Imports beside the event loop."""
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from jikko.concurrency import import_aside
+from jikko.concurrency.later import import_for, is_made, later
+
+pytestmark = pytest.mark.anyio
+
+MODULES = [f"aside_{number}" for number in range(20)]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that each import the next one, and note the thread that does."""
+    for name, following in zip(MODULES, [*MODULES[1:], "threading"], strict=True):
+        text = f"import threading\nimport {following}\nthread = threading.current_thread()\n"
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.usefixtures("package")
+async def test_modules_are_imported_in_another_thread_which_pauses_behind_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finders, pauses = list(sys.meta_path), [0]
+
+    def pause() -> None:
+        pauses[0] += 1
+
+    monkeypatch.setattr(import_aside, "let_the_loop_go_on", pause)
+    await asyncio.gather(import_aside.imported(MODULES[0]), import_aside.imported(MODULES[5], "json"))
+
+    assert {sys.modules[name].thread is threading.main_thread() for name in MODULES} == {False}
+    assert pauses[0] >= len(MODULES)
+    assert sys.meta_path == finders
+
+
+async def test_what_cannot_be_imported_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError):
+            await import_aside.imported("aside_that_is_not_there")
+
+
+async def test_what_a_thing_is_made_of_is_imported_once_and_not_when_it_is_made() -> None:
+    asked: list[bool] = []
+
+    def note() -> None:
+        asked.append(threading.current_thread() is threading.main_thread())
+
+    thing = later(lambda: Path("x"), note)
+    await import_for(thing)
+    assert asked == [False]
+    assert not is_made(thing)
+    assert thing.name == "x"
+    await import_for(thing)
+    await import_for(later(lambda: Path("y")))
+    assert asked == [False]
