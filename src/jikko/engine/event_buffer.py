@@ -1,6 +1,7 @@
 """Makes events count: folds them into the state, and hands them to the journal."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -112,6 +113,17 @@ class EventBuffer:
             # Behind the wait, so that nodes beside this one wait, too.
             self._durable = max(self._durable, required)
             self._confirmed_at = self.clock()
+
+    @property
+    def is_behind(self) -> bool:
+        """See ``Journal``."""
+        return self._journal.is_behind
+
+    async def catch_up(self) -> None:
+        """Wait until all that was noted is durable. At once, if it never will be: the run is about to be over here."""
+        self.flush()
+        with contextlib.suppress(JikkoError):
+            await self._journal.durability_barrier()
 
     async def may_act(self) -> bool:
         """``durability_barrier``: whether a node may act, now or once more. ``False``: the run is another process's."""
