@@ -1,6 +1,5 @@
 """What the store is given of a log: events, the record behind them, and what is written with them."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -41,10 +40,11 @@ class AppendMaker:
         """
         self._store = store
         self._packed = packed
-        self._ready: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._ready: list[tuple[bytes, Sequence[int]]] = []
         """What was made ready ahead for the store, of the events behind what it was given."""
         self._ready_count = 0
         """How many events these are."""
+        self._writes_bytes = True
         self._options = options
         self._turn = TurnWrites(opening)
         self._began: Event | None = None
@@ -86,9 +86,10 @@ class AppendMaker:
             at: Where it comes.
         """
         made = 0
-        while at + self._ready_count < first + len(log) and made < _MAX_READY_BYTES:
+        while self._writes_bytes and at + self._ready_count < first + len(log) and made < _MAX_READY_BYTES:
             events, packed, sizes = self._made(log, first, at + self._ready_count)
             if not sizes:
+                self._writes_bytes = False
                 return
             self._ready.append((packed, sizes))
             self._ready_count += len(events)
@@ -112,14 +113,13 @@ class AppendMaker:
         arrays: list[bytes] = []
         sizes: list[int] = []
         size = 0
-        while self._ready:
-            array, more = self._ready[0]
+        for array, more in self._ready:
             if arrays and (size + len(array) > _MAX_APPEND_BYTES or len(sizes) + len(more) > MAX_APPEND_EVENTS):
                 break
-            self._ready.popleft()
             arrays.append(array)
             sizes += more
             size += len(array)
+        del self._ready[: len(arrays)]
         self._ready_count -= len(sizes)
         return arrays[0] if len(arrays) == 1 else b"[%b]" % b",".join(array[1:-1] for array in arrays), sizes
 

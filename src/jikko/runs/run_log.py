@@ -128,12 +128,12 @@ class RunLog:
     @property
     def is_durable(self) -> bool:
         """Whether everything that happened is durable."""
-        return self._committed == self._count
+        return self._committed == self._first + len(self._events)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
-        return self._count > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
+        return self._first + len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
@@ -235,7 +235,7 @@ class RunLog:
             RunLeft: The process ends.
             LogUnwritable: The run has failed, and its log stays shorter than that.
         """
-        count = self._count if count is None else count
+        count = self._first + len(self._events) if count is None else count
         while self._committed < count:
             if self._abandoned is not None:
                 raise self._abandoned
@@ -305,7 +305,7 @@ class RunLog:
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write."""
-        if self._share is not None and self._count - self._committed > _MAX_EVENTS_OUT_OF_TURN:
+        if self._share is not None and self._first + len(self._events) - self._committed > _MAX_EVENTS_OUT_OF_TURN:
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
@@ -343,8 +343,9 @@ class RunLog:
                 observe(self._observer, self.record.identity, at, self.durable(at))
                 self._observed = max(self._observed, self._committed)
             self._refused = False
-            self._let_go(self.memory.written(self._committed))
-            if self._committed < self._count:
+            if self.memory.is_counted:
+                self._let_go(self.memory.written(self._committed))
+            if not self.is_durable:
                 self._write()
             self._show()
             return
@@ -368,7 +369,8 @@ class RunLog:
 
     def leave(self) -> None:
         """The run is not this process's any more; some may still follow it."""
-        self._let_go(self.memory.leave(self._committed))
+        if self.memory.is_counted:
+            self._let_go(self.memory.leave(self._committed))
 
     def _let_go(self, first: int) -> None:
         """Have no event in memory before a position; all those are durable."""
@@ -410,7 +412,8 @@ class RunLog:
 
     def _show(self) -> None:
         visible = max(self._visible, self._committed)
-        while visible < (known := self._count) and is_transient(self._events[visible - self._first]):
+        known = self._first + len(self._events)
+        while visible < known and is_transient(self._events[visible - self._first]):
             visible += 1
         if visible != self._visible or self._committed == known:
             self._visible = visible

@@ -20,7 +20,7 @@ class LogMemory:
         record: Of the run.
     """
 
-    __slots__ = ("_before", "_has_begun", "_is_kept", "_of", "_record", "_run")
+    __slots__ = ("_before", "_has_begun", "_is_kept", "_of", "_record", "_run", "is_counted")
 
     def __init__(self, of: ProcessMemory, record: RunRecord) -> None:
         self._of = of
@@ -28,7 +28,9 @@ class LogMemory:
         self._is_kept = True
         self._run: RunMemory | None = None
         self._has_begun = False
-        self._before: tuple[Sequence[Event], Sequence[int]] = (), ()
+        self._before: tuple[Sequence[Event], Sequence[int]] | None = None
+        self.is_counted = False
+        """Whether anything is counted: of a run that is over in one write nothing is."""
 
     def know(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
         """The log has these events already, of so many bytes each."""
@@ -44,7 +46,7 @@ class LogMemory:
         self._has_begun, self._is_kept = True, is_kept
         if self._run is not None:
             self._of.begin(self._run)
-        elif self._before[1]:
+        elif self._before is not None:
             self._counted()
 
     def given(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
@@ -77,7 +79,8 @@ class LogMemory:
         if self._run is None:
             identity = self._record.identity
             self._run = self._of.of_run(identity.run_id, identity.app_id, waits=not self._has_begun)
-            events, sizes = self._before
-            self._before = (), ()
-            self._run.add(0, events, sizes)
+            self.is_counted = True
+            if self._before is not None:
+                self._run.add(0, *self._before)
+                self._before = None
         return self._run
