@@ -36,6 +36,10 @@ class Nowhere:
         if isinstance(events[-1], RunFinished):
             self.end = events[-1]
 
+    @property
+    def is_behind(self) -> bool:
+        return False
+
     async def durability_barrier(self) -> None: ...
 
 

@@ -189,6 +189,9 @@ class Settings:
     """Runs of one app that go on at once; further ones wait. 0: no limit."""
     max_queued_runs: int = 20_000
     """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
+    runs_memory: int = 2 << 30
+    """Bytes of values (as JSON) that all runs may hold at once. Nearer to it further ones wait; beyond it the run that
+    holds most is stopped. 0: no limit."""
     requests_per_minute: int = 0
     """Requests that one API key may make in any 60 seconds. 0: no limit."""
     max_steps: int = 100_000
@@ -197,6 +200,8 @@ class Settings:
     """Seconds that one run may take (Dify: 1200)."""
     max_parallel_nodes: int = 256
     """Nodes of one run that may be under way at once."""
+    run_memory: int = 512 << 20
+    """Bytes of values (as JSON) that one run may hold at once. 0: no limit."""
     max_text: int = 400_000
     """Characters of a text that a code or template node may make."""
     max_strings: int = 30
@@ -374,6 +379,7 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         max_runs_per_app=share(settings.max_runs_per_app),
         max_queued_runs=share(settings.max_queued_runs),
         body_memory=share(settings.body_memory),
+        runs_memory=share(settings.runs_memory),
         http_connections=share(settings.http_connections),
         knowledge_memory=share(settings.knowledge_memory),
         plugin_processes=share(settings.plugin_processes),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from jikko.errors import LogConflict
-from jikko.events import RunRecovered, RunResumed
+from jikko.events import Event, RunRecovered, RunResumed
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.values import encode_json
 
@@ -222,6 +222,10 @@ async def test_a_log_is_read_from_any_position(store: RunStore, closed: bool) ->
 
     for after in range(-1, len(run.events) + 2):
         assert await store.events(run.id, after=after) == run.events[after + 1 :]
+    found: list[Event] = []
+    while some := await store.events(run.id, after=len(found) - 1, most=1):
+        found += some
+    assert found == run.events
 
 
 async def test_open_runs_are_those_that_run_oldest_first(store: RunStore) -> None:

@@ -214,6 +214,10 @@ class Log:
         self.events += events
         self.borders.append(len(self.events))
 
+    @property
+    def is_behind(self) -> bool:
+        return False
+
     async def durability_barrier(self) -> None: ...
 
     def finished(self) -> list[str]:

@@ -26,6 +26,10 @@ class SlowLog(Log):
         self.durable = asyncio.Event()
         self.conflict: LogConflict | None = None
 
+    @property
+    def is_behind(self) -> bool:
+        return False
+
     async def durability_barrier(self) -> None:
         self.waits.set()
         await self.durable.wait()

@@ -92,9 +92,9 @@ class CountingStore(MemoryRunStore):
     generation = 0
     """How often it has gone back to an earlier state: who has had no answer then gets none."""
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         self.reads += 1
-        return await super().events(run_id, after=after)
+        return await super().events(run_id, after=after, most=most)
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         self.reads += 1
@@ -249,7 +249,7 @@ class _ProcessStore:
             self._writing = asyncio.get_running_loop().create_task(self._write())
         return done
 
-    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+    def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
         return self._case.store.pack(events)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

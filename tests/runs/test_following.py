@@ -150,8 +150,8 @@ class Looked(MemoryRunStore):
         super().__init__()
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
-        found = list(await super().events(run_id, after=after))
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
+        found = list(await super().events(run_id, after=after, most=most))
         if not found and self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
             await happens()

@@ -125,7 +125,7 @@ class Stale(MemoryRunStore):
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         return self.current
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         return self.log
 
 

@@ -276,11 +276,11 @@ class Slow(MemoryRunStore):
 
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         act, self.meanwhile = self.meanwhile, None
         if act is not None:
             await act()
-        return await super().events(run_id, after=after)
+        return await super().events(run_id, after=after, most=most)
 
 
 async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:

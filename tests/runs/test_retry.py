@@ -397,9 +397,9 @@ async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
     class Pruning(MemoryRunStore):
         """Removes a run just before its log is read."""
 
-        async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
             await self.prune(math.inf)
-            return await super().events(run_id, after=after)
+            return await super().events(run_id, after=after, most=most)
 
     world = World(Pruning())
     app, process = await world.chain(), world.process()

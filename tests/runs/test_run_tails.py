@@ -29,9 +29,9 @@ class Store(MemoryRunStore):
         self.looks.append(asyncio.get_running_loop().time())
         return await super().record(run_id, app_id)
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         self.reads.append(after)
-        return await super().events(run_id, after=after)
+        return await super().events(run_id, after=after, most=most)
 
 
 class Holder(Alone):

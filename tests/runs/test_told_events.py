@@ -28,9 +28,9 @@ class CountingStore(MemoryRunStore):
         super().__init__()
         self.reads = 0
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         self.reads += 1
-        return list(await super().events(run_id, after=after))
+        return list(await super().events(run_id, after=after, most=most))
 
 
 class Holder(Alone):

@@ -33,6 +33,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
@@ -159,9 +160,15 @@ class World:
         edges = " ".join(f"{one}>{other}" for one, other in pairwise(ids))
         return await self.app(name, nodes, edges)
 
-    def process(self, observer: RunObserver | None = None, hooks: Hooks | None = None, **limits: int) -> "Process":
+    def process(
+        self,
+        observer: RunObserver | None = None,
+        hooks: Hooks | None = None,
+        memory: MemoryLimits | None = None,
+        **limits: int,
+    ) -> "Process":
         """A server process on the stores."""
-        process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks())
+        process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks(), memory)
         self.processes.append(process)
         return process
 
@@ -187,10 +194,18 @@ class World:
 class Process:
     """One server process."""
 
-    def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        world: World,
+        limits: AdmissionLimits,
+        observer: RunObserver | None,
+        hooks: Hooks,
+        memory: MemoryLimits | None = None,
+    ) -> None:
         ports = ports_of(limits=ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
+        self.memory = ProcessMemory(memory)
         self.cluster = Alone()
         self.workflows = Workflows(world.app_store, world.classes)
         self.runs = Runs(
@@ -205,6 +220,7 @@ class Process:
             observer=observer,
             cluster=self.cluster,
             guard=hooks.guard,
+            memory=self.memory,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
         self.turns = Turns(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -177,19 +177,26 @@ def test_a_log_that_comes_in_pieces_is_compressed_as_a_whole_one() -> None:
     assert decompress(compressor.end()) == decompress(compress(join(arrays))) == join(arrays)
 
 
+def packed_events(events: Sequence[Event]) -> tuple[int, bytes]:
+    """How many events are packed together, and what they are packed to."""
+    packed, sizes = pack_events(events)
+    assert sum(sizes) == len(packed) - 1
+    return len(sizes), packed
+
+
 def test_a_write_has_a_megabyte_or_a_single_event() -> None:
     small: list[Event] = [*node(index=1), *node(index=2)]
-    assert pack_events(small) == (4, encode_events(small))
+    assert packed_events(small) == (4, encode_events(small))
     large: list[Event] = [node(index=index, text="x" * 400_000)[1] for index in range(10)]
-    count, packed = pack_events(large)
+    count, packed = packed_events(large)
     assert (count, packed) == (2, encode_events(large[:2]))
     assert len(packed) <= MAX_PACKED_BYTES
     huge: list[Event] = [node(text="x" * 5_000_000)[1], *small]
-    assert pack_events(huge) == (1, encode_events(huge[:1]))
-    assert pack_events([*small, *huge]) == (5, encode_events([*small, *huge[:1]]))
-    assert pack_events([*huge[:1], *huge])[0] == 1
+    assert packed_events(huge) == (1, encode_events(huge[:1]))
+    assert packed_events([*small, *huge]) == (5, encode_events([*small, *huge[:1]]))
+    assert packed_events([*huge[:1], *huge])[0] == 1
     broken: list[Event] = [*small, node(text="lone \ud800")[1], *small]
-    assert pack_events(broken) == (9, encode_events(broken))
+    assert packed_events(broken) == (9, encode_events(broken))
 
 
 def noted_encodings(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
@@ -211,7 +218,7 @@ def test_nothing_is_made_for_a_write_that_is_full_already(monkeypatch: pytest.Mo
     huge: list[Event] = [node(text="界" * MAX_PACKED_BYTES)[1] for _ in range(3)]
 
     for at in range(3):
-        assert pack_events(huge[at:])[0] == 1
+        assert packed_events(huge[at:])[0] == 1
     assert made == huge
 
 
@@ -221,7 +228,7 @@ def test_an_event_that_is_larger_than_a_write_is_made_once(monkeypatch: pytest.M
 
     rest = events
     while rest:
-        rest = rest[pack_events(rest)[0] :]
+        rest = rest[packed_events(rest)[0] :]
     assert [made.count(event) for event in events[1::2]] == [1, 1, 1]
 
 

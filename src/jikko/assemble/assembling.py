@@ -60,6 +60,7 @@ from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.inner_runs import InnerRuns
+from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
@@ -210,6 +211,9 @@ async def assemble(
             observer=observer,
             guard=hooks.guard,
             measures=run_measures,
+            memory=ProcessMemory(
+                MemoryLimits(of_one=settings.run_memory, of_all=settings.runs_memory, share=settings.app_share)
+            ),
         )
         callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
         tally = Tally(stores.runs, stores.callbacks, cluster, clock)

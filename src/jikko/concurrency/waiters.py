@@ -16,9 +16,17 @@ class Waiters:
             if not future.done():
                 future.set_result(None)
 
-    async def change(self) -> None:
-        """Wait for the next call of ``notify``."""
+    async def change(self, seconds: float | None = None) -> bool:
+        """Wait for the next call of ``notify``. ``False``: the seconds have passed without."""
         # A future for each who waits, so that one that goes away takes no other along.
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        await future
+        if seconds is None:
+            await future
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        return True

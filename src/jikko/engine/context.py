@@ -182,6 +182,9 @@ class NodeContext:
         if self._loop.slice.is_over:
             self._loop.events.flush_in_time()
             await self._loop.slice.give_way()
+        if self._loop.events.is_behind:
+            await self._loop.events.catch_up()
+            self._loop.slice.begin()
 
     def run_round(
         self,

@@ -1,6 +1,7 @@
 """Makes events count: folds them into the state, and hands them to the journal."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -49,6 +50,7 @@ class EventBuffer:
         "_urgent",
         "clock",
         "holds",
+        "is_behind",
         "on_text",
     )
 
@@ -70,6 +72,8 @@ class EventBuffer:
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
+        self.is_behind = False
+        """See ``Journal``, as it was when events left last."""
         self.on_text: Callable[[int], None] | None = None
         """Called with how many characters of text were noted."""
 
@@ -113,6 +117,13 @@ class EventBuffer:
             self._durable = max(self._durable, required)
             self._confirmed_at = self.clock()
 
+    async def catch_up(self) -> None:
+        """Wait until all that was noted is durable. At once, if it never will be: the run is about to be over here."""
+        self.flush()
+        with contextlib.suppress(JikkoError):
+            await self._journal.durability_barrier()
+        self.is_behind = False
+
     async def may_act(self) -> bool:
         """``durability_barrier``: whether a node may act, now or once more. ``False``: the run is another process's."""
         try:
@@ -146,6 +157,7 @@ class EventBuffer:
         if self._buffer and not self.holds and not self._closed:
             events, self._buffer, self._urgent = self._buffer, [], False
             self._journal.append(events)
+            self.is_behind = self._journal.is_behind
 
     def flush_in_time(self) -> None:
         """Hand over what was noted, with what follows, before long: the run goes on when it is its turn."""

@@ -8,6 +8,11 @@ from jikko.events import Event
 class Journal(Protocol):
     """Takes the events of one run, in their order."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be written that the run should not go further on, as memory is not endless."""
+        ...
+
     def append(self, events: list[Event]) -> None:
         """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
         ...

@@ -50,6 +50,8 @@ class Admission:
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[Place] = FairQueue()
         """Apps that may not have one more run rest."""
+        self._holding: set[str] = set()
+        """Apps whose runs hold so much memory that they may not have one more."""
         self._closed = False
         self.on_queued: Callable[[], None] = _nothing
         """Called when a run has to wait."""
@@ -130,7 +132,7 @@ class Admission:
             del self._running_of[app_id]
         else:
             self._running_of[app_id] = before - 1
-        if before == self._limits.at_once_per_app:
+        if before == self._limits.at_once_per_app and app_id not in self._holding:
             self._turns.resume(app_id)
         if self._turns.has_next:
             self._hand_out()
@@ -144,8 +146,21 @@ class Admission:
             return
         self._limits = replace(self._limits, at_once_per_app=part)
         for app_id, running in self._running_of.items():
-            (self._turns.rest if running >= part else self._turns.resume)(app_id)
+            rests = running >= part or app_id in self._holding
+            (self._turns.rest if rests else self._turns.resume)(app_id)
         self._hand_out()
+
+    def let_rest(self, app_id: str, rests: bool) -> None:
+        """Let an app have no further run, since those it has hold much memory, or let it have some again."""
+        if rests:
+            self._holding.add(app_id)
+            self._turns.rest(app_id)
+            return
+        self._holding.discard(app_id)
+        limit = self._limits.at_once_per_app
+        if not limit or self._running_of.get(app_id, 0) < limit:
+            self._turns.resume(app_id)
+            self._hand_out()
 
     def close(self) -> None:
         """Let no run begin any more."""
@@ -163,6 +178,7 @@ class Admission:
             self._has_room()
             and not (limit and self._running_of.get(app_id, 0) >= limit)
             and not self._turns.waiting(app_id)
+            and app_id not in self._holding
         )
 
     def _has_room(self) -> bool:

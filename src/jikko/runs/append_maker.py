@@ -1,6 +1,7 @@
 """What the store is given of a log: events, the record behind them, and what is written with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,22 +15,40 @@ from jikko.runs.turn_fold import TurnFold, TurnWrites
 MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
+_MAX_APPEND_BYTES: Final = 1 << 20
+"""Bytes of one write that were made ready apart; what was made ready together may be more."""
+_MAX_READY_BYTES: Final = 4 << 20
+"""Bytes that are made ready ahead at once, of what a run does in one go: some milliseconds."""
 
 
 class AppendMaker:
     """The appends of one log, one behind the other."""
 
     def __init__(
-        self, store: RunStore, record: RunRecord, options: StartOptions | None, opening: Sequence[Projection]
+        self,
+        store: RunStore,
+        record: RunRecord,
+        options: StartOptions | None,
+        opening: Sequence[Projection],
+        packed: Callable[[int, Sequence[Event], Sequence[int]], None],
     ) -> None:
         """Args:
         record: As it is behind what is durable.
         options: See ``RunLog``.
         opening: See ``RunLog``.
+        packed: Called with a position, the events there, and how many bytes each has in the store.
         """
         self._store = store
+        self._packed = packed
+        self._ready: list[tuple[bytes, Sequence[int]]] = []
+        """What was made ready ahead for the store, of the events behind what it was given."""
+        self._ready_count = 0
+        """How many events these are."""
+        self._writes_bytes = True
         self._options = options
         self._turn = TurnWrites(opening)
+        self._began: Event | None = None
+        """The first event of the log."""
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
         self.holder = record.holder
@@ -40,20 +59,69 @@ class AppendMaker:
         """See ``RunLog``."""
         return self._turn.fold
 
-    def next(self, log: list[Event], at: int, record: RunRecord) -> Append:
+    def next(self, log: list[Event], first: int, at: int, record: RunRecord) -> Append:
         """The events at a position, as many as one write should have.
 
         Args:
-            log: All events.
+            log: All events from position ``first`` on.
+            first: 0 for the first append.
             record: As it is behind all of them.
         """
-        events = log[at : at + MAX_APPEND_EVENTS]
-        count, packed = self._store.pack(events)
-        del events[count:]
-        self._given = self._record_behind(log, at, events, record)
+        if self._ready:
+            packed, sizes = self._taken()
+            events = log[at - first : at - first + len(sizes)]
+        else:
+            events, packed, sizes = self._made(log, first, at)
+        is_last = at + len(events) == first + len(log)
+        self._given = msgspec.structs.replace(record) if is_last else self._record_behind(events)
         projections = self._projections(log, at, events)
         run_id = record.identity.run_id
-        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed)
+        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes)
+
+    def make_ready(self, log: list[Event], first: int, at: int) -> None:
+        """Make ready for the store what comes behind what it is being given, so that it is known how large that is.
+
+        Args:
+            log: See ``next``.
+            at: Where it comes.
+        """
+        made = 0
+        while self._writes_bytes and at + self._ready_count < first + len(log) and made < _MAX_READY_BYTES:
+            events, packed, sizes = self._made(log, first, at + self._ready_count)
+            if not sizes:
+                self._writes_bytes = False
+                return
+            self._ready.append((packed, sizes))
+            self._ready_count += len(events)
+            made += len(packed)
+
+    def forget_ready(self) -> None:
+        """What was made ready is not what comes next."""
+        self._ready.clear()
+        self._ready_count = 0
+
+    def _made(self, log: list[Event], first: int, at: int) -> tuple[list[Event], bytes, Sequence[int]]:
+        events = log[at - first : at - first + MAX_APPEND_EVENTS]
+        packed, sizes = self._store.pack(events)
+        if sizes:
+            del events[len(sizes) :]
+            self._packed(at, events, sizes)
+        return events, packed, sizes
+
+    def _taken(self) -> tuple[bytes, Sequence[int]]:
+        """The first of what is ready, as much as one write should have."""
+        arrays: list[bytes] = []
+        sizes: list[int] = []
+        size = 0
+        for array, more in self._ready:
+            if arrays and (size + len(array) > _MAX_APPEND_BYTES or len(sizes) + len(more) > MAX_APPEND_EVENTS):
+                break
+            arrays.append(array)
+            sizes += more
+            size += len(array)
+        del self._ready[: len(arrays)]
+        self._ready_count -= len(sizes)
+        return arrays[0] if len(arrays) == 1 else b"[%b]" % b",".join(array[1:-1] for array in arrays), sizes
 
     def nothing(self, at: int, record: RunRecord) -> Append:
         """No events: whether the log ends at a position.
@@ -66,12 +134,11 @@ class AppendMaker:
 
     def go_back(self, log: Sequence[Event], at: int) -> None:
         """The store has forgotten what is behind a position: that comes next."""
+        self.forget_ready()
         self._given = folded(self._given.identity, log[:at])
 
-    def _record_behind(self, log: Sequence[Event], at: int, events: Sequence[Event], record: RunRecord) -> RunRecord:
-        """The record as it is behind the events at a position: that of the whole log may be further."""
-        if at + len(events) == len(log):
-            return msgspec.structs.replace(record)
+    def _record_behind(self, events: Sequence[Event]) -> RunRecord:
+        """The record as it is behind the next events: that of the whole log is further."""
         behind = msgspec.structs.replace(self._given)
         for event in events:
             behind.apply(event)
@@ -80,9 +147,9 @@ class AppendMaker:
         return behind
 
     def _projections(self, log: Sequence[Event], at: int, events: Sequence[Event]) -> Sequence[Projection]:
-        """What is written with the events at a position."""
-        first = log[0]
-        if self._options is None and isinstance(first, RunStarted) and first.turn is None:
+        """What is written with the events at a position. Of a run that answers a message, all is in memory."""
+        began = self._began = self._began or log[0]
+        if self._options is None and isinstance(began, RunStarted) and began.turn is None:
             return ()  # of most runs nothing follows
         promised = self._options.projections if at == 0 and self._options is not None else ()
         is_retry = self._given.identity.retry_of is not None

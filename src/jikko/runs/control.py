@@ -212,7 +212,10 @@ class Control:
     async def shown(self, record: RunRecord) -> list[Event]:
         """What may be shown of a run so far: of one that is here, also what is not durable yet."""
         log = self._log(record.identity.run_id)
-        return await self.events(record) if log is None else log.shown
+        if log is None:
+            return await self.events(record)
+        first, shown = log.first, list(log.events[: log.visible_count - log.first])
+        return [*(await self.events(record))[:first], *shown] if first else shown
 
     def executes(self, run_id: str) -> bool:
         """Whether this process executes a run, or will; for tests and figures."""

@@ -23,6 +23,7 @@ from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
+from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
@@ -53,15 +54,20 @@ class Executor:
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
         measures: RunMeasures | None = None,
+        memory: ProcessMemory | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
         observer: For the logs of all runs that come to this process.
         guard: Makes what looks at the text of one run of a workflow that answers a message.
+        memory: What the runs here may hold.
         """
         self._guard = guard
         self.measures = measures or RunMeasures()
         self.admission = admission
+        self.memory = memory or ProcessMemory()
+        self.memory.on_too_much = self._end_soon
+        self.memory.on_rest = admission.let_rest
         self._holder = holder
         self._store = store
         self._observer = observer
@@ -90,7 +96,14 @@ class Executor:
     ) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
         return RunLog(
-            self._store, record, events, options=options, opening=opening, observer=self._observer, share=self.share
+            self._store,
+            record,
+            events,
+            options=options,
+            opening=opening,
+            observer=self._observer,
+            share=self.share,
+            memory=self.memory,
         )
 
     def find(self, run_id: str) -> HeldRun | None:
@@ -133,6 +146,7 @@ class Executor:
         """
         self.require_open()
         self.admission.require_room(run_log.record.identity.app_id)
+        self.memory.require_room()
         self.line_up(run_log, workflow, events)
         await run_log.committed()
 
@@ -188,6 +202,7 @@ class Executor:
         # In the next turn of the loop: runs that come in one turn are quicker one behind the other than each within its
         # request. Not by a task of its own: many are over before anything in them had to wait.
         asyncio.get_running_loop().call_soon(self._begin_running, run_log, runner, first, answers)
+        run_log.memory.begin(is_kept=turn is not None or self._store.goes_back)
 
     def require_durable(self) -> None:
         """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
@@ -269,6 +284,15 @@ class Executor:
             self._engine_failed(run_log, runner, error)
         self._run_ended(run_log, runner)
 
+    def _end_soon(self, run_id: str, error: str) -> None:
+        """End a run that holds too much: not within what it is doing."""
+        asyncio.get_running_loop().call_soon(self._end, run_id, error)
+
+    def _end(self, run_id: str, error: str) -> None:
+        held = self._held.get(run_id)
+        if held is not None and held.runner.stop(error):
+            log.warning("run %s is stopped: %s", run_id, error)
+
     def _engine_failed(self, run_log: RunLog, runner: Runner, error: Exception) -> None:
         log.error("run %s: the engine failed", run_log.record.identity.run_id, exc_info=error)
         runner.lost()
@@ -295,6 +319,7 @@ class Executor:
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
             run_log.on_lost = None
+            run_log.leave()
             # A paused run may have been resumed meanwhile.
             if self._held.get(run_id) == (run_log, runner):
                 del self._held[run_id]

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from weakref import WeakValueDictionary
 
+from jikko.concurrency.loop_share import Slice
 from jikko.errors import LogConflict, LogDamaged
 from jikko.events import FormClosed, RunFinished, RunPaused, RunResumed
 from jikko.ports.clock import Clock
@@ -15,6 +16,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor
+from jikko.runs.memory.known_sizes import sizes_of
 from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import is_closed
@@ -119,8 +121,11 @@ class PausedRuns:
         LogConflict: The run has gone on since its record was read.
         """
         events = await self._store.events(record.identity.run_id)
+        sizes = await sizes_of(events, self._store, Slice(self._executor.share, record.identity.app_id))
         # Behind the events: what is newer than these is refused by their position.
         current = await self._store.record(record.identity.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
             raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
-        return self._executor.log_of(current, events)
+        log = self._executor.log_of(current, events)
+        log.memory.know(events, sizes)
+        return log

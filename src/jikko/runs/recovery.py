@@ -45,6 +45,7 @@ from zlib import crc32
 from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow, Workflows
+from jikko.concurrency.loop_share import Slice
 from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, TooManyRequests
 from jikko.events import RunParked, UnknownEvent
@@ -55,6 +56,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
+from jikko.runs.memory.known_sizes import sizes_of
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import let_go
@@ -253,11 +255,13 @@ class Recovery:
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
+        sizes = await sizes_of(events, self._store, Slice(self._executor.share, seen.identity.app_id))
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
         record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
             return None
         log = self._executor.log_of(record, events)
+        log.memory.know(events, sizes)
         workflow = await self.workflow_of(log)
         if workflow is None:
             return log

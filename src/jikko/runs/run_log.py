@@ -33,7 +33,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.waiters import Waiters
-from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, RunLeft, StoreUnavailable
+from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore
@@ -41,7 +41,10 @@ from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.following.commit_times import CommitTimes
-from jikko.runs.following.pieces import Batch, Pieces
+from jikko.runs.following.log_follower import LogFollower
+from jikko.runs.following.pieces import Batch
+from jikko.runs.memory.log_memory import LogMemory
+from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
@@ -68,6 +71,7 @@ class RunLog:
         opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
         share: LoopShare | None = None,
+        memory: ProcessMemory | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -76,14 +80,19 @@ class RunLog:
         opening: What else is written with its first event.
         observer: Sees what is durable.
         share: Of the event loop, among logs that have much to write.
+        memory: What all runs of the process hold.
         """
         self.record = record
         self._options = options
-        self._appends = AppendMaker(store, record, options, opening)
+        self.memory = LogMemory(memory or ProcessMemory(), record)
+        """What of the run is in memory."""
+        self._appends = AppendMaker(store, record, options, opening, self.memory.given)
         self._observer = observer
         self._share = share
         self._store = store
         self._events: list[Event] = events or []
+        self._first = 0
+        """The position of the first of them. Those before it are durable, and read from the store."""
         self._committed = self._visible = self._sent = len(self._events)
         self._observed = self._committed
         self.begin = self._committed
@@ -119,12 +128,12 @@ class RunLog:
     @property
     def is_durable(self) -> bool:
         """Whether everything that happened is durable."""
-        return self._committed == len(self._events)
+        return self._committed == self._first + len(self._events)
 
     @property
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
-        return len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
+        return self._first + len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
@@ -132,18 +141,41 @@ class RunLog:
         return self._committed > 0
 
     @property
+    def _count(self) -> int:
+        return self._first + len(self._events)
+
+    @property
     def events(self) -> Sequence[Event]:
-        """The whole log, also what is not durable yet."""
+        """The log from position ``first`` on, also what is not durable yet."""
         return self._events
 
     @property
-    def shown(self) -> list[Event]:
-        """The part of the log that may be shown."""
-        return self._events[: self._visible]
+    def first(self) -> int:
+        """Where the part of the log begins that is in memory; 0 until a run has begun and its log is long."""
+        return self._first
+
+    @property
+    def durable_count(self) -> int:
+        """How many events are durable."""
+        return self._committed
+
+    @property
+    def visible_count(self) -> int:
+        """How many events may be shown."""
+        return self._visible
+
+    @property
+    def trouble(self) -> JikkoError | None:
+        """Why nothing more of the run is told here, if so."""
+        return self._abandoned
+
+    async def change(self, seconds: float | None = None) -> bool:
+        """Wait until there may be more to tell. ``False``: the seconds have passed without."""
+        return await self._waiters.change(seconds)
 
     def durable(self, begin: int) -> list[Event]:
-        """The durable events from a position on."""
-        return self._events[begin : self._committed]
+        """The durable events from a position on; none if the first of them is not in memory."""
+        return self._events[begin - self._first : self._committed - self._first] if begin >= self._first else []
 
     def append(self, events: Iterable[Event]) -> None:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
@@ -157,6 +189,8 @@ class RunLog:
             for event in self._events[known:]:
                 if type(event) in OF_RECORD:
                     self.record.apply(event)
+            if self._writing:
+                self._appends.make_ready(self._events, self._first, self._sent)
         except Exception as error:
             self._cut(error)
             return
@@ -183,6 +217,11 @@ class RunLog:
             self._unanswered = self._appends.nothing(self._committed, self.record)
             self._write_now()
 
+    @property
+    def is_behind(self) -> bool:
+        """See ``Journal``."""
+        return self.memory.is_behind
+
     async def durability_barrier(self) -> None:
         """Wait until everything that happened is durable."""
         await self.committed()
@@ -196,11 +235,11 @@ class RunLog:
             RunLeft: The process ends.
             LogUnwritable: The run has failed, and its log stays shorter than that.
         """
-        count = len(self._events) if count is None else count
+        count = self._first + len(self._events) if count is None else count
         while self._committed < count:
             if self._abandoned is not None:
                 raise self._abandoned
-            if self._cut_short is not None and count > len(self._events):
+            if self._cut_short is not None and count > self._count:
                 raise self._cut_short
             await self._waiters.change()
 
@@ -210,17 +249,7 @@ class RunLog:
         Raises:
             JikkoError: As ``committed``.
         """
-        at = 0
-        while True:
-            while at < len(self._events) and not is_wanted(self._events[at]):
-                at += 1
-            if at < self._committed:
-                return True
-            if at >= len(self._events) and self.record.finished_at is not None:
-                return False
-            if self._abandoned is not None:
-                raise self._abandoned
-            await self._waiters.change()
+        return await LogFollower(self, self._store, self._share).find(is_wanted)
 
     async def ended(self) -> RunFinished | RunPaused:
         """Wait until the end of the run, or a pause, is durable.
@@ -237,9 +266,7 @@ class RunLog:
                 raise self._abandoned
             await self._waiters.change()
 
-    async def follow(
-        self, after: int = -1, *, durable: bool = False, idle: float | None = None
-    ) -> AsyncIterator[Batch]:
+    def follow(self, after: int = -1, *, durable: bool = False, idle: float | None = None) -> AsyncIterator[Batch]:
         """Yield the events behind position ``after``, then each new one as it can be shown.
 
         Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
@@ -252,31 +279,9 @@ class RunLog:
         Raises:
             RunLeft: The process ends before the run does.
             LogUnwritable: Not even the failure of the run can be written.
+            LogDamaged: What is not in memory any more cannot be read.
         """
-        position = min(after + 1, len(self._events))
-        pieces = Pieces(self._share, self.record.identity.app_id)
-        while True:
-            end = self._committed if durable else self._visible
-            if position < end:
-                batch = pieces.next(self._events, position, end)
-                position += len(batch)
-                yield batch
-                if position > self.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
-                    return
-                if position < end:
-                    await pieces.give_way()
-            elif isinstance(self._abandoned, (RunLeft, LogUnwritable)):
-                raise self._abandoned
-            elif self._abandoned is not None or (self._is_over and position >= len(self._events)):
-                return
-            elif idle is None:
-                await self._waiters.change()
-            else:
-                try:
-                    async with asyncio.timeout(idle):
-                        await self._waiters.change()
-                except TimeoutError:
-                    yield []
+        return LogFollower(self, self._store, self._share).follow(after, durable=durable, idle=idle)
 
     def when_settled(self, callback: Callable[[JikkoError | None], None]) -> None:
         """Have a function called once everything that happened is durable, or with the reason why it will not be.
@@ -300,7 +305,7 @@ class RunLog:
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write."""
-        if self._share is not None and len(self._events) - self._committed > _MAX_EVENTS_OUT_OF_TURN:
+        if self._share is not None and self._first + len(self._events) - self._committed > _MAX_EVENTS_OUT_OF_TURN:
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
@@ -312,7 +317,7 @@ class RunLog:
             return
         at = self._committed
         try:
-            append = self._unanswered or self._appends.next(self._events, at, self.record)
+            append = self._unanswered or self._appends.next(self._events, self._first, at, self.record)
             self._sent = at + len(append.events)
             self._unanswered, self._writing = append, True
             write = self._store.append(append)
@@ -335,10 +340,12 @@ class RunLog:
                 self.commit_times.note(self._committed)
             if self._observer is not None:
                 at = max(at, self._observed)
-                observe(self._observer, self.record.identity, at, self._events[at : self._committed])
+                observe(self._observer, self.record.identity, at, self.durable(at))
                 self._observed = max(self._observed, self._committed)
             self._refused = False
-            if self._committed < len(self._events):
+            if self.memory.is_counted:
+                self._let_go(self.memory.written(self._committed))
+            if not self.is_durable:
                 self._write()
             self._show()
             return
@@ -350,7 +357,7 @@ class RunLog:
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused = True
             self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
-        elif isinstance(error, LogForgotten) and error.log_end < self._committed:
+        elif isinstance(error, LogForgotten) and self._first <= error.log_end < self._committed:
             self._go_back(error.log_end)
         elif isinstance(error, LogConflict):
             self.abandon(error)
@@ -359,6 +366,17 @@ class RunLog:
         else:
             self._sent, self._unanswered = self._committed, None
             self._cut(error)
+
+    def leave(self) -> None:
+        """The run is not this process's any more; some may still follow it."""
+        if self.memory.is_counted:
+            self._let_go(self.memory.leave(self._committed))
+
+    def _let_go(self, first: int) -> None:
+        """Have no event in memory before a position; all those are durable."""
+        if first > self._first:
+            del self._events[: first - self._first]
+            self._first = first
 
     def _go_back(self, log_end: int) -> None:
         """Write again what the database has forgotten."""
@@ -373,6 +391,7 @@ class RunLog:
         """Let the run fail, since something that happened in it cannot be kept."""
         log.error("run %s cannot be written", self.record.identity.run_id, exc_info=error)
         self._show()
+        self._appends.forget_ready()
         cut_before, self._cut_short = self._cut_short, self._cut_short or unwritable(error)
         if cut_before is not None:
             # The end of the run cannot be kept either.
@@ -383,7 +402,7 @@ class RunLog:
         else:
             end = given_up(self.record, str(self._cut_short), self._events[-1].at)
             # What was shown tells no result, and what the store was given may be durable: both stay, and the beginning.
-            self._events[max(self._visible, self._sent, 1) :] = [end]
+            self._events[max(self._visible, self._sent, 1) - self._first :] = [end]
             self.record.wake_at = None
             self.record.apply(end)
             self._write()
@@ -393,7 +412,8 @@ class RunLog:
 
     def _show(self) -> None:
         visible = max(self._visible, self._committed)
-        while visible < (known := len(self._events)) and is_transient(self._events[visible]):
+        known = self._first + len(self._events)
+        while visible < known and is_transient(self._events[visible - self._first]):
             visible += 1
         if visible != self._visible or self._committed == known:
             self._visible = visible

@@ -31,6 +31,7 @@ from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.run_tail import LOOK_SECONDS
+from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.history import History
@@ -76,12 +77,14 @@ class Runs:
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
         measures: RunMeasures | None = None,
+        memory: ProcessMemory | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.
         look_seconds: See ``RunTail``.
         observer: Sees what happens in the runs of this process.
         guard: See ``Executor``.
+        memory: See ``Executor``.
         """
         self._apps = apps
         self._workflows = workflows
@@ -97,6 +100,7 @@ class Runs:
             observer=observer,
             guard=guard,
             measures=measures,
+            memory=memory,
         )
         self.control = Control(
             store=store,

@@ -53,13 +53,14 @@ MAX_PACKED_BYTES: Final = 1 << 20
 once more, to be written alone."""
 
 
-def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
+def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
     """As many of the first events as ``MAX_PACKED_BYTES`` hold, one at least, as ``encode_events`` makes them.
 
     Returns:
-        How many these are, and the array.
+        The array, and the bytes of each of them in it.
     """
-    packed, count, end = bytearray(b"["), 0, 1
+    packed, end = bytearray(b"["), 1
+    sizes: list[int] = []
     encode_into = _ENCODER.encode_into
     for event in events:
         if end > MAX_PACKED_BYTES:
@@ -71,12 +72,12 @@ def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
             packed[begin:] = encode_events([event])[1:-1]
         packed += b","
         end = len(packed)
-        if end > MAX_PACKED_BYTES and count and end - begin <= MAX_PACKED_BYTES:
+        if end > MAX_PACKED_BYTES and sizes and end - begin <= MAX_PACKED_BYTES:
             del packed[begin:]
             break
-        count += 1
+        sizes.append(end - begin)
     packed[-1:] = b"]"
-    return count, bytes(packed)
+    return bytes(packed), sizes
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
@@ -149,21 +150,51 @@ def _event(item: msgspec.Raw) -> Event:
 def _decoded_in_parts(log: bytes) -> list[Event] | None:
     """``None`` if it is damaged, which decoding it as a whole tells best."""
     events: list[Event] = []
+    begin = 1
+    try:
+        while begin < len(log) - 1:
+            part, begin = _decoded_part(log, begin)
+            events += part
+    except DamagedLog:
+        return None
+    return events
+
+
+def _decoded_part(log: bytes, begin: int) -> tuple[list[Event], int]:
+    """The events that begin at a byte, and at which byte others do.
+
+    Raises:
+        DamagedLog: They are none.
+    """
     end = len(log) - 1
-    begin, look = 1, 1 + _PART
-    while begin < end:
+    look = begin + _PART
+    while True:
         found = log.find(_BETWEEN, look, end)
         cut = found + 1 if found >= 0 else end
         try:
-            events += _DECODER.decode(b"[%b]" % log[begin:cut])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _DECODER.decode(b"[%b]" % log[begin:cut]), cut + 1
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if cut == end:
-                return None
+                raise DamagedLog(str(error)) from error
             # What looked like the end of an event stands inside of one.
             look = cut + _PART
-            continue
-        begin, look = cut + 1, cut + 1 + _PART
-    return events
+
+
+def some_events(log: bytes, first: int, most: int) -> list[Event]:
+    """Events of a JSON array from a position on: as many as about ``most`` bytes have. Others are not kept meanwhile.
+
+    Raises:
+        DamagedLog: It is none, or not of events.
+    """
+    found: list[Event] = []
+    begin, position, size = 1, 0, 0
+    while size < most and begin < len(log) - 1:
+        part, end = _decoded_part(log, begin)
+        if position + len(part) > first:
+            found += part[max(0, first - position) :]
+            size += end - begin
+        position, begin = position + len(part), end
+    return found
 
 
 def beginning(log: bytes) -> list[Event]:

@@ -35,6 +35,8 @@ class Append(msgspec.Struct, frozen=True):
     taken the run over, the record names one. Empty: one that has just read the log."""
     packed: bytes = b""
     """What ``RunStore.pack`` made of the events, if it was asked."""
+    sizes: Sequence[int] = ()
+    """Bytes of each event in ``packed``."""
 
 
 def new_mark() -> int:
@@ -73,6 +75,9 @@ class RunStore(Protocol):
     called from several tasks of one event loop at once.
     """
 
+    goes_back: bool
+    """Whether the database may turn out to have forgotten what it had said to be durable (``LogForgotten``), so that
+    who writes a log must be able to write it again."""
     on_gone_back: Callable[[], None]
     """Called when the database has turned out to be another copy than before, which may lack what was said to be
     durable. To be set; a store of this machine never calls it."""
@@ -96,9 +101,10 @@ class RunStore(Protocol):
         """
         ...
 
-    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
-        """How many of the first events one append should have, so that others write between, and these as ``append``
-        takes them: about a megabyte, or up to a single event that is larger."""
+    def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
+        """As many of the first events as one append should have, so that others write between, as ``append`` takes
+        them (a JSON array), and the bytes of each: about a megabyte, or up to a single event that is larger. A store
+        that writes no bytes gives none back, and takes all events."""
         ...
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
@@ -119,8 +125,11 @@ class RunStore(Protocol):
         """
         ...
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         """The durable events of a run behind position ``after``. Empty if the run is unknown.
+
+        Args:
+            most: About how many bytes of JSON to read; one event at least, and the store may read more. 0: all.
 
         Raises:
             LogDamaged: They are not as they were written.

@@ -25,7 +25,7 @@ async def done_here(held: HeldRun, command: Command, clock: Clock) -> Answer:
             case LetGo(epoch=epoch):
                 return let_go(held, epoch)
             case WaitForEvents(count=count, seconds=seconds):
-                times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, len(held.log.durable(0)))
+                times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, held.log.durable_count)
                 async with asyncio.timeout(seconds):
                     await held.log.committed(count + 1)
                 return grown(held.log.durable(count), times.of(count))

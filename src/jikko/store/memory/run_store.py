@@ -29,6 +29,7 @@ class MemoryRunStore:
         conversations: Takes what follows from runs for conversations.
         """
         self.on_gone_back: Callable[[], None] = lambda: None
+        self.goes_back = False
         self._conversations = conversations or MemoryConversationStore()
         self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}
@@ -83,8 +84,8 @@ class MemoryRunStore:
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
         self._marks[batch.run_id] = batch.mark
 
-    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
-        return len(events), b""
+    def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
+        return b"", ()
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._run_of_key(app_id, key, now)
@@ -106,7 +107,7 @@ class MemoryRunStore:
         app = await self._apps.app_of_key(key)
         return found.detail() if found is not None and app is not None and app.id == found.identity.app_id else None
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
 
     async def log_end(self, run_id: str) -> int:

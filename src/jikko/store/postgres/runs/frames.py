@@ -40,33 +40,42 @@ def frame_of(piece: bytes) -> bytes:
     return _LENGTH.pack(len(piece)) + piece
 
 
-async def events_of(frames: Sequence[bytes], *, start: int, end: int, first: int) -> list[Event]:
+async def events_of(frames: Sequence[bytes], *, start: int, end: int, first: int, most: int = 0) -> list[Event]:
     """The events of frames from position ``first`` on.
 
     Args:
         frames: Frames, each alone or several behind each other.
         start: The position of the first event in them.
         end: How many events the whole log has.
+        most: About how many bytes of JSON to decode, of those from ``first`` on. 0: all.
 
     Raises:
         DamagedLog: They are no frames, or the log does not end there.
     """
     if sum(map(len, frames)) <= _SHORT // 8:
-        return _events_of(frames, start, end, first)
-    return await asyncio.to_thread(_events_of, frames, start, end, first)
+        return _events_of(frames, start, end, first, most)
+    return await asyncio.to_thread(_events_of, frames, start, end, first, most)
 
 
-def _events_of(frames: Sequence[bytes], start: int, end: int, first: int) -> list[Event]:
+def _events_of(frames: Sequence[bytes], start: int, end: int, first: int, most: int) -> list[Event]:
     events: list[Event] = []
+    position, size = start, 0
     try:
         for piece in _pieces(frames):
-            events += decode_known_events(decompress(piece))
-        if start + len(events) != end:
-            raise DamagedLog(f"it has {start + len(events)} events, not {end}")
+            array = decompress(piece)
+            part = decode_known_events(array)
+            if position + len(part) > first:
+                events += part[max(0, first - position) :]
+                size += len(array)
+            position += len(part)
+            if 0 < most <= size:
+                return events
+        if position != end:
+            raise DamagedLog(f"it has {position} events, not {end}")
     except DamagedLog as damage:
         damage.readable = _beginning_of(frames, start, first)
         raise
-    return events[first - start :]
+    return events
 
 
 def _pieces(frames: Iterable[bytes]) -> Iterator[bytes]:

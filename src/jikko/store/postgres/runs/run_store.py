@@ -83,6 +83,7 @@ class PostgresRunStore:
         """Args:
         archive: Of runs that are no longer in the database; they are found by their ids.
         """
+        self.goes_back = True  # a standby that takes over may lack what was committed
         self._database = database
         self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
@@ -106,7 +107,7 @@ class PostgresRunStore:
     def append(self, batch: Append) -> "asyncio.Future[None]":
         return self._writer.submit(write_of(batch, batch.packed or encode_events(batch.events)))
 
-    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+    def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
         return pack_events(events)
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
@@ -132,7 +133,7 @@ class PostgresRunStore:
             return None
         return RunDetail(id_of(row[1]), id_of(row[2]), STATUSES[row[3]], *row[4:])
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         first = max(after + 1, 0)
         row = await self._database.row(_LOG, id_column(run_id.lower()), first)
         if row is None:
@@ -143,10 +144,10 @@ class PostgresRunStore:
         log_end, log, start, frames = row
         try:
             if log is None:
-                return await events_of(frames or [], start=start or 0, end=log_end, first=first)
+                return await events_of(frames or [], start=start or 0, end=log_end, first=first, most=most)
             if log[:1] != FRAMES:
                 raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
-            return await events_of([log[1:]], start=0, end=log_end, first=first)
+            return await events_of([log[1:]], start=0, end=log_end, first=first, most=most)
         except DamagedLog as error:
             raise LogDamaged(
                 f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "

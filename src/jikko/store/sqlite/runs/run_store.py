@@ -23,6 +23,7 @@ from jikko.store.event_codec import (
     decompress_beginning,
     encode_events,
     pack_events,
+    some_events,
 )
 from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
@@ -92,6 +93,7 @@ class SqliteRunStore:
 
     def __init__(self, database: Database, *, keyword_index: bool | None = None, scan_up_to: int = 10_000) -> None:
         self.on_gone_back: Callable[[], None] = lambda: None
+        self.goes_back = False
         self._database = database
         self._indexed = supported() if keyword_index is None else keyword_index
         self._index = KeywordIndex(usable=self._indexed)
@@ -137,7 +139,7 @@ class SqliteRunStore:
             return self._large.append(write)
         return self._database.submit(partial(self._writes.append, write))
 
-    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+    def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
         return pack_events(events)
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
@@ -195,9 +197,9 @@ class SqliteRunStore:
         read = self._database.search if query.keyword else self._database.read
         return await read(lambda connection: list_runs(connection, query, self._rows, scan_up_to=self._scan_up_to))
 
-    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         try:
-            return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
+            return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0), most))
         except DamagedLog as error:
             raise LogDamaged(
                 f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
@@ -268,7 +270,7 @@ def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> RunDetai
     return None if row is None else RunDetail(run_id, row[0], STATUSES[row[1]], *row[2:])
 
 
-def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> list[Event]:
+def _events(run_id: StoredId, first: int, most: int, connection: sqlite3.Connection) -> list[Event]:
     run = connection.execute(_LOG_OF, (run_id,)).fetchone()
     if run is None or run[1] <= first:
         return []
@@ -279,21 +281,36 @@ def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> lis
             raise DamagedLog("it is missing")
         compressed = whole(connection, archived[0])
         try:
+            if most:
+                return some_events(decompress(compressed), first, most)
             return _whole(decode_events(decompress(compressed)), 0, log_end)[first:]
         except DamagedLog as damage:
             found = beginning(decompress_beginning(compressed))
             # Pieces may have been missing when they were put together; without the first, no position is known.
             damage.readable = found[first:] if found and isinstance(found[0], RunStarted) else []
             raise
-    rows = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
-    pieces = [(position, whole(connection, events)) for position, events in rows]
+    pieces, is_whole = _pieces(key, first, most, connection)
     start = pieces[0][0] if pieces else 0
     try:
         events = [event for _, piece in pieces for event in decode_events(piece)]
-        return _whole(events, start, log_end)[first - start :]
+        if is_whole:
+            _whole(events, start, log_end)
+        return events[first - start :]
     except DamagedLog as damage:
         damage.readable = _beginning_of(pieces, first)
         raise
+
+
+def _pieces(key: int, first: int, most: int, connection: sqlite3.Connection) -> tuple[list[tuple[int, bytes]], bool]:
+    """Arrays of an open log with their positions, and whether these are all."""
+    pieces: list[tuple[int, bytes]] = []
+    size = 0
+    for position, events in connection.execute(_PIECES, {"run": key, "first": first}):
+        if most and size >= most and position > first:
+            return pieces, False
+        pieces.append((position, whole(connection, events)))
+        size += len(pieces[-1][1])
+    return pieces, True
 
 
 def _log_end(run_id: StoredId, connection: sqlite3.Connection) -> int:

@@ -1,0 +1,113 @@
+"""Following the log of a run that this process executes: from memory, and what is not there any more from the store."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, Protocol
+
+from jikko.concurrency.loop_share import LoopShare
+from jikko.errors import JikkoError, LogUnwritable, RunLeft
+from jikko.events import Event, RunFinished, RunPaused
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
+from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
+
+READ_BYTES: Final = 1 << 20
+"""Bytes of events that one who is far behind reads, and so holds, at once."""
+
+
+class FollowedLog(Protocol):
+    """What a follower sees of a ``RunLog``."""
+
+    record: RunRecord
+    begin: int
+
+    @property
+    def events(self) -> Sequence[Event]: ...
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def durable_count(self) -> int: ...
+
+    @property
+    def visible_count(self) -> int: ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows in this part of the run."""
+        ...
+
+    @property
+    def trouble(self) -> JikkoError | None:
+        """Why nothing more of the run is told here."""
+        ...
+
+    async def change(self, seconds: float | None = None) -> bool:
+        """Wait until there may be more. ``False``: the seconds have passed without."""
+        ...
+
+
+class LogFollower:
+    """One who follows a log, or looks for something in it."""
+
+    def __init__(self, log: FollowedLog, store: RunStore, share: LoopShare | None) -> None:
+        self._log = log
+        self._store = store
+        self._pieces = Pieces(share, log.record.identity.app_id)
+
+    async def find(self, is_wanted: Callable[[Event], bool]) -> bool:
+        """See ``RunLog.wait_for``."""
+        log, at = self._log, self._log.first
+        while True:
+            if at < (first := log.first):
+                missed = (await self._missed(at))[: first - at]
+                if any(map(is_wanted, missed)):
+                    return True
+                at = at + len(missed) if missed else first
+                continue
+            end = first + len(log.events)
+            while at < end and not is_wanted(log.events[at - first]):
+                at += 1
+            if at < log.durable_count:
+                return True
+            if at >= end and log.record.finished_at is not None:
+                return False
+            if log.trouble is not None:
+                raise log.trouble
+            await log.change()
+
+    async def follow(self, after: int, *, durable: bool, idle: float | None) -> AsyncIterator[Batch]:
+        """See ``RunLog.follow``."""
+        log, pieces = self._log, self._pieces
+        position = min(after + 1, log.first + len(log.events))
+        while True:
+            first = log.first
+            if position < first:
+                # Durable, and not in memory any more: who reads so slowly must not hold all that others have seen.
+                missed = await self._missed(position)
+                if not missed:
+                    return  # the run was removed
+                for begin in range(0, len(missed), MAX_BATCH_EVENTS):
+                    yield pieces.next(missed, begin, len(missed), first=position)
+                    await pieces.give_way()
+                position += len(missed)
+                if position > log.begin and isinstance(missed[-1], (RunFinished, RunPaused)):
+                    return
+            elif position < (end := log.durable_count if durable else log.visible_count):
+                batch = pieces.next(log.events, position - first, end - first, first=first)
+                position += len(batch)
+                yield batch
+                if position > log.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                    return
+                if position < end:
+                    await pieces.give_way()
+            elif isinstance(log.trouble, (RunLeft, LogUnwritable)):
+                raise log.trouble
+            elif log.trouble is not None or (log.is_over and position >= log.first + len(log.events)):
+                return
+            elif not await log.change(idle):
+                yield []
+
+    async def _missed(self, position: int) -> list[Event]:
+        """Events from a position on that are not in memory any more; none: the run was removed."""
+        return await self._store.events(self._log.record.identity.run_id, after=position - 1, most=READ_BYTES)

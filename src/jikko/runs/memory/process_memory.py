@@ -1,0 +1,146 @@
+"""What all runs of a process hold in memory, and what follows when that is too much. Does no I/O and starts no task.
+
+==========================================  ===========================================================================
+what is held                                what follows
+==========================================  ===========================================================================
+by one run, more than ``of_one``            it ends
+by all, more than ``share`` of ``of_all``   apps that hold more than an equal part of that begin no further run, until
+                                            less is held: those wait for their turn
+by all, more than ``of_all``                the run that holds most ends
+by runs that wait, more than ``of_all``     no further run is accepted to wait
+==========================================  ===========================================================================
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from jikko.errors import TooManyRequests
+from jikko.runs.memory.run_memory import RunMemory
+
+
+class MemoryLimits(Struct, frozen=True, kw_only=True):
+    """Bytes of values, as JSON."""
+
+    of_one: int = 0
+    """That one run may hold; 0: no limit."""
+    of_all: int = 0
+    """That all runs of a process may hold together; 0: no limit."""
+    share: float = 0.75
+    """The part of ``of_all`` beyond which further runs wait."""
+
+
+class ProcessMemory:
+    """The memory of the runs of one process."""
+
+    def __init__(self, limits: MemoryLimits | None = None) -> None:
+        self._limits = limits or MemoryLimits()
+        self._line = self._limits.of_all * self._limits.share
+        self.held = 0
+        """By runs that go on, but those that were told to end."""
+        self.waiting = 0
+        """By runs that wait for their turn."""
+        self._runs: set[RunMemory] = set()
+        self._of_apps: dict[str, int] = {}
+        """What the runs of each app hold that go on."""
+        self._resting: set[str] = set()
+        self.on_too_much: Callable[[str, str], None] = _nothing
+        """Called with the id of a run that is to end, and why."""
+        self.on_rest: Callable[[str, bool], None] = _nothing
+        """Called with an app that may begin no further run from now on, or that may again."""
+
+    def of_run(self, run_id: str, app_id: str, *, waits: bool) -> RunMemory:
+        """What a run holds that has come to this process: nothing yet."""
+        memory = RunMemory(run_id, app_id, self._changed, waits=waits)
+        self._runs.add(memory)
+        return memory
+
+    def require_room(self) -> None:
+        """Look whether a further run may wait for its turn.
+
+        Raises:
+            TooManyRequests: Those that wait hold too much.
+        """
+        if 0 < self._limits.of_all < self.waiting:
+            raise TooManyRequests(
+                "Too many requests. Please try again later. The runs that wait for their turn hold "
+                f"{self.waiting} bytes of values, of which {self._limits.of_all} may be held (JIKKO_RUNS_MEMORY).",
+                retry_after=1,
+            )
+
+    def begin(self, memory: RunMemory) -> None:
+        """It is the turn of a run that waited."""
+        if memory.waits:
+            self._take(memory, -memory.bytes)
+            memory.waits = False
+            self._take(memory, memory.bytes)
+            self._look(memory)
+
+    def forget(self, memory: RunMemory) -> None:
+        """A run has left this process."""
+        if memory in self._runs:
+            self._runs.discard(memory)
+            self._take(memory, -memory.bytes)
+
+    def _changed(self, memory: RunMemory, by: int) -> None:
+        if memory in self._runs:
+            self._take(memory, by)
+            if by > 0:
+                self._look(memory)
+
+    def _take(self, memory: RunMemory, by: int) -> None:
+        if memory.waits:
+            self.waiting += by
+            return
+        if memory.ends:
+            return
+        self.held += by
+        held = self._of_apps[memory.app_id] = self._of_apps.get(memory.app_id, 0) + by
+        if not held:
+            del self._of_apps[memory.app_id]
+        if self.held > self._line > 0:
+            self._rest(memory.app_id)
+        elif self._resting:
+            resting, self._resting = self._resting, set()
+            for app_id in resting:
+                self.on_rest(app_id, False)
+
+    def _rest(self, app_id: str) -> None:
+        """Let apps rest that hold more than their part: once the line is crossed, all are looked at."""
+        part = self._line / max(1, len(self._of_apps))
+        for each in (app_id,) if self._resting else tuple(self._of_apps):
+            rests = self._of_apps.get(each, 0) > part
+            if rests != (each in self._resting):
+                (self._resting.add if rests else self._resting.discard)(each)
+                self.on_rest(each, rests)
+
+    def _look(self, memory: RunMemory) -> None:
+        """End what holds too much."""
+        if memory.waits or memory.ends:
+            return
+        one, limit = self._limits.of_one, self._limits.of_all
+        if one and memory.bytes > one:
+            self._end(
+                memory,
+                f"Maximum memory of a run exceeded: {memory.bytes} > {one} bytes of values{_by(memory)} "
+                "(the limit is set by JIKKO_RUN_MEMORY).",
+            )
+        while limit and self.held > limit:
+            most = max((each for each in self._runs if not each.waits and not each.ends), key=lambda each: each.bytes)
+            self._end(
+                most,
+                f"Maximum memory of all runs exceeded: {self.held} > {limit} bytes of values, of which this run held "
+                f"{most.bytes}, the most{_by(most)} (the limit is set by JIKKO_RUNS_MEMORY).",
+            )
+
+    def _end(self, memory: RunMemory, error: str) -> None:
+        self._take(memory, -memory.bytes)
+        memory.ends = True
+        self.on_too_much(memory.run_id, error)
+
+
+def _by(memory: RunMemory) -> str:
+    return f"; the largest is of {memory.largest}" if memory.largest else ""
+
+
+def _nothing(*values: object) -> None: ...
