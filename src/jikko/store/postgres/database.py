@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
 from jikko.store.postgres.presence import presence
@@ -20,6 +20,8 @@ Connection: TypeAlias = Any
 
 _FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 """Parts of an address that are paths."""
+TOO_LONG: Final = "54000"
+"""PostgreSQL's code for what is larger than a page or an entry of an index may be."""
 _MAX_SECONDS: Final = 10.0
 """Seconds to wait for a connection, and for an answer to what is no search."""
 _SEARCH_SECONDS: Final = 60.0
@@ -192,6 +194,7 @@ class Postgres:
     async def guard(self) -> AsyncIterator[None]:
         """Raises:
         StoreUnavailable: For what the library raises, whose errors are of several families.
+        InvalidParam: What is to be kept is too long for an index.
         """
         try:
             yield
@@ -202,6 +205,8 @@ class Postgres:
             OSError,
             TimeoutError,
         ) as error:
+            if getattr(error, "sqlstate", None) == TOO_LONG:
+                raise InvalidParam("A name or id is longer than the database has room for: 2,700 bytes.") from error
             raise unavailable(error) from error
 
 
