@@ -5,21 +5,25 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from jikko.assemble.postgres.moving import move_to_postgres
-from jikko.errors import InvalidSettings
+from jikko.cluster.move_mark import MoveMark
+from jikko.errors import InvalidParam, InvalidSettings
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
+from jikko.ids import new_id
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.migrate import migrate
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
+from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 from tests.contract.knowledge.records import dataset_in, segments_in, shown, visible
-from tests.contract.runs import APP
+from tests.contract.runs import APP, Draft
 from tests.files.buckets import Buckets
 from tests.store.moving.test_move import fill, quiet
 from tests.store.postgres_server import PostgresServer
@@ -138,3 +142,23 @@ async def test_long_keywords_are_found_as_before(settings: Settings, postgres_se
         [hit] = await there.segments.search_keywords(dataset.id, [keyword], visible(document), 9)
         assert hit.segment_id == segments[1].id
     await database.close()
+
+
+async def test_a_name_that_postgresql_has_no_room_for_is_told(
+    settings: Settings, postgres_server: PostgresServer
+) -> None:
+    store = SqliteRunStore(Database.open(settings.database))
+    await store.append(Draft(user=Random(1).randbytes(4_000).hex()).whole())
+    await store.close()
+    url = postgres_server.made()
+
+    with pytest.raises(InvalidSettings, match="of end_users, or one before it, has a name or id that is longer"):
+        await move_to_postgres(settings, url, "", quiet)
+
+    database = Postgres(url)
+    assert await database.value("SELECT count(*) FROM open_runs") == 0
+    stores = await PostgresKnowledge(database).made()
+    with pytest.raises(InvalidParam, match="longer than the database has room for"):
+        await stores.datasets.set_alias(Random(2).randbytes(4_000).hex(), new_id())
+    await database.close()
+    assert (settings.database.exists(), MoveMark(settings.home).read()) == (True, "")

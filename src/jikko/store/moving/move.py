@@ -16,7 +16,7 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.moving.datasets import dataset_tables, move_nodes
 from jikko.store.moving.run_logs import ENDED, OPEN_LOG, ended_runs, open_log
 from jikko.store.moving.tables import OPEN_RUNS, PLUGIN_STORAGE, TABLES, Table
-from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
 
 Progress = Callable[[str, int], None]
 """Called with each table, and with how many rows it has got; now and then while it goes."""
@@ -143,9 +143,17 @@ async def _sent(
             yield row
 
     schema, _, name = table.rpartition(".")
-    await connection.copy_records_to_table(
-        name, records=counted(), columns=columns, schema_name=schema or None, timeout=_PATIENCE
-    )
+    try:
+        await connection.copy_records_to_table(
+            name, records=counted(), columns=columns, schema_name=schema or None, timeout=_PATIENCE
+        )
+    except Exception as error:
+        if getattr(error, "sqlstate", None) != TOO_LONG:
+            raise
+        raise InvalidSettings(
+            f"Row {sent[table]} of {table}, or one before it, has a name or id that is longer than PostgreSQL has room "
+            "for in an index: 2,700 bytes. Nothing was changed."
+        ) from error
     there = await connection.fetchval(f"SELECT count(*) FROM {table}")
     if there != sent[table]:
         raise StoreUnavailable(f"{table} has {there} rows where {sent[table]} were sent. Nothing was changed.")

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
 from jikko.store.postgres.lost_peers import notice_loss
@@ -23,6 +23,8 @@ Connection: TypeAlias = Any
 
 _FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 """Parts of an address that are paths."""
+TOO_LONG: Final = "54000"
+"""PostgreSQL's code for what is larger than a page or an entry of an index may be."""
 _MAX_SECONDS: Final = 10.0
 """Seconds to wait for a connection, and for an answer to what is no search."""
 _SEARCH_SECONDS: Final = 60.0
@@ -259,6 +261,7 @@ class Postgres:
     async def guard(self) -> AsyncIterator[None]:
         """Raises:
         StoreUnavailable: For what the library raises, whose errors are of several families.
+        InvalidParam: What is to be kept is too long for an index.
         """
         try:
             yield
@@ -269,6 +272,8 @@ class Postgres:
             OSError,
             TimeoutError,
         ) as error:
+            if getattr(error, "sqlstate", None) == TOO_LONG:
+                raise InvalidParam("A name or id is longer than the database has room for: 2,700 bytes.") from error
             raise unavailable(error) from error
 
 
