@@ -133,9 +133,11 @@ def test_a_file_that_is_not_understood_is_refused(home: str, text: str, message:
 
 @pytest.mark.parametrize(("limit", "workers", "part"), [(10, 1, 10), (10, 2, 5), (10, 3, 4), (10, 11, 1), (0, 3, 0)])
 def test_each_of_several_workers_has_its_part_of_a_limit_rounded_up(limit: int, workers: int, part: int) -> None:
-    shared = for_worker(Settings(max_runs=limit, max_queued_runs=limit, max_steps=limit), workers)
-    assert (shared.max_runs, shared.max_queued_runs) == (part, part)
-    assert shared.max_steps == limit  # of one run, wherever it is
+    shared = for_worker(
+        Settings(max_runs=limit, max_queued_runs=limit, max_steps=limit, run_memory=limit, runs_memory=limit), workers
+    )
+    assert (shared.max_runs, shared.max_queued_runs, shared.runs_memory) == (part, part, part)
+    assert (shared.max_steps, shared.run_memory) == (limit, limit)  # of one run, wherever it is
 
 
 @pytest.mark.parametrize(

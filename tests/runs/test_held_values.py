@@ -1,6 +1,6 @@
 """What the state of a run holds, by its events and their sizes."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ from jikko.events import (
 )
 from jikko.runs.memory.held_values import HeldValues
 from tests.contract.runs import started
+
+Sized: TypeAlias = tuple[Event, int]
+"""An event, and its bytes."""
 
 
 def about(execution_id: str, rounds: Rounds = ()) -> dict[str, Any]:
@@ -42,20 +45,20 @@ def path(execution_id: str, number: int) -> Round:
     return Round(execution_id, execution_id, "iteration", number)
 
 
-def held(*events: tuple[Event, int]) -> int:
+def held(*events: Sized) -> int:
     values = HeldValues()
     values.add([event for event, _ in events], [size for _, size in events])
     return values.total
 
 
 def test_a_round_that_is_over_holds_what_its_container_keeps_of_it() -> None:
-    begun: list[tuple[Event, int]] = [
+    begun: list[Sized] = [
         (started(), 1),
         (ContainerStarted(**about("each"), length=2), 10),
         (RoundStarted(**about("each"), round=0), 5),
     ]
-    inner: list[tuple[Event, int]] = [(ended("inner", (path("each", 0),)), 1000)]
-    over: list[tuple[Event, int]] = [(RoundFinished(**about("each"), round=0, elapsed=0.0), 100)]
+    inner: list[Sized] = [(ended("inner", (path("each", 0),)), 1000)]
+    over: list[Sized] = [(RoundFinished(**about("each"), round=0, elapsed=0.0), 100)]
 
     assert held(*begun, *inner) == 1016
     assert held(*begun, *inner, *over) == 111
@@ -64,7 +67,7 @@ def test_a_round_that_is_over_holds_what_its_container_keeps_of_it() -> None:
 
 def test_what_is_within_a_round_goes_with_it() -> None:
     outer = (path("each", 0),)
-    events: list[tuple[Event, int]] = [
+    events: list[Sized] = [
         (ContainerStarted(**about("each"), length=1), 1),
         (RoundStarted(**about("each"), round=0), 2),
         (ContainerStarted(**about("inner", outer), length=2), 10),
@@ -81,7 +84,7 @@ def test_what_is_within_a_round_goes_with_it() -> None:
 
 
 def test_a_variable_that_is_assigned_again_counts_once() -> None:
-    events: list[tuple[Event, int]] = [(ContainerStarted(**about("each"), length=3), 0)]
+    events: list[Sized] = [(ContainerStarted(**about("each"), length=3), 0)]
     for number in range(3):
         update = Update(("conversation", "text"), "…")
         events += [

@@ -10,11 +10,13 @@ import pytest
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeStarted
 from jikko.ports.stores.app_store import App
+from jikko.runs.memory.log_memory import BEHIND_BYTES
 from jikko.runs.memory.process_memory import MemoryLimits
 from jikko.runs.memory.run_memory import KEPT_BYTES
 from jikko.runs.run_log import RunLog
-from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events
+from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events, pack_events
 from tests.acceptance.workflows import end, iteration, node, start
+from tests.runs.held_store import HeldStore
 from tests.runs.world import PATIENCE, World, end_of, until
 
 pytestmark = pytest.mark.anyio
@@ -199,3 +201,23 @@ async def test_a_part_of_a_log_is_read_from_any_position_on_while_it_is_open_and
     for after in (-1, 0, 5, len(whole) - 2, len(whole) - 1):
         assert await parts(run_id, after) == whole[after + 1 :]
     assert max(nodes) < len(whole) / 2
+
+
+async def test_rounds_wait_while_the_disk_does_not_keep_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    world = World(store)
+    process, app = world.process(), await rounds(world, 60)
+    store.hold()
+
+    live = await process.start(app)
+    await until(lambda: live.is_behind)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    ran = world.script.ran["inner"]
+    store.let_go()
+
+    assert ran * MB <= 2 * BEHIND_BYTES
+    assert (await end_of(live)).status == "succeeded"
+    assert world.script.ran["inner"] == 60
+    await world.close()

@@ -170,8 +170,8 @@ class ContainerContext(Context, Protocol):
         ...
 
     async def give_way(self) -> None:
-        """Let others have the event loop if this run has had it for a while. To be called before each round: rounds may
-        all be over without ever waiting."""
+        """Let others have the event loop if this run has had it for a while, and wait if much of its log is not
+        written. To be called before each round: rounds may all be over without ever waiting."""
         ...
 
     async def run_round(
