@@ -264,6 +264,15 @@ FAILING: dict[str, Case] = {
 _CAUGHT = "try:\n    import pandas\nexcept ImportError:\n    pandas = None\n"
 
 RUNNING: dict[str, str] = {
+    "a page without an address, which is what is answered": one(
+        tool(
+            provider_type="builtin",
+            provider_id="webscraper",
+            provider_name="webscraper",
+            tool_name="webscraper",
+            tool_parameters={},
+        )
+    ),
     "a default value on error": one(
         tool(error_strategy="default-value", default_value=[{"key": "text", "type": "string", "value": "x"}])
     ),

@@ -136,6 +136,25 @@ async def test_a_run_fails_where_and_as_it_was_told(case: str, tmp_path: Path) -
     assert decisive.what.rstrip(".") in run.error
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["start.gone", "made.m", "sys.query"])
+@pytest.mark.parametrize("kind", ["code", "template"])
+async def test_a_program_and_a_template_are_told_which_of_their_variables_are_always_null(
+    kind: str, at: str, tmp_path: Path
+) -> None:
+    program = python("work", "def main(a):\n    return {'r': repr(a)}\n", {"r": "string"}, a=at)
+    middle = program if kind == "code" else template("work", "{{ a is none }}", a=at)
+    text = one(middle)
+
+    found = foretold(text, here(None))
+
+    [finding] = found.findings
+    assert (found.verdict, finding.level, finding.node) == ("runs", "warning", "work")
+    assert finding.what == f"a is always null: no run has the variable {at}"
+    assert finding.where.endswith("data.variables[0].value_selector")
+    assert (await ran(text, {"q": "x"}, tmp_path, None)).status == "succeeded"
+
+
 def test_a_template_that_cannot_be_read_is_told_with_its_line() -> None:
     for text, line in (
         ("a\n{% if %}", 2),

@@ -85,6 +85,13 @@ class KnownVariables:
             return owner not in self._ids and owner not in RESERVED_NODES
         return name not in kinds and name not in _OF_FAILURES and not name.startswith("sys.")
 
+    def lacks(self, selector: Selector) -> bool:
+        """Whether no run has the variable, though there is the node that it would be of.
+
+        What names a node, an environment or conversation variable that is not there is told with the references.
+        """
+        return bool(selector) and (selector[0] in self._ids or selector[0] == "sys") and self.is_missing(selector)
+
     def kind(self, selector: Selector) -> Kind | None:
         """The type of a variable, where the file says it; of parts of variables it does not."""
         if selector in self._declared:

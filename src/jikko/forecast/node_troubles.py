@@ -10,7 +10,7 @@ from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_objections import objection
-from jikko.forecast.variable_troubles import troubles_of_variables
+from jikko.forecast.variable_troubles import troubles_of_arguments, troubles_of_variables
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
@@ -61,9 +61,11 @@ def _of_type(
     match node.type:
         case "code":
             yield from _of_code(node, f"{entry.where}.code", installation)
+            yield from troubles_of_arguments(node, entry, known)
         case "template-transform":
             yield from _of_template(node, f"{entry.where}.template", installation)
             yield from troubles_of_variables(node, entry, known)
+            yield from troubles_of_arguments(node, entry, known)
         case "llm":
             from jikko.forecast.prompt_troubles import trouble_of_no_prompt, troubles_of_prompt
 

@@ -11,6 +11,9 @@ from jikko.ports.tools import ToolNotFound, Tools
 _CHECKED: Final = frozenset({"builtin", "api"})
 """Kinds of tools that fail without a required parameter; others are called without it, and decide for themselves."""
 
+_ANSWERING: Final = frozenset({"webscraper/webscraper"})
+"""Tools that say so in their answer when a required parameter is missing, and do not fail. [QUIRK]"""
+
 
 def troubles_of_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator[Trouble]:
     """Every reason why a call will fail, and what is said to no purpose."""
@@ -27,7 +30,8 @@ def troubles_of_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator
         needed = parameter.required and parameter.form == "llm" and parameter.default is None
         if needed and parameter.name not in given and node.name.provider_type in _CHECKED:
             what = f"the parameter {parameter.name} of the tool {node.name} is required, and nothing is given for it"
-            yield Trouble("tool", f"{entry.where}.tool_parameters", what, "fill it in")
+            harmless = str(node.name) in _ANSWERING
+            yield Trouble("tool", f"{entry.where}.tool_parameters", what, "fill it in", harmless=harmless)
     for name in given:
         if tool.parameter(name) is None:
             has = ", ".join(parameter.name for parameter in tool.parameters) or "none"

@@ -13,6 +13,8 @@ from jikko.values import UNSET, Json, Selector, Unset
 
 if TYPE_CHECKING:
     from jikko.nodes.data.assigner import Assigner
+    from jikko.nodes.data.code import Code
+    from jikko.nodes.data.template_transform import TemplateTransform
     from jikko.nodes.flow.if_else import IfElse
     from jikko.nodes.flow.loop import Loop
 
@@ -75,6 +77,17 @@ def troubles_of_variables(node: Any, entry: NodeEntry, known: KnownVariables) ->
             absent = f"File variable not found for selector: {list(node.selector)}"
             where = f"{entry.where}.variable_selector"
             yield from _of_list(node.selector, absent, what, where, known, "a file or a list of files", _FILES)
+
+
+def troubles_of_arguments(
+    node: "Code | TemplateTransform", entry: NodeEntry, known: KnownVariables
+) -> Iterator[Trouble]:
+    """Variables of a program or a template that no run has: they are null there, which is no failure by itself."""
+    for number, (name, selector) in enumerate(node.variables):
+        if known.lacks(selector):
+            where = f"{entry.where}.variables[{number}].value_selector"
+            what = f"{name} is always null: no run has the variable {'.'.join(selector)}"
+            yield Trouble("variable", where, what, _CHOOSE, harmless=True)
 
 
 def _of_loop(node: "Loop", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
