@@ -2,6 +2,7 @@
 
 import datetime
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,44 @@ def test_an_expanding_book_is_a_failure() -> None:
     laughs = f'<!DOCTYPE x [<!ENTITY a0 "ha">{entities}]><container><rootfile full-path="&a9;"/></container>'
 
     assert failure(a_zip({"META-INF/container.xml": laughs}), "a.epub").startswith("Failed to extract text from EPUB")
+
+
+MARK = "WHAT-STANDS-HERE"
+WITH_MARK: dict[str, Callable[[], bytes]] = {
+    "a.docx": lambda: a_docx(),
+    "a.pptx": lambda: a_pptx(),
+    "a.xlsx": lambda: an_xlsx([["Para one"]]),
+    "a.epub": lambda: an_epub({"c": "<html><body><p>Para one</p></body></html>"}),
+}
+
+
+@pytest.mark.parametrize("filename", WITH_MARK)
+def test_no_file_of_this_machine_gets_into_the_text(tmp_path: Path, filename: str) -> None:
+    import io
+    import zipfile
+
+    (tmp_path / "secret").write_text(MARK)
+    entity = f'<!DOCTYPE x [<!ENTITY x SYSTEM "{(tmp_path / "secret").as_uri()}">]>'
+    with zipfile.ZipFile(io.BytesIO(WITH_MARK[filename]())) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    named = 0
+    for name, content in members.items():
+        for text in (b"Para one", b"below"):
+            if text in content:
+                named += 1
+                declared, end, rest = content.partition(b"?>") if content.startswith(b"<?xml") else (b"", b"", content)
+                members[name] = declared + end + entity.encode() + rest.replace(text, b"&x;" + text)
+    # Names that lead out of the archive and to other places are names.
+    members |= {"../../secret": b"out", "/etc/passwd": b"out", "word/../../../x.xml": b"<x/>"}
+    assert named, "the entity stands nowhere"
+
+    try:
+        found = read(a_zip(members), filename)
+    except DocumentFailure as failed:
+        found = str(failed)
+
+    assert MARK not in found
+    assert not (tmp_path.parent / "secret").exists()
 
 
 @pytest.mark.parametrize(

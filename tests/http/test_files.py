@@ -61,6 +61,38 @@ async def test_half_a_character_in_the_user_of_a_form_is_replaced(client: httpx.
     assert user["session_id"] == "x?"
 
 
+FIELD = b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n'
+SPOILT = {
+    "20,000 fields": b"".join(FIELD % number for number in range(20_000)) + form(),
+    "50,000 headers of a part": form().replace(b"text/plain", b"text/plain\r\nX: y" + b"\r\nX: y" * 50_000),
+    "a name of 300,000 characters": form().replace(b'name="file"', b'name="' + b"n" * 300_000 + b'"'),
+    "a user of 5 MB": form("u" * 5_000_000),
+    "a part without a name": b"--b\r\n\r\nx\r\n" + form(),
+    "another boundary": form().replace(b"--b", b"--c"),
+    "bytes that are no form": bytes(range(256)) * 100,
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+async def test_a_form_of_another_kind_is_refused_and_keeps_nothing(
+    world: World, client: httpx.AsyncClient, spoilt: str
+) -> None:
+    answer = await upload(client, SPOILT[spoilt])
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), answer.text
+    assert (await world.file_index.totals()).files == 0
+
+
+@pytest.mark.parametrize("piece", [b"--b-", b"\r\n--", b"\r\n--b", b"\r", b"--b--"])
+async def test_a_file_of_what_nearly_ends_it_is_kept_whole(client: httpx.AsyncClient, piece: bytes) -> None:
+    # What ends a part is its boundary at the beginning of a line, and nothing else.
+    content = b"x" + piece * 1000 if piece != b"\r\n--b" else b"x" + (piece + b"-") * 1000
+    answer = await upload(client, form(content=content))
+
+    assert (answer.status_code, answer.json()["size"]) == (201, len(content))
+    assert (await client.get(answer.json()["source_url"])).content == content
+
+
 async def test_a_form_that_does_not_say_how_long_it_is_is_read_no_further_than_a_file_may_be_long(
     world: World, app: App
 ) -> None:
