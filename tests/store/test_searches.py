@@ -7,7 +7,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.postgres import database as module
-from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.database import RETRIEVALS, Postgres
 from tests.effort import PATIENCE
 from tests.store.postgres_server import new_database
 
@@ -61,3 +61,13 @@ async def test_the_server_ends_a_search_whose_time_is_up(database: Postgres) -> 
     )
     assert (limit, looks) == ("70s", "5s")
     assert await database.value("SELECT current_setting('statement_timeout')") == "0"
+
+
+async def test_where_searches_are_the_work_more_of_them_go_on_at_once(database: Postgres) -> None:
+    datasets = Postgres(database._url, searches=RETRIEVALS)
+    searches = [asyncio.ensure_future(datasets.search(ENDLESS)) for _ in range(RETRIEVALS + 1)]
+    await until_there_run(database, RETRIEVALS)
+    for search in searches:
+        search.cancel()
+    await asyncio.gather(*searches, return_exceptions=True)
+    await datasets.close()

@@ -24,7 +24,7 @@ from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.chat_pages import PostgresChatPages
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
-from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.database import RETRIEVALS, Postgres
 from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
@@ -119,6 +119,6 @@ def plugin_storage(settings: Settings) -> PostgresPluginStorage:
 
 def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresKnowledge:
     """Where datasets are kept. Connects to nothing yet."""
-    database = Postgres(settings.database_url)
+    database = Postgres(settings.database_url, searches=RETRIEVALS)
     stack.push_async_callback(database.close)
     return PostgresKnowledge(database)

@@ -126,7 +126,7 @@ class PostgresAnnotationStore:
         return Replies(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
 
     async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
-        rows = await self._database.search(_VECTORS, id_column(app_id))
+        rows = await self._database.fetch(_VECTORS, id_column(app_id))
         return [(id_of(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
 
     async def begin(self, job: ReplyJob) -> ReplyJob:

@@ -39,6 +39,8 @@ _MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
 _MAX_SEARCHES: Final = 2
 """Connections of their own for what may look at very many rows: nothing else waits for it, however long it takes."""
+RETRIEVALS: Final = 6
+"""Likewise where searches are what the database is for: datasets."""
 # Said by statements, and not while connecting: a pooler in between refuses what it does not know, or forgets it.
 _PLAIN: Final = "SET jit = off;"
 # Rows are found by indices, in their order, so that a page ends when it is full. By what the server knows of its
@@ -66,8 +68,11 @@ class Postgres:
     at most, and once the database is there again, what is asked then succeeds. Nothing has to be opened anew.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, searches: int = _MAX_SEARCHES) -> None:
         """Connects to nothing yet.
+
+        Args:
+            searches: That go on at once, at most.
 
         Raises:
             InvalidSettings: That is no address of a database, or the library is missing.
@@ -85,6 +90,7 @@ class Postgres:
         self._connection_class = _attentive(asyncpg.Connection)
         self._url = url
         self._pool: Any = None
+        self._max_searches = searches
         self._searches: Any = None
         """Another pool."""
         self._before_close: list[Callable[[], Awaitable[None]]] = []
@@ -98,7 +104,7 @@ class Postgres:
         """Those of both pools: ``used``, ``idle``, and ``free``: how many more may be opened."""
         pools = [pool for pool in (self._pool, self._searches) if pool is not None]
         size, idle = sum(pool.get_size() for pool in pools), sum(pool.get_idle_size() for pool in pools)
-        return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS + _MAX_SEARCHES - size}
+        return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS + self._max_searches - size}
 
     async def connect(self, *, by_key: bool = False) -> Connection:
         """A connection of one's own.
@@ -131,7 +137,7 @@ class Postgres:
         return rows
 
     async def search(self, sql: str, *values: Any) -> list[Row]:
-        """``fetch`` for what may look at very many rows: two at once, for a minute each at most."""
+        """``fetch`` for what may look at very many rows: few at once, for a minute each at most."""
         rows: list[Row] = await self._read(
             lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS), searching=True
         )
@@ -199,7 +205,7 @@ class Postgres:
             StoreUnavailable: There is none to be had, or it fails.
         """
         if searching and self._searches is None:
-            self._searches = self._made(_MAX_SEARCHES, _SEARCHING)
+            self._searches = self._made(self._max_searches, _SEARCHING)
         elif not searching and self._pool is None:
             self._pool = self._made(_MAX_CONNECTIONS, _IN_ORDER)
         pool = self._searches if searching else self._pool

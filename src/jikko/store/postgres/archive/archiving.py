@@ -93,7 +93,7 @@ class PostgresArchiving:
 
     async def _move(self, before: float, ids: list[bytes]) -> int:
         """Move runs. Returns how many: those whose log is damaged stay, and all if one was removed meanwhile."""
-        rows = await self._database.search(_ROWS, ids)
+        rows = await self._database.fetch(_ROWS, ids)
         runs = [run for run in await asyncio.to_thread(lambda: [_archived(row) for row in rows]) if run is not None]
         if not runs:
             return 0

@@ -43,9 +43,13 @@ SELECT n.segment_id, max(-(n.vector::vector <#> $2::text::vector))
 FROM knowledge.node AS n JOIN knowledge.document ON document.id = n.document_id AND n.version = document.index_version
 WHERE n.segment_id = ANY($1::bytea[]) AND n.dimensions = $3 GROUP BY n.segment_id
 """
+# What has the words is found once, and not for each document again.
 _WORDS: Final = f"""
-SELECT n.segment_id, n.child_id, ts_rank(n.words, $4::text::tsquery) AS score
-{_NODES} AND n.words @@ $4::text::tsquery ORDER BY score DESC, d.place, s.position, n.key LIMIT $5
+WITH n AS MATERIALIZED (
+  SELECT key, dataset_id, document_id, version, segment_id, child_id, ts_rank(words, $4::text::tsquery) AS score
+  FROM knowledge.node WHERE dataset_id = $1 AND words @@ $4::text::tsquery)
+SELECT n.segment_id, n.child_id, n.score {_NODES.replace("knowledge.node AS n", "n")}
+ORDER BY n.score DESC, d.place, s.position, n.key LIMIT $5
 """
 _KEYWORDS: Final = f"""
 SELECT s.id, NULL::bytea, count(*)::float8
