@@ -163,7 +163,8 @@ class Settings:
     head_seconds: float = 30.0
     """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
     body_seconds: float = 60.0
-    """Seconds for which the body of a request may come with fewer than 512 bytes a second. 0: no limit."""
+    """Seconds for which the body of a request may come, or an answer be taken, with fewer than 512 bytes a second. 0:
+    no limit."""
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0

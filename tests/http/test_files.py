@@ -1,6 +1,8 @@
 """Files, as clients see them."""
 
 from collections.abc import AsyncIterator
+from tempfile import SpooledTemporaryFile
+from typing import Any
 
 import httpx
 import pytest
@@ -131,3 +133,23 @@ async def test_a_file_is_shown_once_it_is_in_a_conversation_of_the_app(world: Wo
     assert shown.headers["content-type"].startswith("text/plain")
     assert saved.headers["content-disposition"].startswith("attachment")
     assert (refused.status_code, refused.json()["code"]) == (403, "file_access_denied")
+
+
+async def test_what_a_form_keeps_in_memory_is_bounded(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counted(*, max_size: int) -> Any:
+        made.append(max_size)
+        return SpooledTemporaryFile(max_size=max_size)
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", counted)
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+    many = await upload(client, (head + b"x\r\n") * 10 + b"--b--\r\n")
+    long_field = await upload(client, form("x" * 9000))
+    fields = 100 * 8192
+
+    assert (many.status_code, len(made)) == (201, 10)
+    assert 0 < sum(made) + fields <= 2 << 20
+    assert (long_field.status_code, long_field.json()["code"]) == (400, "bad_request")

@@ -49,8 +49,10 @@ class Application:
     ("path", "request_head"),
     [
         ("/endless", b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"),
-        ("/body", b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"),
+        # As much as an application is woken for.
+        ("/body", b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + b"x" * 16_384),
     ],
+    ids=["an answer", "a body"],
 )
 async def test_clients_that_stand_still_are_cut_off_and_nothing_of_it_is_an_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, request_head: bytes, at_once: bool

@@ -127,10 +127,11 @@ class Request:
             return self.app.id
         return self.operation.key if self.operation is not None else ""
 
-    async def json(self, *, lists_are: type[JikkoError] = BadRequest) -> dict[str, Any]:
+    async def json(self, *, lists_are: type[JikkoError] = BadRequest, largest: int | None = None) -> dict[str, Any]:
         """The body as a JSON object.
 
         Args:
+            largest: Bytes that it may have; by default ``max_body``.
             lists_are: The error for JSON that is no object.
 
         Raises:
@@ -143,7 +144,7 @@ class Request:
             raise UnsupportedMediaType(
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
-        body = brackets = await read_body(self)
+        body = brackets = await read_body(self, largest)
         is_large = len(body) > _LARGE
         try:
             if is_large:

@@ -17,6 +17,7 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.refusals import HeadLimits
+from jikko.server.connections.unread import Unread
 from jikko.server.ending_signals import Haste, ending_signals
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ async def serve(
     stopping: Callable[[bool, Drain], Awaitable[None]],
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
+    unread: Unread | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once (see ``Haste``).
 
@@ -117,6 +119,7 @@ async def serve(
             it is given besides has connections come to their ends.
         stop_requested: Set to have it stop as at a first signal.
         heads: What the head of a request may be.
+        unread: Cuts off clients that do not read; by default nobody does.
     """
     stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()
     server = _Server(
@@ -128,7 +131,7 @@ async def serve(
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
             ws="none",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare(), unread),  # type: ignore[arg-type]
         ),
         end_requested,
     )

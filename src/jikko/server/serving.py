@@ -158,6 +158,7 @@ async def serve_assembly(
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
     from jikko.server.connections.refusals import HeadLimits
+    from jikko.server.connections.unread import Unread
     from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings
@@ -194,6 +195,7 @@ async def serve_assembly(
             stopping=stopping,
             stop_requested=stop_requested,
             heads=HeadLimits(settings.max_head, settings.head_seconds, settings.body_seconds),
+            unread=Unread(settings.body_memory, settings.body_seconds),
         )
     finally:
         watching.cancel()

@@ -314,3 +314,10 @@ def test_a_server_without_a_console_imports_nothing_of_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_who_has_not_signed_in_sends_little(scene: Scene) -> None:
+    async with scene.client(**OWN_PAGE) as client:
+        answer = await client.post(f"{API}/session", json={"token": "x" * 70_000})
+
+    assert decoded(answer, 413)["code"] == "request_entity_too_large"

@@ -172,3 +172,21 @@ def test_without_a_limit_a_body_may_take_for_ever() -> None:
         assert not line.closed
 
     assert tried(work, body_seconds=0.0).pieces == []
+
+
+def test_a_client_that_waits_to_be_asked_for_its_body_is_not_too_slow() -> None:
+    async def work(connection: HttpProtocol, line: Line) -> None:
+        site.go_on.clear()
+        connection.data_received(HEAD + b"expect: 100-continue\r\ncontent-length: 2000\r\n\r\n")
+        # It waits for room, say.
+        await asyncio.sleep(600)
+        assert line.pieces == []
+        site.go_on.set()
+        await asyncio.sleep(0.1)
+        assert line.pieces == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+        # Now it has been asked.
+        await asyncio.sleep(130)
+        assert line.closed
+
+    site = Site()
+    assert tried(work, lambda: site).pieces[1].startswith(b"HTTP/1.1 408 ")

@@ -59,15 +59,20 @@ class Bodies:
         return stay
 
 
-async def read_body(request: "Request") -> bytes | bytearray:
+async def read_body(request: "Request", largest: int | None = None) -> bytes | bytearray:
     """The body of a request.
 
+    Args:
+        largest: Bytes that it may have; by default ``max_body``.
+
     Raises:
-        PayloadTooLarge: It is larger than ``max_body``. No more is kept in memory.
+        PayloadTooLarge: It is larger. No more is kept in memory.
         BadRequest: The client went away in the middle.
         NoRoom, BodyTooSlow: See ``with_room``.
     """
     limit = request.api.max_body
+    if largest is not None:
+        limit = min(limit, largest)
     announced = announced_bytes(request)
     if announced is not None and announced > limit:
         raise _too_large(limit)
@@ -154,4 +159,5 @@ async def _read_on(
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The request body is larger than {limit} bytes (the limit is set by JIKKO_MAX_BODY).")
+    which = "" if limit == SMALL_BYTES else " (the limit is set by JIKKO_MAX_BODY)"
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes{which}.")

@@ -17,6 +17,7 @@ from jikko.server.connections.intake import Intake
 from jikko.server.connections.outbox import JoiningTransport, Outbox
 from jikko.server.connections.refusals import HeadLimits, Refused, late, refusal, slow
 from jikko.server.connections.request_reader import RequestReader
+from jikko.server.connections.unread import Unread
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         outbox: Outbox,
         limits: HeadLimits | None = None,
         share: LoopShare | None = None,
+        unread: Unread | None = None,
         *,
         config: uvicorn.Config,
         server_state: ServerState,
@@ -49,6 +51,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     ) -> None:
         """Args:
         share: Of the event loop, for all connections together.
+        unread: Looks at those whose clients do not read, all together; by default nobody does.
         app_state: Not used: there is no lifespan that would fill it.
         """
         super().__init__(limits or HeadLimits())
@@ -59,6 +62,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._state = server_state
         self._outbox = outbox
         self._share = share or LoopShare()
+        self._unread = unread or Unread(0, 0)
         self._loop = _loop or asyncio.get_running_loop()
         self.exchange: Exchange | None = None
         """The last one whose head came whole."""
@@ -98,6 +102,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._state.connections.discard(self)
         self._stop_timer()
         self._body_watch.end()
+        self._unread.end(self.transport)
         if self._rest_timer is not None:
             self._rest_timer.cancel()
         self._intake.end()
@@ -128,9 +133,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.flow.pause_writing()
+        self._unread.begin(self.transport)
 
     def resume_writing(self) -> None:
         self.flow.resume_writing()
+        self._unread.end(self.transport)
 
     def shutdown(self) -> None:
         """Close it, behind the answer that is under way. Called by the server."""

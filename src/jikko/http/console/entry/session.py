@@ -9,6 +9,7 @@ from jikko.concurrency.rate_limit import RequestRate
 from jikko.console.access import Visitor
 from jikko.console.service import Console
 from jikko.errors import InvalidParam, TooManyRequests
+from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
 from jikko.http.console.gate import Call, log
 from jikko.http.console.moments import Moment
@@ -92,7 +93,7 @@ class SigningIn:
         """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
         client = request.scope.get("client")
         await self._rate.take(client[0] if client else "")
-        body = checked(await request.json(), SignIn)
+        body = checked(await request.json(largest=SMALL_BYTES), SignIn)
         if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket must be given.")
         if isinstance(body.ticket, str):
