@@ -45,10 +45,10 @@ def test_the_address_is_that_of_the_host_if_it_is_one(host: str | None) -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_of_several_parameters_of_one_name_the_last_counts(query: bytes) -> None:
+def test_of_several_parameters_of_one_name_the_first_counts(query: bytes) -> None:
     request, _ = asked(query_string=query)
 
-    assert dict(request.query) == dict(QueryParams(query))
+    assert dict(request.query) == dict(reversed(QueryParams(query).multi_items()))
 
 
 @pytest.mark.parametrize(

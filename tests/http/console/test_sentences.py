@@ -45,6 +45,7 @@ NO_SENTENCES = re.compile(
             r"(7, 7 7|providers of tools)",  # parts of others
             r"(7 cannot be run by Jikko: 7\.|node type 7|The sandbox is not available: 7)",  # of runs
             r"(can't start new thread|the event loop waits for)",
+            r"(TypeError: 7|main\(\) (missing|got) |77 and 7)",  # of Python
             r"(7 at node|(may|will) fail$| and | or | \(|: |, …)",
             r"[\W7]*$",
         ]
