@@ -10,6 +10,7 @@ import pytest
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeStarted
 from jikko.ports.stores.app_store import App
+from jikko.runs.following.log_follower import READ_BYTES
 from jikko.runs.memory.log_memory import BEHIND_BYTES
 from jikko.runs.memory.process_memory import MemoryLimits
 from jikko.runs.memory.run_memory import KEPT_BYTES
@@ -167,6 +168,33 @@ async def test_who_does_not_read_holds_a_piece_and_gets_all_the_same(world: Worl
         seen += [entry async for batch in follower for entry in batch]
     assert [position for position, _ in seen] == list(range(len(seen)))
     assert [event for _, event in seen] == await world.store.events(live.record.identity.run_id)
+
+
+async def test_of_a_run_that_has_ended_who_follows_it_holds_a_part(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, app = world.process(), await rounds(world, 25, collects="each.index")
+    last = await end_of(live := await process.start(app))
+    run_id = live.record.identity.run_id
+    await until(lambda: not process.runs.control.executes(run_id))
+    log = await world.store.events(run_id)
+    read, sizes = world.store.events, list[int]()
+
+    async def measured(run_id: str, **how: int) -> list[Event]:
+        found = await read(run_id, **how)
+        sizes.append(len(encode_events(found)))
+        return found
+
+    monkeypatch.setattr(world.store, "events", measured)
+    for after in (-1, 3, len(log) - 2, len(log) - 1, len(log) + 7):
+        reader = process.runs.control.reader(live.record)
+        seen = [entry async for batch in reader.follow(after) for entry in batch]
+        assert [position for position, _ in seen] == list(range(after + 1, len(log)))
+        assert [event for _, event in seen] == log[after + 1 :]
+
+    assert log[-1] == last
+    assert len(encode_events(log)) > 25 * MB
+    assert max(sizes) <= READ_BYTES + 2 * MB
 
 
 async def test_who_looks_for_an_event_finds_it_though_it_is_not_in_memory_any_more(world: World) -> None:

@@ -252,7 +252,7 @@ def test_one_who_is_told_of_the_run_does_not_wait_for_its_holder() -> None:
     virtual_time.run(work())
 
 
-@pytest.mark.parametrize(("after", "reads"), [(-1, [-1]), (0, [-1]), (1, [0]), (2, [1]), (3, [2, -1]), (9, [8, -1])])
+@pytest.mark.parametrize(("after", "reads"), [(-1, [-1]), (0, [-1]), (1, [0]), (2, [1]), (3, [2, 1]), (9, [8, 1])])
 def test_the_first_look_reads_from_the_position_that_is_wanted(after: int, reads: list[int]) -> None:
     async def work() -> None:
         scene = Scene(Alone())

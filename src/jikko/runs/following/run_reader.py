@@ -2,15 +2,20 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
+from jikko.runs.following.log_follower import READ_BYTES
 from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
 from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
+
+_MANY_EVENTS: Final = 64
+"""Events from which on who is that far behind reads them in parts, each of which is let go of behind it."""
 
 
 class RunReader:
@@ -101,6 +106,10 @@ class RunReader:
         shown_log: RunLog | None = None
         pieces = Pieces(self._share, self.record.identity.app_id)
         from_store = True
+        if self._find_log(self._run_id) is None:
+            async for batch in self._caught_up(after, pieces):
+                after, from_store = batch[-1][0], False
+                yield batch
         async with self._tails.follow(self._run_id) as tail:
             while True:
                 log = self._find_log(self._run_id)
@@ -142,6 +151,17 @@ class RunReader:
                     raise RunLeft
                 if not await tail.change(idle):
                     yield []
+
+    async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
+        """What is behind a position of a long log, as far as it can be read: a tail has all that it finds in memory."""
+        if await self._store.log_end(self._run_id) - 1 - after <= _MANY_EVENTS:
+            return
+        with contextlib.suppress(LogDamaged):  # it is told by who reads the rest
+            while events := await self._store.events(self._run_id, after=after, most=READ_BYTES):
+                for begin in range(0, len(events), MAX_BATCH_EVENTS):
+                    yield pieces.next(events, begin, len(events), first=after + 1)
+                    await pieces.give_way()
+                after += len(events)
 
     async def _readable(self, after: int) -> AsyncIterator[Batch]:
         """What can be read behind a position of a log that is damaged; the run is given up then."""

@@ -33,6 +33,7 @@ from jikko.ports.cluster import Answer, Cluster, Grown, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.following.grown_events import events_of
+from jikko.runs.following.log_follower import READ_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class RunTail:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
-        """The events behind a position. The newest are not read again.
+        """The events behind a position, or the first of them. The newest are not read again.
 
         Raises:
             JikkoError: The store cannot be read.
@@ -113,7 +114,7 @@ class RunTail:
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]
-        return await self._store.events(self._run_id, after=after)
+        return await self._store.events(self._run_id, after=after, most=READ_BYTES)
 
     async def change(self, seconds: float | None) -> bool:
         """Wait until there may be something new. ``False``: the seconds have passed without."""
@@ -160,7 +161,8 @@ class RunTail:
         first = max(after, 0)
         self._newest = await self._store.events(self._run_id, after=first - 1)
         if first and not self._newest:
-            first, self._newest = 0, await self._store.events(self._run_id)
+            first = max(await self._store.log_end(self._run_id) - 1, 0)
+            self._newest = await self._store.events(self._run_id, after=first - 1)
         self.end = first + len(self._newest)
         self._has_looked = self.is_up_to_date = True
 
