@@ -17,6 +17,7 @@ Taking over the runs of a process that died: see ``runs/recovery.py``.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from jikko.apps.versions import Workflows
@@ -284,9 +285,10 @@ class Control:
         try:
             await self._store.events(run_id)
         except LogDamaged:
-            await append_end(self._store, record, "stopped", error, self._clock())
-            self._hints.ended(run_id)
-            return True
+            with contextlib.suppress(LogConflict):
+                await append_end(self._store, record, "stopped", error, self._clock())
+                self._hints.ended(run_id)
+                return True
         return False
 
     async def events(self, record: RunRecord) -> list[Event]:

@@ -10,7 +10,7 @@ import msgspec
 
 from jikko.apps.versions import Workflow
 from jikko.engine.state import RunState
-from jikko.errors import LogDamaged, LogUnwritable
+from jikko.errors import LogConflict, LogDamaged, LogUnwritable
 from jikko.events import Event, RunFinished
 from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.projections import TurnChanged
@@ -73,11 +73,18 @@ async def append_end(
     """Add the end of a run to its log, whatever the log is like.
 
     Args:
-        record: The record of the open run as it is.
+        record: The record of the open run as it was seen.
 
     Raises:
         LogConflict, StoreUnavailable: See ``end_damaged``.
     """
+    run_id = record.identity.run_id
+    at = await store.log_end(run_id)
+    # Behind the position: what is newer than this record is refused by that.
+    current = await store.record(run_id)
+    if current is None or (current.status, current.epoch) != (record.status, record.epoch):
+        raise LogConflict(f"Run {run_id} has moved since its record was read.")
+    record = current
     end = RunFinished(
         at=now,
         status=status,
@@ -88,8 +95,7 @@ async def append_end(
     )
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
-    run_id = record.identity.run_id
     answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
     # What its answer was is not to be read; of a run that answers no message nothing comes of it.
     of_turn = (TurnChanged(answer=answer),)
-    await store.append(Append(run_id, await store.log_end(run_id), [end], after, of_turn, new_mark()))
+    await store.append(Append(run_id, at, [end], after, of_turn, new_mark()))

@@ -98,9 +98,9 @@ class PausedRuns:
                 at=self._clock(),
                 status="stopped",
                 error=error,
-                elapsed=record.elapsed,
-                total_tokens=record.total_tokens,
-                total_steps=record.total_steps,
+                elapsed=log.record.elapsed,
+                total_tokens=log.record.total_tokens,
+                total_steps=log.record.total_steps,
             )
             log.append([end])
             await log.committed()
