@@ -85,7 +85,9 @@ async def test_contents_of_the_folder_and_of_its_bucket_go_to_the_bucket(
     on_disk = await DiskBlobs(settings.files).put(pieces("請求書 🧾".encode()))
     in_bucket = await BucketBlobs(one).put(pieces(b"x" * 100_000))
 
-    _, rows, _ = await move_to_postgres(Settings(home=settings.home, files_url=one), postgres_server.made(), other, quiet)
+    _, rows, _ = await move_to_postgres(
+        Settings(home=settings.home, files_url=one), postgres_server.made(), other, quiet
+    )
 
     assert rows["file_contents"] == 2
     assert await BucketBlobs(other).digests() == sorted([on_disk.digest, in_bucket.digest])
