@@ -48,7 +48,7 @@ class BytesStore(MemoryRunStore):
         if self.is_out:
             raise StoreUnavailable("it is out")
         found = await super().events(run_id, after=after)
-        return found[:4] if most else found
+        return found[:8] if most else found
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         if batch.packed:
