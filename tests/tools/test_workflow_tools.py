@@ -236,3 +236,16 @@ async def test_after_a_restart_the_caller_finds_the_run_that_it_had_begun(tmp_pa
             assert isinstance(end_, RunFinished)
             assert end_.status == "succeeded", end_.error
             assert [one.status for one in await records(assembly, "Inner")] == ["succeeded"]
+
+
+async def test_one_that_is_stopped_since_it_holds_too_much_fails_the_node_alone(tmp_path: Path) -> None:
+    large = python("c", "def main(): return {'r': 'x' * 300_000}", {"r": "string"})
+    nodes = [start("q"), large, python("d", "def main(): return {}", {}), end(a="c.r")]
+    async with installation(tmp_path, INNER, in_memory=False, run_memory=200_000) as assembly:
+        await publish(assembly, app("Inner", nodes, "start>c>d>end"))
+        await publish(assembly, outer(ASK))
+        end_ = await ran(assembly, "Outer", q="a")
+        [inner] = await records(assembly, "Inner")
+
+    assert (inner.status, end_.status) == ("stopped", "failed")
+    assert "the largest is of node 'c' (c) (the limit is set by JIKKO_RUN_MEMORY)." in (end_.error or "")

@@ -201,8 +201,9 @@ class Executor:
         self._hold(run_log, runner)
         # In the next turn of the loop: runs that come in one turn are quicker one behind the other than each within its
         # request. Not by a task of its own: many are over before anything in them had to wait.
-        asyncio.get_running_loop().call_soon(self._begin_running, run_log, runner, first, answers)
-        run_log.memory.begin(is_kept=turn is not None or self._store.goes_back)
+        context = _context(run_log, first)
+        asyncio.get_running_loop().call_soon(self._begin_running, run_log, runner, first, answers, context)
+        run_log.goes_on(is_kept=turn is not None or self._store.goes_back)
 
     def require_durable(self) -> None:
         """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
@@ -264,9 +265,11 @@ class Executor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _begin_running(self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+    def _begin_running(
+        self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed], context: LogContext
+    ) -> None:
         # It was planned in the turn of another run, or of a request, that is none of its business.
-        log_context.set(_context(run_log, first))
+        log_context.set(context)
         try:
             if not runner.has_ended:  # parked before it could begin
                 runner.begin([first], answers)

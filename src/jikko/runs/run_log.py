@@ -189,13 +189,17 @@ class RunLog:
             for event in self._events[known:]:
                 if type(event) in OF_RECORD:
                     self.record.apply(event)
-            if self._writing:
+            if self._unanswered is not None:
                 self._appends.make_ready(self._events, self._first, self._sent)
         except Exception as error:
             self._cut(error)
             return
         self._write()
         self._show()
+
+    def goes_on(self, *, is_kept: bool) -> None:
+        """The run goes on here from now on. See ``LogMemory.begin``."""
+        self._let_go(self.memory.begin(is_kept=is_kept))
 
     def abandon(self, error: JikkoError) -> None:
         """Stop writing; all who wait get the error."""
@@ -207,13 +211,8 @@ class RunLog:
     def require_durable(self) -> None:
         """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
         written again. Returns at once."""
-        if (
-            self._committed
-            and self.is_durable
-            and not self._writing
-            and self._abandoned is None
-            and self.record.is_open
-        ):
+        is_idle = self.is_durable and not self._writing and self._abandoned is None
+        if self._committed and is_idle and self.record.is_open:
             self._unanswered = self._appends.nothing(self._committed, self.record)
             self._write_now()
 
@@ -279,7 +278,7 @@ class RunLog:
         Raises:
             RunLeft: The process ends before the run does.
             LogUnwritable: Not even the failure of the run can be written.
-            LogDamaged: What is not in memory any more cannot be read.
+            LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
         """
         return LogFollower(self, self._store, self._share).follow(after, durable=durable, idle=idle)
 
@@ -382,8 +381,7 @@ class RunLog:
         """Write again what the database has forgotten."""
         run_id, missing = self.record.identity.run_id, self._committed - log_end
         log.warning("run %s: the database has lost %d events, which are written again", run_id, missing)
-        self._committed = self._sent = log_end
-        self._unanswered = None
+        self._committed, self._sent, self._unanswered = log_end, log_end, None
         self._appends.go_back(self._events, log_end)
         self._write()
 
@@ -402,7 +400,9 @@ class RunLog:
         else:
             end = given_up(self.record, str(self._cut_short), self._events[-1].at)
             # What was shown tells no result, and what the store was given may be durable: both stay, and the beginning.
-            self._events[max(self._visible, self._sent, 1) - self._first :] = [end]
+            begin = max(self._visible, self._sent, 1)
+            self._events[begin - self._first :] = [end]
+            self.memory.cut(begin)
             self.record.wake_at = None
             self.record.apply(end)
             self._write()

@@ -1,10 +1,11 @@
 """Following the log of a run that this process executes: from memory, and what is not there any more from the store."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
 from jikko.concurrency.loop_share import LoopShare
-from jikko.errors import JikkoError, LogUnwritable, RunLeft
+from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
@@ -12,6 +13,10 @@ from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
 
 READ_BYTES: Final = 1 << 20
 """Bytes of events that one who is far behind reads, and so holds, at once."""
+_TRY_AGAIN_SECONDS: Final = 0.5
+"""Until the store is read once more that could not be read."""
+_TRIES: Final = 120
+"""Then who follows is told."""
 
 
 class FollowedLog(Protocol):
@@ -78,21 +83,32 @@ class LogFollower:
 
     async def follow(self, after: int, *, durable: bool, idle: float | None) -> AsyncIterator[Batch]:
         """See ``RunLog.follow``."""
-        log, pieces = self._log, self._pieces
+        log, pieces, tries = self._log, self._pieces, 0
         position = min(after + 1, log.first + len(log.events))
         while True:
             first = log.first
             if position < first:
                 # Durable, and not in memory any more: who reads so slowly must not hold all that others have seen.
-                missed = await self._missed(position)
+                try:
+                    missed = await self._missed(position)
+                except StoreUnavailable:
+                    # The run itself waits until the database is there again.
+                    tries += 1
+                    if log.trouble is not None or tries > _TRIES:
+                        raise
+                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                    if idle is not None:
+                        yield []
+                    continue
+                tries = 0
                 if not missed:
                     return  # the run was removed
+                # What follows is in memory; the store may have what another process did, once the run had paused here.
+                del missed[log.first - position :]
                 for begin in range(0, len(missed), MAX_BATCH_EVENTS):
                     yield pieces.next(missed, begin, len(missed), first=position)
                     await pieces.give_way()
                 position += len(missed)
-                if position > log.begin and isinstance(missed[-1], (RunFinished, RunPaused)):
-                    return
             elif position < (end := log.durable_count if durable else log.visible_count):
                 batch = pieces.next(log.events, position - first, end - first, first=first)
                 position += len(batch)

@@ -37,7 +37,7 @@ class HeldValues:
         """What each round under way holds."""
         self._containers: dict[str, int] = {}
         """What each container under way has of its rounds that are over."""
-        self._inner: dict[_RoundKey, list[_RoundKey | str]] = {}
+        self._inner: dict[_RoundKey, set[_RoundKey | str]] = {}
         """Rounds and containers within a round, which go with it."""
         self._steps: dict[str, int] = {}
         """What agents under way were answered."""
@@ -77,10 +77,13 @@ class HeldValues:
         self._rounds[key] = size
         self.total += size
         if event.rounds:
-            self._inner.setdefault(_key(event.rounds[-1]), []).append(key)
+            self._inner.setdefault(_key(event.rounds[-1]), set()).add(key)
 
     def _round_finished(self, event: RoundFinished, size: int) -> None:
-        self._drop((event.execution_id, event.round))
+        key = event.execution_id, event.round
+        self._drop(key)
+        if event.rounds:
+            self._inner.get(_key(event.rounds[-1]), set()).discard(key)
         self._add_to_container(event, size)
 
     def _step_recorded(self, event: StepRecorded, size: int) -> None:
@@ -104,7 +107,7 @@ class HeldValues:
     def _add_to_container(self, event: ContainerStarted | RoundFinished, size: int) -> None:
         held = self._containers.get(event.execution_id)
         if held is None and event.rounds:
-            self._inner.setdefault(_key(event.rounds[-1]), []).append(event.execution_id)
+            self._inner.setdefault(_key(event.rounds[-1]), set()).add(event.execution_id)
         self._containers[event.execution_id] = (held or 0) + size
         self.total += size
 

@@ -20,7 +20,7 @@ class LogMemory:
         record: Of the run.
     """
 
-    __slots__ = ("_before", "_has_begun", "_is_kept", "_of", "_record", "_run", "is_counted")
+    __slots__ = ("_before", "_first", "_has_begun", "_is_kept", "_of", "_record", "_run", "is_counted")
 
     def __init__(self, of: ProcessMemory, record: RunRecord) -> None:
         self._of = of
@@ -29,6 +29,7 @@ class LogMemory:
         self._run: RunMemory | None = None
         self._has_begun = False
         self._before: tuple[Sequence[Event], Sequence[int]] | None = None
+        self._first = 0
         self.is_counted = False
         """Whether anything is counted: of a run that is over in one write nothing is."""
 
@@ -36,18 +37,23 @@ class LogMemory:
         """The log has these events already, of so many bytes each."""
         self._before = list(events), sizes
 
-    def begin(self, *, is_kept: bool) -> None:
+    def begin(self, *, is_kept: bool) -> int:
         """The run goes on from now on; if it was here before, it waited for its turn.
 
         Args:
             is_kept: Whether the whole log stays in memory while the run is here: it may have to be written again, or
                 what is written with it follows from all of it.
+
+        Returns:
+            The position before which no event is to be in memory any more: the log of a run that is taken over may be
+            much longer than what the run holds.
         """
         self._has_begun, self._is_kept = True, is_kept
         if self._run is not None:
             self._of.begin(self._run)
         elif self._before is not None:
             self._counted()
+        return self._first
 
     def given(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
         """Events at a position are made ready for the store."""
@@ -55,6 +61,11 @@ class LogMemory:
             self._counted().add(at, events, sizes)
         elif self._run is not None:
             self._run.keep(at + len(events), sum(sizes))
+
+    def cut(self, end: int) -> None:
+        """The log goes no further than a position, and what is given next comes there."""
+        if self._run is not None:
+            self._run.cut(end)
 
     @property
     def is_behind(self) -> bool:
@@ -81,6 +92,6 @@ class LogMemory:
             self._run = self._of.of_run(identity.run_id, identity.app_id, waits=not self._has_begun)
             self.is_counted = True
             if self._before is not None:
-                self._run.add(0, *self._before)
+                self._first = self._run.know(*self._before, is_kept=self._is_kept)
                 self._before = None
         return self._run

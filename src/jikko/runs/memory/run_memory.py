@@ -11,6 +11,9 @@ KEPT_BYTES: Final = 1 << 20
 """Bytes of events that stay in memory when they are durable, for those who follow the run. Who is further behind reads
 them from the store."""
 
+_PIECE_BYTES: Final = 64 << 10
+"""Bytes after which a log that is known already may be cut off."""
+
 
 class RunMemory:
     """Counts, in bytes of JSON, as the events of a run are given to the store.
@@ -70,16 +73,45 @@ class RunMemory:
 
     def add(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
         """The store is given the events at a position, which may have been given to it before."""
-        if at < self._counted or not sizes:
+        if (known := self._counted - at) > 0:
+            events, sizes, at = events[known:], sizes[known:], self._counted
+        if not sizes:
             return
-        self._values.add(events, sizes)
+        self._fold(events, sizes)
         self.keep(at + len(events), sum(sizes))
+        self._count()
+
+    def know(self, events: Sequence[Event], sizes: Sequence[int], *, is_kept: bool) -> int:
+        """The log has these events already, from its first on; all are durable.
+
+        Args:
+            is_kept: Whether all stay in memory.
+
+        Returns:
+            See ``let_go``.
+        """
+        if not sizes:
+            return 0
+        self._fold(events, sizes)
+        size = 0
+        for end, more in enumerate(sizes, 1):
+            size += more
+            if size >= _PIECE_BYTES or end == len(sizes):
+                self._pieces.append((end, size))
+                self._kept += size
+                size = 0
+        self._counted = len(sizes)
+        first = 0 if is_kept else self.let_go(len(sizes))
+        self._count()
+        return first
+
+    def _fold(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
+        self._values.add(events, sizes)
         if (most := max(sizes)) > self._largest[0]:
             event = events[sizes.index(most)]
             node_id, title = getattr(event, "node_id", ""), getattr(event, "title", "")
             if node_id:
                 self._largest = most, f"node {title or node_id!r} ({node_id})"
-        self._count()
 
     def keep(self, end: int, size: int) -> None:
         """A piece of the log is in memory, up to a position."""
@@ -90,6 +122,12 @@ class RunMemory:
         self._kept += size
         self.unwritten += size
         self._counted = end
+
+    def cut(self, end: int) -> None:
+        """The log goes no further than a position, and what is given next comes there."""
+        self._kept -= _cut(self._pieces, end)
+        self.unwritten -= _cut(self._unwritten, end)
+        self._counted = min(self._counted, end)
 
     def written(self, committed: int) -> None:
         """The log is durable up to a position."""
@@ -114,3 +152,19 @@ class RunMemory:
         before, self.bytes = self.bytes, max(self._kept, self._values.total)
         if self.bytes != before:
             self._changed(self, self.bytes - before)
+
+
+def _cut(pieces: deque[tuple[int, int]], end: int) -> int:
+    """Have no piece behind a position; one that begins before it stays, and counts as before.
+
+    Returns:
+        The bytes of those that were there.
+    """
+    gone = 0
+    while pieces and pieces[-1][0] > end:
+        _, size = pieces.pop()
+        if not pieces or pieces[-1][0] < end:
+            pieces.append((end, size))
+            break
+        gone += size
+    return gone
