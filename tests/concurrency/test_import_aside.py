@@ -43,6 +43,23 @@ async def test_modules_are_imported_in_another_thread_which_pauses_behind_each(
     assert sys.meta_path == finders
 
 
+async def test_who_imports_something_else_meanwhile_misses_no_finder() -> None:
+    """It goes through the list of finders, and may be stopped anywhere by the end of an import in the thread."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    loading = asyncio.create_task(import_aside.import_aside(load))
+    await asyncio.to_thread(begun.wait, 10)
+    wanted, finders = list(sys.meta_path), iter(sys.meta_path)
+    found = [next(finders), next(finders)]
+    go_on.set()
+    await loading
+    assert [*found, *finders] == wanted
+
+
 async def test_what_cannot_be_imported_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     for _ in range(2):

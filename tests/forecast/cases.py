@@ -302,6 +302,31 @@ RUNNING: dict[str, str] = {
     ),
     "modules of the standard library": one(code("import os.path, json as j\nfrom collections import abc\n" + BACK)),
     "a node that nothing leads to": app("Alone", [start("q"), tool(), end(q="start.q")], "start>end"),
+    "a question that is a secret": one(
+        node(
+            "ask",
+            "knowledge-retrieval",
+            query_variable_selector=["env", "secret"],
+            dataset_ids=[],
+            retrieval_mode="multiple",
+            multiple_retrieval_config={"top_k": 3, "reranking_enable": False},
+        ),
+        secret=("secret", "x"),
+    ),
+    "an output that there is only once the program failed": app(
+        "Defaults",
+        [
+            start("q"),
+            python("code", "def main():\n    return {'r': 1 / 0}", {"r": "number"}),
+            if_contains("if", "code.why", "x"),
+            end(),
+        ],
+        "start>code>if if:true>end if:false>end",
+    ).replace(
+        '"type": "code",',
+        '"type": "code", "error_strategy": "default-value", '
+        '"default_value": [{"key": "why", "type": "string", "value": "x"}],',
+    ),
     "a secret that no node needs": one(first_of("x", "start.q"), unused=("secret", "")),
 }
 """Files that have something like a reason to fail, and do not."""

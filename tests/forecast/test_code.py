@@ -105,6 +105,10 @@ TAKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "behind a decorator": ("def twice(f):\n    return lambda **x: {}\n\n@twice\ndef main(a):\n    pass\n", ()),
     "by another main": ("def main(a):\n    pass\n\nif True:\n    main = lambda **x: {}\n", ()),
     "by the second of two": ("def main(a):\n    pass\n\ndef main(b):\n    return {}\n", ("b",)),
+    "by another in a branch": ("def main(a):\n    pass\n\nif True:\n    def main(b):\n        return {}\n", ("b",)),
+    "with defaults that come later": ("def main(a):\n    pass\n\nmain.__defaults__ = (1,)\n", ()),
+    "by another in a mapping": ("def main(a):\n    pass\n\nvars()['main'] = lambda: {}\n", ()),
+    "by a name in a pattern": ("def main(a):\n    pass\n\nmatch dict:\n    case main:\n        pass\n", ("b",)),
     "by a class": ("def main(a):\n    pass\n\nclass main(dict):\n    pass\n", ()),
 }
 

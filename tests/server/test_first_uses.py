@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from jikko.assemble import tools
+from jikko.concurrency.import_aside import imported
+from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, start
 
 MAX_ON_THE_LOOP = 12
@@ -79,3 +82,23 @@ def test_the_event_loop_imports_next_to_nothing_for_a_first_request(found: dict[
 
     assert status in ({200, 503} if "page" in name else {200, 201, 401, 404, 415}), (status, name)
     assert len(modules) <= MAX_ON_THE_LOOP, modules
+
+
+def test_nothing_of_plugins_is_imported_for_a_tool_where_none_is_installed(found: dict[str, Any]) -> None:
+    """They take memory, and are none of a system on which no plugin runs."""
+    _, modules = found["a run of agent, in all"]
+    assert "jikko.tools.service" in modules
+    assert "jikko.strategies.service" in modules
+    assert not {"jikko.plugins.runtime", "jikko.plugins.strategies", "jikko.plugins.tools"} & set(modules)
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_imported_for_a_node_is_told_where_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a part of tools on a system that lacks what it needs."""
+    monkeypatch.setattr(tools, "_OF_TOOLS", frozenset({"jikko.tools.that_is_not_there"}))
+    source = app("tool", [start("q"), node("first", "tool", **NODES["tool"]), end()], "start>first>end").encode()
+    with pytest.raises(ImportError):
+        await imported("jikko.tools.that_is_not_there")
+    await tools.importing_for_nodes(Settings(home=tmp_path))(source)

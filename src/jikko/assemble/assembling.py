@@ -23,7 +23,7 @@ from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.scheduled_backups import scheduled_backups
 from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
-from jikko.assemble.tools import import_for_nodes, make_directory
+from jikko.assemble.tools import importing_for_nodes, make_directory
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
@@ -138,8 +138,8 @@ async def assemble(
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
-        mocks = mocks_of(settings.mocks)
-        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks, prepare=import_for_nodes)
+        mocks, prepare = mocks_of(settings.mocks), importing_for_nodes(settings)
+        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks, prepare=prepare)
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
         ports, tools, plugins = make_node_ports(
             settings,

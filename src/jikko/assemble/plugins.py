@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from jikko.plugins.tools import PluginTools
 
 
+def are_installed(settings: Settings) -> bool:
+    """Whether any plugin is."""
+    return (settings.plugin_folder / "installed.json").exists()
+
+
 class PluginsAtHand(NamedTuple):
     """What there is of plugins."""
 
@@ -102,7 +107,7 @@ class Plugins:
 
     def are_there(self) -> bool:
         """Whether any is installed."""
-        return self._made is not None or (self._settings.plugin_folder / "installed.json").exists()
+        return self._made is not None or are_installed(self._settings)
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``."""

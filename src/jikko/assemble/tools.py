@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jikko.assemble.plugins import Plugins
+from jikko.assemble.plugins import Plugins, are_installed
 from jikko.concurrency.import_aside import imported
 from jikko.concurrency.later import is_made, later
 from jikko.nodes.registry import modules_of, types_in
@@ -36,11 +36,11 @@ _OF_TOOLS: Final = frozenset(
         "jikko.tools.openapi.api_tools",
         "jikko.tools.service",
         "jikko.tools.workflow_tools",
-        "jikko.plugins.strategies",
-        "jikko.plugins.tools",
     }
 )
 """Modules that are imported with the first tool."""
+_OF_PLUGINS: Final = frozenset({"jikko.plugins.strategies", "jikko.plugins.tools"})
+"""The same, where a plugin is installed. They need a system on which plugins run."""
 
 
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> "ToolsDirectory":
@@ -148,19 +148,30 @@ def make_tools(
     )
 
 
-async def import_for_nodes(source: bytes) -> None:
-    """Have the classes of the nodes of a DSL file imported beside the event loop, and what their tools need."""
+def importing_for_nodes(settings: Settings) -> Callable[[bytes], Awaitable[None]]:
+    """See ``Workflows``: what imports for its nodes what a DSL file needs."""
+    return partial(_import_for_nodes, settings)
+
+
+async def _import_for_nodes(settings: Settings, source: bytes) -> None:
+    """Have the classes of the nodes of a DSL file imported beside the event loop, and what their tools need.
+
+    What cannot be imported is told where it is needed, if it is.
+    """
     types = types_in(source)
     modules = modules_of(types)
     if types & {"agent", "tool"}:
         modules |= _OF_TOOLS
+        if are_installed(settings):
+            modules |= _OF_PLUGINS
     if types & {"code", "template-transform"}:
         modules.add("jikko.sandbox.programs")
     if "agent" in types:
         modules.add("jikko.strategies.service")
     if "knowledge-retrieval" in types:
         modules.add("jikko.assemble.knowledge.making")
-    await imported(*sorted(modules))
+    with suppress(ImportError):
+        await imported(*sorted(modules))
 
 
 def later_tools(plugins: Plugins, stack: AsyncExitStack, *given: Any, **named: Any) -> "ToolService":

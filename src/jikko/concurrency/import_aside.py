@@ -33,11 +33,13 @@ async def imported(*modules: str) -> None:
 
 def _loaded(load: Callable[[], object]) -> None:
     pauses = _Pauses()
-    sys.meta_path.insert(0, pauses)
+    # New lists: in one that became shorter, who is just going through it for another thread would miss a finder, and
+    # not find a module that is there.
+    sys.meta_path = [pauses, *sys.meta_path]
     try:
         load()
     finally:
-        sys.meta_path.remove(pauses)
+        sys.meta_path = [finder for finder in sys.meta_path if finder is not pauses]
 
 
 class _Pauses(MetaPathFinder):

@@ -9,6 +9,8 @@ from jikko.forecast.known_variables import KnownVariables
 from jikko.ids import is_uuid
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 
+_TEXTS = ("string", "secret")
+"""Types of variables that are texts."""
 _SHOWN = 60
 """Characters of an id that a message shows."""
 
@@ -42,7 +44,7 @@ def troubles_of_retrieval(
 
 def _of_variables(node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
     kind = known.kind(node.query)
-    if node.query and (known.is_missing(node.query) or (kind is not None and kind.type != "string")):
+    if node.query and (known.is_missing(node.query) or (kind is not None and kind.type not in _TEXTS)):
         where = f"{entry.where}.query_variable_selector"
         is_sure = kind is None or kind.is_given
         yield Trouble("variable", where, "Query variable is not string type", "choose a text that there is", is_sure)

@@ -1,9 +1,9 @@
 """What is known of the variables of a workflow before it runs: which there cannot be, and of what type some are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from jikko.dsl.document import Document
+from jikko.dsl.document import Document, NodeEntry
 from jikko.lang.variables import RESERVED_NODES
 from jikko.nodes.contract import Container, Node
 from jikko.nodes.flow.start import Start
@@ -48,7 +48,8 @@ class KnownVariables:
         """Args:
         nodes: Compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known.
         """
-        self._ids = {entry.id for entry in document.nodes}
+        entries = {entry.id: entry for entry in document.nodes}
+        self._ids = entries.keys()
         self._system = SYSTEM[document.mode]
         self._kinds: dict[str, dict[str, Kind]] = {
             "env": {variable.name: Kind(variable.value_type, is_given=False) for variable in document.environment},
@@ -69,7 +70,7 @@ class KnownVariables:
                     }
                 case _ if node.type == "code":
                     code: Any = node  # told by its type: of other files, its class is not imported
-                    self._kinds[node_id] = {
+                    self._kinds[node_id] = {name: Kind("", is_given=False) for name in _defaults(entries[node_id])} | {
                         name: Kind(spec.type, is_given=False) for name, spec in code.outputs.items()
                     }
 
@@ -98,3 +99,11 @@ class KnownVariables:
             return Kind(self._declared[selector], is_given=True)
         found = self._kinds.get(selector[0], {}).get(selector[1]) if len(selector) == 2 else None
         return found if found is not None and found.type else None
+
+
+def _defaults(entry: NodeEntry) -> Iterator[str]:
+    """The outputs that a node has once it failed, which may be others than it gives."""
+    values = entry.data.get("default_value") if entry.data.get("error_strategy") == "default-value" else None
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, dict) and isinstance(name := value.get("key"), str):
+            yield name

@@ -2,6 +2,10 @@
 
 import ast
 from collections.abc import Sequence
+from typing import Final
+
+_REBINDING: Final = frozenset({"eval", "exec", "globals", "locals", "setattr", "vars"})
+"""Functions by which a program may have another ``main``, without its name."""
 
 
 def refusal_of_main(tree: ast.Module, given: Sequence[str]) -> str:
@@ -10,7 +14,9 @@ def refusal_of_main(tree: ast.Module, given: Sequence[str]) -> str:
     It can be told of a function that is defined once, at the top of the program, and that nothing else may replace.
     """
     mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
-    if len(mains) != 1 or mains[0].decorator_list or any(map(_may_rebind, ast.walk(tree))):
+    if len(mains) != 1 or mains[0].decorator_list:
+        return ""
+    if any(node is not mains[0] and _may_rebind(node) for node in ast.walk(tree)):
         return ""
     arguments = mains[0].args
     if arguments.posonlyargs:
@@ -30,13 +36,23 @@ def refusal_of_main(tree: ast.Module, given: Sequence[str]) -> str:
 
 def _may_rebind(node: ast.AST) -> bool:
     match node:
-        case ast.Name(id="main", ctx=ast.Store() | ast.Del()) | ast.Name(id="exec" | "globals" | "setattr"):
+        case ast.Name(id="main", ctx=ast.Store() | ast.Del()):
             return True
+        case ast.Name(id=name):
+            return name in _REBINDING
         case ast.alias(name=name, asname=asname):
             return "main" in (asname, name) or name == "*"
         case ast.Global(names=names):
             return "main" in names
-        case ast.ClassDef(name="main") | ast.AsyncFunctionDef(name="main"):
+        case ast.ClassDef(name="main") | ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main"):
+            # Such as in a branch.
+            return True
+        case ast.Attribute(value=ast.Name(id="main")):
+            # Such as its ``__defaults__``.
+            return isinstance(node.ctx, ast.Store)
+        case ast.Attribute(attr="main", ctx=ast.Store() | ast.Del()) | ast.ExceptHandler(name="main"):
+            return True
+        case ast.MatchAs(name="main") | ast.MatchStar(name="main") | ast.MatchMapping(rest="main"):
             return True
     return False
 

@@ -34,12 +34,12 @@ _MODULES: Final = {
 """Where the class of each type is, below this package."""
 
 
-_TYPE: Final = re.compile(rb"\btype[\"']?[ \t]*:[ \t]*[\"']?([a-z-]+)")
+_TYPE: Final = re.compile(rb"type[\"']?[ \t]*:[ \t]*[\"']?([a-z-]+)")
 
 
 def types_in(source: bytes) -> set[str]:
-    """The types of nodes that a DSL file seems to have, before it is read."""
-    return _MODULES.keys() & {found.decode() for found in _TYPE.findall(source)}
+    """The types of nodes that a DSL file seems to have, before it is read. Perhaps some more."""
+    return _MODULES.keys() & {found.decode() for found in set(_TYPE.findall(source))}
 
 
 def modules_of(types: Iterable[str]) -> set[str]:

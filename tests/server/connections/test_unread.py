@@ -27,6 +27,8 @@ class Client(asyncio.Transport):
         super().__init__()
         self.protocol: Any = None
         self.waits, self.taken = 0, 0
+        self.in_system: int | None = None
+        """Bytes that the system has for its client; ``None``: it does not tell."""
         self.is_aborted = False
 
     def write(self, data: Any) -> None:
@@ -42,6 +44,9 @@ class Client(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.waits
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default if name != "socket" or self.in_system is None else self
 
     def abort(self) -> None:
         self.waits, self.is_aborted = 0, True
@@ -61,9 +66,13 @@ async def large(scope: Any, receive: Any, send: Any) -> None:
     await Response(b"x" * ANSWER)(receive, send)
 
 
+def in_system(socket: Any) -> int:
+    return 0 if socket is None else socket.in_system
+
+
 def tried(work: Callable[[list[Client]], Awaitable[None]], clients: int, most: int = 0) -> None:
     async def all_of_it() -> None:
-        state, outbox, unread = ServerState(), Outbox(asyncio.get_running_loop()), Unread(most, SECONDS)
+        state, outbox, unread = ServerState(), Outbox(asyncio.get_running_loop()), Unread(most, SECONDS, in_system)
         config, found = uvicorn.Config(large, lifespan="off", log_config=None), []
         for _ in range(clients):
             client = Client()
@@ -113,6 +122,23 @@ def test_a_slow_line_that_works_gets_all_of_it(a_second: int) -> None:
     tried(work, 1)
 
 
+def test_what_a_client_takes_of_what_the_system_has_counts() -> None:
+    """Real ones ask for more once a third of 2.5 MB is gone: who took 10,000 bytes a second was cut off before."""
+
+    async def work(clients: list[Client]) -> None:
+        reader, idle = clients
+        reader.in_system = idle.in_system = 2_500_000
+        for client in clients:
+            client.protocol.resume_writing()
+            client.protocol.pause_writing()
+        for _ in range(int(1.3 * SECONDS)):
+            reader.in_system -= 10_000
+            await asyncio.sleep(1)
+        assert [client.is_aborted for client in clients] == [False, True]
+
+    tried(work, 2)
+
+
 def test_all_that_waits_is_bounded_and_those_who_read_least_are_cut_off() -> None:
     most = 5 * ANSWER
 
@@ -129,3 +155,17 @@ def test_all_that_waits_is_bounded_and_those_who_read_least_are_cut_off() -> Non
         await asyncio.gather(*readers)
 
     tried(work, 20, most)
+
+
+def test_an_answer_that_is_larger_than_all_may_be_waits_alone() -> None:
+    """As a body that is larger than all the room has all of it: who read 50,000 bytes a second never got it."""
+
+    async def work(clients: list[Client]) -> None:
+        readers = [
+            asyncio.create_task(reading(client, a_second, 20))
+            for client, a_second in zip(clients, (50_000, 9_000), strict=True)
+        ]
+        await asyncio.gather(*readers)
+        assert [client.is_aborted for client in clients] == [False, True]
+
+    tried(work, 2, ANSWER // 2)
