@@ -42,7 +42,7 @@ def test_servers_tell_of_each_other_and_of_what_they_share(several: SeveralServe
     assert all({plain(name) for name in each} >= OF_SEVERAL for each in found)
     assert [each["jikko_nats_connected"][()] for each in found] == [1, 2]
     assert [each["jikko_members"][()] for each in found] == [1, 2]
-    assert [sum(each["jikko_postgres_connections"].values()) for each in found] == [6, 12]
+    assert [sum(each["jikko_postgres_connections"].values()) for each in found] == [8, 16]
     assert found[0]["jikko_heartbeat_age_seconds"][()] < 60
     assert pages[0].labels()["store"] == {"postgresql"}
 

@@ -89,7 +89,9 @@ def test_the_commands_of_a_page_run_as_they_are_printed(clone: Path, page: str, 
     home = clone.parent / "newcomer"
     home.mkdir()
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("JIKKO_", "VIRTUAL_ENV", "PYTHON"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JIKKO_", "MAKE", "MFLAGS", "PYTHON", "VIRTUAL_ENV"))
     }
     path = os.pathsep.join(part for part in kept["PATH"].split(os.pathsep) if not part.startswith(str(ROOT)))
     environment = {
