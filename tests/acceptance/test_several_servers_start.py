@@ -161,7 +161,7 @@ async def test_a_database_without_room_is_warned_of(
 ) -> None:
     name = name_of(several_settings["JIKKO_DATABASE_URL"])
     user = f"user_{secrets.token_hex(4)}"
-    postgres_server.execute(f"CREATE USER {user} CONNECTION LIMIT 30; GRANT CREATE ON SCHEMA public TO {user}", name)
+    postgres_server.execute(f"CREATE USER {user} CONNECTION LIMIT 40; GRANT CREATE ON SCHEMA public TO {user}", name)
     url = postgres_server.url(name).replace("//jikko@", f"//{user}@")
 
     async def said(**more: str) -> tuple[bool, str]:
@@ -174,7 +174,7 @@ async def test_a_database_without_room_is_warned_of(
     of_user = {"JIKKO_DATABASE_URL": url}
     is_little, detail = await said(**of_user, JIKKO_WORKERS="2")
     assert is_little
-    assert re.match(r"\d\d more may be opened, a server as this one opens up to 48; raise max_connections", detail)
+    assert re.match(r"\d\d more may be opened, a server as this one opens up to 64; raise max_connections", detail)
     assert (await said(**of_user))[0] is False
     postgres_server.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 20")
     assert (await said(**of_user))[0] is True

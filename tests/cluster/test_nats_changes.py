@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from nats.errors import StaleConnectionError
 
+from jikko.cluster.nats import connecting
+from jikko.cluster.nats.access import NatsAccess
+from jikko.cluster.nats.connecting import SteadyClient, connected
 from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.streams import Names
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, WaitingRuns
@@ -93,6 +97,62 @@ async def test_a_server_of_nats_that_says_nothing_more_is_left(nats_server: Nats
             proxy.mend()
 
             await until(lambda: link.is_connected)
+
+
+@asynccontextmanager
+async def deaf() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """What greets as NATS does, and reads nothing more of whom it has let in. Its address, and whom it has let in."""
+    let_in: list[asyncio.StreamWriter] = []
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id": "deaf", "version": "2.10.0", "max_payload": 1048576, "headers": true}\r\n')
+        while (await reader.readline()).strip() != b"PING":
+            pass
+        reader._limit = 1  # type: ignore[attr-defined]  # so that the system holds what comes
+        writer.write(b"PONG\r\n")
+        let_in.append(writer)
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    try:
+        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", let_in
+    finally:
+        for writer in let_in:
+            writer.transport.abort()
+        server.close()
+
+
+async def test_a_server_of_nats_that_reads_nothing_more_is_left() -> None:
+    async with deaf() as (url, let_in):
+        client, _ = await connected(url, "test", NatsAccess(), 600)
+        link = NatsLink(client, Names("changes"), member_seconds=600, per_minute=0)
+        try:
+            assert client._transport is not None
+            client._transport.write(bytes(64 << 20))  # more than the system holds for who does not read
+            await client._process_op_err(StaleConnectionError())
+            await until(lambda: len(let_in) == 2)
+        finally:
+            await link.break_off()
+
+
+async def test_what_the_library_does_not_expect_does_not_end_its_tries(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "_AGAIN_SECONDS", 0.01)
+    failing = iter([ValueError("a key that is half written")])
+
+    def command(client: SteadyClient) -> bytes:
+        for error in failing:
+            raise error
+        return as_it_is(client)
+
+    async with linked(nats_server.url) as link:
+        as_it_is = SteadyClient._connect_command
+        monkeypatch.setattr(SteadyClient, "_connect_command", command)
+        await link.client._process_op_err(StaleConnectionError())
+        assert not link.is_connected
+
+        await until(lambda: link.is_connected)
+    assert next(failing, None) is None
 
 
 async def test_one_whose_life_is_longer_by_its_settings_is_not_taken_for_gone(nats_server: NatsServer) -> None:

@@ -61,7 +61,7 @@ class Seen(NamedTuple):
     twice: int
     """Calls that were made twice, all of which were under way when the fault came."""
     seconds: float | None
-    """From the fault, or its end, until the last run went on."""
+    """From the fault, or its end, until the last run went on; of 9 the first, since others begin meanwhile."""
     note: str
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.server import service_manager
 from jikko.server.service_manager import handed_over, notify, tell_that_it_goes_round
 from tests.effort import PATIENCE
 
@@ -104,13 +106,30 @@ async def test_it_is_told_again_and_again_that_the_loop_goes_round(manager: sock
     telling.cancel()
 
 
-@pytest.mark.anyio
-async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket.socket) -> None:
-    variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2"}
+def stand_still(manager: socket.socket) -> None:
+    """Have no more room for what is told."""
     with suppress(BlockingIOError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect(manager.getsockname())
         while True:
             sender.send(b"WATCHDOG=1", socket.MSG_DONTWAIT)
+
+
+def test_a_server_comes_to_its_end_beside_a_manager_that_stands_still(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_manager, "_ROOM_SECONDS", 0.01)
+    stand_still(manager)
+    variables = {"NOTIFY_SOCKET": manager.getsockname()}
+    telling = threading.Thread(target=notify, args=("STOPPING=1", variables), daemon=True)
+    telling.start()
+    telling.join(PATIENCE)
+    assert not telling.is_alive()
+
+
+@pytest.mark.anyio
+async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket.socket) -> None:
+    variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2"}
+    stand_still(manager)
 
     telling = asyncio.ensure_future(tell_that_it_goes_round(variables))
     for _ in range(3):

@@ -5,9 +5,12 @@ import secrets
 
 import pytest
 
+from jikko.assemble.postgres.stores import plugin_storage
 from jikko.errors import StoreUnavailable
+from jikko.settings import Settings
 from jikko.store.postgres import database as module
-from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.database import RETRIEVALS, Postgres
+from jikko.store.postgres.rights import OF_THEIR_OWN, PER_PROCESS
 from tests.faults.queue import name_of
 from tests.store.postgres_server import PostgresServer
 
@@ -32,6 +35,13 @@ async def test_reads_share_the_connections_that_are_there(
         assert await asyncio.gather(*asked) == [*range(12)]
     finally:
         await database.close()
+
+
+def test_the_doctor_counts_with_all_connections_of_a_process() -> None:
+    url = "postgresql://jikko@localhost/jikko"
+    plugins = plugin_storage(Settings(database_url=url))._database
+    pools = [Postgres(url), Postgres(url, searches=RETRIEVALS), plugins]
+    assert sum(pool.connections()["free"] for pool in pools) + OF_THEIR_OWN == PER_PROCESS
 
 
 async def test_without_any_it_is_told_at_once(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:

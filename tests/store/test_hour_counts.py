@@ -1,10 +1,12 @@
 """Counting many runs by the hour in PostgreSQL: what was counted is remembered, and totals are those of the runs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from jikko.errors import StoreUnavailable
 from jikko.events import RunStatus
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive import archiving
@@ -15,6 +17,7 @@ from jikko.store.postgres.runs import hour_counts, run_list, run_scan
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft
+from tests.effort import PATIENCE
 from tests.store.explained import Explained
 from tests.store.postgres_server import new_database
 
@@ -109,7 +112,7 @@ async def test_hours_that_are_over_are_counted_once_in_ten_minutes(
     await written(database)
     clock = Clock()
     watched = Explained(database._url)
-    hours = HourCounts(watched, clock)
+    hours = HourCounts(watched, clock, clock)
     first = int(BEGIN // HOUR)
 
     async def looked_at() -> tuple[int, float]:
@@ -131,6 +134,34 @@ async def test_hours_that_are_over_are_counted_once_in_ten_minutes(
     assert sum(c.runs for c in await hours.runs(None, first + 2)) < RUNS
     assert sum(c.runs for c in await hours.runs([id_column(APP)], first)) == RUNS * 2 // 3 + 2
     await watched.close()
+
+
+async def test_a_clock_that_was_set_back_keeps_no_count_for_longer(database: Postgres) -> None:
+    await written(database)
+    clock, monotonic = Clock(), Clock()
+    hours = HourCounts(database, clock, monotonic)
+    first = int(BEGIN // HOUR)
+    assert sum(count.runs for count in await hours.runs(None, first)) == RUNS
+    store = PostgresRunStore(database)
+    await store.append(Draft().whole(BEGIN))
+    await store.close()
+
+    clock.now -= 5 * HOUR
+    assert sum(count.runs for count in await hours.runs(None, first)) == RUNS
+    monotonic.now += 600.0
+    assert sum(count.runs for count in await hours.runs(None, first)) == RUNS + 1
+
+
+async def test_those_who_count_do_not_wait_for_each_other_without_end(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_counts, "_TURN_SECONDS", 0.01)
+    hours = HourCounts(database)
+    async with asyncio.timeout(PATIENCE):
+        async with hours._counting:
+            with pytest.raises(StoreUnavailable):
+                await hours.runs(None, 0)
+        assert await hours.runs(None, 0) == []
 
 
 async def test_what_is_looked_through_piece_by_piece_is_found_whole(

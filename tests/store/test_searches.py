@@ -7,7 +7,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.postgres import database as module
-from jikko.store.postgres.database import RETRIEVALS, Postgres
+from jikko.store.postgres.database import IF_IT_CAN, RETRIEVALS, Postgres
 from tests.effort import PATIENCE
 from tests.store.postgres_server import new_database
 
@@ -44,7 +44,7 @@ async def test_many_searches_leave_the_connections_of_all_else_free(
     assert await database.value(RUNNING) == 2
     assert database.connections()["used"] == 2
     monkeypatch.setattr(module, "_MAX_SECONDS", 0.01)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="As many searches as may go on at once do"):
         await database.search("SELECT 1")
     monkeypatch.undo()
 
@@ -71,3 +71,12 @@ async def test_where_searches_are_the_work_more_of_them_go_on_at_once(database: 
         search.cancel()
     await asyncio.gather(*searches, return_exceptions=True)
     await datasets.close()
+
+
+async def test_a_server_that_cannot_do_something_is_searched_all_the_same(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One on Windows refuses to look whether its client is there."""
+    refused = IF_IT_CAN.format("client_connection_check_interval", "none")
+    monkeypatch.setattr(module, "_SEARCHING", f"{refused} {IF_IT_CAN.format('statement_timeout', '7s')}")
+    assert [tuple(row) for row in await database.search("SELECT current_setting('statement_timeout')")] == [("7s",)]

@@ -83,3 +83,14 @@ def timers_to(port: int) -> list[str]:
     """What the system waits for, of each connection to a port of this machine."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return [line[5].partition(":")[0] for line in lines if line[2].endswith(f":{port:04X}")]
+
+
+async def test_a_system_that_knows_a_limit_by_name_alone_is_connected_to_all_the_same(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "TCP_USER_TIMEOUT", 9999)
+    other = Postgres(database._url)
+    try:
+        assert await other.value("SELECT 1") == 1
+    finally:
+        await other.close()

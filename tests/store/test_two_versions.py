@@ -1,16 +1,19 @@
 """A database, and logs in it, that a newer version of Jikko has written to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.events import LOG_FORMAT, RunStarted, UnknownEvent
 from jikko.store.event_codec import DamagedLog, decode_known_events
+from jikko.store.postgres import migrate as module
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import Schema, migrate
 from jikko.store.postgres.presence import MAIN, Group
+from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
@@ -91,6 +94,28 @@ async def test_a_step_that_older_programs_cannot_live_with_waits_for_their_end(
         assert await newer.schema.migrate(database) == 4
     await other.close()
     assert await newer.schema.migrate(database) == 4
+
+
+async def test_a_step_does_not_wait_long_for_who_reads_and_have_all_others_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Postgres
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "_SOON", "SET LOCAL lock_timeout = '10ms'")
+    unique = tmp_path.name.replace("-", "_")
+    made = "CREATE TABLE read_for_long (a text);"
+    older = Build(tmp_path, f"before_{unique}", made)
+    newer = Build(tmp_path, f"after_{unique}", made, "-- readers: 1\nALTER TABLE read_for_long ADD b text;")
+    await older.schema.migrate(database)
+    reader = await database.connect()
+    try:
+        async with asyncio.timeout(PATIENCE), reader.transaction():
+            await reader.fetch("SELECT * FROM read_for_long")
+            with pytest.raises(StoreUnavailable, match=r"in use for long, by pg_dump maybe: try again"):
+                await newer.schema.migrate(database)
+            assert await database.value("SELECT count(*) FROM read_for_long") == 0
+        assert await newer.schema.migrate(database) == 2
+    finally:
+        await reader.close()
 
 
 async def test_every_connection_says_which_tables_its_program_knows(database: Postgres) -> None:

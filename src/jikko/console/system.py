@@ -131,14 +131,28 @@ class System:
         self._checks: tuple[CheckLine, ...] = ()
         self._checking: asyncio.Task[None] | None = None
         self._making = asyncio.Lock()
+        self._failure: JikkoError | None = None
+        """Why the last try to make one failed."""
 
     async def report(self) -> Report:
-        """How the server is, as of the last five seconds. The first one has the sandbox tried meanwhile."""
+        """How the server is, as of the last five seconds. The first one has the sandbox tried meanwhile.
+
+        Raises:
+            JikkoError: It cannot be told. So it is for all who waited while that was found out.
+        """
         if self._checking is None and self._facts.no_sandbox() is None:
             self._checking = asyncio.create_task(self._first_check())
+        has_waited = self._making.locked()
         async with self._making:
+            if has_waited and self._failure is not None:
+                raise self._failure
+            self._failure = None
             if self._report is None or not 0 <= self._clock() - self._report.at < _KEPT_SECONDS:
-                self._report = await self._made()
+                try:
+                    self._report = await self._made()
+                except JikkoError as error:
+                    self._failure = error
+                    raise
             return self._report
 
     async def check_sandbox(self) -> Sequence[CheckLine]:

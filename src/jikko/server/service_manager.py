@@ -14,6 +14,7 @@ from jikko.errors import InvalidSettings
 
 _FIRST: Final = 3
 """The number of the first socket that is handed over."""
+_ROOM_SECONDS: Final = 5.0
 
 
 def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | None:
@@ -45,7 +46,8 @@ def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bo
     """Tell the service manager, if there is one: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails.
 
     Args:
-        waits: Whether for room, where the manager has not yet read what it was told before.
+        waits: Whether for room, where the manager has not yet read what it was told before: for five seconds at most,
+            in which nothing else goes on.
     """
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
@@ -53,7 +55,9 @@ def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bo
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         # A name without a file begins with a zero.
         sender.connect("\0" + address[1:] if address.startswith("@") else address)
-        sender.send(state.encode(), 0 if waits else socket.MSG_DONTWAIT)
+        # One that stands still for long is not told: the server has to come to its end without it.
+        sender.settimeout(_ROOM_SECONDS if waits else 0.0)
+        sender.send(state.encode())
 
 
 async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -> None:

@@ -113,8 +113,8 @@ def _archive(settings: Settings, database: Postgres) -> RunArchive:
 
 
 def plugin_storage(settings: Settings) -> PostgresPluginStorage:
-    """What plugins keep. Connects to nothing yet."""
-    return PostgresPluginStorage(Postgres(settings.database_url))
+    """What plugins keep. Connects to nothing yet, and searches nothing."""
+    return PostgresPluginStorage(Postgres(settings.database_url, searches=0))
 
 
 def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresKnowledge:

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
@@ -121,22 +120,6 @@ class StrictClient(Client):
             return self.encryption.context()
         except InvalidSettings as error:
             raise NatsError(f"nats: {error}") from None
-
-    async def _connect_to_server(self, s: Any) -> None:
-        # The library lets go of the line of a try that failed without closing it.
-        if self._transport is not None:
-            self._transport.close()  # type: ignore[no-untyped-call]
-        await super()._connect_to_server(s)
-
-    async def _process_err(self, err_msg: str) -> None:
-        # The library closes the client for good: at a password that was changed, a credential that ran out, a server
-        # that finds this one too slow. What is in the files, or what the server allows, may be another by the next try.
-        if PERMISSIONS_ERR in err_msg.lower() or STALE_CONNECTION in err_msg or not self.is_connected:
-            await super()._process_err(err_msg)
-            return
-        error = NatsError(f"nats: {err_msg}")
-        await self._error_cb(error)
-        await self._process_op_err(error)
 
     def known_as(self, public_key: Callable[[], str]) -> None:
         """Have the server look up an NKey: the one that there is when it is connected to."""

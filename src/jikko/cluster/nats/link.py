@@ -244,13 +244,13 @@ class NatsLink:
             await asyncio.wait(self._sending, timeout=_ANSWER_SECONDS)
         if self.is_connected:
             await try_to(self.client.flush(1))
-        await try_to(self.client.close())
+        await try_to(asyncio.wait_for(self.client.close(), _ANSWER_SECONDS))
 
     async def break_off(self) -> None:
         """Go without a word, as a process does that is killed."""
         self._closing = True
         await self._declare_no_more()
-        await try_to(self.client.close())
+        await try_to(asyncio.wait_for(self.client.close(), _ANSWER_SECONDS))
 
     def _require_room(self, account: AccountInfo) -> None:
         """Raises:

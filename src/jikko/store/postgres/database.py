@@ -32,6 +32,7 @@ _RELEASE_SECONDS: Final = 1.0
 """For which a connection may take to be ready for another use; then it is given up."""
 _CLOSE_SECONDS: Final = 10.0
 """For what is still under way at the end."""
+_BUSY: Final = "As many searches as may go on at once do: try again in a minute, or look at fewer runs."
 _CROWDED_SECONDS: Final = 2.0
 """For which one of those that are there is waited for, if the server takes no more."""
 _AGAIN_SECONDS: Final = 0.05
@@ -50,9 +51,12 @@ _IN_ORDER: Final = f"""
 {_PLAIN} SET enable_seqscan = off; SET enable_bitmapscan = off; SET random_page_cost = 1.1;
 SET plan_cache_mode = force_generic_plan;
 """
-# The server ends by itself what nobody waits for any more: the process that has asked may be gone.
+IF_IT_CAN: Final = "DO $$ BEGIN PERFORM set_config('{}', '{}', false); EXCEPTION WHEN OTHERS THEN NULL; END $$;"
+# The server ends by itself what nobody waits for any more: the process that has asked may be gone. On Windows it cannot
+# see that.
 _SEARCHING: Final = f"""
-{_PLAIN} SET statement_timeout = '{_SEARCH_SECONDS + _MAX_SECONDS:.0f}s'; SET client_connection_check_interval = '5s';
+{_PLAIN} SET statement_timeout = '{_SEARCH_SECONDS + _MAX_SECONDS:.0f}s';
+{IF_IT_CAN.format("client_connection_check_interval", "5s")}
 """
 # Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
 _BY_KEY: Final = f"""
@@ -212,8 +216,13 @@ class Postgres:
         async with self.guard():
             # Does nothing from the second time on.
             await pool
-            async with asyncio.timeout(_MAX_SECONDS):
-                connection = await self._acquired(pool)
+            try:
+                async with asyncio.timeout(_MAX_SECONDS):
+                    connection = await self._acquired(pool)
+            except TimeoutError:
+                if searching and pool.get_size() == self._max_searches and pool.get_idle_size() == 0:
+                    raise StoreUnavailable(_BUSY) from None
+                raise
             try:
                 yield connection
             finally:

@@ -5,6 +5,7 @@ Who waits for an answer sends nothing, and so would wait for as long as the syst
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Final
 
 _LIMITS: Final = {
@@ -25,4 +26,5 @@ def notice_loss(transport: asyncio.BaseTransport) -> None:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _LIMITS.items():
         if (option := getattr(socket, name, None)) is not None:
-            line.setsockopt(socket.IPPROTO_TCP, option, value)
+            with suppress(OSError):  # of a system that knows the name, and not what it stands for
+                line.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -18,6 +18,9 @@ from jikko.store.postgres.refusals import cannot_be_opened
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """The process that brings the database up to date holds it; others wait, and find that it is done."""
+_SOON: Final = "SET LOCAL lock_timeout = '10s'"
+"""A step that changes a table waits for all transactions that use it, and who comes after waits for the step: behind a
+backup of an hour, all servers would."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
 _VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """
@@ -78,6 +81,7 @@ class Schema(NamedTuple):
             steps = [step for step in known if step[0] > version]
             if version and steps:
                 await self._require_no_older(database, connection, max(_oldest_reader(*step) for step in steps))
+                await connection.execute(_SOON)
             for number, sql in steps:
                 await connection.execute(sql)
                 await connection.execute(_NOTE, self.name, str(number).encode())

@@ -9,6 +9,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "28000": "check user and password, in database_url or what PGPASSFILE names, and pg_hba.conf of the server",
     "3D000": "make it, or correct database_url",
     "42704": "leave it out of database_url",
+    "55P03": "a table that is to be changed is in use for long, by pg_dump maybe: try again when that is over",
     "53300": "raise max_connections of the server, or end what holds them",
 }
 """By the code of PostgreSQL."""

@@ -20,8 +20,11 @@ _MAY_CREATE: Final = """
 SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')
   OR to_regclass('installation') IS NOT NULL
 """
-PER_PROCESS: Final = 24
-"""Connections that one process opens at most: 6 each for runs, datasets and what plugins keep, and 6 of their own."""
+OF_THEIR_OWN: Final = 6
+"""Connections that belong to no pool: for appends one, for run detail two, for keys two, for changes of apps one."""
+PER_PROCESS: Final = 32
+"""Connections that one process opens at most: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for what plugins
+keep, and those of their own."""
 _ROOM: Final = """
 SELECT least(
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int

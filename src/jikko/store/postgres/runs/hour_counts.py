@@ -8,7 +8,7 @@ not those of a day, or all.
 import asyncio
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from jikko.ports.clock import Clock
@@ -17,6 +17,8 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS
 
 HOUR: Final = 3600
 _KEPT_SECONDS: Final = 600.0
+_TURN_SECONDS: Final = 10.0
+"""For which another count is waited for."""
 _MOVING: Final = 2
 """Hours, the one that goes on included, that are counted anew."""
 MANY: Final = 20_000
@@ -52,6 +54,7 @@ class HourCount(NamedTuple):
 
 class _Kept(NamedTuple):
     until: float
+    """By a clock that nobody sets."""
     first: int
     end: int
     """The first hour behind what was counted."""
@@ -61,12 +64,19 @@ class _Kept(NamedTuple):
 class HourCounts:
     """The counts of one database, as one process knows them."""
 
-    def __init__(self, database: Postgres, clock: Clock = time.time) -> None:
+    def __init__(
+        self, database: Postgres, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Args:
+        monotonic: By which ten minutes are measured: the clock may be set back.
+        """
         self._database = database
         self._clock = clock
+        self._monotonic = monotonic
         self._kept: OrderedDict[tuple[str, tuple[bytes, ...]], _Kept] = OrderedDict()
         self._counting = asyncio.Lock()
-        """Of many who look at the same moment, one at a time has the database count."""
+        """Of many who look at the same moment, one at a time has the database count. It is waited for as long as for an
+        answer: or those who look at a database that says nothing would wait for each other."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Runs that were created in some hour or later.
@@ -86,9 +96,11 @@ class HourCounts:
 
     async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
         key = (sql, tuple(apps))
-        async with self._counting:
+        async with self._database.guard(), asyncio.timeout(_TURN_SECONDS):
+            await self._counting.acquire()
+        try:
             known = self._kept.get(key)
-            if known is None or self._clock() >= known.until or first < known.first:
+            if known is None or self._monotonic() >= known.until or first < known.first:
                 known = None
             begin = first if known is None else max(known.end, first)
             values = (begin * HOUR, list(apps)) if apps else (begin * HOUR,)
@@ -97,11 +109,13 @@ class HourCounts:
                 self._keep(key, first, new)
             old = () if known is None else known.counts
             return [count for count in old if count.hour >= first] + new
+        finally:
+            self._counting.release()
 
     def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[HourCount]) -> None:
-        now = self._clock()
-        end = int(now // HOUR) + 1 - _MOVING
-        self._kept[key] = _Kept(now + _KEPT_SECONDS, first, end, [count for count in counts if count.hour < end])
+        end = int(self._clock() // HOUR) + 1 - _MOVING
+        until = self._monotonic() + _KEPT_SECONDS
+        self._kept[key] = _Kept(until, first, end, [count for count in counts if count.hour < end])
         self._kept.move_to_end(key)
         if len(self._kept) > _MAX_KEPT:
             self._kept.popitem(last=False)
