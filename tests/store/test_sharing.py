@@ -87,6 +87,19 @@ async def test_one_whose_clock_was_set_accepts_no_more_until_it_is_right(databas
     await record.try_to_write()
 
 
+async def test_servers_stay_ready_when_it_is_the_clock_of_the_database_that_was_set(
+    database: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As the server sees it, with another clock than the database from its beginning on.
+    record = PostgresRecord(database, RecordMeasures(), lambda: time.time() - 60)
+
+    await record.try_to_write()
+    await record.try_to_write()
+
+    [said] = caplog.messages
+    assert "60 seconds behind that of the database" in said
+
+
 @pytest.mark.parametrize(("before", "after"), [(100.0, 100.0), (100.0, 200.0), (40.0, 100.0), (104.0, 120.0)])
 def test_a_question_that_takes_long_says_nothing_of_clocks(before: float, after: float) -> None:
     refuse_other_time(Postgres("postgresql://host/db"), before, 100.0, after)

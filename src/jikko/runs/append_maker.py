@@ -12,9 +12,10 @@ from jikko.record import RunRecord, folded
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
-MAX_APPEND_EVENTS = 1000
+MAX_APPEND_EVENTS = 300
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
-to write lets others write between."""
+to write lets others write between, and what is done for each write at once (to encode, count, show and forget its
+events) takes two milliseconds at most."""
 _MAX_APPEND_BYTES: Final = 1 << 20
 """Bytes of one write that were made ready apart; what was made ready together may be more."""
 _MAX_READY_BYTES: Final = 4 << 20

@@ -1,13 +1,22 @@
 """The record in PostgreSQL, as a whole."""
 
 import asyncio
+import logging
+import time
+from collections.abc import Callable
 from typing import Final
+
+from jikko.errors import InvalidSettings
 
 from jikko.ports.clock import Clock
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.sharing import refuse_other_time
 
+logger = logging.getLogger(__name__)
+
+_MAX_SET_SECONDS: Final = 2.5
+"""By which a clock that nobody sets may differ from what has passed since: it is kept in step meanwhile."""
 # The row stays as it is, and is written all the same.
 _WRITE: Final = """
 UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(epoch FROM clock_timestamp())::float8
@@ -17,13 +26,23 @@ UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(ep
 class PostgresRecord:
     """A ``Record`` in PostgreSQL. The database is closed by its opener."""
 
-    def __init__(self, database: Postgres, measures: RecordMeasures, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Postgres,
+        measures: RecordMeasures,
+        clock: Clock | None = None,
+        passed: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Args:
         measures: Those of the store of runs.
-        clock: The time of day, if it must be that of the database: others share it.
+        clock: The time of day, if it must be that of the database: others share it. It was that at the start.
+        passed: Seconds that pass, whatever the time of day is set to.
         """
         self._database = database
         self._clock = clock
+        self._passed = passed
+        self._began = 0.0 if clock is None else clock() - passed()
+        self._differs = False
         self.measures = measures
         measures.connections = database.connections
 
@@ -34,5 +53,16 @@ class PostgresRecord:
         # It may be done twice, as a read may.
         before = 0.0 if self._clock is None else self._clock()
         there = await self._database.value(_WRITE)
-        if self._clock is not None and there is not None:
+        if self._clock is None or there is None:
+            return
+        try:
             refuse_other_time(self._database, before, float(there), self._clock())
+        except InvalidSettings as difference:
+            # If it is the database's clock that was set, all servers see that at once, and each is as right as before.
+            if abs(self._clock() - self._passed() - self._began) > _MAX_SET_SECONDS:
+                raise
+            if not self._differs:
+                logger.warning("%s This machine's was not set since the server began.", difference)
+            self._differs = True
+        else:
+            self._differs = False
