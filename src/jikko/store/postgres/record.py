@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from jikko.errors import InvalidSettings
-
 from jikko.ports.clock import Clock
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Postgres
