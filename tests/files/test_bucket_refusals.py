@@ -110,26 +110,28 @@ async def test_what_keeps_nothing_is_no_bucket(buckets: Buckets, kind: type[Base
     assert "what was written is not there a moment later" in told
 
 
-async def test_a_bucket_that_may_only_be_read_is_told(
-    encrypted: RadosServer, encrypting: RadosBuckets, authority: Authority, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("user", "may", "told"),
+    [
+        ("reader", "read", "it may not be written to by this user"),
+        ("writer", "read,write", "it may not be removed from by this user"),
+    ],
+)
+async def test_what_a_user_may_not_do_in_a_bucket_is_told(
+    encrypted: RadosServer,
+    encrypting: RadosBuckets,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    user: str,
+    may: str,
+    told: str,
 ) -> None:
     made = f"{encrypting.made()}&ca={authority.file}"
-    encrypted.make_user("reader", "of-reader", "--op-mask=read", "--system")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "reader")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-reader")
+    encrypted.make_user(user, f"of-{user}", f"--op-mask={may}", "--system")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", user)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"of-{user}")
 
-    assert "it may not be written to by this user" in await refused(made)
-
-
-async def test_a_bucket_from_which_nothing_may_be_removed_is_told(
-    encrypted: RadosServer, encrypting: RadosBuckets, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = f"{encrypting.made()}&ca={authority.file}"
-    encrypted.make_user("writer", "of-writer", "--op-mask=read,write", "--system")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "writer")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-writer")
-
-    assert "it may not be removed from by this user" in await refused(made)
+    assert told in await refused(made)
 
 
 async def test_the_certificate_of_an_endpoint_may_be_of_an_authority_of_ones_own(

@@ -38,7 +38,7 @@ class Clock:
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postgres]:
     for module in (hour_counts, run_list):
-        monkeypatch.setattr(module, "MANY", 10)
+        monkeypatch.setattr(module, "MIN_KEPT_RUNS", 10)
     async with new_database(request) as made:
         yield made
 

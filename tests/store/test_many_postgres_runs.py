@@ -21,8 +21,8 @@ MOST = 3_000
 FEW = {
     figures: {"_MAX_COUNTED": 500, "_MAX_LOOKED_UP": 500, "_MAX_BARRED": 500, "_SAMPLED": 10},
     run_pages: {"_LOOKED_AT": 500, "_SEARCHED": 500, "_MAX_NEWER": 500},
-    hour_counts: {"MANY": 500},
-    run_list: {"MANY": 500},
+    hour_counts: {"MIN_KEPT_RUNS": 500},
+    run_list: {"MIN_KEPT_RUNS": 500},
 }
 """Bounds, which are lower here, so that no table has to be larger."""
 EXCEPT = {

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from jikko.assemble.plugins import Plugins, are_installed
@@ -55,11 +56,7 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
 
         return ToolsDirectory(settings.tools, environment, apps)
 
-    return later(made, _import_directory) if settings.tools is None else made()
-
-
-def _import_directory() -> None:
-    import jikko.tools.directory  # noqa: F401
+    return later(made, partial(import_module, "jikko.tools.directory")) if settings.tools is None else made()
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:

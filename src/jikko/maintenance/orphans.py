@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 30.0
 """Between looks for holders that are no members."""
-_MOST_LOOKS = 16
+_MAX_LOOKS = 16
 """Between two offers of the same."""
 
 
@@ -43,5 +43,5 @@ class Orphans:
             for holder in sorted(missing):
                 # At the 2nd, 4th, 8th, 16th, 32nd, 48th … look: what is still there then cannot be taken over, and the
                 # log says why; or it could not be offered.
-                if (count := looks[holder]) > 1 and (count & (count - 1) == 0 or count % _MOST_LOOKS == 0):
+                if (count := looks[holder]) > 1 and (count & (count - 1) == 0 or count % _MAX_LOOKS == 0):
                     self._cluster.offer(OrphanedRuns(holder=holder))

@@ -1,6 +1,7 @@
 """What a server with a console has before anybody opens it: an eye on runs, and who may enter."""
 
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jikko.concurrency.later import is_made, later
@@ -46,17 +47,13 @@ def later_console(*given: Any, **named: Any) -> "Console":
         given: As for ``make_console``.
         named: The same.
     """
-    return later(partial(_console, *given, **named), _import)
+    return later(partial(_console, *given, **named), partial(import_module, "jikko.assemble.console.making"))
 
 
 def _console(*given: Any, **named: Any) -> "Console":
     from jikko.assemble.console.making import make_console
 
     return make_console(*given, **named)
-
-
-def _import() -> None:
-    import jikko.assemble.console.making  # noqa: F401
 
 
 async def close_console(console: "Console") -> None:

@@ -2,7 +2,8 @@
 
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.later import is_made, later
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from jikko.ports.http import HttpClient
     from jikko.ports.models import Models
     from jikko.ports.stores.knowledge.stores import OpenKnowledge
+
+_IMPORTS: Final = partial(import_module, "jikko.assemble.knowledge.making")
+"""Imports what datasets need, and makes nothing."""
 
 
 def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> "OpenKnowledge":
@@ -48,7 +52,7 @@ def later_retrieval(
 
         return make_retrieval(stores, http, models)
 
-    retrieval = later(made, _import)
+    retrieval = later(made, _IMPORTS)
 
     async def close() -> None:
         if is_made(retrieval):
@@ -71,8 +75,4 @@ def later_knowledge(*given: Any, **named: Any) -> "Knowledge":
 
         return make_knowledge(*given, **named)
 
-    return later(made, _import)
-
-
-def _import() -> None:
-    import jikko.assemble.knowledge.making  # noqa: F401
+    return later(made, _IMPORTS)

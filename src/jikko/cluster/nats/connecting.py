@@ -50,7 +50,7 @@ class SteadyClient(StrictClient):
     async def _connect_to_server(self, s: Any) -> None:
         # The library lets go of the line of a try that failed without closing it.
         if self._transport is not None:
-            self._transport.close()  # type: ignore[no-untyped-call]
+            self._transport.close()  # type: ignore[no-untyped-call]  # the library's has no types
         await super()._connect_to_server(s)
 
     async def _process_err(self, err_msg: str) -> None:

@@ -5,6 +5,7 @@ A server whose console nobody opens has imported none of it.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from jikko.http.console.entry.headers import redirect_to
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from jikko.http.console.files import Page
     from jikko.http.console.gate import Gate
     from jikko.http.console.tables.entry import Entry
+
+_OF_OPERATIONS: Final = ("jikko.http.console.gate", "jikko.http.console.tables.entry")
+_OF_THE_PAGE: Final = ("jikko.http.console.entry.entrance", "jikko.http.console.files", "jikko.http.console.gate")
+"""Modules that are imported with the first request of a section."""
 
 
 def console_sections(console: "Console", page: "Page | None" = None) -> Sequence[Operation | Section]:
@@ -40,9 +45,8 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
             return operations_of(gate(), table())
 
         def imports() -> None:
-            import jikko.http.console.gate
-            import jikko.http.console.tables.entry  # noqa: F401
-
+            for name in _OF_OPERATIONS:
+                import_module(name)
             table()
 
         return Section(tuple(f"/console/api/{part}" for part in parts), operations, imports, lambda _: (console,))
@@ -78,9 +82,8 @@ BEGINNING: Final = Operation("GET", "/", _beginning, "What this server is", {200
 
 
 def _import_page() -> None:
-    import jikko.http.console.entry.entrance
-    import jikko.http.console.files
-    import jikko.http.console.gate  # noqa: F401
+    for name in _OF_THE_PAGE:
+        import_module(name)
 
 
 def _system() -> "Iterable[Entry]":

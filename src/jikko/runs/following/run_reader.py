@@ -14,7 +14,7 @@ from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
 from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 
-_MANY_EVENTS: Final = 64
+_MIN_EVENTS_IN_PARTS: Final = 64
 """Events from which on who is that far behind reads them in parts, each of which is let go of behind it."""
 
 
@@ -154,7 +154,7 @@ class RunReader:
 
     async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
         """What is behind a position of a long log, as far as it can be read: a tail has all that it finds in memory."""
-        if await self._store.log_end(self._run_id) - 1 - after <= _MANY_EVENTS:
+        if await self._store.log_end(self._run_id) - 1 - after <= _MIN_EVENTS_IN_PARTS:
             return
         with contextlib.suppress(LogDamaged):  # it is told by who reads the rest
             while events := await self._store.events(self._run_id, after=after, most=READ_BYTES):

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Final
 
 from jikko.errors import InvalidSettings
@@ -16,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_SET_SECONDS: Final = 2.5
 """By which a clock that nobody sets may differ from what has passed since: it is kept in step meanwhile."""
+
 # The row stays as it is, and is written all the same.
 _WRITE: Final = """
 UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(epoch FROM clock_timestamp())::float8
@@ -25,23 +25,17 @@ UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(ep
 class PostgresRecord:
     """A ``Record`` in PostgreSQL. The database is closed by its opener."""
 
-    def __init__(
-        self,
-        database: Postgres,
-        measures: RecordMeasures,
-        clock: Clock | None = None,
-        passed: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, database: Postgres, measures: RecordMeasures, clock: Clock | None = None) -> None:
         """Args:
         measures: Those of the store of runs.
         clock: The time of day, if it must be that of the database: others share it. It was that at the start.
-        passed: Seconds that pass, whatever the time of day is set to.
         """
         self._database = database
         self._clock = clock
-        self._passed = passed
-        self._began = 0.0 if clock is None else clock() - passed()
+        self._began = 0.0 if clock is None else clock() - time.monotonic()
+        """When the clock that nobody sets began, by the other."""
         self._differs = False
+        """Whether the last write found two times, and the log says so."""
         self.measures = measures
         measures.connections = database.connections
 
@@ -58,7 +52,7 @@ class PostgresRecord:
             refuse_other_time(self._database, before, float(there), self._clock())
         except InvalidSettings as difference:
             # If it is the database's clock that was set, all servers see that at once, and each is as right as before.
-            if abs(self._clock() - self._passed() - self._began) > _MAX_SET_SECONDS:
+            if abs(self._clock() - time.monotonic() - self._began) > _MAX_SET_SECONDS:
                 raise
             if not self._differs:
                 logger.warning("%s This machine's was not set since the server began.", difference)

@@ -21,7 +21,7 @@ _TURN_SECONDS: Final = 10.0
 """For which another count is waited for."""
 _MOVING: Final = 2
 """Hours, the one that goes on included, that are counted anew."""
-MANY: Final = 20_000
+MIN_KEPT_RUNS: Final = 20_000
 """Runs from which on what was counted is remembered."""
 _MAX_KEPT: Final = 32
 _HOUR_OF: Final = f"floor(created_at / {HOUR})::int4"
@@ -105,7 +105,7 @@ class HourCounts:
             begin = first if known is None else max(known.end, first)
             values = (begin * HOUR, list(apps)) if apps else (begin * HOUR,)
             new = [HourCount(*row) for row in await self._database.fetch(sql, *values)]
-            if known is None and sum(count.runs for count in new) > MANY:
+            if known is None and sum(count.runs for count in new) > MIN_KEPT_RUNS:
                 self._keep(key, first, new)
             old = () if known is None else known.counts
             return [count for count in old if count.hour >= first] + new

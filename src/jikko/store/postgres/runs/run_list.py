@@ -9,7 +9,7 @@ from jikko.store.condition import Condition, numbered
 from jikko.store.identifiers import storable
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
-from jikko.store.postgres.runs.hour_counts import HOUR, MANY, HourCounts
+from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
 from jikko.store.run_statuses import STATUS_NUMBERS
 
@@ -62,9 +62,9 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
 async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: Condition) -> int:
     """How many runs pass, counted one by one, unless they are many and the hours that they began in tell it."""
     by_hour = query.user is None and table != "open_runs"
-    most = f"LIMIT {MANY + 1}" if by_hour else ""
+    most = f"LIMIT {MIN_KEPT_RUNS + 1}" if by_hour else ""
     count: int = await _count(database, table, where, most)
-    if not by_hour or count <= MANY:
+    if not by_hour or count <= MIN_KEPT_RUNS:
         return count
     after = -math.inf if query.created_after is None else query.created_after
     before = math.inf if query.created_before is None else query.created_before
