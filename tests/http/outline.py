@@ -16,8 +16,13 @@ from jikko.http.reference.examples import example_of
 from jikko.http.reference.openapi import openapi
 
 HERE: Final = Path(__file__).parent
-_FOR_READERS: Final = frozenset({"description", "summary", "title", "example", "examples"})
-
+_SAID: Final = (
+    *("$ref", "anyOf", "oneOf", "type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"),
+    *("items", "prefixItems", "minItems", "maxItems", "properties", "required", "additionalProperties"),
+    *("discriminator", "default"),
+)
+"""The keywords of a schema that are shown, in this order. Versions of the library that writes schemas differ in the
+others and in the order."""
 
 KEPT: Final[dict[str, Callable[[], str]]] = {
     "api.txt": lambda: outline(openapi("0")),
@@ -81,16 +86,25 @@ def _shown(schema: Any) -> str:
 
 
 def _bare(schema: Any) -> Any:
-    """A schema without words for readers. Where names of fields stand, each is one, whatever it is."""
-    if isinstance(schema, list):
-        return [_bare(each) for each in schema]
+    """A schema in this file's own keywords and order, whatever the library that wrote it chose."""
     if not isinstance(schema, dict):
         return schema
-    return {
-        name: {field: _bare(kind) for field, kind in value.items()} if name == "properties" else _bare(value)
-        for name, value in schema.items()
-        if name not in _FOR_READERS
-    }
+    return {word: _part(word, schema[word]) for word in _SAID if word in schema}
+
+
+def _part(word: str, value: Any) -> Any:
+    match word:
+        case "anyOf" | "oneOf":
+            return sorted((_bare(each) for each in value), key=lambda each: (each.get("type") == "null", str(each)))
+        case "enum" | "required":
+            return sorted(value, key=str)
+        case "prefixItems":
+            return [_bare(each) for each in value]
+        case "properties":
+            return {field: _bare(kind) for field, kind in value.items()}
+        case "items" | "additionalProperties":
+            return _bare(value)
+    return value
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def example_of(schema: Schema, schemas: dict[str, Schema], *, name: str = "", de
     if name in _KNOWN and any(_fits(_KNOWN[name], part) for part in choices or [schema]):
         return _KNOWN[name]
     if choices:
-        return example_of(choices[0], schemas, name=name, depth=depth)
+        told = min(choices, key=lambda part: part.get("type") == "null")
+        return example_of(told, schemas, name=name, depth=depth)
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
