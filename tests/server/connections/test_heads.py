@@ -259,6 +259,46 @@ async def test_a_body_of_two_lengths_smuggles_no_request_in(headers: bytes) -> N
 
 
 @pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        (b"transfer-encoding: gzip, chunked\r\n", (501, "not_implemented")),
+        (b"transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", (501, "not_implemented")),
+        (b"transfer-encoding: identity, chunked\r\n", (501, "not_implemented")),
+        (b"transfer-encoding: identity\r\n", (400, "bad_request")),
+        (b"transfer-encoding: xchunked\r\n", (400, "bad_request")),
+        (b"transfer-encoding: chunked;a=b\r\n", (400, "bad_request")),
+        (b"transfer-encoding: chunked, chunked\r\n", (400, "bad_request")),
+        (b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", (400, "bad_request")),
+        (b"transfer-encoding: gzip\r\n", (400, "bad_request")),
+        (b"transfer-encoding: , chunked\r\n", (400, "bad_request")),
+        (b"transfer-encoding: \r\n", (400, "bad_request")),
+    ],
+)
+async def test_a_body_in_a_coding_that_is_not_read_is_refused_before_it_is_a_request(
+    headers: bytes, refused: tuple[int, str]
+) -> None:
+    site = Site()
+    async with served(site) as connect:
+        client = await connect()
+        await client.say(POST + headers + b"\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert await client.responses() == [refused]
+    assert site.asked == []
+
+
+async def test_chunks_are_read_whatever_the_case_of_their_name_and_not_in_http_1_0() -> None:
+    site = Site()
+    body = b"\r\n3\r\nabc\r\n0\r\n\r\n"
+    async with served(site) as connect:
+        taken, refused = await connect(), await connect()
+        await taken.say(POST + b"connection: close\r\nTransfer-Encoding: \t Chunked \r\n" + body)
+        await refused.say(b"POST /it HTTP/1.0\r\ntransfer-encoding: chunked\r\n" + body)
+
+        assert await taken.responses() == [(200, "/")]
+        assert await refused.responses() == [(400, "bad_request")]
+    assert site.bodies == [b"abc"]
+
+
+@pytest.mark.parametrize(
     ("head", "status"),
     [
         (b"GET /it HTTP/1.1\r\n", 400),

@@ -63,6 +63,23 @@ def hosts(count: int) -> Refused:
     return Refused(400, "bad_request", f"The request has {count or 'no'} headers Host; one is needed.")
 
 
+def codings(value: bytes, version: str) -> Refused | None:
+    """The fault of a header ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if there is one: only chunks are read."""
+    if version == "1.0":
+        return Refused(400, "bad_request", "A request of HTTP/1.0 must not have the header Transfer-Encoding.")
+    names = [name.strip(b" \t").lower() for name in value.split(b",")]
+    if names == [b"chunked"]:
+        return None
+    if names[-1] != b"chunked" or b"chunked" in names[:-1] or b"" in names:
+        return Refused(400, "bad_request", "Transfer-Encoding must end with chunked, and name it once.")
+    return Refused(501, "not_implemented", "Transfer-Encoding must be chunked alone: other codings are not supported.")
+
+
+def tunnel() -> Refused:
+    """The method is CONNECT: what follows the head is not HTTP."""
+    return Refused(501, "not_implemented", "The method CONNECT is not supported: this server is not a proxy.")
+
+
 def late(limits: HeadLimits) -> Refused:
     """The head did not come in time."""
     message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."

@@ -11,11 +11,13 @@ from jikko.server.connections.refusals import (
     MAX_HEADERS,
     HeadLimits,
     Refused,
+    codings,
     hosts,
     long_url,
     many_headers,
     other_version,
     too_large,
+    tunnel,
     unreadable,
 )
 
@@ -26,15 +28,17 @@ class RequestReader(ABC):
     """Reads HTTP/1.1 with httptools, whose callbacks (``on_…``) it has, and tells of heads and bodies.
 
     The parser puts together what it gets of a header, however much that is, in time that grows with the square of it.
-    So bytes are counted before it gets them. Trailers are read and dropped. Nothing is upgraded: a request that asks
-    for it is one as any other.
+    So bytes are counted before it gets them. Trailers are read and dropped.
+
+    Nothing is upgraded (RFC 9110, 7.8), but the parser takes every request for an upgrade for the last: it skips the
+    body, and what follows is no HTTP to it. So another parser reads the head of such a request again, without its
+    header ``Upgrade``, and then the body and what follows. A proxy that keeps connections open reads it in the same
+    way; a server that did not would take a part of the body for a request of somebody else.
     """
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        self._parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)
-        # What is sent behind a request that closes the connection is no fault of that request.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._new_parser()
         self._about: dict[str, Any] = {"type": "http", "asgi": _ASGI, "scheme": "http", "root_path": ""}
         """What the scopes of all requests of the connection have in common."""
         self._url = b""
@@ -43,6 +47,8 @@ class RequestReader(ABC):
         self._expects_continue = False
         self._hosts = 0
         """How many headers ``Host`` it has. Of two, a proxy may have gone by the other one."""
+        self._coding: bytes | None = None
+        """Its ``Transfer-Encoding``, several of them joined by commas."""
         self._unfinished = 0
         """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
         self._before_body = True
@@ -84,14 +90,27 @@ class RequestReader(ABC):
             self._unfinished += len(piece)
             try:
                 self._parser.feed_data(piece)
-            except httptools.HttpParserUpgrade:
-                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = b"".join((self._head_without_upgrade(), piece[upgrade.args[0] :], data))
+                self._parser, self._unfinished = self._new_parser(), 0
             except httptools.HttpParserError as error:
                 raise self._fault or unreadable(error) from None
             if self._body:
                 self._hand_body_on()
             if self._unfinished >= most:
                 raise too_large(self._limits, is_head=self._before_body)
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # What is sent behind a request that closes the connection is no fault of that request.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self._url, version)]
+        lines += (b"%b: %b" % header for header in self._headers if header[0] != b"upgrade")
+        return b"\r\n".join((*lines, b"", b""))
 
     # What the parser tells.
 
@@ -101,6 +120,7 @@ class RequestReader(ABC):
         self._headers = []
         self._expects_continue = False
         self._hosts = 0
+        self._coding = None
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -114,9 +134,16 @@ class RequestReader(ABC):
             self._hosts += 1
         elif name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
+        elif name == b"transfer-encoding":
+            self._coding = value if self._coding is None else b"%b,%b" % (self._coding, value)
 
     def on_headers_complete(self) -> None:
         parser, headers = self._parser, self._headers
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                self._break_off(tunnel())
+            # It is read again.
+            return
         if len(headers) > MAX_HEADERS:
             self._break_off(many_headers())
         version = parser.get_http_version()
@@ -124,6 +151,8 @@ class RequestReader(ABC):
             self._break_off(other_version())
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             self._break_off(hosts(self._hosts))
+        if self._coding is not None and (fault := codings(self._coding, version)):
+            self._break_off(fault)
         url = httptools.parse_url(self._url)
         path = url.path.decode("ascii")
         scope = {
@@ -148,6 +177,9 @@ class RequestReader(ABC):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._before_body:
+            # Of a request for an upgrade, which is read again.
+            return
         if self._body:
             self._hand_body_on()
         self._before_body = True
