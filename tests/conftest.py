@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.files.buckets",
     "tests.files.radosgw",
     "tests.store.postgres_server",
+    "tests.store.templates",
 ]
 
 # The commands that tests start hear Ctrl-C and the end of a terminal, though what started the tests ignores them

@@ -52,7 +52,7 @@ class Scene:
         self.operations = console_operations(self.assembly.console, self.page)
         self._sections = console_sections(self.assembly.console, self.page)
         self._api = [operation for operation in self.operations if operation.path.startswith(API)]
-        self._description = console_description("0", self._api)
+        self._description = _description_of(self._api)
         self._router = Router(self._api)
         self.application: Any = create_app(api_of(self.assembly), console=self._sections)
 
@@ -107,6 +107,17 @@ class Scene:
             schema = {**content["schema"], "components": self._description["components"]}
             error = next(Draft202012Validator(schema).iter_errors(response.json()), None)
             assert error is None, f"{operation.method} {operation.path}: {error.message} at {list(error.path)}"
+
+
+_DESCRIPTIONS: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+
+
+def _description_of(operations: list[Operation]) -> dict[str, Any]:
+    """The description of some operations, made once for all scenes that have them."""
+    names = tuple((operation.method, operation.path) for operation in operations)
+    if names not in _DESCRIPTIONS:
+        _DESCRIPTIONS[names] = console_description("0", operations)
+    return _DESCRIPTIONS[names]
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""New SQLite databases of tests: copies of the first of their kind, which its migrations made.
+
+``tests/store`` is about migrations and files themselves, and has none of this.
+"""
+
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from jikko.private import make_file, make_folder
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.migrate import Migration, folder_id
+
+_OPEN: Final = Database.open
+_templates: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+"""Contents of a file, and the folder's id in it, if it has one, by what the file is made with."""
+
+
+@pytest.fixture(autouse=True)
+def databases_from_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new database is a copied file, with an id of its own: a fifth of the time of its migrations."""
+    monkeypatch.setattr(Database, "open", _open)
+
+
+def _open(path: Path, *, steps: Sequence[Migration] | None = None, page_size: int | None = None, **rest: Any) -> Any:
+    kind = (page_size, *(step.script for step in steps or ()))
+    if not path.exists():
+        if kind not in _templates:
+            _templates[kind] = _made(steps, page_size)
+        content, its_id = _templates[kind]
+        make_folder(path.parent)
+        make_file(path)
+        path.write_bytes(content.replace(its_id, uuid.uuid4().hex.encode()) if its_id else content)
+    return _OPEN(path, steps=steps, page_size=page_size, **rest)
+
+
+def _made(steps: Sequence[Migration] | None, page_size: int | None) -> tuple[bytes, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template.db")
+        _OPEN(path, steps=steps, page_size=page_size).close()
+        with closing(sqlite3.connect(path)) as connection:
+            its_id = folder_id(connection)
+        return path.read_bytes(), its_id.encode()
