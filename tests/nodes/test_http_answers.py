@@ -47,6 +47,9 @@ class TestAnswer:
             (b"%PDF-1.7 \xff", {"Content_Type": "application/pdf"}),
             (b"abc", {"Content_Type": "text/plain", "Content_Disposition": "attachment"}),
             (b"abc", {"Content_Disposition": 'inline; filename="a.txt"'}),
+            (b"PK\x03\x04", {"Content_Type": "application/vnd.odd.xml-like+zip"}),
+            (b"{\\rtf1}", {"Content_Type": "application/rtf"}),
+            (b"glTF{", {"Content_Type": "model/gltf-binary"}),
         ],
     )
     async def test_what_is_a_file(self, content: bytes, headers: dict[str, str]) -> None:
@@ -73,7 +76,7 @@ class TestAnswer:
     async def test_what_is_a_text(self, content_type: str) -> None:
         assert (await Bench().answers(b"abc", Content_Type=content_type).run()).outputs["body"] == "abc"
 
-    @pytest.mark.parametrize("content", [b'{"a": 1}', b"<html>", b"let x = 1"])
+    @pytest.mark.parametrize("content", [b'{"a": 1}', b"<html>", b"let x = 1", ("{" + "日" * 400).encode()])
     async def test_what_looks_like_code_is_a_text(self, content: bytes) -> None:
         bench = Bench().answers(content, Content_Type="application/octet-stream")
 
@@ -86,6 +89,10 @@ class TestAnswer:
             ("http://api.test/x", {"Content_Disposition": "attachment; filename=a.csv"}, "text/csv", ".csv"),
             ("http://api.test/x.pdf?y", {"Content_Disposition": "attachment"}, "application/pdf", ".pdf"),
             ("http://api.test/x", {"Content_Type": "application/x-odd"}, "application/x-odd", ".bin"),
+            ("http://api.test/x.hwp", {"Content_Type": "application/octet-stream"}, "application/x-hwp", ".hwp"),
+            ("http://api.test/x.odd", {"Content_Type": "binary/octet-stream"}, "application/octet-stream", ".odd"),
+            ("http://api.test/%E6%97%A5.MD#x", {"Content_Disposition": "attachment"}, "text/markdown", ".md"),
+            ("http://api.test", {"Content_Disposition": "attachment"}, "application/octet-stream", ".bin"),
         ],
     )
     async def test_how_a_file_is_named(self, url: str, headers: dict[str, str], mime_type: str, extension: str) -> None:

@@ -3,13 +3,13 @@
 Source: Dify 1.15, spec/nodes.md, document-extractor.
 """
 
-import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from jikko.extras import how_to_install
 from jikko.ports.files.documents import DocumentFailure
+from jikko.ports.files.file_types import extension_for, extension_of
 
 Parser: TypeAlias = Callable[[bytes], str]
 """Raises ``DocumentFailure`` with the reason only, or whatever its library raises."""
@@ -39,25 +39,6 @@ _BY_EXTENSION: Final[dict[str, str]] = {
     "doc": "DOC",
     "ppt": "PPT",
 }
-_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
-_BY_MIME: Final[dict[str, str]] = {
-    **dict.fromkeys(("text/plain", "text/html", "text/htm", "text/markdown", "text/xml", "text/vtt"), _TEXT),
-    "application/json": "JSON",
-    "application/x-yaml": "YAML",
-    "text/yaml": "YAML",
-    "application/pdf": "PDF",
-    f"{_OFFICE}.wordprocessingml.document": "DOCX",
-    "text/csv": "CSV",
-    f"{_OFFICE}.spreadsheetml.sheet": "Excel",
-    "application/vnd.ms-excel": "Excel",
-    f"{_OFFICE}.presentationml.presentation": "PPTX",
-    "application/epub+zip": "EPUB",
-    "message/rfc822": "EML",
-    "application/vnd.ms-outlook": "MSG",
-    "text/properties": "properties",
-    "application/msword": "DOC",
-    "application/vnd.ms-powerpoint": "PPT",
-}
 _NEWER: Final = {"DOC": ".docx", "PPT": ".pptx"}
 
 
@@ -67,17 +48,14 @@ def format_of(filename: str, mime_type: str) -> str:
     Raises:
         DocumentFailure: It is not known, or cannot be read.
     """
-    extension = posixpath.splitext(filename)[1].lstrip(".").lower()
-    if extension:
-        found = _BY_EXTENSION.get(extension)
-        if found is None:
-            raise DocumentFailure(f"Unsupported Extension Type: .{extension}")
-    elif mime_type:
-        found = _BY_MIME.get(mime_type.partition(";")[0].strip().lower())
-        if found is None:
-            raise DocumentFailure(f"Unsupported MIME type: {mime_type}")
-    else:
+    extension = extension_of(filename)
+    if not extension and not mime_type:
         raise DocumentFailure("Unable to determine file type: MIME type or file extension is missing")
+    found = _BY_EXTENSION.get(extension or extension_for(mime_type)[1:])
+    if found is None:
+        raise DocumentFailure(
+            f"Unsupported Extension Type: .{extension}" if extension else f"Unsupported MIME type: {mime_type}"
+        )
     if found in _NEWER:
         raise DocumentFailure(f"The old format {found} cannot be read. Convert the file to {_NEWER[found]}.")
     return found

@@ -8,7 +8,7 @@ from jikko.files.mapping import resign, resign_text, stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.files.file_types import extension_for, extension_of
+from jikko.ports.files.file_types import best_type, extension_for, extension_of
 from jikko.ports.stores.blob_store import BlobStore, FileMissing
 from jikko.ports.stores.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
 from jikko.values import Json
@@ -68,9 +68,10 @@ class Files:
     async def make(
         self, content: bytes, *, app_id: str, end_user_id: str, name: str, mime_type: str, type: str = ""
     ) -> dict[str, Json]:
+        mime_type = best_type(mime_type, name)
         if not extension_of(name):
             # Dify's files of tools always have one; their urls end in it.
-            name += extension_for(mime_type) or ".bin"
+            name += extension_for(mime_type)
         file = await self.save(
             _whole(content),
             app_id=app_id,

@@ -1,7 +1,6 @@
 """Files of this machine as inputs of a run: uploaded for its user, as a client would."""
 
 import asyncio
-import mimetypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +13,7 @@ from jikko.errors import InvalidParam, JikkoError
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.given import Upload
 from jikko.inputs.uploads import FileService
-from jikko.ports.files.file_types import detect_type
+from jikko.ports.files.file_types import UNKNOWN, detect_type, mime_type_of
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json
 
@@ -80,7 +79,7 @@ def _expected(variable: StartVariable) -> str:
 
 async def _stored(path: str, files: FileService, app_id: str, user: str) -> StoredFile:
     file = Path(path)
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    kind = mime_type_of(file.name) or UNKNOWN
     with await asyncio.to_thread(file.open, "rb") as opened:
         part = _Part(file.name, kind, opened)
         return await files.upload([("file", part)], app_id=app_id, end_user_id=end_user(app_id, user))

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
-from jikko.ports.files.file_types import extension_for, mime_type_of
+from jikko.ports.files.file_types import extension_for, mime_type_of, stated_type
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 
 _TIMEOUTS: Final = Timeouts(connect=5.0, read=10.0, write=10.0, total=20.0)
@@ -54,11 +54,9 @@ async def probe(url: str, http: HttpClient, *, app_id: str = "") -> RemoteFile:
         if named:
             filename, mime_type = named, mime_type_of(named)
         size = _size(answer)
-        mime_type = mime_type or answer.header("content-type").partition(";")[0].strip()
-    if not filename:
-        filename = uuid.uuid4().hex + (extension_for(mime_type) or ".bin")
-        mime_type = mime_type or mime_type_of(filename)
-    extension = extension_for(mime_type) or (f".{filename.rpartition('.')[2]}" if "." in filename else ".bin")
+        mime_type = mime_type or stated_type(answer.header("content-type"))
+    filename = filename or f"{uuid.uuid4().hex}{extension_for(mime_type)}"
+    extension = extension_for(mime_type, filename)
     return RemoteFile(filename=filename, extension=extension, mime_type=mime_type, size=size)
 
 

@@ -12,13 +12,11 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.forecast.finding import Finding
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
-from jikko.ports.files.file_types import mime_type_of
+from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 from jikko.values import Json
 
 _USER: Final = "me"
 _QUESTION: Final = "Hello!"
-_UNKNOWN: Final = "application/octet-stream"
-"""An upload without a type is refused."""
 _NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
 """Of a file of each type, which is known by the ending."""
 _ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
@@ -62,7 +60,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
             inputs[variable.name] = [file] if variable.type == "file-list" else file
             uploads.append(
                 f"  {shell}=$(echo sample | curl -s {upload} -H {authorization} -F user={_USER} "
-                f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
+                f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or UNKNOWN}')} | {_ID})"
             )
     is_chat = workflow.document.mode == "advanced-chat"
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}

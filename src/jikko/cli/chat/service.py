@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import mimetypes
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import quote, urlencode
 from jikko.cli.chat.transport import Answer, Transport
 from jikko.cli.failure import Failure
 from jikko.exit_codes import ExitCode, of_answer
+from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 
 _MAX_EVENT_BYTES = 67_108_864
 """Bytes of an answer that is no stream."""
@@ -47,7 +47,7 @@ class ChatService:
             OSError: It cannot be read.
         """
         content = await asyncio.to_thread(path.read_bytes)
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        kind = mime_type_of(path.name) or UNKNOWN
         boundary = secrets.token_hex(16)
         name = path.name.replace("\\", "%5C").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
         body = b"".join(

@@ -1,7 +1,6 @@
 """The page of the console, as it was built: all its files are read once, and looked up by name."""
 
 import hashlib
-import mimetypes
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -14,6 +13,7 @@ from jikko.console.service import Console
 from jikko.errors import NotFound
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response
+from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 
 INDEX: Final = "index.html"
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
@@ -133,9 +133,7 @@ def _file(name: str, contents: Mapping[str, bytes]) -> PageFile:
     bodies = {"": body} | {
         encoding: contents[name + ending] for encoding, ending in _ENCODINGS if name + ending in contents
     }
-    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if name.endswith(".js"):
-        media_type = "text/javascript"  # some systems have another idea
+    media_type = mime_type_of(name) or UNKNOWN
     charset = "; charset=utf-8" if media_type.startswith(_TEXTS) else ""
     return PageFile(f"{media_type}{charset}".encode(), _tag(body), bodies, _HASHED.search(name) is not None)
 

@@ -2,19 +2,17 @@
 
 import base64
 import binascii
-import mimetypes
 from typing import Final
 
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
+from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 from jikko.ports.sandbox import FILE_MARK
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json
 
 FILE: Final = "file"
 FILES: Final = "array[file]"
-_TABLE: Final = mimetypes.MimeTypes()
-"""Python's own table; the system's would make results differ between machines."""
 _MAX_NAME_LENGTH: Final = 200
 
 
@@ -58,7 +56,7 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
     # What a path names is its last part, and what would not fit into a header is left out.
     filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_MAX_NAME_LENGTH:]
     filename = filename or "file.bin"
-    mime_type = _TABLE.guess_type(filename)[0] or "application/octet-stream"
+    mime_type = mime_type_of(filename) or UNKNOWN
     try:
         return await ctx.ports.files.make(
             content, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id, name=filename, mime_type=mime_type

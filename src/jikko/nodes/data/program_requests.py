@@ -59,7 +59,7 @@ class ProgramRequests:
         )
         try:
             response = await self._ctx.ports.http.send(request)
-            limit = limits.max_http_file if is_file(response) else limits.max_http_text
+            limit = limits.max_http_file if is_file(response, request.url) else limits.max_http_text
             if len(response.body) > limit:
                 raise HttpFailure(
                     f"The answer is too large: {readable_size(len(response.body))}, and at most {readable_size(limit)} "

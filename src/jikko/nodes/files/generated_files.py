@@ -1,9 +1,9 @@
 """Files that a model made."""
 
-import mimetypes
 from collections.abc import Iterable
 
 from jikko.nodes.context import Context
+from jikko.ports.files.file_types import extension_for
 from jikko.ports.models import Media
 from jikko.values import FILE_IDENTITY, Json
 
@@ -17,7 +17,7 @@ async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], 
     files: list[Json] = []
     links: list[str] = []
     for number, made in enumerate(media, 1):
-        extension = mimetypes.guess_extension(made.mime_type) or ".bin"
+        extension = extension_for(made.mime_type, made.filename)
         name = made.filename or f"{made.kind}-{number}{extension}"
         if made.url:
             file: dict[str, Json] = _elsewhere(made, name, extension)

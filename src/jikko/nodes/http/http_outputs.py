@@ -18,7 +18,7 @@ async def outputs_of(ctx: Context, url: str, response: HttpResponse) -> dict[str
         NodeFailure: It is too large.
     """
     limits = ctx.ports.limits
-    file = is_file(response)
+    file = is_file(response, url)
     limit = limits.max_http_file if file else limits.max_http_text
     if len(response.body) > limit:
         raise NodeFailure(

@@ -4,11 +4,12 @@ Source: Dify 1.15, spec/nodes.md, http-request.
 """
 
 import codecs
-import mimetypes
 from email.message import Message
 from typing import Final
+from urllib.parse import unquote
 from uuid import uuid4
 
+from jikko.ports.files.file_types import best_type, extension_for, is_text, mime_type_of, stated_type
 from jikko.ports.http import HttpResponse
 
 _TEXT_TYPES: Final = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "graphql")
@@ -21,8 +22,8 @@ _NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_uni
 """Encodings of Python that no server means."""
 _MAX_DISPOSITION: Final = 4096
 """Characters of a Content-Disposition header; a longer one counts as none. To parse it takes time with their square."""
-_TABLE: Final = mimetypes.MimeTypes()
-"""Python's own table; the system's would make results differ between machines."""
+_BINARY_SIGNS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF-")
+"""How Office files, other archives and PDF begin."""
 
 
 def headers_of(response: HttpResponse) -> dict[str, str]:
@@ -33,20 +34,20 @@ def headers_of(response: HttpResponse) -> dict[str, str]:
     return {name: ", ".join(found) for name, found in values.items()}
 
 
-def is_file(response: HttpResponse) -> bool:
+def is_file(response: HttpResponse, url: str) -> bool:
     """Whether the answer is a file rather than a text."""
     disposition, filename = _disposition(response)
     if disposition == "attachment" or filename is not None:
         return True
-    kind = content_type(response)
-    if kind.startswith("application/"):
-        return not _is_textual(kind, response.body[:_SAMPLE])
-    return kind.startswith(("image/", "audio/", "video/"))
-
-
-def content_type(response: HttpResponse) -> str:
-    """The type of the content in lower case, without parameters; ``""`` if the server did not say."""
-    return response.header("content-type").partition(";")[0].strip().lower()
+    header = response.header("content-type")
+    stated = stated_type(header)
+    known = is_text(stated) if stated else None
+    if known is not None:
+        return not known
+    if not stated and is_text(mime_type_of(_name_in(url))) is False:
+        # The server does not know what it sends, but the address says.
+        return bool(header) or not _decodes(response.body[:_SAMPLE])
+    return bool(header) and not _is_textual(stated, response.body[:_SAMPLE])
 
 
 def text_of(response: HttpResponse) -> str:
@@ -67,14 +68,9 @@ def file_identity(response: HttpResponse, url: str) -> tuple[str, str]:
     The name that the server gives decides about the type only: so does Dify.
     """
     _, filename = _disposition(response)
-    path_name = url.partition("?")[0].rpartition("/")[2]
-    mime_type = (
-        (_TABLE.guess_type(filename)[0] if filename else None)
-        or content_type(response)
-        or _TABLE.guess_type(path_name)[0]
-        or "application/octet-stream"
-    )
-    return f"{uuid4().hex}{_TABLE.guess_extension(mime_type) or '.bin'}", mime_type
+    name = filename or _name_in(url)
+    mime_type = mime_type_of(filename or "") or best_type(response.header("content-type"), name)
+    return f"{uuid4().hex}{extension_for(mime_type, name)}", mime_type
 
 
 def readable_size(size: int) -> str:
@@ -86,12 +82,22 @@ def readable_size(size: int) -> str:
 
 def _is_textual(kind: str, sample: bytes) -> bool:
     if any(name in kind for name in _TEXT_TYPES):
-        return True
+        return not sample.startswith(_BINARY_SIGNS)
+    return _decodes(sample) and any(sign in sample for sign in _TEXT_SIGNS)
+
+
+def _decodes(sample: bytes) -> bool:
+    """Whether a sample is UTF-8, but for a character that its end cuts in two."""
     try:
-        sample.decode()
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
         return False
-    return any(sign in sample for sign in _TEXT_SIGNS)
+    return True
+
+
+def _name_in(url: str) -> str:
+    path = url.partition("#")[0].partition("?")[0].partition("://")[2]
+    return unquote(path.partition("/")[2].rpartition("/")[2])
 
 
 def _disposition(response: HttpResponse) -> tuple[str | None, str | None]:

@@ -5,12 +5,12 @@ Source: Dify 1.15, spec/tools.md §1.4.
 
 import asyncio
 import json
-import mimetypes
-from typing import Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from jikko.nodes.context import Context
 from jikko.nodes.tools.tool_bounds import ToolBounds
+from jikko.ports.files.file_types import extension_for, mime_type_of, stated_type
 from jikko.ports.http import HttpFailure, OutgoingRequest
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.tools import (
@@ -26,9 +26,6 @@ from jikko.ports.tools import (
     VariableMessage,
 )
 from jikko.values import Json, type_of
-
-_TABLE: Final = mimetypes.MimeTypes()
-"""Python's own table; the system's would make results differ between machines."""
 
 
 class ToolOutputs:
@@ -141,11 +138,11 @@ class ToolOutputs:
         if not 200 <= answer.status < 300:
             self._say(f"Failed to download image: the server answered with status {answer.status}")
             return None
-        mime_type = answer.header("content-type").partition(";")[0].strip().lower()
-        return await self._keep(answer.body, mime_type or _TABLE.guess_type(url)[0] or "image/png", "")
+        mime_type = stated_type(answer.header("content-type")) or mime_type_of(urlsplit(url).path)
+        return await self._keep(answer.body, mime_type or "image/png", "")
 
     async def _keep(self, content: bytes, mime_type: str, filename: str) -> Json:
-        name = filename or f"{uuid4().hex}{_TABLE.guess_extension(mime_type) or '.bin'}"
+        name = filename or f"{uuid4().hex}{extension_for(mime_type)}"
         try:
             return await self._ctx.ports.files.make(
                 content,

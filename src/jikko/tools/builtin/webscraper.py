@@ -4,13 +4,13 @@ Source: Dify 1.15, spec/tools.md §3.
 """
 
 import asyncio
-import mimetypes
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.files.documents import DocumentFailure, DocumentReader
+from jikko.ports.files.file_types import extension_for, mime_type_of
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.readable_page import read_page
@@ -25,7 +25,6 @@ _BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, li
 _MAX_BYTES: Final = 10 << 20
 _MAX_CHARACTERS_ON_LOOP: Final = 100_000
 """Bytes of a page from which on it is read beside the event loop."""
-_TABLE: Final = mimetypes.MimeTypes()
 _DOCUMENTS: Final = frozenset(
     {"text/plain", "text/markdown", "text/csv", "application/json", "application/xml", "text/xml", "application/pdf"}
     | {"application/msword", "application/vnd.ms-excel", "application/epub+zip", "message/rfc822"}
@@ -84,8 +83,8 @@ class Webscraper:
     async def _document(self, url: str, answer: HttpResponse, call: ToolCall) -> str:
         kind = _kind(answer)
         name = urlsplit(url).path.rpartition("/")[2]
-        if _TABLE.guess_type(name)[0] != kind:
-            name = f"document{_TABLE.guess_extension(kind) or '.txt'}"
+        if mime_type_of(name) != kind:
+            name = f"document{extension_for(kind)}"
         try:
             return await self._documents.extract(answer.body, filename=name, mime_type=kind, app_id=call.app_id)
         except DocumentFailure as failure:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.events import Usage
+from jikko.ports.files.file_types import best_type
 from jikko.ports.tools import BlobMessage, JsonMessage, TextMessage, ToolFailure, ToolMessage, VariableMessage
 from jikko.values import Json
 
@@ -59,7 +60,7 @@ def _of_content(content: Mapping[str, Any]) -> Iterator[ToolMessage]:
             if isinstance(resource.get("text"), str):
                 yield TextMessage(resource["text"])
             elif resource.get("blob") is not None:
-                yield _file(resource["blob"], resource.get("mimeType"))
+                yield _file(resource["blob"], resource.get("mimeType"), str(resource.get("uri") or ""))
 
 
 def _of_text(text: str) -> Iterator[ToolMessage]:
@@ -87,12 +88,12 @@ def _parsed(text: str) -> Json:
         return None
 
 
-def _file(data: Json, mime_type: Json) -> BlobMessage:
+def _file(data: Json, mime_type: Json, uri: str = "") -> BlobMessage:
     try:
         content = base64.b64decode(data if isinstance(data, str) else "", validate=True)
     except (binascii.Error, ValueError):
         raise ToolFailure("the server sent a file that is not encoded as it should be") from None
-    return BlobMessage(content, mime_type if isinstance(mime_type, str) else "application/octet-stream")
+    return BlobMessage(content, best_type(mime_type if isinstance(mime_type, str) else "", uri))
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int:

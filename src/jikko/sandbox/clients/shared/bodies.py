@@ -1,11 +1,12 @@
 """Bodies and queries of requests, as ``requests`` and ``httpx`` make them of their arguments."""
 
 import json as json_
-import mimetypes
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from jikko.ports.files.file_types import mime_type_of
 
 
 class Body(NamedTuple):
@@ -95,7 +96,7 @@ def _multipart(fields: list[tuple[str, str]], files: Any) -> Body:
     for name, file in files.items() if isinstance(files, Mapping) else files:
         filename, content, kind, headers = _file(name, file)
         parts += [_part(boundary, name, filename)]
-        kind = kind or mimetypes.guess_type(filename or "")[0]
+        kind = kind or mime_type_of(filename or "")
         if kind:
             parts.append(f"Content-Type: {_one_line(kind)}\r\n".encode())
         parts += [f"{_one_line(key)}: {_one_line(value)}\r\n".encode() for key, value in headers.items()]
