@@ -1,15 +1,23 @@
-"""Files and folders that only their owner can read, whatever the umask.
+"""Files and folders kept from others: closed to other users, and never reached by a link that a program planted.
 
-Where the system has no such modes (Windows), the rights of the folder around them are the operator's to set.
+Where the system has no such modes (Windows), the rights of the folder around them are the operator's to set. Folders
+that an untrusted program writes are opened by descriptor, part by part: a link in one of them is refused.
 """
 
+import errno
 import os
+import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FILE: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_MAX_PASSES: Final = 100_000
+"""Levels of folders that are removed: a program that goes on making them is not raced for ever."""
 
 
 def make_folder(path: Path) -> None:
@@ -94,3 +102,107 @@ def tighten_tree(root: Path) -> None:
             tighten(Path(folder, name))
         # Last of all the root: if this is broken off, it is done again.
         tighten(Path(folder))
+
+
+@contextmanager
+def open_folder(name: str | Path, above: int | None = None) -> Iterator[int]:
+    """Open a folder for the block. Yields its descriptor.
+
+    Args:
+        name: Its path, or its name in ``above``. Only the last part of a path is checked.
+        above: The descriptor of the folder that holds it.
+
+    Raises:
+        OSError: It cannot be opened; ``ENOTDIR`` for a link or a file.
+    """
+    try:
+        descriptor = os.open(name, _FOLDER, dir_fd=above)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise NotADirectoryError(
+                errno.ENOTDIR, "not a folder, or a link, which the server does not follow: remove it", str(name)
+            ) from None
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def made_folder(name: str | Path, above: int | None = None, *, owner: int = 0) -> Iterator[int]:
+    """As ``open_folder``, but make the folder if it is missing, with mode 0700.
+
+    Args:
+        owner: The user and group that it is given to; 0: it keeps its own.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=above)
+    with open_folder(name, above) as descriptor:
+        if owner:
+            os.fchown(descriptor, owner, owner)
+        yield descriptor
+
+
+def open_file(name: str, above: int) -> int:
+    """Open a regular file of a folder to read it. Returns its descriptor.
+
+    Raises:
+        OSError: It cannot be opened; ``EINVAL`` for anything but a regular file, which may never give a byte.
+    """
+    descriptor = os.open(name, _FILE, dir_fd=above)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return descriptor
+
+
+def remove(path: Path, *, missing_ok: bool = False) -> None:
+    """Remove a file or link, or a folder with all that is in it, however deep, and whatever its modes. Blocks.
+
+    Raises:
+        OSError: It cannot be removed, or another program keeps on filling it.
+    """
+    if missing_ok and not os.path.lexists(path):
+        return
+    if not _is_folder(path, None):
+        path.unlink()
+        return
+    _open_to_owner(path, None)
+    with open_folder(path) as top:
+        for _ in range(_MAX_PASSES):
+            names = os.listdir(top)
+            if not names:
+                break
+            for name in names:
+                _remove_from(top, name)
+    path.rmdir()
+
+
+def _remove_from(top: int, name: str) -> None:
+    """Remove a file, or a folder, whose folders move into ``top``: however deep, no path gets longer."""
+    if not _is_folder(name, top):
+        os.unlink(name, dir_fd=top)
+        return
+    _open_to_owner(name, top)
+    with open_folder(name, top) as folder:
+        for inner in os.listdir(folder):
+            if _is_folder(inner, folder):
+                # Its new place changes what ``..`` in it means: it must be writable.
+                _open_to_owner(inner, folder)
+                os.rename(inner, secrets.token_hex(16), src_dir_fd=folder, dst_dir_fd=top)
+            else:
+                os.unlink(inner, dir_fd=folder)
+    os.rmdir(name, dir_fd=top)
+
+
+def _is_folder(name: str | Path, above: int | None) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
+
+
+def _open_to_owner(name: str | Path, above: int | None) -> None:
+    """Let the owner of a folder change it. What is no folder any more stays as it is, and fails the next step."""
+    mode = stat.S_IMODE(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        with suppress(OSError, NotImplementedError, ValueError):  # each is raised for a link, by one system or another
+            os.chmod(name, mode | stat.S_IRWXU, dir_fd=above, follow_symlinks=False)

@@ -1,6 +1,7 @@
 """A folder that is copied into an earlier copy of itself."""
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -105,3 +106,44 @@ def test_a_folder_in_which_nothing_was_installed_has_no_lock_and_gets_none(tmp_p
     with held(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_swaps_a_folder_for_a_link_meanwhile_gets_nothing_copied_that_is_not_its_own(
+    tmp_path: Path,
+) -> None:
+    """As a plugin may, whose folder root copies: a link is copied as a link, or left out."""
+    (tmp_path / "root's" / "秘密.txt").parent.mkdir()
+    (tmp_path / "root's" / "秘密.txt").write_text("secret")
+    source, over = tmp_path / "source", threading.Event()
+    (source / "home").mkdir(parents=True)
+
+    def swap() -> None:
+        while not over.is_set():
+            (source / "home").rename(source / "away")
+            (source / "home").symlink_to(tmp_path / "root's")
+            (source / "home").unlink()
+            (source / "away").rename(source / "home")
+
+    swapping = threading.Thread(target=swap)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        swapping.start()
+        for number in range(300):
+            copy_folder(source, tmp_path / f"copy-{number}")
+    finally:
+        over.set()
+        swapping.join()
+        sys.setswitchinterval(interval)
+
+    followed = [path for path in tmp_path.rglob("copy-*/*/秘密.txt") if not path.parent.is_symlink()]
+    assert followed == []
+
+
+def test_what_is_neither_file_nor_folder_nor_link_is_left_out(source: Path, tmp_path: Path) -> None:
+    os.mkfifo(source / "pipe")
+
+    copy_folder(source, tmp_path / "copy")
+
+    assert not (tmp_path / "copy" / "pipe").exists()
+    assert (tmp_path / "copy" / "run").exists()

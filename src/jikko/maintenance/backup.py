@@ -12,11 +12,11 @@ from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
 from jikko.maintenance.backup_target import mark, require_apart, require_free
 from jikko.maintenance.contents import ContentCopies
-from jikko.maintenance.folder_copy import copy_file, copy_folder, held, remove
+from jikko.maintenance.folder_copy import copy_file, copy_folder, held
 from jikko.maintenance.record_elsewhere import SIGNING_KEY, KeptElsewhere, RecordElsewhere, write_keys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.database_copies import DatabaseCopies
-from jikko.private import make_folder, tighten, tighten_tree
+from jikko.private import make_folder, remove, tighten, tighten_tree
 
 CONTENTS: Final = "files"
 """The folder of the contents of files."""

@@ -4,13 +4,14 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from jikko.private import open_file, open_folder, remove
 
 _PIECE: Final = 1 << 20
 """Bytes that are read at a time."""
@@ -32,29 +33,46 @@ def copy_folder(source: Path, target: Path, *, left_out: Collection[Path] = (), 
     Raises:
         OSError: Something cannot be read or written, or reads otherwise than it was written.
     """
+    with open_folder(source.resolve()) as folder:
+        _copy_opened(folder, source, target, left_out, earlier)
+
+
+def _copy_opened(folder: int, source: Path, target: Path, left_out: Collection[Path], earlier: Path | None) -> None:
+    """As ``copy_folder``. ``folder`` is opened: a link that a running plugin plants meanwhile is not followed."""
     target.mkdir(mode=0o700, exist_ok=True)
     _make_writable(target)
-    wanted = {path.name: path for path in source.iterdir() if path not in left_out}
+    wanted = {
+        name: found for name in os.listdir(folder) if source / name not in left_out and (found := _look(name, folder))
+    }
     for path in list(target.iterdir()):
-        if path not in left_out and (path.name not in wanted or _kind(path) != _kind(wanted[path.name])):
+        if path not in left_out and (path.name not in wanted or _kind(path.lstat()) != _kind(wanted[path.name])):
             remove(path)
-    for name, path in sorted(wanted.items()):
+    for name, found in sorted(wanted.items()):
         to, before = target / name, None if earlier is None else earlier / name
-        match _kind(path):
-            case stat.S_IFDIR:
-                copy_folder(path, to, left_out=left_out, earlier=before)
-            case stat.S_IFLNK:
-                to.unlink(missing_ok=True)
-                to.symlink_to(os.readlink(path))
-            case stat.S_IFREG:
-                if not _same(path, to) and not (before is not None and _same(path, before) and _linked(before, to)):
-                    copy_file(path, to)
-    shutil.copystat(source, target)
-    _keep_owner(source, target)
+        try:
+            match _kind(found):
+                case stat.S_IFDIR:
+                    with open_folder(name, folder) as inner:
+                        _copy_opened(inner, source / name, to, left_out, before)
+                case stat.S_IFLNK:
+                    to.unlink(missing_ok=True)
+                    to.symlink_to(os.readlink(name, dir_fd=folder))
+                case stat.S_IFREG:
+                    if not _same(found, to) and not (before and _same(found, before) and _linked(before, to)):
+                        copy_file(source / name, to, above=folder)
+        except OSError:
+            now = _look(name, folder)
+            if now is not None and _kind(now) == _kind(found):
+                raise
+            # A plugin removed or replaced it meanwhile.
+    _keep_status(os.fstat(folder), target)
 
 
-def copy_file(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
     """Copy a file, with its mode and time, in one step, and read the copy again. Blocks.
+
+    Args:
+        above: The descriptor of its folder: a link in its place is then refused, and anything else that is no file.
 
     Raises:
         OSError: It cannot be read or written, or reads otherwise than it was written.
@@ -63,7 +81,7 @@ def copy_file(source: Path, target: Path) -> None:
     part.unlink(missing_ok=True)
     try:
         with (
-            source.open("rb") as original,
+            open(source, "rb") if above is None else open(open_file(source.name, above), "rb") as original,
             open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy,
         ):
             hasher = hashlib.sha256()
@@ -72,11 +90,11 @@ def copy_file(source: Path, target: Path) -> None:
                 copy.write(piece)
             copy.flush()
             os.fsync(copy.fileno())
+            found = os.fstat(original.fileno())
         with part.open("rb") as written:
             if hashlib.file_digest(written, "sha256").digest() != hasher.digest():
                 raise OSError(errno.EIO, "it does not read as it was written", str(target))
-        shutil.copystat(source, part)
-        _keep_owner(source, part)
+        _keep_status(found, part)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -113,16 +131,25 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _kind(path: Path) -> int:
-    return stat.S_IFMT(path.lstat().st_mode)
+def _kind(found: os.stat_result) -> int:
+    return stat.S_IFMT(found.st_mode)
 
 
-def _same(path: Path, other: Path) -> bool:
+def _look(name: str | Path, folder: int | None = None) -> os.stat_result | None:
+    """What is there, without following a link; ``None`` if nothing is."""
     try:
-        one, two = path.lstat(), other.lstat()
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        return False
-    return (one.st_size, one.st_mtime_ns, one.st_mode) == (two.st_size, two.st_mtime_ns, two.st_mode)
+        return None
+
+
+def _same(one: os.stat_result, other: Path) -> bool:
+    two = _look(other)
+    return two is not None and (one.st_size, one.st_mtime_ns, one.st_mode) == (
+        two.st_size,
+        two.st_mtime_ns,
+        two.st_mode,
+    )
 
 
 def _linked(path: Path, target: Path) -> bool:
@@ -134,26 +161,14 @@ def _linked(path: Path, target: Path) -> bool:
     return False
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it.
-
-    Raises:
-        OSError: It cannot be.
-    """
-    if _kind(path) != stat.S_IFDIR:
-        path.unlink()
-        return
-    for folder, _, _ in os.walk(path):
-        _make_writable(Path(folder))
-    shutil.rmtree(path)
-
-
 def _make_writable(folder: Path) -> None:
     """Folders of packages are closed to their owner too."""
     folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
 
 
-def _keep_owner(source: Path, target: Path) -> None:
+def _keep_status(found: os.stat_result, target: Path) -> None:
+    """Give a copy the mode, the times and, as root, the owner of its original."""
     if os.geteuid() == 0:
-        found = source.stat()
         os.chown(target, found.st_uid, found.st_gid)
+    os.chmod(target, stat.S_IMODE(found.st_mode))
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))

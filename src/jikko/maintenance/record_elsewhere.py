@@ -6,8 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from jikko.maintenance.folder_copy import remove
-from jikko.private import make_whole_file
+from jikko.private import make_whole_file, remove
 
 SIGNING_KEY: Final = "signing.key"
 """The key of links to files; what has a number behind it is only accepted."""

@@ -12,8 +12,8 @@ from jikko.cluster.data_folder import RESTORING
 from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import MARK, Manifest, problems, read_manifest
 from jikko.maintenance.contents import ContentCopies
-from jikko.maintenance.folder_copy import copy_file, copy_folder, remove
-from jikko.private import make_file
+from jikko.maintenance.folder_copy import copy_file, copy_folder
+from jikko.private import make_file, remove
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}
 """What may be in an empty folder: the last one is in each new file system."""

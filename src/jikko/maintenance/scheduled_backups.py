@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from jikko.maintenance.backup import Backups, Made
 from jikko.maintenance.backup_manifest import Manifest, read_manifest
 from jikko.maintenance.backup_target import NotABackup
 from jikko.ports.clock import Clock
+from jikko.private import remove
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class FolderOfBackups:
         target = self._folder / datetime.fromtimestamp(self._clock(), UTC).strftime(_NAME)
         unfinished.rename(target)
         for _, folder in self._known()[: -self._keep]:
-            shutil.rmtree(folder)
+            remove(folder)
         return Made(target, made.database_bytes, made.new_files)
 
     def newest_time(self) -> float:

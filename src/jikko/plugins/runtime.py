@@ -143,7 +143,7 @@ class PluginRuntime:
         try:
             make_state(state, uid)
         except OSError as error:
-            raise PluginFailure("PluginDied", f"The folder {state} cannot be made: {error}") from None
+            raise PluginFailure("PluginDied", f"The folder {state} cannot be used: {error}") from None
         command = [str(environment / "bin/python"), "-m", entry.plugin.entrypoint]
         return await PluginProcess.start(
             lock.command(command),

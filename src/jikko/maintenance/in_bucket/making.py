@@ -19,7 +19,6 @@ from jikko.maintenance.backup import Backups
 from jikko.maintenance.backup_manifest import MARK, read_manifest
 from jikko.maintenance.backup_target import NotABackup
 from jikko.maintenance.contents import ContentCopies
-from jikko.maintenance.folder_copy import remove
 from jikko.maintenance.in_bucket.layout import (
     BLOCK,
     BLOCKS,
@@ -36,6 +35,7 @@ from jikko.maintenance.in_bucket.layout import (
 from jikko.ports.clock import Clock
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
+from jikko.private import remove
 
 _STAGING: Final = "to-bucket-"
 """How the folder in the data folder begins that the databases are copied to on their way."""

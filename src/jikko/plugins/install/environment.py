@@ -13,6 +13,8 @@ from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.archive import Archive
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.process.launch import Lock
+from jikko.private import make_file, remove
 
 OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 """The interpreter that Jikko runs on, outside of its virtual environment."""
@@ -96,7 +98,7 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
     place = environments / hashlib.sha256(named.encode()).hexdigest()[:16]
     if (place / _READY).exists():
         return place
-    shutil.rmtree(place, ignore_errors=True)
+    remove(place, missing_ok=True)
     place.mkdir(parents=True)
     listed = place / "requirements.txt"
     listed.write_text(wanted.text)
@@ -112,16 +114,20 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
         try:
             await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
         finally:
-            shutil.rmtree(own, ignore_errors=True)
-    (place / _READY).touch()
+            remove(own, missing_ok=True)
+    make_file(place / _READY)
     return place
 
 
-async def compile_code(folder: Path, environment: Path) -> None:
-    """Compile a plugin's files beforehand: it may not write them."""
+async def compile_code(folder: Path, python: Path, *, confine: bool) -> None:
+    """Compile a plugin's files beforehand: it may not write them.
+
+    Args:
+        python: As ``interpreter`` answers. That of the environment would run code of packages (``.pth`` files).
+    """
+    lock = Lock(read=(), write=(folder,), confine=confine)
     compiler = await asyncio.create_subprocess_exec(
-        str(environment / "bin/python"),
-        *("-I", "-m", "compileall", "-q", str(folder)),
+        *lock.command([str(python), "-I", "-S", "-m", "compileall", "-q", str(folder)]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

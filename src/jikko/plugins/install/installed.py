@@ -2,9 +2,8 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,7 @@ import msgspec
 from jikko.errors import InvalidSettings
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.names import Identifier
-from jikko.private import make_folder, opener
+from jikko.private import make_folder, opener, remove
 
 LIST: Final = "installed.json"
 UNFINISHED: Final = "new-"
@@ -155,7 +154,7 @@ class Installed:
         """Remove what no plugin of the list has: code, environments and state. Only within ``changing``."""
         entries = self.entries()
         for unfinished in self.root.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _remove(unfinished)
         _keep(self.environments, {entry.environment for entry in entries})
         _keep(self.root / "state", {self.state(entry).name for entry in entries})
         code = self.root / "code"
@@ -177,4 +176,10 @@ class Installed:
 def _keep(folder: Path, names: set[str]) -> None:
     for found in folder.iterdir() if folder.is_dir() else ():
         if found.name not in names:
-            shutil.rmtree(found, ignore_errors=True)
+            _remove(found)
+
+
+def _remove(path: Path) -> None:
+    """Remove what may be removed; the rest goes the next time."""
+    with suppress(OSError):
+        remove(path)

@@ -1,7 +1,6 @@
 """Installs packages: read, checked, unpacked, given an environment, tried, and only then listed."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +14,7 @@ from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.archive import Archive, unpack
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.refused import PackageRefused
+from jikko.private import remove
 
 Try: TypeAlias = Callable[[Entry], Awaitable[None]]
 """Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
@@ -70,7 +70,7 @@ class Installer:
                     wanted = await requirements_of(plugin, archive, files, uv)
                     python = await interpreter(plugin)
                     environment = await make_environment(wanted, installed.environments, python=python, uv=uv)
-                    await compile_code(files, environment)
+                    await compile_code(files, python, confine=self._confine)
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     code = installed.code(entry)
                     _move(files, code)
@@ -105,7 +105,7 @@ def _unpacked(archive: Archive, temporary: Path) -> Path:
 
 def _move(folder: Path, place: Path) -> None:
     """Put code where it stays; its user may read it, and not write it."""
-    shutil.rmtree(place, ignore_errors=True)
+    remove(place, missing_ok=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(place)
     for path in [place, *place.rglob("*")]:

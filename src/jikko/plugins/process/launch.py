@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from jikko.private import made_folder
+
 _CONFINE: Final = Path(__file__).with_name("confine.py")
 
 
@@ -80,9 +82,11 @@ def make_state(state: Path, uid: int) -> None:
     """Make the folder that a plugin may write, and give it to its user.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made, or the plugin put a link in its place.
     """
-    for folder in (state, state / "home", state / "tmp"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if uid and os.geteuid() == 0:
-            os.chown(folder, uid, uid)
+    owner = uid if os.geteuid() == 0 else 0
+    state.parent.mkdir(parents=True, exist_ok=True)
+    with made_folder(state, owner=owner) as folder:
+        for name in ("home", "tmp"):
+            with made_folder(name, folder, owner=owner):
+                pass
