@@ -153,12 +153,16 @@ def test_reading_takes_time_in_proportion_to_the_operations() -> None:
     assert growth(work, 100) < 40
 
 
-def test_values_that_make_room_for_each_other_do_not_double_for_ever() -> None:
-    placed = [
-        {"name": f"p{n}", "in": "path", "schema": {"type": "string", "default": f"{{p{n + 1}}}{{p{n + 1}}}"}}
-        for n in range(60)
-    ]
-    found, _ = read(having({"/{p0}": {"get": {"operationId": "x", "parameters": placed}}}))
+def test_a_value_makes_no_room_for_another() -> None:
+    placed = [{"name": name, "in": "path", "schema": {"type": "string"}} for name in ("a", "b")]
+    found, _ = read(having({"/{a}": {"get": {"operationId": "x", "parameters": placed}}}))
+
+    assert prepare(found["x"], {"a": "{b}", "b": "no"}, {}).url == "https://a.test/%7Bb%7D"
+
+
+def test_an_address_that_values_make_too_long_is_refused() -> None:
+    placed = [{"name": "a", "in": "path", "schema": {"type": "string"}}]
+    found, _ = read(having({"/" + "{a}" * 20: {"get": {"operationId": "x", "parameters": placed}}}))
 
     with pytest.raises(ToolFailure, match="the address has more than 65536 characters"):
-        prepare(found["x"], {}, {})
+        prepare(found["x"], {"a": "日" * 400}, {})

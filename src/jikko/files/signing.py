@@ -82,5 +82,5 @@ def _sign(key: bytes, file_id: str, timestamp: str, nonce: str) -> str:
 def path_of(file: StoredFile) -> str:
     """The path of a file's url."""
     if file.origin == "node":
-        return f"/files/tools/{file.id}.{file.extension or 'bin'}"
+        return f"/files/tools/{file.id}.{quote(file.extension, safe='') or 'bin'}"
     return f"/files/{file.id}/file-preview"

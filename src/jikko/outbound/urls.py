@@ -57,7 +57,7 @@ class WireUrl(Struct, frozen=True):
             raise _wrong("it does not start with http:// or https://")
         if port == 0:
             raise _wrong("there is no port 0")
-        query = urlencode(params) if params else _escaped(parts.query, _QUERY_SAFE)
+        query = urlencode(params, errors="replace") if params else _escaped(parts.query, _QUERY_SAFE)
         path = _without_dots(_escaped(parts.path or "/", _PATH_SAFE))
         return cls(
             scheme=scheme,

@@ -38,6 +38,8 @@ class PlacedParameter(Struct, frozen=True):
     required: bool
     default: Json
     """``None`` if there is none."""
+    allow_reserved: bool = False
+    """Whether a value in a path may have several segments."""
 
 
 class Body(Struct, frozen=True):
@@ -140,7 +142,7 @@ class _Reader:
             schema = self._schema(parameter)
             name, place = parameter.text("name", required=True), parameter.choice("in", PLACES, "query")
             required, default = parameter.boolean("required"), schema.get("default")
-            placed.append(PlacedParameter(name, place, required, default))
+            placed.append(PlacedParameter(name, place, required, default, parameter.boolean("allowReserved")))
             description = parameter.text("description")
             parameters.append(_parameter(name, schema, required=required, default=default, description=description))
         body = self._body(data.mapping("requestBody"))

@@ -4,6 +4,7 @@ Source: Dify 1.15, spec/tools.md §2.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,11 +15,15 @@ from msgspec import Struct
 from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
-from jikko.tools.openapi.document import MAX_URL, Body, Operation, filled_in
+from jikko.tools.openapi.document import MAX_URL, Body, Operation, PlacedParameter, filled_in
 from jikko.tools.openapi.property import converted_property
 from jikko.values import Json
 
 _MULTIPART: Final = "multipart/form-data"
+_SLASHES: Final = re.compile(r"[/\\]")
+_SEVERAL_SEGMENTS: Final = "/:@!$&'()*+,;="
+_COOKIE: Final = "!#$%&'()*+/:<=>?@[]^`{|}"
+"""What may stand in the value of a cookie beside letters, digits and ``-._~``. Source: RFC 6265 §4.1.1."""
 
 
 class FileContent(Struct, frozen=True):
@@ -57,8 +62,7 @@ def prepare(operation: Operation, values: Mapping[str, Json], files: Mapping[str
         value = given.get(parameter.name, "" if parameter.default is None else parameter.default)
         match parameter.place:
             case "path":
-                # Not encoded: a quirk of Dify.
-                filled = filled_in(url, parameter.name, _text(value))
+                filled = filled_in(url, parameter.name, _in_path(parameter, _text(value)))
                 if filled is None:
                     raise ToolFailure(f"the address has more than {MAX_URL} characters", reported=False)
                 url = filled
@@ -67,13 +71,33 @@ def prepare(operation: Operation, values: Mapping[str, Json], files: Mapping[str
             case "header":
                 headers.append((parameter.name, _text(value)))
             case _:
-                cookies.append(f"{parameter.name}={_text(value)}")
+                cookies.append(f"{parameter.name}={quote(_text(value), safe=_COOKIE, errors='replace')}")
+    if _dots_in(url) != _dots_in(operation.url):
+        raise ToolFailure("its parameters make a '.' or '..' of the path, which would lead elsewhere", reported=False)
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
     if operation.body is None:
         return Prepared(url, tuple(params), tuple(headers), None)
     content_type, body = _encoded(operation.body, given, files)
     return Prepared(url, tuple(params), (*headers, ("Content-Type", content_type)), body)
+
+
+def _in_path(parameter: PlacedParameter, text: str) -> str:
+    """A value as one segment of a path, or as several if the document allows reserved characters.
+
+    Dify puts it in as it is, so that a value can lead to any other address of the server.
+    """
+    if any(segment in (".", "..") for segment in _SLASHES.split(text)):
+        # Also escaped, servers may take it for what it says.
+        raise ToolFailure(
+            f"the parameter {parameter.name} goes into a path: it cannot hold the segments '.' and '..'", reported=False
+        )
+    return quote(text, safe=_SEVERAL_SEGMENTS if parameter.allow_reserved else "", errors="replace")
+
+
+def _dots_in(url: str) -> int:
+    path = url.partition("#")[0].partition("?")[0]
+    return sum(segment in (".", "..") for segment in path.split("/"))
 
 
 def _with_defaults(operation: Operation, values: Mapping[str, Json]) -> dict[str, Json]:
