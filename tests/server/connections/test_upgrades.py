@@ -13,7 +13,7 @@ BODIES = {
     "of a length": (b"content-length: %d\r\n" % len(SMUGGLED), SMUGGLED),
     "in chunks": (
         b"transfer-encoding: chunked\r\n",
-        b"%x;a=b\r\n%b\r\n0\r\nupgrade: bar\r\nconnection: upgrade\r\n\r\n" % (len(SMUGGLED), SMUGGLED),
+        b"%x;a=b\r\n%b\r\n0\r\nupgrade: bar\r\nx-sum: 1\r\n\r\n" % (len(SMUGGLED), SMUGGLED),
     ),
 }
 

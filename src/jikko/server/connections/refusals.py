@@ -75,6 +75,11 @@ def codings(value: bytes, version: str) -> Refused | None:
     return Refused(501, "not_implemented", "Transfer-Encoding must be chunked alone: other codings are not supported.")
 
 
+def connection_trailer() -> Refused:
+    """A trailer says what becomes of the connection, which only a header may (RFC 9110, 6.5.1)."""
+    return Refused(400, "bad_request", "The header Connection must not be a trailer.")
+
+
 def tunnel() -> Refused:
     """The method is CONNECT: what follows the head is not HTTP."""
     return Refused(501, "not_implemented", "The method CONNECT is not supported: this server is not a proxy.")

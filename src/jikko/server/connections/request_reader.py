@@ -1,5 +1,6 @@
 """What comes on a connection, as requests: bounded in bytes before the parser gets it."""
 
+import re
 import urllib.parse
 from abc import ABC, abstractmethod
 from typing import Any, Final
@@ -12,6 +13,7 @@ from jikko.server.connections.refusals import (
     HeadLimits,
     Refused,
     codings,
+    connection_trailer,
     hosts,
     long_url,
     many_headers,
@@ -22,6 +24,8 @@ from jikko.server.connections.refusals import (
 )
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_OF_CONNECTION: Final = (b"connection", b"proxy-connection")
+"""What the parser obeys in a trailer, too: behind ``close`` it would read no more requests."""
 
 
 class RequestReader(ABC):
@@ -128,7 +132,8 @@ class RequestReader(ABC):
             self._break_off(long_url(self._limits))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        # Spaces behind a value are none of it, and the parser leaves them there (RFC 9112, 5.1).
+        name, value = name.lower(), value.rstrip()
         self._headers.append((name, value))
         if name == b"host":
             self._hosts += 1
@@ -154,13 +159,18 @@ class RequestReader(ABC):
         if self._coding is not None and (fault := codings(self._coding, version)):
             self._break_off(fault)
         url = httptools.parse_url(self._url)
-        path = url.path.decode("ascii")
+        raw_path = url.path or b"/"
+        path = raw_path.decode("ascii")
+        if url.host is not None:
+            # The target names the host, too, and is the one that counts (RFC 9112, 3.2.2).
+            host = _authority(self._url)
+            headers = [(name, host if name == b"host" else value) for name, value in headers]
         scope = {
             **self._about,
             "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "path": urllib.parse.unquote(path) if "%" in path else path,
-            "raw_path": url.path,
+            "raw_path": raw_path,
             "query_string": url.query or b"",
             "headers": headers,
         }
@@ -180,6 +190,8 @@ class RequestReader(ABC):
         if self._before_body:
             # Of a request for an upgrade, which is read again.
             return
+        if self._headers and any(name in _OF_CONNECTION for name, _ in self._headers):
+            self._break_off(connection_trailer())
         if self._body:
             self._hand_body_on()
         self._before_body = True
@@ -194,3 +206,8 @@ class RequestReader(ABC):
         """Have the parser stop: it tells no more than that it did."""
         self._fault = fault
         raise fault
+
+
+def _authority(url: bytes) -> bytes:
+    """Host and port of an absolute URL, without a user."""
+    return re.split(rb"[/?#]", url.partition(b"://")[2], maxsplit=1)[0].rpartition(b"@")[2]

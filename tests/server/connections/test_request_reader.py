@@ -1,0 +1,46 @@
+"""What becomes of a request's head, and of trailers."""
+
+import pytest
+
+from tests.server.connections.readings import read_here
+
+NEXT = b"GET /next HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "origin", "host"),
+    [
+        (b"/a?b=c", "/a?b=c", "x"),
+        (b"https://other.example:8443/a?b=c", "/a?b=c", "other.example:8443"),
+        (b"https://user:secret@other.example/a", "/a", "other.example"),
+        (b"https://[2001:db8::1]:80/a", "/a", "[2001:db8::1]:80"),
+        (b"https://other.example", "/", "other.example"),
+        (b"https://other.example?b=c", "/?b=c", "other.example"),
+    ],
+)
+def test_a_target_that_names_a_host_is_for_that_host(target: bytes, origin: str, host: str) -> None:
+    [request] = read_here([b"GET %b HTTP/1.1\r\naccept: */*\r\nHost: x\r\n\r\n" % target]).requests
+
+    assert request.target == origin
+    assert request.headers == (("accept", "*/*"), ("host", host))
+
+
+def test_spaces_around_a_value_are_no_part_of_it() -> None:
+    head = b"GET / HTTP/1.1\r\nhost:x\r\nauthorization: \t Bearer  k \t\r\nempty: \t \r\nnone:\r\n\r\n"
+    for pieces in ([head], [head[at : at + 1] for at in range(len(head))]):
+        [request] = read_here(pieces).requests
+
+        assert request.headers == (("host", "x"), ("authorization", "Bearer  k"), ("empty", ""), ("none", ""))
+
+
+@pytest.mark.parametrize("name", [b"Connection", b"Proxy-Connection"])
+@pytest.mark.parametrize("value", [b"close", b"upgrade", b"keep-alive"])
+def test_a_trailer_does_not_decide_whether_the_next_request_is_read(name: bytes, value: bytes) -> None:
+    head = b"POST /it HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+    assert len(read_here([head + b"X-Sum: 1\r\n\r\n" + NEXT]).requests) == 2
+    reading = read_here([head + name + b": " + value + b"\r\nUpgrade: foo\r\n\r\n" + NEXT])
+
+    # The parser would have ignored what follows, and somebody have waited for an answer to it.
+    assert reading.end == "refused"
+    assert [request.is_whole for request in reading.requests] == [False]
