@@ -98,6 +98,8 @@ class Settings:
     """Characters of all that a tool may say in one call."""
     tool_max_files: int = 64 << 20
     """Bytes of all files that a tool may make in one call."""
+    tool_file_count: int = 1000
+    """Files that a tool may make in one call, pictures that are fetched for it included."""
     plugins: Path | None = None
     """A YAML file that has credentials of plugins, other names for them, and the model that summarises for tools."""
     plugins_confine: str = "require"

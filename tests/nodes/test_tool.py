@@ -1,5 +1,6 @@
 """The Tool node. What Dify does with it is in the recordings; here is what they do not show."""
 
+import asyncio
 import html
 import json
 from typing import Any
@@ -13,7 +14,7 @@ from jikko.events import Usage
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.tools.tool import ToolNode
 from jikko.nodes.tools.tool_bounds import MAX_MESSAGES
-from jikko.ports.http import HttpFailure, HttpResponse
+from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.tools import (
     BlobMessage,
@@ -226,16 +227,58 @@ async def test_a_picture_is_fetched_and_one_that_cannot_be_is_told() -> None:
         ([JsonMessage({"a": "😀" * 100})], "more than 100 characters"),
         ([VariableMessage("v", ["x" * 200])], "more than 100 characters"),
         ([BlobMessage(b"x" * 40)] * 2, "more than 50 bytes (the limit is set by JIKKO_TOOL_MAX_FILES)"),
+        ([ImageMessage("https://a.test/x")] * 3, "more than 50 bytes (the limit is set by JIKKO_TOOL_MAX_FILES)"),
+        (
+            [BlobMessage(b""), FileMessage({}), ImageMessage("https://a.test/x"), BlobMessage(b"")],
+            "more than 3 files (the limit is set by JIKKO_TOOL_FILE_COUNT)",
+        ),
         ([LogMessage(id="1", label="x")] * (MAX_MESSAGES + 1), f"more than {MAX_MESSAGES} things"),
     ],
-    ids=["text", "texts", "json", "variable", "files", "messages"],
+    ids=["text", "texts", "json", "variable", "files", "pictures", "many files", "messages"],
 )
 async def test_a_tool_that_says_too_much_fails(messages: list[ToolMessage], message: str) -> None:
     tools = ScriptedTools(says=messages)
-    failure = await failed(tools, context(tools, limits=ValueLimits(max_tool_text=100, max_tool_files=50)))
+    limits = ValueLimits(max_tool_text=100, max_tool_files=50, max_tool_file_count=3)
+    http = ScriptedHttp(HttpResponse(200, (), b"x" * 20))
+    failure = await failed(tools, context(tools, limits=limits, http=http))
 
     assert failure.kind == "ToolRuntimeInvocationError"
     assert message in str(failure)
+
+
+class Stuck(FilesOfOneUser):
+    """Files of which the second is never stored."""
+
+    async def make(self, content: bytes, **about: Any) -> dict[str, Json]:
+        if self.made:
+            await asyncio.Event().wait()
+        return await super().make(content, **about)
+
+
+class StuckHttp(ScriptedHttp):
+    """A server that never answers."""
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("message", [BlobMessage(b"png"), ImageMessage("https://a.test/x")])
+async def test_files_that_take_longer_than_a_call_may_fail_it(message: ToolMessage) -> None:
+    tools = ScriptedTools(says=[message] * 3)
+    http = StuckHttp() if isinstance(message, ImageMessage) else None
+    failure = await failed(tools, context(tools, limits=ValueLimits(tool_seconds=0.01), files=Stuck(), http=http))
+
+    assert str(failure) == (
+        "Failed to invoke tool teller: its 3 files were not stored within 0.01 s of its call (the limit is set by "
+        "JIKKO_TOOL_SECONDS)"
+    )
+
+
+async def test_a_file_that_is_there_already_takes_no_time() -> None:
+    tools = ScriptedTools(says=[FileMessage(file("a.txt"))])
+
+    assert (await ran(tools, context(tools, limits=ValueLimits(tool_seconds=0)))).outputs["files"] == [file("a.txt")]
 
 
 async def test_a_value_that_is_nested_too_deeply_fails() -> None:

@@ -173,6 +173,19 @@ async def test_a_format_that_cannot_be_read_fails_by_its_name(how: str, tmp_path
     assert (ended.status, ended.error) == ("failed", "Unsupported Extension Type: .odt")
 
 
+async def test_there_are_only_so_many_files_in_one_answer(tmp_path: Path) -> None:
+    contents = [item for _ in range(3) for item in resource(b"x", uri="x:y", mimeType="image/png")]
+    async with (
+        serving({"/": mcp({"tools/call": {"content": contents}})}) as server,
+        installation(tmp_path, {"m": {"type": "mcp", "url": server.url("/")}}, tool_file_count=2) as assembly,
+    ):
+        await publish(assembly, FROM_TOOL)
+        ended = await ran(assembly, "From tool", q="x")
+
+    assert ended.status == "failed"
+    assert "it made more than 2 files (the limit is set by JIKKO_TOOL_FILE_COUNT)" in str(ended.error)
+
+
 async def test_an_xml_document_stays_a_text(tmp_path: Path) -> None:
     feed = "<feed>日本</feed>".encode()
     async with (

@@ -111,6 +111,8 @@ def make_node_ports(
             max_http_file=settings.http_max_file,
             max_tool_text=settings.tool_max_text,
             max_tool_files=settings.tool_max_files,
+            max_tool_file_count=settings.tool_file_count,
+            tool_seconds=settings.tool_seconds,
         ),
     )
     return ports, tools, plugins

@@ -45,6 +45,10 @@ class ValueLimits(Struct, frozen=True, kw_only=True):
     """Characters of all that a tool says in one call: texts, JSON, variables. Not Dify's; so is ``max_tool_files``."""
     max_tool_files: int = 67_108_864
     """Bytes of all files that a tool makes in one call."""
+    max_tool_file_count: int = 1000
+    """Files that a tool makes in one call."""
+    tool_seconds: float = 600.0
+    """What one call may take until its files are stored."""
 
 
 class NodePorts(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The Agent node by itself: what its strategy is given, and what becomes of what it says."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from jikko.nodes.contract import NodeFailure, Result
 from jikko.ports.agents import AgentLimits, Strategy, StrategyName, StrategyParameter
 from jikko.ports.models import Abilities, Completion, Message, ModelRequest, ModelUsage
 from jikko.ports.models import ToolCall as FunctionCall
+from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.messages import Message as Stored
 from jikko.ports.tools import (
@@ -24,11 +26,13 @@ from jikko.ports.tools import (
     LinkMessage,
     LogMessage,
     TextMessage,
+    ToolFailure,
     ToolMessage,
     ToolName,
     ToolParameter,
     VariableMessage,
 )
+from jikko.values import Json
 from tests.nodes.context import FakeContext, FilesOfOneUser, fields, file
 from tests.nodes.models import ScriptedModels
 from tests.nodes.tools import ScriptedTools
@@ -256,6 +260,18 @@ async def test_a_file_of_a_tool_is_stored_at_once() -> None:
     assert isinstance(message, FileMessage)
     assert message.file["filename"] == "a.png"
     assert ctx.ports.files.made[0]["content"] == b"png"
+
+
+async def test_files_of_a_tool_that_take_too_long_fail_its_call() -> None:
+    class Stuck(FilesOfOneUser):
+        async def make(self, content: bytes, **about: Any) -> dict[str, Json]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    ctx = context(tools=ScriptedTools(says=[BlobMessage(b"png")]))
+    ctx.ports = msgspec.structs.replace(ctx.ports, files=Stuck(), limits=ValueLimits(tool_seconds=0.01))
+    with pytest.raises(ToolFailure, match="JIKKO_TOOL_SECONDS"):
+        await NodeHost(ctx).call_tool(ToolName(provider_type="api", provider="id", tool="say"), {}, print)
 
 
 async def test_a_model_that_calls_no_functions_is_not_offered_any() -> None:

@@ -3,6 +3,7 @@
 Source: Dify 1.15, spec/nodes.md, agent.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -73,9 +74,9 @@ class AgentOutputs:
         """The outputs, once the call is over. Files are stored now.
 
         Raises:
-            ToolFailure: A file is too large.
+            ToolFailure: A file is too large, or the files take too long.
         """
-        made = await self._outputs.outputs()
+        made = await self._outputs.outputs(asyncio.get_running_loop().time())
         logs = [_entry(entry, self._ctx.node_id) for entry in self._logs.values()]
         text, files, json = made.pop("text"), made.pop("files"), made.pop("json")
         usage = self.usage.output if self.usage is not None else ModelUsage().as_json()

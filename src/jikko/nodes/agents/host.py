@@ -1,10 +1,10 @@
 """Asks models and calls tools for an agent: keeps what they answer, and stops it at its limits."""
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
-from uuid import uuid4
 
 from jikko.errors import JikkoError
 from jikko.events import Usage
@@ -20,6 +20,7 @@ from jikko.nodes.context import AgentContext
 from jikko.nodes.flow.usage import total
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_bounds import ToolBounds
+from jikko.nodes.tools.tool_outputs import stored_blob
 from jikko.ports.agents import AgentLimits, LimitReached
 from jikko.ports.models import Chunk, Completion, ModelRequest
 from jikko.ports.tools import BlobMessage, Emit, FileMessage, ToolCall, ToolFailure, ToolMessage, ToolName
@@ -124,22 +125,14 @@ class NodeHost:
             key=ctx.idempotency_key,
             depth=ctx.depth,
         )
+        began = asyncio.get_running_loop().time()
         usage = await tools.call(call, take)
-        return [await self._stored(message) for message in messages], usage
+        async with bounds.time_for_files(began):
+            return [await self._stored(message) for message in messages], usage
 
     async def _stored(self, message: ToolMessage) -> ToolMessage:
         """A file is stored at once, so that the log has its place, and not its content."""
-        if not isinstance(message, BlobMessage):
-            return message
-        run = self._ctx.run
-        file = await self._ctx.ports.files.make(
-            message.content,
-            app_id=run.app_id,
-            end_user_id=run.end_user_id,
-            name=message.filename or uuid4().hex,
-            mime_type=message.mime_type,
-        )
-        return FileMessage(file)
+        return FileMessage(await stored_blob(self._ctx, message)) if isinstance(message, BlobMessage) else message
 
     def _taken(self, digest: str) -> Json | None:
         """An answer that the log has from before; each is taken once."""

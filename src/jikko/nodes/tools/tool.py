@@ -1,5 +1,6 @@
 """The Tool node: calls a tool of the installation."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self
 
@@ -73,7 +74,7 @@ class ToolNode(Struct, frozen=True):
         used = self._values(ctx.variables, tool)
         recorded = used if ctx.recorded is ctx.variables else self._values(ctx.recorded, tool)
         about: dict[str, Any] = {"kind": "ToolRuntimeInvocationError", "inputs": recorded, "metadata": info}
-        outputs = ToolOutputs(ctx)
+        outputs, began = ToolOutputs(ctx), asyncio.get_running_loop().time()
         try:
             call = ToolCall(
                 tool=tool,
@@ -86,7 +87,7 @@ class ToolNode(Struct, frozen=True):
                 depth=ctx.depth,
             )
             usage = await ctx.ports.tools.call(call, outputs.take)
-            return Result(outputs=await outputs.outputs(), inputs=recorded, usage=usage, metadata=info)
+            return Result(outputs=await outputs.outputs(began), inputs=recorded, usage=usage, metadata=info)
         except NotConvertible as problem:
             raise NodeFailure(f"Failed to invoke tool: {problem}", **about) from None
         except ToolFailure as failure:

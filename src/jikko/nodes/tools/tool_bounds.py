@@ -1,13 +1,18 @@
 """How much a tool may say in one call.
 
-Source: JIKKO_TOOL_MAX_TEXT and JIKKO_TOOL_MAX_FILES; Dify has no such limits.
+Source: JIKKO_TOOL_MAX_TEXT, JIKKO_TOOL_MAX_FILES and JIKKO_TOOL_FILE_COUNT; Dify has no such limits.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.tools import (
     BlobMessage,
+    FileMessage,
+    ImageMessage,
     JsonMessage,
     LinkMessage,
     TextMessage,
@@ -27,7 +32,7 @@ class ToolBounds:
 
     def __init__(self, limits: ValueLimits) -> None:
         self._limits = limits
-        self._messages = self._size = self._bytes = 0
+        self._messages = self._size = self._bytes = self._files = 0
 
     def take(self, message: ToolMessage) -> None:
         """Count one message.
@@ -53,12 +58,10 @@ class ToolBounds:
                 else:
                     self._spend_value(value)
             case BlobMessage(content):
-                self._bytes += len(content)
-                if self._bytes > self._limits.max_tool_files:
-                    raise ToolFailure(
-                        f"its files have more than {self._limits.max_tool_files} bytes (the limit is set by "
-                        "JIKKO_TOOL_MAX_FILES)"
-                    )
+                self._count_file()
+                self.spend_bytes(len(content))
+            case ImageMessage() | FileMessage():
+                self._count_file()
             case _:
                 pass
 
@@ -68,6 +71,44 @@ class ToolBounds:
         if self._size > self._limits.max_tool_text:
             raise ToolFailure(
                 f"it said more than {self._limits.max_tool_text} characters (the limit is set by JIKKO_TOOL_MAX_TEXT)"
+            )
+
+    def spend_bytes(self, count: int) -> None:
+        """Count the bytes of a file. Raises as ``take`` does."""
+        self._bytes += count
+        if self._bytes > self._limits.max_tool_files:
+            raise ToolFailure(
+                f"its files have more than {self._limits.max_tool_files} bytes (the limit is set by "
+                "JIKKO_TOOL_MAX_FILES)"
+            )
+
+    @asynccontextmanager
+    async def time_for_files(self, since: float) -> AsyncIterator[None]:
+        """A block that fetches and stores the files.
+
+        Args:
+            since: When the call began, by the event loop's clock.
+
+        Raises:
+            ToolFailure: The time of the call is over.
+        """
+        try:
+            async with asyncio.timeout_at(since + self._limits.tool_seconds) as deadline:
+                yield
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise ToolFailure(
+                f"its {self._files} files were not stored within {self._limits.tool_seconds:g} s of its call (the "
+                "limit is set by JIKKO_TOOL_SECONDS)"
+            ) from None
+
+    def _count_file(self) -> None:
+        self._files += 1
+        if self._files > self._limits.max_tool_file_count:
+            raise ToolFailure(
+                f"it made more than {self._limits.max_tool_file_count} files (the limit is set by "
+                "JIKKO_TOOL_FILE_COUNT)"
             )
 
     def _spend_value(self, value: Json) -> None:

@@ -65,13 +65,17 @@ class ToolOutputs:
             case LogMessage():
                 pass
 
-    async def outputs(self) -> dict[str, Json]:
+    async def outputs(self, since: float) -> dict[str, Json]:
         """The outputs, once the call is over. Files are stored now.
 
+        Args:
+            since: From when on the time of the call counts, by the event loop's clock.
+
         Raises:
-            ToolFailure: A file is too large.
+            ToolFailure: A file is too large, or the files take too long.
         """
-        files = [file for message in self._files if (file := await self._stored(message)) is not None]
+        async with self._bounds.time_for_files(since):
+            files = [file for message in self._files if (file := await self._stored(message)) is not None]
         self.close()
         for name, text in (*self._unshown, ("text", "")):
             self._ctx.say(name, text, soon=True)
@@ -121,8 +125,8 @@ class ToolOutputs:
         match message:
             case FileMessage(file):
                 return dict(file)
-            case BlobMessage(content, mime_type, filename):
-                return await self._keep(content, mime_type, filename)
+            case BlobMessage():
+                return await stored_blob(self._ctx, message)
             case ImageMessage(url):
                 return await self._fetched(url)
 
@@ -139,20 +143,26 @@ class ToolOutputs:
             self._say(f"Failed to download image: the server answered with status {answer.status}")
             return None
         mime_type = stated_type(answer.header("content-type")) or mime_type_of(urlsplit(url).path)
-        return await self._keep(answer.body, mime_type or "image/png", "")
+        self._bounds.spend_bytes(len(answer.body))
+        return await stored_blob(self._ctx, BlobMessage(answer.body, mime_type or "image/png"))
 
-    async def _keep(self, content: bytes, mime_type: str, filename: str) -> Json:
-        name = filename or f"{uuid4().hex}{extension_for(mime_type)}"
-        try:
-            return await self._ctx.ports.files.make(
-                content,
-                app_id=self._ctx.run.app_id,
-                end_user_id=self._ctx.run.end_user_id,
-                name=name,
-                mime_type=mime_type,
-            )
-        except FileTooLarge as error:
-            raise ToolFailure(f"a file of it is too large: {error}") from None
+
+async def stored_blob(ctx: Context, message: BlobMessage) -> dict[str, Json]:
+    """Store a file of a tool.
+
+    Raises:
+        ToolFailure: It is too large.
+    """
+    try:
+        return await ctx.ports.files.make(
+            message.content,
+            app_id=ctx.run.app_id,
+            end_user_id=ctx.run.end_user_id,
+            name=message.filename or f"{uuid4().hex}{extension_for(message.mime_type)}",
+            mime_type=message.mime_type,
+        )
+    except FileTooLarge as error:
+        raise ToolFailure(f"a file of it is too large: {error}") from None
 
 
 def _as_object(value: Json) -> str:
