@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The extras that the image has: all but those with models in them.
 IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 
-# Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
+# Runs the tests that a marker expression chooses: two at a time, the longest files first (tests/durations.py), and then
 # by themselves those that can have nothing beside them.
 define pytest
 	@code=0; set -x; \
@@ -28,7 +28,7 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint lint-types lint-rest format bench
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief quick durations check lint lint-types lint-rest format bench
 .PHONY: faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -71,6 +71,12 @@ test-other: $(VENV)/.development
 test-brief: $(VENV)/.development ## Run the quicker tests that depend on the version of Python, and a short kill test
 	$(call pytest,not services and not once and (not slow or every_python))
 	JIKKO_TEST_KILLS=5 $(BIN)/python -m pytest tests/acceptance/test_crash.py -k server_is_killed
+
+quick: $(VENV)/.development ## Run the fast tests that a change can break, within a minute (SINCE=main: all since then)
+	@$(BIN)/python -m scripts.quick $(if $(SINCE),--since $(SINCE))
+
+durations: ## Write what tests took, since `make clean`, into tests/durations.txt
+	@$(BIN)/python -m tests.durations
 
 check: lint ## Run all that must hold before a commit: format, lint, types, layers, fast tests
 	$(call pytest,$(FAST))

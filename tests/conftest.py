@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "pytester",
+    "tests.durations",
     "tests.no_skips",
     "tests.cluster.nats_server",
     "tests.files.buckets",

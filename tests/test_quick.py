@@ -1,0 +1,87 @@
+"""Choosing the tests of a change: `make quick`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.quick import ROOT, Imports, choose
+from tests.durations import Duration, Durations, known
+
+MODULES = {
+    "jikko.ids": {"jikko.runs.control", "tests.test_ids"},
+    "jikko.runs": set[str](),
+    "jikko.runs.control": {"jikko.http.dispatch", "tests.runs.test_control", "tests.runs.test_forms"},
+    "jikko.http.dispatch": {"tests.http.test_router"},
+    "jikko.store.sqlite.migrations": {"tests.store.test_database"},
+    **{
+        f"tests.{name}": set[str]() for name in ("test_ids", "runs.test_control", "runs.test_forms", "http.test_router")
+    },
+    "tests.store.test_database": set[str](),
+}
+IMPORTS = Imports(MODULES.__getitem__, MODULES)
+
+
+def test_tests_that_import_a_change_are_chosen_over_any_number_of_modules() -> None:
+    assert IMPORTS.distances(["src/jikko/ids.py"]) == {
+        "tests/test_ids.py": 1,
+        "tests/runs/test_control.py": 2,
+        "tests/runs/test_forms.py": 2,
+        "tests/http/test_router.py": 3,
+    }
+    assert IMPORTS.distances(["src/jikko/http/dispatch.py"]) == {"tests/http/test_router.py": 1}
+    assert IMPORTS.distances(["docs/chat.md"]) == {}
+
+
+def test_data_beside_modules_is_a_change_of_their_package() -> None:
+    migration = "src/jikko/store/sqlite/migrations/0001_initial.sql"
+    assert IMPORTS.distances([migration]) == {"tests/store/test_database.py": 1}
+    assert IMPORTS.distances(["src/jikko/runs/removed.py"]) == {}
+
+
+def test_what_has_its_name_and_its_room_comes_first_and_what_does_not_fit_is_named() -> None:
+    everything = choose(["src/jikko/runs/control.py"], IMPORTS, 100.0, {})
+    near = [test for test in everything.chosen if test != "tests/test_house.py"]
+    assert near[0] == "tests/runs/test_control.py"
+    assert near.index("tests/runs/test_forms.py") < near.index("tests/http/test_router.py")
+    assert not everything.left
+    some = choose(["src/jikko/runs/control.py"], IMPORTS, 20.0, {"tests/runs/test_forms.py": 30.0})
+    assert some.left == ["tests/runs/test_forms.py"]
+    assert "tests/http/test_router.py" in some.chosen
+    assert some.seconds <= 20.0
+
+
+def test_a_changed_test_is_chosen_however_long_it_takes() -> None:
+    choice = choose(["tests/runs/test_forms.py"], IMPORTS, 10.0, {"tests/runs/test_forms.py": 30.0})
+    assert choice.chosen[0] == "tests/runs/test_forms.py" or choice.chosen[1] == "tests/runs/test_forms.py"
+
+
+def test_pages_are_read_by_their_tests() -> None:
+    assert "tests/test_page_blocks.py" in choose(["docs/chat.md"], IMPORTS, 100.0, {}).chosen
+
+
+def test_the_imports_of_the_project_lead_from_a_module_to_its_tests() -> None:
+    distances = Imports.read().distances(["src/jikko/ids.py"])
+    assert distances["tests/test_ids.py"] == 1
+    assert "tests/console/test_figures.py" not in distances or distances["tests/console/test_figures.py"] > 1
+
+
+@pytest.mark.slow
+def test_the_command_names_the_files_of_a_change() -> None:
+    command = [sys.executable, "-m", "scripts.quick", "--list", "--since", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "tests/test_house.py" in done.stdout.splitlines()
+
+
+def test_the_table_of_durations_names_files_that_are_there() -> None:
+    assert [path for path in known() if not Path(ROOT, path).exists()] == []
+
+
+def test_what_files_take_is_counted_with_and_without_slow_tests() -> None:
+    seen = Durations()
+    for keywords, seconds in (({}, 1.0), ({"slow": 1}, 5.0), ({"services": 1}, 7.0)):
+        report = pytest.TestReport("tests/a.py::test", ("tests/a.py", 1, "a"), keywords, "passed", None, "call")
+        report.duration = seconds
+        seen.pytest_runtest_logreport(report)
+    assert seen.seen == {"tests/a.py": Duration(1.0, 13.0)}
