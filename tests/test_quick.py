@@ -5,19 +5,20 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts.quick import ROOT, Imports, choose
+
 from tests.durations import Duration, Durations, known
 
 MODULES = {
-    "jikko.ids": {"jikko.runs.control", "tests.test_ids"},
+    "jikko.ids": {"jikko.runs.recovery", "tests.test_ids"},
     "jikko.runs": set[str](),
-    "jikko.runs.control": {"jikko.http.dispatch", "tests.runs.test_control", "tests.runs.test_forms"},
+    "jikko.runs.recovery": {"jikko.http.dispatch", "tests.runs.test_recovery", "tests.runs.test_forms"},
     "jikko.http.dispatch": {"tests.http.test_router"},
     "jikko.store.sqlite.migrations": {"tests.store.test_database"},
-    **{
-        f"tests.{name}": set[str]() for name in ("test_ids", "runs.test_control", "runs.test_forms", "http.test_router")
-    },
+    "tests.test_ids": set[str](),
+    "tests.runs.test_recovery": set[str](),
+    "tests.runs.test_forms": set[str](),
+    "tests.http.test_router": set[str](),
     "tests.store.test_database": set[str](),
 }
 IMPORTS = Imports(MODULES.__getitem__, MODULES)
@@ -26,7 +27,7 @@ IMPORTS = Imports(MODULES.__getitem__, MODULES)
 def test_tests_that_import_a_change_are_chosen_over_any_number_of_modules() -> None:
     assert IMPORTS.distances(["src/jikko/ids.py"]) == {
         "tests/test_ids.py": 1,
-        "tests/runs/test_control.py": 2,
+        "tests/runs/test_recovery.py": 2,
         "tests/runs/test_forms.py": 2,
         "tests/http/test_router.py": 3,
     }
@@ -41,12 +42,12 @@ def test_data_beside_modules_is_a_change_of_their_package() -> None:
 
 
 def test_what_has_its_name_and_its_room_comes_first_and_what_does_not_fit_is_named() -> None:
-    everything = choose(["src/jikko/runs/control.py"], IMPORTS, 100.0, {})
+    everything = choose(["src/jikko/runs/recovery.py"], IMPORTS, 100.0, {})
     near = [test for test in everything.chosen if test != "tests/test_house.py"]
-    assert near[0] == "tests/runs/test_control.py"
+    assert near[0] == "tests/runs/test_recovery.py"
     assert near.index("tests/runs/test_forms.py") < near.index("tests/http/test_router.py")
     assert not everything.left
-    some = choose(["src/jikko/runs/control.py"], IMPORTS, 20.0, {"tests/runs/test_forms.py": 30.0})
+    some = choose(["src/jikko/runs/recovery.py"], IMPORTS, 20.0, {"tests/runs/test_forms.py": 30.0})
     assert some.left == ["tests/runs/test_forms.py"]
     assert "tests/http/test_router.py" in some.chosen
     assert some.seconds <= 20.0
