@@ -81,8 +81,8 @@ def test_the_table_of_durations_names_files_that_are_there() -> None:
 
 def test_what_files_take_is_counted_with_and_without_slow_tests() -> None:
     seen = Durations()
-    for keywords, seconds in (({}, 1.0), ({"slow": 1}, 5.0), ({"services": 1}, 7.0)):
-        report = pytest.TestReport("tests/a.py::test", ("tests/a.py", 1, "a"), keywords, "passed", None, "call")
+    for mark, seconds in (("once", 1.0), ("slow", 5.0), ("services", 7.0)):
+        report = pytest.TestReport("tests/a.py::test", ("tests/a.py", 1, "a"), {mark: 1}, "passed", None, "call")
         report.duration = seconds
         seen.pytest_runtest_logreport(report)
     assert seen.seen == {"tests/a.py": Duration(1.0, 13.0)}
