@@ -7,11 +7,13 @@ packages=(
     caddy
     chromium
     crun
+    default-jdk-headless
     fonts-dejavu-core
     fonts-inter
     fonts-jetbrains-mono
     fonts-noto-cjk
     fonts-noto-color-emoji
+    haproxy
     mmdebstrap
     nginx-light
     pgbouncer
