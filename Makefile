@@ -101,7 +101,7 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
 
-faults: $(VENV)/.development test-tools ## Try the 20 faults of several servers, or FAULTS=20, and write what was seen into docs/reliability.md (25 minutes)
+faults: $(VENV)/.development test-tools ## Try the faults of several servers, or FAULTS=20, and write what was seen into docs/reliability.md (25 minutes)
 	rm -rf build/faults
 	@code=0; export JIKKO_KEEP_FAULTS=1 $(if $(FAULTS),JIKKO_FAULTS='$(FAULTS)'); \
 	$(BIN)/python -W error -m pytest -v tests/faults || code=1; \

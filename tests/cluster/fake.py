@@ -128,6 +128,12 @@ class FakeCluster:
     def members(self) -> Collection[str]:
         return {*self._network.believed, self.name}
 
+    def is_late(self, name: str) -> bool:
+        return name not in self.members()
+
+    def trouble(self) -> str:
+        return ""
+
     async def join(self, member: Member) -> None:
         self._member = member
         if not self._network.believed:

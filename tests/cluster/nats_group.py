@@ -26,7 +26,9 @@ class NatsGroup:
         self.names = Names(secrets.token_hex(6))
         self._clusters: list[NatsCluster] = []
 
-    async def start(self, *, patience: float = 10.0, seconds: float = 0.0) -> tuple[NatsCluster, Recorder]:
+    async def start(
+        self, *, patience: float = 10.0, seconds: float = 0.0, member: Recorder | None = None
+    ) -> tuple[NatsCluster, Recorder]:
         """One more.
 
         Args:
@@ -36,7 +38,7 @@ class NatsGroup:
         link = await NatsLink.open(
             self._url, self.names, member_seconds=seconds, per_minute=self._per_minute, name=name
         )
-        cluster, member = NatsCluster(name, link, seconds=seconds, patience=patience), Recorder()
+        cluster, member = NatsCluster(name, link, seconds=seconds, patience=patience), member or Recorder()
         self._clusters.append(cluster)
         await cluster.join(member)
         return cluster, member

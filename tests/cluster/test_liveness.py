@@ -85,3 +85,44 @@ def test_one_that_takes_less_has_as_much_as_all() -> None:
     all_say(liveness, ME, at=9)
 
     assert liveness.gone(9) == []
+
+
+def test_one_is_late_whose_heartbeat_has_not_come_in_its_turn() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+    all_say(liveness, ME, at=3)
+
+    assert not liveness.is_late(OTHER, 4.4)
+    assert liveness.is_late(OTHER, 4.6)
+    all_say(liveness, ME, OTHER, at=6)
+    assert not liveness.is_late(OTHER, 6.1)
+
+
+def test_one_that_takes_more_time_for_itself_is_late_later() -> None:
+    liveness = Liveness(ME, 10, 0)
+    liveness.on_heartbeat(OTHER, 0, 0, seconds=30)
+    all_say(liveness, ME, at=9)
+
+    assert not liveness.is_late(OTHER, 13.4)
+    all_say(liveness, ME, at=12)
+    assert liveness.is_late(OTHER, 13.6)
+
+
+def test_all_are_late_for_one_that_does_not_hear_itself_and_so_is_one_that_is_no_member() -> None:
+    liveness = Liveness(ME, 10, 0)
+    liveness.on_heartbeat(OTHER, 0, 0, seconds=100)
+
+    assert not liveness.is_late(OTHER, 4)
+    assert liveness.is_late("stranger/0", 4)
+    assert liveness.is_late(OTHER, 4.6)
+
+
+def test_one_that_hears_nobody_for_its_time_is_cut_off_if_there_are_others() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, at=0)
+    assert not liveness.is_cut_off(100)
+
+    all_say(liveness, ME, OTHER, at=100)
+    assert [liveness.is_cut_off(now) for now in (109.9, 110.1)] == [False, True]
+    all_say(liveness, ME, at=111)
+    assert not liveness.is_cut_off(112)

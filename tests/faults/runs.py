@@ -100,6 +100,11 @@ class Judged:
         self.recovered_at += other.recovered_at
 
 
+def readiness(url: str) -> int:
+    """The status of a server's ``/readyz``."""
+    return httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code
+
+
 def has_ended(client: Client, run: str) -> bool:
     """Whether a run has ended, as far as can be told at this moment."""
     answer = client.request("GET", f"/v1/workflows/run/{run}")

@@ -18,7 +18,7 @@ from tests.effort import PATIENCE
 from tests.faults.conftest import Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import name_of
-from tests.faults.runs import Runs, has_ended, require_one_history
+from tests.faults.runs import Runs, has_ended, readiness, require_one_history
 from tests.faults.table import Seen
 from tests.faults.test_servers import COUNT
 from tests.store.postgres_server import PostgresServer, Standby, postgres_running
@@ -224,10 +224,6 @@ def least(work: object) -> float:
         work()
         found.append(time.monotonic() - began)
     return min(found)
-
-
-def readiness(url: str) -> int:
-    return httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code
 
 
 def socket_of(postgres: PostgresServer) -> str:

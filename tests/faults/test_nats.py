@@ -11,16 +11,18 @@ from tests.acceptance.faults import until
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.test_several_servers import Follower, submit
 from tests.cluster.nats_server import NatsServer, three_running
-from tests.faults.conftest import Keep, Made
+from tests.faults.conftest import LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import Queue, name_of
-from tests.faults.runs import Runs, require_one_history
+from tests.faults.runs import Runs, readiness, require_one_history
 from tests.faults.table import Seen
 from tests.faults.test_servers import COUNT, after
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 CUT_SECONDS = 30.0
+LATE_SECONDS = 5.0
+"""That the end of a run may take to a stream elsewhere: two, and what a busy machine adds."""
 
 
 @pytest.mark.fault(6)
@@ -117,6 +119,52 @@ def test_a_server_is_cut_off_from_nats(servers: Made, echo: EchoServer, nats_ser
         first = min(judged.recovered_at) - cut_at
         note += f", the last after {after(judged, cut_at):.1f} s"
     seen(Seen(judged.tried, 0, judged.twice, first, note))
+
+
+@pytest.mark.fault(21)
+def test_packets_between_a_server_and_nats_are_swallowed(
+    servers: Made, echo: EchoServer, nats_server: NatsServer, seen: Keep
+) -> None:
+    with Proxy(socket.AF_INET, ("127.0.0.1", nats_server.port)) as proxy:
+        several = servers(2)
+        silenced = several.start(JIKKO_NATS_URL=f"nats://127.0.0.1:{proxy.port}")
+        holds, follows = several.client("held", silenced), several.client("held", several.servers[0])
+
+        def followed(word: str) -> Follower:
+            """A run at the server that is silenced, whose stream is read at another."""
+            run = holds.run("async", q=word)["workflow_run_id"]
+            echo.wait_for_calls(f"/hold/{word}")
+            follower = Follower(follows, run)
+            follower.wait_for("node_started")
+            return follower
+
+        def lag_of(follower: Follower, word: str) -> float:
+            """Seconds from the end of the run, by its record, until the stream has it."""
+            echo.release(f"/hold/{word}")
+            assert follower.finished()[-1] == "run_finished"
+            seen_at = time.time()
+            assert [position for position, _ in follower.seen] == list(range(len(follower.seen)))
+            return seen_at - float(follower.seen[-1][1]["at"])
+
+        before = followed("21-before")
+        quick = followed("21-quick")
+        lags = [lag_of(quick, "21-quick")]
+        proxy.stall()
+        stalled_at = time.monotonic()
+        lags.append(lag_of(before, "21-before"))
+        until(lambda: readiness(silenced.url) == 503, "it is not ready")
+        not_ready = time.monotonic() - stalled_at
+        assert [readiness(server.url) for server in several.servers] == [200, 200, 503]
+        # The others count it as gone, and it still accepts what it is sent.
+        lags.append(lag_of(followed("21-meanwhile"), "21-meanwhile"))
+        proxy.mend()
+        until(lambda: readiness(silenced.url) == 200, "it is ready again")
+
+        assert max(lags) < LATE_SECONDS
+        assert LIFE <= not_ready + 1 < LIFE + LATE_SECONDS
+        several.close()
+    told = "ends were seen {:.1f} s after the record had them before, {:.1f} s and {:.1f} s meanwhile".format(*lags)
+    seen(Seen(3, 0, 0, max(lags[1:]), f"{told}; not ready after {not_ready:.1f} s"))
 
 
 @pytest.mark.fault(17)

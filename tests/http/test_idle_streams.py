@@ -40,7 +40,7 @@ async def test_200_idle_streams_of_a_paused_run_ask_the_store_nothing() -> None:
     app = await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
     process = world.process()
     # What is looked at once in a while, in case a hint was lost, is no part of this: a busy machine may take so long.
-    process.runs.control._tails._look_seconds = 10 * PATIENCE
+    process.runs.control._tails._quiet.seconds = 10 * PATIENCE
     run = await process.start(app)
     async with asyncio.timeout(PATIENCE):
         assert isinstance(await run.ended(), RunPaused)

@@ -106,3 +106,12 @@ async def test_a_process_that_ends_is_not_ready_though_it_can_write(process: Pro
 async def test_files_are_looked_at_apart() -> None:
     assert Readiness(Disk(), lambda: False).files() == "ok"
     assert Readiness(Disk(), lambda: False, lambda: "no folder").files() == "no folder"
+
+
+async def test_one_of_several_servers_is_not_ready_while_it_cannot_hear_the_others(process: Process) -> None:
+    trouble = ""
+    readiness = Readiness(process.disk, lambda: False, cluster=lambda: trouble)
+
+    assert await readiness.checks() == {**READY, "cluster": "ok"}
+    trouble = "NATS was not heard for 10 s"
+    assert await readiness.checks() == {**READY, "cluster": trouble}

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar, Self, cast
@@ -23,7 +23,7 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.ports.cluster import Answer, Command, Hint, JobDue, OrphanedRuns, RunChanged, WaitingRun, WaitingRuns
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.run_store import Append, RunStore
+from jikko.ports.stores.run_store import Append, Change, RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -99,6 +99,10 @@ class CountingStore(MemoryRunStore):
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         self.reads += 1
         return await super().record(run_id, app_id)
+
+    async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
+        self.reads += 1
+        return await super().changes(known)
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         self.reads += 1

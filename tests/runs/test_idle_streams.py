@@ -1,4 +1,4 @@
-"""Waiting costs nothing: nobody looks again and again at a run that does not change, or for what is not due yet."""
+"""Waiting costs next to nothing: one query asks for all runs that are waited for, and none for what is not due yet."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,32 +7,35 @@ from typing import Any
 import pytest
 
 from jikko.events import Event, FormClosed, FormRequested, RunFinished, RunPaused
+from jikko.ports.stores.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults
 from tests.runs.processes import Case, Process
 from tests.virtual_time import run
 
 STREAMS = 200
+RUNS = 50
 
 
 class Waiting:
     """Two processes and a run, which many follow."""
 
-    def __init__(self, case: Case, here: Process, other: Process, run_id: str) -> None:
-        self.case, self.here, self.other, self.run_id = case, here, other, run_id
+    def __init__(self, case: Case, here: Process, other: Process, app: App, run_id: str) -> None:
+        self.case, self.here, self.other, self.app, self.run_id = case, here, other, app, run_id
         self.seen: list[list[Event]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def follow(self, process: Process, streams: int = STREAMS) -> None:
-        """Have it followed in a process, until nothing moves any more."""
+    async def follow(self, process: Process, streams: int = STREAMS, run_id: str = "") -> None:
+        """Have it, or another run, followed in a process, until nothing moves any more."""
         for _ in range(streams):
             seen: list[Event] = []
             self.seen.append(seen)
-            self._tasks.add(asyncio.get_running_loop().create_task(self._follow(process, seen)))
-        await asyncio.sleep(5)
+            following = self._follow(process, run_id or self.run_id, seen)
+            self._tasks.add(asyncio.get_running_loop().create_task(following))
+        await asyncio.sleep(5 if streams > 1 else 0.1)
 
-    async def _follow(self, process: Process, seen: list[Event]) -> None:
-        record = await process.runs.records.any_record(self.run_id)
+    async def _follow(self, process: Process, run_id: str, seen: list[Event]) -> None:
+        record = await process.runs.records.any_record(run_id)
         async for batch in process.runs.control.reader(record).follow(through_pauses=True):
             seen += [event for _, event in batch]
 
@@ -69,7 +72,7 @@ def scene(
         here, other = await case.start(), await case.start()
         nodes = [start("q"), node("slow", "code", value="x"), form("ask", "?"), end(said="ask.comment")]
         app = await case.publish("Asks", nodes, "start>slow slow>ask ask:yes>end")
-        waiting = Waiting(case, here, other, await here.begin(app, q="x"))
+        waiting = Waiting(case, here, other, app, await here.begin(app, q="x"))
         if slowest_node < 60:
             await asyncio.sleep(5)
             record = await case.store.record(waiting.run_id)
@@ -84,26 +87,26 @@ def scene(
 
 
 @pytest.mark.parametrize("where", ["here", "other"])
-def test_streams_of_a_paused_run_read_nothing_and_of_those_that_look_one_does_for_all(where: str) -> None:
+def test_for_all_streams_of_a_paused_run_the_store_is_asked_once_every_two_seconds(where: str) -> None:
     async def play(waiting: Waiting) -> None:
         process: Process = getattr(waiting, where)
         waiting.here.cluster.stop_leading()
         await waiting.follow(process)
 
-        assert await waiting.reads(20) == 0
-        # Each look is a record and the events behind those that are known.
-        assert await waiting.reads(600) <= 2 * 600 / 30
+        assert await waiting.reads(600) <= 600 / 2
 
     scene(play)
 
 
-def test_streams_of_a_run_that_another_process_executes_read_nothing_until_there_is_something() -> None:
+def test_for_all_streams_of_any_number_of_runs_elsewhere_the_store_is_asked_once_every_two_seconds() -> None:
     async def play(waiting: Waiting) -> None:
         waiting.here.cluster.stop_leading()
-        await waiting.follow(waiting.other)
+        more = [await waiting.here.begin(waiting.app, q=str(number)) for number in range(RUNS)]
+        for run_id in more:
+            await waiting.follow(waiting.other, 1, run_id)
+        await asyncio.sleep(10)
 
-        assert await waiting.reads(20) == 0
-        assert await waiting.reads(600) <= 2 * 600 / 30
+        assert await waiting.reads(100) <= 100 / 2 + 1
 
     scene(play, slowest_node=100_000.0)
 
@@ -130,13 +133,29 @@ def test_if_the_hint_is_lost_a_look_finds_what_has_happened() -> None:
         await waiting.follow(waiting.other)
 
         assert await waiting.submit(waiting.here)
-        await asyncio.sleep(5)
+        await asyncio.sleep(0.5)
         assert {type(seen[-1]) for seen in waiting.seen} == {RunPaused}, "nobody was told"
-        await asyncio.sleep(30)
+        await asyncio.sleep(3)
 
         assert {type(seen[-1]) for seen in waiting.seen} == {RunFinished}
 
     scene(play, loss=1.0)
+
+
+def test_what_another_process_does_is_seen_two_seconds_later_though_all_its_messages_are_lost() -> None:
+    async def play(waiting: Waiting) -> None:
+        await waiting.follow(waiting.other, 1)
+        known = len(waiting.seen[0])
+        log = await waiting.case.store.events(waiting.run_id)
+        while len(log) == known:
+            await asyncio.sleep(0.01)
+            log = await waiting.case.store.events(waiting.run_id)
+        await asyncio.sleep(2.5)
+
+        assert type(log[-1]) is RunPaused
+        assert waiting.seen == [log]
+
+    scene(play, slowest_node=60.0, loss=1.0)
 
 
 def test_a_form_is_closed_when_its_time_is_up_and_nobody_looks_for_it_before() -> None:

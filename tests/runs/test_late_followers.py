@@ -11,7 +11,7 @@ from jikko.errors import LogDamaged
 from jikko.events import Event
 from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tail import RunTails
+from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog
 from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, finished, node, started

@@ -13,7 +13,7 @@ from jikko.ports.cluster import Answer, Command, Grown, WaitForEvents
 from jikko.runs.following.grown_events import events_of, grown
 from jikko.runs.following.pieces import Batch
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tail import RunTails
+from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog
 from jikko.store.memory import MemoryRunStore
 from tests.runs.world import PATIENCE, World, until

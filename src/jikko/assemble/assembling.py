@@ -56,7 +56,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.measures import ClusterMeasures, RunMeasures
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.following.run_tail import LOOK_SECONDS
+from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.inner_runs import InnerRuns
@@ -81,7 +81,7 @@ async def assemble(
     cluster: Cluster | None = None,
     workers: int = 1,
     name: str = "",
-    look_seconds: float = LOOK_SECONDS,
+    look_seconds: float = QUIET_SECONDS,
     observer: RunObserver | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
@@ -96,7 +96,7 @@ async def assemble(
         cluster: The other processes that execute runs of the same store; by default those that the settings name.
         workers: How many there are on this machine, this one included.
         name: What this process is called among several servers; by default a new name.
-        look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
+        look_seconds: After how long a run that is followed here is read though nothing was heard of it.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
 
@@ -298,7 +298,10 @@ async def assemble(
                 run_measures, admission, stores.record.measures, ports, callbacks, tally, cluster_measures
             ),
             readiness=Readiness(
-                stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
+                stores.record,
+                lambda: runs.is_closing,
+                lambda: "" if in_memory else trouble_with_files(settings),
+                cluster.trouble if stores.cluster else None,
             ),
             console=built,
             console_feed=None if watch is None else watch.feed,

@@ -21,6 +21,12 @@ class Alone:
     def members(self) -> Collection[str]:
         return (self.name,)
 
+    def is_late(self, name: str) -> bool:
+        return name != self.name
+
+    def trouble(self) -> str:
+        return ""
+
     async def join(self, member: Member) -> None:
         self._member = member
         await member.take_over(OrphanedRuns())

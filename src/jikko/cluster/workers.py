@@ -86,6 +86,12 @@ class WorkerCluster:
     def members(self) -> Collection[str]:
         return self._members
 
+    def is_late(self, name: str) -> bool:
+        return name not in self._members
+
+    def trouble(self) -> str:
+        return ""
+
     async def join(self, member: Member) -> None:
         if self._hands_on:
             self._offers = RunOffers(

@@ -30,16 +30,19 @@ class Readiness:
         record: Record,
         is_closing: Callable[[], bool],
         files: Callable[[], str] = lambda: "",
+        cluster: Callable[[], str] | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         is_closing: Whether the process is about to end.
         files: What keeps files from being written; ``""`` if nothing does.
+        cluster: Of several servers, why this one cannot hear the others; ``""`` if it can, or is alone.
         """
         self._record = record
         self._is_closing = is_closing
         self._files = files
+        self._cluster = cluster
         self._monotonic = monotonic
         self._good_at: float | None = None
         self._trying: asyncio.Future[None] | None = None
@@ -52,7 +55,8 @@ class Readiness:
             patience: Seconds for which a write may be waited for.
         """
         accepting = "the server is shutting down" if self._is_closing() else OK
-        return {"accepting": accepting, "record": await self._look(patience)}
+        checks = {"accepting": accepting, "record": await self._look(patience)}
+        return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
 
     def files(self) -> str:
         """``ok``, or why no files can be stored. Runs without files do not need it."""

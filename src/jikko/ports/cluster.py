@@ -199,6 +199,14 @@ class Cluster(Protocol):
         """The processes that are known to live, this one among them. A process that is not among them may be gone."""
         ...
 
+    def is_late(self, name: str) -> bool:
+        """Return whether messages of a process may not arrive now: its heartbeat is late, or it is not a member."""
+        ...
+
+    def trouble(self) -> str:
+        """Return why this process cannot hear the others that are there; an empty string if it can."""
+        ...
+
     async def join(self, member: Member) -> None:
         """Begin to get messages. Returns once the member has begun to take over what it is to start with."""
         ...

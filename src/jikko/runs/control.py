@@ -38,14 +38,14 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import append_end
 from jikko.runs.executor import Executor, HeldRun
+from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
+from jikko.runs.following.run_tails import RunTails
 from jikko.runs.paused_runs import PausedRuns
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import done_here, stop_here, submit_here
-from jikko.runs.sharing.newer_runs import asked_newer, for_older
+from jikko.runs.sharing.commands import asked_newer, done_here, for_older, stop_here, submit_here
 from jikko.runs.sharing.offering import Offering
 from jikko.runs.sharing.room import Room
 from jikko.runs.sharing.run_hints import RunHints
@@ -70,10 +70,10 @@ class Control:
         executor: Executor,
         cluster: Cluster,
         clock: Clock,
-        look_seconds: float = LOOK_SECONDS,
+        look_seconds: float = QUIET_SECONDS,
     ) -> None:
         """Args:
-        look_seconds: See ``RunTail``.
+        look_seconds: See ``RunTails``.
         """
         self._store = store
         self._executor = executor

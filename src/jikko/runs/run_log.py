@@ -40,7 +40,7 @@ from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
-from jikko.runs.following.commit_times import CommitTimes
+from jikko.runs.following.grown_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.pieces import Batch
 from jikko.runs.memory.log_memory import LogMemory

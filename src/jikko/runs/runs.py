@@ -30,7 +30,7 @@ from jikko.record import RunIdentity, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
-from jikko.runs.following.run_tail import LOOK_SECONDS
+from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
@@ -73,7 +73,7 @@ class Runs:
         admission: Admission | None = None,
         clock: Clock = time.time,
         cluster: Cluster,
-        look_seconds: float = LOOK_SECONDS,
+        look_seconds: float = QUIET_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
         measures: RunMeasures | None = None,
@@ -81,7 +81,7 @@ class Runs:
     ) -> None:
         """Args:
         cluster: The other processes.
-        look_seconds: See ``RunTail``.
+        look_seconds: See ``RunTails``.
         observer: Sees what happens in the runs of this process.
         guard: See ``Executor``.
         memory: See ``Executor``.

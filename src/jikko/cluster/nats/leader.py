@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -17,6 +16,9 @@ logger = logging.getLogger(__name__)
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _NOT_EXPECTED: Final = 10071
 """JetStream's error: another message is the last of the subject."""
+_SURE: Final = 0.8
+"""The part of the time for which the role is kept in which this member can be sure to have it: it ends its work then,
+before another may take the role."""
 
 
 class Lead:
@@ -33,8 +35,9 @@ class Lead:
         self._seconds = seconds
         self._number = 0
         """Of the message that keeps the role for this member; 0: it does not lead."""
-        self._renewed = 0.0
         self._leading: asyncio.Task[None] | None = None
+        self._ending: asyncio.TimerHandle | None = None
+        """When it leads no more, unless it has renewed the role by then."""
         self._is_free = asyncio.Event()
 
     def may_be_free(self) -> None:
@@ -45,9 +48,9 @@ class Lead:
         """Take and keep the role, until cancelled."""
         while True:
             self._is_free.clear()
-            await self._try()
+            is_settled = await self._try()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds / (3 if self._number else 5)):
+                async with asyncio.timeout(self._seconds / ((3 if self._number else 5) if is_settled else 10)):
                     await self._is_free.wait()
 
     async def rest(self) -> None:
@@ -66,34 +69,42 @@ class Lead:
             except TROUBLE as error:
                 logger.debug("the role could not be given up: %s", error)
 
-    async def _try(self) -> None:
-        now = time.monotonic()
+    async def _try(self) -> bool:
+        """Take or renew the role. Returns whether it is known who leads."""
+        loop = asyncio.get_running_loop()
+        tried_at = loop.time()
         try:
             headers = {_EXPECTED: str(self._number)}
             self._number = await self._link.keep(self._link.names.lead, self._name.encode(), headers=headers)
         except APIError as error:
             if error.err_code != _NOT_EXPECTED:
                 logger.debug("who leads cannot be settled: %s", error)
-                self._doubt(now)
-                return
+                return False
             # Either another leads, or NATS has lost what it kept: then it is taken anew.
-            self._number = 0
-            self._stop()
+            self._lose()
         except TROUBLE as error:
             logger.debug("who leads cannot be settled: %s", error)
             self._link.declare_again()
-            self._doubt(now)
+            return False
         else:
-            self._renewed = now
+            # Not when a try fails: an answer may be waited for until the role is another's.
+            self._end_at(tried_at + self._seconds * _SURE)
             if self._leading is None:
-                self._leading = asyncio.get_running_loop().create_task(self._run())
+                self._leading = loop.create_task(self._run())
+        return True
 
-    def _doubt(self, now: float) -> None:
-        if self._number and now - self._renewed > self._seconds * 0.7:
-            self._number = 0
-            self._stop()
+    def _end_at(self, moment: float) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = asyncio.get_running_loop().call_at(moment, self._lose)
+
+    def _lose(self) -> None:
+        self._number = 0
+        self._stop()
 
     def _stop(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
         if self._leading is not None:
             self._leading.cancel()
             self._leading = None

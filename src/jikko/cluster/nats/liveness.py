@@ -5,7 +5,12 @@ only by one that hears itself: a process that stood still, or whose NATS was awa
 nothing of them. From when it hears itself again on, the others have their whole time once more.
 """
 
+from typing import Final
+
 from msgspec import Struct
+
+_LATE: Final = 0.45
+"""The part of its life after which a heartbeat of a member is late: it sends one after each 0.3."""
 
 
 class _LastHeartbeat(Struct):
@@ -36,6 +41,17 @@ class Liveness:
     def silence(self, now: float) -> float:
         """Seconds since the last heartbeat of the member itself."""
         return max(now - self._last_heartbeats[self._name].at, 0.0)
+
+    def is_late(self, name: str, now: float) -> bool:
+        """Return whether a heartbeat of a member is overdue, or one of this member itself, which then hears nobody."""
+        return any(
+            last is None or now - last.at > _LATE * max(self._seconds, last.seconds)
+            for last in map(self._last_heartbeats.get, (name, self._name))
+        )
+
+    def is_cut_off(self, now: float) -> bool:
+        """Return whether there are others, and this member has heard nobody for its whole time, not even itself."""
+        return len(self._last_heartbeats) > 1 and self.silence(now) > self._seconds
 
     def on_heartbeat(self, name: str, count: int, now: float, seconds: float = 0.0) -> None:
         """A member says that it is there.

@@ -98,6 +98,13 @@ class NatsCluster:
     def members(self) -> Collection[str]:
         return self._liveness.members
 
+    def is_late(self, name: str) -> bool:
+        return not self._link.is_connected or self._liveness.is_late(name, time.monotonic())
+
+    def trouble(self) -> str:
+        is_cut_off = self._liveness.is_cut_off(time.monotonic())
+        return f"NATS was not heard for {self._seconds:g} s" if is_cut_off else ""
+
     async def join(self, member: Member) -> None:
         self._member = member
         self._orphans = OrphanQueue(
@@ -275,8 +282,13 @@ class NatsCluster:
         return msgspec.json.encode(Heartbeat(count, self._seconds, self._version))
 
     async def _look_who_is_gone(self) -> None:
+        was_deaf = False
         while True:
             await asyncio.sleep(self._seconds / 40)
+            if (is_deaf := bool(trouble := self.trouble())) != was_deaf:
+                was_deaf = is_deaf
+                says = f"{trouble}: this server is not ready, and others take over its runs" if is_deaf else ""
+                logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):
                 logger.warning("server %s is gone; others go on with its runs", name)
                 self._give_up(name)

@@ -54,7 +54,8 @@ async def livez(request: Request) -> Answer:
 
 
 async def readyz(request: Request) -> Answer:
-    """``GET /readyz``: 200 if runs are accepted: the record can be written, and the process is not about to end."""
+    """``GET /readyz``: 200 if runs are accepted: the record can be written, the other servers, if there are any, can be
+    heard, and the process is not about to end."""
     checks = await request.api.readiness.checks()
     failing = [name for name, found in checks.items() if found != OK]
     verbose = checks if "verbose" in request.query else UNSET

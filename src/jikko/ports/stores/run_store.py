@@ -1,9 +1,9 @@
 """Where runs are kept."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from random import getrandbits
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct, field
@@ -66,6 +66,19 @@ class LogPage(Struct, frozen=True):
 
     total: int
     records: list[RunRecord] = field(default_factory=list)
+
+
+MAX_CHANGES: Final = 256
+"""Runs whose changes ``RunStore.changes`` returns at most: their logs are in memory together."""
+
+
+class Change(Struct, frozen=True):
+    """What has come of a run since so many of its events were known, all as it was at one moment."""
+
+    record: RunRecord | None
+    """``None``: the run was removed."""
+    events: list[Event] = field(default_factory=list)
+    """The events behind those that were known. Empty though the run is there: its log is damaged, see ``events``."""
 
 
 class RunStore(Protocol):
@@ -133,6 +146,19 @@ class RunStore(Protocol):
 
         Raises:
             LogDamaged: They are not as they were written.
+        """
+        ...
+
+    async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
+        """Return what has come of runs, by run id: of those that have more events than are known, or were removed.
+
+        Runs without a change cost no more than a look at a row of each, in one statement for all.
+
+        Args:
+            known: How many events of each run are known, by run id in lower case.
+
+        Returns:
+            ``MAX_CHANGES`` at most; the caller asks again without these. Ids that are not UUIDs are left out.
         """
         ...
 

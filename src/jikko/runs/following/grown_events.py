@@ -1,18 +1,47 @@
 """New events of a run, as its holder tells them to a process that follows it there: they need not be read again."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from jikko.events import Event
+from jikko.ports.clock import Clock
 from jikko.ports.cluster import Answer, Grown
 
 _MAX_BYTES: Final = 256 << 10
 """Of events in an answer. More are read from the store, which does it in parts."""
 _MAX_EVENTS: Final = 1000
+_KEPT: Final = 64
+"""Commits whose times are known. Who is further behind is told the time of a later one."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(list[Event])
+
+
+class CommitTimes:
+    """When the newest events of a log became durable, from the moment on at which it is followed elsewhere."""
+
+    def __init__(self, clock: Clock, count: int) -> None:
+        """Args:
+        count: How many events are durable already: of them it is not known.
+        """
+        self._clock = clock
+        self._first = count
+        self._commits: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        """How many events were durable then, and when that was."""
+
+    def note(self, count: int) -> None:
+        """That many events are durable now."""
+        self._commits.append((count, self._clock()))
+
+    def of(self, position: int) -> float:
+        """When the event at a position became durable, in seconds since the Unix epoch; 0: not known."""
+        if position >= self._first:
+            for count, at in self._commits:
+                if position < count:
+                    return at
+        return 0.0
 
 
 def grown(events: Sequence[Event], since: float = 0.0) -> Answer:

@@ -13,7 +13,7 @@ elsewhere                  besides these, the holder's answer to ``WaitForEvents
 elsewhere, and no holder   besides these, a look at growing intervals: it is about to be taken over
 here                       this process executes it no more
 over                       nothing: no more is to come
-any but the last           ``look_seconds``, since hints and answers may be lost
+the first three            what ``QuietRuns`` reads, since hints and answers may be lost
 =========================  ===================================================================================
 
 Invariant: whatever a record says has happened is in the events that were read after it, or is what they make of it. So
@@ -23,22 +23,23 @@ a run is over, or paused, for those who follow it once no event was found behind
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from jikko.errors import JikkoError
 from jikko.events import Event
 from jikko.ports.cluster import Answer, Cluster, Grown, WaitForEvents
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import Change, RunStore
 from jikko.record import RunRecord
 from jikko.runs.following.grown_events import events_of
 from jikko.runs.following.log_follower import READ_BYTES
+from jikko.runs.following.quiet_runs import QuietRuns
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0
-"""Seconds after which a run is looked at though no hint came that it changed."""
+_QUESTION_SECONDS = 30.0
+"""Seconds after which a holder answers though there is nothing new, and is asked again."""
 _KEPT_EVENTS = 256
 """Of those that were received one after the other: some followers are slower than others."""
 _FIRST_LOOK_SECONDS = 0.05
@@ -54,11 +55,12 @@ class RunTail:
         store: RunStore,
         cluster: Cluster,
         is_here: Callable[[], bool],
-        look_seconds: float = LOOK_SECONDS,
+        quiet: QuietRuns,
         on_seen: Callable[[float], None] = lambda since: None,
     ) -> None:
         """Args:
         is_here: Whether this process executes the run.
+        quiet: Reads the run when nothing is heard of it.
         on_seen: Called when new events of a run elsewhere were seen, with when the first of them became durable; of
             events that had to be read, when it happened.
         """
@@ -68,11 +70,11 @@ class RunTail:
         """How many events are known to be durable."""
         self.is_up_to_date = False
         """Whether the last look found no event that was not known."""
-        self._run_id = run_id
+        self.run_id = run_id
         self._store = store
         self._cluster = cluster
         self._is_here = is_here
-        self._look_seconds = look_seconds
+        self._quiet = quiet
         self._on_seen = on_seen
         self._newest: Sequence[Event] = ()
         """The last of the events: those that the last look found, or some that were received since."""
@@ -114,7 +116,7 @@ class RunTail:
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]
-        return await self._store.events(self._run_id, after=after, most=READ_BYTES)
+        return await self._store.events(self.run_id, after=after, most=READ_BYTES)
 
     async def change(self, seconds: float | None) -> bool:
         """Wait until there may be something new. ``False``: the seconds have passed without."""
@@ -137,6 +139,26 @@ class RunTail:
         self._woken.set()
         self._notify()
 
+    @property
+    def source(self) -> str:
+        """See ``WaitingTail``."""
+        return "" if self.record is None else self.record.holder
+
+    def changed(self, known: int, change: Change) -> None:
+        """See ``WaitingTail``."""
+        if self._looking.locked() or self._is_stale:
+            return  # it is being read, or will be
+        if change.record is None:
+            self.record, self.is_up_to_date = None, True
+            self._notify()
+        elif not change.events:
+            self.wake()  # followers read it, and get the error
+            return
+        elif events := change.events[self.end - known :]:
+            self._on_seen(events[0].at)
+            self._add(events, change.record)
+        self._woken.set()
+
     async def close(self) -> None:
         """The last follower of the run has left."""
         # Let go of: its end knows where it was, which knows this, and all that would stay until the collector comes by.
@@ -146,9 +168,9 @@ class RunTail:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _read(self, after: int) -> None:
-        self.record = await self._store.record(self._run_id)
+        self.record = await self._store.record(self.run_id)
         if self._has_looked:
-            newest = await self._store.events(self._run_id, after=self.end - 1)
+            newest = await self._store.events(self.run_id, after=self.end - 1)
             self.is_up_to_date = not newest
             if newest:
                 if not self._was_here:
@@ -159,10 +181,10 @@ class RunTail:
             return
         # With the event at the position, which tells whether the log goes as far as that.
         first = max(after, 0)
-        self._newest = await self._store.events(self._run_id, after=first - 1)
+        self._newest = await self._store.events(self.run_id, after=first - 1)
         if first and not self._newest:
-            first = max(await self._store.log_end(self._run_id) - 1, 0)
-            self._newest = await self._store.events(self._run_id, after=first - 1)
+            first = max(await self._store.log_end(self.run_id) - 1, 0)
+            self._newest = await self._store.events(self.run_id, after=first - 1)
         self.end = first + len(self._newest)
         self._has_looked = self.is_up_to_date = True
 
@@ -171,37 +193,49 @@ class RunTail:
             await self._watch_until_over()
         except Exception:
             # Followers look for themselves, and get the error.
-            logger.exception("run %s cannot be followed", self._run_id)
+            logger.exception("run %s cannot be followed", self.run_id)
             self.wake()
+        finally:
+            self._quiet.forget(self)
 
     async def _watch_until_over(self) -> None:
-        looks = 0
+        loop, looks = asyncio.get_running_loop(), 0
+        self._quiet.heard(self)
         while self.record is not None and self.record.is_open:
-            known = self.end, self.record.status
+            known, asked_at = (self.end, self.record.status), loop.time()
             if self._is_here():
                 self._was_here = True
+                self._quiet.forget(self)
                 await self._woken.wait()
             elif self.record.status == "paused":
-                await self._hint(self._look_seconds)
-            elif (answer := await self._asked_holder(self.record)) is not None:
+                await self._woken.wait()
+            elif (answer := await self._asked_holder(self.record)) is None:
+                seconds, looks = min(_FIRST_LOOK_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
+                await self._hint(seconds)
+                if not self._woken.is_set() and seconds >= self._quiet.seconds:
+                    continue  # it was read meanwhile
+            elif not self._woken.is_set():
                 looks = 0
                 if await self._take_from_holder(known[0], events_of(answer)):
                     if isinstance(answer, Grown) and answer.since:
                         self._on_seen(answer.since)
-                    self._notify()
                     continue
-            else:
-                await self._hint(min(_FIRST_LOOK_SECONDS * 2**looks, self._look_seconds))
-                looks = min(looks + 1, 16)
+                if loop.time() - asked_at >= _QUESTION_SECONDS:
+                    continue  # nothing has happened, and it was read meanwhile
+            was_read = self._woken.is_set() and not self._is_stale
             self._woken.clear()
+            if was_read:
+                looks = 0
+                continue
             self._is_stale = True
             try:
                 await self.look()
             except JikkoError:
                 # Followers look for themselves, and get the error.
                 self._notify()
-                await self._hint(self._look_seconds)
+                await self._hint(self._quiet.seconds)
                 continue
+            self._quiet.heard(self)
             if (self.end, None if self.record is None else self.record.status) != known:
                 looks = 0
                 self._notify()
@@ -224,15 +258,25 @@ class RunTail:
             record = msgspec.structs.replace(self.record)
             for event in events:
                 record.apply(event)
-            self.record = record
-            self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
-            self.end += len(events)
-            self.is_up_to_date = record.status != "running"
+            self._add(events, record)
+            self._quiet.heard(self)
             return True
+
+    def _add(self, events: Sequence[Event], record: RunRecord) -> None:
+        """Append events that were not known, and have followers look at them.
+
+        Args:
+            record: As it is behind them.
+        """
+        self.record = record
+        self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
+        self.end += len(events)
+        self.is_up_to_date = record.status != "running"
+        self._notify()
 
     async def _asked_holder(self, record: RunRecord) -> Answer:
         """Wait until the holder tells how the log has grown, or a hint comes: ``True``. ``None``: it has no holder."""
-        command = WaitForEvents(run_id=self._run_id, count=self.end, seconds=self._look_seconds)
+        command = WaitForEvents(run_id=self.run_id, count=self.end, seconds=_QUESTION_SECONDS)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
@@ -248,71 +292,3 @@ class RunTail:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
-
-
-class RunTails:
-    """The tails of the runs that are followed here. Streams of them end before the process does."""
-
-    def __init__(
-        self,
-        store: RunStore,
-        cluster: Cluster,
-        is_here: Callable[[str], bool],
-        look_seconds: float = LOOK_SECONDS,
-        on_seen: Callable[[float], None] = lambda since: None,
-    ) -> None:
-        """Args:
-        on_seen: See ``RunTail``.
-        """
-        self._store = store
-        self._cluster = cluster
-        self._is_here = is_here
-        self._look_seconds = look_seconds
-        self._on_seen = on_seen
-        self._tails: dict[str, tuple[RunTail, int]] = {}
-        """By run, with how many follow it."""
-        self.is_over = False
-        """Whether no follower may wait any more."""
-        self._left = asyncio.Event()
-        """Set whenever a follower has left a run, or a run has paused."""
-
-    @contextlib.asynccontextmanager
-    async def follow(self, run_id: str) -> AsyncIterator[RunTail]:
-        """The tail of a run, for as long as it is followed."""
-        tail, count = self._tails.get(run_id) or (self._new(run_id), 0)
-        self._tails[run_id] = tail, count + 1
-        try:
-            yield tail
-        finally:
-            _, count = self._tails[run_id]
-            if count > 1:
-                self._tails[run_id] = tail, count - 1
-            else:
-                del self._tails[run_id]
-                await tail.close()
-            self._left.set()
-
-    def wake(self, run_id: str) -> None:
-        """A run may have moved."""
-        if run_id in self._tails:
-            self._tails[run_id][0].wake()
-
-    async def drain(self, seconds: float) -> None:
-        """Wait until no run that goes on is followed, for ``seconds`` at most; then end all waits of followers."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while any(tail.record and tail.record.status == "running" for tail, _ in self._tails.values()):
-                    self._left.clear()
-                    await self._left.wait()
-        self.is_over = True
-        for tail, _ in self._tails.values():
-            tail.wake()
-
-    def note_pause(self) -> None:
-        """A run that is followed waits for humans: the process may end before it goes on."""
-        self._left.set()
-
-    def _new(self, run_id: str) -> RunTail:
-        return RunTail(
-            run_id, self._store, self._cluster, lambda: self._is_here(run_id), self._look_seconds, self._on_seen
-        )

@@ -1,14 +1,18 @@
-"""What is done to a run where it is executed, for this process or for another that asks."""
+"""What is done to a run for another process that asks: where it is executed, or where a paused one can be read.
+
+A paused run of a newer version cannot be read by an older server: that one has another take its form.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from jikko.errors import JikkoError, LogConflict
+from jikko.errors import JikkoError, LogConflict, LogTooNew
 from jikko.events import FormClosed
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Answer, Command, LetGo, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, Command, LetGo, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.stores.run_store import RunStore
 from jikko.runs.executor import HeldRun
-from jikko.runs.following.commit_times import CommitTimes
-from jikko.runs.following.grown_events import grown
+from jikko.runs.following.grown_events import CommitTimes, grown
 from jikko.runs.run_log import RunLog
 
 
@@ -60,3 +64,28 @@ def let_go(held: HeldRun, epoch: int) -> bool:
 async def is_closed(log: RunLog, closed: FormClosed) -> bool:
     """Wait until it is durable that a form was closed. ``False``: the run ended without."""
     return await log.wait_for(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)
+
+
+async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
+    """Have a member that can read a paused run submit its form. Returns whether the run waited for it.
+
+    Raises:
+        LogTooNew: There is none.
+    """
+    for name in cluster.members():
+        if (answer := await cluster.request(name, command)) is not None:
+            return answer is not False
+    raise LogTooNew(command.run_id)
+
+
+async def for_older(
+    store: RunStore, command: SubmitForm, submit: Callable[[str, FormClosed], Awaitable[bool]]
+) -> bool | None:
+    """Submit the form of a paused run for a member that cannot read it. ``None``: it is not paused, or not for this."""
+    try:
+        record = await store.record(command.run_id)
+        if record is None or record.status != "paused" or not record.is_known:
+            return None
+        return await submit(command.run_id, command.closed)
+    except JikkoError:
+        return None

@@ -2,16 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import Event
+from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim
-from jikko.ports.stores.run_store import Append, LogPage, LogQuery
+from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.memory.app_store import MemoryAppStore
 from jikko.store.memory.conversation_store import MemoryConversationStore
@@ -109,6 +111,13 @@ class MemoryRunStore:
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
+
+    async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
+        changes = {run_id: Change(None) for run_id in known if run_id not in self._logs and is_uuid(run_id)}
+        for run_id, count in known.items():
+            if len(log := self._logs.get(run_id, [])) > count:
+                changes[run_id] = Change(msgspec.structs.replace(self._records[run_id]), log[count:])
+        return dict(islice(changes.items(), MAX_CHANGES))
 
     async def log_end(self, run_id: str) -> int:
         return len(self._logs.get(run_id.lower(), []))

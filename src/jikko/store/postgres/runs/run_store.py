@@ -1,18 +1,20 @@
 """Runs in PostgreSQL. See ``appends`` for how they are written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import LOG_FORMAT, Event
+from jikko.ids import is_uuid
 from jikko.ports.measures import RecordMeasures
-from jikko.ports.stores.run_store import Append, LogPage, LogQuery
+from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, id_of, text
-from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
@@ -24,6 +26,7 @@ from jikko.store.postgres.runs.run_writer import RunWriter
 from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
 
+_LOG_END_OF: Final = COLUMNS.split(", ").index("log_end")
 _RECORD: Final = f"SELECT {COLUMNS}, format FROM {ALL_RUNS} WHERE run_id = $1"
 _RECORD_OF_APP: Final = f"{_RECORD} AND app_id = $2"
 _SHOWN: Final = (
@@ -44,16 +47,35 @@ DETAIL: Final = " UNION ALL ".join(
     "app_id = (SELECT app_id FROM api_keys WHERE digest = $2)"
     for table in ("runs", "open_runs")
 )
-# From the frame on that holds the first event wanted. Everything as it is at one moment.
-_FRAMES: Final = """
-position >= coalesce((SELECT max(position) FROM open_log WHERE run_id = o.run_id AND position <= $2), 0)
+
+
+def _frames(run: str, first: str) -> str:
+    """Of an open run, the frames from the one on that holds the first event wanted."""
+    return f"""
+SELECT min(position) AS start, array_agg(frame ORDER BY position) AS frames FROM open_log WHERE run_id = {run}
+AND position >= coalesce((SELECT max(position) FROM open_log WHERE run_id = {run} AND position <= {first}), 0)
 """
+
+
+# Everything as it is at one moment.
 _LOG: Final = f"""
 SELECT log_end, log, NULL::int4, NULL::bytea[] FROM runs WHERE run_id = $1
-UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL (
-  SELECT min(position) AS start, array_agg(frame ORDER BY position) AS frames
-  FROM open_log WHERE run_id = o.run_id AND {_FRAMES}) l
+UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL ({_frames("o.run_id", "$2")}) l
 WHERE o.run_id = $1
+"""
+# Of a run that has not moved, one row is looked at: those are left out first (`OFFSET 0`).
+CHANGED: Final = f"""
+SELECT {", ".join(f"r.{name}" for name in COLUMNS.split(", "))}, r.format, r.log, l.start, l.frames, u.number
+FROM (
+  SELECT * FROM unnest($1::bytea[], $2::int4[]) WITH ORDINALITY AS u (run_id, known, number)
+  WHERE NOT EXISTS (SELECT FROM open_runs o WHERE o.run_id = u.run_id AND o.log_end <= u.known) OFFSET 0
+) u
+LEFT JOIN LATERAL (
+  SELECT {COLUMNS}, format, NULL::bytea AS log FROM open_runs WHERE run_id = u.run_id
+  UNION ALL SELECT {COLUMNS}, {LOG_FORMAT}::int2, log FROM runs WHERE run_id = u.run_id
+) r ON true
+LEFT JOIN LATERAL ({_frames("r.run_id", "u.known")}) l ON r.log IS NULL
+WHERE r.run_id IS NULL OR r.log_end > u.known LIMIT {MAX_CHANGES}
 """
 _LOG_END: Final = f"SELECT log_end FROM {ALL_RUNS} WHERE run_id = $1"
 _OPEN: Final = f"SELECT {COLUMNS}, format FROM open_runs WHERE status = 0"
@@ -141,13 +163,8 @@ class PostgresRunStore:
             return [] if archived is None else decode_known_events(archived.log)[first:]
         if row[0] <= first:
             return []
-        log_end, log, start, frames = row
         try:
-            if log is None:
-                return await events_of(frames or [], start=start or 0, end=log_end, first=first, most=most)
-            if log[:1] != FRAMES:
-                raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
-            return await events_of([log[1:]], start=0, end=log_end, first=first, most=most)
+            return await _events_of(*row, first=first, most=most)
         except DamagedLog as error:
             raise LogDamaged(
                 f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
@@ -155,6 +172,25 @@ class PostgresRunStore:
                 what=str(error),
                 readable=error.readable,
             ) from error
+
+    async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
+        ids = list(filter(is_uuid, known))
+        asked = [id_column(run_id) for run_id in ids], [known[run_id] for run_id in ids]
+        changes = {}
+        for row in await self._database.fetch(CHANGED, *asked):
+            *_, log, start, frames, number = row
+            run_id = ids[number - 1]
+            changes[run_id] = await self._change(run_id, known[run_id], row, log, start, frames)
+        return changes
+
+    async def _change(self, run_id: str, first: int, row: Row, log: Any, start: Any, frames: Any) -> Change:
+        if row[0] is None:
+            archived = await self._archive.find(run_id)
+            return Change(archived.record, decode_known_events(archived.log)[first:]) if archived else Change(None)
+        events: list[Event] = []
+        with contextlib.suppress(DamagedLog):
+            events = await _events_of(row[_LOG_END_OF], log, start, frames, first=first)
+        return Change(record_of(row), events)
 
     async def log_end(self, run_id: str) -> int:
         end: int | None = await self._database.value(_LOG_END, id_column(run_id.lower()))
@@ -240,3 +276,18 @@ class PostgresRunStore:
 
     async def _records(self, sql: str, *values: Any) -> list[RunRecord]:
         return [record_of(row) for row in await self._database.fetch(sql, *values)]
+
+
+async def _events_of(
+    log_end: int, log: bytes | None, start: int | None, frames: list[bytes] | None, *, first: int, most: int = 0
+) -> list[Event]:
+    """The events of a log from position ``first`` on, of a run that has ended or of frames of an open one.
+
+    Raises:
+        DamagedLog: They are not as they were written.
+    """
+    if log is None:
+        return await events_of(frames or [], start=start or 0, end=log_end, first=first, most=most)
+    if log[:1] != FRAMES:
+        raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
+    return await events_of([log[1:]], start=0, end=log_end, first=first, most=most)

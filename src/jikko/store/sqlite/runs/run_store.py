@@ -4,16 +4,17 @@ Large inputs are a row of their own.
 """
 
 import asyncio
+import contextlib
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import Event, RunStarted
-from jikko.ports.stores.run_store import Append, LogPage, LogQuery
+from jikko.ports.stores.run_store import Append, Change, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.event_codec import (
     DamagedLog,
@@ -35,7 +36,7 @@ from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_o
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
-from jikko.store.sqlite.runs.run_scan import created_before, scan
+from jikko.store.sqlite.runs.run_scan import created_before, moved, scan
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours
 from jikko.store.verdicts import verdict
@@ -207,6 +208,18 @@ class SqliteRunStore:
                 what=str(error),
                 readable=error.readable,
             ) from error
+
+    async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
+        return await self._database.read(partial(self._changes, known))
+
+    def _changes(self, known: Mapping[str, int], connection: sqlite3.Connection) -> dict[str, Change]:
+        changes = {}
+        for run_id, record in moved(connection, self._rows, known):
+            events: list[Event] = []
+            with contextlib.suppress(DamagedLog):
+                events = _events(stored_id(run_id), known[run_id], 0, connection)
+            changes[run_id] = Change(record, events)
+        return changes
 
     async def log_end(self, run_id: str) -> int:
         return self._database.quick(partial(_log_end, stored_id(run_id.lower())))

@@ -1,0 +1,119 @@
+"""Reading the runs of other processes from which nothing was heard for a while, all of them in one query.
+
+Answers and hints may be lost, and a connection may swallow them without an error. So what a follower waits for is read
+from the record as well: two seconds after the last news of a run at the latest, and every half second while the
+heartbeat of the other process is late. Any number of runs costs one query, which looks at one row of each.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from itertools import takewhile
+from typing import Final, Protocol
+
+from jikko.errors import JikkoError
+from jikko.ports.stores.run_store import MAX_CHANGES, Change, RunStore
+
+logger = logging.getLogger(__name__)
+
+QUIET_SECONDS: Final = 2.0
+"""Seconds without news after which a run is read."""
+
+
+class WaitingTail(Protocol):
+    """A followed run whose news come from elsewhere."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def end(self) -> int:
+        """How many of its events are known."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The process that sends its news; empty if none does."""
+        ...
+
+    def changed(self, known: int, change: Change) -> None:
+        """Take what was read.
+
+        Args:
+            known: How many events were known when it was asked for.
+        """
+        ...
+
+
+class QuietRuns:
+    """Those of one process. Reads while there are any."""
+
+    def __init__(self, store: RunStore, is_late: Callable[[str], bool], seconds: float = QUIET_SECONDS) -> None:
+        """Args:
+        is_late: See ``Cluster.is_late``.
+        seconds: Without news, after which a run is read.
+        """
+        self.seconds = seconds
+        self._store = store
+        self._is_late = is_late
+        self._heard: dict[WaitingTail, float] = {}
+        """When there were news of each, the longest quiet first."""
+        self._watching: asyncio.Task[None] | None = None
+
+    def heard(self, tail: WaitingTail) -> None:
+        """There are news of a run, which is waited for from now on."""
+        loop = asyncio.get_running_loop()
+        self._heard.pop(tail, None)
+        self._heard[tail] = loop.time()
+        if self._watching is None:
+            self._watching = loop.create_task(self._watch())
+
+    def forget(self, tail: WaitingTail) -> None:
+        """A run is not waited for any more."""
+        self._heard.pop(tail, None)
+        if not self._heard and self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    async def _watch(self) -> None:
+        is_failing = False
+        while True:
+            await asyncio.sleep(self._until_next_look())
+            if not (due := self._due(asyncio.get_running_loop().time())):
+                continue
+            try:
+                await self._read(due)
+                is_failing = False
+            except JikkoError as error:
+                level = logging.DEBUG if is_failing else logging.WARNING
+                logger.log(level, "runs of other processes cannot be read, trying again: %s", error)
+                is_failing = True
+            except Exception:
+                logger.exception("runs of other processes cannot be read, trying again")
+
+    def _until_next_look(self) -> float:
+        left = next(iter(self._heard.values())) + self.seconds - asyncio.get_running_loop().time()
+        return min(max(left, 0.0), self.seconds / 4)
+
+    def _due(self, now: float) -> list[WaitingTail]:
+        if self._until_next_look() == 0:
+            # With those that would be due soon: so all are read together, and not one after the other.
+            return self._quiet_since(now - self.seconds / 2)
+        late = {name for name in {tail.source for tail in self._heard} if name and self._is_late(name)}
+        return [tail for tail in self._quiet_since(now - self.seconds / 5) if tail.source in late] if late else []
+
+    def _quiet_since(self, moment: float) -> list[WaitingTail]:
+        return [tail for tail, _ in takewhile(lambda heard: heard[1] <= moment, self._heard.items())]
+
+    async def _read(self, due: Iterable[WaitingTail]) -> None:
+        tails = {tail.run_id: tail for tail in due}
+        known = {run_id: tail.end for run_id, tail in tails.items()}
+        for tail in tails.values():
+            self.heard(tail)
+        is_whole = False
+        while known and not is_whole:
+            changes = await self._store.changes(known)
+            is_whole = len(changes) < MAX_CHANGES
+            for run_id, change in changes.items():
+                if (count := known.pop(run_id)) is not None and tails[run_id] in self._heard:
+                    tails[run_id].changed(count, change)
