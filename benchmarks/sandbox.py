@@ -1,6 +1,7 @@
 """How fast the sandbox is, what its isolation costs, and how that compares to an interpreter per run.
 
     python benchmarks/sandbox.py [seconds per figure, default 5]
+    python benchmarks/sandbox.py beside   (10,000 programs beside three busy loops, of which none may fail)
 
 The variant with the layers off runs only the programs in this file, and exists only here. It keeps what ends its
 children with it (no inherited descriptors, the death signal), or they would outlive the benchmark.
@@ -12,9 +13,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from unittest import mock
 
+from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.launch import PROGRAM
@@ -153,6 +156,37 @@ async def cost_of_isolation(duration: float) -> None:
     await unlocked.close()
 
 
+async def beside_busy_loops(programs: int = 10_000, loops: int = 3) -> None:
+    """Programs on a machine that has no time for them: a child may come to its first line after anything else."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]  # noqa: ASYNC220
+    sandbox = ForkServerSandbox(SandboxLimits(wall_seconds=60, runs_per_server=1_000))
+    failed: Counter[str] = Counter()
+    numbers = iter(range(programs))
+
+    async def caller() -> None:
+        for _ in numbers:
+            try:
+                await sandbox.run_code("python3", PYTHON, ARGUMENTS)
+            except SandboxFailure as failure:
+                failed[str(failure)] += 1
+
+    began = time.perf_counter()
+    try:
+        await asyncio.gather(*(caller() for _ in range(8)))
+        took = time.perf_counter() - began
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+        await sandbox.close()
+    print(*failed.items(), sep="\n")
+    name = f"of {programs:,} programs beside {loops} busy loops failed"
+    print(json.dumps({"name": name, "value": failed.total(), "unit": "programs", "aim": "0"}))
+    print(json.dumps({"name": "programs beside busy loops", "value": round(programs / took), "unit": "/s"}))
+    if failed:
+        sys.exit(1)
+
+
 def interpreter_per_run() -> None:
     program = PYTHON + f"\nimport json\nprint(json.dumps(main(**json.loads({json.dumps(ARGUMENTS)!r}))))"
     latencies = []
@@ -164,7 +198,10 @@ def interpreter_per_run() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["beside"]:
+        sys.exit(asyncio.run(beside_busy_loops()))
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     asyncio.run(confined(seconds))
     asyncio.run(cost_of_isolation(seconds))
     interpreter_per_run()
+    asyncio.run(beside_busy_loops())

@@ -4,8 +4,10 @@ A program may ask for anything, so nothing is believed: what is no request is an
 """
 
 import json
-import re
-from typing import Any, Final
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
 
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 from jikko.ports.sandbox import SendForProgram
@@ -18,8 +20,27 @@ MAX_TEXT: Final = 1 << 20
 MAX_BODY: Final = 10 << 20
 """How large the body of a request may be, in bytes."""
 
-_METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
 _MAX_HEADERS: Final = 200
+
+_Seconds: TypeAlias = Annotated[float, Meta(gt=0)] | None
+
+
+class _Asked(Struct):
+    """What the text of a request holds. Numbers are finite."""
+
+    method: Annotated[str, Meta(pattern=r"\A[A-Za-z]{1,20}\Z")]
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    connect: _Seconds = None
+    read: _Seconds = None
+    verify: bool | None = None
+
+
+class _Message(Struct):
+    http: _Asked
+
+
+_decode: Final = Decoder(_Message).decode
 
 
 async def answered(text: bytes, body: bytes, send: SendForProgram | None) -> bytes:
@@ -40,43 +61,29 @@ def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
         HttpFailure: It is none, or cannot be sent as it is.
     """
     try:
-        request: Any = json.loads(text)["http"]
-        method, url, headers = request["method"], request["url"], request["headers"]
-        seconds = {name: _seconds(request.get(name)) for name in ("connect", "read")}
-        verify = request.get("verify")
-        pairs = tuple((name, value) for name, value in headers)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise HttpFailure("The program asked for something that is no request.", kind="request") from None
-    if not isinstance(method, str) or not _METHOD.fullmatch(method) or not isinstance(verify, bool | None):
-        raise HttpFailure("The program asked for something that is no request.", kind="request")
-    if not isinstance(url, str) or not url.lower().startswith(("http://", "https://")):
+        asked = _decode(text).http
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HttpFailure(f"The program asked for something that is not a request: {error}", kind="request") from None
+    if not asked.url.lower().startswith(("http://", "https://")):
         raise HttpFailure("url should start with http:// or https://", kind="url")
-    if len(pairs) > _MAX_HEADERS:
+    if len(asked.headers) > _MAX_HEADERS:
         raise HttpFailure(f"A request has at most {_MAX_HEADERS} headers.", kind="request")
-    if not all(isinstance(part, str) and part.isascii() and part.isprintable() for pair in pairs for part in pair):
+    if not all(part.isascii() and part.isprintable() for pair in asked.headers for part in pair):
         raise HttpFailure("Names and values of headers must be ASCII, on one line.", kind="request")
     usual = Timeouts()
     return OutgoingRequest(
-        method=method.upper(),
-        url=url,
-        headers=pairs,
+        method=asked.method.upper(),
+        url=asked.url,
+        headers=asked.headers,
         body=body or None,
         timeouts=Timeouts(
-            connect=min(seconds["connect"] or usual.connect, usual.connect),
-            read=min(seconds["read"] or usual.read, usual.read),
+            connect=min(asked.connect or usual.connect, usual.connect),
+            read=min(asked.read or usual.read, usual.read),
         ),
-        ssl_verify=verify,
+        ssl_verify=asked.verify,
         # The program follows redirects itself, so that it sees them, and each is made under the same rules.
         follow_redirects=False,
     )
-
-
-def _seconds(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError
-    return float(value)
 
 
 def _packed(response: HttpResponse) -> bytes:

@@ -9,12 +9,24 @@ from typing import Final
 
 from jikko.ports.sandbox import SendForProgram
 from jikko.sandbox.asking import MARK, MAX_BODY, MAX_TEXT, answered
-from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
+from jikko.sandbox.wire import BROKEN, HEAD, MAX_BLOCK, NOT_BEGUN, REPLY_SLACK, BadReply
 
 _EXIT_SECONDS: Final = 2.0
 """Until the fork server has told how a child ended that closed its connection. A busy machine takes its time for that;
 a program that closes the connection and lives on is ended then."""
 _CHUNK_BYTES: Final = 1 << 18
+
+
+class ChildFailed(Exception):
+    """A child failed, and not its program. The message is the error that it reports.
+
+    A program may forge it, and is then run once more at most: not if it had a request made.
+    """
+
+    def __init__(self, error: bytes, *, has_begun: bool) -> None:
+        self.has_begun = has_begun
+        """Whether the program may have had effects."""
+        super().__init__(error.decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +71,11 @@ class Child:
     """Since when, on the monotonic clock, it waits for one; ``None`` while it does not."""
 
     @property
-    def has_hung_up(self) -> bool:
-        """Whether its end of the connection is closed, so that no job can reach it."""
-        try:
-            return self.connection.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    @property
     def has_answered(self) -> bool:
-        """Whether its answer has begun to come, be it that its end of the connection is closed."""
+        """Whether its answer has begun to come, be it that its end of the connection is closed.
+
+        One that has before it has a job cannot do any.
+        """
         if self.has_begun_to_answer:
             return True
         try:
@@ -90,6 +95,7 @@ class Child:
             send: Makes the requests.
 
         Raises:
+            ChildFailed: It reports that it failed itself.
             EOFError: It ended, or closed its connection, without a whole reply.
             BadReply: It announced more than it may send.
         """
@@ -100,6 +106,9 @@ class Child:
         received = bytearray()
         while True:
             text, block = await self._receive(received, output_bytes)
+            for mark in (NOT_BEGUN, BROKEN):
+                if text.startswith(mark):
+                    raise ChildFailed(text[len(mark) :], has_begun=mark == BROKEN or self.has_asked)
             if not text.startswith(MARK):
                 return Reply(text, block)
             self.has_asked = True

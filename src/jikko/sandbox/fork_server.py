@@ -34,7 +34,7 @@ from jikko.sandbox.languages.memory import MemoryImporter
 from jikko.sandbox.packages import known
 from jikko.sandbox.packages.loading import PackageLoader
 from jikko.sandbox.runner import CONNECTION, Runner
-from jikko.sandbox.wire import ENDED, PROCESS_ID, pack
+from jikko.sandbox.wire import BROKEN, ENDED, NOT_BEGUN, PROCESS_ID, pack
 
 _STACK_BYTES: Final = 32 << 20
 _STACK_KEPT_FREE: Final = 2 << 20
@@ -203,12 +203,16 @@ class ForkServer:
         if process_id == 0:
             try:
                 self._become_child(childs, size, data, kind)
-            except lock.LockFailed as error:
-                os.write(CONNECTION, pack(json.dumps({"error": str(error)}).encode()))
+            except BaseException as error:
+                mark = BROKEN if self._runner.has_begun else NOT_BEGUN
+                os.write(CONNECTION, pack(mark + _told(error)))
             finally:
                 os._exit(70)
         childs.close()
         self._children.add(process_id)
+        # Not by the child itself: a command that lowers it further may be carried out before it comes to that, and
+        # then it may not raise itself again.
+        os.setpriority(os.PRIO_PROCESS, process_id, self._niceness)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours.fileno()]))]
         self._control.sendmsg([b"R" + PROCESS_ID.pack(process_id)], rights)
         ours.close()
@@ -218,7 +222,6 @@ class ForkServer:
         lock.close_from(CONNECTION + 1)
         lock.die_with(self._process_id)
         signal.set_wakeup_fd(-1)
-        os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
         resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
         more = self._settings["memory_bytes"] + _RUNTIME_BYTES
         # By the second, what is taken away of the code of large libraries makes no room for data.
@@ -265,13 +268,17 @@ def main() -> NoReturn:
         server.prepare()
         server.lock_up()
     except BaseException as error:
-        text = str(error) if isinstance(error, lock.LockFailed) else f"{type(error).__name__}: {error}"
-        control.send(b"F" + text.encode()[:4000])
+        control.send(b"F" + _told(error))
         os._exit(1)
     try:
         server.serve()
     finally:
         os._exit(1)
+
+
+def _told(error: BaseException) -> bytes:
+    text = str(error) if isinstance(error, lock.LockFailed) else f"{type(error).__name__}: {error}"
+    return text.encode("utf-8", "replace")[:4000]
 
 
 def _stack_bytes() -> int:

@@ -124,8 +124,8 @@ class ForkServer:
             while self._idle:
                 child = next((child for child in self._idle if child.kind == kind), self._idle[0])
                 self._idle.remove(child)
-                if child.has_hung_up:
-                    # It was killed, and the fork server has not reported it yet.
+                if child.has_answered:
+                    # It was killed or has failed, and the fork server has not reported it yet.
                     child.connection.close()
                     continue
                 if not self._idle and not self._spawning:

@@ -1,10 +1,11 @@
 """Running programs in children of fork servers. Imported with the first program."""
 
+import logging
 import time
 from typing import Final
 
 from jikko.ports.sandbox import SendForProgram
-from jikko.sandbox.child import Reply
+from jikko.sandbox.child import ChildFailed, Reply
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.compiled_templates import CompiledTemplates, TemplateKey
 from jikko.sandbox.fork_server_client import ForkServerGone
@@ -14,6 +15,8 @@ from jikko.sandbox.packages.installed import PackageFolder
 from jikko.sandbox.supervision import supervised
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import pack
+
+_log = logging.getLogger(__name__)
 
 _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
 
@@ -36,7 +39,7 @@ class Programs:
             text: The job, in JSON.
             key: Of a template.
             send: Makes the requests of a program.
-            again: Whether it may begin again if the fork server turns out to be gone.
+            again: Whether it may begin again if the child fails before it, or the fork server turns out to be gone.
 
         Raises:
             SandboxFailure: It failed, or cannot be run.
@@ -58,6 +61,12 @@ class Programs:
             if again and is_new and not (child is not None and child.has_asked):
                 return await self.run(kind, text, key, send, again=False)
             raise unavailable("its fork server died during the run; the next run starts another") from None
+        except ChildFailed as failure:
+            if again and not failure.has_begun:
+                _log.warning("a process failed before its program began, which goes to another: %s", failure)
+                return await self.run(kind, text, key, send, again=False)
+            when = "while the program ran" if failure.has_begun else "before the program began"
+            raise unavailable(f"its process failed {when} ({failure})") from None
         finally:
             await self.servers.close_if_unused(server)
         if key and reply.block:

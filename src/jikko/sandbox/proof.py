@@ -3,6 +3,7 @@
 import signal
 from typing import TYPE_CHECKING, Final
 
+from jikko.sandbox.child import ChildFailed
 from jikko.sandbox.wire import BadReply, pack, parse_reply
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ async def probed(server: "ForkServer") -> list[tuple[str, bool, str]]:
     try:
         reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
         probed = parse_reply(reply.text, _PROBE_BYTES)
-        if "error" in probed:
-            return [("locking a child", False, str(probed["error"]))]
         results = [(title, held, detail) for title, held, detail in probed["ok"]]
         done = True
+    except ChildFailed as failure:
+        return [("locking a child", False, str(failure))]
     except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
         ended = await child.wait_ended(_PROBE_SECONDS)
         results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
@@ -49,6 +50,8 @@ async def _probed_x32(server: "ForkServer") -> tuple[str, bool, str]:
     try:
         await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
         return "no x32 calls", False, "it was allowed"
+    except ChildFailed as failure:
+        return "no x32 calls", False, str(failure)
     except EOFError:
         ended = await child.wait_ended(_PROBE_SECONDS)
         held = ended is not None and ended.signal == signal.SIGSYS

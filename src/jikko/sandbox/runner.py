@@ -26,6 +26,8 @@ class Runner:
     def __init__(self, *, memory_bytes: int, output_bytes: int, stack_bytes: int) -> None:
         self._memory_bytes = memory_bytes
         self._output_bytes = output_bytes
+        self.has_begun = False
+        """Whether a program has begun, which may have had effects since."""
         self._renderer = Renderer()
         self._engine = Engine(memory_bytes=memory_bytes, stack_bytes=stack_bytes)
         python.prepare()
@@ -48,6 +50,7 @@ class Runner:
         try:
             job = _loads(_receive(text_length))
             block = _receive(block_length)
+            self.has_begun = True
             reply = self._reply(job, block)
         except MemoryError:
             reply = self._out_of_memory

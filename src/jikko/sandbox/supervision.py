@@ -31,6 +31,7 @@ async def supervised(
 
     Raises:
         SandboxFailure: It broke a limit, or ended without a reply.
+        ChildFailed: The child failed, and not the program.
         ForkServerGone: The fork server ended.
     """
     limits = servers.limits

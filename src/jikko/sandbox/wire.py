@@ -18,6 +18,10 @@ MAX_BLOCK: Final = 1 << 20
 """How large the block of a reply may be, in bytes: the compiled form of a template."""
 REPLY_SLACK: Final = 64 << 10
 """How much longer than the output limit the JSON text of a reply may be, in bytes: its frame, or an error text."""
+NOT_BEGUN: Final = b"not begun: "
+"""What the text of a child begins with that failed before its program began; the error is behind it."""
+BROKEN: Final = b"broken: "
+"""What it begins with if the child failed, and not its program, but after that began."""
 MAX_DEPTH: Final = 100
 """How deeply lists and objects of a result may be nested."""
 

@@ -1,6 +1,7 @@
 """Requests of programs, as the server sees them: programs may ask for anything, and at any time."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -43,6 +44,7 @@ def ask(text, body=b"", announced=None):
         b'{"http": {"method": "GET", "url": "http://h/", "headers": [], "connect": -1}}',
         b'{"http": {"method": "GET", "url": "http://h/", "headers": [], "read": 1e999}}',
         b'{"http": {"method": "GET", "url": "http://h/", "headers": [], "read": true}}',
+        b'{"http": {"method": "GET", "url": "http://h/", "headers": [], "read": 1%b}}' % (b"0" * 400),
         b'{"http": {"method": "GET", "url": "http://h/", "headers": [], "verify": "no"}}',
         b'{"http": ' + b"[" * 100_000,
         b'{"http": {"method": "GET", "url": "http://h/", "headers": ' + b'[["a", "b"],' * 300 + b"[]]}}",
@@ -104,6 +106,32 @@ async def test_the_time_of_a_program_stands_still_during_its_requests() -> None:
         )
 
         assert await made.run_code("python3", code, {}, send=outside.send) == {"r": [200, 200, 200]}
+
+
+async def test_the_time_that_requests_took_costs_the_server_no_work_afterwards() -> None:
+    answered: list[float] = []
+
+    async def slow() -> None:
+        await asyncio.sleep(0.8)
+
+    def answers(request: OutgoingRequest) -> HttpResponse:
+        answered[:] = time.monotonic(), time.thread_time()
+        return json_answer("{}")
+
+    async with running(SandboxLimits(wall_seconds=0.8)) as made:
+        code = """
+import requests, time
+def main():
+    for _ in range(3):
+        requests.get("http://h/")
+    time.sleep(0.4)
+"""
+        # A busy machine may need longer than the limit.
+        with pytest.raises(SandboxFailure, match=r"must return a dict|wall time limit"):
+            await made.run_code("python3", code, {}, send=Outside(answers, before=slow).send)
+        took, worked = time.monotonic() - answered[0], time.thread_time() - answered[1]
+
+    assert worked < took / 20
 
 
 async def test_the_time_of_a_program_goes_on_behind_its_requests() -> None:
