@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from jikko.sandbox.launch import PROGRAM
-from tests.sandbox.scene import outcome, running
+from tests.sandbox.scene import outcome, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +53,7 @@ def failing(self, job, block):
 r.Runner._reply = failing
 """
 ALWAYS = "forked = 1\nz._fork = fork\n"
+IMPORTING_AHEAD = ALWAYS + "z.ForkServer._import = lambda self, module: fail_sometimes()\n"
 
 
 async def test_a_child_that_comes_to_its_program_late_does_it_all_the_same() -> None:
@@ -92,6 +93,16 @@ async def test_a_program_that_had_begun_is_not_run_again_and_the_sandbox_is_what
         "The sandbox is not available: its process failed while the program ran (OSError: [Errno 5] 故障 🔥)"
     }
     assert [one.result for one in seen if not one.error] == [{"ok": 1}] * (4 - len(failed))
+
+
+async def test_the_log_says_why_a_fork_server_failed_and_the_next_program_has_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(program=EVERY_OTHER_CHILD + IMPORTING_AHEAD + PROGRAM) as made:
+        await outcome(made, "python3", "import requests\n" + OK)
+        await until(lambda: "the fork server failed: OSError: [Errno 5] 故障 🔥" in caplog.text)
+
+        assert (await outcome(made, "python3", OK)).result == {"ok": 1}
 
 
 @pytest.mark.parametrize("code", [0, 1, 70])

@@ -6,8 +6,8 @@ pass through it: each child has its own connection to the server, so nothing of 
 The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
 fork a child that is warm for it; ``K`` and a process id, kill it; ``N`` and one, let others go first; ``L`` and a
 module, import it for the children to come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready;
-``F`` and text, not ready; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a
-child ended.
+``F`` and text, it cannot start or go on; ``R`` and a process id, with the connection to it; ``E`` and text, no child;
+``X`` and how a child ended.
 """
 
 import _socket
@@ -267,11 +267,9 @@ def main() -> NoReturn:
         server = ForkServer(control, json.loads(sys.argv[1]))
         server.prepare()
         server.lock_up()
+        server.serve()
     except BaseException as error:
         control.send(b"F" + _told(error))
-        os._exit(1)
-    try:
-        server.serve()
     finally:
         os._exit(1)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from jikko.sandbox.packages.loadable import NOTHING, Loadable
 from jikko.sandbox.proof import FIRST_KIND, probed
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID
+
+_log = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 20.0
 _LOADING_SECONDS: Final = 180.0
@@ -249,6 +252,9 @@ class ForkServer:
                     self._mourn(*ENDED.unpack(message[1:]))
                 case b"E":
                     self._refuse(message[1:].decode("utf-8", "replace"))
+                case b"F":
+                    _log.error("the fork server failed: %s", message[1:].decode("utf-8", "replace"))
+                    self._end()
                 case _:
                     self._end()
 
