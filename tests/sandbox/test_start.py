@@ -122,7 +122,7 @@ async def test_without_landlock_it_does_not_start_if_that_is_required() -> None:
 # Root without capabilities. A program that root executes has all of them again, unless they are out of the bounding
 # set (24). A plain user has none that matters here: the kernel refuses it the same if it is taken for root.
 ROOT, POWERLESS = (
-    (PROGRAM, "[lock._libc.prctl(24, n, 0, 0, 0) for n in range(64)]; lock.drop_capabilities()")
+    (PROGRAM, "[__import__('ctypes').CDLL(None).prctl(24, n, 0, 0, 0) for n in range(64)]; lock.drop_capabilities()")
     if os.geteuid() == 0
     else (broken("import os; os.geteuid = lambda: 0"), "")
 )

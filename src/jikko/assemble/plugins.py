@@ -171,9 +171,9 @@ def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.envi
     Raises:
         InvalidSettings: The plugins file, or the list of plugins, cannot be read.
     """
+    from jikko.locks.calls import landlock_abi
     from jikko.plugins.file import read_plugins_file
     from jikko.plugins.install.installed import Installed
-    from jikko.plugins.process.confine import landlock_abi
 
     read_plugins_file(settings.plugins, environment)
     return PluginsAtHand(len(Installed(settings.plugin_folder).entries()), landlock_abi())

@@ -4,8 +4,8 @@ import platform
 import sys
 from collections.abc import Collection, Mapping
 
+from jikko.locks.numbers import MACHINES
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
-from jikko.sandbox.syscalls import MACHINES
 from jikko.values import Json
 
 

@@ -78,6 +78,8 @@ class Uv:
             write=(cache, *write),
             ports=None,
             memory=_MEMORY,
+            # What builds a package is its own code; all else that is done here is uv's.
+            attributes=own_cache is None,
             confine=self._confine,
         )
         process = await asyncio.create_subprocess_exec(

@@ -9,7 +9,12 @@ from typing import Final
 
 from jikko.private import made_folder
 
-_CONFINE: Final = Path(__file__).with_name("confine.py")
+_CONFINE: Final = f"""\
+import sys
+sys.path.append({str(Path(__file__).parents[3])!r})
+from jikko.plugins.process.confine import main
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,10 @@ class Lock:
     """The user that it becomes where the server is root; 0: none."""
     confine: bool = True
     """Whether it is locked at all."""
+    attributes: bool = False
+    """Whether it may change modes, owners and times of files that are the server's user's."""
+    shared_memory: bool = True
+    """Whether it may have memory that it shares, which ``memory`` does not count."""
     abi: int = 99
     """The newest version of Landlock to use."""
 
@@ -44,8 +53,10 @@ class Lock:
             "uid": self.uid if os.geteuid() == 0 else 0,
             "require": True,
             "abi": self.abi,
+            "attributes": self.attributes,
+            "shared_memory": self.shared_memory,
         }
-        return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(settings), *command]
+        return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
 
 
 def plugin_environment(

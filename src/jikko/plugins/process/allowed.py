@@ -1,0 +1,212 @@
+"""Which system calls a plugin may make. What is not listed fails with ``EPERM``.
+
+What a call may do depends on its arguments where it could reach another process, another host or memory that nothing
+limits. What depends on a path is Landlock's part; the calls that Landlock does not know are not allowed.
+"""
+
+import errno
+from collections.abc import Iterator, Sequence
+
+from jikko.locks.bpf import (
+    ALLOW,
+    IF_ANY_BIT,
+    IF_AT_LEAST,
+    IF_EQUAL,
+    MASK,
+    Body,
+    answer,
+    assemble,
+    error,
+    instruction,
+    load,
+    only,
+    without,
+)
+
+_FILES = (
+    "access", "chdir", "close", "close_range", "copy_file_range", "creat", "dup", "dup2", "dup3", "faccessat",
+    "faccessat2", "fadvise64", "fallocate", "fchdir", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate",
+    "getcwd", "getdents64", "link", "linkat", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "pipe", "pipe2",
+    "pread64", "preadv", "preadv2", "pwrite64", "pwritev", "pwritev2", "read", "readlink", "readlinkat", "readv",
+    "rename", "renameat", "renameat2", "rmdir", "sendfile", "stat", "statfs", "statx", "symlink", "symlinkat", "umask",
+    "unlink", "unlinkat", "write", "writev",
+)  # fmt: skip
+_MEMORY = ("brk", "madvise", "membarrier", "mlock", "mprotect", "mremap", "msync", "munlock", "munmap")
+_PROCESSES = (
+    "arch_prctl", "execve", "exit", "exit_group", "fork", "futex", "getcpu", "getegid", "geteuid", "getgid",
+    "getgroups", "getpgid", "getpgrp", "getpid", "getppid", "getpriority", "getresgid", "getresuid", "getrlimit",
+    "getrusage", "getsid", "gettid", "getuid", "rseq", "sched_get_priority_max", "sched_get_priority_min",
+    "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_yield", "set_robust_list", "set_tid_address",
+    "setpgid", "setrlimit", "setsid", "sysinfo", "times", "uname", "vfork", "wait4", "waitid",
+)  # fmt: skip
+_SIGNALS_AND_TIME = (
+    "alarm", "clock_getres", "clock_gettime", "clock_nanosleep", "getitimer", "gettimeofday", "nanosleep", "pause",
+    "restart_syscall", "rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend",
+    "rt_sigtimedwait", "setitimer", "sigaltstack", "time", "timerfd_create", "timerfd_gettime", "timerfd_settime",
+)  # fmt: skip
+_WAITING_AND_SOCKETS = (
+    "connect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "getpeername", "getrandom",
+    "getsockname", "getsockopt", "poll", "ppoll", "pselect6", "recvfrom", "recvmsg", "select", "shutdown",
+)  # fmt: skip
+
+ALLOWED = (*_FILES, *_MEMORY, *_PROCESSES, *_SIGNALS_AND_TIME, *_WAITING_AND_SOCKETS)
+"""Whatever the arguments are. Others besides, by argument: see ``bodies``."""
+
+REFUSED = {
+    # The C library, or the language's own, does without on this answer.
+    **dict.fromkeys(
+        ("clone3", "inotify_init", "inotify_init1", "io_uring_setup", "openat2", "pidfd_open"), errno.ENOSYS
+    ),
+    # As by Landlock, which does not know of a port that is chosen by `listen`.
+    "bind": errno.EACCES,
+    "listen": errno.EACCES,
+    # As on a file system that has none. Landlock does not know these.
+    **dict.fromkeys(
+        (
+            "fgetxattr", "flistxattr", "fremovexattr", "fsetxattr", "getxattr", "lgetxattr", "listxattr", "llistxattr",
+            "lremovexattr", "lsetxattr", "removexattr", "setxattr",
+        ),
+        errno.EOPNOTSUPP,
+    ),
+}  # fmt: skip
+"""With another error than ``EPERM``."""
+
+ATTRIBUTES = (
+    "chmod", "chown", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "futimesat", "lchown", "utime",
+    "utimensat", "utimes",
+)  # fmt: skip
+"""Landlock lets these be changed of any file whose owner a process is, those of the server too."""
+
+SIGNALS = ("kill", "tgkill", "tkill")
+
+_NEWEST = 448
+"""The last number whose call was looked at: a newer one is answered as by a kernel that has it not."""
+
+_AF_INET, _AF_UNIX, _AF_INET6 = 2, 1, 10
+_SOCK_STREAM, _SOCK_DGRAM, _KIND = 1, 2, 15
+_TCP, _UDP = 6, 17
+_TCP_ULP = 31
+_MSG_FASTOPEN = 0x20000000
+_NAMESPACES = 0x7E020000
+_CLONE_PARENT = 0x8000
+_O_TRUNC, _O_ACCMODE = 0o1000, 3
+_MAP_SHARED, _MAP_ANONYMOUS = 1, 0x20
+_FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX = 0x541B, 0x5421, 0x5450, 0x5451
+_IOCTL = (_FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX)
+# Duplicates, flags, locks, sizes of pipes, seals; not who gets a signal (F_SETOWN), nor leases.
+_FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033, 1034)
+# PR_GET_DUMPABLE, _SET_NAME, _GET_NAME, _GET_SECCOMP, _CAPBSET_READ, _SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS, _SET_VMA
+_PRCTL = (3, 15, 16, 21, 23, 38, 39, 0x53564D41)
+_ALLOW = answer(ALLOW)
+
+
+def plugin_filter(
+    machine: str | None = None,
+    *,
+    abi: int,
+    direct: bool = False,
+    own_user: bool = False,
+    attributes: bool = False,
+    shared_memory: bool = True,
+    process_id: int = 0,
+    leave_out: Sequence[str] = (),
+) -> bytes:
+    """The filter of a plugin's process, and of what it starts.
+
+    Args:
+        machine: By default the one that this runs on.
+        abi: The version of Landlock that holds besides: what an old one does not know is refused here.
+        direct: Whether it connects by itself, by UDP too.
+        own_user: Whether its user owns nothing of the server's.
+        attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
+            a change succeeds and does nothing, since what copies a file fails with it.
+        shared_memory: Whether it may have memory that is no process's own, which no limit of a process counts.
+        process_id: Its own.
+        leave_out: Calls that are not allowed after all.
+    """
+    made = dict(
+        bodies(
+            abi=abi,
+            direct=direct,
+            own_user=own_user,
+            attributes=attributes,
+            shared_memory=shared_memory,
+            process_id=process_id,
+        )
+    )
+    newer = [instruction(IF_AT_LEAST, _NEWEST + 1, 0, 1), answer(error(errno.ENOSYS))]
+    kept = {name: body for name, body in made.items() if name not in leave_out}
+    return assemble(kept, machine=machine, otherwise=newer, foreign=error(errno.ENOSYS))
+
+
+def bodies(
+    *, abi: int, direct: bool, own_user: bool, attributes: bool, shared_memory: bool, process_id: int
+) -> Iterator[tuple[str, Body]]:
+    """What is done with each call. See ``plugin_filter``."""
+    # First those that the kernel cannot remember to be allowed, since that depends on an argument.
+    yield from (
+        (("open", _opening(1)), ("openat", _opening(2))) if abi < 3 else (("openat", [_ALLOW]), ("open", [_ALLOW]))
+    )
+    # One with MAP_SHARED and without a file is a file without a name.
+    shared = [] if shared_memory else _unnamed()
+    yield "mmap", [*shared, _ALLOW]
+    yield "memfd_create", [_ALLOW if shared_memory else answer(error(errno.ENOSYS))]
+    yield "fcntl", [*only(1, _FCNTL, errno.EINVAL), _ALLOW]
+    yield "ioctl", [*only(1, _IOCTL, errno.ENOTTY), _ALLOW]
+    # With MSG_FASTOPEN these connect, and Landlock is not asked.
+    for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        yield name, [*without(flags, _MSG_FASTOPEN, errno.EOPNOTSUPP), _ALLOW]
+    yield "clone", [*without(0, _NAMESPACES | _CLONE_PARENT), _ALLOW]
+    yield "prctl", [*only(0, _PRCTL, errno.EINVAL), _ALLOW]
+    yield "prlimit64", [*only(0, (0,)), _ALLOW]
+    yield "socket", _socket(direct)
+    # A pair of datagram sockets can be used to send to others.
+    yield "socketpair", [*only(0, (_AF_UNIX,)), *only(1, (_SOCK_STREAM,), mask=_KIND), _ALLOW]
+    # Another protocol on top of TCP may be one that Landlock does not know.
+    another = [load(1), instruction(IF_EQUAL, _TCP, 0, 3), load(2), instruction(IF_EQUAL, _TCP_ULP, 0, 1)]
+    yield "setsockopt", [*another, answer(error(errno.ENOPROTOOPT)), _ALLOW]
+    yield from ((name, [_ALLOW]) for name in ALLOWED)
+    # Others of its user are its own processes only, or Landlock keeps signals inside.
+    if own_user or abi >= 6:
+        yield from ((name, [_ALLOW]) for name in SIGNALS)
+    else:
+        yield "tgkill", [*only(0, (process_id,)), _ALLOW]
+    if own_user:
+        yield "sched_setaffinity", [_ALLOW]
+    changed = _ALLOW if own_user or attributes else answer(error(0))
+    yield from ((name, [changed]) for name in ATTRIBUTES)
+    yield from ((name, [answer(error(code))]) for name, code in REFUSED.items())
+
+
+def _socket(direct: bool) -> Body:
+    families = (_AF_INET, _AF_INET6) if direct else (_AF_INET,)
+    kinds = (_SOCK_STREAM, _SOCK_DGRAM) if direct else (_SOCK_STREAM,)
+    protocols = (0, _TCP, _UDP) if direct else (0, _TCP)
+    return [
+        *only(0, families, errno.EAFNOSUPPORT),
+        *only(1, kinds, mask=_KIND),
+        *only(2, protocols, errno.EPROTONOSUPPORT),
+        _ALLOW,
+    ]
+
+
+def _opening(flags: int) -> Body:
+    """Refuse to empty a file that is not opened for writing, which Landlock before its version 3 lets pass."""
+    return [
+        load(flags),
+        instruction(IF_ANY_BIT, _O_TRUNC, 0, 4),
+        instruction(MASK, _O_ACCMODE),
+        instruction(IF_EQUAL, 1, 2, 0),
+        instruction(IF_EQUAL, 2, 1, 0),
+        answer(error(errno.EACCES)),
+        _ALLOW,
+    ]
+
+
+def _unnamed() -> list[bytes]:
+    return [
+        load(3),
+        instruction(IF_ANY_BIT, _MAP_SHARED, 0, 2),
+        instruction(IF_ANY_BIT, _MAP_ANONYMOUS, 0, 1),
+        answer(error(errno.EPERM)),
+    ]

@@ -1,0 +1,103 @@
+"""A server with two locked plugins, one of which attacks; all are of one user, unless the server is root.
+
+Run as a program: it prints what the attacker could do, and how the server and the other plugin were before and after.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from jikko.plugins.process.launch import Lock, make_state
+
+LIVES = "print('here', flush=True); input()"
+
+
+def standing(process_id: int) -> dict[str, Any]:
+    """What others could change of a process."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return {
+        "limits": Path(f"/proc/{process_id}/limits").read_text(),
+        "affinity": sorted(os.sched_getaffinity(process_id)),
+        "scheduler": os.sched_getscheduler(process_id),
+        "priority": os.getpriority(os.PRIO_PROCESS, process_id),
+        "signals": [line for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))],
+    }
+
+
+def of_file(path: Path) -> dict[str, Any]:
+    found = path.stat()
+    return {"mode": found.st_mode, "size": found.st_size, "modified": found.st_mtime_ns, "names": os.listxattr(path)}
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    place, uid, python = Path(given["place"]), given["uid"], given["python"]
+    folder, code = place / "server", place / "code"
+    file, readable = folder / "data", code / "readable"
+    with socket.create_server(("127.0.0.1", 0)) as gate, socket.create_server(("127.0.0.1", 0)) as other:
+        unix, datagrams, abstract = (
+            socket.socket(socket.AF_UNIX, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_STREAM)
+        )
+        unix.bind(str(folder / "unix"))
+        datagrams.bind(str(folder / "datagrams"))
+        abstract.bind(f"\0jikko-{os.getpid()}")
+        unix.listen()
+        abstract.listen()
+
+        def started(program: list[str], name: str, user: int) -> "subprocess.Popen[str]":
+            make_state(place / name, user)
+            ports = (gate.getsockname()[1],)
+            lock = Lock(
+                read=(code,), write=(place / name,), ports=ports, uid=user, abi=given["abi"], confine=given["confine"]
+            )
+            command = lock.command([python, "-I", "-S", *program])
+            pipe = subprocess.PIPE
+            return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=code)
+
+        with started(["-c", LIVES], "second", uid and uid + 1) as second:
+            assert second.stdout is not None
+            second.stdout.readline()
+            known = {
+                "server": os.getpid(), "plugin": second.pid, "other": other.getsockname()[1], "file": str(file),
+                "readable": str(readable), "folder": str(folder), "unix": str(folder / "unix"),
+                "datagrams": str(folder / "datagrams"), "abstract": f"jikko-{os.getpid()}", **given["known"],
+            }  # fmt: skip
+
+            def seen() -> dict[str, Any]:
+                return {
+                    "server": standing(os.getpid()),
+                    "plugin": standing(second.pid),
+                    "file": of_file(file),
+                    "readable": of_file(readable),
+                }
+
+            before = seen()
+            with started([given["program"], json.dumps(known)], "first", uid) as attacker:
+                out, errors = attacker.communicate()
+            after = seen()
+            second.communicate("\n")
+        other.setblocking(False)
+        datagrams.setblocking(False)
+        reached = []
+        for name, take in (("tcp", other.accept), ("datagram", lambda: datagrams.recv(1))):
+            try:
+                take()
+            except BlockingIOError:
+                continue
+            reached.append(name)
+    print(
+        json.dumps(
+            {
+                "before": before, "after": after, "reached": reached, "second": second.returncode,
+                "attacker": attacker.returncode, "errors": errors, **(json.loads(out) if out else {}),
+            }
+        )
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
