@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 MSG_FASTOPEN = 0x20000000
@@ -188,9 +189,7 @@ def attacks() -> dict[str, Callable[[], Any]]:
         "compare": lambda pid: call("kcmp", pid, pid, 0, 0, 0),
     }
     made: dict[str, Callable[[], Any]] = {
-        f"{attempt}: {name}": lambda act=act, pid=pid: act(pid)
-        for attempt, act in at_processes.items()
-        for name, pid in named.items()
+        f"{attempt}: {name}": partial(act, pid) for attempt, act in at_processes.items() for name, pid in named.items()
     }
     return made | {
         "connect": lambda: connected(0),

@@ -110,7 +110,7 @@ def swept() -> list[int]:
     return [number for number in range(LAST) if number not in allowed | PAST_FILTERS]
 
 
-def legs(*more: Any) -> Any:
+def legs(*more: Any) -> pytest.MarkDecorator:
     """As root (or as the user that runs the tests), with a user for each plugin, and as one plain user."""
     return pytest.mark.parametrize(
         ("uid", "plain", "abi"),

@@ -104,7 +104,7 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
     listed.write_text(wanted.text)
     venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
     await uv.run(*venv, folder=place, write=(place,), python=python)
-    options = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin/python"), *day]
+    options = ["pip", "install", "--quiet", "--python", str(place / "bin/python"), *day]
     options += ["--require-hashes"] if wanted.hashed else []
     try:
         await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
@@ -115,12 +115,13 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
             await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
         finally:
             remove(own, missing_ok=True)
+    await compile_code(place / "lib", python, confine=uv.confine)
     make_file(place / _READY)
     return place
 
 
 async def compile_code(folder: Path, python: Path, *, confine: bool) -> None:
-    """Compile a plugin's files beforehand: it may not write them.
+    """Compile files of a plugin, or of its packages, beforehand: it may not write them.
 
     Args:
         python: As ``interpreter`` answers. That of the environment would run code of packages (``.pth`` files).

@@ -37,7 +37,7 @@ class Uv:
 
         self._program = Path(find_uv_bin())
         self._cache = cache
-        self._confine = confine
+        self.confine = confine
         self._environment = {name: value for name, value in environment.items() if name.upper().startswith(_HANDED_ON)}
         index = environment.get("PIP_INDEX_URL")
         if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
@@ -80,7 +80,7 @@ class Uv:
             memory=_MEMORY,
             # What builds a package is its own code; all else that is done here is uv's.
             attributes=own_cache is None,
-            confine=self._confine,
+            confine=self.confine,
         )
         process = await asyncio.create_subprocess_exec(
             *lock.command([str(self._program), *arguments]),
