@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux locks")
 
 EQUIVALENT = {
     "access": "faccessat", "alarm": "setitimer", "chmod": "fchmodat", "chown": "fchownat", "creat": "openat",
-    "dup2": "dup3", "epoll_wait": "epoll_pwait", "fork": "clone", "futimesat": "utimensat", "getpgrp": "getpgid", "lchown": "fchownat",
+    "dup2": "dup3", "epoll_wait": "epoll_pwait", "fork": "clone", "futimesat": "utimensat", "getpgrp": "getpgid",
+    "lchown": "fchownat",
     "link": "linkat", "lstat": "newfstatat", "mkdir": "mkdirat", "open": "openat", "pause": "ppoll", "pipe": "pipe2",
     "poll": "ppoll", "readlink": "readlinkat", "rename": "renameat", "rmdir": "unlinkat", "select": "pselect6",
     "stat": "newfstatat", "symlink": "symlinkat", "time": "gettimeofday", "unlink": "unlinkat", "utime": "utimensat",
