@@ -2,15 +2,14 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import jikko
 from jikko.locks.numbers import MACHINES, numbers
 from jikko.plugins.process.allowed import ALLOWED, ATTRIBUTES, REFUSED, SIGNALS, plugin_filter
 from tests.locks import interpreter
@@ -36,8 +35,8 @@ EQUIVALENT = {
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[str, str]]:
     """How each use ends, with its call and without: an empty text if it works."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("uses.py")), str(tmp_path_factory.mktemp("uses"))],
-        env={"PYTHONPATH": str(Path(jikko.__file__).parents[1])},
+        [sys.executable, "-m", "tests.plugins.behind_filter", str(tmp_path_factory.mktemp("uses"))],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,

@@ -1,14 +1,9 @@
-"""One use of each system call that plugins may make, as Python, the C library or native packages make it.
-
-Run as a program: it makes each use in a process with the filter of plugins, and once more with the filter without that
-call, and prints how they ended.
-"""
+"""One use of each system call that plugins may make, as Python, the C library or native packages make it."""
 
 import contextlib
 import ctypes
 import errno
 import fcntl
-import json
 import mmap
 import os
 import resource
@@ -17,7 +12,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,9 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jikko.locks.calls import forbid_new_privileges, install_filter
 from jikko.locks.numbers import numbers
-from jikko.plugins.process.allowed import plugin_filter
 
 PATIENCE = 20
 """Seconds until one that hangs without its call is ended."""
@@ -441,46 +433,3 @@ USES: dict[str, Callable[[], Any]] = {
     "socket": socket.socket,
     "socketpair": socket.socketpair,
 }
-
-
-def how_it_ends(use: Callable[[], Any], *, leave_out: tuple[str, ...]) -> str:
-    """Make a use behind the filter. Returns an empty text if it worked."""
-    reading, writing = os.pipe()
-    process_id = os.fork()
-    if not process_id:
-        os.chdir(tempfile.mkdtemp(dir="."))
-        os.set_inheritable(writing, False)
-        signal.alarm(PATIENCE)
-        error = "killed"
-        try:
-            forbid_new_privileges()
-            install_filter(plugin_filter(abi=99, leave_out=leave_out))
-            use()
-            os._exit(0)
-        except BaseException as failure:
-            error = f"{type(failure).__name__}: {failure}"
-        os.write(writing, error.encode())
-        os._exit(1)
-    os.close(writing)
-    said = os.read(reading, 300).decode()
-    os.close(reading)
-    status = os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
-    return said or (f"status {status}" if status else "")
-
-
-def main() -> None:
-    os.chdir(sys.argv[1])
-    known = numbers()
-    print(
-        json.dumps(
-            {
-                name: [how_it_ends(use, leave_out=()), how_it_ends(use, leave_out=(name,))]
-                for name, use in USES.items()
-                if name in known
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()

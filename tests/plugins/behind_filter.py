@@ -1,0 +1,57 @@
+"""Makes each use of a system call behind the filter of plugins, and again without that call; prints how they end."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from jikko.locks.calls import forbid_new_privileges, install_filter
+from jikko.locks.numbers import numbers
+from jikko.plugins.process.allowed import plugin_filter
+from tests.plugins.uses import PATIENCE, USES
+
+
+def how_it_ends(use: Callable[[], Any], *, leave_out: tuple[str, ...]) -> str:
+    """Make a use behind the filter. Returns an empty text if it worked."""
+    reading, writing = os.pipe()
+    process_id = os.fork()
+    if not process_id:
+        os.chdir(tempfile.mkdtemp(dir="."))
+        os.set_inheritable(writing, False)
+        signal.alarm(PATIENCE)
+        error = "killed"
+        try:
+            forbid_new_privileges()
+            install_filter(plugin_filter(abi=99, leave_out=leave_out))
+            use()
+            os._exit(0)
+        except BaseException as failure:
+            error = f"{type(failure).__name__}: {failure}"
+        os.write(writing, error.encode())
+        os._exit(1)
+    os.close(writing)
+    said = os.read(reading, 300).decode()
+    os.close(reading)
+    status = os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
+    return said or (f"status {status}" if status else "")
+
+
+def main() -> None:
+    os.chdir(sys.argv[1])
+    known = numbers()
+    print(
+        json.dumps(
+            {
+                name: [how_it_ends(use, leave_out=()), how_it_ends(use, leave_out=(name,))]
+                for name, use in USES.items()
+                if name in known
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
