@@ -3,6 +3,7 @@
 Requests for what is another app's are in `test_strangers`.
 """
 
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -103,6 +104,22 @@ def test_without_a_good_key_nothing_is_served(scene: Scene, method: str, path: s
 def test_a_body_that_is_too_large_is_refused(scene: Scene) -> None:
     answer = scene.client("echo").request("POST", RUN, json={"inputs": {"q": "x" * (16 << 20)}, "user": "u"})
     assert_refused(answer, 413, answer.json()["code"])
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_client_that_sends_forty_megabytes_before_it_reads_is_told_that_they_are_too_many(
+    scene: Scene, keeps: bool
+) -> None:
+    url, content = httpx.URL(scene.server.url), b"a" * 40_000_000
+    headers = {"Content-Type": "application/json", "Connection": "keep-alive" if keeps else "close"}
+    named = {"Host": "x", **headers, "Authorization": scene.client("echo").headers["Authorization"]}
+    with socket.create_connection((url.host, url.port), PATIENCE) as client:
+        lines = [f"POST {RUN} HTTP/1.1", *(": ".join(header) for header in named.items())]
+        client.sendall("\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""]).encode() + content)
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+    answer = scene.client("echo").request("POST", RUN, content=content, headers=headers)
+    assert_refused(answer, 413, "request_entity_too_large")
 
 
 def test_a_body_of_unknown_length_that_becomes_too_large_is_refused(scene: Scene) -> None:

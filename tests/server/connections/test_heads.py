@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from jikko.server.connections.http_protocol import HttpProtocol
@@ -101,7 +102,7 @@ def _length(head: bytes) -> int:
 
 
 @asynccontextmanager
-async def served(site: Site, limits: HeadLimits | None = None) -> AsyncIterator[Any]:
+async def served(site: ASGIApp, limits: HeadLimits | None = None) -> AsyncIterator[Any]:
     """A server, as a way to connect to it."""
     loop = asyncio.get_running_loop()
     config = uvicorn.Config(site, lifespan="off", log_config=None)

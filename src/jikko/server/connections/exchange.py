@@ -50,7 +50,7 @@ class Connection(Protocol):
         ...
 
     def answered(self) -> None:
-        """The answer is whole."""
+        """The answer is whole; the connection is closed unless it is kept alive."""
         ...
 
 
@@ -249,8 +249,6 @@ class Exchange:
             raise RuntimeError("The body of an answer is shorter than its head says.")
         self.is_complete = True
         self._tell()
-        if not self.keep_alive:
-            transport.close()
         self._connection.answered()
 
 

@@ -21,8 +21,10 @@ from jikko.server.connections.unread import Unread
 
 log = logging.getLogger(__name__)
 
-_LINGER_SECONDS: Final = 1.0
-"""Seconds for which a client that was refused may send on. If it could not, the system would take the answer back."""
+_LINGER_SECONDS: Final = 30.0
+"""Seconds for which a client may send on behind the last answer. If it could not, the system would take that back."""
+_SILENT_SECONDS: Final = 2.0
+"""In which something has to come of that."""
 
 
 class HttpProtocol(RequestReader, asyncio.Protocol):
@@ -72,7 +74,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """Those behind it, the next one first."""
 
         self._refusal: bytes | None = None
-        """What is answered to the last request; then nothing more is read."""
+        """What is answered to the last request, empty if it has its answer; then nothing more is read."""
+        self._sent_on = False
+        """Whether something came nevertheless, since that was last asked."""
         self._half_closed = False
         """Whether the client has nothing more to say, and waits for answers."""
         self._body_watch = BodyWatch(
@@ -148,6 +152,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         if self._refusal is not None:
+            self._sent_on = True
             return
         self._outbox.request_came()
         self._rests_since = None
@@ -197,6 +202,12 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def answered(self) -> None:
         """The answer of the exchange that was under way is whole."""
+        if self._answered is not None and not self._answered.keep_alive:
+            if self._answered.has_more:
+                self._leave()
+            else:
+                self.transport.close()
+            return
         if not self._outbox.holding:
             self.transport.flush()
         if self.transport.is_closing():
@@ -249,15 +260,28 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._leave()
 
     def _leave(self) -> None:
-        """Close the connection, in such a way that what was answered can be read."""
+        """Close the connection, in such a way that what was answered can be read: also by a client that first sends
+        all that it has."""
         self._rests_since = None
+        self._refusal = self._refusal or b""
         self.transport.flush()
         if self._half_closed or not self.transport.can_write_eof():
             self.transport.close()
             return
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._timer = self._loop.call_later(_LINGER_SECONDS, self.transport.close)
+        self._linger(self._loop.time() + _LINGER_SECONDS)
+
+    def _linger(self, until: float) -> None:
+        self._stop_timer()
+        self._sent_on = False
+        self._timer = self._loop.call_later(_SILENT_SECONDS, self._look_at_leaving, until)
+
+    def _look_at_leaving(self, until: float) -> None:
+        if (self._sent_on or self._intake.holds) and self._loop.time() < until:
+            self._linger(until)
+        else:
+            self.transport.close()
 
     # Time.
 
