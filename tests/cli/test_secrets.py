@@ -74,3 +74,46 @@ def test_half_a_character_is_printed_as_a_question_mark(tmp_path: Path, text: st
     file.write_text(text)
 
     assert '"q": "?"' in run_command(tmp_path, "run", file, "--inputs", '{"q": "\\ud83d"}').stdout
+
+
+HOSTS = ["vault 7f3a.example", "10.7.31.7", "7f3a7f3a"]
+
+
+def asking_a_secret_host(host: str) -> str:
+    """A workflow that sends a request to a host that is a secret."""
+    content = json.loads(app("Asks", [start(), fetch("call", "http://{{#env.KEY#}}/x"), end()], "start>call>end"))
+    content["workflow"]["environment_variables"] = [{"name": "KEY", "value_type": "secret", "value": host}]
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_command_shows_a_host_that_is_a_secret(tmp_path: Path, host: str) -> None:
+    home, file = tmp_path / "home", tmp_path / "flow.yml"
+    file.write_text(asking_a_secret_host(host))
+    run_command(home, "apps", "import", file)
+    runner = CliRunner(env={"JIKKO_HOME": str(home), "JIKKO_PORT": "0"})
+
+    for command in (
+        f"check {file}",
+        f"check --json {file}",
+        f"show {file}",
+        f"show --json {file}",
+        "apps list --json",
+        "apps env Asks",
+        "doctor",
+        "doctor --json",
+        f"run {file}",
+        f"run --json {file}",
+        "runs list --json",
+    ):
+        outcome = runner.invoke(cli, command.split())
+        assert host not in outcome.output, (command, outcome.output)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_check_says_that_a_host_cannot_be_asked_and_not_which(tmp_path: Path, host: str) -> None:
+    file = tmp_path / "flow.yml"
+    file.write_text(asking_a_secret_host(host))
+    said = CliRunner(env={"JIKKO_HOME": str(tmp_path)}).invoke(cli, ["check", str(file)]).output
+
+    assert "{{#env.KEY#}} cannot be sent; why is not shown, as a secret is part of the host" in said

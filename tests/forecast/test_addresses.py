@@ -14,7 +14,7 @@ ENVIRONMENT: dict[str, Json] = {"BASE": "http://10.1.2.3", "HOST": "192.168.0.7"
 
 
 def trouble(url: str, **more: Any) -> tuple[str, bool] | None:
-    found = trouble_of_url(Template.parse(url), ENVIRONMENT, "url", Installation(**more))
+    found = trouble_of_url(Template.parse(url), ENVIRONMENT, ENVIRONMENT, "url", Installation(**more))
     return None if found is None else (found.what, found.certain)
 
 
@@ -89,3 +89,45 @@ def test_a_url_that_cannot_be_used_is_told(url: str) -> None:
 
 def test_a_host_is_shown_without_user_and_password() -> None:
     assert host_of(*known_start(Template.parse("https://u:p@h.example:1/{{#a.b#}}"), {})) == "h.example:1"
+
+
+SECRETS = [
+    "10.9.8.7",
+    "my host.example",
+    "127.0.0.1:99999",
+    "vault.internal",
+    "[::1",
+    "a_b\u0000c",
+    "sk-0123456789abcdef !",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://{{#env.KEY#}}/x", "{{#env.KEY#}}"),
+        ("http://api.{{#env.KEY#}}:80/{{#a.b#}}", "api.{{#env.KEY#}}:80"),
+        ("http://u:p@{{#env.KEY#}}", "{{#env.KEY#}}"),
+        ("{{#env.WHOLE#}}/x", "{{#env.WHOLE#}}/x"),
+    ],
+)
+def test_a_host_that_a_secret_is_part_of_is_not_shown(url: str, host: str, secret: str) -> None:
+    environment: dict[str, Json] = {"KEY": secret, "WHOLE": f"http://{secret}"}
+    recorded: dict[str, Json] = {"KEY": "*" * 20, "WHOLE": "http:/" + "*" * 12}
+    found = trouble_of_url(Template.parse(url), environment, recorded, "url", Installation())
+
+    if found is None:  # with a name in front some of them are hosts that can be asked
+        assert url.startswith("http://api.")
+        return
+    assert found.what == f"requests to {host} cannot be sent; why is not shown, as a secret is part of the host"
+    assert secret not in found.hint
+
+
+def test_a_secret_beside_the_host_keeps_no_reason_back() -> None:
+    url = Template.parse("http://{{#env.KEY#}}@10.0.0.1/{{#env.KEY#}}")
+    found = trouble_of_url(url, {"KEY": "sk-0123:456"}, {"KEY": "sk-012******"}, "url", Installation())
+
+    assert found is not None
+    assert "The address 10.0.0.1 may not be reached" in found.what
+    assert "sk-" not in found.what

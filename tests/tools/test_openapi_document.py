@@ -15,7 +15,7 @@ from tests.effort import growth
 def read(document: Any) -> tuple[dict[str, Operation], list[Problem]]:
     problems: list[Problem] = []
     text = document if isinstance(document, str) else json.dumps(document)
-    return read_document(text, "schema", problems), problems
+    return read_document(text, "schema", problems, {}, []), problems
 
 
 def having(paths: Any, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
-    """A value with every ``${NAME}`` in its texts replaced; keys of mappings are left alone.
+    """A value with every ``${NAME}`` in its texts replaced; keys of mappings are left alone. All else keeps its place.
 
     Args:
         unset: Takes the names that are not set, or empty; they read as nothing.

@@ -18,12 +18,19 @@ class Fields:
     Readers never raise: what is missing or of the wrong type is noted once and replaced by the default.
     """
 
-    __slots__ = ("problems", "raw", "where")
+    __slots__ = ("_written", "problems", "raw", "where")
 
-    def __init__(self, where: str, raw: Mapping[str, Any], problems: list[Problem]) -> None:
+    def __init__(
+        self, where: str, raw: Mapping[str, Any], problems: list[Problem], written: Mapping[str, Any] | None = None
+    ) -> None:
+        """Args:
+        written: The mapping as it stands in the file, if ``raw`` has other values in the place of some texts, which may
+            be secrets: what problems quote is from here.
+        """
         self.where = where
         self.raw = raw
         self.problems = problems
+        self._written = raw if written is None else written
 
     def problem(self, name: str, what: str, hint: str = "", *, fatal: bool = True) -> None:
         """Note a problem with the field ``name`` (``""`` for the mapping itself).
@@ -38,12 +45,20 @@ class Fields:
         """The path of a field; that of the mapping itself for ``""``."""
         return f"{self.where}.{name}" if self.where and name else self.where or name
 
+    def shown(self, name: str) -> str:
+        """A value as messages show it: short, whatever its size, and as it stands in the file."""
+        return shown(self._written.get(name))
+
     def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
         """A hint that names the most similar choice, or ``""``.
 
         Comparing is slow: once a file has many problems, there are no more hints.
         """
         return did_you_mean(wrong, choices) if len(self.problems) < _MAX_HINTED else ""
+
+    def standing_at(self, where: str) -> "Fields":
+        """The same mapping, as it is told of at another path."""
+        return Fields(where, self.raw, self.problems, self._written)
 
     def get(self, name: str, default: Json = None) -> Json:
         """The raw value."""
@@ -60,7 +75,7 @@ class Fields:
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
-        self.problem(name, f"is {shown(value)}, not a text")
+        self.problem(name, f"is {self.shown(name)}, not a text")
         return default
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -69,7 +84,7 @@ class Fields:
             return default
         if isinstance(value, bool):
             return value
-        self.problem(name, f"is {shown(value)}, not true or false")
+        self.problem(name, f"is {self.shown(name)}, not true or false")
         return default
 
     def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
@@ -82,10 +97,10 @@ class Fields:
                 raise ValueError
             number = int(value)
         except (ValueError, OverflowError):
-            self.problem(name, f"is {shown(value)}, not a whole number")
+            self.problem(name, f"is {self.shown(name)}, not a whole number")
             return default
         if minimum is not None and number < minimum:
-            self.problem(name, f"is {number}, less than {minimum}")
+            self.problem(name, f"is {self.shown(name)}, less than {minimum}")
             return default
         return number
 
@@ -96,7 +111,7 @@ class Fields:
             return default
         if isinstance(value, str) and value in choices:
             return value
-        self.problem(name, f"is {shown(value)}", self.meant(value, choices) or f"expected {' or '.join(choices)}")
+        self.problem(name, f"is {self.shown(name)}", self.meant(value, choices) or f"expected {' or '.join(choices)}")
         return default
 
     def selector(self, name: str, *, required: bool = False) -> Selector:
@@ -108,7 +123,7 @@ class Fields:
             return ()
         found = as_selector(value)
         if found is None:
-            self.problem(name, f"is {shown(value)}, not a selector", "expected [node id, variable]")
+            self.problem(name, f"is {self.shown(name)}, not a selector", "expected [node id, variable]")
             return ()
         return found
 
@@ -132,24 +147,26 @@ class Fields:
             return []
         if isinstance(value, list):
             return value
-        self.problem(name, f"is {shown(value)}, not a list")
+        self.problem(name, f"is {self.shown(name)}, not a list")
         return []
 
     def mapping(self, name: str) -> "Fields":
         """A mapping, to be read in its turn. An empty one if it is missing."""
         value = self.raw.get(name)
         if value is not None and not isinstance(value, Mapping):
-            self.problem(name, f"is {shown(value)}, not a mapping")
+            self.problem(name, f"is {self.shown(name)}, not a mapping")
             value = None
-        return Fields(self.at(name), value or {}, self.problems)
+        return Fields(self.at(name), value or {}, self.problems, self._written.get(name) if value else None)
 
     def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:
         """A list of mappings, each to be read in its turn. Other elements are noted and left out."""
-        for index, value in enumerate(self.items(name, required=required)):
+        values = self.items(name, required=required)
+        written = self._written[name] if values else []
+        for index, (value, as_written) in enumerate(zip(values, written, strict=True)):
             if isinstance(value, Mapping):
-                yield Fields(f"{self.at(name)}[{index}]", value, self.problems)
+                yield Fields(f"{self.at(name)}[{index}]", value, self.problems, as_written)
             else:
-                self.problem(f"{name}[{index}]", f"is {shown(value)}, not a mapping")
+                self.problem(f"{name}[{index}]", f"is {shown(as_written)}, not a mapping")
 
 
 def as_selector(value: Json) -> Selector | None:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.lang.render import to_text
@@ -56,9 +58,28 @@ def host_of(start: str, is_whole: bool) -> str | None:
 
 
 def trouble_of_url(
+    template: Template,
+    environment: Mapping[str, Json],
+    recorded: Mapping[str, Json],
+    where: str,
+    installation: Installation,
+) -> Trouble | None:
+    """Why a request cannot be sent, as far as that is known.
+
+    Args:
+        recorded: The environment variables as records show them, with masks in the place of secrets.
+    """
+    found = _trouble_of_url(template, environment, where, installation)
+    if found is None or host_of(*known_start(template, environment)) == host_of(*known_start(template, recorded)):
+        return found
+    # As the failure of the run, it quotes no host that a secret is part of.
+    what = f"requests to {written_host(template)} cannot be sent; why is not shown, as a secret is part of the host"
+    return replace(found, what=what, hint=f"{SETTING} opens addresses" if found.hint else "")
+
+
+def _trouble_of_url(
     template: Template, environment: Mapping[str, Json], where: str, installation: Installation
 ) -> Trouble | None:
-    """Why a request cannot be sent, as far as that is known."""
     start, is_whole = known_start(template, environment)
     if is_whole and not start:
         return Trouble("address", where, "url is required", "enter the address of the request")

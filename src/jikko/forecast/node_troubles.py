@@ -1,10 +1,11 @@
 """What is wrong with a node, taken by itself: it will fail when it runs, or may."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jikko.apps.model_needs import needs_of
-from jikko.dsl.document import Document, NodeEntry
+from jikko.dsl.document import Document, NodeEntry, Variable
+from jikko.engine.masked import mask
 from jikko.forecast.addresses import known_start, trouble_of_url
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
@@ -15,7 +16,6 @@ from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
 from jikko.nodes.unsupported import Unsupported
-from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.nodes.data.code import Code
@@ -37,7 +37,6 @@ def troubles_of(
         node: The compiled node of ``entry``.
         known: The variables of ``document``.
     """
-    environment = {variable.name: variable.value for variable in document.environment}
     match node:
         case Mocked():
             yield from _of_mock(node, entry)
@@ -47,15 +46,15 @@ def troubles_of(
             what = f"{entry.type!r} starts no run here: the API does, and what the node gives is null then"
             yield Trouble("node_type", f"{entry.where}.type", what, harmless=True)
         case _:
-            yield from _of_type(node, entry, known, installation, environment)
+            yield from _of_type(node, entry, document, known, installation)
 
 
 def _of_type(
     node: Any,
     entry: NodeEntry,
+    document: Document,
     known: KnownVariables,
     installation: Installation,
-    environment: Mapping[str, Json],
 ) -> Iterator[Trouble]:
     """By the names of types: a file has few of them, and what others need is not imported for it."""
     match node.type:
@@ -75,7 +74,7 @@ def _of_type(
         case "parameter-extractor" | "question-classifier":
             yield from _of_model(node, entry, installation)
         case "http-request":
-            yield from _of_request(node, entry, environment, installation)
+            yield from _of_request(node, entry, document.environment, installation)
         case "human-input":
             yield from _of_form(node, entry)
         case "agent":
@@ -155,8 +154,9 @@ def _of_model(
 
 
 def _of_request(
-    node: "HttpRequest", entry: NodeEntry, environment: Mapping[str, Json], installation: Installation
+    node: "HttpRequest", entry: NodeEntry, variables: Sequence[Variable], installation: Installation
 ) -> Iterator[Trouble]:
+    environment = {variable.name: variable.value for variable in variables}
     if node.api_key is not None:
         key, is_whole = known_start(node.api_key.key, environment)
         if is_whole and not key.strip():
@@ -164,7 +164,8 @@ def _of_request(
             hint = f"give the environment variable {names[0]} a value" if names else "enter it in the node"
             where = f"{entry.where}.authorization.config.api_key"
             yield Trouble("secret", where, "API key is required for authorization but was empty", hint)
-    found = trouble_of_url(node.url, environment, f"{entry.where}.url", installation)
+    secrets = {variable.name: mask(str(variable.value)) for variable in variables if variable.value_type == "secret"}
+    found = trouble_of_url(node.url, environment, environment | secrets, f"{entry.where}.url", installation)
     if found is not None:
         yield found
 

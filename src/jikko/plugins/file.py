@@ -1,18 +1,16 @@
 """Reads the plugins file."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
+from jikko.dsl.expansion import expanded
 from jikko.dsl.fields import Fields
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
 from jikko.plugins.config import Network, PluginConfig, PluginsConfig
 from jikko.plugins.package.names import is_plugin_name, provider_name
-from jikko.values import Json
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=20, max_values=100_000)
 _KEYS: Final = ("plugins", "aliases", "summary_model")
 _ENTRY: Final = ("credentials", "accounts", "network")
@@ -74,8 +72,7 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
 
 def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginConfig:
     unset: list[str] = []
-    expanded = _expanded(fields.raw, environment, unset)
-    fields = Fields(fields.where, cast("dict[str, Any]", expanded), fields.problems)
+    fields = Fields(fields.where, expanded(fields.raw, environment, unset), fields.problems, fields.raw)
     _known(fields, _ENTRY)
     accounts = fields.mapping("accounts")
     return PluginConfig(
@@ -85,20 +82,6 @@ def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginCo
         network=cast(Network, fields.choice("network", _NETWORKS, "gate")),
         unset=tuple(dict.fromkeys(unset)),
     )
-
-
-def _expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Json:
-    """The value with variables replaced in all its texts. Its depth is bounded: it was parsed within limits."""
-    match value:
-        case str():
-            unset += [name for name in _VARIABLE.findall(value) if not environment.get(name)]
-            return _VARIABLE.sub(lambda found: environment.get(found[1], ""), value)
-        case Mapping():
-            return {key: _expanded(each, environment, unset) for key, each in value.items()}
-        case list():
-            return [_expanded(each, environment, unset) for each in value]
-        case _:
-            return value
 
 
 def _known(fields: Fields, names: tuple[str, ...]) -> None:

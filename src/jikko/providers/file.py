@@ -10,7 +10,7 @@ import yaml
 
 from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
@@ -112,7 +112,7 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
         except RecursionError:
             listed.problem(str(name), "holds itself, or is nested too deeply")
             continue
-        fields = Fields(listed.at(str(name)), values, root.problems)
+        fields = Fields(listed.at(str(name)), values, root.problems, listed.mapping(name).raw)
         _unknown(fields, ("url", "api_key"))
         _check_url(fields, fields.text("url"), required=True, name="url")
         found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
@@ -128,7 +128,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     except RecursionError:
         fields.problem("", "holds itself, or is nested too deeply")
         values = {}
-    fields = Fields(fields.where, values, fields.problems)
+    fields = Fields(fields.where, values, fields.problems, fields.raw)
     _unknown(fields, _KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
@@ -177,7 +177,7 @@ def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_ur
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem(name, f"is {shown(url)}", "expected http://… or https://…")
+        fields.problem(name, f"is {fields.shown(name)}", "expected http://… or https://…")
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:
@@ -210,7 +210,7 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
 def _texts(fields: Fields) -> int:
     number = fields.integer("batch", 0, minimum=0)
     if number > _MAX_TEXTS:
-        fields.problem("batch", f"is {number}", f"expected {_MAX_TEXTS} texts at most")
+        fields.problem("batch", f"is {fields.shown('batch')}", f"expected {_MAX_TEXTS} texts at most")
     return number
 
 
@@ -219,7 +219,9 @@ def _context_size(fields: Fields) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        fields.problem("context_size", f"is {shown(value)}", "expected how many tokens prompt and answer may have")
+        fields.problem(
+            "context_size", f"is {fields.shown('context_size')}", "expected how many tokens prompt and answer may have"
+        )
         return 0
     return value
 
@@ -233,7 +235,7 @@ def _price(fields: Fields) -> Price:
             if not amount.is_finite() or amount < 0:
                 raise InvalidOperation
         except InvalidOperation:
-            fields.problem(name, f"is {shown(fields.raw.get(name))}", "expected the price of a million tokens")
+            fields.problem(name, f"is {fields.shown(name)}", "expected the price of a million tokens")
             amount = Decimal(0)
         amounts.append(amount)
     return Price(amounts[0], amounts[1], fields.text("currency", "USD"))
@@ -244,7 +246,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, f"is {shown(value)}", "expected seconds")
+        fields.problem(name, f"is {fields.shown(name)}", "expected seconds")
         return default
     return float(value)
 
@@ -274,6 +276,6 @@ def _option(fields: Fields, name: str, folder: Path) -> Any:
         return value
     try:
         return str(folder / Path(value).expanduser())
-    except RuntimeError as error:  # no user has the home folder that it names
-        fields.problem("path", f"cannot be found: {error}")
+    except RuntimeError:  # no user has the home folder that it names
+        fields.problem("path", f"is {fields.shown('path')}, and there is no such home folder")
         return value

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields
 from jikko.tools.config import NO_AUTH, Auth, OAuthClient
 
 _AUTH_KEYS: Final = ("type", "header", "param", "value", "prefix")
@@ -85,7 +85,7 @@ def check_url(fields: Fields, url: str, name: str = "url") -> None:
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem(name, f"is {shown(url)}", "expected http://… or https://…")
+        fields.problem(name, f"is {fields.shown(name)}", "expected http://… or https://…")
 
 
 def check_names(fields: Fields, known: tuple[str, ...]) -> None:

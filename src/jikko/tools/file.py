@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
@@ -99,13 +99,21 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provid
     for id_, fields in _listed(listed):
         unset: list[str] = []
         named = names_in(fields.raw.get("url"))
-        fields = Fields(fields.where, expanded(dict(fields.raw), environment, unset), fields.problems)
+        written = fields.raw
+        values = {
+            # A schema is a text that is read in its turn: values are put into what was read.
+            name: value if name == "schema" else expanded(value, environment, unset)
+            for name, value in written.items()
+        }
+        fields = Fields(fields.where, values, fields.problems, written)
         kind = fields.choice("type", TYPES, "")
         if not kind:
             if fields.raw.get("type") is None:
                 fields.problem("type", "is missing", f"expected {', '.join(TYPES)}")
             continue
         check_names(fields, _KEYS[kind])
+        schema = fields.text("schema", required=True) if kind == "api" else ""
+        operations = read_document(schema, fields.at("schema"), fields.problems, environment, unset) if schema else {}
         common: dict[str, Any] = {
             "id": id_,
             "name": fields.text("name") or id_,
@@ -116,18 +124,13 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provid
             common["icon"] = fields.mapping("icon").raw
         match kind:
             case "api":
-                found[id_] = _api(fields, common)
+                auth = api_auth(fields.mapping("auth"), _shared(fields, "auth"))
+                found[id_] = ApiProvider(**common, auth=auth, operations=operations)
             case "workflow":
                 found[id_] = _workflow(fields, common)
             case _:
                 found[id_] = _mcp(fields, common, has_url=not set(named) & set(unset))
     return found
-
-
-def _api(fields: Fields, common: dict[str, Any]) -> ApiProvider:
-    schema = fields.text("schema", required=True)
-    operations = read_document(schema, fields.at("schema"), fields.problems) if schema else {}
-    return ApiProvider(**common, auth=api_auth(fields.mapping("auth"), _shared(fields, "auth")), operations=operations)
 
 
 def _shared(fields: Fields, name: str) -> bool:
@@ -180,7 +183,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, f"is {shown(value)}", "expected seconds")
+        fields.problem(name, f"is {fields.shown(name)}", "expected seconds")
         return default
     return float(value)
 

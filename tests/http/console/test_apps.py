@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jikko.apps.environment import layer
 from jikko.console.picture import picture_of
-from tests.acceptance.workflows import app, end, node, start, with_environment
+from tests.acceptance.workflows import app, end, fetch, node, start, with_environment
 from tests.http.console.scene import API, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO, ran
 
@@ -278,3 +278,25 @@ async def test_environment_variables_are_set_and_taken_back(
     refused = await operator.post(path, json={"values": {"LIMIT": "many"}})
     assert (refused.status_code, refused.json()["code"]) == (503, "invalid_environment")
     assert "many" not in refused.text
+
+
+@pytest.mark.parametrize("host", ["vault 7f3a.example", "10.7.31.7"])
+async def test_a_host_that_is_a_secret_is_shown_to_nobody(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient, host: str
+) -> None:
+    text = app("Asks", [start(), fetch("call", "http://{{#env.KEY#}}/x"), end()], "start>call>end")
+    asks = await scene.publish(with_environment(text, KEY=("secret", host)))
+    await scene.publish(with_environment(text.replace("/x", "/y"), KEY=("secret", host)))
+    failed = await ran(operator, asks)
+    versions = [
+        version["workflow_id"] for version in decoded(await viewer.get(f"{API}/apps/{asks.id}/versions"))["data"]
+    ]
+
+    for path in (
+        *("overview", "system", "apps", f"apps/{asks.id}", f"apps/{asks.id}/versions", f"apps/{asks.id}/environment"),
+        *(f"apps/{asks.id}/versions/{versions[0]}/source", f"apps/{asks.id}/diff?from={versions[1]}&to={versions[0]}"),
+        *("runs", f"runs/{failed['id']}", f"runs/{failed['id']}/log"),
+    ):
+        answer = await viewer.get(f"{API}/{path}")
+        assert answer.status_code in (200, 403), (path, answer.text)
+        assert host not in answer.text, path

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.expansion import expanded
+from jikko.dsl.fields import Fields
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import Problem
 from jikko.ports.tools import ToolParameter
@@ -66,13 +67,17 @@ class Operation(Struct, frozen=True):
     """As nodes fill them in."""
 
 
-def read_document(text: str, where: str, problems: list[Problem]) -> dict[str, Operation]:
+def read_document(
+    text: str, where: str, problems: list[Problem], environment: Mapping[str, str], unset: list[str]
+) -> dict[str, Operation]:
     """The operations of a document by name; of several with one name the first.
 
     Args:
         text: YAML or JSON.
         where: The path of the text in the file that it stands in.
         problems: Takes what is wrong with it.
+        environment: What ``${NAME}`` in its values stands for.
+        unset: Takes the names that are not set.
     """
     if len(text) > _LIMITS.max_bytes:
         problems.append(Problem(where, f"has more than {_LIMITS.max_bytes} characters"))
@@ -83,7 +88,8 @@ def read_document(text: str, where: str, problems: list[Problem]) -> dict[str, O
         line = f" (line {problem.line} of the document)" if problem.line else ""
         problems.append(Problem(where, f"{problem.what}{line}", problem.hint))
         return {}
-    fields = Fields(where, raw if isinstance(raw, dict) else {}, problems)
+    written = raw if isinstance(raw, dict) else {}
+    fields = Fields(where, expanded(written, environment, unset), problems, written)
     if "paths" not in fields.raw:
         hint = "expected an OpenAPI document with servers and paths"
         if "api" in fields.raw:
@@ -131,7 +137,7 @@ class _Reader:
                 return ""
             url = filled
         if not url.startswith(("http://", "https://")):
-            server.problem("url", f"is {shown(url)}", "expected http://… or https://…")
+            server.problem("url", f"is {server.shown('url')}", "expected http://… or https://…")
         return url
 
     def _operation(self, path: str, method: str, data: Fields) -> Operation:
@@ -191,16 +197,16 @@ class _Reader:
             return fields
         if not reference.startswith("#/"):
             hint = "documents elsewhere are not fetched: write it out here"
-            fields.problem("$ref", f"is {shown(reference)}, which is not in this document", hint)
+            fields.problem("$ref", f"is {fields.shown('$ref')}, which is not in this document", hint)
             return Fields(fields.where, {}, fields.problems)
-        value: Json = self._root.raw
+        found = self._root
         for part in reference[2:].split("/"):
             key = part.replace("~1", "/").replace("~0", "~")
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, Mapping):
-            fields.problem("$ref", f"is {shown(reference)}, which leads to nothing")
-            value = {}
-        return Fields(fields.where, value, fields.problems)
+            if not isinstance(found.raw.get(key), Mapping):
+                fields.problem("$ref", f"is {fields.shown('$ref')}, which leads to nothing")
+                return Fields(fields.where, {}, fields.problems)
+            found = found.mapping(key)
+        return found.standing_at(fields.where)
 
 
 def filled_in(url: str, name: str, text: str) -> str | None:
