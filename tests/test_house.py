@@ -168,7 +168,7 @@ def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) ->
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))])
 def test_links_within_the_documents_lead_somewhere(page: Path) -> None:
     targets = [part.partition(")")[0] for part in page.read_text(encoding="utf-8").split("](")[1:]]
     assert [target for target in targets if "://" not in target and not _leads_somewhere(page, target)] == []

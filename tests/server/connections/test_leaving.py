@@ -72,6 +72,19 @@ def test_a_client_is_not_waited_for_for_ever(every: float, least: float, most: f
     assert least < ends[0] < most
 
 
+def test_what_came_behind_the_last_request_is_none() -> None:
+    site = Refusing()
+
+    async def work(connection: HttpProtocol, line: Line) -> None:
+        connection.data_received(b"GET /it HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+        await line.ended.wait()
+        # It had come before, and it was not its turn.
+        connection.data_received(SMUGGLED)
+
+    tried(work, lambda: site)
+    assert site.asked == ["/it"]
+
+
 def test_nothing_that_comes_then_is_a_request() -> None:
     async def work(connection: HttpProtocol, line: Line) -> None:
         connection.data_received(CLOSING + b"a" * 10_000)

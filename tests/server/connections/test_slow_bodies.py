@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from jikko.server.connections.http_protocol import HttpProtocol
@@ -53,7 +54,7 @@ class Site:
 
 
 def tried(
-    work: Callable[[HttpProtocol, Line], Awaitable[None]], site: Callable[[], Site] = Site, **limits: Any
+    work: Callable[[HttpProtocol, Line], Awaitable[None]], site: Callable[[], ASGIApp] = Site, **limits: Any
 ) -> Line:
     """What is on the line at the end."""
 

@@ -203,6 +203,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def answered(self) -> None:
         """The answer of the exchange that was under way is whole."""
         if self._answered is not None and not self._answered.keep_alive:
+            self._refusal = b""
             if self._answered.has_more:
                 self._leave()
             else:
@@ -263,7 +264,6 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """Close the connection, in such a way that what was answered can be read: also by a client that first sends
         all that it has."""
         self._rests_since = None
-        self._refusal = self._refusal or b""
         self.transport.flush()
         if self._half_closed or not self.transport.can_write_eof():
             self.transport.close()
