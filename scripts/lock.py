@@ -1,0 +1,68 @@
+"""Writes the lock, ``requirements.txt``: each library with its version and digests, on every platform.
+
+Usage: python -m scripts.lock [OPTIONS of uv pip compile…]. Locked libraries keep their versions as long as
+``pyproject.toml`` allows them; ``--upgrade`` takes the newest of all, ``--upgrade-package NAME`` that of one.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from typing import Final
+
+from scripts.build_console import NODE_OF_PYPI
+from scripts.install import LOCK
+
+PARTS: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
+    "run": ("`make run`; and uv, which installs all", ("documents",), "uv"),
+    "image": (
+        "the image: all extras but those with models in them",
+        ("documents", "anthropic", "archive", "cluster", "knowledge", "mcp", "otel", "plugins"),
+        "",
+    ),
+    "test": ("`make test` and CI", ("documents", "dev"), ""),
+    "build": ("builds the project and its page; in no environment", (), f"hatchling\neditables\n{NODE_OF_PYPI}"),
+}
+"""By the names of the parts, in the order of the file: the purpose, extras of the project, and other requirements."""
+OLDEST: Final = "3.11"
+HEAD: Final = """\
+# The libraries of clones, CI and the image, with their versions and SHA-256 digests. `make lock` writes them
+# (CONTRIBUTING.md); scripts/install.py installs a part together with those above it.
+"""
+_ENTRY: Final = re.compile(r"^([a-z0-9-]+)==[^\n]*\n(?:    --hash[^\n]*\n)*", re.MULTILINE)
+
+
+def main(options: list[str]) -> int:
+    """Write it. Returns the exit code of uv."""
+    extras = {extra for _, own, _ in PARTS.values() for extra in own}
+    other = "\n".join(text for _, _, text in PARTS.values())
+    text, written = HEAD, set[str]()
+    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as file:
+        file.write(LOCK.read_text("utf-8"))
+        file.flush()
+        try:
+            every = compiled(extras, other, "--generate-hashes", f"--output-file={file.name}", *options)
+            entries = [(found[1], found[0]) for found in _ENTRY.finditer(every)]
+            for part, (purpose, own, more) in PARTS.items():
+                names = set(_ENTRY.findall(compiled(set(own), more, f"--constraints={file.name}"))) - written
+                text += f"# --- {part}: {purpose}\n" + "".join(entry for name, entry in entries if name in names)
+                written |= names
+        except subprocess.CalledProcessError as error:
+            print(error.stderr, file=sys.stderr)
+            return error.returncode
+    LOCK.write_text(text, "utf-8")
+    return 0
+
+
+def compiled(extras: set[str], other: str, *options: str) -> str:
+    """What uv finds for extras of the project, or without any for the other requirements alone."""
+    files = ["pyproject.toml", *(f"--extra={extra}" for extra in sorted(extras))] if extras else []
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", f"--python-version={OLDEST}"]
+    plain = ["--no-header", "--no-annotate", *options]
+    return subprocess.run(
+        [*command, *plain, *files, "-"], cwd=LOCK.parent, input=other, capture_output=True, text=True, check=True
+    ).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
