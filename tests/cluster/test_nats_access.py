@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jikko.cluster.nats.access import Credentials, NatsAccess
@@ -21,7 +22,7 @@ from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.cluster import OrphanedRuns, StopRun
-from tests.certificates import Authority
+from tests.certificates import Authority, check_strictly
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running
 from tests.effort import PATIENCE
@@ -117,6 +118,19 @@ async def test_its_certificate_may_be_of_an_authority_of_ones_own(tmp_path: Path
             with pytest.raises(StoreUnavailable, match="certificate") as refused:
                 await NatsLink.look(url, wrong)
             assert PASSWORD not in str(refused.value)
+
+
+async def test_a_certificate_that_strict_checks_refuse_is_told_with_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_strictly(monkeypatch)
+    authority = Authority(tmp_path, lacking=x509.AuthorityKeyIdentifier)
+    pem = authority.of_server
+    with (
+        configured(tmp_path, f"tls {{ cert_file: '{pem}', key_file: '{pem}' }}") as server,
+        pytest.raises(StoreUnavailable, match="authorityKeyIdentifier=keyid"),
+    ):
+        await NatsLink.look(addressed(server, scheme="tls"), NatsAccess(authorities=authority.file))
 
 
 async def test_it_may_ask_for_a_certificate_of_the_server_that_connects(tmp_path: Path) -> None:

@@ -1,16 +1,40 @@
 """Encrypted connections, and whom they trust."""
 
+import asyncio
+import os
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
 
 from jikko.ports.http import HttpFailure
+from tests.certificates import Authority
 from tests.outbound.clients import client, get
 from tests.outbound.server import answer, serving
 
 pytestmark = pytest.mark.anyio
+ASKS = """
+import asyncio, sys, pytest
+from tests.certificates import check_strictly
+check_strictly(pytest.MonkeyPatch())  # before the HTTP library is imported, which makes its context then
+from tests.outbound.clients import client, get
+from tests.providers.calling import models_at, request
+
+async def ask(url):
+    async with client() as http:
+        models = models_at(url)
+        for asked in (http.send(get(url)), models.complete(request())):
+            try:
+                await asked
+            except Exception as error:
+                print(error)
+        await models.close()
+
+asyncio.run(ask(sys.argv[1]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +69,22 @@ async def test_a_server_that_does_not_speak_tls_is_told() -> None:
     async with serving({"/": answer(b"ok")}) as server, client() as http:
         with pytest.raises(HttpFailure, match=r"No encrypted connection|closed the connection|No connection"):
             await http.send(get(server.url("/").replace("http:", "https:"), connect=2))
+
+
+async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_providers(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, lacking=x509.AuthorityKeyIdentifier)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.of_server)
+    async with serving({"/": answer(b"ok")}, tls=context) as server:
+        asking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASKS, server.url("/")),
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "SSL_CERT_FILE": str(authority.file)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await asking.communicate()
+
+    of_node, of_provider = output.decode().splitlines()
+    assert of_node.startswith("The certificate of 127.0.0.1:")
+    assert of_node.endswith("have it issued again with authorityKeyIdentifier=keyid")
+    assert of_provider.startswith("The connection to the provider failed: its certificate is not trusted: ")

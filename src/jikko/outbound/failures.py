@@ -5,12 +5,14 @@ The texts are made here: those of aiohttp may hold the URL, and a URL may hold s
 
 import asyncio
 import os
+import ssl
 
 import aiohttp
 
 from jikko.outbound.connection import TooMuchReceived
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import WireUrl
+from jikko.ports.connections import why_untrusted
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
 
 
@@ -34,7 +36,7 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
         case aiohttp.ClientConnectorDNSError():
             return f"There is no host {where}, or the name service does not answer: {_system(error)}", "connect"
         case aiohttp.ClientConnectorCertificateError():
-            return f"The certificate of {where} is not to be trusted: {error.certificate_error}", "connect"
+            return f"The certificate of {where} is not to be trusted: {_untrusted(error.certificate_error)}", "connect"
         case aiohttp.ClientConnectorSSLError():
             return f"No encrypted connection to {where}: {_system(error)}", "connect"
         case aiohttp.ClientProxyConnectionError():
@@ -55,6 +57,10 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
             return "The request cannot be sent: something in it may not be there.", "request"
         case _:
             return f"The request to {where} failed: {_system(error)}", "connect"
+
+
+def _untrusted(error: Exception) -> str:
+    return why_untrusted(error) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 
 def _system(error: Exception) -> str:

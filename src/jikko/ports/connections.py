@@ -1,7 +1,19 @@
-"""Connections to the outside world for what speaks its own protocol over them."""
+"""Connections to the outside world for what speaks its own protocol over them, and why one that encrypts is refused."""
 
 import asyncio
-from typing import Protocol
+import ssl
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+_STRICT: Final = range(80, 94)
+"""OpenSSL's errors of ``X509_V_FLAG_X509_STRICT``, which Python sets from 3.13 on."""
+_EXTENSIONS: Final[Mapping[int, str]] = {
+    85: "authorityKeyIdentifier=keyid",
+    86: "subjectKeyIdentifier=hash",
+    89: "basicConstraints=critical,CA:TRUE",
+    92: "keyUsage=critical,keyCertSign,cRLSign",
+}
+"""What OpenSSL's configuration says of a certificate that has what is missing."""
 
 
 class Connections(Protocol):
@@ -17,3 +29,18 @@ class Connections(Protocol):
             HttpFailure: The address may not be reached (``address``), or there is no connection (``connect``).
         """
         ...
+
+
+def why_untrusted(error: ssl.SSLCertVerificationError, authority: str = "") -> str:
+    """What is wrong with a certificate, and what to do.
+
+    Args:
+        authority: What to do where its authority is unknown, or similar.
+    """
+    if error.verify_code not in _STRICT:
+        return "; ".join(filter(None, (error.verify_message, authority)))
+    extension = _EXTENSIONS.get(error.verify_code)
+    return (
+        f"{error.verify_message}. From Python 3.13 on certificates, of servers and authorities, have to meet RFC 5280: "
+        f"have it issued again{f' with {extension}' if extension else ''}"
+    )

@@ -4,10 +4,12 @@ Source of the kinds: Dify 1.15, spec/nodes.md, llm.
 """
 
 import email.utils
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jikko.ports.connections import why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
 
 _MAX_MESSAGE: Final = 2000
@@ -34,7 +36,10 @@ def failure_of(error: Exception) -> ModelFailure:
         return ModelFailure(
             "The provider was silent for too long (the limit is timeout of the provider).", kind="InvokeConnectionError"
         )
-    detail = str(cause) or type(cause).__name__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        detail = f"its certificate is not trusted: {why_untrusted(cause)}"
+    else:
+        detail = str(cause) or type(cause).__name__
     return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")
 
 

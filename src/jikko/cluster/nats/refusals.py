@@ -11,6 +11,8 @@ from nats.errors import NoRespondersError
 from nats.js.api import AccountLimits
 from nats.js.errors import APIError, ServiceUnavailableError
 
+from jikko.ports.connections import why_untrusted
+
 TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
 """What the library raises."""
 COPIES: Final = 3
@@ -32,6 +34,7 @@ _OF_ACCOUNTS: Final = {
 _NO_GREETING: Final = "expecting INFO"
 """What the library says of a server that begins otherwise than NATS does."""
 _NO_NATS: Final = "nothing there answers as NATS does; check host and port in nats_url"
+_AUTHORITY: Final = "nats_ca names a file of an authority of one's own"
 _ADVICE: Final = (
     (
         "authorization",
@@ -53,9 +56,12 @@ def shown_servers(servers: Iterable[str]) -> str:
 def what_keeps_out(error: BaseException) -> str:
     """Of a connection that cannot be had."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); nats_ca names an authority of one's own"
+        return f"its certificate is not trusted: {why_untrusted(error, _AUTHORITY)}"
     if isinstance(error, TimeoutError):
         return _NO_NATS
+    if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+        # Its reason, such as "certificate required", arrives or is lost with the connection.
+        return "it closes the connection; check that it accepts nats_certificate, and host and port in nats_url"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
         return f"{reason}; check host and port in nats_url, and that NATS listens there"

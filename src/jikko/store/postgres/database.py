@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
+from jikko.ports.connections import why_untrusted
 from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
 
@@ -296,7 +297,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
     reason = type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({error.verify_message})"
+        reason = f"its certificate is not trusted ({why_untrusted(error)})"
     return StoreUnavailable(f"The database cannot be used at the moment: {reason}.")
 
 

@@ -1,8 +1,11 @@
 """Why PostgreSQL cannot be used, in words for whoever set it up, and what to do."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from typing import Final
+
+from jikko.ports.connections import why_untrusted
 
 _ADVICE: Final[Mapping[str, str]] = {
     "28P01": "check user and password, in database_url or what PGPASSFILE names",
@@ -15,6 +18,7 @@ _ADVICE: Final[Mapping[str, str]] = {
 """By the code of PostgreSQL."""
 _NO_TLS: Final = "rejected SSL upgrade"
 """What the library says of a server that does not encrypt, or is none of PostgreSQL."""
+_AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
 _WHERE: Final = "check host and port in database_url, and that PostgreSQL listens there"
 
 
@@ -36,7 +40,9 @@ def _reason(cause: BaseException | None) -> str:
         return f"what answers does not encrypt, as sslmode in database_url demands, or is no PostgreSQL; {_WHERE}."
     if isinstance(cause, ConnectionError) and not cause.errno:
         return f"what answers breaks off, or is no PostgreSQL; {_WHERE}."
-    if isinstance(cause, OSError) and not getattr(cause, "verify_message", ""):
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}."
+    if isinstance(cause, OSError):
         reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or text
         return f"{reason}; {_WHERE}."
     advice = _ADVICE.get(getattr(cause, "sqlstate", None) or "")

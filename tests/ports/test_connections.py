@@ -1,0 +1,61 @@
+"""What is said of a certificate that is not trusted, with real handshakes."""
+
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from jikko.ports.connections import why_untrusted
+from tests.certificates import Authority
+
+
+def refused(server: Authority, trusted: Authority) -> str:
+    """The reason that a strict client has."""
+    ours, theirs = socket.socketpair()
+    of_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    of_server.load_cert_chain(server.of_server)
+    context = ssl.create_default_context(cafile=str(trusted.file))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python does from 3.13 on
+
+    def serve() -> None:
+        with theirs, suppress(OSError):
+            of_server.wrap_socket(theirs, server_side=True)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        with ours, pytest.raises(ssl.SSLCertVerificationError) as caught:
+            context.wrap_socket(ours, server_hostname="127.0.0.1")
+    finally:
+        thread.join()
+    return why_untrusted(caught.value, "try another")
+
+
+@pytest.mark.parametrize(
+    ("extension", "remedy"),
+    [
+        (x509.AuthorityKeyIdentifier, "with authorityKeyIdentifier=keyid"),
+        (x509.SubjectKeyIdentifier, "with subjectKeyIdentifier=hash"),
+        (x509.KeyUsage, "with keyUsage=critical,keyCertSign,cRLSign"),
+    ],
+)
+def test_an_extension_that_strict_checks_miss_is_named_with_what_to_do(
+    tmp_path: Path, extension: type[x509.ExtensionType], remedy: str
+) -> None:
+    authority = Authority(tmp_path, lacking=extension)
+
+    said = refused(authority, authority)
+
+    assert "From Python 3.13 on certificates" in said
+    assert said.endswith(remedy)
+
+
+def test_of_an_unknown_authority_nothing_is_said_of_strict_checks(tmp_path: Path) -> None:
+    said = refused(Authority(tmp_path), Authority(tmp_path))
+
+    assert said.endswith("; try another")
+    assert "3.13" not in said
