@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Sequence
 
-from jikko.locks.bpf import ALLOW, ARCH_OF, IF_ANY_BIT, IF_AT_LEAST, IF_EQUAL, KILL, LOAD, MASK, RETURN
+from jikko.locks.bpf import ALLOW, ARCH_OF, ASK, IF_ANY_BIT, IF_AT_LEAST, IF_EQUAL, KILL, LOAD, MASK, RETURN
 from jikko.locks.numbers import numbers
 
 
@@ -29,6 +29,6 @@ def answer(program: bytes, number: int, arguments: Sequence[int] = (), *, machin
 
 
 def outcome(program: bytes, name: str, arguments: Sequence[int] = (), *, machine: str) -> int | str:
-    """``"allowed"``, ``"killed"`` or the number of the error."""
+    """``"allowed"``, ``"asked"``, ``"killed"`` or the number of the error."""
     found = answer(program, numbers(machine)[name], arguments, machine=machine)
-    return {ALLOW: "allowed", KILL: "killed"}.get(found, found & 0xFFFF)
+    return {ALLOW: "allowed", ASK: "asked", KILL: "killed"}.get(found, found & 0xFFFF)

@@ -3,15 +3,18 @@
 Run as a program: it prints what the attacker could do, and how the server and the other plugin were before and after.
 """
 
+import asyncio
 import json
 import os
 import socket
-import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from jikko.plugins.process.launch import Lock, make_state
+from jikko.plugins.process.sockets import sockets_offered
 
 LIVES = "print('here', flush=True); input()"
 
@@ -33,7 +36,7 @@ def of_file(path: Path) -> dict[str, Any]:
     return {"mode": found.st_mode, "size": found.st_size, "modified": found.st_mtime_ns, "names": os.listxattr(path)}
 
 
-def main() -> None:
+async def main() -> None:
     given = json.loads(sys.argv[1])
     place, uid, python = Path(given["place"]), given["uid"], given["python"]
     folder, code = place / "server", place / "code"
@@ -48,19 +51,22 @@ def main() -> None:
         unix.listen()
         abstract.listen()
 
-        def started(program: list[str], name: str, user: int) -> "subprocess.Popen[str]":
+        @asynccontextmanager
+        async def started(program: list[str], name: str, user: int) -> AsyncIterator[asyncio.subprocess.Process]:
             make_state(place / name, user)
-            ports = (gate.getsockname()[1],)
-            lock = Lock(
-                read=(code,), write=(place / name,), ports=ports, uid=user, abi=given["abi"], confine=given["confine"]
-            )
-            command = lock.command([python, "-I", "-S", *program])
-            pipe = subprocess.PIPE
-            return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=code)
+            with sockets_offered() as asks:
+                lock = Lock(
+                    read=(code,), write=(place / name,), ports=(gate.getsockname()[1],), sockets=asks, uid=user,
+                    abi=given["abi"], confine=given["confine"],
+                )  # fmt: skip
+                command, pipe = lock.command([python, "-I", "-S", *program]), asyncio.subprocess.PIPE
+                yield await asyncio.create_subprocess_exec(
+                    *command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=code, pass_fds=[asks]
+                )
 
-        with started(["-c", LIVES], "second", uid and uid + 1) as second:
+        async with started(["-c", LIVES], "second", uid and uid + 1) as second:
             assert second.stdout is not None
-            second.stdout.readline()
+            await second.stdout.readline()
             known = {
                 "server": os.getpid(), "plugin": second.pid, "other": other.getsockname()[1], "file": str(file),
                 "readable": str(readable), "folder": str(folder), "unix": str(folder / "unix"),
@@ -76,10 +82,10 @@ def main() -> None:
                 }
 
             before = seen()
-            with started([given["program"], json.dumps(known)], "first", uid) as attacker:
-                out, errors = attacker.communicate()
+            async with started([given["program"], json.dumps(known)], "first", uid) as attacker:
+                out, errors = await attacker.communicate()
             after = seen()
-            second.communicate("\n")
+            await second.communicate(b"\n")
         other.setblocking(False)
         datagrams.setblocking(False)
         reached = []
@@ -93,11 +99,11 @@ def main() -> None:
         json.dumps(
             {
                 "before": before, "after": after, "reached": reached, "second": second.returncode,
-                "attacker": attacker.returncode, "errors": errors, **(json.loads(out) if out else {}),
+                "attacker": attacker.returncode, "errors": errors.decode(), **(json.loads(out) if out else {}),
             }
         )
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

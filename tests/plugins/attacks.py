@@ -203,6 +203,7 @@ def attacks() -> dict[str, Callable[[], Any]]:
         "connect by fast open: sendmsg": lambda: on_other_connects(MSG_FASTOPEN, "sendmsg"),
         "connect by fast open: sendmmsg": lambda: on_other_connects(MSG_FASTOPEN, "sendmmsg"),
         "another protocol over TCP": lambda: tcp().setsockopt(socket.IPPROTO_TCP, 31, b"tls\0"),
+        "another device": lambda: tcp().setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"\0"),
         "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
         "IPv6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM),
         "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),

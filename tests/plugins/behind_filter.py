@@ -25,7 +25,7 @@ def how_it_ends(use: Callable[[], Any], *, leave_out: tuple[str, ...]) -> str:
         error = "killed"
         try:
             forbid_new_privileges()
-            install_filter(plugin_filter(abi=99, leave_out=leave_out))
+            install_filter(plugin_filter(abi=99, direct=True, leave_out=leave_out))
             use()
             os._exit(0)
         except BaseException as failure:

@@ -64,6 +64,7 @@ def test_each_allowed_call_is_one_of_arm64_too_or_has_an_equivalent_there() -> N
 
 
 SAME_USER: dict[str, Any] = {"abi": 7}
+GIVEN: dict[str, Any] = {"abi": 7, "asks": True}
 OWN_USER: dict[str, Any] = {"abi": 7, "own_user": True}
 DIRECT: dict[str, Any] = {"abi": 7, "direct": True}
 OLD: dict[str, Any] = {"abi": 1, "process_id": 77}
@@ -71,15 +72,16 @@ PRIVATE: dict[str, Any] = {"abi": 7, "shared_memory": False}
 STREAM, DATAGRAM, RAW, FLAGS = 1, 2, 3, 0o2004000
 
 CASES = [
-    (SAME_USER, "socket", (2, STREAM | FLAGS, 0), "allowed"),
-    (SAME_USER, "socket", (2, STREAM, 6), "allowed"),
-    (SAME_USER, "socket", (2, STREAM, 262), errno.EPROTONOSUPPORT),
-    (SAME_USER, "socket", (2, STREAM, 132), errno.EPROTONOSUPPORT),
-    (SAME_USER, "socket", (2, DATAGRAM, 0), errno.EPERM),
-    (SAME_USER, "socket", (2, RAW, 6), errno.EPERM),
-    (SAME_USER, "socket", (10, STREAM, 0), errno.EAFNOSUPPORT),
-    (SAME_USER, "socket", (1, STREAM, 0), errno.EAFNOSUPPORT),
-    (SAME_USER, "socket", (40, STREAM, 0), errno.EAFNOSUPPORT),
+    (GIVEN, "socket", (2, STREAM | FLAGS, 0), "asked"),
+    (GIVEN, "socket", (2, STREAM, 6), "asked"),
+    (GIVEN, "socket", (2, STREAM, 262), errno.EPROTONOSUPPORT),
+    (GIVEN, "socket", (2, STREAM, 132), errno.EPROTONOSUPPORT),
+    (GIVEN, "socket", (2, DATAGRAM, 0), errno.EPERM),
+    (GIVEN, "socket", (2, RAW, 6), errno.EPERM),
+    (GIVEN, "socket", (10, STREAM, 0), errno.EAFNOSUPPORT),
+    (GIVEN, "socket", (1, STREAM, 0), errno.EAFNOSUPPORT),
+    (GIVEN, "socket", (40, STREAM, 0), errno.EAFNOSUPPORT),
+    (SAME_USER, "socket", (2, STREAM, 6), errno.EPERM),
     (DIRECT, "socket", (10, STREAM, 6), "allowed"),
     (DIRECT, "socket", (2, DATAGRAM | FLAGS, 17), "allowed"),
     (DIRECT, "socket", (2, DATAGRAM, 1), errno.EPROTONOSUPPORT),
@@ -148,7 +150,7 @@ def test_arguments_decide(
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("settings", [SAME_USER, OWN_USER, DIRECT, OLD, PRIVATE])
+@pytest.mark.parametrize("settings", [SAME_USER, GIVEN, OWN_USER, DIRECT, OLD, PRIVATE])
 def test_nothing_else_is_allowed_on_any_machine(machine: str, settings: dict[str, Any]) -> None:
     program = plugin_filter(machine, **settings)
     assert len(program) // 8 < 4096, "the kernel takes no more instructions"

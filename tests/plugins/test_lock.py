@@ -1,5 +1,6 @@
 """What a locked process may not do, tried from inside: as it is run here, and as a plain user."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from jikko.locks.calls import landlock_abi
 from jikko.plugins.process import confine
 from jikko.plugins.process.launch import Lock, make_state
+from jikko.plugins.process.sockets import sockets_offered
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux locks")
 UID = 64_900
@@ -141,20 +143,27 @@ def attempts(
     with socket.socket(socket.AF_UNIX) as listening, open(secret) as _inherited:
         listening.bind(str(given["unix"]))
         listening.listen()
-        settings = Lock(read=(place / "code",), write=(place / "state",), ports=(doors[0],), uid=uid, **lock)
         python = interpreter(plain)
-        _, *command = settings.command([python, "-I", "-S", str(program), json.dumps(given)])
-        done = subprocess.run(
-            [python, *command],
-            capture_output=True,
-            env={"KEPT": "1"},
-            close_fds=False,
-            cwd=place / "code",
-            timeout=60,
-            **identity,
-        )
-    seen = json.loads(done.stdout) if done.stdout.strip().startswith(b"{") else {}
-    return done.returncode, seen, done.stderr.decode()
+
+        async def run() -> tuple[int, bytes, bytes]:
+            with sockets_offered() as asks:
+                settings = Lock(
+                    read=(place / "code",), write=(place / "state",), ports=(doors[0],), sockets=asks, uid=uid, **lock
+                )
+                _, *command = settings.command([python, "-I", "-S", str(program), json.dumps(given)])
+                os.set_inheritable(asks, True)
+                pipe = asyncio.subprocess.PIPE
+                process = await asyncio.create_subprocess_exec(
+                    python, *command, stdout=pipe, stderr=pipe, env={"KEPT": "1"}, close_fds=False, cwd=place / "code",
+                    **identity,
+                )  # fmt: skip
+                out, errors = await asyncio.wait_for(process.communicate(), 60)
+            assert process.returncode is not None
+            return process.returncode, out, errors
+
+        status, out, errors = asyncio.run(run())
+    seen = json.loads(out) if out.strip().startswith(b"{") else {}
+    return status, seen, errors.decode()
 
 
 @pytest.mark.parametrize(

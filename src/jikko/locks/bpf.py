@@ -14,6 +14,8 @@ from jikko.locks.numbers import numbers
 
 ALLOW = 0x7FFF0000
 KILL = 0x80000000
+ASK = 0x7FC00000
+"""Another process answers, which has the descriptor of the filter's notifications."""
 ARCH_OF = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 

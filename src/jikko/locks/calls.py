@@ -3,6 +3,7 @@
 It imports nothing but the standard library: it runs in processes that are to start at once and hold little.
 """
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -10,7 +11,7 @@ import struct
 from jikko.locks.numbers import numbers
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_SECCOMP_SET_MODE_FILTER = 1
+_SET_FILTER, _LISTENER, _KILLABLE = 1, 8, 32
 _CAPABILITY_VERSION_3 = 0x20080522
 _SIGKILL = 9
 
@@ -104,12 +105,23 @@ def landlock_abi() -> int:
         return 0
 
 
-def install_filter(program: bytes) -> None:
-    """Put a seccomp filter on this process and whatever it will start, for good."""
+def install_filter(program: bytes, *, asks: bool = False) -> int:
+    """Put a seccomp filter on this process and whatever it will start, for good.
+
+    Args:
+        asks: Whether the answer to some call is ``ASK``.
+
+    Returns:
+        The descriptor of its notifications if it asks, else 0.
+    """
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _FilterProgram(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     try:
-        system_call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(described))
+        if asks:
+            # Once a call is looked at, only a fatal signal interrupts it. Linux before 5.19 cannot have it so.
+            with contextlib.suppress(OSError):
+                return system_call("seccomp", _SET_FILTER, _LISTENER | _KILLABLE, ctypes.addressof(described))
+        return system_call("seccomp", _SET_FILTER, _LISTENER if asks else 0, ctypes.addressof(described))
     except OSError as error:
         raise LockFailed(
             f"seccomp refused the filter ({error.strerror}); it takes a kernel built with CONFIG_SECCOMP_FILTER, "

@@ -17,6 +17,7 @@ from jikko.plugins.package.names import Identifier, identifier, provider_name
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
 from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
+from jikko.plugins.process.sockets import sockets_offered
 from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
@@ -131,26 +132,31 @@ class PluginRuntime:
             self.installed.state(entry),
         )
         uid = entry.uid if self._limits.confine else 0
-        lock = Lock(
-            read=(code, environment),
-            write=(state,),
-            # The port also of one that connects by itself: its files are there.
-            ports=None if direct else (self._gate.port,),
-            memory=self._limits.memory,
-            uid=uid,
-            confine=self._limits.confine,
-        )
         try:
             make_state(state, uid)
         except OSError as error:
             raise PluginFailure("PluginDied", f"The folder {state} cannot be used: {error}") from None
         command = [str(environment / "bin/python"), "-m", entry.plugin.entrypoint]
-        return await PluginProcess.start(
-            lock.command(command),
-            folder=code,
-            environment=plugin_environment(environment=environment, state=state, gate=gate),
-            share=self._share,
-        )
+        with ExitStack() as stack:
+            asks = self._limits.confine and not direct
+            sockets = stack.enter_context(sockets_offered()) if asks else 0
+            lock = Lock(
+                read=(code, environment),
+                write=(state,),
+                # The port also of one that connects by itself: its files are there.
+                ports=None if direct else (self._gate.port,),
+                sockets=sockets,
+                memory=self._limits.memory,
+                uid=uid,
+                confine=self._limits.confine,
+            )
+            return await PluginProcess.start(
+                lock.command(command),
+                folder=code,
+                environment=plugin_environment(environment=environment, state=state, gate=gate),
+                share=self._share,
+                descriptors=[sockets] if asks else [],
+            )
 
     async def invoke(
         self,

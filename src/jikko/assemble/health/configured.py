@@ -65,7 +65,11 @@ def plugins(settings: Settings) -> Finding:
         return Finding("plugins", True, f"{found.installed}, not locked (JIKKO_PLUGINS_CONFINE)", True)
     if not found.landlock:
         return Finding("plugins", False, f"{found.installed}, and none starts: this kernel has no Landlock")
-    ports = "" if found.landlock >= _PORTS_SINCE else "; it cannot keep them to the gate, which takes Linux 6.7"
+    ports = (
+        ""
+        if found.landlock >= _PORTS_SINCE
+        else "; it cannot keep them from other ports of this machine, which takes Linux 6.7"
+    )
     return Finding("plugins", True, f"{found.installed}, locked by Landlock {found.landlock}{ports}", bool(ports))
 
 

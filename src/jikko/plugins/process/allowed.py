@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from jikko.locks.bpf import (
     ALLOW,
+    ASK,
     IF_ANY_BIT,
     IF_AT_LEAST,
     IF_EQUAL,
@@ -105,6 +106,7 @@ def plugin_filter(
     *,
     abi: int,
     direct: bool = False,
+    asks: bool = False,
     own_user: bool = False,
     attributes: bool = False,
     shared_memory: bool = True,
@@ -116,7 +118,8 @@ def plugin_filter(
     Args:
         machine: By default the one that this runs on.
         abi: The version of Landlock that holds besides: what an old one does not know is refused here.
-        direct: Whether it connects by itself, by UDP too.
+        direct: Whether it makes sockets itself, of UDP too.
+        asks: Whether it is given sockets when it asks for them. If neither, it has none.
         own_user: Whether its user owns nothing of the server's.
         attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
             a change succeeds and does nothing, since what copies a file fails with it.
@@ -128,6 +131,7 @@ def plugin_filter(
         bodies(
             abi=abi,
             direct=direct,
+            asks=asks,
             own_user=own_user,
             attributes=attributes,
             shared_memory=shared_memory,
@@ -140,7 +144,14 @@ def plugin_filter(
 
 
 def bodies(
-    *, abi: int, direct: bool, own_user: bool, attributes: bool, shared_memory: bool, process_id: int
+    *,
+    abi: int,
+    direct: bool,
+    asks: bool,
+    own_user: bool,
+    attributes: bool,
+    shared_memory: bool,
+    process_id: int,
 ) -> Iterator[tuple[str, Body]]:
     """What is done with each call. See ``plugin_filter``."""
     # First those that the kernel cannot remember to be allowed, since that depends on an argument.
@@ -159,7 +170,8 @@ def bodies(
     yield "clone", [*without(0, _NAMESPACES | _CLONE_PARENT), _ALLOW]
     yield "prctl", [*only(0, _PRCTL, errno.EINVAL), _ALLOW]
     yield "prlimit64", [*only(0, (0,)), _ALLOW]
-    yield "socket", _socket(direct)
+    if direct or asks:
+        yield "socket", _socket(direct)
     # A pair of datagram sockets can be used to send to others.
     yield "socketpair", [*only(0, (_AF_UNIX,)), *only(1, (_SOCK_STREAM,), mask=_KIND), _ALLOW]
     # Another protocol on top of TCP may be one that Landlock does not know.
@@ -186,7 +198,7 @@ def _socket(direct: bool) -> Body:
         *only(0, families, errno.EAFNOSUPPORT),
         *only(1, kinds, mask=_KIND),
         *only(2, protocols, errno.EPROTONOSUPPORT),
-        _ALLOW,
+        _ALLOW if direct else answer(ASK),
     ]
 
 

@@ -11,9 +11,11 @@ nothing here fails open.
 
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
 all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
-refused), ``abi`` (the most to use), ``attributes`` and ``shared_memory`` (as ``plugin_filter`` takes them).
+refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` and
+``shared_memory`` (as ``plugin_filter`` takes them).
 """
 
+import _socket
 import json
 import os
 import resource
@@ -147,7 +149,12 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     machine = os.uname().machine
     if machine not in MACHINES:
         raise LockFailed(f"there is no table of system calls for {machine}; JIKKO_PLUGINS_CONFINE=off does without")
-    close_from(3)
+    lowest = 3
+    if settings["sockets"]:
+        if settings["sockets"] != lowest:
+            os.dup2(settings["sockets"], lowest)
+        lowest += 1
+    close_from(lowest)
     abi = min(landlock_abi(), int(settings.get("abi", 99)))
     if not abi and settings["require"]:
         raise LockFailed(
@@ -179,16 +186,23 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             landlock(abi, read, settings["write"], settings["ports"])
         except OSError as error:
             raise LockFailed(f"Landlock (version {abi}) refused its rules: {error}") from None
-    install_filter(
+    listener = install_filter(
         plugin_filter(
             abi=abi,
             direct=settings["ports"] is None,
+            asks=bool(settings["sockets"]),
             own_user=own_user,
             attributes=settings["attributes"],
             shared_memory=settings["shared_memory"],
             process_id=os.getpid(),
-        )
+        ),
+        asks=bool(settings["sockets"]),
     )
+    if listener:
+        asking = _socket.socket(fileno=3)
+        asking.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
+        asking.close()
+        os.close(listener)
 
 
 def main() -> None:

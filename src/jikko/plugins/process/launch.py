@@ -26,7 +26,10 @@ class Lock:
     write: tuple[Path, ...]
     """Folders of its own."""
     ports: tuple[int, ...] | None = ()
-    """Ports that it may connect to; ``None`` for all."""
+    """Ports of this machine that it may connect to; ``None`` for all, of all machines."""
+    sockets: int = 0
+    """The descriptor, of ``sockets_offered``, that it asks for sockets by. Without it has none, unless all ports are
+    open to it."""
     memory: int = 2 << 30
     """Bytes."""
     uid: int = 0
@@ -48,6 +51,7 @@ class Lock:
             "read": [str(path) for path in self.read],
             "write": [str(path) for path in self.write],
             "ports": self.ports,
+            "sockets": self.sockets,
             "parent": os.getpid(),
             "memory": self.memory,
             "uid": self.uid if os.geteuid() == 0 else 0,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -69,8 +69,12 @@ class PluginProcess:
         environment: dict[str, str],
         limits: ProcessLimits | None = None,
         share: LoopShare | None = None,
+        descriptors: Sequence[int] = (),
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
+
+        Args:
+            descriptors: Those that it inherits.
 
         Raises:
             PluginFailure: It does not start; the message has its last words.
@@ -80,7 +84,7 @@ class PluginProcess:
         try:
             started = await asyncio.create_subprocess_exec(
                 *command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, limit=_PIECE * 4,
-                start_new_session=True,
+                start_new_session=True, pass_fds=descriptors,
             )  # fmt: skip
         except OSError as error:
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None

@@ -1,0 +1,106 @@
+"""Sockets of a locked plugin, made by the server: they reach this machine only.
+
+Landlock knows of ports, and not of hosts: a plugin could connect to the port of its gate on any machine. So its filter
+hands ``socket`` to the server, which makes the socket, binds it to the loopback device, and puts it into the process.
+Only a privileged process can undo that. What is checked of a call has been checked by the filter before.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import select
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+# The requests of `linux/seccomp.h`, and its structures: a notification (its number, the thread, then the call), an
+# answer to it (number, value, error, flags), a descriptor to add (number, flags, ours, theirs, flags of theirs).
+_RECEIVE, _ANSWER, _ADD = 0xC0502100, 0xC0182101, 0x40182103
+_NOTIFICATION: Final = struct.Struct("=QIIiIQ6Q")
+_ANSWERED: Final = struct.Struct("=QqiI")
+_ADDED: Final = struct.Struct("=QIIII")
+
+_DEVICE: Final = b"lo\0"
+_AT_ONCE: Final = 10
+"""Sockets that one plugin gets without a pause."""
+_PAUSE_SECONDS: Final = 0.01
+"""Until it gets more: a thousand in a second, which take some hundredths of a processor."""
+
+
+@contextmanager
+def sockets_offered() -> Iterator[int]:
+    """The descriptor by which a process that is started in the block asks for its sockets, as a setting of its lock.
+
+    They are made until all processes behind its filter have ended.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        offer = _Offer(ours)
+        try:
+            yield theirs.fileno()
+        finally:
+            offer.end()
+
+
+class _Offer:
+    """Takes the descriptor of notifications from a process once it has put its filter on, and answers them."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._listener = -1
+        connection.setblocking(False)
+        self._loop.add_reader(connection, self.end)
+
+    def end(self) -> None:
+        """Take the descriptor, if one has come: none does from a process that could not be locked."""
+        if self._connection.fileno() < 0:
+            return
+        descriptors: list[int] = []
+        with suppress(OSError):
+            _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
+        self._loop.remove_reader(self._connection)
+        self._connection.close()
+        for self._listener in descriptors:
+            os.set_inheritable(self._listener, False)
+            self._loop.add_reader(self._listener, self._answer)
+
+    def _answer(self) -> None:
+        waiting = select.poll()
+        waiting.register(self._listener, select.POLLIN)
+        for _ in range(_AT_ONCE):
+            [(_, events)] = waiting.poll(0) or [(0, 0)]
+            if events & select.POLLIN:
+                self._answer_one()
+            elif events:
+                self._loop.remove_reader(self._listener)
+                os.close(self._listener)
+                return
+            else:
+                return
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(_PAUSE_SECONDS, self._loop.add_reader, self._listener, self._answer)
+
+    def _answer_one(self) -> None:
+        notification = bytearray(_NOTIFICATION.size)
+        # Each of these fails if the process has ended meanwhile, or was interrupted by a signal.
+        with suppress(OSError):
+            fcntl.ioctl(self._listener, _RECEIVE, notification)
+            number, *_, kind, protocol, _, _, _ = _NOTIFICATION.unpack(notification)
+            try:
+                value, error = self._added(number, kind, protocol), 0
+            except OSError as failure:
+                value, error = 0, failure.errno or errno.EPERM
+            fcntl.ioctl(self._listener, _ANSWER, bytearray(_ANSWERED.pack(number, value, -error, 0)))
+
+    def _added(self, number: int, kind: int, protocol: int) -> int:
+        """Make a socket and put it into the process. Returns its descriptor there."""
+        flags = kind & (socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM | flags & socket.SOCK_NONBLOCK, protocol) as made:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _DEVICE)
+            theirs = os.O_CLOEXEC if flags & socket.SOCK_CLOEXEC else 0
+            added: int = fcntl.ioctl(self._listener, _ADD, bytearray(_ADDED.pack(number, 0, made.fileno(), 0, theirs)))
+            return added
