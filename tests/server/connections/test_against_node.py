@@ -48,4 +48,5 @@ def test_it_reads_what_node_reads_or_refuses_it_or_may_be_lenient() -> None:
 
     found = differences(connections, read_by_node(data for data, _ in connections))
 
-    assert found.keys() == LENIENT.keys(), (SEED, found)
+    # Versions of Node differ in some of it.
+    assert found.keys() <= LENIENT.keys(), (SEED, found)

@@ -106,8 +106,8 @@ def other_version() -> Refused:
     return Refused(505, "http_version_not_supported", message)
 
 
-def unreadable(error: httptools.HttpParserError) -> Refused:
-    """What the parser objects to."""
+def unreadable(error: httptools.HttpParserError | None = None) -> Refused:
+    """What the parser objects to, or the reader itself."""
     if str(error) in _OTHER_VERSIONS:
         return other_version()
     return Refused(400, "bad_request", "Invalid HTTP request received.")

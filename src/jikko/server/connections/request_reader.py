@@ -3,7 +3,7 @@
 import re
 import urllib.parse
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httptools
 
@@ -24,6 +24,10 @@ from jikko.server.connections.refusals import (
 )
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_ABSOLUTE: Final = re.compile(
+    rb"[a-zA-Z]+://(?:[^/?@]*@)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?)(?P<path>/[^?]*)?(?P<query>\?.*)?"
+)
+"""A target with a host, and port, before path and query."""
 _OF_CONNECTION: Final = (b"connection", b"proxy-connection")
 """What the parser obeys in a trailer, too: behind ``close`` it would read no more requests."""
 
@@ -158,20 +162,23 @@ class RequestReader(ABC):
             self._break_off(hosts(self._hosts))
         if self._coding is not None and (fault := codings(self._coding, version)):
             self._break_off(fault)
-        url = httptools.parse_url(self._url)
-        raw_path = url.path or b"/"
-        path = raw_path.decode("ascii")
-        if url.host is not None:
-            # The target names the host, too, and is the one that counts (RFC 9112, 3.2.2).
-            host = _authority(self._url)
+        target = self._url.partition(b"#")[0]
+        if not target.startswith(b"/") and target != b"*":
+            absolute = _ABSOLUTE.fullmatch(target)
+            if absolute is None:
+                self._break_off(unreadable())
+            # It names the host, too, and is the one that counts (RFC 9112, 3.2.2).
+            host, target = absolute["host"], (absolute["path"] or b"/") + (absolute["query"] or b"")
             headers = [(name, host if name == b"host" else value) for name, value in headers]
+        raw_path, _, query = target.partition(b"?")
+        path = raw_path.decode("ascii")
         scope = {
             **self._about,
             "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "path": urllib.parse.unquote(path) if "%" in path else path,
             "raw_path": raw_path,
-            "query_string": url.query or b"",
+            "query_string": query,
             "headers": headers,
         }
         self._before_body = self._head_began = False
@@ -202,12 +209,7 @@ class RequestReader(ABC):
         body, self._body = self._body, []
         self.body_came(body[0] if len(body) == 1 else b"".join(body))
 
-    def _break_off(self, fault: Refused) -> None:
+    def _break_off(self, fault: Refused) -> NoReturn:
         """Have the parser stop: it tells no more than that it did."""
         self._fault = fault
         raise fault
-
-
-def _authority(url: bytes) -> bytes:
-    """Host and port of an absolute URL, without a user."""
-    return re.split(rb"[/?#]", url.partition(b"://")[2], maxsplit=1)[0].rpartition(b"@")[2]
