@@ -103,6 +103,22 @@ async def test_a_message_that_no_run_answered_changed_no_variable(
     assert shown["data"] == []
 
 
+async def test_a_question_to_a_conversation_of_another_app_is_not_found_and_adds_nothing(
+    scene: Scene, operator: httpx.AsyncClient
+) -> None:
+    chat, other = await scene.publish(CHAT), await scene.publish(CHAT, "another chat")
+    asked = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json={"query": "one", "user": "anna"}), 202)
+    await ended_or_paused(operator, asked["run_id"])
+    question = {"query": "two", "user": "anna", "conversation_id": asked["conversation_id"]}
+
+    answer = await operator.post(f"{API}/apps/{other.id}/messages", json=question)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    messages = decoded(await operator.get(f"{API}/conversations/{asked['conversation_id']}/messages"))["data"]
+    assert [message["query"] for message in messages] == ["one"]
+    assert len(decoded(await operator.get(f"{API}/runs"))["data"]) == 1
+
+
 async def test_a_wrong_question_is_refused(scene: Scene, operator: httpx.AsyncClient) -> None:
     chat, echo = await scene.publish(CHAT), await scene.publish(ECHO)
     path = f"{API}/apps/{chat.id}/messages"

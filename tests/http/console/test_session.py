@@ -157,6 +157,23 @@ async def test_pages_of_other_sites_change_nothing(scene: Scene, headers: dict[s
 
 
 @pytest.mark.parametrize(
+    "headers", [{"X-Jikko-Console": ""}, {"Origin": "http://evil.example"}], ids=["no header", "foreign"]
+)
+async def test_no_changing_operation_takes_a_cookie_from_a_page_of_another_site(
+    scene: Scene, headers: dict[str, str]
+) -> None:
+    changing = [operation for operation in scene.operations if operation.method not in ("GET", "HEAD")]
+    async with await scene.browser() as client:
+        for operation in changing:
+            if operation.path.startswith(API):
+                path = operation.path.replace("{", "").replace("}", "")
+                answer = await client.request(operation.method, path, content=b"{}", headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (403, "wrong_origin"), operation
+        assert decoded(await client.get(f"{API}/session"))["role"] == "operator"
+    assert {operation.method for operation in changing} >= {"POST", "DELETE"}
+
+
+@pytest.mark.parametrize(
     ("settings", "base_url", "forwarded", "origin", "status"),
     [
         ({}, "http://localhost:80", {}, "http://localhost", 204),
@@ -249,7 +266,7 @@ async def test_a_header_that_is_no_token_opens_nothing(scene: Scene, header: str
 async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
     scene: Scene, viewer: httpx.AsyncClient
 ) -> None:
-    for_operators = 0
+    for_operators, reading = 0, set()
     async with scene.client(**OWN_PAGE) as client:
         for operation in scene.operations:
             if operation.key != "console":
@@ -261,8 +278,12 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
                 answer = await viewer.request(operation.method, path, content=b"nonsense")
                 assert answer.json()["code"] == "operators_only", operation.path
                 for_operators += 1
+            # A stream that may be read would not end.
+            elif "text/event-stream" not in operation.answers.values() and (await viewer.get(path)).status_code == 403:
+                reading.add(operation.path.removeprefix(API))
     assert for_operators > 1
-    assert (await viewer.get(f"{API}/tokens")).status_code == 403
+    secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", "versions/{workflow_id}/source")}
+    assert reading == {"/tokens", *secret}
 
 
 async def test_what_is_done_is_logged_with_the_name_and_without_secrets(
