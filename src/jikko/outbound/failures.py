@@ -12,7 +12,6 @@ import aiohttp
 from jikko.outbound.connection import TooMuchReceived
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import WireUrl
-from jikko.ports.connections import why_untrusted
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
 
 
@@ -60,6 +59,8 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
 
 
 def _untrusted(error: Exception) -> str:
+    from jikko.ports.connections import why_untrusted  # which a start does without
+
     return why_untrusted(error) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 
