@@ -192,7 +192,7 @@ async def test_webhook_secrets_and_callbacks(
     [waiting] = decoded(await viewer.get(f"{API}/callbacks", params={"app": echo.id, "state": "pending"}))["data"]
     assert (waiting["run_id"], waiting["url"], waiting["attempts"]) == (run_id, "http://127.0.0.1:1/x", 0)
     assert decoded(await viewer.get(f"{API}/callbacks?state=failed"))["data"] == []
-    other = await scene.publish(ECHO, "another app")
+    other = await scene.publish(ECHO.replace("Echo", "Another"))
     assert decoded(await viewer.get(f"{API}/callbacks", params={"app": other.id}))["data"] == []
     assert decoded(await viewer.get(f"{API}/callbacks", params={"app": echo.id.upper()}))["data"] == [waiting]
     assert decoded(await operator.post(f"{API}/callbacks/{run_id}/resend"))["state"] == "pending"

@@ -106,7 +106,7 @@ async def test_a_message_that_no_run_answered_changed_no_variable(
 async def test_a_question_to_a_conversation_of_another_app_is_not_found_and_adds_nothing(
     scene: Scene, operator: httpx.AsyncClient
 ) -> None:
-    chat, other = await scene.publish(CHAT), await scene.publish(CHAT, "another chat")
+    chat, other = await scene.publish(CHAT), await scene.publish(CHAT.replace("Chat", "Another"))
     asked = decoded(await operator.post(f"{API}/apps/{chat.id}/messages", json={"query": "one", "user": "anna"}), 202)
     await ended_or_paused(operator, asked["run_id"])
     question = {"query": "two", "user": "anna", "conversation_id": asked["conversation_id"]}
