@@ -13,6 +13,8 @@ FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
+STOP_AT_ONCE_SECONDS = 10.0
+"""Seconds within which a server has ended that gives runs and nodes no time."""
 _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _MIN_HEAD_BYTES = 4096
@@ -360,6 +362,11 @@ class Settings:
     def packages_folder(self) -> Path:
         """The folder of packages that code nodes can import, from the root on."""
         return (self.packages or self.home / "packages").absolute()
+
+    @property
+    def stop_seconds(self) -> float:
+        """Seconds after a signal within which a server has ended, whatever does not answer."""
+        return self.shutdown_seconds + self.drain_seconds + STOP_AT_ONCE_SECONDS
 
     @property
     def signing_key(self) -> Path:

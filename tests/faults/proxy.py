@@ -32,6 +32,8 @@ class Proxy:
         """The part of the answers with which the connection ends before they arrive."""
         self.answers_lost = 0
         """How many were."""
+        self.held = 0
+        """Pieces that came while nothing was let through."""
         self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
@@ -134,7 +136,9 @@ class Proxy:
             arrival, data = await on_its_way.get()
             if (wait := arrival - self._loop.time()) > 0:
                 await asyncio.sleep(wait)
-            await self._flowing.wait()
+            if not self._flowing.is_set():
+                self.held += 1
+                await self._flowing.wait()
             if not data:
                 raise _Lost
             target.write(data)

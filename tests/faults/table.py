@@ -47,6 +47,8 @@ FAULTS: Final = {
     19: Fault("bucket away for 30 s; bucket that refuses", "uploads are 503; runs without files go on"),
     20: Fault("10 minutes of runs, a random fault every 10 s, one app floods", "all of the above; others wait < 1 s"),
     21: Fault("packets between a server and NATS are swallowed", "streams elsewhere go on; it is not ready"),
+    22: Fault("SIGTERM while PostgreSQL says nothing", "ends within 15 s, with 1; others go on with its runs"),
+    23: Fault("SIGTERM while NATS says nothing", "ends within 15 s; others go on with its runs"),
 }
 IN_CI: Final = frozenset((1, 6, 11, 14, 18, 21))
 """Those that are tried with each change; the others by ``make faults`` alone."""

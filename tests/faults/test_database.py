@@ -25,6 +25,8 @@ from tests.store.postgres_server import PostgresServer, Standby, postgres_runnin
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 CUT_SECONDS = 30.0
+STOP_SECONDS = 5.0 + 10.0
+"""Within which a server of these tests has ended; see ``Settings.stop_seconds``."""
 
 
 @pytest.mark.fault(10)
@@ -54,6 +56,32 @@ def test_a_server_is_cut_off_from_the_database(
         several.close()
     assert (judged.recovered_at, judged.twice) == ([], 0)
     seen(Seen(judged.tried, 0, 0, seconds, f"not ready after {not_ready:.1f} s; none taken over"))
+
+
+@pytest.mark.fault(22)
+def test_a_server_is_to_end_while_the_database_says_nothing(
+    servers: Made, echo: EchoServer, settings: dict[str, str], postgres_server: PostgresServer, seen: Keep
+) -> None:
+    name = name_of(settings["JIKKO_DATABASE_URL"])
+    with Proxy(socket.AF_UNIX, socket_of(postgres_server)) as proxy:
+        several = servers(2)
+        ending = several.start(JIKKO_DATABASE_URL=f"postgresql://jikko@127.0.0.1:{proxy.port}/{name}")
+        runs = Runs(several, echo)
+        runs.begin(COUNT, [ending])
+        runs.wait_for_calls()
+
+        proxy.stall()
+        told_at = time.monotonic()
+        code = ending.stop()
+        ended_after = time.monotonic() - told_at
+
+    assert code == 1
+    assert ended_after < STOP_SECONDS
+    assert "did not end: " in ending.output
+    judged = runs.judged(several.servers[0])
+    seconds = time.monotonic() - told_at
+    several.close()
+    seen(Seen(judged.tried, 0, judged.twice, seconds, f"ended after {ended_after:.1f} s with code {code}"))
 
 
 @pytest.mark.fault(11)

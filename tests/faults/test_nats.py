@@ -16,6 +16,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.queue import Queue, name_of
 from tests.faults.runs import Runs, readiness, require_one_history
 from tests.faults.table import Seen
+from tests.faults.test_database import STOP_SECONDS
 from tests.faults.test_servers import COUNT, after
 from tests.store.postgres_server import PostgresServer
 
@@ -165,6 +166,30 @@ def test_packets_between_a_server_and_nats_are_swallowed(
         several.close()
     told = "ends were seen {:.1f} s after the record had them before, {:.1f} s and {:.1f} s meanwhile".format(*lags)
     seen(Seen(3, 0, 0, max(lags[1:]), f"{told}; not ready after {not_ready:.1f} s"))
+
+
+@pytest.mark.fault(23)
+def test_a_server_is_to_end_while_nats_says_nothing(
+    servers: Made, echo: EchoServer, nats_server: NatsServer, seen: Keep
+) -> None:
+    with Proxy(socket.AF_INET, ("127.0.0.1", nats_server.port)) as proxy:
+        several = servers(2)
+        ending = several.start(JIKKO_NATS_URL=f"nats://127.0.0.1:{proxy.port}", JIKKO_SHUTDOWN_SECONDS="0.1")
+        runs = Runs(several, echo)
+        runs.begin(COUNT, [ending])
+        runs.wait_for_calls()
+
+        proxy.stall()
+        told_at = time.monotonic()
+        code = ending.stop()
+        ended_after = time.monotonic() - told_at
+
+    assert code in (0, 1), ending.output
+    assert ended_after < STOP_SECONDS
+    judged = runs.judged(several.servers[0])
+    seconds = time.monotonic() - told_at
+    several.close()
+    seen(Seen(judged.tried, 0, judged.twice, seconds, f"ended after {ended_after:.1f} s with code {code}"))
 
 
 @pytest.mark.fault(17)

@@ -260,7 +260,7 @@ async def test_on_a_terminal_a_link_opens_the_console(
 
 def test_who_finds_the_folder_held_knows_how_long_it_may_take(tmp_path: Path) -> None:
     with serving.holding(Settings(home=tmp_path, shutdown_seconds=3.0, drain_seconds=20.0)) as hold:
-        assert hold._owner.grace == 3.0 + 20.0 + 5.0
+        assert hold._owner.grace == 3.0 + 20.0 + 10.0
 
 
 def test_a_mark_of_a_backup_that_cannot_be_removed_is_a_wrong_setting(

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.cluster.messages import Assembled, Heartbeat, Measure, Measured, Serving
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
 from jikko.server.supervisor import Supervisor, supervise
 from jikko.server.worker_process import WorkerProcess
-from jikko.settings import Settings
+from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
 from tests.effort import PATIENCE
 from tests.runs.world import until
 from tests.server.fake_system import NO_PROCESS, System
@@ -200,7 +202,7 @@ async def test_one_that_the_signal_itself_ended_does_not_make_it_fail(scenes: An
 
 
 async def test_one_that_does_not_end_is_killed(scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisors, "_TO_END", 0.02)
+    monkeypatch.setattr(supervisors, "_TO_KILL", STOP_AT_ONCE_SECONDS)
     scene = scenes(2, shutdown_seconds=0.01, drain_seconds=0.01)
     workers = await system.started(2)
     await scene.is_ready()
@@ -210,23 +212,22 @@ async def test_one_that_does_not_end_is_killed(scenes: Any, system: System, monk
     assert workers[0].signals == [signal.SIGTERM]
 
 
-async def test_runs_have_their_seconds_before_any_is_killed(
-    scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("signals", "seconds"), [(1, 0.5), (2, 0.0)], ids=["once", "twice"])
+async def test_runs_have_their_seconds_before_any_is_killed_unless_somebody_is_in_a_hurry(
+    scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch, signals: int, seconds: float
 ) -> None:
-    given: list[Any] = []
-    wait = asyncio.wait
-
-    # It has the name that asyncio.wait gives it.
-    async def waiting(tasks: Any, *, timeout: Any = None, **options: Any) -> Any:  # noqa: ASYNC109
-        given.append(timeout)
-        return await wait(tasks, timeout=timeout, **options)
-
-    scene = scenes(1, shutdown_seconds=7.0, drain_seconds=40.0)
-    await system.started(1)
+    monkeypatch.setattr(supervisors, "_TO_KILL", STOP_AT_ONCE_SECONDS)
+    scene = scenes(1, shutdown_seconds=0.3 if signals == 1 else 3000, drain_seconds=0.2)
+    [worker] = await system.started(1)
     await scene.is_ready()
-    monkeypatch.setattr(asyncio, "wait", waiting)
-    assert await scene.stopped() == ExitCode.OK
-    assert given == [7.0 + 40.0 + supervisors._TO_END]
+    worker.ends_at = (signal.SIGKILL,)
+    began = asyncio.get_running_loop().time()
+    for number in range(signals):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(partial(lambda known: len(worker.signals) > known, number))
+
+    assert await scene.ended() == ExitCode.FAILED
+    assert asyncio.get_running_loop().time() - began >= seconds
 
 
 @pytest.mark.parametrize("code", [2, 10])
@@ -379,7 +380,9 @@ class Told:
     code = 0
     made: "list[tuple[Any, ...]]"
 
-    def __init__(self, settings: Settings, sockets: Any, hold: Hold, files: Any, *, drains: bool) -> None:
+    def __init__(
+        self, settings: Settings, sockets: Any, hold: Hold, files: Any, *, drains: bool, shutdown: Shutdown
+    ) -> None:
         type(self).made.append((sockets, files, drains))
 
     async def run(self) -> int:

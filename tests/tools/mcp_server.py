@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -33,12 +35,17 @@ def text_of(params: dict[str, Any], how: str) -> str:
         case "pid":
             child = subprocess.Popen(["sleep", "1000"])
             return f"{os.getpid()} {child.pid}"
+    if how == "stubborn":
+        Path(params["arguments"]["text"]).write_text(str(os.getpid()))
+        time.sleep(1000)
     return "x" * (1 << 26) if how == "flood" else str(params["arguments"].get("text"))
 
 
 def main(how: str) -> None:
     if how == "die":
         sys.exit(3)
+    if how == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if how == "chatter":
         print("Listening …\n{}\n[]\nnull", flush=True)
     for line in sys.stdin:

@@ -1,5 +1,6 @@
 """MCP servers that are programs of this machine, and are spoken with over pipes."""
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from jikko.ports.tools import ToolFailure, ToolNotFound
 from tests.effort import PATIENCE
+from tests.runs.world import until
 from tests.tools.scene import scene
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,22 @@ async def test_a_program_and_what_it_started_end_with_the_call(tmp_path: Path) -
     deadline = time.monotonic() + PATIENCE
     while any(map(_lives, numbers)):
         assert time.monotonic() < deadline
+
+
+async def test_a_program_that_ignores_signals_is_killed_when_the_server_ends_meanwhile(tmp_path: Path) -> None:
+    said = tmp_path / "pid"
+    async with scene(tmp_path, program("stubborn")) as tools:
+        before = asyncio.all_tasks()
+        calling = asyncio.ensure_future(tools.call("mcp", "m", "say", text=str(said)))
+        await until(lambda: said.exists() and said.read_text().isdigit())
+        # As the loop does at its end: with all that goes on, and so with the end of the program, too.
+        while tasks := asyncio.all_tasks() - before:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.01)
+
+    assert calling.cancelled()
+    await until(lambda: not _lives(int(said.read_text())))
 
 
 def _lives(number: int) -> bool:

@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 
 from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
@@ -26,6 +27,7 @@ from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_fi
 from jikko.assemble.tools import importing_for_nodes, make_directory
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
+from jikko.concurrency.shutdown import Shutdown
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -84,6 +86,7 @@ async def assemble(
     look_seconds: float = QUIET_SECONDS,
     observer: RunObserver | None = None,
     clock: Clock = time.time,
+    shutdown: Shutdown | None = None,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
 
@@ -99,6 +102,7 @@ async def assemble(
         look_seconds: After how long a run that is followed here is read though nothing was heard of it.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
+        shutdown: Releases it, in steps; by default one by itself.
 
     Raises:
         InvalidSettings: A setting cannot be used.
@@ -107,7 +111,7 @@ async def assemble(
     providers = providers_of(settings, environment)
     of_all = settings
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
-    async with AsyncExitStack() as stack:
+    async with shutdown or Shutdown() as stack:
         if in_memory:
             stores = in_memory_stores()
         else:
@@ -179,9 +183,9 @@ async def assemble(
             observer = watched_by(observer, watch)
         uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
-            stack.push_async_callback(uses.close)
+            stack.step("uses of keys", uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
-        stack.push_async_callback(titles.close)
+        stack.step("titles", titles.close)
         moderation = Moderation(
             ModerationExtension(providers.extensions, ports.http),
             ModerationModel(make_moderator(ports.models), defaults),
@@ -235,7 +239,7 @@ async def assemble(
                 workers=workers,
                 tools=tools,
             )
-            stack.push_async_callback(close_console, built)
+            stack.step("the console", partial(close_console, built))
         yield Assembly(
             settings=settings,
             configuration=Configuration(

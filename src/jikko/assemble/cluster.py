@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from jikko import __version__
 from jikko.cluster.alone import Alone
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster
@@ -34,7 +34,7 @@ def access_of(settings: Settings) -> "NatsAccess":
 
 async def make_cluster(
     settings: Settings,
-    stack: AsyncExitStack,
+    stack: Shutdown,
     cluster: str,
     owned: bool,
     name: str,
@@ -73,5 +73,5 @@ async def make_cluster(
     )
     made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members
-    stack.push_async_callback(made.close)
+    stack.step("the cluster", made.close)
     return made

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +11,7 @@ from jikko.assemble.models import fake_models, make_models
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import later_strategies, later_tools
+from jikko.concurrency.shutdown import Shutdown
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
@@ -40,7 +40,7 @@ def make_node_ports(
     files: Files,
     datasets: "OpenKnowledge",
     history: EarlierTurns,
-    stack: AsyncExitStack,
+    stack: Shutdown,
     workers: int,
     clock: Clock,
     environment: Mapping[str, str] = os.environ,
@@ -57,9 +57,9 @@ def make_node_ports(
         environment: What ``${NAME}`` in the plugins file stands for.
     """
     sandbox = make_sandbox(settings, workers)
-    stack.push_async_callback(sandbox.close)
+    stack.step("the sandbox", sandbox.close)
     http = http_client(settings)
-    stack.push_async_callback(http.close)
+    stack.step("HTTP connections", http.close)
     document_limits = DocumentLimits(
         max_seconds=settings.document_seconds,
         max_memory=settings.document_memory,
@@ -67,9 +67,9 @@ def make_node_ports(
         app_share=settings.app_share,
     )
     documents = DocumentProcesses(document_limits.for_worker(workers))
-    stack.push_async_callback(documents.close)
+    stack.step("processes of documents", documents.close)
     models = fake_models() if settings.fake_models else make_models(providers, app_share=settings.app_share)
-    stack.push_async_callback(models.close)
+    stack.step("models", models.close)
     retrieval = later_retrieval(datasets, http, models, stack)
     plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=environment)
     tools = later_tools(

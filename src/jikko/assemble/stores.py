@@ -1,16 +1,18 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
+import asyncio
 import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
 from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
@@ -63,7 +65,7 @@ class Stores(NamedTuple):
     """What the servers are called together that share the database; empty: there is one."""
 
 
-async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool, clock: Clock) -> Stores:
+async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool, clock: Clock) -> Stores:
     """The stores that the settings name.
 
     Args:
@@ -81,7 +83,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *,
         stores = await stores_in_postgres(settings, stack, owned, clock)
     else:
         stores = stores_on_disk(settings, stack, owned, shared=shared)
-    stack.push_async_callback(stores.runs.close)
+    stack.step("the record", stores.runs.close)
     if owned:
         await stores.blobs.check()
     return stores
@@ -97,12 +99,12 @@ async def bring_up_to_date(settings: Settings) -> None:
     """
     from jikko.assemble.knowledge.opening import knowledge_stores
 
-    async with AsyncExitStack() as stack:
+    async with Shutdown() as stack:
         await open_stores(settings, stack, owned=True, shared=False, clock=time.time)
         await knowledge_stores(settings, stack, owned=True, shared=False).existing()
 
 
-def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> Stores:
     """Open the stores of a data folder, which is made if it is missing.
 
     Args:
@@ -135,7 +137,8 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
     database = Database.open(settings.database, shared=shared, alone=alone)
-    stack.callback(database.close)
+    # On a thread: it waits for the lock to write, for as long as another process has it.
+    stack.step("the database", partial(asyncio.to_thread, database.close))
     return Stores(
         SqliteAppStore(database),
         SqliteRunStore(database),

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jikko.assemble.plugins import Plugins, are_installed
 from jikko.concurrency.import_aside import imported
 from jikko.concurrency.later import is_made, later
+from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
@@ -171,7 +172,7 @@ async def _import_for_nodes(settings: Settings, source: bytes) -> None:
         await imported(*sorted(modules))
 
 
-def later_tools(plugins: Plugins, stack: AsyncExitStack, *given: Any, **named: Any) -> "ToolService":
+def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) -> "ToolService":
     """All tools of this installation, made with the first that is looked up; the plugins among them are there already.
 
     Args:
@@ -185,5 +186,5 @@ def later_tools(plugins: Plugins, stack: AsyncExitStack, *given: Any, **named: A
     async def close() -> None:
         await (tools.close() if is_made(tools) else plugins.close())
 
-    stack.push_async_callback(close)
+    stack.step("plugins and tools", close)
     return tools

@@ -102,6 +102,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     import time
 
     from jikko.assemble import assemble
+    from jikko.concurrency.shutdown import STEP_SECONDS, leaving
     from jikko.errors import InvalidSettings
     from jikko.observing.metrics.usage import of_server
     from jikko.server.listening import listen
@@ -135,11 +136,10 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     async def gather() -> Any:
         return [*observers.snapshot(assembly), *of_server(1, began)]
 
-    async with (
-        assemble(settings, owned=True, console=True, observer=observers.runs) as assembly,
-        metrics_of(settings, gather),
-        observers.at_work(assembly),
-    ):
+    shutdown = leaving()
+    async with assemble(settings, owned=True, console=True, observer=observers.runs, shutdown=shutdown) as assembly:
+        await shutdown.entered("the page of metrics", metrics_of(settings, gather))
+        await shutdown.entered("traces", observers.at_work(assembly))
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
@@ -168,8 +168,10 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
                 at_end=at_end,
                 observers=observers,
                 drains=inherited is not None,
+                shutdown=shutdown,
             )
         finally:
             rest()
             beating.cancel()
-            await assembly.cluster.close()
+            await shutdown.do("the cluster", assembly.cluster.close, STEP_SECONDS)
+    await shutdown.end()

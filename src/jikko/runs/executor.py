@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from jikko.apps.versions import Workflow
 from jikko.concurrency.loop_share import LoopShare
@@ -30,6 +30,9 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
+
+_TO_WRITE_SECONDS: Final = 2.0
+"""That the logs of runs have to be written when the process ends."""
 
 
 class HeldRun(NamedTuple):
@@ -240,7 +243,7 @@ class Executor:
             runner.park()
         written = [asyncio.ensure_future(run_log.committed()) for run_log, _ in held]
         if written:
-            await asyncio.wait(written, timeout=max(1.0, grace))
+            await asyncio.wait(written, timeout=_TO_WRITE_SECONDS)
         for (run_log, _), done in zip(held, written, strict=True):
             if not done.done() or done.exception() is not None:
                 done.cancel()

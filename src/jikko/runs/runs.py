@@ -226,8 +226,9 @@ class Runs:
         Returns:
             How many were parked.
         """
-        until = time.monotonic() + grace
-        parked = await self._executor.close(grace, drain)
-        until += drain
-        await self.control.drain(max(0.0, until - time.monotonic()))
-        return parked
+        until = time.monotonic() + grace + drain
+        try:
+            return await self._executor.close(grace, drain)
+        finally:
+            # Also if a run did not end, and is not waited for any more.
+            await self.control.drain(max(0.0, until - time.monotonic()))

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.02
 """Between looks whether connections are open."""
-_TO_SEND: Final = 5.0
+_TO_SEND: Final = 3.0
 """Seconds that requests under way have once connections close. Those that need more are cut off."""
-_TO_END: Final = 1.0
+_TO_END: Final = 0.5
 """Seconds in which what was cut off may say so to its client."""
 
 Drain: TypeAlias = Callable[[float], Awaitable[float]]

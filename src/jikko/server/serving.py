@@ -5,19 +5,22 @@ import contextlib
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from socket import socket
 from typing import Any
 
 import click
 
 from jikko.cluster.data_folder_lock import Hold, sole_owner
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
 from jikko.server.service_manager import notify
+from jikko.settings import STOP_AT_ONCE_SECONDS
 
-_TO_END = 5.0
-"""Seconds that workers whose server was killed have to end, beyond those that their runs have."""
+_TO_PARK = 3.0
+"""Seconds that runs have to be parked, their logs to be written and their clients to be told."""
 _LAG_SECONDS = 0.1
 """Between measurements of how late the event loop is, if they are wanted."""
 
@@ -60,7 +63,7 @@ def holding(settings: Any) -> Iterator[Hold]:
             unmark(settings.home)
         except OSError as error:
             raise InvalidSettings(f"{error.filename} cannot be removed: {error.strerror}.") from None
-        hold.say(grace=settings.shutdown_seconds + settings.drain_seconds + _TO_END)
+        hold.say(grace=settings.stop_seconds)
         yield hold
 
 
@@ -144,6 +147,7 @@ async def serve_assembly(
     stop_requested: asyncio.Event | None = None,
     observers: Any = None,
     drains: bool = False,
+    shutdown: Shutdown | None = None,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -154,6 +158,7 @@ async def serve_assembly(
         observers: The ``Observers`` of the process; by default, nothing sees its requests.
         drains: Whether new connections are left to the process that comes next, which has the same socket: then what
             comes over those that are open is still done, for as long as runs may take to end.
+        shutdown: Of the process; it begins at the signal.
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
@@ -161,18 +166,19 @@ async def serve_assembly(
     from jikko.server.connections.unread import Unread
     from jikko.server.http_server import Drain, serve
 
-    settings = assembly.settings
+    settings, steps = assembly.settings, shutdown or Shutdown()
 
     async def stopping(at_once: bool, drain: Drain) -> None:
+        runs, nodes = (0.0, 0.0) if at_once else (settings.shutdown_seconds, settings.drain_seconds)
+        steps.begin(STOP_AT_ONCE_SECONDS if at_once else settings.stop_seconds)
         at_end(at_once)
         if assembly.console_feed is not None:
             # A list that is looked at has no end of its own, and would be waited for.
             assembly.console_feed.close()
-        seconds = 0 if at_once else settings.shutdown_seconds
-        if drains and seconds:
-            seconds -= await drain(seconds)
-        parked = await assembly.runs.close(seconds, 0 if at_once else settings.drain_seconds)
-        if parked:
+        if drains and runs:
+            runs -= await drain(runs)
+        closing = partial(assembly.runs.close, runs, nodes)
+        if parked := await steps.do("runs", closing, runs + nodes + _TO_PARK):
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 

@@ -18,6 +18,7 @@ from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
 from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
+from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.snapshot import Snapshot, merged
@@ -31,12 +32,12 @@ from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.server.settings_json import settings_to_json
 from jikko.server.worker_process import WorkerProcess
-from jikko.settings import Settings
+from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
 
 log = logging.getLogger(__name__)
 
-_TO_END = 15.0
-"""Seconds that a worker has to end, beyond those that its runs have."""
+_TO_KILL = 1.0
+"""Of the seconds in which the server ends, those in which workers are killed that have not ended by themselves."""
 _TRY_AGAIN = 1.0
 """Seconds until a worker that ended early is started again."""
 HUNG_AFTER = 12
@@ -55,6 +56,7 @@ class Supervisor:
         *,
         hung_after: int = HUNG_AFTER,
         drains: bool = False,
+        shutdown: Shutdown | None = None,
     ) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers get the signal to stop.
@@ -62,9 +64,13 @@ class Supervisor:
             lives.
         files: To be published by the first worker.
         hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
+        shutdown: Of the process; it begins at the signal.
         """
         self._settings = settings
         self._drains = drains
+        self._shutdown = shutdown or Shutdown()
+        self._killing: asyncio.TimerHandle | None = None
+        """When workers are killed that have not ended."""
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
@@ -96,13 +102,9 @@ class Supervisor:
         await self._stop_requested.wait()
         watching.cancel()
         reading.close()
-        grace = self._settings.shutdown_seconds + self._settings.drain_seconds + _TO_END
-        _, late = await asyncio.wait(attending, timeout=grace)
-        if late:
-            self._exit_code = ExitCode.FAILED
-            for child in self._children.values():
-                child.signal(signal.SIGKILL)
-            await asyncio.wait(late)
+        await asyncio.wait(attending)
+        if self._killing is not None:
+            self._killing.cancel()
         beating.cancel()
         for task in attending:
             task.result()
@@ -117,10 +119,15 @@ class Supervisor:
         at_once = self._haste.is_asked_for(number, stopping=self._stop_requested.is_set())
         if at_once or not self._stop_requested.is_set():
             say_stopping(self._settings, at_once)
-            self._stop()
+            self._stop(at_once)
 
-    def _stop(self) -> None:
+    def _stop(self, at_once: bool = False) -> None:
         self._hub.close()
+        seconds = STOP_AT_ONCE_SECONDS if at_once else self._settings.stop_seconds
+        self._shutdown.begin(seconds)
+        if self._killing is not None:
+            self._killing.cancel()
+        self._killing = asyncio.get_running_loop().call_later(max(0.0, seconds - _TO_KILL), self._kill)
         self._stop_requested.set()
         self._assembled.set()
         for child in self._children.values():
@@ -128,6 +135,13 @@ class Supervisor:
         # Once no worker listens any more, connections are refused and do not wait here in vain.
         for listening in self._sockets:
             listening.close()
+
+    def _kill(self) -> None:
+        """End the workers that have not ended by themselves: they stand still."""
+        self._exit_code = ExitCode.FAILED
+        for child in self._children.values():
+            self._shutdown.late.append(f"worker {child.process_id}")
+            child.signal(signal.SIGKILL)
 
     async def _attend(self, slot: int) -> None:
         """Keep one worker going."""
@@ -261,7 +275,11 @@ async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Ho
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     hold.say(address=base_of(settings, sockets[0]))
-    supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None)
-    async with metrics_of(settings, supervisor.gather):
-        if code := await supervisor.run():
-            raise click.exceptions.Exit(code)
+    shutdown = leaving()
+    supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None, shutdown=shutdown)
+    async with shutdown:
+        await shutdown.entered("the page of metrics", metrics_of(settings, supervisor.gather))
+        code = await supervisor.run()
+    await shutdown.end()
+    if code:
+        raise click.exceptions.Exit(code)

@@ -17,6 +17,7 @@ from jikko.assemble import assemble
 from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
+from jikko.concurrency.shutdown import STEP_SECONDS, leaving
 from jikko.errors import JikkoError
 from jikko.exit_codes import of_error
 from jikko.server.member import OfOneMachine, ServerMember
@@ -36,6 +37,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     settings = settings_from_json(begin.settings)
     channelled = WorkerCluster(begin.name, channel, messages, hands_on=begin.hands_on)
     observers = Observers(settings, os.environ)
+    shutdown = leaving()
     assembling = assemble(
         settings,
         owned=True,
@@ -44,8 +46,10 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         name=begin.name,
         workers=begin.workers,
         observer=observers.runs,
+        shutdown=shutdown,
     )
-    async with assembling as assembly, observers.at_work(assembly):
+    async with assembling as assembly:
+        await shutdown.entered("traces", observers.at_work(assembly))
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         channelled.count_up = partial(observers.snapshot, assembly)
@@ -76,11 +80,13 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
                     stop_requested=channelled.is_over,
                     observers=observers,
                     drains=begin.drains,
+                    shutdown=shutdown,
                 )
         finally:
-            await assembly.cluster.close()
-            await channelled.close()
+            await shutdown.do("the cluster", assembly.cluster.close, STEP_SECONDS)
+            await shutdown.do("the channel to the supervisor", channelled.close, STEP_SECONDS)
             channel.close()
+    await shutdown.end()
 
 
 def main(arguments: list[str]) -> None:

@@ -1,12 +1,14 @@
 """Picks where datasets are kept, and what begins once there are any."""
 
-from contextlib import AsyncExitStack, nullcontext
+import asyncio
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.later import is_made, later
+from jikko.concurrency.shutdown import Shutdown
 from jikko.settings import Settings
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
@@ -21,7 +23,7 @@ _IMPORTS: Final = partial(import_module, "jikko.assemble.knowledge.making")
 """Imports what datasets need, and makes nothing."""
 
 
-def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> "OpenKnowledge":
+def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> "OpenKnowledge":
     """Where datasets are kept: in the database that the settings name, or in the data folder. Opens nothing yet.
 
     Args:
@@ -34,13 +36,11 @@ def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, 
         return datasets_in_postgres(settings, stack)
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
     stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
-    stack.callback(stores.close)
+    stack.step("the datasets", partial(asyncio.to_thread, stores.close))
     return stores
 
 
-def later_retrieval(
-    stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: AsyncExitStack
-) -> "Retrieval":
+def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: Shutdown) -> "Retrieval":
     """What searches datasets; made with the first search.
 
     Args:
@@ -58,7 +58,7 @@ def later_retrieval(
         if is_made(retrieval):
             await retrieval.close()
 
-    stack.push_async_callback(close)
+    stack.step("searches of datasets", close)
     return retrieval
 
 

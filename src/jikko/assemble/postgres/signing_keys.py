@@ -2,27 +2,29 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 
 from jikko.assemble.postgres.reading import with_database
+from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing_keys import SigningKeys
 from jikko.settings import Settings
 from jikko.store.postgres import key_rotation
 from jikko.store.postgres.database import Postgres
 
 
-def watch_keys(database: Postgres, keys: SigningKeys, stack: AsyncExitStack) -> None:
+def watch_keys(database: Postgres, keys: SigningKeys, stack: Shutdown) -> None:
     """Have the keys be those of the database whenever these change."""
 
     def become(read: Sequence[bytes]) -> None:
         if read:
             keys.become(SigningKeys(*read))
 
-    async def end(watching: "asyncio.Task[None]") -> None:
+    watching = asyncio.get_running_loop().create_task(key_rotation.watch(database, become))
+
+    async def end() -> None:
         watching.cancel()
         await asyncio.wait([watching])
 
-    stack.push_async_callback(end, asyncio.get_running_loop().create_task(key_rotation.watch(database, become)))
+    stack.step("the keys of links", end)
 
 
 def change_keys(settings: Settings, *, forget: bool) -> int:

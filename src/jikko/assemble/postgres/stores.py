@@ -1,13 +1,13 @@
 """Stores in PostgreSQL: the record of one machine, or of several servers."""
 
 import time
-from contextlib import AsyncExitStack
 from importlib.util import find_spec
 
 from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
 from jikko.assemble.postgres.signing_keys import watch_keys
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private, require_whole
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.files.bucket_objects import BucketObjects
@@ -37,9 +37,7 @@ from jikko.store.postgres.sharing import require_own_connections, require_same_t
 from jikko.store.sqlite.unread import has_record
 
 
-async def stores_in_postgres(
-    settings: Settings, stack: AsyncExitStack, owned: bool, clock: Clock = time.time
-) -> Stores:
+async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, clock: Clock = time.time) -> Stores:
     """Open the stores of a database elsewhere; the data folder is made if it is missing.
 
     A server brings the database up to date; so does a command that finds it empty.
@@ -64,7 +62,7 @@ async def stores_in_postgres(
     except OSError as error:
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
-    stack.push_async_callback(database.close)
+    stack.step("the database", database.close)
     await reach(database)
     if settings.nats_url:
         await require_own_connections(database)
@@ -117,8 +115,8 @@ def plugin_storage(settings: Settings) -> PostgresPluginStorage:
     return PostgresPluginStorage(Postgres(settings.database_url, searches=0))
 
 
-def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresKnowledge:
+def datasets_in_postgres(settings: Settings, stack: Shutdown) -> PostgresKnowledge:
     """Where datasets are kept. Connects to nothing yet."""
     database = Postgres(settings.database_url, searches=RETRIEVALS)
-    stack.push_async_callback(database.close)
+    stack.step("the datasets", database.close)
     return PostgresKnowledge(database)

@@ -117,16 +117,18 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
-    for number in (None, signal.SIGTERM, signal.SIGKILL):
-        if number is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_EXIT_SECONDS):
-                await process.wait()
-                break
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        # What it started and left behind.
-        os.killpg(process.pid, signal.SIGKILL)
-    # Private: nothing public closes a pipe out of which more would come. A warning in the tests tells if it is gone.
-    process._transport.close()  # type: ignore[attr-defined]
+    try:
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EXIT_SECONDS):
+                    await process.wait()
+                    break
+    finally:
+        # What it started and left behind; or itself, if the server ends meanwhile.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # Private: nothing public closes a pipe out of which more would come. A warning in tests tells if it is gone.
+        process._transport.close()  # type: ignore[attr-defined]
