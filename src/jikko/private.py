@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -144,8 +144,29 @@ def made_folder(name: str | Path, above: int | None = None, *, owner: int = 0) -
         yield descriptor
 
 
-def open_file(name: str, above: int) -> int:
-    """Open a regular file of a folder to read it. Returns its descriptor.
+def open_below(path: str, above: int) -> int:
+    """Open a regular file below a folder to read it, following no link on the way. Returns its descriptor.
+
+    Args:
+        path: Its path in the folder, parted by ``/``.
+        above: The descriptor of the folder.
+
+    Raises:
+        OSError: As ``open_folder`` and ``open_file``.
+    """
+    *folders, name = path.split("/")
+    with ExitStack() as stack:
+        for folder in folders:
+            above = stack.enter_context(open_folder(folder, above))
+        return open_file(name, above)
+
+
+def open_file(name: str | Path, above: int | None = None) -> int:
+    """Open a regular file to read it. Returns its descriptor.
+
+    Args:
+        name: Its path, or its name in ``above``. Only the last part of a path is checked.
+        above: The descriptor of the folder that holds it.
 
     Raises:
         OSError: It cannot be opened; ``EINVAL`` for anything but a regular file, which may never give a byte.
@@ -153,7 +174,7 @@ def open_file(name: str, above: int) -> int:
     descriptor = os.open(name, _FILE, dir_fd=above)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", name)
+        raise OSError(errno.EINVAL, "not a regular file", str(name))
     return descriptor
 
 

@@ -157,9 +157,16 @@ async def test_a_file_can_be_asked_for_as_an_attachment() -> None:
 
 @pytest.mark.parametrize(
     ("name", "mime_type"),
-    [("a.html", "text/plain"), ("a.txt", "text/html"), ("a.svg", "image/svg+xml"), ("A.HTM", "x/y"), ("a.xml", "a/b")],
+    [
+        *(("a.html", "text/plain"), ("a.txt", "text/html"), ("a.svg", "image/svg+xml"), ("A.HTM", "x/y")),
+        *(("a.xml", "a/b"), ("a.js", "text/javascript"), ("a.JS", "text/plain"), ("a.png", "application/javascript")),
+        *(("a.mjs", "audio/mpeg"), ("a.wasm", "application/wasm"), ("a.wasm", "image/png"), ("a", "text/css")),
+        *(("a.css", "text/plain"), ("a.mhtml", "message/rfc822"), ("a.png", "image/svg+xml"), ("a.swf", "video/mp4")),
+        *(("a.jar", "text/plain"), ("a", "application/x-odd"), ("a", "text/x-odd"), ("a", "multipart/related")),
+        *(("a.xsl", "text/plain"), ("a.rss", "application/rss+xml"), ("a", "text/ecmascript; version=1")),
+    ],
 )
-async def test_what_could_run_scripts_is_saved_and_not_shown(name: str, mime_type: str) -> None:
+async def test_what_could_run_programs_is_saved_and_not_shown(name: str, mime_type: str) -> None:
     service = a_service()
     file = await upload(service, ("file", Part(filename=name, content_type=mime_type)))
 
@@ -167,6 +174,26 @@ async def test_what_could_run_scripts_is_saved_and_not_shown(name: str, mime_typ
 
     assert headers["Content-Disposition"].startswith("attachment;")
     assert headers["Content-Type"] == "application/octet-stream"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [
+        *(("a.png", "image/png"), ("a", "audio/mpeg"), ("日本.mp4", "video/mp4"), ("a.pdf", "application/pdf")),
+        *(("a.txt", "text/plain"), ("a.md", "text/markdown"), ("a.json", "application/json"), ("a", "text/csv")),
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ],
+)
+async def test_all_else_keeps_its_type(name: str, mime_type: str) -> None:
+    service = a_service()
+    file = await upload(service, ("file", Part(filename=name, content_type=mime_type)))
+
+    headers = (await service.download(file.id, query_of(SIGNER.url(file)))).headers
+
+    assert headers["Content-Type"] == mime_type
+    assert "Content-Disposition" not in headers
 
 
 async def test_a_type_that_is_no_header_is_not_sent() -> None:

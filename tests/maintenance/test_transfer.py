@@ -215,7 +215,12 @@ def put(*path: str | int, value: object) -> Callable[[Any], None]:
     ("change", "message"),
     [
         pytest.param(put("format", value=-1), "format -1", id="no format"),
-        pytest.param(put("owner", "run_id", value="zz"), "'zz' is no UUID", id="no id"),
+        pytest.param(put("owner", "run_id", value="zz"), "run_id 'zz' is not a UUID", id="no id"),
+        pytest.param(put("owner", "app_id", value="../../x"), "app_id '../../x' is not a UUID", id="a path"),
+        pytest.param(put("owner", "app_id", value="x" * 99), f"app_id '{'x' * 60}' is not a UUID", id="a long id"),
+        pytest.param(put("owner", "task_id", value=""), "task_id '' is not a UUID", id="no task"),
+        pytest.param(put("owner", "workflow_id", value="日本"), "workflow_id '日本' is not", id="no version"),
+        pytest.param(put("owner", "retry_of", value="a b"), "retry_of 'a b' is not", id="repeats no run"),
         pytest.param(put("events", value=[]), "not whole", id="no events"),
         pytest.param(lambda content: content["events"].pop(), "not whole", id="no end"),
         pytest.param(lambda content: content.update(events=content["events"] * 2), "not whole", id="two runs"),

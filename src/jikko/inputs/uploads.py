@@ -14,7 +14,7 @@ from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMed
 from jikko.ids import is_uuid
 from jikko.inputs.file_limits import FileLimits
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.files.file_types import extension_of
+from jikko.ports.files.file_types import UNKNOWN, extension_of, is_text, mime_type_of
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json, Seconds, Uuid
@@ -26,9 +26,13 @@ _MAX_NAME: Final = 200
 """Characters of a name without its extension."""
 _PIECE: Final = 256 * 1024
 
-_ACTIVE: Final = frozenset({"html", "htm", "xhtml", "xht", "svg", "xml", "mhtml"})
-_ACTIVE_MIME: Final = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
-"""What a browser might run scripts of. Such files are offered for saving, not shown."""
+_SHOWN_TEXTS: Final = frozenset(
+    {"text/plain", "text/csv", "text/tab-separated-values", "text/markdown", "text/vtt", "application/json"}
+)
+_PROGRAMS: Final = frozenset(
+    {"application/wasm", "application/x-shockwave-flash", "application/java-archive", "image/svg+xml"}
+)
+"""Types that are no text, and that a browser may run."""
 
 
 class UploadedPart(Protocol):
@@ -229,19 +233,25 @@ def _mime_type(content_type: str) -> str:
 
 
 def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
-    active = file.extension in _ACTIVE or file.mime_type in _ACTIVE_MIME
+    saved = as_attachment or not _is_passive(file)
     headers = {
-        "Content-Type": "application/octet-stream" if as_attachment or active else _header_type(file.mime_type),
+        "Content-Type": UNKNOWN if saved else _header_type(file.mime_type),
         "Content-Length": str(file.size),
         # Whatever it is: a user uploaded it, and it must not act with the rights of this server's pages.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }
-    if as_attachment or active:
+    if saved:
         headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
     return headers
 
 
+def _is_passive(file: StoredFile) -> bool:
+    """Whether a browser runs no program in a file, neither by its type nor by its name. All else is only saved."""
+    types = filter(None, (file.mime_type, mime_type_of(file.name)))
+    return all(kind in _SHOWN_TEXTS or (is_text(kind) is False and kind not in _PROGRAMS) for kind in types)
+
+
 def _header_type(mime_type: str) -> str:
     plain = mime_type.isascii() and mime_type.isprintable() and "/" in mime_type
-    return mime_type if plain else "application/octet-stream"
+    return mime_type if plain else UNKNOWN

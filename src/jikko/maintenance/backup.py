@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.errors import StoreUnavailable
-from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
+from jikko.maintenance.backup_manifest import Manifest, digests, links, read_manifest, write_manifest
 from jikko.maintenance.backup_target import mark, require_apart, require_free
 from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held
@@ -178,6 +178,7 @@ class Backups(Struct, frozen=True, kw_only=True):
             at=self.clock(),
             version=self.version,
             files=digests(folder, contents=CONTENTS),
+            links=links(folder, contents=CONTENTS),
             contents=self.contents(folder / CONTENTS).count(),
             record=self.record_elsewhere.address if self.record_elsewhere else "",
             bucket=self.bucket,

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from jikko.private import make_file
+from jikko.private import make_file, open_below, open_file, open_folder
 
 MARK: Final = "backup.json"
 """Its name. A server that uses the folder removes it: it is no copy then."""
@@ -26,6 +27,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of Jikko, that made it."""
     files: dict[str, str] = {}
     """SHA-256 of each file, by its path in the folder; without the contents of files, whose names have theirs."""
+    links: dict[str, str] | None = None
+    """Where each symbolic link leads, by its path; ``None``: a version that did not list them made the backup."""
     contents: int = 0
     """How many contents of files there are."""
     record: str = ""
@@ -35,11 +38,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """What a folder says of itself; ``None`` if it does not say that it is a backup."""
-    with suppress(OSError, msgspec.DecodeError):
-        found = msgspec.json.decode((folder / MARK).read_bytes(), type=Manifest)
-        return found if found.backup_of else None
+    """What a folder says of itself; ``None`` if it does not say that it is a backup, or names what is not in it."""
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError), open(open_file(folder / MARK), "rb") as file:
+        found = msgspec.json.decode(file.read(), type=Manifest)
+        return found if found.backup_of and all(map(is_inside, [*found.files, *(found.links or ())])) else None
     return None
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path leads to no place outside of its folder."""
+    return "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -63,31 +71,42 @@ def digests(folder: Path, *, contents: str) -> dict[str, str]:
     Raises:
         OSError: One cannot be read.
     """
-    return {str(path.relative_to(folder)): _digest(path) for path in _files(folder, contents)}
+    with open_folder(folder) as opened:
+        return {name: _digest(name, opened) for name in _named(folder, contents, stat.S_IFREG)}
+
+
+def links(folder: Path, *, contents: str) -> dict[str, str]:
+    """Where each symbolic link below a folder leads, by its path in it; without ``contents``."""
+    return {name: os.readlink(folder / name) for name in _named(folder, contents, stat.S_IFLNK)}
 
 
 def problems(folder: Path, manifest: Manifest, *, contents: str) -> list[str]:
     """What is not as the manifest says; of each file a text. Reads all of them but ``contents``."""
     found = []
-    for name, digest in manifest.files.items():
-        try:
-            if _digest(folder / name) != digest:
-                found.append(f"{name} is damaged")
-        except OSError as error:
-            found.append(f"{name} cannot be read: {error.strerror}")
-    return found
+    with open_folder(folder) as opened:
+        for name, digest in manifest.files.items():
+            try:
+                if _digest(name, opened) != digest:
+                    found.append(f"{name} is damaged")
+            except OSError as error:
+                found.append(f"{name} cannot be read: {error.strerror}")
+    there = links(folder, contents=contents)
+    return found + [
+        f"the link {name} is another" for name, to in (manifest.links or {}).items() if there.get(name) != to
+    ]
 
 
-def _files(folder: Path, contents: str) -> Iterator[Path]:
+def _named(folder: Path, contents: str, kind: int) -> Iterator[str]:
+    """The paths of what is of a kind below a folder."""
     for above, folders, names in os.walk(folder):
         if Path(above) == folder and contents in folders:
             folders.remove(contents)
-        for name in sorted(names):
+        for name in sorted([*names, *folders]):
             path = Path(above, name)
-            if name not in (MARK, "serve.lock", ".lock") and path.is_file() and not path.is_symlink():
-                yield path
+            if name not in (MARK, "serve.lock", ".lock") and stat.S_IFMT(path.lstat().st_mode) == kind:
+                yield path.relative_to(folder).as_posix()
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest(name: str, folder: int) -> str:
+    with open(open_below(name, folder), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,8 @@ from jikko.values import encode_json
 
 FORMAT: Final = 2
 """Of a line. A later one may add fields. In lines of format 1, marks stand for secrets."""
+MAX_LINE: Final = 1 << 30
+"""Bytes of a line. A whole log is in one."""
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_800
 """Seconds between which lie the years 1 to 9999; nothing that events count comes near."""
 
@@ -52,6 +54,8 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
         BadLine: It is no such line.
     """
     try:
+        if len(text) > MAX_LINE:
+            raise ValueError(f"it has more than {MAX_LINE} bytes")
         line = _decode(text)
         if not 1 <= line.format <= FORMAT:
             raise ValueError(f"it has format {line.format}; this version of Jikko reads up to {FORMAT}")
@@ -71,8 +75,9 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
 
 
 def _check(line: _Line) -> None:
-    if not is_uuid(line.identity.run_id):
-        raise ValueError(f"the run id {line.identity.run_id!r} is no UUID")
+    for name, given in _ids(line.identity).items():
+        if not is_uuid(given):
+            raise ValueError(f"{name} {given[:60]!r} is not a UUID")
     begins = [isinstance(event, RunStarted) for event in line.events]
     ends = [isinstance(event, RunFinished) for event in line.events]
     if not (begins and begins[0] and ends[-1] and sum(begins) == sum(ends) == 1):
@@ -101,11 +106,17 @@ def _numbers(struct: msgspec.Struct) -> Iterator[tuple[str, float]]:
 
 def _identity(identity: RunIdentity) -> RunIdentity:
     """The identity with its ids as they are spelled here: in lower case, or a known run would not be known again."""
-    ids = ("run_id", "task_id", "app_id", "workflow_id", "end_user_id", "retry_of")
-    values = {name: getattr(identity, name) for name in ids}
+    values = {**_ids(identity), "end_user_id": identity.end_user_id}
     return msgspec.structs.replace(
-        identity, **{name: value.lower() for name, value in values.items() if value is not None and is_uuid(value)}
+        identity, **{name: value.lower() for name, value in values.items() if is_uuid(value)}
     )
+
+
+def _ids(identity: RunIdentity) -> dict[str, str]:
+    """The ids that every run has, and that of the run which it repeats, by their names."""
+    names = ("run_id", "task_id", "app_id", "workflow_id", "retry_of")
+    found = {name: getattr(identity, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _moved(identity: RunIdentity, events: list[Event], app_id: str) -> tuple[RunIdentity, list[Event]]:

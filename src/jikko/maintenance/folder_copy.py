@@ -20,7 +20,14 @@ _PATIENCE_SECONDS: Final = 600.0
 _LOOK_AGAIN: Final = 0.1
 
 
-def copy_folder(source: Path, target: Path, *, left_out: Collection[Path] = (), earlier: Path | None = None) -> None:
+def copy_folder(
+    source: Path,
+    target: Path,
+    *,
+    left_out: Collection[Path] = (),
+    listed: Collection[Path] | None = None,
+    earlier: Path | None = None,
+) -> None:
     """Make a folder what another one is: files, links and folders, with their modes and times. Blocks.
 
     A file of the same size and time of change is taken to be the same, and not copied again. Owners are kept where the
@@ -28,21 +35,33 @@ def copy_folder(source: Path, target: Path, *, left_out: Collection[Path] = (), 
 
     Args:
         left_out: What is not copied, of the source, and not removed, of the target.
+        listed: The only files and links of the source that are copied; the source itself is then no link.
         earlier: A third folder of the kind: files that are there already are linked, and take no place twice.
 
     Raises:
         OSError: Something cannot be read or written, or reads otherwise than it was written.
     """
-    with open_folder(source.resolve()) as folder:
-        _copy_opened(folder, source, target, left_out, earlier)
+    with open_folder(source.resolve() if listed is None else source) as folder:
+        _copy_opened(folder, source, target, left_out, listed, earlier)
 
 
-def _copy_opened(folder: int, source: Path, target: Path, left_out: Collection[Path], earlier: Path | None) -> None:
+def _copy_opened(
+    folder: int,
+    source: Path,
+    target: Path,
+    left_out: Collection[Path],
+    listed: Collection[Path] | None,
+    earlier: Path | None,
+) -> None:
     """As ``copy_folder``. ``folder`` is opened: a link that a running plugin plants meanwhile is not followed."""
     target.mkdir(mode=0o700, exist_ok=True)
     _make_writable(target)
     wanted = {
-        name: found for name in os.listdir(folder) if source / name not in left_out and (found := _look(name, folder))
+        name: found
+        for name in os.listdir(folder)
+        if source / name not in left_out
+        and (found := _look(name, folder))
+        and (listed is None or _kind(found) == stat.S_IFDIR or source / name in listed)
     }
     for path in list(target.iterdir()):
         if path not in left_out and (path.name not in wanted or _kind(path.lstat()) != _kind(wanted[path.name])):
@@ -53,7 +72,7 @@ def _copy_opened(folder: int, source: Path, target: Path, left_out: Collection[P
             match _kind(found):
                 case stat.S_IFDIR:
                     with open_folder(name, folder) as inner:
-                        _copy_opened(inner, source / name, to, left_out, before)
+                        _copy_opened(inner, source / name, to, left_out, listed, before)
                 case stat.S_IFLNK:
                     to.unlink(missing_ok=True)
                     to.symlink_to(os.readlink(name, dir_fd=folder))

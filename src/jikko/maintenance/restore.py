@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from jikko.cluster.data_folder import RESTORING
 from jikko.maintenance.backup import CONTENTS
-from jikko.maintenance.backup_manifest import MARK, Manifest, problems, read_manifest
+from jikko.maintenance.backup_manifest import MARK, Manifest, links, problems, read_manifest
 from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder
-from jikko.private import make_file, remove
+from jikko.private import make_file, open_folder, remove
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}
 """What may be in an empty folder: the last one is in each new file system."""
@@ -154,14 +154,16 @@ class InFolder:
         return found_in(*self._found(), self._contents)
 
     def copy_to(self, home: Path) -> None:
-        source, _ = self._found()
-        for path in sorted(source.iterdir()):
-            if path.name == CONTENTS:
-                self._contents(path).copy_to(home / CONTENTS)
-            elif path.is_dir():
-                copy_folder(path, home / path.name)
-            elif path.name not in {MARK, *_UNTOLD}:
-                copy_file(path, home / path.name)
+        source, manifest = self._found()
+        paths = [*manifest.files, *(links(source, contents=CONTENTS) if manifest.links is None else manifest.links)]
+        listed = {source / path for path in paths}
+        with open_folder(source) as opened:
+            for name in sorted({path.partition("/")[0] for path in paths} - {MARK, RESTORING, CONTENTS, *_UNTOLD}):
+                if name in manifest.files:
+                    copy_file(source / name, home / name, above=opened)
+                elif source / name not in listed:
+                    copy_folder(source / name, home / name, listed=listed)
+        self._contents(source / CONTENTS).copy_to(home / CONTENTS)
 
     def _found(self) -> tuple[Path, Manifest]:
         if self._known is None:
@@ -176,6 +178,8 @@ def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], Conten
         OSError: It cannot be read.
     """
     found = problems(folder, manifest, contents=CONTENTS)
+    if (folder / CONTENTS).is_symlink():
+        return [*found, f"{CONTENTS} is a link"]
     count, damaged = contents(folder / CONTENTS).look_through()
     found += [f"the content of a file, {digest}, is damaged" for digest in damaged]
     if count < manifest.contents:

@@ -92,14 +92,15 @@ def import_runs(file: Path, app: str | None, home: Path | None, as_json: bool) -
 
 async def _import(file: Path, app: str | None, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
-    from jikko.maintenance.exported_run import BadLine
+    from jikko.maintenance.exported_run import MAX_LINE, BadLine
     from jikko.maintenance.transfer import import_lines
 
     async with assemble(settings) as assembly:
         app_id = (await assembly.apps.find(app)).id if app else None
         try:
             with click.open_file(str(file), "rb") as source:
-                imported = await import_lines(assembly.store, source, app_id=app_id)
+                lines = iter(lambda: source.readline(MAX_LINE + 1), b"")
+                imported = await import_lines(assembly.store, lines, app_id=app_id)
         except BadLine as error:
             raise click.ClickException(f"{file}: {error}") from None
         await assembly.keyword_indexing.catch_up()

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from jikko.maintenance.backup_manifest import Manifest
+from jikko.maintenance.backup_manifest import Manifest, is_inside
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 
@@ -111,16 +111,10 @@ def newest(objects: ObjectStore) -> tuple[str, StoredBackup] | None:
 
 def _is_well_formed(backup: StoredBackup) -> bool:
     """Whether no path leads out of the folder that it is brought back to: anybody may have written the bucket."""
-    return all(map(_is_inside, [*backup.folders, *backup.links, *backup.files])) and all(
-        DIGEST.fullmatch(name) for name in _names_of_blocks(backup)
-    )
+    paths = [*backup.folders, *backup.links, *backup.files, *backup.manifest.files, *(backup.manifest.links or ())]
+    return all(map(is_inside, paths)) and all(DIGEST.fullmatch(name) for name in _names_of_blocks(backup))
 
 
 def _names_of_blocks(backup: StoredBackup) -> Iterable[str]:
     yield from backup.blocks()
     yield from backup.contents
-
-
-def _is_inside(path: str) -> bool:
-    parts = path.split("/")
-    return "\0" not in path and not any(part in ("", ".", "..") for part in parts)

@@ -1,0 +1,172 @@
+"""Bringing back a folder that was a backup, and in which somebody has put other things since."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jikko.cli.main import cli
+from tests.acceptance.workflows import ECHO
+
+SECRET = "of this machine, and of no backup"
+
+
+def command(*arguments: object, home: Path) -> Result:
+    environment = {"JIKKO_HOME": str(home), "JIKKO_FILES_URL": ""}
+    return CliRunner(env=environment).invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    """A backup of an app, of a file and of a plugin with links."""
+    home = tmp_path / "home"
+    (tmp_path / "flow.yml").write_text(ECHO)
+    assert command("apps", "import", tmp_path / "flow.yml", home=home).exit_code == 0
+    content = (
+        home / "files" / "2c" / "f2" / ("2c" + "f2" + "4dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+    )
+    content.parent.mkdir(parents=True)
+    content.write_bytes(b"hello")
+    plugin = home / "plugins" / "installed" / "日本"
+    plugin.mkdir(parents=True)
+    (plugin / "main.py").write_text("pass")
+    (plugin / "python").symlink_to("/usr/bin/python3")
+    (plugin / "lib64").symlink_to("lib")
+    (plugin / "lib").mkdir()
+    made = command("backup", tmp_path / "copy", home=home)
+    assert made.exit_code == 0, made.output
+    (tmp_path / "secret").write_text(SECRET)
+    return tmp_path / "copy"
+
+
+def everything_in(folder: Path) -> list[str]:
+    """Files and links below a folder, and where these lead."""
+    paths = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+    return sorted(
+        f"{path.relative_to(folder)} -> {os.readlink(path)}" if path.is_symlink() else str(path.relative_to(folder))
+        for path in paths
+    )
+
+
+def test_what_was_in_it_comes_back_with_its_links(backup: Path, tmp_path: Path) -> None:
+    done = command("restore", backup, home=tmp_path / "new")
+
+    assert done.exit_code == 0, done.output
+    expected = [path for path in everything_in(backup) if path not in ("backup.json", "serve.lock")]
+    assert [path for path in everything_in(tmp_path / "new") if path != "serve.lock"] == expected
+    assert any("python -> /usr/bin/python3" in path for path in expected)
+
+
+def test_a_backup_of_a_version_that_did_not_list_links_keeps_them(backup: Path, tmp_path: Path) -> None:
+    rewrite(backup, lambda manifest: manifest.pop("links"))
+
+    assert command("restore", backup, home=tmp_path / "new").exit_code == 0
+    assert os.readlink(tmp_path / "new" / "plugins" / "installed" / "日本" / "python") == "/usr/bin/python3"
+
+
+def rewrite(backup: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Have a backup say something else of itself."""
+    manifest = json.loads((backup / "backup.json").read_text())
+    change(manifest)
+    (backup / "backup.json").write_text(json.dumps(manifest))
+
+
+def more_files(backup: Path) -> None:
+    (backup / "jikko.toml").write_text("max_steps = 1")
+    (backup / "keys").mkdir(exist_ok=True)
+    (backup / "keys" / "more.key").write_text(SECRET)
+    (backup / "plugins" / "installed" / "evil.py").write_text(SECRET)
+
+
+def more_links(backup: Path) -> None:
+    (backup / "jikko.toml").symlink_to(backup.parent / "secret")
+    (backup / "stolen").symlink_to(backup.parent)
+    (backup / "plugins" / "stolen").symlink_to(backup.parent)
+    (backup / "plugins" / "secret").symlink_to(backup.parent / "secret")
+
+
+def more_pipes(backup: Path) -> None:
+    os.mkfifo(backup / "pipe")
+    os.mkfifo(backup / "plugins" / "pipe")
+
+
+@pytest.mark.parametrize("more", [more_files, more_links, more_pipes])
+def test_what_was_not_in_it_is_left_behind(backup: Path, tmp_path: Path, more: Callable[[Path], None]) -> None:
+    before = [path for path in everything_in(backup) if path not in ("backup.json", "serve.lock")]
+    more(backup)
+    done = command("restore", backup, home=tmp_path / "new")
+
+    assert done.exit_code == 0, done.output
+    assert [path for path in everything_in(tmp_path / "new") if path != "serve.lock"] == before
+
+
+def link_instead(path: Path) -> None:
+    """The same content, by a link."""
+    path.rename(path.with_name("moved"))
+    path.symlink_to(path.with_name("moved"))
+
+
+def pipe_instead(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def the_content(backup: Path) -> Path:
+    return next((backup / "files").rglob("2cf2*"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        lambda backup: backup / "jikko.db",
+        lambda backup: backup / "plugins" / "installed" / "日本" / "main.py",
+        lambda backup: backup / "backup.json",
+        the_content,
+    ],
+    ids=["database", "plugin", "list", "content"],
+)
+@pytest.mark.parametrize("instead", [link_instead, pipe_instead])
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_a_link_or_pipe_in_the_place_of_a_file_is_refused(
+    backup: Path, tmp_path: Path, path: Callable[[Path], Path], instead: Callable[[Path], None], check: list[str]
+) -> None:
+    instead(path(backup))
+    refused = command("restore", *check, backup, home=tmp_path / "new")
+
+    assert refused.exit_code == 1, refused.output
+    assert any(words in refused.output for words in ("cannot be read", "is damaged", "is no backup")), refused.output
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("folder", ["files", "plugins", "plugins/installed"])
+def test_a_link_in_the_place_of_a_folder_is_refused(backup: Path, tmp_path: Path, folder: str) -> None:
+    link_instead(backup / folder)
+    refused = command("restore", backup, home=tmp_path / "new")
+
+    assert refused.exit_code == 1, refused.output
+    assert "is not whole" in refused.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_link_that_leads_elsewhere_than_it_did_is_refused(backup: Path, tmp_path: Path) -> None:
+    link = backup / "plugins" / "installed" / "日本" / "python"
+    link.unlink()
+    link.symlink_to(tmp_path / "secret")
+    refused = command("restore", backup, home=tmp_path / "new")
+
+    assert "the link plugins/installed/日本/python is another" in refused.output
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "plugins/../../secret", "a//b", "x\u0000y"])
+@pytest.mark.parametrize("kind", ["files", "links"])
+def test_a_list_that_names_what_lies_outside_is_none(backup: Path, tmp_path: Path, name: str, kind: str) -> None:
+    rewrite(backup, lambda manifest: manifest[kind].update({name: "0" * 64}))
+    refused = command("restore", backup, home=tmp_path / "new")
+
+    assert refused.exit_code == 1
+    assert "is no backup" in refused.output
