@@ -27,7 +27,7 @@ from typing import Final, NoReturn, Self, TypeVar
 from scripts.copies import ROOT, Answer, Copy
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
-from scripts.selection import NEAREST, Selection, quick_tests, shares, test_files
+from scripts.selection import Selection, quick_tests, shares, test_files
 from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
 
@@ -83,9 +83,8 @@ class Copies:
 
 
 def all_files() -> list[str]:
-    """Every file that is changed, from the root."""
-    found = [file for folder in NEAREST for file in sorted((ROOT / SOURCE / folder).rglob("*.py"))]
-    return [file.relative_to(ROOT).as_posix() for file in found]
+    """Every file that is changed, from the root: all of the source."""
+    return [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / SOURCE).rglob("*.py"))]
 
 
 def all_places(only: str) -> list[Place]:

@@ -98,6 +98,13 @@ def uses(text: str, line: int) -> set[int]:
     return set()
 
 
+def is_made_at_import(text: str, line: int) -> bool:
+    """Whether a line belongs to a statement at the top of a module that defines neither functions nor classes."""
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    statements = (one for one in ast.parse(text).body if one.lineno <= line <= (one.end_lineno or one.lineno))
+    return any(not isinstance(statement, definitions) for statement in statements)
+
+
 def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
     """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
     for number, argument in enumerate(node.args):

@@ -8,21 +8,23 @@ from typing import Final
 
 from scripts.copies import ROOT
 from scripts.covering import Report
-from scripts.mutation import Mutant, around, uses
+from scripts.mutation import Mutant, around, is_made_at_import, uses
 from scripts.watching import SOURCE
 
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
-    "engine": ("tests/engine",),
-    "runs": ("tests/runs", "tests/conversations"),
-    "conversations": ("tests/conversations",),
+    "assemble": ("tests/http/console", "tests/server", "tests/maintenance"),
+    "cli": ("tests/cli", "tests/acceptance/test_command_"),
     "cluster": ("tests/cluster", "tests/server"),
+    "console": ("tests/http/console", "tests/contract/test_console_store.py"),
     "dify": ("tests/http", "tests/conversations"),
+    "files": ("tests/files", "tests/http/test_files.py"),
+    "http": ("tests/http", "tests/acceptance/test_http_"),
+    "runs": ("tests/runs", "tests/conversations"),
+    "sandbox": ("tests/sandbox", "tests/contract/test_sandbox.py"),
     "server": ("tests/server", "tests/acceptance/test_http_"),
     "store": ("tests/contract", "tests/store"),
-    "http": ("tests/http", "tests/acceptance/test_http_"),
-    "outbound": ("tests/outbound",),
 }
-"""What is changed, below ``src/jikko``, and how the paths of its tests begin."""
+"""How the paths of the tests of a folder below ``src/jikko`` begin, where it is not ``tests/`` and its name."""
 TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_messages.py"}
 """Files of tests that see what most modules of a row make while they are imported, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
@@ -59,8 +61,13 @@ def shares(files: list[str], count: int) -> list[list[str]]:
 
 
 def folder_of(mutant: Mutant) -> str:
-    """The row of ``NEAREST`` that a change belongs to."""
-    return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0]
+    """The folder below ``src/jikko`` that a change belongs to; of a module beside the folders, its name."""
+    return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0].removesuffix(".py")
+
+
+def nearest(folder: str) -> tuple[str, ...]:
+    """How the paths of the tests of a folder begin, or of a module beside the folders."""
+    return NEAREST.get(folder, (f"tests/{folder}/", f"tests/test_{folder}.py"))
 
 
 class Selection:
@@ -173,8 +180,10 @@ class Selection:
         text = (ROOT / mutant.path).read_text("utf-8")
         found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
         tables = None if found else TABLES.get(folder_of(mutant))
-        found = found or {test for line in uses(text, mutant.line) for test in lines.get(line, ())}
-        near = NEAREST[folder_of(mutant)]
+        # Of a constant in a module that a test imports late, the first that did so runs the line, and says little.
+        if not found or is_made_at_import(text, mutant.line):
+            found |= {test for line in uses(text, mutant.line) for test in lines.get(line, ())}
+        near = nearest(folder_of(mutant))
         if not found:
             found = {test for test in self._seconds if test.startswith(near)}.union(*lines.values())
         name = f"test_{Path(mutant.path).stem}.py"
