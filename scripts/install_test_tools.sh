@@ -14,6 +14,7 @@ packages=(
     fonts-noto-cjk
     fonts-noto-color-emoji
     haproxy
+    iproute2
     mmdebstrap
     nginx-light
     pgbouncer

@@ -156,6 +156,13 @@ def connected(protocol: int) -> None:
         made.connect(other())
 
 
+def connected_with_the_first_data() -> None:
+    with tcp() as made:
+        made.setsockopt(socket.IPPROTO_TCP, 30, 1)  # TCP_FASTOPEN_CONNECT
+        made.connect(other())
+        made.send(b"x")
+
+
 def connects_to(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.connect(path)
@@ -202,6 +209,7 @@ def attacks() -> dict[str, Callable[[], Any]]:
         "connect by fast open: sendto": lambda: on_other_connects(MSG_FASTOPEN, "sendto"),
         "connect by fast open: sendmsg": lambda: on_other_connects(MSG_FASTOPEN, "sendmsg"),
         "connect by fast open: sendmmsg": lambda: on_other_connects(MSG_FASTOPEN, "sendmmsg"),
+        "connect by fast open, as an option": connected_with_the_first_data,
         "another protocol over TCP": lambda: tcp().setsockopt(socket.IPPROTO_TCP, 31, b"tls\0"),
         "another device": lambda: tcp().setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"\0"),
         "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
@@ -221,7 +229,7 @@ def attacks() -> dict[str, Callable[[], Any]]:
         "the server's memory": lambda: os.open(f"/proc/{server}/mem", os.O_RDWR),
         "the server's descriptors": lambda: os.listdir(f"/proc/{server}/fd"),
         "signals of a socket to the server": is_owner_of_a_socket,
-        "a namespace by unshare": lambda: in_child(lambda: os.unshare(NEW_USER)),
+        "a namespace by unshare": lambda: in_child(lambda: call("unshare", NEW_USER)),
         "a namespace by clone": lambda: in_child(lambda: clones(NEW_USER)),
         "a namespace by clone3": lambda: in_child(lambda: clones(NEW_USER, "clone3")),
         "a network of its own": lambda: in_child(lambda: clones(NEW_USER | NEW_NET)),

@@ -39,7 +39,7 @@ CODES = {
     "io_uring": errno.ENOSYS,
     "watch a folder of the server": errno.ENOSYS,
     "an attribute of a file of the server": errno.EOPNOTSUPP,
-    **dict.fromkeys(("bind", "listen", "connect"), errno.EACCES),
+    **dict.fromkeys(("bind", "listen", "connect", "connect by fast open, as an option"), errno.EACCES),
     **dict.fromkeys(("connections of this machine", "connections by its own folder"), errno.EACCES),
     **dict.fromkeys(("connections by its thread", "the server's command", "the server's limits"), errno.EACCES),
     **dict.fromkeys(("the server's memory", "the server's descriptors"), errno.EACCES),
@@ -54,6 +54,7 @@ WORKS = (
     "signal", "have signals sent",
 )  # fmt: skip
 WORKS_ALSO = (
+    "connect by fast open, as an option",
     "connect", "connect by fast open: sendto", "connect by fast open: sendmsg", "connect by fast open: sendmmsg",
     "a Unix socket", "a datagram to a Unix socket", "bind", "listen", "connections of this machine", 
     "the server's command", "a sibling", "watch a folder of the server", "empty a file of the server",
