@@ -17,7 +17,7 @@ def test_a_call_without_a_body_is_an_error(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_body_of_a_call_that_the_machine_lacks_is_left_out(machine: str) -> None:
-    program = assemble([("open", [answer(ALLOW)]), ("read", [answer(error(errno.EIO))])], machine=machine)
+    program = assemble({"open": [answer(ALLOW)], "read": [answer(error(errno.EIO))]}, machine=machine)
     assert outcome(program, "read", machine=machine) == errno.EIO
     assert {
         name

@@ -8,7 +8,7 @@ argument the lower 32 bits are looked at, which is all that the kernel takes of 
 import errno
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from jikko.locks.numbers import numbers
 
@@ -28,7 +28,7 @@ Body = Sequence[bytes]
 
 
 def assemble(
-    bodies: Mapping[str, Body] | Iterable[tuple[str, Body]],
+    bodies: Mapping[str, Body],
     *,
     machine: str | None = None,
     otherwise: Body = (),
@@ -55,7 +55,7 @@ def assemble(
     ]
     if machine == "x86_64":
         program += [instruction(IF_AT_LEAST, X32_BIT, 0, 1), answer(foreign)]
-    for name, body in bodies.items() if isinstance(bodies, Mapping) else bodies:
+    for name, body in bodies.items():
         number = known.get(name)
         if number is not None:
             program += [instruction(IF_EQUAL, number, 0, len(body)), *body]

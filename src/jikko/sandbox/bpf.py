@@ -45,8 +45,7 @@ def _filter(
     machine: str | None, *, allowed: Sequence[str], refused: Mapping[str, int], by_argument: Mapping[str, Body]
 ) -> bytes:
     answers = [*((name, ALLOW) for name in allowed), *((name, error(code)) for name, code in refused.items())]
-    bodies = [*((name, [answer(value)]) for name, value in answers), *by_argument.items()]
-    return assemble(bodies, machine=machine)
+    return assemble({name: [answer(value)] for name, value in answers} | dict(by_argument), machine=machine)
 
 
 def _nothing_executable() -> dict[str, Body]:

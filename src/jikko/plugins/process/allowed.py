@@ -5,7 +5,6 @@ limits. What depends on a path is Landlock's part; the calls that Landlock does 
 """
 
 import errno
-from collections.abc import Iterator, Sequence
 
 from jikko.locks.bpf import (
     ALLOW,
@@ -51,7 +50,7 @@ _WAITING_AND_SOCKETS = (
 )  # fmt: skip
 
 ALLOWED = (*_FILES, *_MEMORY, *_PROCESSES, *_SIGNALS_AND_TIME, *_WAITING_AND_SOCKETS)
-"""Whatever the arguments are. Others besides, by argument: see ``bodies``."""
+"""Whatever the arguments are. Others besides, by argument: see ``plugin_filter``."""
 
 REFUSED = {
     # The C library, or the language's own, does without on this answer.
@@ -98,7 +97,7 @@ _IOCTL = (_FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX)
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033, 1034)
 # PR_GET_DUMPABLE, _SET_NAME, _GET_NAME, _GET_SECCOMP, _CAPBSET_READ, _SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS, _SET_VMA
 _PRCTL = (3, 15, 16, 21, 23, 38, 39, 0x53564D41)
-_ALLOW = answer(ALLOW)
+_ALLOW: Body = [answer(ALLOW)]
 
 
 def plugin_filter(
@@ -111,7 +110,6 @@ def plugin_filter(
     attributes: bool = False,
     shared_memory: bool = True,
     process_id: int = 0,
-    leave_out: Sequence[str] = (),
 ) -> bytes:
     """The filter of a plugin's process, and of what it starts.
 
@@ -125,69 +123,64 @@ def plugin_filter(
             a change succeeds and does nothing, since what copies a file fails with it.
         shared_memory: Whether it may have memory that is no process's own, which no limit of a process counts.
         process_id: Its own.
-        leave_out: Calls that are not allowed after all.
     """
-    made = dict(
-        bodies(
-            abi=abi,
-            direct=direct,
-            asks=asks,
-            own_user=own_user,
-            attributes=attributes,
-            shared_memory=shared_memory,
-            process_id=process_id,
-        )
-    )
+    # First those that depend on an argument: of all others the kernel remembers that they are allowed.
+    made = {
+        **_by_argument(),
+        **_network(direct=direct, asks=asks),
+        **_memory(shared=shared_memory),
+        **(_openings() if abi < 3 else dict.fromkeys(("openat", "open"), _ALLOW)),
+        **dict.fromkeys(ALLOWED, _ALLOW),
+        # Others of its user are its own processes only, or Landlock keeps signals inside.
+        **(dict.fromkeys(SIGNALS, _ALLOW) if own_user or abi >= 6 else {"tgkill": [*only(0, (process_id,)), *_ALLOW]}),
+        **({"sched_setaffinity": _ALLOW} if own_user else {}),
+        **dict.fromkeys(ATTRIBUTES, _ALLOW if own_user or attributes else [answer(error(0))]),
+        **{name: [answer(error(code))] for name, code in REFUSED.items()},
+    }
     newer = [instruction(IF_AT_LEAST, _NEWEST + 1, 0, 1), answer(error(errno.ENOSYS))]
-    kept = {name: body for name, body in made.items() if name not in leave_out}
-    return assemble(kept, machine=machine, otherwise=newer, foreign=error(errno.ENOSYS))
+    return assemble(made, machine=machine, otherwise=newer, foreign=error(errno.ENOSYS))
 
 
-def bodies(
-    *,
-    abi: int,
-    direct: bool,
-    asks: bool,
-    own_user: bool,
-    attributes: bool,
-    shared_memory: bool,
-    process_id: int,
-) -> Iterator[tuple[str, Body]]:
-    """What is done with each call. See ``plugin_filter``."""
-    # First those that the kernel cannot remember to be allowed, since that depends on an argument.
-    yield from (
-        (("open", _opening(1)), ("openat", _opening(2))) if abi < 3 else (("openat", [_ALLOW]), ("open", [_ALLOW]))
-    )
-    # One with MAP_SHARED and without a file is a file without a name.
-    shared = [] if shared_memory else _unnamed()
-    yield "mmap", [*shared, _ALLOW]
-    yield "memfd_create", [_ALLOW if shared_memory else answer(error(errno.ENOSYS))]
-    yield "fcntl", [*only(1, _FCNTL, errno.EINVAL), _ALLOW]
-    yield "ioctl", [*only(1, _IOCTL, errno.ENOTTY), _ALLOW]
+def _by_argument() -> dict[str, Body]:
+    return {
+        "fcntl": [*only(1, _FCNTL, errno.EINVAL), *_ALLOW],
+        "ioctl": [*only(1, _IOCTL, errno.ENOTTY), *_ALLOW],
+        "clone": [*without(0, _NAMESPACES | _CLONE_PARENT), *_ALLOW],
+        "prctl": [*only(0, _PRCTL, errno.EINVAL), *_ALLOW],
+        "prlimit64": [*only(0, (0,)), *_ALLOW],
+        # A pair of datagram sockets can be used to send to others.
+        "socketpair": [*only(0, (_AF_UNIX,)), *only(1, (_SOCK_STREAM,), mask=_KIND), *_ALLOW],
+    }
+
+
+def _network(*, direct: bool, asks: bool) -> dict[str, Body]:
     # With MSG_FASTOPEN these connect, and Landlock is not asked.
-    for name, flags in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
-        yield name, [*without(flags, _MSG_FASTOPEN, errno.EOPNOTSUPP), _ALLOW]
-    yield "clone", [*without(0, _NAMESPACES | _CLONE_PARENT), _ALLOW]
-    yield "prctl", [*only(0, _PRCTL, errno.EINVAL), _ALLOW]
-    yield "prlimit64", [*only(0, (0,)), _ALLOW]
-    if direct or asks:
-        yield "socket", _socket(direct)
-    # A pair of datagram sockets can be used to send to others.
-    yield "socketpair", [*only(0, (_AF_UNIX,)), *only(1, (_SOCK_STREAM,), mask=_KIND), _ALLOW]
+    at = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}
+    sending = {name: [*without(flags, _MSG_FASTOPEN, errno.EOPNOTSUPP), *_ALLOW] for name, flags in at.items()}
     # Another protocol on top of TCP may be one that Landlock does not know.
     another = [load(1), instruction(IF_EQUAL, _TCP, 0, 3), load(2), instruction(IF_EQUAL, _TCP_ULP, 0, 1)]
-    yield "setsockopt", [*another, answer(error(errno.ENOPROTOOPT)), _ALLOW]
-    yield from ((name, [_ALLOW]) for name in ALLOWED)
-    # Others of its user are its own processes only, or Landlock keeps signals inside.
-    if own_user or abi >= 6:
-        yield from ((name, [_ALLOW]) for name in SIGNALS)
-    else:
-        yield "tgkill", [*only(0, (process_id,)), _ALLOW]
-    if own_user:
-        yield "sched_setaffinity", [_ALLOW]
-    changed = _ALLOW if own_user or attributes else answer(error(0))
-    yield from ((name, [changed]) for name in ATTRIBUTES)
-    yield from ((name, [answer(error(code))]) for name, code in REFUSED.items())
+    options = [*another, answer(error(errno.ENOPROTOOPT)), *_ALLOW]
+    return {**({"socket": _socket(direct)} if direct or asks else {}), **sending, "setsockopt": options}
+
+
+def _memory(*, shared: bool) -> dict[str, Body]:
+    if shared:
+        return dict.fromkeys(("mmap", "memfd_create"), _ALLOW)
+    # MAP_SHARED without a file makes a file without a name.
+    unnamed = [load(3), instruction(IF_ANY_BIT, _MAP_SHARED, 0, 2), instruction(IF_ANY_BIT, _MAP_ANONYMOUS, 0, 1)]
+    return {"mmap": [*unnamed, answer(error(errno.EPERM)), *_ALLOW], "memfd_create": [answer(error(errno.ENOSYS))]}
+
+
+def _openings() -> dict[str, Body]:
+    """Refuse to empty a file that is not opened for writing, which Landlock before its version 3 lets pass."""
+    emptying = [
+        instruction(IF_ANY_BIT, _O_TRUNC, 0, 4),
+        instruction(MASK, _O_ACCMODE),
+        instruction(IF_EQUAL, 1, 2, 0),
+        instruction(IF_EQUAL, 2, 1, 0),
+        answer(error(errno.EACCES)),
+    ]
+    return {name: [load(flags), *emptying, *_ALLOW] for name, flags in (("openat", 2), ("open", 1))}
 
 
 def _socket(direct: bool) -> Body:
@@ -198,27 +191,5 @@ def _socket(direct: bool) -> Body:
         *only(0, families, errno.EAFNOSUPPORT),
         *only(1, kinds, mask=_KIND),
         *only(2, protocols, errno.EPROTONOSUPPORT),
-        _ALLOW if direct else answer(ASK),
-    ]
-
-
-def _opening(flags: int) -> Body:
-    """Refuse to empty a file that is not opened for writing, which Landlock before its version 3 lets pass."""
-    return [
-        load(flags),
-        instruction(IF_ANY_BIT, _O_TRUNC, 0, 4),
-        instruction(MASK, _O_ACCMODE),
-        instruction(IF_EQUAL, 1, 2, 0),
-        instruction(IF_EQUAL, 2, 1, 0),
-        answer(error(errno.EACCES)),
-        _ALLOW,
-    ]
-
-
-def _unnamed() -> list[bytes]:
-    return [
-        load(3),
-        instruction(IF_ANY_BIT, _MAP_SHARED, 0, 2),
-        instruction(IF_ANY_BIT, _MAP_ANONYMOUS, 0, 1),
-        answer(error(errno.EPERM)),
+        answer(ALLOW if direct else ASK),
     ]
