@@ -216,7 +216,8 @@ class Settings:
     max_numbers: int = 1000
     """Elements of an array of numbers that a code node may make."""
     max_elements: int = 200_000
-    """Elements of all arrays and objects together, nested ones too, that a code node may make."""
+    """Elements of all arrays and objects together, nested ones too, that a code node may make, or a JSON body of over
+    256 KiB have."""
     max_expanded: int = 4_000_000
     """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""
     code_seconds: float = 10.0

@@ -123,6 +123,7 @@ def api_of(
         workflows=process.workflows,
         version="0",
         max_body=1 << 20,
+        max_elements=200_000,
         bodies=bodies or Bodies(),
         end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
         files=FileService(world.files, file_limits),

@@ -1,6 +1,7 @@
 """Bodies of requests that are wrong, and the description of all bodies."""
 
 import asyncio
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Struct
 
-from jikko.concurrency import sliced_json
 from jikko.dify.bodies import blocking_body, detail_body
-from jikko.http import requests
-from jikko.http.bodies.reading import read_body
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
 from jikko.record import RunIdentity, RunRecord
-from jikko.values import MAX_DEPTH, is_too_deep
+from jikko.values import MAX_DEPTH
 from tests.http.scene import RUN, body
 from tests.runs.world import World
 
@@ -227,38 +225,48 @@ async def test_what_is_no_number_in_json_is_null_in_every_answer(
     assert msgspec.json.decode(ends[-1])["data"]["outputs"]["out"] == shown
 
 
-@pytest.mark.parametrize("size", [1_000, 900_000])
-async def test_others_have_the_event_loop_between_the_steps_of_a_large_body(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    turns, at = 0, dict[str, int]()
+async def test_others_have_the_event_loop_while_a_large_body_is_decoded(client: httpx.AsyncClient) -> None:
+    turns = 0
 
     def turn() -> None:
         nonlocal turns
         turns += 1
         asyncio.get_running_loop().call_soon(turn)
 
-    def noted(name: str, step: Any) -> Any:
-        def taken(*given: Any) -> Any:
-            at.setdefault(name, turns)
-            return step(*given)
-
-        return taken
-
-    monkeypatch.setattr(requests, "read_body", noted("asked for", read_body))
-    monkeypatch.setattr(requests, "_decode", noted("decoded", requests._decode))
-    monkeypatch.setattr(sliced_json, "_decode", noted("decoded", sliced_json._decode))
-    monkeypatch.setattr(requests, "is_too_deep", noted("looked at", is_too_deep))
     turn()
+    content = json.dumps(body(q="q", n=[0] * 300)).encode()
+    small, large = content, content + b" " * 900_000
+    taken = []
+    for sent in (small, large):
+        before = turns
+        answer = await client.post(RUN, content=sent, headers={"Content-Type": "application/json"})
+        taken.append(turns - before)
+        assert answer.status_code == 200
 
-    # More brackets than a value may be deep: it is looked at.
-    answer = await client.post(RUN, json=body(q="x" * size, nested=[[]] * MAX_DEPTH))
+    # A turn for each 64 KiB.
+    assert taken[1] - taken[0] >= len(large) / 65_536 - 1
 
-    assert answer.status_code == 200
-    # A large one: between asking and decoding, between the slices of its text, and before it is looked at.
-    slices = size // sliced_json.SLICE_BYTES
-    assert at["decoded"] - at["asked for"] == (slices > 0)
-    assert at["looked at"] - at["decoded"] == (slices + 2 if slices else 0)
+
+async def test_a_body_with_too_many_elements_is_refused_and_names_the_setting(client: httpx.AsyncClient) -> None:
+    answer = await client.post(RUN, json=body(q="界", wide=[0] * 200_001))
+
+    assert answer.status_code == 413
+    assert answer.json()["message"] == (
+        "The request body has more than 200000 elements of arrays and objects (the limit is set by JIKKO_MAX_ELEMENTS)."
+    )
+
+
+@pytest.mark.parametrize("filling", [0, 300_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1])
+async def test_large_bodies_may_be_as_deep_as_small_ones(client: httpx.AsyncClient, levels: int, filling: int) -> None:
+    # The body and its inputs are two levels.
+    deep = b"[" * (levels - 2) + b"]" * (levels - 2)
+    content = b'{"user": "u", "response_mode": "blocking", "inputs": {"deep": %b, "q": "%b"}}' % (deep, b"x" * filling)
+
+    answer = await client.post(RUN, content=content, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == (200 if levels == MAX_DEPTH else 400)
+    assert ("nested deeper than 256 levels" in answer.text) == (levels > MAX_DEPTH)
 
 
 def assert_is_json(text: str) -> None:

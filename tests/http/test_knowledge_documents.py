@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.http.routes.knowledge import documents
 from tests.http.test_knowledge import NOBODY, client_at, dataset, document
 from tests.knowledge.scene import BY_LINE
 
@@ -27,8 +28,15 @@ async def get(client: httpx.AsyncClient, path: str) -> Any:
     return answer.json()
 
 
-async def of_file(client: httpx.AsyncClient, owner: str, content: bytes = TEXT.encode(), name: str = "a 梟.txt") -> str:
-    form: dict[str, Any] = {"data": json.dumps({"process_rule": BY_LINE})}
+async def of_file(
+    client: httpx.AsyncClient,
+    owner: str,
+    content: bytes = TEXT.encode(),
+    name: str = "a 梟.txt",
+    *,
+    called: str | None = None,
+) -> str:
+    form: dict[str, Any] = {"data": json.dumps({"process_rule": BY_LINE, "name": called})}
     answer = await client.post(
         f"/v1/datasets/{owner}/document/create-by-file", data=form, files={"file": (name, content)}
     )
@@ -98,6 +106,20 @@ async def test_a_file_without_a_name_is_refused(client: httpx.AsyncClient, name:
     assert (answer.status_code, answer.json()["code"]) == (400, "filename_not_exists_error"), answer.text
 
 
+async def test_what_is_said_of_a_file_has_no_more_elements_than_any_body(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    data = json.dumps({"process_rule": BY_LINE, "wide": [0] * 200_001})
+
+    answer = await client.post(
+        f"/v1/datasets/{own}/document/create-by-file", data={"data": data}, files={"file": ("a.txt", b"1")}
+    )
+
+    assert (answer.status_code, answer.json()["message"]) == (
+        413,
+        "data has more than 200000 elements of arrays and objects (the limit is set by JIKKO_MAX_ELEMENTS).",
+    )
+
+
 async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: httpx.AsyncClient) -> None:
     own = await dataset(client)
     contents = {"a 梟.txt": TEXT.encode(), "b.txt": b"bees"}
@@ -131,15 +153,50 @@ async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, i
     assert (await client.post(at, json={"document_ids": [NOBODY] * 100})).status_code == 404
 
 
-async def test_a_hundred_documents_are_one_zip(client: httpx.AsyncClient) -> None:
+async def test_documents_with_one_name_are_one_zip_and_none_hides_another(client: httpx.AsyncClient) -> None:
     own = await dataset(client)
-    one = await of_file(client, own)
+    ids = [await of_file(client, own, b"%d" % number, "梟.txt", called=f"{number}") for number in range(3)]
 
-    answer = await client.post(f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": [one] * 100})
+    answer = await client.post(f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": ids})
 
     assert answer.status_code == 200
     with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
-        assert len(set(packed.namelist())) == 100, "none of them hides another"
+        assert packed.testzip() is None
+        assert {name: packed.read(name) for name in packed.namelist()} == {
+            "梟.txt": b"0",
+            "梟 (2).txt": b"1",
+            "梟 (3).txt": b"2",
+        }
+
+
+async def test_a_document_that_is_named_a_hundred_times_is_in_the_zip_once(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    one = await of_file(client, own)
+
+    answer = await client.post(
+        f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": [one, one.upper()] * 50}
+    )
+
+    assert answer.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert len(packed.namelist()) == 1
+
+
+async def test_a_zip_takes_no_more_than_so_many_bytes_in_all(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await dataset(client)
+    ids = [await of_file(client, own, content, called=repr(content)) for content in (b"123", b"4567")]
+    at = f"/v1/datasets/{own}/documents/download-zip"
+    monkeypatch.setattr(documents, "MAX_ZIPPED_BYTES", 6)
+
+    refused = await client.post(at, json={"document_ids": ids})
+
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "document_ids: the files of these documents have 7 bytes; a ZIP file takes 6 at most, ask for fewer at a time",
+    )
+    assert (await client.post(at, json={"document_ids": ids[:1] * 3})).status_code == 200
 
 
 async def test_a_text_takes_the_place_of_another_and_a_name_alone_is_not_enough(client: httpx.AsyncClient) -> None:

@@ -37,6 +37,15 @@ async def test_long_json_that_is_broken_is_refused() -> None:
     assert str(failure) == "The body is no JSON, and too long to be repaired: it has more than 4096 characters."
 
 
+async def test_json_of_very_many_elements_is_refused() -> None:
+    value = f'{{"値": [{"0," * 200_000}0]}}'
+
+    failure = await failure_of(body={"type": "json", "data": [{"type": "text", "value": value}]})
+
+    assert failure.kind == "RequestBodyError"
+    assert str(failure) == "The body has more than 200000 elements of arrays and objects."
+
+
 # With time that goes with the square of the length, each of these two would take minutes.
 async def test_a_long_content_disposition_counts_as_none() -> None:
     found = await result(("Content-Type", "text/plain"), ("Content-Disposition", "attachment" + ";" * 1_000_000))

@@ -238,3 +238,10 @@ async def test_json_that_is_too_deep_is_only_text(tmp_path: Path) -> None:
         collected = await tools.call("api", "a", "x")
 
     assert (len(collected.text), collected.json) == (len(deep), [])
+
+
+async def test_json_of_very_many_elements_fails_the_call(tmp_path: Path) -> None:
+    wide = answer(b'{"\xe5\x80\xa4": [%b0]}' % (b"0," * 200_000), Content_Type="application/json")
+    async with serving({"/hello": wide}) as server, scene(tmp_path, {"a": api(server.url(""), "hello")}) as tools:
+        with pytest.raises(ToolFailure, match="more than 200000 elements of arrays and objects"):
+            await tools.call("api", "a", "hello")

@@ -88,6 +88,23 @@ async def test_an_answer_in_a_stream_may_be_as_large_as_any(tmp_path: Path) -> N
         assert len((await tools.call("mcp", "m", "say")).text) == 3 << 20
 
 
+WIDE: dict[str, Any] = {
+    "of parts": {"content": [{"type": "text", "text": "界"}] * 100_000},
+    "in a text": text(json.dumps([0] * 200_001)),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("where", WIDE)
+async def test_an_answer_of_very_many_elements_fails_the_call(where: str, stream: bool, tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": WIDE[where]}, stream=stream)}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        with pytest.raises(ToolFailure, match="more than 200000 elements of arrays and objects"):
+            await tools.call("mcp", "m", "say")
+
+
 async def test_a_server_that_asks_before_it_answers_is_not_left_waiting(tmp_path: Path) -> None:
     replies: dict[str, Any] = {}
     replied = asyncio.Event()

@@ -48,6 +48,8 @@ class Api(Struct, frozen=True, kw_only=True):
     version: str
     max_body: int
     """Bytes of a JSON body."""
+    max_elements: int
+    """Elements that arrays and objects of a large JSON body may have in all."""
     bodies: Bodies
     files: FileService
     forms: Forms

@@ -1,6 +1,5 @@
 """A request as routes read it."""
 
-import asyncio
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +13,8 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from jikko.concurrency.fair_room import Stay
-from jikko.concurrency.sliced_json import decode_large
-from jikko.errors import BadRequest, InvalidParam, JikkoError, UnsupportedMediaType
+from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
+from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
 from jikko.http.bodies.reading import UNREADABLE, read_body
 from jikko.ports.stores.app_store import App
@@ -29,10 +28,6 @@ _AUTHORITY: Final = re.compile(r"(?:[\w.~%!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)])(?:
 """A host by name or number, an IPv6 address in brackets; and a port. Source: RFC 3986, 3.2.2."""
 _PORTS: Final = {"http": 80, "https": 443}
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
-
-_decode = msgspec.json.Decoder().decode
-_LARGE: Final = 1 << 18
-"""Bytes of a body of which each step takes so long that others have the event loop in between."""
 
 
 class Request:
@@ -138,30 +133,29 @@ class Request:
             UnsupportedMediaType: Its content type is not JSON.
             BadRequest: It is no JSON, or no object.
             InvalidParam: It is nested too deeply.
-            PayloadTooLarge, NoRoom, BodyTooSlow: See ``read_body``.
+            PayloadTooLarge: It has too many elements, or see ``read_body``.
+            NoRoom, BodyTooSlow: See ``read_body``.
         """
         if self.header_bytes(b"content-type") != b"application/json" and not _is_json(self.header(b"content-type")):
             raise UnsupportedMediaType(
                 "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
             )
-        body = brackets = await read_body(self, largest)
-        is_large = len(body) > _LARGE
+        body = await read_body(self, largest)
         try:
-            if is_large:
-                await asyncio.sleep(0)
-                async with self.api.bodies.decoding.place(self.room_key):
-                    value, brackets = await decode_large(body)
+            if len(body) <= LARGE_BYTES:
+                value = decode_strictly(body)
+                # Nearly no body has that many brackets at all.
+                if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+                    raise _too_deep()
             else:
-                value = _decode(body)
+                async with self.api.bodies.decoding.place(self.room_key):
+                    value = await decode_json(body, most=self.api.max_elements)
+        except TooManyElements as error:
+            raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"{UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
-        if is_large:
-            await asyncio.sleep(0)
-        # Nearly no body has that many brackets at all.
-        if brackets.count(b"{") + brackets.count(b"[") > MAX_DEPTH and is_too_deep(value):
-            raise _too_deep()
         if not isinstance(value, dict):
             raise lists_are("The request body must be a JSON object.")
         return value
@@ -231,7 +225,7 @@ def _place(body: bytes | bytearray, error: Exception) -> tuple[int, int]:
     found = _BYTE.search(str(error))
     place = int(found[1]) if found else len(body)
     if "trailing" in str(error):
-        place -= 1  # known only when one more was read
+        place = max(0, place - 1)  # known only when one more was read
     try:
         before = body[:place].decode()
     except UnicodeDecodeError as spoilt:

@@ -92,6 +92,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
         workflows=assembly.workflows,
         version=__version__,
         max_body=settings.max_body,
+        max_elements=max(1, settings.max_elements),
         bodies=Bodies(settings.body_memory, settings.app_share, settings.body_seconds),
         files=assembly.files,
         forms=assembly.forms,

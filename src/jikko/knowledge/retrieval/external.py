@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.knowledge.retrieval.ranking import Candidate
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 from jikko.ports.knowledge import Conditions, Hit, SearchFailure
@@ -54,7 +55,7 @@ class ExternalKnowledge:
             response = await self._http.send(request)
         except HttpFailure as failure:
             raise _failed(api, str(failure).removesuffix(".")) from None
-        records = _records(api, response)
+        records = await _records(api, response)
         return [_candidate(dataset, record, api) for record in records]
 
 
@@ -70,9 +71,11 @@ def _contract(conditions: Conditions | None) -> Json:
     }
 
 
-def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
+async def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
     try:
-        answer = msgspec.json.decode(response.body)
+        answer = await decode_json(response.body)
+    except TooManyElements as error:
+        raise _failed(api, f"its answer has {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     if response.status != 200:

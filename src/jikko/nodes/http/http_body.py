@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
@@ -112,6 +113,8 @@ class Body(Struct, frozen=True):
             sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except UnicodeEncodeError:
             raise
+        except TooManyElements as error:
+            raise NodeFailure(f"The body has {error}.", kind="RequestBodyError") from None
         except TooLong:
             raise NodeFailure(
                 f"The body is no JSON, and too long to be repaired: it has more than {MAX_REPAIRED} characters.",
@@ -228,10 +231,13 @@ async def _lenient_json(text: str) -> Json:
     """The value of JSON that may be broken, as people and models write it.
 
     Raises:
+        TooManyElements: It is large, and has too many.
         ValueError: There is nothing to be made of it.
     """
     try:
-        return json.loads(text)
+        return await decode_json(text, json.loads)
+    except TooManyElements:
+        raise
     except ValueError:
         return await repaired(text, _repair)
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
+from jikko.concurrency.json_in_pieces import decode_json
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema
@@ -102,7 +103,7 @@ class StructuredOutput(Struct, frozen=True):
 
 async def _parsed(text: str) -> Json:
     try:
-        return json.loads(text)
+        return await decode_json(text, json.loads)
     except (ValueError, RecursionError):
         pass
     try:

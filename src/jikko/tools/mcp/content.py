@@ -6,9 +6,10 @@ Source: Dify 1.15, spec/tools.md §5.
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.events import Usage
 from jikko.ports.files.file_types import best_type
 from jikko.ports.tools import BlobMessage, JsonMessage, TextMessage, ToolFailure, ToolMessage, VariableMessage
@@ -18,7 +19,7 @@ _BRACKETS: Final = (("{", "}"), ("[", "]"))
 _COUNTS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
 
 
-def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> Iterator[ToolMessage]:
+async def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> AsyncIterator[ToolMessage]:
     """The messages of a result. That it is an error is not looked at: a quirk of Dify.
 
     Args:
@@ -26,7 +27,8 @@ def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> Iterat
         has_output_schema: Whether the tool declares its structured content.
     """
     for content in result.get("content") or ():
-        yield from _of_content(content)
+        async for message in _of_content(content):
+            yield message
     structured = result.get("structuredContent")
     if has_output_schema and isinstance(structured, Mapping):
         for name, value in structured.items():
@@ -49,10 +51,11 @@ def usage_of(result: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _of_content(content: Mapping[str, Any]) -> Iterator[ToolMessage]:
+async def _of_content(content: Mapping[str, Any]) -> AsyncIterator[ToolMessage]:
     match content.get("type"):
         case "text":
-            yield from _of_text(str(content.get("text") or ""))
+            async for message in _of_text(str(content.get("text") or "")):
+                yield message
         case "image" | "audio":
             yield _file(content.get("data"), content.get("mimeType"))
         case "resource":
@@ -63,9 +66,9 @@ def _of_content(content: Mapping[str, Any]) -> Iterator[ToolMessage]:
                 yield _file(resource["blob"], resource.get("mimeType"), str(resource.get("uri") or ""))
 
 
-def _of_text(text: str) -> Iterator[ToolMessage]:
+async def _of_text(text: str) -> AsyncIterator[ToolMessage]:
     """A text; one that is JSON is told as that instead."""
-    value = _parsed(text)
+    value = await _parsed(text)
     match value:
         case dict():
             yield JsonMessage(value)
@@ -78,12 +81,14 @@ def _of_text(text: str) -> Iterator[ToolMessage]:
             yield TextMessage(text)
 
 
-def _parsed(text: str) -> Json:
+async def _parsed(text: str) -> Json:
     stripped = text.strip()
     if not any(stripped.startswith(left) and stripped.endswith(right) for left, right in _BRACKETS):
         return None
     try:
-        return json.loads(stripped)
+        return await decode_json(stripped, json.loads)
+    except TooManyElements as error:
+        raise ToolFailure(f"a text of the server's answer has {error}") from None
     except (ValueError, RecursionError):
         return None
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from jikko.concurrency.json_in_pieces import LARGE_BYTES, MAX_ELEMENTS, has_more_elements
+
 _MAX_LINE_BYTES: Final = 16 << 20
 
 
@@ -49,6 +51,10 @@ class AnswerSeen:
     def feed(self, piece: bytes) -> bool:
         """Take a piece. Returns whether the answer is complete."""
         for _, data in self._events.feed(piece):
+            if len(data) > LARGE_BYTES and has_more_elements(data, MAX_ELEMENTS):
+                # Whatever it is: it is refused as the answer.
+                self.answer = data
+                return True
             message = _parsed(data)
             if not isinstance(message, dict):
                 continue

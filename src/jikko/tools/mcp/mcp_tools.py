@@ -99,7 +99,7 @@ class McpTools:
             raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
         answer = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         has_schema = await self._has_output_schema(provider, auth, name, call.app_id)
-        for message in messages_of(answer, has_output_schema=has_schema):
+        async for message in messages_of(answer, has_output_schema=has_schema):
             emit(message)
         return usage_of(answer)
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import httpx2
 
+from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.tools.mcp.event_stream import AnswerSeen
 from jikko.tools.mcp.half_pairs import without_half_pairs
@@ -46,7 +48,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
             return _error(id_, str(failure))
         finally:
             await replies.end()
-        if answer.status >= 400 and not _is_rpc(answer):
+        if answer.status >= 400 and not await _is_rpc(answer):
             return _error(id_, failure_text(answer))
         headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_TAKEN]
         body = answer.body
@@ -55,19 +57,30 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
             body = seen.answer
             headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             headers.append(("Content-Type", "application/json"))
-        return httpx2.Response(answer.status, headers=headers, content=without_half_pairs(body))
+        if len(body) <= LARGE_BYTES:
+            body = without_half_pairs(body)
+        else:
+            body = await off_the_loop(without_half_pairs, body)
+            # The library decodes it at once.
+            try:
+                await decode_json(body, json.loads)
+            except TooManyElements as error:
+                return _error(id_, f"the answer of the server has {error}")
+            except (ValueError, RecursionError):
+                pass  # the library says so
+        return httpx2.Response(answer.status, headers=headers, content=body)
 
 
 def _headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers if name.lower() not in _NOT_SENT)
 
 
-def _is_rpc(answer: HttpResponse) -> bool:
+async def _is_rpc(answer: HttpResponse) -> bool:
     """Whether an answer says in its own words what is wrong."""
     if not answer.header("content-type").lower().startswith("application/json"):
         return False
     try:
-        message = json.loads(answer.body)
+        message = await decode_json(answer.body, json.loads)
     except (ValueError, RecursionError):
         return False
     return isinstance(message, dict) and isinstance(message.get("error"), dict) and message.get("jsonrpc") == "2.0"

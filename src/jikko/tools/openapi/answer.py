@@ -4,11 +4,12 @@ Source: Dify 1.15, spec/tools.md §2.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 
+from jikko.concurrency.json_in_pieces import TooManyElements, decode_json, decode_strictly
 from jikko.nodes.http.http_response import text_of
 from jikko.ports.http import HttpResponse
 from jikko.ports.tools import JsonMessage, TextMessage, ToolFailure, ToolMessage
@@ -20,14 +21,14 @@ _MAX_QUOTED: Final = 2000
 _EMPTY: Final = "Empty response from the tool, please check your parameters and try again."
 
 
-def messages_of(answer: HttpResponse, url: str) -> Iterator[ToolMessage]:
+async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessage]:
     """The messages of the tool.
 
     Args:
         url: What was asked, for messages.
 
     Raises:
-        ToolFailure: The status says that the request failed.
+        ToolFailure: The status says that the request failed, or the answer has too many elements.
     """
     if answer.status in _GIVEN_UP:
         raise ToolFailure(f"Reached maximum retries (0) for URL {url} (status {answer.status})", reported=False)
@@ -38,20 +39,25 @@ def messages_of(answer: HttpResponse, url: str) -> Iterator[ToolMessage]:
         yield TextMessage(_EMPTY)
         return
     if "application/json" in answer.header("content-type").lower():
-        value = _parsed(text)
+        value = await _parsed(text)
         # A list, or anything else, is only text.
         if isinstance(value, dict):
             yield JsonMessage(value, text)
     yield TextMessage(text)
 
 
-def _parsed(text: str) -> Json:
+async def _parsed(text: str) -> Json:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        pass
-    try:
-        # Python's own takes NaN, infinities and lone surrogates, too.
-        return json.loads(text)
+        return await decode_json(text, _decode)
+    except TooManyElements as error:
+        raise ToolFailure(f"The answer has {error}") from None
     except (ValueError, RecursionError):
         return None
+
+
+def _decode(text: bytes | bytearray) -> Json:
+    try:
+        return decode_strictly(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Python's own takes NaN, infinities and lone surrogates, too.
+        return json.loads(text)

@@ -85,7 +85,7 @@ class ApiTools:
         )
         try:
             answer = await self._http.send(request)
-            for message in messages_of(answer, prepared.url):
+            async for message in messages_of(answer, prepared.url):
                 emit(message)
         except HttpFailure as failure:
             raise ToolFailure(masked(str(failure), auth.secrets), reported=False) from None

@@ -1,6 +1,6 @@
 """Documents of datasets. Source: Dify 1.15, spec/knowledge.md §6.2."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -16,12 +16,12 @@ from jikko.dify.knowledge.documents import (
 from jikko.errors import InvalidParam, UploadRefused
 from jikko.http.fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, deleted, json_response
+from jikko.http.responses import Answer, Stream, deleted, encoded, json_response
 from jikko.http.routes.knowledge.access import knowledge_of
 from jikko.http.routes.knowledge.datasets import Technique
 from jikko.http.routes.knowledge.forms import sent_file
 from jikko.http.routes.knowledge.pages import default_page
-from jikko.knowledge.archive import zipped
+from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.sources import NewSource, text_source
 from jikko.ports.stores.knowledge.records import Document
@@ -235,17 +235,24 @@ async def download_documents(request: Request) -> Answer:
     """``POST …/documents/download-zip``: what some documents were made of, as a ZIP file."""
     knowledge = knowledge_of(request)
     body = checked(await request.json(), DocumentIds)
-    ids: Sequence[str] = body.document_ids or []
+    ids = body.document_ids or []
     if not ids:
         raise InvalidParam("document_ids: names no document")
     if len(ids) > 100:
         raise InvalidParam("document_ids: at most 100 at a time")
-    files = []
+    found: dict[str, Document] = {}
     for document_id in ids:
         _, document = await knowledge.documents.get(request.path_params["dataset_id"], document_id)
-        files.append((document.file.name, await knowledge.documents.source(document)))
-    headers = {"Content-Disposition": 'attachment; filename="documents.zip"'}
-    return Response(await zipped(files), headers=headers, media_type=b"application/zip")
+        found[document.id] = document
+    size = sum(document.file.size for document in found.values())
+    if size > MAX_ZIPPED_BYTES:
+        raise InvalidParam(
+            f"document_ids: the files of these documents have {size:,} bytes; "
+            f"a ZIP file takes {MAX_ZIPPED_BYTES:,} at most, ask for fewer at a time"
+        )
+    pieces = zipped((each.file.name, partial(knowledge.documents.source, each)) for each in found.values())
+    headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="documents.zip"'}
+    return Stream(pieces, encoded(headers.items()))
 
 
 async def _with_batch(request: Request, document: Document) -> Answer:

@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.errors import InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.http.bodies.forms import files_of, form_of, is_form
 from jikko.http.requests import Request
@@ -22,7 +23,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
 
     Raises:
         UploadRefused: ``no_file_uploaded``, ``too_many_files`` (under several names) or ``filename_not_exists_error``.
-        PayloadTooLarge: ``file_too_large``.
+        PayloadTooLarge: ``file_too_large``; or ``data`` has too many elements.
         UnsupportedMediaType: ``unsupported_file_type``.
         InvalidParam: ``data`` is no JSON object.
     """
@@ -33,7 +34,8 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
     most = request.api.file_limits.max_other
     async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
         data = next(iter(form.getlist("data")), None)
-        return await _source(files_of(form), most, required), _data(data if isinstance(data, str) else None)
+        source = await _source(files_of(form), most, required)
+        return source, await _data(data if isinstance(data, str) else "", request.api.max_elements)
 
 
 async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bool) -> NewSource | None:
@@ -58,11 +60,13 @@ async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bo
     return source_of(name, content, (part.content_type or "").partition(";")[0].strip().lower())
 
 
-def _data(text: str | None) -> dict[str, Any]:
+async def _data(text: str, max_elements: int) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        value = json.loads(text)
+        value = await decode_json(text, json.loads, max_elements)
+    except TooManyElements as error:
+        raise PayloadTooLarge(f"data has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
     except (ValueError, RecursionError):
         raise InvalidParam("data: is no JSON") from None
     if not isinstance(value, dict) or is_too_deep(value):
