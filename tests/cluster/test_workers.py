@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.ports.cluster import OrphanedRuns, StopRun
+from tests.cluster.recorder import Recorder
 from tests.contract.test_cluster import PER_MINUTE, WorkersGroup
 from tests.effort import PATIENCE
 from tests.runs.world import until
@@ -37,6 +38,12 @@ async def test_what_one_had_not_taken_over_durably_goes_on_to_another(workers: W
     assert second.name in second.members()
 
 
+async def taken_from(member: Recorder, holder: str) -> list[OrphanedRuns]:
+    """What a member has begun to take over of a holder, once it has."""
+    await until(lambda: holder in {orphans.holder for orphans in member.taken})
+    return [orphans for orphans in member.taken if orphans.holder == holder]
+
+
 async def test_what_is_offered_while_its_holder_lives_is_left_to_it(workers: WorkersGroup) -> None:
     (one, member), (other, _) = await workers.start(), await workers.start()
     taken = list(member.taken)
@@ -49,20 +56,32 @@ async def test_what_is_offered_while_its_holder_lives_is_left_to_it(workers: Wor
     assert taken == member.taken[: len(taken)]
 
 
-async def test_runs_count_as_taken_over_once_their_records_say_so(workers: WorkersGroup) -> None:
-    (_, member), (dying, _), (later, _) = [await workers.start() for _ in range(3)]
-    member.durable.confirmed.clear()
+async def test_one_that_dies_before_runs_are_durably_its_own_leaves_them_to_another(workers: WorkersGroup) -> None:
+    (taking, takes), (_, other), (dying, _) = [await workers.start() for _ in range(3)]
+    takes.durable.confirmed.clear()
     await workers.kill(dying)
-    await until(lambda: dying.name in {orphans.holder for orphans in member.taken})
-    before = len(member.taken)
+    [begun] = await taken_from(takes, dying.name)
+    # Whatever it had to say of them has come by now: channels keep the order.
+    await taking.count(b"key", PER_MINUTE)
 
-    later.offer(OrphanedRuns(holder=dying.name))
-    later.offer(OrphanedRuns(holder="gone/1"))
-    later.offer(OrphanedRuns(holder="gone/2"))
-    await until(lambda: len(member.taken) > before)
-    assert dying.name not in {orphans.holder for orphans in member.taken[before:]}, "it is being taken over"
+    await workers.kill(taking)
 
-    member.durable.confirmed.set()
+    await until(lambda: begun in other.taken)
+
+
+async def test_runs_that_are_being_taken_over_are_offered_to_nobody(workers: WorkersGroup) -> None:
+    (_, takes), (_, other), (finds, its), (dying, _) = [await workers.start() for _ in range(4)]
+    takes.durable.confirmed.clear()
+    await workers.kill(dying)
+    await taken_from(takes, dying.name)
+    await finds.count(b"key", PER_MINUTE)
+
+    finds.offer(OrphanedRuns(holder=dying.name))
+    finds.offer(OrphanedRuns(holder="gone/1"))
+
+    await until(lambda: OrphanedRuns(holder="gone/1") in [*takes.taken, *other.taken, *its.taken])
+    assert OrphanedRuns(holder=dying.name) not in [*takes.taken, *other.taken, *its.taken]
+    takes.durable.confirmed.set()
 
 
 async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_through(workers: WorkersGroup) -> None:

@@ -156,7 +156,25 @@ def test_what_waits_where_a_process_ends_goes_on_elsewhere_before_its_end() -> N
     plays(scenario)
 
 
-@pytest.mark.parametrize("what", ["begun", "ended", "of another epoch", "unknown"])
+def test_a_process_that_ends_offers_at_once_what_was_handed_in_last() -> None:
+    async def scenario(place: Place) -> None:
+        place.case.slowest_write = 0.0
+        ending, other = [await place.case.start(at_once=1) for _ in range(2)]
+        app = await place.app()
+        await ending.begin(app, q="1")
+        newest = await ending.begin(app, q="2")
+
+        closing = asyncio.get_running_loop().create_task(ending.runs.close(0, 2 * SECONDS))
+        await asyncio.sleep(0.3)
+
+        assert await place.holder(newest) == other.name
+        await closing
+        await place.ended(newest)
+
+    plays(scenario)
+
+
+@pytest.mark.parametrize("what", ["begun", "ended", "unknown"])
 def test_what_does_not_wait_any_more_is_not_taken(what: str) -> None:
     async def scenario(place: Place) -> None:
         holder, other = [await place.case.start(at_once=1) for _ in range(2)]
@@ -165,13 +183,30 @@ def test_what_does_not_wait_any_more_is_not_taken(what: str) -> None:
         await asyncio.sleep(1)
         if what == "ended":
             await place.ended(run_id)
-        epoch = 0 if what == "of another epoch" else 1
         wanted = "0198f2d5-0000-7000-8000-000000000000" if what == "unknown" else run_id
 
-        assert await other.take_waiting(WaitingRun(run_id=wanted, app_id=app.id, holder=holder.name, epoch=epoch))
+        assert await other.take_waiting(WaitingRun(run_id=wanted, app_id=app.id, holder=holder.name, epoch=1))
 
         await place.ended(run_id)
         assert not has_waited_elsewhere(await place.log(run_id))
+
+    plays(scenario)
+
+
+def test_an_offer_of_an_earlier_epoch_is_not_taken_though_the_run_waits_there() -> None:
+    async def scenario(place: Place) -> None:
+        holder, other = [await place.case.start(at_once=1) for _ in range(2)]
+        app = await place.app()
+        first, waits = [await holder.begin(app, q=str(number)) for number in range(2)]
+        offers = [WaitingRun(run_id=waits, app_id=app.id, holder=holder.name, epoch=epoch) for epoch in (0, 1)]
+
+        assert await other.take_waiting(offers[0])
+        assert await place.holder(waits) == holder.name
+        assert not has_waited_elsewhere(await place.log(waits))
+
+        assert await other.take_waiting(offers[1])
+        assert await place.holder(waits) == other.name
+        await place.ended(first, waits)
 
     plays(scenario)
 
