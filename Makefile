@@ -8,7 +8,6 @@ PYTHON ?= $(shell for python in $(PYTHONS) python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 FAST := not slow and not services
 SAMPLE := 100
@@ -123,8 +122,8 @@ mutants: $(VENV)/.development ## Change the code a little, 100 times, and report
 lock: $(VENV)/.runtime ## Bring requirements.txt up to date with pyproject.toml; UPGRADE=1 takes the newest of all, UPGRADE=click that of one
 	@$(BIN)/python -m scripts.lock $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
 
-wheel: $(VENV)/.development ## Build the wheel into dist/
-	$(PIP) wheel --no-deps --wheel-dir dist .
+wheel: $(VENV)/.runtime ## Build the wheel into dist/
+	$(BIN)/uv build --wheel --require-hashes --build-constraints requirements.txt --out-dir dist .
 
 clean: ## Remove what the other commands made; not the data in .jikko
 	rm -rf $(VENV) .venv-* build dist console/node_modules src/jikko/http/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
