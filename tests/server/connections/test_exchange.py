@@ -219,3 +219,37 @@ async def test_a_connection_whose_request_takes_long_is_not_at_rest() -> None:
         assert not wire.closed
         hours.pass_to(105)
         assert wire.closed
+
+
+@pytest.mark.parametrize(("sent", "closes"), [(b"", True), (b"he", True), (b"hello", False)])
+async def test_a_body_that_was_not_asked_for_is_the_last_unless_it_is_there(sent: bytes, closes: bool) -> None:
+    """The client may leave it out (RFC 9110, 10.1.1), and its next request would be taken for it."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({**head(content_length="2"), "status": 401})
+        await send(body(b"no"))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(POST + sent)
+        assert (b"\r\nconnection: close\r\n" in await answer(wire)) is closes
+        protocol.data_received(GET)
+        if not closes:
+            assert (await answer(wire)).startswith(b"HTTP/1.1 401 ")
+        assert wire.ended.is_set() is closes
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_a_client_of_http_1_0_gets_neither_chunks_nor_a_word_in_between(version: bytes) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"] == b"hello"
+        await send(head())
+        await send(body("日本".encode(), more=True))
+        await send(body("🙂".encode()))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(POST.replace(b"1.1", version).replace(b"host", b"connection: close\r\nhost") + b"hello")
+        await wire.ended.wait()
+    sent = b"".join(wire.pieces)
+    is_old = version == b"1.0"
+    assert (b"100 Continue" in sent, b"transfer-encoding" in sent) == (not is_old, not is_old)
+    assert sent.endswith("\r\n\r\n日本🙂".encode()) is is_old

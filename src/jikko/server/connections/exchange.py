@@ -99,8 +99,9 @@ class Exchange:
         self.is_started = self.is_complete = False
         """Whether the head of the answer, and all of it, was given to the connection."""
         self._is_chunked = False
-        self._left = 0
-        """Bytes of the body that the head of the answer announced, and that are not sent."""
+        self._left: int | None = 0
+        """Bytes of the body that the head of the answer announced, and that are not sent; ``None``: it ends with the
+        connection, as HTTP/1.0 knows no chunks."""
 
     # The request.
 
@@ -208,6 +209,9 @@ class Exchange:
         Raises:
             RuntimeError: A header has a character that is none of headers.
         """
+        if self._expects_continue and self.has_more:
+            # The client may send the body now, or leave it out: where the next request begins is not known.
+            self.keep_alive = False
         self._expects_continue = False
         default, closes = _default_lines(tuple(self._connection.default_headers))
         has_length = False
@@ -227,8 +231,11 @@ class Exchange:
         elif not self.keep_alive:
             more = b"connection: close\r\n\r\n"
         if not has_length and status not in _BODILESS and self.scope["method"] != "HEAD":
-            self._is_chunked = True
-            more = b"transfer-encoding: chunked\r\n" + more
+            if self.scope["http_version"] == "1.0":
+                self._left = None
+            else:
+                self._is_chunked = True
+                more = b"transfer-encoding: chunked\r\n" + more
         return b"".join((_status_line(status), default, own, more))
 
     def _send_body(self, body: bytes, more: bool) -> None:
@@ -239,9 +246,10 @@ class Exchange:
             piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             transport.write(piece if more else piece + b"0\r\n\r\n")
         else:
-            if len(body) > self._left:
-                raise RuntimeError("The body of an answer is longer than its head says.")
-            self._left -= len(body)
+            if self._left is not None:
+                if len(body) > self._left:
+                    raise RuntimeError("The body of an answer is longer than its head says.")
+                self._left -= len(body)
             transport.write(body)
         if more:
             return

@@ -185,8 +185,10 @@ class RequestReader(ABC):
         self._unfinished = 0
         # What follows are trailers.
         self._headers = []
-        keep_alive = version == "1.1" and parser.should_keep_alive()
-        self.head_came(scope, keep_alive=keep_alive, expects_continue=self._expects_continue)
+        is_new = version == "1.1"
+        keep_alive = is_new and parser.should_keep_alive()
+        # A client of HTTP/1.0 would take ``100 Continue`` for its answer (RFC 9110, 10.1.1).
+        self.head_came(scope, keep_alive=keep_alive, expects_continue=is_new and self._expects_continue)
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
