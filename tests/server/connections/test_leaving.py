@@ -72,6 +72,21 @@ def test_a_client_is_not_waited_for_for_ever(every: float, least: float, most: f
     assert least < ends[0] < most
 
 
+@pytest.mark.parametrize("framing", ["content-length: 9000000000000", "transfer-encoding: chunked"])
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_a_body_without_an_end_is_not_read_for_ever_whatever_its_speed(framing: str, connection: str) -> None:
+    piece = b"f4240\r\n" * ("chunked" in framing) + b"a" * 1_000_000 + b"\r\n" * ("chunked" in framing)
+
+    async def work(client: HttpProtocol, line: Line) -> None:
+        client.data_received(f"POST / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\n{framing}\r\n\r\n".encode())
+        await said(client, line, piece, every=0.1, times=110)
+        assert not line.closed
+        await said(client, line, piece, every=0.1, times=50)
+        assert line.closed
+
+    tried(work, lambda: Site(reads=False))
+
+
 def test_what_came_behind_the_last_request_is_none() -> None:
     site = Refusing()
 

@@ -25,6 +25,8 @@ _LINGER_SECONDS: Final = 30.0
 """Seconds for which a client may send on behind the last answer. If it could not, the system would take that back."""
 _SILENT_SECONDS: Final = 2.0
 """In which something has to come of that."""
+_MAX_DROPPED_BYTES: Final = 128 << 20
+"""Bytes that may come for nothing, behind an answer or a refusal: more than the largest upload by default."""
 
 
 class HttpProtocol(RequestReader, asyncio.Protocol):
@@ -75,8 +77,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
         self._refusal: bytes | None = None
         """What is answered to the last request, empty if it has its answer; then nothing more is read."""
-        self._sent_on = False
-        """Whether something came nevertheless, since that was last asked."""
+        self._dropped = 0
+        """Bytes that came for nothing since the last head: behind its answer, or behind a refusal."""
         self._half_closed = False
         """Whether the client has nothing more to say, and waits for answers."""
         self._body_watch = BodyWatch(
@@ -152,7 +154,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         if self._refusal is not None:
-            self._sent_on = True
+            self._drop(len(data))
             return
         self._outbox.request_came()
         self._rests_since = None
@@ -162,14 +164,22 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._refuse(refused)
         if not self._before_body:
             self._body_watch.begin()
+            if self.exchange is not None and self.exchange.is_complete:
+                self._drop(len(data))
         elif self._head_began or self._unfinished:
             self._wait_for_head()
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > _MAX_DROPPED_BYTES:
+            self.transport.close()
 
     # What is read.
 
     def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
         if self._timer is not None:
             self._stop_timer()
+        self._dropped = 0
         before = self.exchange
         self.exchange = exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=expects_continue)
         if before is None or before.is_complete:
@@ -274,11 +284,10 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _linger(self, until: float) -> None:
         self._stop_timer()
-        self._sent_on = False
-        self._timer = self._loop.call_later(_SILENT_SECONDS, self._look_at_leaving, until)
+        self._timer = self._loop.call_later(_SILENT_SECONDS, self._look_at_leaving, until, self._dropped)
 
-    def _look_at_leaving(self, until: float) -> None:
-        if (self._sent_on or self._intake.holds) and self._loop.time() < until:
+    def _look_at_leaving(self, until: float, dropped: int) -> None:
+        if (self._dropped > dropped or self._intake.holds) and self._loop.time() < until:
             self._linger(until)
         else:
             self.transport.close()
