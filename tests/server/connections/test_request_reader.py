@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.connections.readings import read_here
+from tests.server.connections.readings import Reading, read_here
 
 NEXT = b"GET /next HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -14,7 +14,7 @@ NEXT = b"GET /next HTTP/1.1\r\nhost: x\r\n\r\n"
         (b"https://other.example:8443/a?b=c", "/a?b=c", "other.example:8443"),
         (b"https://user:secret@other.example/a", "/a", "other.example"),
         (b"https://[2001:db8::1]:80/a", "/a", "[2001:db8::1]:80"),
-        (b"https://other.example", "/", "other.example"),
+        (b"HTTP://other.example", "/", "other.example"),
         (b"https://other.example?b=c", "/?b=c", "other.example"),
     ],
 )
@@ -23,6 +23,26 @@ def test_a_target_that_names_a_host_is_for_that_host(target: bytes, origin: str,
 
     assert request.target == origin
     assert request.headers == (("accept", "*/*"), ("host", host))
+
+
+@pytest.mark.parametrize(
+    "target", [b"ftp://x/a", b"h2c://x/a", b"://x/a", b"http:/a", b"http://", b"http://a@b@c/", b"a"]
+)
+def test_a_target_of_another_kind_is_refused(target: bytes) -> None:
+    reading = read_here([b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target + NEXT])
+
+    assert reading == Reading([], "refused")
+
+
+@pytest.mark.parametrize(
+    "begin", [b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"]
+)
+def test_too_many_headers_or_trailers_are_refused_before_their_end(begin: bytes) -> None:
+    """12,000 of them are 60 KB, and took a megabyte."""
+    pieces = [begin, *[b"x:\r\n"] * 256]
+
+    assert read_here(pieces).end == "open"
+    assert read_here([*pieces, *[b"x:\r\n"] * 2]).end == "refused"
 
 
 def test_spaces_around_a_value_are_no_part_of_it() -> None:

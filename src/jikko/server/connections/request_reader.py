@@ -25,9 +25,9 @@ from jikko.server.connections.refusals import (
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _ABSOLUTE: Final = re.compile(
-    rb"[a-zA-Z]+://(?:[^/?@]*@)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?)(?P<path>/[^?]*)?(?P<query>\?.*)?"
+    rb"(?i:https?)://(?:[^/?@]*@)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?)(?P<path>/[^?]*)?(?P<query>\?.*)?"
 )
-"""A target with a host, and port, before path and query."""
+"""A target of HTTP with a host, and port, before path and query."""
 _OF_CONNECTION: Final = (b"connection", b"proxy-connection")
 """What the parser obeys in a trailer, too: behind ``close`` it would read no more requests."""
 
@@ -107,6 +107,9 @@ class RequestReader(ABC):
                 self._hand_body_on()
             if self._unfinished >= most:
                 raise too_large(self._limits, is_head=self._before_body)
+            if len(self._headers) > MAX_HEADERS:
+                # Each takes twenty times its bytes: neither those of a head nor trailers wait for their end.
+                raise many_headers()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
