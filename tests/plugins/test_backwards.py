@@ -17,10 +17,11 @@ from jikko.ports.models import (
     ToolCall as FunctionCall,
 )
 from jikko.ports.tools import TextMessage
+from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 from tests.effort import PATIENCE
 from tests.nodes.models import ScriptedModels
 from tests.plugins.calling import world
-from tests.plugins.packages import files
+from tests.plugins.packages import PERMISSIONS, files
 from tests.plugins.waiting import until
 from tests.plugins.world import installed
 
@@ -124,6 +125,19 @@ async def test_what_a_plugin_keeps_is_its_apps_and_outlives_the_process(home: Pa
         assert "nothing under" in await here.asked("storage", {"opt": "get", "key": "鍵"}, app="two")
         assert await here.asked("storage", {"opt": "del", "key": "鍵"}, app="one") == [{"data": "ok"}]
         assert await here.asked("storage", {"opt": "exist", "key": "鍵"}, app="one") == [{"data": False}]
+
+
+@pytest.mark.slow
+async def test_a_manifest_may_ask_for_any_amount_of_storage_and_gets_100_mebibytes(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    wanted = {**PERMISSIONS, "storage": {"enabled": True, "size": 1 << 40}}
+    await installed(home, files(resource={"memory": 1, "permission": wanted}))
+    storage = SqlitePluginStorage(home / "plugins" / "storage.db")
+    await storage.set("app", "tester/stand_in", "蔵", bytes((100 << 20) - 10), most=1 << 40)
+    await storage.close()
+    async with world(home) as here:
+        assert "may keep 104857600 bytes" in await here.asked("storage", {"opt": "set", "key": "k", "value": "00" * 10})
+        assert await here.asked("storage", {"opt": "set", "key": "k", "value": "00" * 4}) == [{"data": "ok"}]
 
 
 @pytest.mark.parametrize(("request_", "expected_error"), [

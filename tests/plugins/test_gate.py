@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from jikko.outbound.tunnel import Tunnels
-from jikko.plugins.host.gate import Gate, Offered
+from jikko.plugins.host.gate import CONNECTING, Gate, Offered
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def gate(allow: Sequence[str] = (), resolve: Any = None, **options: Any) -> AsyncIterator[tuple[Gate, str]]:
     made = Gate(Tunnels(allow=allow, resolve=resolve), **options)
-    address = urlsplit(await made.listen())
+    address = urlsplit(made.listen())
     secret = b64encode(f"{address.username}:{address.password}".encode()).decode()
     try:
         yield made, f"Proxy-Authorization: Basic {secret}"
@@ -60,9 +60,9 @@ async def test_only_who_has_its_secret_passes() -> None:
     assert "GET /a?b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" in passed
 
 
-async def test_who_asks_at_once_for_its_address_gets_the_same() -> None:
+async def test_its_address_stays_the_same() -> None:
     made = Gate(Tunnels())
-    assert len(set(await asyncio.gather(*(made.listen() for _ in range(5))))) == 1
+    assert made.listen() == made.listen()
     await made.close()
 
 
@@ -135,17 +135,86 @@ async def test_a_head_that_comes_too_slowly_or_is_too_long_is_given_up() -> None
         assert await answered(made, "GET /\nX: " + "x" * 70_000) == ""
 
 
-async def test_connections_beyond_the_most_are_closed_and_others_go_on() -> None:
+async def test_connections_beyond_the_most_are_told_how_many_there_may_be_and_others_go_on() -> None:
     async with echo() as port, gate(["127.0.0.0/8"], max_connections=5) as (made, secret):
-        held = [await asyncio.open_connection("127.0.0.1", made.port) for _ in range(5)]
-        await until(lambda: len(made._open) == 5)
-        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
-        assert await reader.read() == b""
-        writer.close()
-        for _, each in held:
-            each.close()
-        await until(lambda: not made._open)
-        assert "200" in await answered(made, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{secret}")
+        held = [await tunnel(made, secret, port) for _ in range(5)]
+        answer = await answered(made, f"CONNECT 127.0.0.1:{port} HTTP/1.1\n{secret}")
+        assert answer.startswith("HTTP/1.1 503 This plugin has 5 connections open")
+        held[0][1].write("お茶".encode())
+        assert (await held[0][0].read()).endswith("お茶".encode())
+        for _, writer in held:
+            writer.close()
+        await until_answered(made, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{secret}")
+
+
+async def test_connections_that_ask_for_nothing_count_until_their_head_is_given_up() -> None:
+    async with echo() as port, gate(["127.0.0.0/8"], max_connections=3, head_seconds=0.3) as (made, secret):
+        silent = [await asyncio.open_connection("127.0.0.1", made.port) for _ in range(3)]
+        refused = await answered(made, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{secret}")
+        assert refused.startswith("HTTP/1.1 503 This plugin has 3 connections open")
+        await until_answered(made, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{secret}")
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_far_more_connections_than_there_may_be_wait_to_be_accepted_and_cost_nothing_meanwhile() -> None:
+    async with echo() as port, gate(["127.0.0.0/8"], max_connections=2, head_seconds=0.5) as (made, secret):
+        flood = [await asyncio.open_connection("127.0.0.1", made.port) for _ in range(60)]
+        # All are let in some day, and given up; then there is room.
+        assert [await reader.read() for reader, _ in flood] == [b""] * 60
+        await until_answered(made, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{secret}")
+        for _, writer in flood:
+            writer.close()
+
+
+async def test_what_one_plugin_holds_open_is_not_taken_from_another() -> None:
+    async with (
+        echo() as port,
+        gate(["127.0.0.0/8"], max_connections=4) as (one, key),
+        gate(["127.0.0.0/8"]) as (other, its),
+    ):
+        held = [await tunnel(one, key, port) for _ in range(4)]
+        flood = [await asyncio.open_connection("127.0.0.1", one.port) for _ in range(100)]
+        assert "200" in await answered(other, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{its}")
+        assert (await answered(other, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n{key}")).startswith("HTTP/1.1 407")
+        for _, writer in (*held, *flood):
+            writer.close()
+
+
+async def test_a_few_connections_to_the_outside_are_made_at_a_time_and_the_rest_has_its_turn() -> None:
+    """A name service that does not answer would else have all threads, and each waits for it."""
+    asked, most, answers = 0, 0, asyncio.Event()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        await answers.wait()
+        asked -= 1
+        return ["127.0.0.1"]
+
+    async with echo() as port, gate(["127.0.0.0/8"], resolve) as (made, secret):
+        heads = [f"GET http://{number}.test:{port}/ HTTP/1.1\n{secret}" for number in range(30)]
+        waiting = [asyncio.create_task(answered(made, head)) for head in heads]
+        await until(lambda: asked == CONNECTING)
+        answers.set()
+        assert all("200" in answer for answer in await asyncio.gather(*waiting))
+        assert most == CONNECTING
+
+
+async def tunnel(made: Gate, secret: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+    writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n{secret}\r\n\r\n".encode())
+    async with asyncio.timeout(PATIENCE):
+        assert b"200" in await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+async def until_answered(made: Gate, head: str) -> None:
+    """Ask until there is room."""
+    async with asyncio.timeout(PATIENCE):
+        while "200" not in await answered(made, head):
+            pass
 
 
 async def test_a_file_is_there_for_its_token_while_it_is_offered() -> None:

@@ -112,6 +112,27 @@ async def test_a_plugin_waits_for_room_while_all_others_are_busy(plugins: Plugin
     assert plugins.started == ["a", "b", "c"]
 
 
+async def test_plugins_that_do_not_start_leave_their_room_to_others(plugins: Plugins) -> None:
+    for key in ("a:die", "b:die", "c:die"):
+        with pytest.raises(PluginFailure, match="I cannot go on"):
+            await plugins.call(key)
+    first = await plugins.call("d")
+    assert await plugins.call("e") != first
+    assert len(plugins.pool.processes) == 2
+
+
+async def test_a_plugin_that_is_removed_ends_its_call_first_and_only_an_idle_process_is_ended(plugins: Plugins) -> None:
+    idle = await plugins.call("a")
+    busy = asyncio.create_task(_waiting(plugins, "b"))
+    await until(lambda: len(plugins.pool.processes) == 2 and any(each.calls for each in plugins.pool.processes))
+    for key in ("a", "b", "never started"):
+        await plugins.pool.forget(key)
+    assert idle not in [process.pid for process in plugins.pool.processes]
+    await busy
+    await plugins.pool.forget("b")
+    assert plugins.pool.processes == []
+
+
 async def _waiting(plugins: Plugins, key: str) -> None:
     async with plugins.pool.process(key) as process:
         request = {"tool": "wait", "tool_parameters": {"seconds": 0.5}}

@@ -102,7 +102,11 @@ except Exception as error:
 @asynccontextmanager
 async def web() -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
         body = head.encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
@@ -138,3 +142,41 @@ async def test_a_plugin_that_connects_by_itself_does_so_only_if_the_file_says_so
         async with world(home, plugins="plugins: {tester/stand_in: {network: direct}}") as here:
             [message] = await here.messages_of("run", code=DIRECTLY, url=url)
             assert message.value.startswith("GET /a?b=c")
+
+
+HOARD = """
+import base64, os, socket
+from urllib.parse import urlsplit
+proxy, target = urlsplit(os.environ["http_proxy"]), urlsplit(given["url"]).netloc
+key = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+__import__("__main__").held = held = []
+while True:
+    made = socket.create_connection(("127.0.0.1", proxy.port))
+    made.sendall(f"CONNECT {target} HTTP/1.1\\r\\nProxy-Authorization: Basic {key}\\r\\n\\r\\n".encode())
+    answer = made.recv(1000).decode()
+    if " 200 " not in answer:
+        break
+    held.append(made)
+try:
+    socket.create_connection(("127.0.0.1", given["other"]), timeout=5)
+    result = [len(held), answer, "connected"]
+except OSError as error:
+    result = [len(held), answer, str(error)]
+"""
+
+
+async def test_a_plugin_with_all_its_connections_open_shuts_the_gate_for_no_other_and_reaches_no_other_gate(
+    home: Path,
+) -> None:
+    mine = "tester/keyed/stand_in"
+    entry = "plugins: {tester/keyed: {credentials: {key: right}}}"
+    port = "import os; result = int(os.environ['http_proxy'].rpartition(':')[2])"
+    async with web() as url, world(home, plugins=entry, http_allow=("127.0.0.0/8",)) as here:
+        [other] = await here.messages_of("run", code=port)
+        [message] = await here.messages_of("run", provider=mine, code=HOARD, url=url, other=other.value)
+        count, answer, elsewhere = message.value
+        assert count == 128
+        assert answer.startswith("HTTP/1.1 503 This plugin has 128 connections open")
+        assert "Permission denied" in elsewhere
+        [message] = await here.messages_of("run", code=CONNECT, url=url)
+        assert message.value.startswith("GET /a?b=c HTTP/1.1")

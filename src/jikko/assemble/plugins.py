@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.dsl.repair import tool_provider
@@ -194,13 +195,19 @@ def make_runtime(
         InvalidSettings: The plugins file, or a setting, cannot be used.
     """
     from jikko.plugins.file import read_plugins_file
-    from jikko.plugins.host.gate import Gate
+    from jikko.plugins.host.gate import CONNECTING
     from jikko.plugins.install.installed import Installed
     from jikko.plugins.process.pool import PoolLimits
     from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
 
+    processes = max(1, settings.plugin_processes)
     try:
-        tunnels = Tunnels(allow=settings.http_allow, proxy=settings.http_proxy or None)
+        tunnels = Tunnels(
+            allow=settings.http_allow,
+            proxy=settings.http_proxy or None,
+            # Threads of their own: a name service that does not answer keeps nobody but plugins waiting.
+            threads=ThreadPoolExecutor(CONNECTING * processes, "plugins-look-up"),
+        )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
     limits = RuntimeLimits(
@@ -208,7 +215,7 @@ def make_runtime(
         memory=settings.plugin_memory,
         confine=settings.plugins_confine == "require",
         pool=PoolLimits(
-            processes=max(1, settings.plugin_processes),
+            processes=processes,
             idle_seconds=settings.plugin_idle_seconds,
             app_share=settings.app_share,
         ),
@@ -217,7 +224,7 @@ def make_runtime(
         Installed(settings.plugin_folder),
         read_plugins_file(settings.plugins, environment),
         limits,
-        gate=Gate(tunnels),
+        connections=tunnels,
         files=files,
         storage=_storage(settings),
     )

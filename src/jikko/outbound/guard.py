@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -97,9 +99,12 @@ class GuardedResolver(AbstractResolver):
             raise OSError(socket.EAI_AGAIN, "The name service does not answer") from None
 
 
-async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a name, from the system's name service."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-    )
+async def look_up(host: str, port: int, threads: Executor | None = None) -> list[str]:
+    """The addresses of a name, from the system's name service.
+
+    Args:
+        threads: Where it is waited for; ``None``: in those of the event loop.
+    """
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    found = await asyncio.get_running_loop().run_in_executor(threads, ask)
     return list(dict.fromkeys(str(target[0]) for *_, target in found))

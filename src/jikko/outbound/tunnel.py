@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,10 +17,18 @@ _MAX_ANSWER_BYTES: Final = 16_384
 class Tunnels:
     """A ``Connections``: directly, or by the outgoing proxy if one is set."""
 
-    def __init__(self, *, allow: Iterable[str] = (), proxy: str | None = None, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        allow: Iterable[str] = (),
+        proxy: str | None = None,
+        resolve: Resolve | None = None,
+        threads: Executor | None = None,
+    ) -> None:
         """Args:
         allow: Networks (CIDR) or addresses that may be reached although they are not public.
         proxy: URL of an HTTP proxy. Names are then its to look up, and its policy holds for them.
+        threads: Where names are looked up, if not in those of the event loop.
 
         Raises:
             ValueError: ``allow`` holds something that is no network.
@@ -27,6 +36,7 @@ class Tunnels:
         self._allow = parse_allow(allow)
         self._proxy = urlsplit(proxy) if proxy else None
         self._resolve = resolve
+        self._threads = threads
 
     async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """See ``Connections.open``."""
@@ -70,7 +80,7 @@ class Tunnels:
             return list(await self._resolve(host, port))
         from jikko.outbound.guard import look_up
 
-        return await look_up(host, port)
+        return await look_up(host, port, self._threads)
 
     async def _by_proxy(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         proxy = self._proxy

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.plugins.config import PluginsConfig
@@ -14,12 +14,14 @@ from jikko.plugins.install.installed import Entry, Installed
 from jikko.plugins.messages import message_of
 from jikko.plugins.package.declaration import Kind, Provider
 from jikko.plugins.package.names import Identifier, identifier, provider_name
+from jikko.plugins.process.budget import Budget, Budgets
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
 from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.sockets import sockets_offered
 from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
+from jikko.ports.connections import Connections
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
@@ -42,6 +44,13 @@ class RuntimeLimits:
     pool: PoolLimits = field(default_factory=PoolLimits)
 
 
+class _Outlet(NamedTuple):
+    """What one plugin, in all its versions and processes, has of this server process."""
+
+    gate: Gate
+    budget: Budget
+
+
 class PluginRuntime:
     """Starts nothing before the first call."""
 
@@ -51,14 +60,16 @@ class PluginRuntime:
         config: PluginsConfig,
         limits: RuntimeLimits,
         *,
-        gate: Gate,
+        connections: Connections,
         files: FileStore,
         storage: PluginStorage,
     ) -> None:
         self.installed = installed
         self.config = config
         self._limits = limits
-        self._gate = gate
+        self._connections = connections
+        self._budgets = Budgets()
+        self._outlets: dict[str, _Outlet] = {}
         self._files = files
         self._storage = storage
         self._share = LoopShare()
@@ -125,7 +136,9 @@ class PluginRuntime:
             PluginFailure: It does not start.
         """
         direct = self.config.of(entry.plugin.id).network == "direct"
-        gate = None if direct else await self._gate.listen()
+        outlet = self._outlet(entry)
+        # Also one that connects by itself has a gate: its files are there.
+        address = outlet.gate.listen()
         code, environment, state = (
             self.installed.code(entry),
             self.installed.environment(entry),
@@ -143,8 +156,7 @@ class PluginRuntime:
             lock = Lock(
                 read=(code, environment),
                 write=(state,),
-                # The port also of one that connects by itself: its files are there.
-                ports=None if direct else (self._gate.port,),
+                ports=None if direct else (outlet.gate.port,),
                 sockets=sockets,
                 memory=self._limits.memory,
                 uid=uid,
@@ -153,8 +165,9 @@ class PluginRuntime:
             return await PluginProcess.start(
                 lock.command(command),
                 folder=code,
-                environment=plugin_environment(environment=environment, state=state, gate=gate),
+                environment=plugin_environment(environment=environment, state=state, gate=None if direct else address),
                 share=self._share,
+                budget=outlet.budget,
                 descriptors=[sockets] if asks else [],
             )
 
@@ -178,9 +191,10 @@ class PluginRuntime:
         Raises:
             PluginFailure: It failed.
         """
+        gate = self._outlet(entry).gate
         with ExitStack() as stack:
-            await self._gate.listen()
-            sent = self._with_files({**request, "user_id": caller.user or "jikko"}, caller, stack)
+            gate.listen()
+            sent = self._with_files({**request, "user_id": caller.user or "jikko"}, caller, gate, stack)
             calls = None
             if host is not None:
                 calls = HostCalls(
@@ -189,7 +203,7 @@ class PluginRuntime:
                     host,
                     files=self._files,
                     storage=self._storage,
-                    gate=self._gate,
+                    gate=gate,
                     config=self.config,
                     stack=stack,
                 )
@@ -214,26 +228,34 @@ class PluginRuntime:
     async def close(self) -> None:
         """End all processes. May be called twice."""
         await self._pool.close()
-        await self._gate.close()
+        for outlet in self._outlets.values():
+            await outlet.gate.close()
 
-    def _with_files(self, value: Json, caller: Caller, stack: ExitStack) -> Json:
+    def _outlet(self, entry: Entry) -> "_Outlet":
+        found = self._outlets.get(entry.plugin.id)
+        if found is None:
+            budget = self._budgets.open()
+            found = self._outlets[entry.plugin.id] = _Outlet(Gate(self._connections, budget=budget), budget)
+        return found
+
+    def _with_files(self, value: Json, caller: Caller, gate: Gate, stack: ExitStack) -> Json:
         """The value with its files as the SDK wants them, each with an address at which the plugin can fetch it."""
         if is_file(value):
-            return self._file(value, caller, stack)
+            return self._file(value, caller, gate, stack)
         match value:
             case dict():
-                return {key: self._with_files(each, caller, stack) for key, each in value.items()}
+                return {key: self._with_files(each, caller, gate, stack) for key, each in value.items()}
             case list() | tuple():
-                return [self._with_files(each, caller, stack) for each in value]
+                return [self._with_files(each, caller, gate, stack) for each in value]
             case _:
                 return value
 
-    def _file(self, file: dict[str, Json], caller: Caller, stack: ExitStack) -> dict[str, Json]:
+    def _file(self, file: dict[str, Json], caller: Caller, gate: Gate, stack: ExitStack) -> dict[str, Json]:
         file_id = file.get("related_id")
         mime_type = str(file.get("mime_type") or "application/octet-stream")
         if isinstance(file_id, str) and file_id:
             read = partial(self._files.read, file_id, app_id=caller.app_id, end_user_id=caller.end_user_id)
-            url = stack.enter_context(self._gate.offering(Offered(read, mime_type)))
+            url = stack.enter_context(gate.offering(Offered(read, mime_type)))
         else:
             url = str(file.get("url") or file.get("remote_url") or "")
         return {

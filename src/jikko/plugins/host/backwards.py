@@ -285,7 +285,7 @@ class HostCalls:
                 "preview_url": file.get("url"),
             }
 
-        await self._gate.listen()
+        self._gate.listen()
         yield {"url": self._stack.enter_context(self._gate.taking(keep))}
 
 

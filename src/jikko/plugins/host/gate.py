@@ -1,7 +1,8 @@
-"""The one way of plugins to the network: a proxy on loopback, which applies the address policy, and has their files.
+"""The one way of a plugin to the network: a proxy on loopback, which applies the address policy, and has its files.
 
 It understands ``CONNECT`` and plain HTTP. Names are resolved, and addresses checked, here and at the moment of
-connecting. Below ``/files/`` are the files of calls under way, each behind a secret of its own.
+connecting. Below ``/files/`` are the files of calls under way, each behind a secret of its own. Each plugin has a gate,
+and may connect to no other: what one of them holds open keeps no other waiting.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from jikko.plugins.host.form import FormRefused, file_in_form
+from jikko.plugins.host.listener import Listener, Streams
+from jikko.plugins.process.budget import READ, Budget, Budgets
 from jikko.ports.connections import Connections
 from jikko.ports.http import HttpFailure
 
@@ -27,7 +30,9 @@ log = logging.getLogger(__name__)
 _HEAD: Final = 65_536
 _HEAD_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 600.0
-_CONNECTIONS: Final = 1000
+_CONNECTIONS: Final = 128
+CONNECTING: Final = 8
+"""Connections to the outside that one plugin makes at the same time: their names take threads."""
 _PIECE: Final = 65_536
 _UPLOAD: Final = 32 << 20
 _HOP_BY_HOP: Final = ("proxy-authorization", "proxy-connection", "connection", "keep-alive", "te", "upgrade")
@@ -47,33 +52,42 @@ Upload = Callable[[bytes, str, str], Awaitable[dict[str, Any]]]
 
 
 class Gate:
-    """Listens from the first plugin on that needs it."""
+    """Listens from the first process or call on that needs it."""
 
     def __init__(
-        self, connections: Connections, *, max_connections: int = _CONNECTIONS, head_seconds: float = _HEAD_SECONDS
+        self,
+        connections: Connections,
+        *,
+        max_connections: int = _CONNECTIONS,
+        head_seconds: float = _HEAD_SECONDS,
+        budget: Budget | None = None,
     ) -> None:
         """Args:
-        max_connections: Connections at once; further ones are closed.
+        max_connections: Connections at once; further ones are told so.
         head_seconds: That the head of a request may take.
+        budget: What the plugin may cost between its calls.
         """
         self._connections = connections
         self._max_connections = max_connections
         self._head_seconds = head_seconds
         self._secret = secrets.token_urlsafe(24)
-        self._starting = asyncio.Lock()
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._serve, most=max_connections, budget=budget or Budgets().open(), head=_HEAD)
+        self._connecting = asyncio.Semaphore(CONNECTING)
         self._files: dict[str, Offered] = {}
         self._uploads: dict[str, Upload] = {}
-        self.port = 0
-        """0 until it listens."""
 
-    async def listen(self) -> str:
-        """Its address as a proxy, with what lets a plugin in."""
-        async with self._starting:
-            if self._server is None:
-                self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_HEAD)
-                self.port = self._server.sockets[0].getsockname()[1]
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 until it does."""
+        return self._listener.port
+
+    def listen(self) -> str:
+        """Its address as a proxy, with what lets the plugin in.
+
+        Raises:
+            OSError: There is no port.
+        """
+        self._listener.listen()
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 
     @contextmanager
@@ -98,25 +112,14 @@ class Gate:
 
     async def close(self) -> None:
         """Close it, and all connections. May be called twice."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-        for task in list(self._open):
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await self._listener.close()
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= self._max_connections:
-            writer.close()
-            return
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, too_many: bool) -> None:
         try:
             async with asyncio.timeout(self._head_seconds):
                 head = await reader.readuntil(b"\r\n\r\n")
+            if too_many:
+                raise _Refused(503, f"This plugin has {self._max_connections} connections open: no more are taken.")
             await self._answer(head, reader, writer)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
             pass
@@ -156,7 +159,7 @@ class Gate:
             outside[1].write(
                 "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""]).encode("latin-1")
             )
-        await _join((reader, writer), outside)
+        await self._join((reader, writer), outside)
 
     def _let_in(self, headers: list[tuple[str, str]]) -> None:
         """Refuse who is no plugin: any process of this machine can connect."""
@@ -172,11 +175,38 @@ class Gate:
                 return
         raise _Refused(407, "This proxy is for plugins of Jikko.")
 
-    async def _reached(self, host: str, port: int) -> "_Streams":
+    async def _reached(self, host: str, port: int) -> Streams:
         try:
-            return await self._connections.open(host, port)
+            async with self._connecting:
+                return await self._connections.open(host, port)
         except HttpFailure as failure:
             raise _Refused(403 if failure.kind == "address" else 502, str(failure)) from None
+
+    async def _join(self, one: Streams, other: Streams) -> None:
+        """Copy both ways until both have ended, or nothing came for long."""
+        last = [asyncio.get_running_loop().time()]
+
+        async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while True:
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        piece = await reader.read(_PIECE)
+                    if not piece:
+                        break
+                    last[0] = asyncio.get_running_loop().time()
+                    writer.write(piece)
+                    await writer.drain()
+                    await self._listener.payer.pay(READ)
+            except TimeoutError:
+                pass
+            finally:
+                with suppress(OSError, RuntimeError):
+                    writer.write_eof()
+
+        try:
+            await asyncio.gather(copy(one[0], other[1]), copy(other[0], one[1]), return_exceptions=True)
+        finally:
+            other[1].close()
 
     async def _own(
         self,
@@ -208,9 +238,6 @@ class Gate:
             await _reply(writer, 201, msgspec.json.encode(answer), kind="application/json")
             return
         raise _Refused(404, "There is nothing here, or not any more.")
-
-
-_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Refused(Exception):
@@ -263,29 +290,3 @@ async def _reply(
     if body:
         writer.write(content)
     await writer.drain()
-
-
-async def _join(one: _Streams, other: _Streams) -> None:
-    """Copy both ways until both have ended, or nothing came for long."""
-    last = [asyncio.get_running_loop().time()]
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                async with asyncio.timeout(_IDLE_SECONDS):
-                    piece = await reader.read(_PIECE)
-                if not piece:
-                    break
-                last[0] = asyncio.get_running_loop().time()
-                writer.write(piece)
-                await writer.drain()
-        except TimeoutError:
-            pass
-        finally:
-            with suppress(OSError, RuntimeError):
-                writer.write_eof()
-
-    try:
-        await asyncio.gather(copy(one[0], other[1]), copy(other[0], one[1]), return_exceptions=True)
-    finally:
-        other[1].close()

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
+from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
 from jikko.plugins.process.call import Backwards, Call, unreadable
 from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.pipes import spawn
 from jikko.plugins.process.wire import (
     BROKEN,
     PluginFailure,
@@ -28,20 +30,30 @@ from jikko.plugins.process.wire import (
 _PIECE: Final = 1 << 15
 """Bytes that are read at a time."""
 _LAST_WORDS: Final = 600
+_DRAIN_SECONDS: Final = 1.0
+"""For which what a killed process wrote is read."""
 
 
 class PluginProcess:
     """A plugin that has given its first sign of life."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, limits: ProcessLimits, share: LoopShare | None = None
+        self,
+        process: asyncio.subprocess.Process,
+        limits: ProcessLimits,
+        share: LoopShare,
+        budget: Budget,
+        payer: Payer,
     ) -> None:
         """Args:
         share: Of all plugins: one of those that say much works at a time, for a slice.
+        payer: Pays for what belongs to no call, from the budget. Beyond it, reading pauses.
         """
         self._process = process
+        self._budget = budget
+        self._payer = payer
         self._limits = limits
-        self._slice = Slice(share or LoopShare(), str(process.pid))
+        self._slice = Slice(share, str(process.pid))
         self._calls: dict[str, Call] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -70,6 +82,7 @@ class PluginProcess:
         limits: ProcessLimits | None = None,
         share: LoopShare | None = None,
         descriptors: Sequence[int] = (),
+        budget: Budget | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
 
@@ -80,15 +93,20 @@ class PluginProcess:
             PluginFailure: It does not start; the message has its last words.
         """
         limits = limits or ProcessLimits()
-        pipe = asyncio.subprocess.PIPE
+        budget = budget or Budgets().open()
+        payer = Payer(budget)
         try:
-            started = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, limit=_PIECE * 4,
-                start_new_session=True, pass_fds=descriptors,
-            )  # fmt: skip
+            started = await spawn(
+                command,
+                folder=folder,
+                environment=environment,
+                descriptors=descriptors,
+                limit=_PIECE * 4,
+                payer=payer,
+            )
         except OSError as error:
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
-        process = cls(started, limits, share)
+        process = cls(started, limits, share or LoopShare(), budget, payer)
         try:
             async with asyncio.timeout(limits.ready_seconds):
                 await process._ready.wait()
@@ -167,8 +185,9 @@ class PluginProcess:
         self.served += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._write(line)
-                await call.over
+                with self._budget.call():
+                    await self._write(line)
+                    await call.over
         except TimeoutError:
             raise PluginFailure(
                 "PluginTimeout", f"The plugin did not end within {seconds:g} s (JIKKO_PLUGIN_SECONDS)."
@@ -186,7 +205,9 @@ class PluginProcess:
         input the SDK spins on a core."""
         self._end(self._why or "it was stopped")
         await self._process.wait()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        _, pending = await asyncio.wait(self._reading, timeout=_DRAIN_SECONDS)
+        for task in pending:
+            task.cancel()
 
     def _end(self, why: str) -> None:
         self._why = self._why or why
@@ -225,64 +246,72 @@ class PluginProcess:
                 *lines, last = received.split(b"\n")
                 lines[0] = bytes(rest) + lines[0]
                 rest = bytearray(last)
+                charged = 0.0
                 for line in lines:
-                    if line.strip():
-                        self._take(line)
+                    if not self._take(line):
+                        charged += LINE + BYTE * len(line)
                     # ``read`` does not wait while there is something, and a line may cost its node much.
                     await self._slice.give_way()
+                if charged:
+                    await self._payer.pay(charged)
             if len(rest) > self._limits.line:
                 self._end(f"it wrote a line of more than {self._limits.line} bytes")
                 rest.clear()
         await self._process.wait()
         self._finish()
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> bool:
+        """Take a line. Returns whether it belongs to a call under way."""
         if len(line) > self._limits.line:
             self._end(f"it wrote a line of more than {self._limits.line} bytes")
-            return
+            return False
+        if not line.strip():
+            return False
         try:
             event = decode_line(line)
         except BROKEN as error:
-            self._unread(line, error)
-            return
+            return self._unread(line, error)
         if event.event == "session" and event.session_id is not None:
             call = self._calls.get(event.session_id)
             if call is None:
                 self.garbage += 1  # of a call that is over
-                return
+                return False
             try:
                 data = decode_session(event.data)
             except BROKEN as error:
                 call.fail(unreadable(error))
-                return
+                return True
             call.take(data if isinstance(data, SessionData) else SessionData("?"), len(line))
-        elif event.event == "heartbeat":
+            return True
+        if event.event == "heartbeat":
             self.last_heartbeat_at = asyncio.get_running_loop().time()
             self._ready.set()
         elif event.event in ("error", "log"):
             self._last_lines.append(bytes(event.data)[:300].decode(errors="replace"))
         else:
             self.garbage += 1
+        return False
 
-    def _unread(self, line: bytes, error: BaseException) -> None:
+    def _unread(self, line: bytes, error: BaseException) -> bool:
         """A line that is none: what a plugin prints, also in front of a message; or a message that cannot be read."""
         self.garbage += 1
         half = salvaged(line)
         if half is not None:
-            self._take(half)
-            return
+            return self._take(half)
         session = session_in(line)
         call = None if session is None else self._calls.get(session)
         if call is not None:
             call.fail(unreadable(error))
         else:
             self._last_lines.append(line[:300].decode(errors="replace").strip())
+        return call is not None
 
     async def _read_errors(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
-        while received := await stderr.read(4096):
-            self._last_lines.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
+        while received := await stderr.read(_PIECE):
+            words = received[-_LAST_WORDS * 5 :].decode(errors="replace")
+            self._last_lines.extend(line[:300] for line in words.splitlines()[-10:])
 
 
 def _status(status: int) -> str:
