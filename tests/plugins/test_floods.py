@@ -30,6 +30,10 @@ while True:
     except OSError:
         made = socket.create_connection(("127.0.0.1", port))
 """,
+    "sockets": """
+while True:
+    socket.socket().close()
+""",
     "connections to the gate": """
 while True:
     try:

@@ -152,7 +152,7 @@ class PluginRuntime:
         command = [str(environment / "bin/python"), "-m", entry.plugin.entrypoint]
         with ExitStack() as stack:
             asks = self._limits.confine and not direct
-            sockets = stack.enter_context(sockets_offered()) if asks else 0
+            sockets = stack.enter_context(sockets_offered(outlet.budget)) if asks else 0
             lock = Lock(
                 read=(code, environment),
                 write=(state,),

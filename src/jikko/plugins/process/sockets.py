@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from jikko.plugins.process.budget import SOCKET, Budget, Budgets
+
 # The requests of `linux/seccomp.h`, and its structures: a notification (its number, the thread, then the call), an
 # answer to it (number, value, error, flags), a descriptor to add (number, flags, ours, theirs, flags of theirs).
 _RECEIVE, _ANSWER, _ADD = 0xC0502100, 0xC0182101, 0x40182103
@@ -31,14 +33,14 @@ _PAUSE_SECONDS: Final = 0.01
 
 
 @contextmanager
-def sockets_offered() -> Iterator[int]:
+def sockets_offered(budget: Budget | None = None) -> Iterator[int]:
     """The descriptor by which a process that is started in the block asks for its sockets, as a setting of its lock.
 
-    They are made until all processes behind its filter have ended.
+    They are made until all processes behind its filter have ended, and paid from the plugin's budget.
     """
     ours, theirs = socket.socketpair()
     with theirs:
-        offer = _Offer(ours)
+        offer = _Offer(ours, budget or Budgets().open())
         try:
             yield theirs.fileno()
         finally:
@@ -48,7 +50,8 @@ def sockets_offered() -> Iterator[int]:
 class _Offer:
     """Takes the descriptor of notifications from a process once it has put its filter on, and answers them."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, budget: Budget) -> None:
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._listener = -1
@@ -71,10 +74,13 @@ class _Offer:
     def _answer(self) -> None:
         waiting = select.poll()
         waiting.register(self._listener, select.POLLIN)
+        pause = 0.0
         for _ in range(_AT_ONCE):
             [(_, events)] = waiting.poll(0) or [(0, 0)]
             if events & select.POLLIN:
                 self._answer_one()
+                if pause := self._budget.spend(SOCKET):
+                    break
             elif events:
                 self._loop.remove_reader(self._listener)
                 os.close(self._listener)
@@ -82,7 +88,7 @@ class _Offer:
             else:
                 return
         self._loop.remove_reader(self._listener)
-        self._loop.call_later(_PAUSE_SECONDS, self._loop.add_reader, self._listener, self._answer)
+        self._loop.call_later(max(pause, _PAUSE_SECONDS), self._loop.add_reader, self._listener, self._answer)
 
     def _answer_one(self) -> None:
         notification = bytearray(_NOTIFICATION.size)
