@@ -44,6 +44,12 @@ def udp():
         made.sendto(b"x", ("127.0.0.1", 9))
 def memory():
     return len(bytearray(3 << 30))
+def mapped(flags):
+    import mmap
+    return len(mmap.mmap(-1, 3 << 30, flags=flags))
+def stack():
+    import resource
+    resource.setrlimit(resource.RLIMIT_STACK, (3 << 30, 3 << 30))
 print(json.dumps({
     "read passwd": tried(lambda: open("/etc/passwd").read()),
     "read the server": tried(lambda: open(given["secret"]).read()),
@@ -70,6 +76,10 @@ print(json.dumps({
     "a program": tried(lambda: subprocess.run(["/bin/sh", "-c", "cat /etc/passwd"], check=True, stderr=-3)),
     "a harmless program": tried(lambda: subprocess.run(["/bin/sh", "-c", "exit 0"], check=True)),
     "memory": tried(memory),
+    "memory that is shared": tried(lambda: mapped(0x21)),
+    "memory that grows": tried(lambda: mapped(0x122)),
+    "memory in a file without a name": tried(lambda: os.truncate(os.memfd_create("x"), 3 << 30)),
+    "a stack": tried(stack),
     "user": [False, list(os.getresuid())],
 }))
 """
@@ -77,6 +87,7 @@ REFUSED = (
     "read passwd", "read the server", "read the server's environment", "list the root", "write outside", "write code",
     "delete outside", "connect elsewhere", "listen", "unix socket", "abstract socket", "udp", "raw socket", "netlink",
     "become root", "chroot", "unshare", "a program", "memory",
+    "memory that is shared", "memory that grows", "memory in a file without a name", "a stack",
 )  # fmt: skip
 ALLOWED = ("write state", "connect to the gate", "a harmless program")
 

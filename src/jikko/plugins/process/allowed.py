@@ -90,7 +90,7 @@ _MSG_FASTOPEN = 0x20000000
 _NAMESPACES = 0x7E020000
 _CLONE_PARENT = 0x8000
 _O_TRUNC, _O_ACCMODE = 0o1000, 3
-_MAP_SHARED, _MAP_ANONYMOUS = 1, 0x20
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN = 1, 0x20, 0x100
 _FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX = 0x541B, 0x5421, 0x5450, 0x5451
 _IOCTL = (_FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX)
 # Duplicates, flags, locks, sizes of pipes, seals; not who gets a signal (F_SETOWN), nor leases.
@@ -108,7 +108,7 @@ def plugin_filter(
     asks: bool = False,
     own_user: bool = False,
     attributes: bool = False,
-    shared_memory: bool = True,
+    uncounted_memory: bool = False,
     process_id: int = 0,
 ) -> bytes:
     """The filter of a plugin's process, and of what it starts.
@@ -121,14 +121,14 @@ def plugin_filter(
         own_user: Whether its user owns nothing of the server's.
         attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
             a change succeeds and does nothing, since what copies a file fails with it.
-        shared_memory: Whether it may have memory that is no process's own, which no limit of a process counts.
+        uncounted_memory: Whether it may have memory that no limit of a process counts.
         process_id: Its own.
     """
     # First those that depend on an argument: of all others the kernel remembers that they are allowed.
     made = {
         **_by_argument(),
         **_network(direct=direct, asks=asks),
-        **_memory(shared=shared_memory),
+        **_memory(uncounted=uncounted_memory),
         **(_openings() if abi < 3 else dict.fromkeys(("openat", "open"), _ALLOW)),
         **dict.fromkeys(ALLOWED, _ALLOW),
         # Others of its user are its own processes only, or Landlock keeps signals inside.
@@ -163,12 +163,13 @@ def _network(*, direct: bool, asks: bool) -> dict[str, Body]:
     return {**({"socket": _socket(direct)} if direct or asks else {}), **sending, "setsockopt": options}
 
 
-def _memory(*, shared: bool) -> dict[str, Body]:
-    if shared:
+def _memory(*, uncounted: bool) -> dict[str, Body]:
+    if uncounted:
         return dict.fromkeys(("mmap", "memfd_create"), _ALLOW)
-    # MAP_SHARED without a file makes a file without a name.
+    # MAP_SHARED without a file makes a file without a name; MAP_GROWSDOWN a stack, of which only growth is limited.
     unnamed = [load(3), instruction(IF_ANY_BIT, _MAP_SHARED, 0, 2), instruction(IF_ANY_BIT, _MAP_ANONYMOUS, 0, 1)]
-    return {"mmap": [*unnamed, answer(error(errno.EPERM)), *_ALLOW], "memfd_create": [answer(error(errno.ENOSYS))]}
+    mapping = [*unnamed, answer(error(errno.EPERM)), *without(3, _MAP_GROWSDOWN), *_ALLOW]
+    return {"mmap": mapping, "memfd_create": [answer(error(errno.ENOSYS))]}
 
 
 def _openings() -> dict[str, Body]:

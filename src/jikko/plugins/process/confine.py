@@ -12,7 +12,7 @@ nothing here fails open.
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
 all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
 refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` and
-``shared_memory`` (as ``plugin_filter`` takes them).
+``uncounted_memory`` (as ``plugin_filter`` takes them).
 """
 
 import _socket
@@ -76,6 +76,8 @@ OWN = ("auxv", "cmdline", "environ", "io", "limits", "maps", "smaps", "smaps_rol
 
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 8, 47
 _CAP_DAC_READ_SEARCH = 2
+_STACK = 64 << 20
+"""Bytes to which a process may raise its stack, which ``DATA`` does not count."""
 
 
 def landlock(abi: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
@@ -171,15 +173,17 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
         drop_capabilities()
     die_with(settings["parent"])
     forbid_new_privileges()
-    limits = {"DATA": settings["memory"], "CORE": 0, "NOFILE": 1024, "FSIZE": 256 << 20}
+    limits = {"DATA": settings["memory"], "STACK": _STACK, "CORE": 0, "NOFILE": 1024, "FSIZE": 256 << 20}
     if uid:
         limits["NPROC"] = 512  # counted by user: only where the user is its own
     for kind, value in limits.items():
         which = getattr(resource, f"RLIMIT_{kind}")
-        hard = resource.getrlimit(which)[1]
+        soft, hard = resource.getrlimit(which)
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
-        resource.setrlimit(which, (value, value))
+        # What is in force for the stack is also the size of each thread's.
+        keeps = kind == "STACK" and soft != resource.RLIM_INFINITY
+        resource.setrlimit(which, (min(soft, value) if keeps else value, value))
     os.nice(5)
     if abi:
         try:
@@ -193,7 +197,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             asks=bool(settings["sockets"]),
             own_user=own_user,
             attributes=settings["attributes"],
-            shared_memory=settings["shared_memory"],
+            uncounted_memory=settings["uncounted_memory"],
             process_id=os.getpid(),
         ),
         asks=bool(settings["sockets"]),
