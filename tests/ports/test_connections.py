@@ -13,7 +13,7 @@ from jikko.ports.connections import why_untrusted
 from tests.certificates import Authority
 
 
-def refused(server: Authority, trusted: Authority) -> str:
+def refused(server: Authority, trusted: Authority, host: str = "127.0.0.1") -> str:
     """The reason that a strict client has."""
     ours, theirs = socket.socketpair()
     of_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -29,7 +29,7 @@ def refused(server: Authority, trusted: Authority) -> str:
     thread.start()
     try:
         with ours, pytest.raises(ssl.SSLCertVerificationError) as caught:
-            context.wrap_socket(ours, server_hostname="127.0.0.1")
+            context.wrap_socket(ours, server_hostname=host)
     finally:
         thread.join()
     return why_untrusted(caught.value, "try another")
@@ -59,3 +59,12 @@ def test_of_an_unknown_authority_nothing_is_said_of_strict_checks(tmp_path: Path
 
     assert said.endswith("; try another")
     assert "3.13" not in said
+
+
+def test_a_certificate_of_another_host_is_not_blamed_on_its_authority(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+
+    said = refused(authority, authority, host="日本.example")
+
+    assert "xn--wgv71a.example" in said or "日本.example" in said
+    assert "try another" not in said

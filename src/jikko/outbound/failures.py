@@ -6,6 +6,7 @@ The texts are made here: those of aiohttp may hold the URL, and a URL may hold s
 import asyncio
 import os
 import ssl
+from typing import Final
 
 import aiohttp
 
@@ -13,6 +14,8 @@ from jikko.outbound.connection import TooMuchReceived
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
+
+_AUTHORITY: Final = "let this machine trust its authority, or name a PEM file of it by the variable SSL_CERT_FILE"
 
 
 def explained(error: Exception, url: WireUrl, timeouts: Timeouts) -> HttpFailure:
@@ -61,7 +64,7 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
 def _untrusted(error: Exception) -> str:
     from jikko.ports.connections import why_untrusted  # which a start does without
 
-    return why_untrusted(error) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+    return why_untrusted(error, _AUTHORITY) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 
 def _system(error: Exception) -> str:

@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+_UNKNOWN: Final = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's errors of a certificate whose authority is not known."""
 _STRICT: Final = range(80, 94)
 """OpenSSL's errors of ``X509_V_FLAG_X509_STRICT``, which Python sets from 3.13 on."""
 _EXTENSIONS: Final[Mapping[int, str]] = {
@@ -31,14 +33,16 @@ class Connections(Protocol):
         ...
 
 
-def why_untrusted(error: ssl.SSLCertVerificationError, authority: str = "") -> str:
+def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:
     """What is wrong with a certificate, and what to do.
 
     Args:
-        authority: What to do where its authority is unknown, or similar.
+        authority: What to do where its authority is not known.
     """
+    if error.verify_code in _UNKNOWN:
+        return f"{error.verify_message}; {authority}"
     if error.verify_code not in _STRICT:
-        return "; ".join(filter(None, (error.verify_message, authority)))
+        return error.verify_message
     extension = _EXTENSIONS.get(error.verify_code)
     return (
         f"{error.verify_message}. From Python 3.13 on certificates, of servers and authorities, have to meet RFC 5280: "

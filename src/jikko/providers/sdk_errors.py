@@ -12,6 +12,7 @@ from typing import Any, Final
 from jikko.ports.connections import why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
 
+_AUTHORITY: Final = "let this machine trust its authority"
 _MAX_MESSAGE: Final = 2000
 _STALE: Final = ("ServerDisconnectedError", "ClientOSError", "RemoteProtocolError", "BrokenPipeError")
 
@@ -37,7 +38,7 @@ def failure_of(error: Exception) -> ModelFailure:
             "The provider was silent for too long (the limit is timeout of the provider).", kind="InvokeConnectionError"
         )
     if isinstance(cause, ssl.SSLCertVerificationError):
-        detail = f"its certificate is not trusted: {why_untrusted(cause)}"
+        detail = f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}"
     else:
         detail = str(cause) or type(cause).__name__
     return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")

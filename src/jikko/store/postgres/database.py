@@ -16,6 +16,7 @@ from jikko.ports.addresses import shown, trouble_of_database
 from jikko.ports.connections import why_untrusted
 from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
+from jikko.store.postgres.refusals import AUTHORITY
 
 T = TypeVar("T")
 Row: TypeAlias = Any
@@ -297,7 +298,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
     reason = type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({why_untrusted(error)})"
+        reason = f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"
     return StoreUnavailable(f"The database cannot be used at the moment: {reason}.")
 
 

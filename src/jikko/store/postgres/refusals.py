@@ -18,7 +18,7 @@ _ADVICE: Final[Mapping[str, str]] = {
 """By the code of PostgreSQL."""
 _NO_TLS: Final = "rejected SSL upgrade"
 """What the library says of a server that does not encrypt, or is none of PostgreSQL."""
-_AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
+AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
 _WHERE: Final = "check host and port in database_url, and that PostgreSQL listens there"
 
 
@@ -41,7 +41,7 @@ def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, ConnectionError) and not cause.errno:
         return f"what answers breaks off, or is no PostgreSQL; {_WHERE}."
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}."
+        return f"its certificate is not trusted: {why_untrusted(cause, AUTHORITY)}."
     if isinstance(cause, OSError):
         reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or text
         return f"{reason}; {_WHERE}."
