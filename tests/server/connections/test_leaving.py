@@ -72,6 +72,20 @@ def test_a_client_is_not_waited_for_for_ever(every: float, least: float, most: f
     assert least < ends[0] < most
 
 
+def test_a_slow_body_is_not_waited_for_longer_behind_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    async def answers_later(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(45)
+        await Site(reads=False)(scope, receive, send)
+
+    async def work(connection: HttpProtocol, line: Line) -> None:
+        connection.data_received(CLOSING)
+        await said(connection, line, b"a" * 600, every=1.0, times=45 + 35)
+        assert line.closed
+
+    tried(work, lambda: answers_later)
+    assert "refused" not in caplog.text
+
+
 @pytest.mark.parametrize("framing", ["content-length: 9000000000000", "transfer-encoding: chunked"])
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 def test_a_body_without_an_end_is_not_read_for_ever_whatever_its_speed(framing: str, connection: str) -> None:

@@ -274,6 +274,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """Close the connection, in such a way that what was answered can be read: also by a client that first sends
         all that it has."""
         self._rests_since = None
+        self._body_watch.end()
         self.transport.flush()
         if self._half_closed or not self.transport.can_write_eof():
             self.transport.close()
