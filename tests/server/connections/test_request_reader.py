@@ -45,6 +45,14 @@ def test_too_many_headers_or_trailers_are_refused_before_their_end(begin: bytes)
     assert read_here([*pieces, *[b"x:\r\n"] * 2]).end == "refused"
 
 
+def test_a_head_up_to_the_limit_is_taken_with_an_upgrade_too() -> None:
+    headers = b"connection:upgrade\r\nupgrade:\r\n" + b"".join(b"%03d:%b\r\n" % (n, b"a" * 321) for n in range(199))
+
+    reading = read_here([b"GET / HTTP/1.1\r\nhost:x\r\n" + headers + b"x:" + b"a" * 390 + b"\r\n\r\n" + NEXT])
+
+    assert [request.target for request in reading.requests] == ["/", "/next"]
+
+
 def test_spaces_around_a_value_are_no_part_of_it() -> None:
     head = b"GET / HTTP/1.1\r\nhost:x\r\nauthorization: \t Bearer  k \t\r\nempty: \t \r\nnone:\r\n\r\n"
     for pieces in ([head], [head[at : at + 1] for at in range(len(head))]):

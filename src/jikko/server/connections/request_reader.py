@@ -120,7 +120,8 @@ class RequestReader(ABC):
     def _head_without_upgrade(self) -> bytes:
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (method, self._url, version)]
-        lines += (b"%b: %b" % header for header in self._headers if header[0] != b"upgrade")
+        # Without spaces, so that it is no longer than it was.
+        lines += (b"%b:%b" % header for header in self._headers if header[0] != b"upgrade")
         return b"\r\n".join((*lines, b"", b""))
 
     # What the parser tells.
