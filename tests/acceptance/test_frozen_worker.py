@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.acceptance.workflows import app, end, fetch, form, start
 from tests.effort import PATIENCE
 
 RUN = "{{#sys.workflow_run_id#}}"
+LATE_SECONDS = 10.0
+"""That an event may take to another worker: two, and what a busy machine adds; it took half a minute."""
 
 
 @pytest.fixture
@@ -140,6 +143,27 @@ def test_a_worker_that_was_frozen_until_others_did_its_work_does_no_harm(
     assert [event["event"] for event in ended[stopped]].count("run_finished") == 1
     assert ended[stopped][-1]["status"] == "stopped"
     assert calls(echo, stopped) == [1, 1, 0]
+
+
+def test_the_end_of_a_run_is_seen_at_another_worker_though_their_channels_stand_still(
+    workers: SeveralWorkers, echo: EchoServer
+) -> None:
+    holder, other = workers.pair("busy")
+    run = begun(holder, echo)
+    assert holder.request("POST", form_of(holder, run), json=FORM).status_code == 200
+    seen: list[tuple[int, dict[str, Any]]] = []
+
+    with other.following(run) as events:
+        seen.append(next(events))
+        with Frozen(workers.server.pid):
+            echo.release(f"/hold/{run}")
+            seen += list(events)
+            behind = time.time() - seen[-1][1]["at"]
+
+    names = [event["event"] for event in holder.log(run)]
+    assert [(position, event["event"]) for position, event in seen] == list(enumerate(names))
+    assert names[-1] == "run_finished"
+    assert behind < LATE_SECONDS
 
 
 def calls(echo: EchoServer, run: str) -> list[int]:
