@@ -241,7 +241,8 @@ class Settings:
     packages_load: tuple[str, ...] = ()
     """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
     shutdown_seconds: float = 10.0
-    """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
+    """Seconds that runs under way have to finish when the server stops; others go on at the next start. The server has
+    ended 10 s after these and `drain_seconds`, whatever is silent."""
     drain_seconds: float = 0.0
     """Seconds that nodes under way then have to end, while no further ones start: so none runs again elsewhere."""
     log_level: str = "info"

@@ -102,7 +102,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     import time
 
     from jikko.assemble import assemble
-    from jikko.concurrency.shutdown import STEP_SECONDS, leaving
+    from jikko.concurrency.shutdown import leaving
     from jikko.errors import InvalidSettings
     from jikko.observing.metrics.usage import of_server
     from jikko.server.listening import listen
@@ -114,6 +114,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.reloading import Reloading
     from jikko.server.service_manager import handed_over, tell_that_it_goes_round
     from jikko.server.serving import (
+        TO_LEAVE_SECONDS,
         base_of,
         console_lines,
         say_ready,
@@ -173,5 +174,5 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
         finally:
             rest()
             beating.cancel()
-            await shutdown.do("the cluster", assembly.cluster.close, STEP_SECONDS)
+            await shutdown.do("the cluster", assembly.cluster.close, TO_LEAVE_SECONDS)
     await shutdown.end()

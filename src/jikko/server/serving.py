@@ -21,6 +21,8 @@ from jikko.settings import STOP_AT_ONCE_SECONDS
 
 _TO_PARK = 3.0
 """Seconds that runs have to be parked, their logs to be written and their clients to be told."""
+TO_LEAVE_SECONDS = 4.0
+"""Seconds that the others have to be told that this process ends, so that they go on with its runs at once."""
 _LAG_SECONDS = 0.1
 """Between measurements of how late the event loop is, if they are wanted."""
 

@@ -23,7 +23,14 @@ from jikko.exit_codes import of_error
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
-from jikko.server.serving import base_of, console_lines, prepare_process, say_recovered, serve_assembly
+from jikko.server.serving import (
+    TO_LEAVE_SECONDS,
+    base_of,
+    console_lines,
+    prepare_process,
+    say_recovered,
+    serve_assembly,
+)
 from jikko.server.settings_json import settings_from_json
 
 
@@ -83,7 +90,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
                     shutdown=shutdown,
                 )
         finally:
-            await shutdown.do("the cluster", assembly.cluster.close, STEP_SECONDS)
+            await shutdown.do("the cluster", assembly.cluster.close, TO_LEAVE_SECONDS)
             await shutdown.do("the channel to the supervisor", channelled.close, STEP_SECONDS)
             channel.close()
     await shutdown.end()
