@@ -1,7 +1,19 @@
 // What pages ask for, each under its name in the cache.
 import { QueryClient, useQuery } from '@tanstack/react-query'
 import { ApiError, get } from './client.ts'
-import type { App, AppDetail, Diff, Key, Overview, RunDetail, Session, System, Token, Version } from './types.ts'
+import type {
+  App,
+  AppDetail,
+  Diff,
+  Key,
+  Overview,
+  RetryChoice,
+  RunDetail,
+  Session,
+  System,
+  Token,
+  Version,
+} from './types.ts'
 
 export const queryClient = (): QueryClient =>
   new QueryClient({
@@ -42,6 +54,14 @@ export const useDiff = (id: string, from: string, to: string) =>
     enabled: from !== '' && to !== '',
   })
 export const useRun = (id: string) => useQuery({ queryKey: ['run', id], queryFn: () => get<RunDetail>(`runs/${id}`) })
+/** The versions by which a run can be repeated. Asked again whenever the page is looked at: a fix may be there. */
+export const useRetries = (id: string, on: boolean) =>
+  useQuery({
+    queryKey: ['retry', id],
+    queryFn: () => list<RetryChoice>(`runs/${id}/retry`),
+    enabled: on,
+    refetchOnWindowFocus: 'always',
+  })
 /** The first report of a process comes before its sandbox was tried. */
 const often = (query: { state: { data?: System } }) => (query.state.data?.sandbox.state === 'checking' ? 1_000 : 10_000)
 export const useSystem = () =>

@@ -439,7 +439,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        get: operations["read_retry"];
         put?: never;
         post: operations["retry_run"];
         delete?: never;
@@ -1099,6 +1099,20 @@ export interface components {
         ResentCallbacks: {
             resent: number;
         };
+        RetryChoices: {
+            data: components["schemas"]["RetryChoice"][];
+        };
+        RetryChoice: {
+            version: number;
+            is_current: boolean;
+            taken_over: components["schemas"]["RetryNode"][];
+            from_nodes: components["schemas"]["RetryNode"][];
+            why_not: string | null;
+        };
+        RetryNode: {
+            id: string;
+            title: string;
+        };
         RunAccepted: {
             run_id: string;
         };
@@ -1362,6 +1376,8 @@ export interface components {
         };
         RunRetry: {
             from_node_id: string | null;
+            version: number | null;
+            current: number | null;
         };
         RunStart: {
             inputs: Record<string, never>;
@@ -3699,6 +3715,77 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_retry: {
+        parameters: {
+            query?: {
+                from_node_id?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetryChoices"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

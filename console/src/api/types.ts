@@ -27,6 +27,7 @@ export type Imported = Schemas['ImportedFile']
 export type Run = Schemas['Run']
 export type RunDetail = Schemas['RunFull']
 export type RunPage = Schemas['RunList']
+export type RetryChoice = Schemas['RetryChoice']
 export type Tick = { counts: Counts; capped: boolean; new: number; changed: Run[] }
 export type Histogram = Schemas['Histogram']
 export type Callback = Schemas['UndeliveredCallback']

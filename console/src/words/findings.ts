@@ -114,10 +114,7 @@ export const FINDINGS: readonly Sentence[] = [
     '$1 は内部のアドレスの名前のようで、接続できません',
   ],
   [/^requests to (.+) cannot be sent$/s, '$1 へのリクエストは送信できません'],
-  [
-    /^why is not shown, as a secret is part of the host$/,
-    'ホストに秘密の値が含まれるため、理由は表示しません',
-  ],
+  [/^why is not shown, as a secret is part of the host$/, 'ホストに秘密の値が含まれるため、理由は表示しません'],
   [/^(\S+) opens addresses$/, '$1 でアドレスへの接続を許可できます'],
   [/^runs go on, as the node has an error strategy$/, 'ノードにエラー時の処理があるため、実行は続きます'],
   [/^not every run comes to it$/, 'すべての実行がここに来るわけではありません'],

@@ -54,7 +54,10 @@ export const MENDING: readonly Sentence[] = [
   [/^(.+), not locked \(JIKKO_PLUGINS_CONFINE\)$/, '$1、隔離されていません（JIKKO_PLUGINS_CONFINE）'],
   [/^(.+), and none starts: this kernel has no Landlock$/, '$1、カーネルに Landlock がないため、どれも起動しません'],
   [/^(.+), locked by Landlock (\d+)$/, '$1、Landlock $2 で隔離'],
-  [/^it cannot keep them to the gate, which takes Linux 6\.7$/, '接続先を制限できません（Linux 6.7 が必要です）'],
+  [
+    /^it cannot keep them from other ports of this machine, which takes Linux 6\.7$/,
+    'このマシンの他のポートへの接続を制限できません（Linux 6.7 が必要です）',
+  ],
   [/^faked \(JIKKO_FAKE_MODELS\): every answer is made up$/, '偽のモデル（JIKKO_FAKE_MODELS）: 回答はすべて作り物です'],
   [
     /^mocked \(JIKKO_MOCKS\): those that it names do not run$/,

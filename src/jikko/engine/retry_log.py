@@ -54,6 +54,14 @@ def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str |
     return failed or [node_id for node_id, status in started.items() if status == "exception"]
 
 
+def nodes_taken_over(graph: CompiledGraph, log: Sequence[Event], from_nodes: Iterable[str]) -> list[str]:
+    """The nodes at the top level that ``begin_retry_log`` takes over, in the order in which they ended."""
+    kept = _kept(graph, log, from_nodes)
+    return list(
+        dict.fromkeys(event.node_id for event in log if isinstance(event, NodeFinished) and event.execution_id in kept)
+    )
+
+
 def _top_of(graph: CompiledGraph, node_id: str) -> str:
     """The node itself, or the outermost container that it stands in."""
     if node_id in graph.top or node_id not in graph.nodes:

@@ -8,9 +8,10 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.apps.versions import Workflow, Workflows
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.changes import changed_nodes
 from jikko.dsl.start_variables import StartVariable
-from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_to_repeat
+from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
@@ -42,6 +43,25 @@ class Lineage(Struct, frozen=True, kw_only=True):
     """Its node executions that are the other run's."""
     retries: list[RunRetry]
     """Runs that repeat it, oldest first."""
+
+
+class RetryPlan(Struct, frozen=True, kw_only=True):
+    """What a retry would do."""
+
+    workflow: Workflow
+    """The version that would run."""
+    taken_over: list[str]
+    """The nodes at the top level whose executions it would take over, in the order in which they ended."""
+    from_nodes: list[str]
+    """The nodes that would run again, with everything behind them."""
+
+
+class _Beginning(Struct, frozen=True, kw_only=True):
+    workflow: Workflow
+    log: list[Event]
+    began: RunStarted
+    from_nodes: list[str]
+    inputs: dict[str, Json]
 
 
 class Retries:
@@ -81,10 +101,51 @@ class Retries:
             KeyTaken, TooManyRequests: See ``Runs.accept``.
         """
         record = await self._runs.records.record(app.id, run_id)
+        beginning = await self._beginning(app, record, from_node, current=current)
+        other, workflow, began = record.identity, beginning.workflow, beginning.began
+        identity = RunIdentity(
+            run_id=new_id(),
+            task_id=new_id(),
+            app_id=other.app_id,
+            workflow_id=workflow.id,
+            version=workflow.version,
+            end_user_id=other.end_user_id,
+            user=other.user,
+            retry_of=other.run_id,
+        )
+        now = self._clock()
+        system = {**began.system, "workflow_run_id": identity.run_id}
+        if "timestamp" in system:
+            system["timestamp"] = int(now)
+        if "workflow_id" in system:
+            system["workflow_id"] = workflow.id
+        trace = log_context.get().trace
+        started = RunStarted(
+            at=now, inputs=beginning.inputs, system=system, turn=began.turn, depth=began.depth, trace=trace
+        )
+        events = begin_retry_log(workflow.graph, beginning.log, started, other.run_id, beginning.from_nodes)
+        # What the first run had long ago is in use again, as the inputs of any start are.
+        for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
+            if count % _FILES_PER_TURN == 0:
+                # There may be any number of them, and no look-up waits for anything.
+                await asyncio.sleep(0)
+            await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
+        # The message that the run answered is answered by this one now, which sees what that one saw.
+        opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
+        return await self._runs.accept(identity, workflow, events, options, opening)
+
+    async def plan(
+        self, app: App, record: RunRecord, *, from_node: str | None = None, current: bool = False
+    ) -> RetryPlan:
+        """What ``retry`` would do. Args and errors are its own, but for those of ``Runs.accept``."""
+        beginning = await self._beginning(app, record, from_node, current=current)
+        taken_over = await off_the_loop(_taken_over, beginning, queue="records")
+        return RetryPlan(workflow=beginning.workflow, taken_over=taken_over, from_nodes=beginning.from_nodes)
+
+    async def _beginning(self, app: App, record: RunRecord, from_node: str | None, *, current: bool) -> _Beginning:
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
-        other = record.identity
-        workflow = before = await self._workflows.get(app, other.workflow_id)
+        workflow = before = await self._workflows.get(app, record.identity.workflow_id)
         if current:
             workflow = await self._workflows.get(app)
         log, is_damaged = await self._log(record, from_node)
@@ -103,34 +164,7 @@ class Retries:
             inputs = await _carried(workflow, inputs)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
-        identity = RunIdentity(
-            run_id=new_id(),
-            task_id=new_id(),
-            app_id=other.app_id,
-            workflow_id=workflow.id,
-            version=workflow.version,
-            end_user_id=other.end_user_id,
-            user=other.user,
-            retry_of=other.run_id,
-        )
-        now = self._clock()
-        system = {**began.system, "workflow_run_id": identity.run_id}
-        if "timestamp" in system:
-            system["timestamp"] = int(now)
-        if "workflow_id" in system:
-            system["workflow_id"] = workflow.id
-        trace = log_context.get().trace
-        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth, trace=trace)
-        events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
-        # What the first run had long ago is in use again, as the inputs of any start are.
-        for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
-            if count % _FILES_PER_TURN == 0:
-                # There may be any number of them, and no look-up waits for anything.
-                await asyncio.sleep(0)
-            await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        # The message that the run answered is answered by this one now, which sees what that one saw.
-        opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
-        return await self._runs.accept(identity, workflow, events, options, opening)
+        return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""
@@ -163,6 +197,10 @@ class Retries:
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
         return Lineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
+
+
+def _taken_over(beginning: _Beginning) -> list[str]:
+    return nodes_taken_over(beginning.workflow.graph, beginning.log, beginning.from_nodes)
 
 
 async def _carried(workflow: Workflow, inputs: Mapping[str, Json]) -> dict[str, Json]:

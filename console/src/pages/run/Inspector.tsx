@@ -1,5 +1,5 @@
 import type { RefObject } from 'react'
-import type { RunDetail } from '../../api/types.ts'
+import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Copy } from '../../parts/copy.tsx'
@@ -14,15 +14,19 @@ import { AnswerForm } from './AnswerForm.tsx'
 import { Calls } from './Calls.tsx'
 import { Detail, Tries } from './Detail.tsx'
 import { RoundPanel, Rounds } from './Rounds.tsx'
+import { fromHere } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 import { Input, Output, type Told } from './Values.tsx'
 
 type Props = {
   view: RunView
   run: RunDetail | undefined
-  retry: (node?: string) => void
+  choices: readonly RetryChoice[]
+  retry: Retry
   box: RefObject<HTMLElement | null>
 }
+type Retry = (node?: string, version?: number) => void
+
 /** The tabs of an execution, the one that tells most first. */
 export function tabsOf(view: RunView): string[] {
   const { execution, round } = view.picked
@@ -39,7 +43,7 @@ export function tabsOf(view: RunView): string[] {
   ]
 }
 
-export function Inspector({ view, run, retry, box }: Props) {
+export function Inspector({ view, run, choices, retry, box }: Props) {
   const [read, change] = useAddress()
   const { execution, round } = view.picked
   const names = tabsOf(view)
@@ -55,7 +59,13 @@ export function Inspector({ view, run, retry, box }: Props) {
         </div>
       ) : (
         <Boundary key={`${execution.id} ${tab} ${round}`}>
-          <Head view={view} execution={execution} retry={retry} canRetry={!!run && isOver(view.latest)} />
+          <Head
+            view={view}
+            execution={execution}
+            choices={choices}
+            retry={retry}
+            canRetry={!!run && isOver(view.latest)}
+          />
           <Tabs
             label={t('inspector.values')}
             tabs={names.map(id => ({
@@ -66,7 +76,7 @@ export function Inspector({ view, run, retry, box }: Props) {
             chosen={tab}
             choose={id => change({ tab: id })}
           >
-            <Body tab={tab} view={view} execution={execution} run={run} retry={retry} />
+            <Body tab={tab} view={view} execution={execution} run={run} choices={choices} retry={retry} />
           </Tabs>
         </Boundary>
       )}
@@ -77,12 +87,14 @@ export function Inspector({ view, run, retry, box }: Props) {
 function Head({
   view,
   execution,
+  choices,
   retry,
   canRetry,
 }: {
   view: RunView
   execution: Execution
-  retry: (node?: string) => void
+  choices: readonly RetryChoice[]
+  retry: Retry
   canRetry: boolean
 }) {
   const may = useMay()
@@ -106,8 +118,8 @@ function Head({
           <button
             type="button"
             className="btn plain icon small"
-            aria-label={t('retry.here')}
-            title={t('retry.here')}
+            aria-label={fromHere(choices)}
+            title={fromHere(choices)}
             onClick={() => retry(execution.nodeId)}
           >
             <Icon name="again" />
@@ -139,13 +151,15 @@ function Body({
   view,
   execution,
   run,
+  choices,
   retry,
 }: {
   tab: string
   view: RunView
   execution: Execution
   run: RunDetail | undefined
-  retry: (node?: string) => void
+  choices: readonly RetryChoice[]
+  retry: Retry
 }) {
   const told = valuesOf(view.follower.log.events, execution) as Told | undefined
   if (tab === 'form') return <AnswerForm view={view} execution={execution} run={run} />
@@ -160,5 +174,14 @@ function Body({
   if (tab === 'calls') return <Calls view={view} execution={execution} />
   if (tab === 'detail') return <Detail execution={execution} told={told} />
   if (tab === 'input') return <Input told={told} run={view} />
-  return <Output told={told} view={view} execution={execution} retry={retry} over={isOver(view.latest)} />
+  return (
+    <Output
+      told={told}
+      view={view}
+      execution={execution}
+      choices={choices}
+      retry={version => retry(execution.nodeId, version)}
+      over={isOver(view.latest)}
+    />
+  )
 }

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { post, remove } from '../../api/client.ts'
-import type { RunDetail } from '../../api/types.ts'
+import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Pill, Status } from '../../parts/Icon.tsx'
@@ -9,18 +9,20 @@ import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, count, duration, moment, money, t, tn } from '../../words/words.ts'
+import { atLength, briefly, otherChoices, proposed } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
 type Props = {
   view: RunView
   run: RunDetail
+  choices: readonly RetryChoice[]
   again: () => void
-  retry: () => void
+  retry: (node?: string, version?: number) => void
   to: (path: string) => void
   fail: (error: unknown) => void
 }
 
-export function RunHead({ view, run, again, retry, to, fail }: Props) {
+export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
   const may = useMay()
   const [asking, setAsking] = useState(false)
   const state = view.run
@@ -41,7 +43,15 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
     [t('run.by'), visible(run.user)],
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
+  const first = proposed(choices)
   const entries: Entry[] = [
+    ...(may && over && failed
+      ? otherChoices(choices).map(one => ({
+          label: one.label,
+          icon: 'again',
+          act: () => retry(undefined, one.version),
+        }))
+      : []),
     ...(may && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
     { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
@@ -96,9 +106,17 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
               <Icon name="again" />
               {t('run.again')}
             </button>
-            <button type="button" className="btn main" onClick={retry}>
+            <button
+              type="button"
+              className="btn main"
+              title={first && !first.why_not ? atLength(first, choices) : undefined}
+              onClick={() => retry()}
+            >
               <Icon name="again" />
-              {t('retry.failed')}
+              <span className="lines">
+                {t('retry.failed')}
+                {first && !first.why_not && <Briefly parts={briefly(first, choices)} />}
+              </span>
             </button>
           </>
         )}
@@ -116,6 +134,14 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
     </div>
   )
 }
+
+/** On a narrow screen, what is taken over gives way to the version. */
+const Briefly = ({ parts: [version, taken] }: { parts: [string, string] }) => (
+  <small>
+    {version}
+    <span className={version ? 'only-large' : ''}>{version ? ` · ${taken}` : taken}</span>
+  </small>
+)
 
 function Lineage({ run }: { run: RunDetail }) {
   const from = run.lineage?.retry_of ?? run.retry_of

@@ -1,7 +1,8 @@
+import { useQueryClient } from '@tanstack/react-query'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { ApiError, post } from '../../api/client.ts'
-import { useRun } from '../../api/queries.ts'
+import { useRetries, useRun } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { pressed } from '../../app/keys.ts'
 import { Lost, useMay } from '../../app/Shell.tsx'
@@ -18,6 +19,7 @@ import { Inspector, tabsOf } from './Inspector.tsx'
 import { neighbour } from './neighbour.ts'
 import { Reading } from './Reading.tsx'
 import { listSearch, RunHead } from './RunHead.tsx'
+import { proposed } from './retrying.ts'
 import { Steps } from './Steps.tsx'
 import { Strip } from './Strip.tsx'
 import { usePlay } from './usePlay.ts'
@@ -34,6 +36,7 @@ export default function RunPage({ id }: { id: string }) {
   const [read, change] = useAddress()
   const [path, to] = useLocation()
   const [failure, setFailure] = useState('')
+  const retries = useQueryClient()
   const inspector = useRef<HTMLElement>(null)
   const tree = useRef<HTMLDivElement>(null)
   const fit = useRef<() => void>(() => undefined)
@@ -60,9 +63,20 @@ export default function RunPage({ id }: { id: string }) {
       fail(error)
     }
   }
-  const retry = (node?: string) => void leave(post(`runs/${id}/retry`, node ? { from_node_id: node } : {}))
+  const over = isOver(view.latest)
+  const choices = useRetries(id, may && over).data ?? []
+  const repeat = async (node?: string, version = proposed(choices)?.version): Promise<{ run_id: string }> => {
+    try {
+      return await post(`runs/${id}/retry`, { from_node_id: node, version, current: choices[0]?.version })
+    } catch (error) {
+      // Another version may be the current one by now.
+      void retries.invalidateQueries({ queryKey: ['retry', id] })
+      throw error
+    }
+  }
+  const retry = (node?: string, version?: number) => void leave(repeat(node, version))
   // As the button is there: for operators, of a run that is over.
-  const again = () => run && may && isOver(view.latest) && void leave(runAgain(run))
+  const again = () => run && may && over && void leave(runAgain(run))
   const show = (execution: Execution) => {
     view.reveal(execution)
     view.pick(execution.id)
@@ -95,7 +109,7 @@ export default function RunPage({ id }: { id: string }) {
   return (
     <main id="main" className="runpage" onKeyDown={keys} data-path={path}>
       {run ? (
-        <RunHead view={view} run={run} again={again} retry={() => retry()} to={to} fail={fail} />
+        <RunHead view={view} run={run} choices={choices} again={again} retry={retry} to={to} fail={fail} />
       ) : query.error ? (
         <Failure error={query.error} again={() => void query.refetch()} />
       ) : (
@@ -132,7 +146,7 @@ export default function RunPage({ id }: { id: string }) {
             setOnly={on => change({ failed: on ? '1' : undefined })}
           />
         </div>
-        <Inspector view={view} run={run} retry={retry} box={inspector} />
+        <Inspector view={view} run={run} choices={choices} retry={retry} box={inspector} />
       </div>
       <Scrubber
         events={view.follower.log.events}

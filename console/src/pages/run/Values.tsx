@@ -1,3 +1,4 @@
+import type { RetryChoice } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Hits, hitsOf } from '../../parts/Hits.tsx'
@@ -8,6 +9,7 @@ import type { Execution } from '../../run/state.ts'
 import { kindName } from '../../words/codes.ts'
 import { t } from '../../words/words.ts'
 import { Cuts } from './Cuts.tsx'
+import { fromHere, otherChoices } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
 /** An event that has values of an execution. */
@@ -24,13 +26,15 @@ export function Output({
   told,
   view,
   execution,
+  choices,
   retry,
   over,
 }: {
   told: Told | undefined
   view: RunView
   execution: Execution
-  retry: (node?: string) => void
+  choices: readonly RetryChoice[]
+  retry: (version?: number) => void
   over: boolean
 }) {
   const may = useMay()
@@ -60,10 +64,17 @@ export function Output({
       {execution.error && (
         <div className="row wrap">
           {may && over && execution.rounds.length === 0 && (
-            <button type="button" className="btn small" onClick={() => retry(execution.nodeId)}>
-              <Icon name="again" small />
-              {t('retry.here')}
-            </button>
+            <>
+              <button type="button" className="btn small" onClick={() => retry()}>
+                <Icon name="again" small />
+                {fromHere(choices)}
+              </button>
+              {otherChoices(choices).map(one => (
+                <button key={one.version} type="button" className="btn small" onClick={() => retry(one.version)}>
+                  {one.label}
+                </button>
+              ))}
+            </>
           )}
           <CopyError text={execution.error} />
         </div>

@@ -51,6 +51,44 @@ class RunRetry(Struct):
     """From where a run is repeated."""
 
     from_node_id: Annotated[_OptionalText, Meta(description="By default the nodes that failed.")] = None
+    version: Annotated[
+        int | None,
+        Meta(
+            description="The number of the version that runs: the current one, or that of the run, which is the "
+            "default. Of the current one, nodes that it changes run again too.",
+            extra=must("must be a whole number"),
+        ),
+    ] = None
+    current: Annotated[
+        int | None,
+        Meta(
+            description="The number of the version that the client takes for the current one: refused if another is.",
+            extra=must("must be a whole number"),
+        ),
+    ] = None
+
+
+class RetryNode(Struct):
+    """A node of a version."""
+
+    id: str
+    title: str
+
+
+class RetryChoice(Struct):
+    """What a retry by one version would do."""
+
+    version: int
+    is_current: bool
+    taken_over: Annotated[list[RetryNode], Meta(description="Nodes whose executions it would take over.")]
+    from_nodes: Annotated[list[RetryNode], Meta(description="Nodes that would run again, with all behind them.")]
+    why_not: Annotated[str | None, Meta(description="Why it cannot be.")]
+
+
+class RetryChoices(Struct):
+    """The versions by which a run can be repeated: the current one, then that of the run if that is another."""
+
+    data: list[RetryChoice]
 
 
 class RunAccepted(Struct):
@@ -141,6 +179,18 @@ async def stop_run(call: Call) -> Answer:
     return json_response(RunStopped(stopped))
 
 
+async def read_retry(call: Call) -> Answer:
+    """``GET runs/{run_id}/retry``: what a retry of the run would take over, by each version that may run."""
+    record = await record_of(call)
+    app = await _app(call, record.identity.app_id)
+    numbers = await _numbers(call, app)
+    own = record.identity.workflow_id
+    choices = [await _choice(call, app, record, number=numbers.get(app.workflow_id, 0), current=True)]
+    if own != app.workflow_id:
+        choices.append(await _choice(call, app, record, number=numbers.get(own, 0), current=False))
+    return json_response(RetryChoices(choices))
+
+
 async def retry_run(call: Call) -> Answer:
     """``POST runs/{run_id}/retry``: start a run that takes over what finished nodes of this one did."""
     request, api, record = call.request, call.request.api, await record_of(call)
@@ -148,8 +198,17 @@ async def retry_run(call: Call) -> Answer:
     asked = checked(body, RunRetry)
     app = await _app(call, record.identity.app_id)
     run_id = record.identity.run_id
+    numbers = {} if asked.version is asked.current is None else await _numbers(call, app)
+    own, newest = numbers.get(record.identity.workflow_id), numbers.get(app.workflow_id)
+    if asked.current not in (None, newest):
+        raise Conflict(f"Version {newest} was published meanwhile; the run was not repeated. Look again.")
+    if asked.version not in (None, own, newest):
+        raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
+    current = asked.version not in (None, own)
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
-    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, options=options)
+    retry = partial(
+        api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current, options=options
+    )
     return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 
@@ -196,6 +255,25 @@ async def listed(call: Call, record: RunRecord) -> ListedRun:
     """A run with what is shown beside its record."""
     [run] = await call.console.runs.shown([record])
     return run
+
+
+async def _numbers(call: Call, app: App) -> dict[str, int]:
+    """The numbers of the versions of an app, by their ids."""
+    return {version.id: version.number for version in await call.console.app_store.versions(app.id)}
+
+
+async def _choice(call: Call, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
+    from_node = call.request.query.get("from_node_id") or None
+    try:
+        plan = await call.request.api.retries.plan(app, record, from_node=from_node, current=current)
+    except (InvalidParam, NotFound) as error:
+        return RetryChoice(number, current, [], [], str(error))
+    titles = {node.id: node.title or node.id for node in plan.workflow.graph.nodes.values()}
+    taken_over, from_nodes = (
+        [RetryNode(node_id, titles.get(node_id, node_id)) for node_id in nodes]
+        for nodes in (plan.taken_over, plan.from_nodes)
+    )
+    return RetryChoice(number, current, taken_over, from_nodes, None)
 
 
 async def _app(call: Call, app_id: str) -> App:

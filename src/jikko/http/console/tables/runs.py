@@ -27,6 +27,7 @@ _VALUE_QUERY: Final = (
 _ATTACHMENT: Final = (("as_attachment", {"type": "boolean"}, "true: to keep it, not to show it."),)
 _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "The position of the last event seen."),)
 _NEWEST: Final = (("newest", {"type": "string"}, "The id of the newest run that the client has."),)
+_FROM_NODE: Final = (("from_node_id", {"type": "string"}, "By default the nodes that failed."),)
 _BUCKETS: Final = (("buckets", {"type": "integer", "minimum": 1, "maximum": 400}, "Default 48."),)
 
 RUNS: Final = (
@@ -60,6 +61,14 @@ RUNS: Final = (
         "Stop a run",
         {200: RunStopped},
         {**OPERATORS, "errors": (404, 503)},
+    ),
+    Entry(
+        "GET",
+        "runs/{run_id}/retry",
+        runs.read_retry,
+        "What a retry would take over",
+        {200: runs.RetryChoices},
+        {"query": _FROM_NODE, "errors": (404, 409, 503)},
     ),
     Entry(
         "POST",
