@@ -109,18 +109,28 @@ async def test_who_gives_up_waiting_leaves_its_place() -> None:
     await office.close()
 
 
-async def test_who_gives_up_when_its_turn_has_just_come_hands_it_on() -> None:
+async def test_a_request_cancelled_at_the_moment_its_turn_comes_gives_its_place_back() -> None:
     office = Office(Limiter(max_concurrent=1))
-    for name in ("a1", "b1", "c1"):
-        await office.come(name[0], name)
-    office._leave["a1"].set()
-    # b1's turn comes in the same step of the loop in which it is cancelled.
-    office.tasks["a1"].add_done_callback(lambda task: office.tasks["b1"].cancel())
-    await office.tasks["a1"]
+    async with office.limiter.slot("app", "a"):
+        for name in ("b1", "c1"):
+            await office.come(name[0], name)
+    # With the end of the block b1 has the place, but it has not run since.
+    office.tasks["b1"].cancel()
     await settle()
 
-    assert office.served[-1] == "c1"
-    await office.close()
+    assert office.served == ["c1"]
+    await office.leave("c1")
+    assert office.limiter.active == 0
+
+
+async def test_a_provider_that_asks_for_an_hour_holds_a_request_for_a_minute() -> None:
+    moment = 0.0
+    limiter = Limiter(now=lambda: moment)
+    limiter.hold("run/node", 3600)
+    moment = 60.0
+
+    async with asyncio.timeout(PATIENCE), limiter.slot("app", "a", "run/node"):
+        assert limiter.active == 1
 
 
 async def test_only_n_requests_begin_in_a_period() -> None:

@@ -109,6 +109,30 @@ async def test_a_stream_that_is_cut_in_the_middle_is_a_failure_with_what_was_cou
     assert (failure.usage.prompt_tokens, failure.usage.total_tokens) == (9, 10)
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "extract", "arguments": '{"city": "京'}}]),
+        delta(reasoning_content="Let me see"),
+        delta(images=[{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]),
+    ],
+    ids=["tool call", "reasoning", "picture"],
+)
+async def test_what_an_answer_cost_that_breaks_off_is_counted_though_no_text_came(piece: dict[str, Any]) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(piece)
+        exchange.cut()
+
+    async with served(answer) as (fake, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request(parameters={"seed": 3}))
+
+    assert caught.value.usage is not None
+    assert caught.value.usage.total_tokens > 0
+    assert [body["seed"] for body in fake.bodies] == [3]
+
+
 async def test_a_stream_that_ends_properly_but_too_early_is_a_failure_too() -> None:
     async def answer(exchange: Exchange) -> None:
         await exchange.begin_stream()

@@ -75,6 +75,19 @@ async def test_a_parameter_that_the_model_refuses_is_left_out_from_then_on(caplo
     assert len(caplog.records) == 2
 
 
+async def test_a_parameter_that_is_refused_with_422_is_left_out_too() -> None:
+    async def answer(exchange: Exchange) -> None:
+        if "seed" in exchange.body:
+            await refusal(422, "Extra inputs are not permitted: seed")(exchange)
+        else:
+            await streamed("fine")(exchange)
+
+    async with served(answer) as (_, models):
+        completion = await models.complete(request(parameters={"seed": 3}))
+
+    assert completion.text == "fine"
+
+
 async def test_a_bad_value_is_not_left_out_but_told() -> None:
     message = "Invalid 'temperature': decimal above maximum value."
     async with served(refusal(400, message, param="temperature", code="decimal_above_max_value")) as (fake, models):

@@ -2,7 +2,10 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { ApiError } from './client.ts'
 import { backOff, listen } from './stream.ts'
 
-afterEach(() => vi.unstubAllGlobals())
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.useRealTimers()
+})
 
 const stream = (...parts: string[]): Response => {
   const encoder = new TextEncoder()
@@ -63,7 +66,23 @@ test('messages come whole however the bytes are cut, and a new connection goes o
   over.abort()
   await vi.advanceTimersByTimeAsync(1)
   await end
-  vi.useRealTimers()
+})
+
+test.each([408, 429, 503])('a stream that is refused with %i for now is asked for again', async status => {
+  vi.useFakeTimers()
+  const over = new AbortController()
+  const refusal = Response.json({ code: 'too_many_requests', message: 'Later', status }, { status })
+  const answers = [refusal, stream('data: {"id":0}\n\n')]
+  vi.stubGlobal('fetch', async () => answers.shift() ?? new Promise(() => undefined))
+  const heard: unknown[] = []
+  const message = (_: string, data: unknown) => {
+    heard.push(data)
+    over.abort()
+  }
+  const end = listen('runs/1/stream', {}, { message }, over.signal)
+  await vi.advanceTimersByTimeAsync(600)
+  await end
+  expect(heard).toEqual([{ id: 0 }])
 })
 
 test('what another attempt would not mend is raised, in the server’s words', async () => {

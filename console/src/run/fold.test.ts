@@ -97,3 +97,9 @@ test('what a retry took over is marked; its tokens count, as in the record', () 
   expect(node(run, 'policy')).toMatchObject({ takenOver: false, status: 'failed' })
   expect(run.tokens).toBe(915)
 })
+
+test('forms of a run that was stopped disappear', () => {
+  const paused = advance(begin(), human, 614)
+  const stopped = { id: 615, at: 1e12, event: 'run_finished', status: 'stopped', elapsed: 1 } as RunEvent
+  expect(advance(paused, [stopped])).toMatchObject({ status: 'stopped', forms: [] })
+})

@@ -87,6 +87,37 @@ test('a lost connection is told with its time, and forgotten when it is back', a
   follower.close()
 })
 
+test('a connection counts as lost since the first moment, however many tries follow and frames are drawn', async () => {
+  const frames: (() => void)[] = []
+  const draw = () => {
+    for (const frame of frames.splice(0)) frame()
+  }
+  const source = new Grown(100)
+  let clock = 7
+  const follower = new Follower(
+    source,
+    then => frames.push(then),
+    () => clock,
+  )
+  void follower.start()
+  await until(() => source.hears.length === 1)
+  const [hear] = source.hears as [Hear]
+  // No frame is drawn between the first two tries: the page is in the background.
+  for (clock of [7, 9]) hear.connected(false)
+  draw()
+  clock = 11
+  hear.connected(false)
+  draw()
+  expect(follower.snapshot()).toMatchObject({ phase: 'reconnecting', lostAt: 7 })
+  // Here and lost again within one frame: that is another loss.
+  hear.connected(true)
+  clock = 20
+  hear.connected(false)
+  draw()
+  expect(follower.snapshot()).toMatchObject({ phase: 'reconnecting', lostAt: 20 })
+  follower.close()
+})
+
 test('a very long log stops and asks; what was read is shown', async () => {
   const follower = new Follower(new Grown(human.length), now)
   await follower.start(250)

@@ -91,12 +91,13 @@ export class Follower {
               this.tell({})
               if (events.at(-1)?.event === 'run_finished') cut.abort()
             },
-            connected: is =>
+            connected: is => {
+              // What waits for the next frame counts: in the background that may be long after.
+              const { lostAt } = { ...this.view, ...this.pending }
               this.tell(
-                is
-                  ? { phase: 'live', lostAt: undefined }
-                  : { phase: 'reconnecting', lostAt: this.view.lostAt ?? this.clock() },
-              ),
+                is ? { phase: 'live', lostAt: undefined } : { phase: 'reconnecting', lostAt: lostAt ?? this.clock() },
+              )
+            },
           },
           cut.signal,
         )

@@ -127,6 +127,20 @@ test('the axis of a repeated run starts behind what was taken over', () => {
   expect(axis(run, run.at).x(run.at)).toBeCloseTo(100)
 })
 
+test('waits of the run that is repeated do not bend the axis', () => {
+  const run = advance(begin(), [
+    started,
+    { id: 1, at: 1, event: 'run_paused', elapsed: 1 } as unknown as RunEvent,
+    { id: 2, at: 900, event: 'run_resumed' } as RunEvent,
+    { id: 3, at: 1000, event: 'run_retried', run_id: 'earlier' } as RunEvent,
+    node(4, 'a', { at: 1002 }),
+    { ...finished(5, 'succeeded'), at: 1010 },
+  ])
+  const on = axis(run, run.at)
+  expect(on).toMatchObject({ span: 10, waits: [] })
+  expect([1000, 1005, 1010].map(on.x)).toEqual([0, 50, 100])
+})
+
 test('lanes: as many as ran side by side', () => {
   expect(
     lanes([

@@ -112,7 +112,7 @@ class Progress:
     @property
     def has_begun(self) -> bool:
         """Whether anything came that costs."""
-        return bool(self._text or self._reasoning or self._calls) or self.total_tokens is not None
+        return bool(self._text or self._reasoning or self._calls or self.media) or self.total_tokens is not None
 
     def add(self, text: str, reasoning: str = "") -> None:
         """Take the next piece.

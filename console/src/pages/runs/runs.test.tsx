@@ -1,0 +1,36 @@
+// @vitest-environment happy-dom
+
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { cleanup, renderHook, waitFor } from '@testing-library/react'
+import type { PropsWithChildren } from 'react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { useFilter } from './filter.ts'
+import { useRuns } from './useRuns.ts'
+
+afterEach(() => {
+  cleanup()
+  vi.unstubAllGlobals()
+})
+
+const Cached = ({ children }: PropsWithChildren) => (
+  <QueryClientProvider client={new QueryClient()}>{children}</QueryClientProvider>
+)
+
+test('the list and its stream ask for the stretch of time that the address says, to its end', async () => {
+  const asked: Record<string, string>[] = []
+  vi.stubGlobal('fetch', async (address: string) => {
+    const url = new URL(address, 'http://localhost')
+    asked.push({ path: url.pathname.split('/').at(-1) ?? '', ...Object.fromEntries(url.searchParams) })
+    return url.pathname.endsWith('stream') ? new Promise(() => undefined) : Response.json({ data: [] })
+  })
+  window.history.replaceState(null, '', '/console/?from=1000&until=2000&status=partial')
+
+  const { unmount } = renderHook(() => useRuns(useFilter()), { wrapper: Cached })
+  await waitFor(() => expect(asked.map(one => one.path)).toEqual(['runs', 'stream']))
+  const stretch = { after: '1000', before: '2000', status: 'partial-succeeded' }
+  expect(asked).toEqual([
+    { path: 'runs', ...stretch, limit: '50' },
+    { path: 'stream', ...stretch },
+  ])
+  unmount()
+})
