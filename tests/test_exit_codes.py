@@ -50,5 +50,20 @@ def test_each_kind_of_error_has_its_own(error: Exception, code: ExitCode) -> Non
     assert of_error(error) is code
 
 
-def test_an_answer_of_a_server_has_that_of_its_status() -> None:
-    assert [of_answer(status) for status in (401, 404, 409, 429, 500)] == [11, 7, 9, 10, 1]
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, ExitCode.WRONG_INPUT),
+        (401, ExitCode.REFUSED),
+        (403, ExitCode.REFUSED),
+        (404, ExitCode.NOT_FOUND),
+        (409, ExitCode.CONFLICT),
+        (412, ExitCode.CONFLICT),
+        (413, ExitCode.FAILED),
+        (429, ExitCode.UNAVAILABLE),
+        (500, ExitCode.FAILED),
+        (503, ExitCode.UNAVAILABLE),
+    ],
+)
+def test_an_answer_of_a_server_has_that_of_its_status(status: int, code: ExitCode) -> None:
+    assert of_answer(status) is code

@@ -93,6 +93,17 @@ async def test_a_later_turn_counts_and_is_the_last_update(store: ConversationSto
     assert (found.turns, found.created_at, found.updated_at) == (3, 1000.0, 1002.0)
 
 
+async def test_a_turn_that_is_written_late_counts_and_sets_no_time_back(store: ConversationStore) -> None:
+    await store.add_turn(message("m1", "c"), conversation("c"))
+    await store.add_turn(message("m2", "c", at=1009.0))
+
+    await store.add_turn(message("m3", "c", at=1005.0))
+
+    found = await store.conversation(APP, ANNA, "c")
+    assert found is not None
+    assert (found.turns, found.updated_at) == (3, 1009.0)
+
+
 async def test_a_turn_of_a_conversation_that_is_gone_is_not_kept(store: ConversationStore) -> None:
     await add_messages(store, "c", "m1")
     assert await store.delete(APP, ANNA, "c")

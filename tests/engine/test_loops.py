@@ -117,6 +117,25 @@ async def test_the_end_of_a_round_says_whether_it_ended_the_loop(
     assert [(end.round, end.ended, end.last) for end in ends] == expected
 
 
+async def test_of_a_round_that_failed_its_own_error_is_told_though_its_condition_cannot_be_evaluated_either() -> None:
+    never_put_out = {"variable_selector": ["behind", "value"], "comparison_operator": "=", "value": "山"}
+    loop: dict[str, Any] = {"loop_count": 2, "break_conditions": [never_put_out], "logical_operator": "and"}
+    compiled = graph(
+        [
+            node("each", "loop", start_node_id="each-start", **loop),
+            node("each-start", "loop-start", container="each"),
+            node("bad", container="each", fails=-1),
+            node("behind", container="each", value="山"),
+        ],
+        edges("start --> each", "each-start --> bad", "bad --> behind"),
+    )
+
+    log = await run(compiled)
+
+    [end] = [event for event in log.events if isinstance(event, RoundFinished)]
+    assert (end.error, log.end.status, log.end.error) == ("bad broke", "failed", "bad broke")
+
+
 @pytest.mark.parametrize(("began", "kind"), [(10, "integer"), (0, "integer"), (1.5, "float"), (2.0, "float")])
 @pytest.mark.parametrize("given", ["constant", "variable"])
 @pytest.mark.parametrize("nested", [False, True])

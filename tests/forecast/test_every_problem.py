@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.dsl.load import load
-from tests.acceptance.workflows import app, end, node, start
+from tests.acceptance.workflows import app, end, fetch, node, start
 from tests.forecast.cases import code, having, llm, tool
 from tests.forecast.running import foretold, here
 
@@ -62,6 +62,18 @@ def test_of_a_broken_file_what_is_faked_or_mocked_lacks_nothing() -> None:
     text = app("Broken", [start("q"), tool(), llm(), node("bad", "lmm"), end()], "start>tool tool>llm llm>bad bad>end")
     found = foretold(text, here(None, fake_models=True, mocks={"tool": {"text": "x"}}))
     assert [finding.level for finding in found.findings] == ["error"]
+
+
+@pytest.mark.parametrize(("strategy", "level"), [({}, "may_fail"), ({"error_strategy": "fail-branch"}, "warning")])
+def test_what_may_go_wrong_is_a_warning_if_the_node_has_an_error_strategy(strategy: Any, level: str) -> None:
+    request = fetch("get", "http://金庫.internal/")
+    request["data"].update(strategy)
+    text = app("Perhaps", [start("q"), request, end(q="start.q")], "start>get get>end get:fail-branch>end")
+
+    [finding] = foretold(text, here(None)).findings
+
+    assert (finding.level, finding.cause) == (level, "address")
+    assert ("runs go on, as the node has an error strategy" in finding.what) == bool(strategy)
 
 
 def test_a_key_that_a_mapping_has_twice_is_told_with_its_place(tmp_path: Path) -> None:

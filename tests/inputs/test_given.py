@@ -171,6 +171,12 @@ def test_a_document_is_what_the_api_takes_and_single_inputs_win_over_it() -> Non
     assert given([variable("f", "file")], f="x").problems[0].startswith("input 'f' is a file: give it as -i")
 
 
+def test_null_in_a_document_is_no_value() -> None:
+    found = given([variable("名", required=True), variable("n", "number")], 名=None, n=None)
+
+    assert (found.values, found.problems) == ({}, ["missing input: 名 (text)"])
+
+
 @pytest.mark.parametrize(
     ("option", "word"),
     [

@@ -104,6 +104,14 @@ def test_answers_to_an_agent_go_with_its_end_and_a_text_that_is_replaced_too() -
     assert held((chunk, 5), (chunk, 5), (TextReplaced(at=1.0, text=""), 3)) == 3
 
 
-def test_of_a_node_that_failed_nothing_is_kept() -> None:
+def test_of_a_node_that_failed_nothing_is_kept_whatever_it_held() -> None:
+    step = StepRecorded(at=1.0, execution_id="agent", kind="tool", request="", answer="…")
+    assert held((step, 50), (ended("agent", status="failed"), 7)) == 0
+    rounds: list[Sized] = [
+        (ContainerStarted(**about("each"), length=2), 10),
+        (RoundStarted(**about("each"), round=0), 5),
+        (RoundFinished(**about("each"), round=0, elapsed=0.0), 100),
+    ]
+    assert held(*rounds, (ended("each", status="failed"), 300)) == 0
     assert held((ended("a", status="failed"), 1000)) == 0
     assert held((msgspec.structs.replace(ended("a"), status="exception"), 1000)) == 1000

@@ -182,6 +182,21 @@ async def test_rounds_wait_for_the_disk_though_it_is_not_even_tried() -> None:
     live.abandon(StoreUnavailable("the test is over"))
 
 
+async def test_nothing_waits_for_the_disk_any_more_once_the_log_is_cut_short() -> None:
+    live = RunLog(BytesStore(), Draft().record)
+    live.goes_on(is_kept=False)
+    live.append([started()])
+    for _ in range(10):  # made ready while the first is written
+        live.append([node(x="x" * 1024 * KB)[1]])
+    assert live.is_behind
+
+    live.append([node(deep=1)[1]])
+
+    async with asyncio.timeout(PATIENCE):
+        await live.ended()
+    assert not live.is_behind
+
+
 @pytest.mark.usefixtures("small")
 async def test_who_is_slow_sees_this_part_of_the_run_and_not_what_followed_behind_its_pause() -> None:
     store, draft = BytesStore(), Draft()

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.events import Event, NodeFinished, NodeStarted, RunBegan, RunRecovered, RunRetried, RunStarted, TextChunk
+from jikko.events import (
+    Event,
+    NodeFinished,
+    NodeStarted,
+    ReasoningChunk,
+    RunBegan,
+    RunRecovered,
+    RunRetried,
+    RunStarted,
+    TextChunk,
+)
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
@@ -97,6 +107,33 @@ async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None
     assert {(event.at, event.started_at) for event in ends} == {(world.now, world.now)}
     kinds = [type(event) for event in log if not isinstance(event, TextChunk)]
     assert kinds[:7] == [RunStarted, NodeStarted, NodeFinished, NodeStarted, NodeFinished, RunRetried, RunBegan]
+
+
+async def test_the_moment_that_nodes_see_is_that_of_the_new_run(world: World) -> None:
+    nodes = [start("q"), node("a", "code", value="a"), end(at="sys.timestamp")]
+    app, process = await world.app("時刻", nodes, "start>a a>end"), world.process()
+    first = await failed(world, process, app, "a")
+    world.now += 100
+
+    run = await process.retries.retry(app, first.identity.run_id)
+
+    assert (await end_of(run)).outputs == {"at": int(world.now)}
+
+
+async def test_the_reasoning_of_nodes_that_are_taken_over_is_shown_and_that_of_others_only_once_they_run_again(
+    world: World,
+) -> None:
+    nodes = [start("q"), *(node(name, "code", value=name) for name in "ab"), end(a="a.text", b="b.text")]
+    app, process = await world.app("Thinks", nodes, "start>a a>b b>end"), world.process()
+    world.script.thinks = {"a": "うーん 🤔", "b": "wrong"}
+    first = await failed(world, process, app, "b")
+    world.script.thinks = {"a": "not asked again", "b": "right"}
+
+    run = await process.retries.retry(app, first.identity.run_id)
+
+    await end_of(run)
+    thoughts = [(event.node_id, event.text) for event in run.events if isinstance(event, ReasoningChunk)]
+    assert thoughts == [("a", "うーん 🤔"), ("b", "right")]
 
 
 async def test_a_named_node_runs_again_with_everything_behind_it_and_nothing_else(world: World) -> None:

@@ -66,6 +66,8 @@ class Script:
     """Nodes that wait until they are let go."""
     says: dict[str, list[str]] = field(default_factory=dict)
     """Pieces of their ``value`` that nodes stream once they were let go; then they wait for good."""
+    thinks: dict[str, str] = field(default_factory=dict)
+    """What nodes stream as reasoning."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def node_class(self) -> type[Any]:
@@ -95,6 +97,8 @@ class Script:
         self._moved.set()
         while ctx.node_id in self.held:
             await self.move()
+        if thought := self.thinks.get(ctx.node_id):
+            ctx.think(thought)
         for text in self.says.get(ctx.node_id, ()):
             ctx.say("value", text)
         while ctx.node_id in self.says:

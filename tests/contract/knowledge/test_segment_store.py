@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
-from jikko.ports.stores.knowledge.segment_store import Found
+from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
 from .records import MODEL, a_child, a_node, dataset_in, segments_for, segments_in, shown, vector, visible
@@ -162,6 +162,21 @@ async def test_the_most_keywords_come_first(stores: KnowledgeStores) -> None:
 
     assert scores_of(hits, segments) == [("b", 3.0), ("a", 2.0)]
     assert await stores.segments.search_keywords(dataset.id, ["Owl"], visible(document), 9) == []
+
+
+async def test_the_published_version_is_found_by_its_keywords_while_its_vectors_are_made_anew(
+    stores: KnowledgeStores,
+) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["夜の梟"], vectors=[(1, 0)], keywords=[["梟"]])
+    segments = await segments_in(stores, document)
+    # The text stays as it is, and is embedded by another model: a further version of its vectors alone.
+    renewed = [Visible(document.id, document.version, document.index_version + 1)]
+
+    by_keywords = await stores.segments.search_keywords(dataset.id, ["梟"], renewed, 9)
+
+    assert scores_of(by_keywords, segments) == [("夜の梟", 1.0)]
+    assert await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), renewed, 9) == []
 
 
 async def test_keywords_of_any_length_are_found(stores: KnowledgeStores) -> None:

@@ -51,7 +51,9 @@ class MemoryConversationStore:
         if conversation is None or message.id in self._messages:
             return
         self._conversations[conversation.id] = replace(
-            conversation, updated_at=message.created_at, turns=conversation.turns + 1
+            conversation,
+            updated_at=max(conversation.updated_at, message.created_at),
+            turns=conversation.turns + 1,
         )
         self._messages[message.id] = message
         known = self._variables.setdefault(conversation.id, {})
