@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim
+from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import LogQuery, RunStore
 
 from .run_stores import RUN_STORES, opened
@@ -27,12 +27,9 @@ async def listed(store: RunStore) -> set[str]:
     return {record.identity.run_id for record in found.records}
 
 
-async def test_runs_of_one_end_user_that_have_ended_are_removed_with_their_keys(store: RunStore) -> None:
-    claim = KeyClaim(key="鍵", fingerprint=b"f", at=1000, lifetime=1e9)
+async def test_runs_of_one_end_user_that_have_ended_are_removed(store: RunStore) -> None:
     theirs, other, elsewhere, open_ = Draft(), Draft(user="berta"), Draft(app=OTHER_APP), Draft()
-    append = theirs.whole(1000)
-    await store.append(msgspec.structs.replace(append, projections=(claim, CallbackRequest(url="https://a.test"))))
-    for draft in (other, elsewhere):
+    for draft in (theirs, other, elsewhere):
         await store.append(draft.whole(1000))
     await store.append(open_.step(started(1000)))
 
@@ -40,11 +37,24 @@ async def test_runs_of_one_end_user_that_have_ended_are_removed_with_their_keys(
 
     assert await store.record(theirs.id) is None
     assert await store.events(theirs.id) == []
-    assert await store.claimed(APP, "鍵", now=1001) is None
     assert await listed(store) == {open_.id, other.id}
     assert await store.events(elsewhere.id) == elsewhere.events
     assert await store.open_of_user(APP, "id of anna") == [open_.id]
     assert await store.open_of_user(OTHER_APP, "id of anna") == []
+
+
+async def test_their_keys_go_with_them_so_that_a_run_that_is_put_back_has_none(store: RunStore) -> None:
+    run = Draft()
+    append = run.whole(1000)
+    claim = KeyClaim(key="鍵", fingerprint=b"f", at=1000, lifetime=1e9)
+    await store.append(msgspec.structs.replace(append, projections=(claim,)))
+    assert await store.claimed(APP, "鍵", now=1001) == (run.id, b"f")
+    await store.remove_of_user(APP, "id of anna")
+
+    await store.append(append)
+
+    assert await listed(store) == {run.id}
+    assert await store.claimed(APP, "鍵", now=1001) is None
 
 
 async def test_so_they_are_in_steps_of_a_limited_size(store: RunStore) -> None:

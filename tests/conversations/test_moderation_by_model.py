@@ -1,5 +1,6 @@
 """Questions and answers that a model looks at (``openai_moderation``)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +16,9 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest
 from jikko.providers.fake_moderator import FLAGGED, FakeModerator
 from tests.acceptance.workflows import node, start
-from tests.conversations.chats import Chat, answer_of, chat_app, chat_with
+from tests.conversations.chats import LIST, Chat, answer_of, chat_app, chat_with
 from tests.conversations.test_moderation import Server
-from tests.runs.world import World
+from tests.runs.world import PATIENCE, World
 
 pytestmark = pytest.mark.anyio
 
@@ -46,9 +47,29 @@ async def world() -> AsyncIterator[World]:
     await world.close()
 
 
+class Slow(FakeModerator):
+    """Takes its time over one question."""
+
+    def __init__(self, over: str) -> None:
+        self.over = over
+        self.has_come, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def flags(self, request: ModerationRequest) -> bool:
+        if self.over in request.text:
+            self.has_come.set()
+            await self.goes_on.wait()
+        return await super().flags(request)
+
+
 @asynccontextmanager
 async def talking(
-    world: World, moderator: Noting, *, defaults: DefaultModels = MODELS, **presets: str
+    world: World,
+    moderator: FakeModerator,
+    *,
+    nodes: Any = ECHO,
+    defaults: DefaultModels = MODELS,
+    variables: Any = (),
+    **presets: str,
 ) -> AsyncIterator[Chat]:
     """A chat in which questions (``inputs``) and answers (``outputs``) that are refused get these instead."""
     config: dict[str, Any] = {
@@ -58,7 +79,8 @@ async def talking(
     features = {"sensitive_word_avoidance": {"enabled": True, "type": "openai_moderation", "config": config}}
     moderation = Moderation(ModerationExtension({}, Server({})), ModerationModel(moderator, defaults))
     process = world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
-    app = await chat_app(world, ECHO, "start>reply", features=features)
+    edges = ">".join(each["id"] for each in nodes)
+    app = await chat_app(world, nodes, edges, features=features, conversation_variables=list(variables))
     async with chat_with(world, app, process) as chat:
         yield chat
 
@@ -118,3 +140,25 @@ async def test_an_answer_that_it_cannot_look_at_stays_and_the_log_tells(
     async with talking(world, Noting(failure), outputs="no") as chat:
         assert (await chat.ask("x")).json()["answer"] == "You said: x "
     assert "too many requests" in caplog.text
+
+
+async def test_a_question_that_was_looked_at_for_long_sees_the_turns_that_were_answered_meanwhile(
+    world: World,
+) -> None:
+    item = {"variable_selector": ["conversation", "list"], "operation": "append", "input_type": "variable"}
+    counting = [
+        start("topic"),
+        node("list", "assigner", version="2", items=[{**item, "value": ["sys", "query"]}]),
+        node("reply", "answer", answer="{{#sys.dialogue_count#}}: {{#conversation.list#}}"),
+    ]
+    slow = Slow("二")
+    async with talking(world, slow, nodes=counting, variables=[LIST], inputs="no") as chat:
+        assert (await chat.ask("一")).json()["answer"] == "1: - 一"
+        asked = asyncio.create_task(chat.ask("二"))
+        async with asyncio.timeout(PATIENCE):
+            await slow.has_come.wait()
+        assert (await chat.ask("三")).json()["answer"] == "2: - 一\n- 三"
+        slow.goes_on.set()
+
+        assert (await asked).json()["answer"] == "3: - 一\n- 三\n- 二"
+        assert (await chat.variables())["list"] == "['一', '三', '二']"

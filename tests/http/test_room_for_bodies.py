@@ -104,6 +104,20 @@ def test_a_body_that_finds_no_room_is_not_read_before_there_is_some() -> None:
     tried(work)
 
 
+def test_bodies_of_a_length_take_room_for_that_and_are_read_at_once_as_far_as_they_fit() -> None:
+    async def work(scene: Scene) -> None:
+        senders = [Sender(large(300_000)) for _ in range(4)]
+        answers = [scene.post(sender, **sender.length) for sender in senders]
+        await settled()
+        assert [sender.asked for sender in senders] == [2, 2, 2, 0]
+        assert scene.taken == sum(len(sender.content) for sender in senders[:3])
+        for sender in senders:
+            sender.go_on.set()
+        assert {(await answer).status_code for answer in answers} == {202}
+
+    tried(work)
+
+
 def test_who_finds_no_room_for_too_long_is_told_to_come_again() -> None:
     async def work(scene: Scene) -> None:
         first = Sender(large())

@@ -34,7 +34,7 @@ def lose_answers(process: Process, first: int | None = None) -> None:
         return None if first is None or asked <= first else answer
 
     # Of this process alone: what others of the cluster ask goes its way.
-    process.cluster.request = request  # type: ignore[method-assign]
+    process.cluster.request = request  # type: ignore[method-assign, assignment]
 
 
 @pytest.mark.parametrize("loses", [False, True])
@@ -154,7 +154,7 @@ def test_one_that_another_has_submitted_meanwhile_was_not_submitted_by_this_one(
             return None
 
         # Of this process alone: what others of the cluster ask goes its way.
-        other.cluster.request = late  # type: ignore[method-assign]
+        other.cluster.request = late  # type: ignore[method-assign, assignment]
         with pytest.raises(TooLate, match="already been submitted by another user"):
             await other.forms.submit(app.id, token, "yes", {"comment": "後"}, "")
 

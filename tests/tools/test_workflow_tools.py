@@ -225,7 +225,7 @@ async def test_after_a_restart_the_caller_finds_the_run_that_it_had_begun(tmp_pa
             async with asyncio.timeout(PATIENCE):
                 await waiting.asked.wait()
             run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
-        # The process has ended in good order, and left both runs to the next one.
+        # The process has ended in good order; the next one goes on with both runs.
         server.answers = {"/wait": answer(b"done")}
         async with installation(tmp_path, INNER, in_memory=False) as assembly:
             await assembly.runs.control.take_over()
