@@ -8,6 +8,7 @@ from jikko.events import (
     ContainerStarted,
     Event,
     NodeFinished,
+    NodeStarted,
     Round,
     RoundFinished,
     Rounds,
@@ -81,6 +82,21 @@ def test_what_is_within_a_round_goes_with_it() -> None:
     assert held(*events, (RoundFinished(**about("each"), round=0, elapsed=0.0, error="x"), 500)) == 501
     late = ended("late", (*outer, path("inner", 1)))
     assert held(*events, (RoundFinished(**about("each"), round=0, elapsed=0.0, error="x"), 500), (late, 7)) == 501
+
+
+def test_answers_to_an_agent_that_is_cut_off_go_with_the_round_that_it_was_in() -> None:
+    agent = NodeStarted(**{**about("agent", (path("each", 0),)), "node_type": "agent"})
+    step = StepRecorded(at=1.0, execution_id="agent", kind="tool", request="", answer="…")
+    events: list[Sized] = [
+        (ContainerStarted(**about("each"), length=2), 1),
+        (RoundStarted(**about("each"), round=0), 2),
+        (agent, 4),
+        (step, 50),
+    ]
+
+    assert held(*events) == 53
+    # Another node of the round has failed.
+    assert held(*events, (RoundFinished(**about("each"), round=0, elapsed=0.0, error="x"), 500)) == 501
 
 
 def test_a_variable_that_is_assigned_again_counts_once() -> None:

@@ -199,14 +199,6 @@ def test_and_so_they_do_if_the_first_had_no_room_in_a_transaction_and_the_next_h
     assert told == [[(1, 0), (3, 0)], [(2, 0)], [(2, 1)], [(2, 2)]]
 
 
-def test_nor_does_one_overtake_the_first_of_its_run_that_came_behind_512_others(database: Database) -> None:
-    others = [write(number) for number in range(512)]
-    submitted(database, *others, write(600), write(600, at=1), write(0, at=1))
-
-    told = [[(int.from_bytes(each.run_id, "big"), each.at) for each in batch] for batch in database.batches[1:]]
-    assert told == [[(600, 0), (0, 1)], [(600, 1)]]
-
-
 def test_what_was_written_is_measured(database: Database) -> None:
     database.takes = 0.3
     writer, _ = submitted(database, write(1), write(2))

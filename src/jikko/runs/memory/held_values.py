@@ -13,6 +13,7 @@ from jikko.events import (
     FormClosed,
     FormRequested,
     NodeFinished,
+    NodeStarted,
     Round,
     RoundFinished,
     RoundStarted,
@@ -38,7 +39,7 @@ class HeldValues:
         self._containers: dict[str, int] = {}
         """What each container under way has of its rounds that are over."""
         self._inner: dict[_RoundKey, set[_RoundKey | str]] = {}
-        """Rounds and containers within a round, which go with it."""
+        """Rounds, containers and agents within a round, which go with it."""
         self._steps: dict[str, int] = {}
         """What agents under way were answered."""
         self._assigned: dict[tuple[str, ...], int] = {}
@@ -56,6 +57,10 @@ class HeldValues:
 
     def _kept(self, event: Event, size: int) -> None:
         self.total += size
+
+    def _node_started(self, event: NodeStarted, size: int) -> None:
+        if event.rounds and event.node_type == "agent":
+            self._inner.setdefault(_key(event.rounds[-1]), set()).add(event.execution_id)
 
     def _node_finished(self, event: NodeFinished, size: int) -> None:
         self.total -= self._containers.pop(event.execution_id, 0) + self._steps.pop(event.execution_id, 0)
@@ -116,7 +121,7 @@ class HeldValues:
         self.total -= self._rounds.pop(key, 0)
         for inner in self._inner.pop(key, ()):
             if isinstance(inner, str):
-                self.total -= self._containers.pop(inner, 0)
+                self.total -= self._containers.pop(inner, 0) + self._steps.pop(inner, 0)
             else:
                 self._drop(inner)
 
@@ -129,6 +134,7 @@ _STEPS: Final[Mapping[type, Callable[[HeldValues, Any, int], None]]] = {
     RunStarted: HeldValues._kept,
     FormRequested: HeldValues._kept,
     FormClosed: HeldValues._kept,
+    NodeStarted: HeldValues._node_started,
     NodeFinished: HeldValues._node_finished,
     ContainerStarted: HeldValues._container_started,
     RoundStarted: HeldValues._round_started,
