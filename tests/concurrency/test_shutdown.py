@@ -110,6 +110,18 @@ def test_who_is_in_a_hurry_gives_less_time(scene: Scene) -> None:
     virtual_time.run(work())
 
 
+def test_who_is_in_a_hurry_late_gives_no_more_time_than_there_was(scene: Scene) -> None:
+    async def work() -> None:
+        shutdown = scene.shutdown
+        assert shutdown.begin(20) == 20
+        await asyncio.sleep(14)
+        assert shutdown.begin(10) == 6
+        await shutdown.do("runs", scene.takes("runs", None), 60)
+        assert asyncio.get_running_loop().time() < 20
+
+    virtual_time.run(work())
+
+
 def test_one_that_is_not_ending_waits_for_all_that_it_closes(scene: Scene) -> None:
     async def work() -> None:
         async with scene.shutdown as shutdown:

@@ -48,16 +48,24 @@ class Shutdown(AsyncExitStack):
         self._doing = ""
         self._alarm: threading.Timer | None = None
 
-    def begin(self, seconds: float) -> None:
-        """Begin to end: all is over in so many seconds. Called again, with fewer, if somebody is in a hurry."""
-        self._began = time.monotonic()
-        self._until = asyncio.get_running_loop().time() + seconds - _AFTER_STEPS
+    def begin(self, seconds: float) -> float:
+        """Begin to end: all is over in so many seconds. Called again by somebody in a hurry, who never gives more time.
+
+        Returns:
+            The seconds that are left.
+        """
+        now = asyncio.get_running_loop().time()
+        if math.isinf(self._until):
+            self._began = time.monotonic()
+        seconds = min(seconds, self._until + _AFTER_STEPS - now)
+        self._until = now + seconds - _AFTER_STEPS
         if self._alarm is not None:
             self._alarm.cancel()
         if self._leave is not None:
             self._alarm = threading.Timer(seconds - _AFTER_ALL, self._give_up)
             self._alarm.daemon = True
             self._alarm.start()
+        return seconds
 
     def step(self, name: str, close: Callable[[], Awaitable[object]], seconds: float = STEP_SECONDS) -> None:
         """Have something closed when the block ends.

@@ -123,8 +123,7 @@ class Supervisor:
 
     def _stop(self, at_once: bool = False) -> None:
         self._hub.close()
-        seconds = STOP_AT_ONCE_SECONDS if at_once else self._settings.stop_seconds
-        self._shutdown.begin(seconds)
+        seconds = self._shutdown.begin(STOP_AT_ONCE_SECONDS if at_once else self._settings.stop_seconds)
         if self._killing is not None:
             self._killing.cancel()
         self._killing = asyncio.get_running_loop().call_later(max(0.0, seconds - _TO_KILL), self._kill)
