@@ -178,6 +178,7 @@ class RunTail:
                 self._was_here = False
                 self._newest = newest
                 self.end += len(newest)
+                self._bring_up(newest)
             return
         # With the event at the position, which tells whether the log goes as far as that.
         first = max(after, 0)
@@ -186,7 +187,17 @@ class RunTail:
             first = max(await self._store.log_end(self.run_id) - 1, 0)
             self._newest = await self._store.events(self.run_id, after=first - 1)
         self.end = first + len(self._newest)
+        self._bring_up(self._newest)
         self._has_looked = self.is_up_to_date = True
+
+    def _bring_up(self, events: Sequence[Event]) -> None:
+        """Have the record say what these events, read after it, made of its status: no later read would return it."""
+        if self.record is not None:
+            record = msgspec.structs.replace(self.record)
+            for event in events:
+                record.apply(event)
+            if record.status != self.record.status:
+                self.record = record
 
     async def _watch(self) -> None:
         try:
@@ -226,6 +237,7 @@ class RunTail:
             self._woken.clear()
             if was_read:
                 looks = 0
+                self._quiet.heard(self)
                 continue
             self._is_stale = True
             try:
