@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,20 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def tried(place: Path, code: str, *, port: int = 1) -> Any:
-    """What code says about its sockets, from a locked process."""
+@asynccontextmanager
+async def started(place: Path, code: str, *, port: int = 1) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A locked process that runs code."""
     make_state(place / "state", 0)
     with sockets_offered() as asks:
         lock = Lock(read=(), write=(place / "state",), ports=(port,), sockets=asks)
         command = lock.command([sys.executable, "-I", "-S", "-c", BEGINNING + code, str(port)])
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, pass_fds=[asks])
+        pipe = asyncio.subprocess.PIPE
+        yield await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, pass_fds=[asks])
+
+
+async def tried(place: Path, code: str, *, port: int = 1) -> Any:
+    """What code says about its sockets, from a locked process."""
+    async with started(place, code, port=port) as process:
         out, _ = await process.communicate()
     return json.loads(out)
 
@@ -112,6 +121,34 @@ print(json.dumps([sum(counts), time.monotonic() - began]))
 """
     count, seconds = await tried(tmp_path, code)
     assert 20 <= count <= 1000 * seconds + 20
+
+
+async def test_descriptors_that_a_plugin_keeps_on_their_way_keep_no_other_from_its_sockets(tmp_path: Path) -> None:
+    code = """
+pairs = []
+def keep():
+    while True:
+        pairs.append(socket.socketpair())
+        socket.send_fds(pairs[-1][0], [b"x"], [0] * 250)
+print(error(keep), flush=True)
+input()
+"""
+    async with started(tmp_path / "first", code) as first:
+        assert first.stdout is not None
+        assert await first.stdout.readline() == b"ETOOMANYREFS\n"
+        assert await tried(tmp_path / "second", "print(json.dumps(error(socket.socket)))") == "none"
+        await first.communicate(b"\n")
+
+
+async def test_where_memory_runs_out_it_ends_before_the_server(tmp_path: Path) -> None:
+    def readiness(process: int) -> int:
+        return int(Path(f"/proc/{process}/oom_score_adj").read_text())
+
+    async with started(tmp_path, "print(flush=True); input()") as process:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        assert readiness(process.pid) > readiness(os.getpid())
+        await process.communicate(b"\n")
 
 
 async def test_nothing_is_left_of_a_process_that_has_ended(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class ForkServer:
             del sys.modules[name]
         own = os.getpriority(os.PRIO_PROCESS, 0)
         self._niceness, self._long_niceness = (min(19, own + more) for more in (_CHILD_NICENESS, _LONG_NICENESS))
-        self._offer_to_the_oom_killer()
+        lock.offer_to_the_oom_killer()
         self._own_size = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         _point_standard_files_at_nothing()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -248,15 +248,6 @@ class ForkServer:
             while self._wakeup.recv(4096):
                 pass
         except BlockingIOError:
-            return
-
-    @staticmethod
-    def _offer_to_the_oom_killer() -> None:
-        try:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write("500")
-        except OSError:
-            # Only a courtesy: when the machine runs out of memory, programs should go before the server.
             return
 
 

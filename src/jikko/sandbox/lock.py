@@ -18,6 +18,7 @@ from jikko.locks.calls import drop_capabilities as drop_capabilities
 from jikko.locks.calls import forbid_new_privileges as forbid_new_privileges
 from jikko.locks.calls import install_filter as install_filter
 from jikko.locks.calls import landlock_abi as landlock_abi
+from jikko.locks.calls import offer_to_the_oom_killer as offer_to_the_oom_killer
 from jikko.locks.calls import prctl
 from jikko.locks.calls import raw_system_call as raw_system_call
 from jikko.locks.calls import system_call as system_call

@@ -30,6 +30,7 @@ from jikko.locks.calls import (
     forbid_new_privileges,
     install_filter,
     landlock_abi,
+    offer_to_the_oom_killer,
     prctl,
     system_call,
 )
@@ -78,6 +79,8 @@ _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 8, 47
 _CAP_DAC_READ_SEARCH = 2
 _STACK = 64 << 20
 """Bytes to which a process may raise its stack, which ``DATA`` does not count."""
+_FILES = 1024
+"""Open files of a process, at most."""
 
 
 def landlock(abi: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
@@ -167,13 +170,14 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     read = [*SYSTEM, interpreter, *settings["read"]]
     uid = settings.get("uid") or 0
     own_user = os.geteuid() == 0 and uid != 0
+    offer_to_the_oom_killer()
     if own_user:
         become(uid, [os.path.realpath(command[0]), *settings["read"], *settings["write"]])
     else:
         drop_capabilities()
     die_with(settings["parent"])
     forbid_new_privileges()
-    limits = {"DATA": settings["memory"], "STACK": _STACK, "CORE": 0, "NOFILE": 1024, "FSIZE": 256 << 20}
+    limits = {"DATA": settings["memory"], "STACK": _STACK, "CORE": 0, "FSIZE": 256 << 20}
     if uid:
         limits["NPROC"] = 512  # counted by user: only where the user is its own
     for kind, value in limits.items():
@@ -190,6 +194,8 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             landlock(abi, read, settings["write"], settings["ports"])
         except OSError as error:
             raise LockFailed(f"Landlock (version {abi}) refused its rules: {error}") from None
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     listener = install_filter(
         plugin_filter(
             abi=abi,
@@ -207,6 +213,10 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
         asking.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         asking.close()
         os.close(listener)
+    # A user's descriptors on the way between processes are compared with the limit of the one that sends: what plugins
+    # keep there stays below that of the server, and of the next plugin's message above.
+    files = min(_FILES, files // 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 
 def main() -> None:
