@@ -1,14 +1,17 @@
 """Apps as MCP servers: what the recordings do not show."""
 
+import json
 import math
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from jikko.http.app import create_app
-from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
+from jikko.tools.directory import ToolsDirectory
 from tests.acceptance.workflows import end, form, node, start
 from tests.conversations.chats import chat_app
 from tests.http.scene import Served, api_of
@@ -31,8 +34,10 @@ async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def serving(world: World, *, app: str = "Say", requests_per_minute: int = 0) -> httpx.AsyncClient:
-    served = Served(ServedApp(code=CODE, app=app, description="says it", parameters=WORDS))
+def serving(
+    world: World, *, app: str = "Say", requests_per_minute: int = 0, served: ServedApps | None = None
+) -> httpx.AsyncClient:
+    served = served or Served(ServedApp(code=CODE, app=app, description="says it", parameters=WORDS))
     api = api_of(world, world.process(), requests_per_minute, served_apps=served)
     return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(api)), base_url="http://jikko", timeout=20)
 
@@ -216,3 +221,18 @@ async def test_a_tool_is_called_by_who_has_introduced_itself(client: httpx.Async
 
     assert (refused["error"]["code"], refused["error"]["message"]) == (-32602, "End user not found")
     assert await world.store.scan(limit=10) == []
+
+
+async def test_a_server_that_is_switched_off_answers_as_if_it_were_not_there(world: World, tmp_path: Path) -> None:
+    await world.app("Say", [start("q"), end(q="start.q")], "start>end")
+    file = tmp_path / "tools.yml"
+    file.write_text(json.dumps({"mcp_servers": {CODE: {"app": "Say"}}}), encoding="utf-8")
+    async with serving(world, served=ToolsDirectory(file, {}, world.app_store)) as client:
+        assert await called(client, q="here")
+        file.write_text(json.dumps({"mcp_servers": {CODE: {"app": "Say", "status": "inactive"}}}), encoding="utf-8")
+        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+        off = await client.post(ADDRESS, json=message)
+        missing = await client.post("/mcp/server/another-code-of-16/mcp", json=message)
+
+    assert (off.status_code, off.json()) == (missing.status_code, missing.json())
+    assert off.status_code == 404

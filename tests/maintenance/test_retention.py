@@ -229,3 +229,13 @@ async def test_conversations_are_removed_by_their_last_update_and_keep_their_fil
     assert await scene.index.find(lost.id) is None
     assert await scene.conversations.messages("old") == []
     assert len(await scene.conversations.messages("new") or []) == 1
+
+
+async def test_one_look_removes_all_conversations_that_are_old_however_many(scene: Scene) -> None:
+    for number in range(60):
+        name = f"c-{number}"
+        await scene.conversations.add_turn(message(f"m-{number}", name, at=DAY), conversation(name, at=DAY))
+    retention = Retention(scene.store, scene.files, conversations=scene.conversations)
+
+    assert await retention.prune_conversations(50 * DAY) == 60
+    assert not any([await scene.conversations.messages(f"c-{number}") for number in range(60)])

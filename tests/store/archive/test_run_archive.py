@@ -12,6 +12,7 @@ import pytest
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.files.bucket_objects import BucketObjects
 from jikko.files.memory import MemoryObjects
+from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.exported_run import run_line
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.object_store import ObjectStore
@@ -216,6 +217,18 @@ async def test_a_process_that_dies_between_upload_and_deletion_loses_and_doubles
     await place.require_all()
     # What nothing names is removed once nobody can be writing it.
     assert (await place.archiving.sweep(time.time()), await place.archiving.sweep(time.time() + 2 * DAY)) == (0, 1)
+    await place.require_all()
+
+
+@in_memory
+async def test_each_look_for_old_runs_removes_what_an_interrupted_one_left_in_the_bucket(place: Place) -> None:
+    place.bucket.put(f"{FOLDER}/left", b"written, and named by nothing")
+    await place.add(20)
+    # Long after the object was written, by this machine, and the run ended, by the clock of these tests.
+    archiving = Archiving(place.archiving, lambda: time.time() + 3650 * DAY, days=7)
+
+    assert await archiving.look() == 1
+    assert f"{FOLDER}/left" not in place.bucket.listed(FOLDER)
     await place.require_all()
 
 
