@@ -92,14 +92,30 @@ def test_of_a_holder_whose_heartbeat_is_late_a_run_is_read_every_half_second() -
     virtual_time.run(work())
 
 
-def test_a_run_that_was_removed_has_come_to_its_end() -> None:
+def test_a_run_that_is_missing_twice_was_removed_and_has_come_to_its_end() -> None:
     async def work() -> None:
         scene = Scene(Alone(), started(), paused())
         tail = await scene.tail()
         await scene.grows(RunResumed(at=2.0), finished())
         assert await scene.store.remove(scene.draft.id)
-        assert await tail.change(2.1)
+        assert await tail.change(4.1)
         assert (tail.record, tail.is_up_to_date) == (None, True)
+        await tail.close()
+
+    virtual_time.run(work())
+
+
+def test_a_run_that_a_promoted_standby_lacks_goes_on_once_its_holder_has_written_it_again() -> None:
+    async def work() -> None:
+        scene = Scene(Holder())
+        tail = await scene.tail()
+        scene.store.is_behind = True
+        assert not await tail.change(3)
+        scene.store.is_behind = False
+        assert not await tail.change(3)
+        await scene.grows(*node(index=2))
+        assert await tail.change(2.1)
+        assert await tail.events(-1) == scene.draft.events
         await tail.close()
 
     virtual_time.run(work())

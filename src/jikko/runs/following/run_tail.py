@@ -23,6 +23,7 @@ a run is over, or paused, for those who follow it once no event was found behind
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -79,6 +80,8 @@ class RunTail:
         self._newest: Sequence[Event] = ()
         """The last of the events: those that the last look found, or some that were received since."""
         self._has_looked = False
+        self._missing_since = math.inf
+        """When it was first read that there is no such run, unless there was news of it since."""
         self._was_here = False
         """Whether this process has executed the run since the last look, and so saw its events another way."""
         self._is_stale = True
@@ -149,6 +152,11 @@ class RunTail:
         if self._looking.locked() or self._is_stale:
             return  # it is being read, or will be
         if change.record is None:
+            # A standby that was promoted may never have heard of it: then its holder is about to write it again.
+            now = asyncio.get_running_loop().time()
+            self._missing_since = min(self._missing_since, now)
+            if now - self._missing_since < self._quiet.seconds / 2:
+                return
             self.record, self.is_up_to_date = None, True
             self._notify()
         elif not change.events:
@@ -281,6 +289,7 @@ class RunTail:
             record: As it is behind them.
         """
         self.record = record
+        self._missing_since = math.inf
         self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
         self.end += len(events)
         self.is_up_to_date = record.status != "running"
