@@ -127,3 +127,23 @@ async def test_of_a_damaged_log_the_record_is_returned_and_other_runs_as_ever_by
             whole.id: Change(whole.record, whole.events[1:]),
         }
         await store.close()
+
+
+@pytest.mark.services
+@pytest.mark.postgres
+async def test_a_run_in_an_object_that_cannot_be_read_is_left_out_and_others_are_returned(
+    request: pytest.FixtureRequest,
+) -> None:
+    async with new_database(request) as database:
+        store = PostgresRunStore(database)
+        archived, whole = Draft(), Draft()
+        await store.append(whole.step(started()))
+        await store.append(whole.step(*node(text="良い")))
+        await database.execute(
+            "INSERT INTO archives (path, size, check_sum, runs, first_id, last_id, first_created, last_created, "
+            "last_finished) VALUES ('away', 1, 1, 1, $1, $1, 0, 0, 0)",
+            id_column(archived.id),
+        )
+
+        assert await store.changes({archived.id: 1, whole.id: 1}) == {whole.id: Change(whole.record, whole.events[1:])}
+        await store.close()

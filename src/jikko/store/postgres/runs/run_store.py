@@ -180,7 +180,9 @@ class PostgresRunStore:
         for row in await self._database.fetch(CHANGED, *asked):
             *_, log, start, frames, number = row
             run_id = ids[number - 1]
-            changes[run_id] = await self._change(run_id, known[run_id], row, log, start, frames)
+            # One in an object of the bucket that cannot be read keeps no other from being read.
+            with contextlib.suppress(StoreUnavailable, DamagedLog):
+                changes[run_id] = await self._change(run_id, known[run_id], row, log, start, frames)
         return changes
 
     async def _change(self, run_id: str, first: int, row: Row, log: Any, start: Any, frames: Any) -> Change:
