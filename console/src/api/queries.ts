@@ -6,6 +6,7 @@ import type {
   AppDetail,
   Diff,
   Key,
+  Message,
   Overview,
   RetryChoice,
   RunDetail,
@@ -61,6 +62,13 @@ export const useRetries = (id: string, on: boolean) =>
     queryFn: () => list<RetryChoice>(`runs/${id}/retry`),
     enabled: on,
     refetchOnWindowFocus: 'always',
+  })
+/** The newest messages of a conversation, the newest first. */
+export const useMessages = (conversation: string) =>
+  useQuery({
+    queryKey: ['messages', conversation],
+    queryFn: () => list<Message>(`conversations/${conversation}/messages`, { limit: '100' }),
+    enabled: conversation !== '',
   })
 /** The first report of a process comes before its sandbox was tried. */
 const often = (query: { state: { data?: System } }) => (query.state.data?.sandbox.state === 'checking' ? 1_000 : 10_000)

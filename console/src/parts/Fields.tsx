@@ -46,6 +46,12 @@ export async function ownedBy(app: string, user: string, values: Input): Promise
 const isFile = (value: unknown): value is FileInput =>
   typeof value === 'object' && value !== null && 'transfer_method' in value
 
+/** The inputs of an earlier run that a form still has, as its fields take them. */
+export const inputsOf = (form: readonly Variable[], inputs: Input): Input =>
+  Object.fromEntries(
+    form.filter(one => one.name in inputs).map(one => [one.name, asInput(inputs[one.name]) ?? undefined]),
+  )
+
 /** A value of an earlier run as a field takes it: files are told by what names them. */
 export function asInput(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asInput)

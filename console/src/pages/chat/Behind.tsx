@@ -3,6 +3,7 @@ import { useSyncExternalStore } from 'react'
 import { Link } from 'wouter'
 import { ApiError, get } from '../../api/client.ts'
 import { written } from '../../api/json.ts'
+import { useMessages } from '../../api/queries.ts'
 import type { ChatVariable } from '../../api/types.ts'
 import { Kind, Mark, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
@@ -99,10 +100,17 @@ const given = (
   ),
 })
 
+/** The variables of the conversation as they were before and after the answer that is shown. */
 function Conversation({ conversation, run }: { conversation: string; run: string }) {
+  const message = useMessages(conversation).data?.find(one => one.run_id === run)
+  const running = message?.status === 'running'
   const { data } = useQuery({
-    queryKey: ['variables', conversation, run],
-    queryFn: () => get<{ data: ChatVariable[] }>(`conversations/${conversation}/variables`),
+    // Whenever its run is seen to have moved on, they are asked for again.
+    queryKey: ['variables', conversation, message?.id, message?.status],
+    queryFn: () =>
+      get<{ data: ChatVariable[] }>(`conversations/${conversation}/variables`, { after_message: message?.id }),
+    enabled: message !== undefined,
+    refetchInterval: running ? 2000 : false,
   })
   if (!data || data.data.length === 0) return null
   return (

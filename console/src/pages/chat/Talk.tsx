@@ -1,14 +1,15 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
-import type { AppDetail, Message } from '../../api/types.ts'
+import { useMessages } from '../../api/queries.ts'
+import type { AppDetail, RunDetail } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
-import { type FileInput, type Input, sendable } from '../../parts/Fields.tsx'
+import { type FileInput, fieldOf, type Input, inputsOf, sendable } from '../../parts/Fields.tsx'
 import { errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 import { Live, Question, Said } from './Messages.tsx'
-import { Opening } from './Opening.tsx'
+import { Inputs, Opening } from './Opening.tsx'
 import { FILES, Say } from './Say.tsx'
 import { useBottom } from './useBottom.ts'
 
@@ -20,12 +21,7 @@ export function Talk({ app, conversation, run, setRun }: Props) {
   const may = useMay()
   const cache = useQueryClient()
   const [, to] = useLocation()
-  const query = useQuery({
-    queryKey: ['messages', conversation],
-    queryFn: () =>
-      get<{ data: Message[] }>(`conversations/${conversation}/messages`, { limit: 100 }).then(page => page.data),
-    enabled: conversation !== '',
-  })
+  const query = useMessages(conversation)
   const [going, setGoing] = useState<Going | null>(null)
   const [wrong, setWrong] = useState('')
   const [inputs, setInputs] = useState<Input>({})
@@ -39,7 +35,10 @@ export function Talk({ app, conversation, run, setRun }: Props) {
   const ask = async (text: string, files: FileInput[]) => {
     setWrong('')
     try {
-      const sent = sendable([FILES, ...app.form], { ...inputs, files: files.length > 0 ? files : undefined })
+      // A conversation goes on with the inputs of its last answer.
+      const last = lastRun && app.form.length > 0 ? await get<RunDetail>(`runs/${lastRun}`).catch(() => null) : null
+      const given = { ...inputsOf(app.form, last?.inputs ?? {}), ...inputs }
+      const sent = sendable([FILES, ...app.form], { ...given, files: files.length > 0 ? files : undefined })
       const { files: sentFiles, ...sentInputs } = sent
       const made = await post<{ conversation_id: string; run_id: string | null }>(`apps/${app.id}/messages`, {
         query: text,
@@ -51,6 +50,8 @@ export function Talk({ app, conversation, run, setRun }: Props) {
       if (made.run_id) {
         setGoing({ run_id: made.run_id, query: text })
         setRun(made.run_id)
+        // With its message come the variables beside it.
+        void cache.invalidateQueries({ queryKey: ['messages', conversation] })
       } else await ended()
       down()
       if (!conversation) {
@@ -100,6 +101,11 @@ export function Talk({ app, conversation, run, setRun }: Props) {
             pick={() => setRun(live.run_id)}
             ended={() => void ended()}
           />
+        )}
+        {conversation && wrong && fieldOf(wrong, app.form) && (
+          <div className="opening stack">
+            <Inputs app={app} inputs={inputs} setInputs={setInputs} />
+          </div>
         )}
       </div>
       {behind && (

@@ -2,7 +2,7 @@ import { type FormEvent, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, RunDetail, RunPage } from '../../api/types.ts'
-import { asInput, Field, fieldOf, holdsFiles, type Input, ownedBy, sendable } from '../../parts/Fields.tsx'
+import { Field, fieldOf, holdsFiles, type Input, inputsOf, ownedBy, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Panel } from '../../parts/Panel.tsx'
 import { t, tn } from '../../words/words.ts'
@@ -18,10 +18,12 @@ const defaults = (app: AppDetail): Input =>
     ),
   )
 
-/** Starts runs with the variables of the start node. What is wrong with them, the server says; it stands at its field. */
+/** Starts runs with the variables of the start node; of a chatflow, a conversation with a first message. What is wrong with them, the server says; it stands at its field. */
 export function RunForm({ app }: { app: AppDetail }) {
   const [, to] = useLocation()
   const [values, setValues] = useState<Input>(() => defaults(app))
+  const isChat = app.mode === 'advanced-chat'
+  const [message, setMessage] = useState('')
   const [user, setUser] = useState('')
   const [busy, setBusy] = useState(false)
   const [wrong, setWrong] = useState('')
@@ -35,14 +37,23 @@ export function RunForm({ app }: { app: AppDetail }) {
       const own = await ownedBy(app.id, user, values)
       setValues(own)
       const body = { inputs: sendable(app.form, own), ...(user ? { user } : {}) }
+      const ask = async (headers: HeadersInit) => {
+        const asked = { query: message, ...body }
+        const { conversation_id } = await post<{ conversation_id: string }>(`apps/${app.id}/messages`, asked, {
+          headers,
+        })
+        return `/chat/${app.id}/${conversation_id}`
+      }
+      const run = async (headers: HeadersInit) =>
+        `/runs/${(await post<{ run_id: string }>(`apps/${app.id}/runs`, body, { headers })).run_id}`
       let last = ''
       for (let n = 0; n < times; n++) {
         // One key for each start: a request that is sent twice starts one run.
         const headers = { 'Idempotency-Key': `${key.current}-${n}` }
-        last = (await post<{ run_id: string }>(`apps/${app.id}/runs`, body, { headers })).run_id
+        last = await (isChat ? ask : run)(headers)
       }
       key.current = crypto.randomUUID?.() ?? String(Math.random())
-      if (times === 1) to(`/runs/${last}`)
+      if (times === 1) to(last)
       else setStarted(times)
     } catch (error) {
       setWrong(error instanceof SyntaxError ? t('form.json', { error: error.message }) : errorText(error))
@@ -58,8 +69,8 @@ export function RunForm({ app }: { app: AppDetail }) {
       const last = page.data[0]
       if (!last) return setWrong(t('form.no_last'))
       const run = await get<RunDetail>(`runs/${last.id}`)
-      const known = app.form.map(one => one.name).filter(name => name in run.inputs)
-      setValues({ ...values, ...Object.fromEntries(known.map(name => [name, asInput(run.inputs[name]) ?? undefined])) })
+      setValues({ ...values, ...inputsOf(app.form, run.inputs) })
+      if (isChat) setMessage(String(run.inputs['sys.query'] ?? ''))
       // Its files are its user's.
       if (holdsFiles(run.inputs)) setUser(run.user)
     } catch (error) {
@@ -69,7 +80,7 @@ export function RunForm({ app }: { app: AppDetail }) {
   const at = wrong ? fieldOf(wrong, app.form) : ''
   return (
     <Panel
-      title={t('runs.run')}
+      title={t(isChat ? 'page.chat' : 'runs.run')}
       beside={
         <button type="button" className="btn plain small more" onClick={() => void takeOver()}>
           {t('form.last')}
@@ -94,7 +105,19 @@ export function RunForm({ app }: { app: AppDetail }) {
             wrong={at === variable.name ? wrong : undefined}
           />
         ))}
-        {app.form.length === 0 && <p className="dim">{t('form.no_fields')}</p>}
+        {isChat && (
+          <div className="field">
+            <label htmlFor="run-message">{t('chat.message')}</label>
+            <textarea
+              id="run-message"
+              rows={3}
+              placeholder={t('chat.say')}
+              value={message}
+              onChange={event => setMessage(event.target.value)}
+            />
+          </div>
+        )}
+        {!isChat && app.form.length === 0 && <p className="dim">{t('form.no_fields')}</p>}
         <div className="field">
           <label htmlFor="run-user">
             {t('form.user')} <span className="hint">{t('form.optional')}</span>
@@ -119,13 +142,15 @@ export function RunForm({ app }: { app: AppDetail }) {
           </p>
         )}
         <div className="row">
-          <button type="submit" className="btn main grow" disabled={busy}>
-            <Icon name="play" />
-            {t('runs.run')}
+          <button type="submit" className="btn main grow" disabled={busy || (isChat && !message.trim())}>
+            <Icon name={isChat ? 'send' : 'play'} />
+            {t(isChat ? 'chat.send' : 'runs.run')}
           </button>
-          <button type="button" className="btn" disabled={busy} onClick={() => void start(10)}>
-            {t('form.ten')}
-          </button>
+          {!isChat && (
+            <button type="button" className="btn" disabled={busy} onClick={() => void start(10)}>
+              {t('form.ten')}
+            </button>
+          )}
         </div>
       </form>
     </Panel>
