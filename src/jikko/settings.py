@@ -117,7 +117,9 @@ class Settings:
     plugin_processes: int = 16
     """Processes of plugins at once; the one that was not used for longest makes room."""
     plugin_memory: int = 2 << 30
-    """Bytes of memory that one process of a plugin may use."""
+    """Bytes of memory that one process of a plugin may use, with all that it starts."""
+    plugin_disk: int = 1 << 30
+    """Bytes that the folder of one plugin may hold (its `home` and `tmp`), in at most 20,000 files."""
     agent_model_calls: int = 200
     """Times that the agents of one run may ask a model together. 0: no limit."""
     agent_tool_calls: int = 500

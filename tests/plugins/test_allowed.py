@@ -68,7 +68,7 @@ GIVEN: dict[str, Any] = {"abi": 7, "asks": True}
 OWN_USER: dict[str, Any] = {"abi": 7, "own_user": True}
 DIRECT: dict[str, Any] = {"abi": 7, "direct": True}
 OLD: dict[str, Any] = {"abi": 1, "process_id": 77}
-UNCOUNTED: dict[str, Any] = {"abi": 7, "uncounted_memory": True}
+GROUPED: dict[str, Any] = {"abi": 7, "cgroup": True}
 STREAM, DATAGRAM, RAW, FLAGS = 1, 2, 3, 0o2004000
 
 CASES = [
@@ -131,9 +131,11 @@ CASES = [
     (OLD, "openat", (-100, 0, 0o1000), errno.EACCES),
     (OLD, "openat", (-100, 0, 0o1003), errno.EACCES),
     (OLD, "truncate", (), errno.EPERM),
-    (UNCOUNTED, "mmap", (0, 4096, 3, 0x21), "allowed"),
-    (UNCOUNTED, "mmap", (0, 4096, 3, 0x122), "allowed"),
-    (UNCOUNTED, "memfd_create", (), "allowed"),
+    (GROUPED, "mmap", (0, 4096, 3, 0x21), "allowed"),
+    (GROUPED, "mmap", (0, 4096, 3, 0x122), "allowed"),
+    (GROUPED, "memfd_create", (), "allowed"),
+    (GROUPED, "setsid", (), "allowed"),
+    (SAME_USER, "setsid", (), 0),
     (SAME_USER, "mmap", (0, 4096, 3, 0x21), errno.EPERM),
     (SAME_USER, "mmap", (0, 4096, 3, 0x23), errno.EPERM),
     (SAME_USER, "mmap", (0, 4096, 3, 0x122), errno.EPERM),
@@ -153,7 +155,7 @@ def test_arguments_decide(
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("settings", [SAME_USER, GIVEN, OWN_USER, DIRECT, OLD, UNCOUNTED])
+@pytest.mark.parametrize("settings", [SAME_USER, GIVEN, OWN_USER, DIRECT, OLD, GROUPED])
 def test_nothing_else_is_allowed_on_any_machine(machine: str, settings: dict[str, Any]) -> None:
     program = plugin_filter(machine, **settings)
     assert len(program) // 8 < 4096, "the kernel takes no more instructions"

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 LAST = 475
 BY_ARGUMENT = (
     "clone", "fcntl", "ioctl", "memfd_create", "mmap", "open", "openat", "prctl", "prlimit64", "sched_setaffinity",
-    "sendmmsg", "sendmsg", "sendto", "setsockopt", "socket", "socketpair",
+    "sendmmsg", "sendmsg", "sendto", "setsid", "setsockopt", "socket", "socketpair",
 )  # fmt: skip
 PAST_FILTERS = {335, 336} if os.uname().machine == "x86_64" else set()
 """The kernel lets these past every filter, for its own tracing."""

@@ -44,6 +44,10 @@ class PluginsAtHand(NamedTuple):
     installed: int
     landlock: int
     """The version of Landlock that the kernel has; 0: none."""
+    groups: str
+    """Where the server, or else this process, has control groups for them; ``""``: nowhere."""
+    no_groups: str
+    """Why it has none."""
 
 
 class Plugins:
@@ -172,12 +176,17 @@ def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.envi
     Raises:
         InvalidSettings: The plugins file, or the list of plugins, cannot be read.
     """
+    from jikko.cluster.data_folder_lock import owner_of
     from jikko.locks.calls import landlock_abi
     from jikko.plugins.file import read_plugins_file
     from jikko.plugins.install.installed import Installed
+    from jikko.plugins.process.cgroups import find
 
     read_plugins_file(settings.plugins, environment)
-    return PluginsAtHand(len(Installed(settings.plugin_folder).entries()), landlock_abi())
+    owner = owner_of(settings.home)
+    groups = find("self" if owner is None else owner.pid)
+    installed = len(Installed(settings.plugin_folder).entries())
+    return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)
 
 
 def missing(subject: str, provider: str, exact: str) -> ToolNotFound:
@@ -198,6 +207,7 @@ def make_runtime(
     from jikko.plugins.host.gate import CONNECTING
     from jikko.plugins.install.installed import Installed
     from jikko.plugins.process.pool import PoolLimits
+    from jikko.plugins.process.usage import Room
     from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
 
     processes = max(1, settings.plugin_processes)
@@ -213,6 +223,7 @@ def make_runtime(
     limits = RuntimeLimits(
         seconds=settings.plugin_seconds,
         memory=settings.plugin_memory,
+        room=Room(settings.plugin_disk),
         confine=settings.plugins_confine == "require",
         pool=PoolLimits(
             processes=processes,

@@ -14,11 +14,14 @@ from jikko.plugins.install.installed import Entry, Installed
 from jikko.plugins.messages import message_of
 from jikko.plugins.package.declaration import Kind, Provider
 from jikko.plugins.package.names import Identifier, identifier, provider_name
+from jikko.plugins.process.bounds import Bounds
 from jikko.plugins.process.budget import Budget, Budgets
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
+from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.sockets import sockets_offered
+from jikko.plugins.process.usage import Room
 from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
 from jikko.ports.connections import Connections
@@ -38,7 +41,9 @@ class RuntimeLimits:
     seconds: float = 600.0
     """For one call."""
     memory: int = 2 << 30
-    """Bytes of one process."""
+    """Bytes of one process, with all that it starts."""
+    room: Room = field(default_factory=Room)
+    """In the folder of one plugin."""
     confine: bool = True
     """Whether a plugin is locked; without, it may do whatever the server may."""
     pool: PoolLimits = field(default_factory=PoolLimits)
@@ -74,6 +79,9 @@ class PluginRuntime:
         self._storage = storage
         self._share = LoopShare()
         self._pool: Pool[Entry] = Pool(self.start, limits.pool)
+        self._bounds = Bounds(
+            memory=limits.memory, room=limits.room, grouped=limits.confine, each_round=self._forget_removed
+        )
 
     @property
     def pool(self) -> Pool[Entry]:
@@ -149,6 +157,7 @@ class PluginRuntime:
             make_state(state, uid)
         except OSError as error:
             raise PluginFailure("PluginDied", f"The folder {state} cannot be used: {error}") from None
+        group = await self._bounds.admit(state)
         command = [str(environment / "bin/python"), "-m", entry.plugin.entrypoint]
         with ExitStack() as stack:
             asks = self._limits.confine and not direct
@@ -161,15 +170,20 @@ class PluginRuntime:
                 memory=self._limits.memory,
                 uid=uid,
                 confine=self._limits.confine,
+                cgroup=None if group is None else group.folder,
             )
-            return await PluginProcess.start(
+            process = await PluginProcess.start(
                 lock.command(command),
                 folder=code,
                 environment=plugin_environment(environment=environment, state=state, gate=None if direct else address),
+                limits=ProcessLimits(memory=self._limits.memory),
                 share=self._share,
+                group=group,
                 budget=outlet.budget,
                 descriptors=[sockets] if asks else [],
             )
+        self._bounds.watch(process, state)
+        return process
 
     async def invoke(
         self,
@@ -227,9 +241,17 @@ class PluginRuntime:
 
     async def close(self) -> None:
         """End all processes. May be called twice."""
+        await self._bounds.close()
         await self._pool.close()
         for outlet in self._outlets.values():
             await outlet.gate.close()
+
+    async def _forget_removed(self) -> None:
+        """End the idle processes of plugins that were removed or replaced meanwhile."""
+        installed = self.installed.entries()
+        for entry in self._pool.keys:
+            if entry not in installed:
+                await self._pool.forget(entry)
 
     def _outlet(self, entry: Entry) -> "_Outlet":
         found = self._outlets.get(entry.plugin.id)

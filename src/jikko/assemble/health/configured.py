@@ -73,6 +73,21 @@ def plugins(settings: Settings) -> Finding:
     return Finding("plugins", True, f"{found.installed}, locked by Landlock {found.landlock}{ports}", bool(ports))
 
 
+def plugin_memory(settings: Settings) -> Iterator[Finding]:
+    """Which bound of memory holds for plugins, if there are any, and why."""
+    try:
+        found = plugins_at_hand(settings)
+    except InvalidSettings:
+        return
+    if not found.installed or not found.landlock or settings.plugins_confine != "require":
+        return
+    bound = f"{settings.plugin_memory} bytes for each process of a plugin and what it starts, "
+    how = f"bounded by control groups in {found.groups}"
+    if not found.groups:
+        how = "counted every second; memory that no limit counts is refused, since there are no control groups: "
+    yield Finding("plugin memory", True, f"{bound}{how}{found.no_groups}")
+
+
 def retention(settings: Settings) -> Finding:
     """Whether runs are removed some day."""
     if settings.retention_days:

@@ -137,6 +137,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield configured.providers(settings)
     yield configured.tools(settings)
     yield configured.plugins(settings)
+    for finding in configured.plugin_memory(settings):
+        yield finding
     yield await configured.files(settings)
     for finding in configured.trial(settings):
         yield finding

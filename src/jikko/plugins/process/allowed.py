@@ -37,7 +37,7 @@ _PROCESSES = (
     "getgroups", "getpgid", "getpgrp", "getpid", "getppid", "getpriority", "getresgid", "getresuid", "getrlimit",
     "getrusage", "getsid", "gettid", "getuid", "rseq", "sched_get_priority_max", "sched_get_priority_min",
     "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_yield", "set_robust_list", "set_tid_address",
-    "setpgid", "setrlimit", "setsid", "sysinfo", "times", "uname", "vfork", "wait4", "waitid",
+    "setpgid", "setrlimit", "sysinfo", "times", "uname", "vfork", "wait4", "waitid",
 )  # fmt: skip
 _SIGNALS_AND_TIME = (
     "alarm", "clock_getres", "clock_gettime", "clock_nanosleep", "getitimer", "gettimeofday", "nanosleep", "pause",
@@ -108,7 +108,7 @@ def plugin_filter(
     asks: bool = False,
     own_user: bool = False,
     attributes: bool = False,
-    uncounted_memory: bool = False,
+    cgroup: bool = False,
     process_id: int = 0,
 ) -> bytes:
     """The filter of a plugin's process, and of what it starts.
@@ -121,14 +121,16 @@ def plugin_filter(
         own_user: Whether its user owns nothing of the server's.
         attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
             a change succeeds and does nothing, since what copies a file fails with it.
-        uncounted_memory: Whether it may have memory that no limit of a process counts.
+        cgroup: Whether a control group counts and ends all that it starts. It may then have memory that no limit of a
+            process counts, and leave its session, by which its processes are found otherwise.
         process_id: Its own.
     """
     # First those that depend on an argument: of all others the kernel remembers that they are allowed.
     made = {
         **_by_argument(),
         **_network(direct=direct, asks=asks),
-        **_memory(uncounted=uncounted_memory),
+        **_memory(uncounted=cgroup),
+        "setsid": _ALLOW if cgroup else [answer(error(0))],
         **(_openings() if abi < 3 else dict.fromkeys(("openat", "open"), _ALLOW)),
         **dict.fromkeys(ALLOWED, _ALLOW),
         # Others of its user are its own processes only, or Landlock keeps signals inside.

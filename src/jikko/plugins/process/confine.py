@@ -11,8 +11,8 @@ nothing here fails open.
 
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
 all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
-refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` and
-``uncounted_memory`` (as ``plugin_filter`` takes them).
+refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` (as
+``plugin_filter`` takes it) and ``cgroup`` (the folder of the control group to enter; ``""``: none).
 """
 
 import _socket
@@ -77,6 +77,8 @@ OWN = ("auxv", "cmdline", "environ", "io", "limits", "maps", "smaps", "smaps_rol
 
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 8, 47
 _CAP_DAC_READ_SEARCH = 2
+_USER_TASKS = 4096
+"""Processes and threads of a user whose number others share: beyond it, a plugin starts none."""
 _STACK = 64 << 20
 """Bytes to which a process may raise its stack, which ``DATA`` does not count."""
 _FILES = 1024
@@ -160,6 +162,10 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             os.dup2(settings["sockets"], lowest)
         lowest += 1
     close_from(lowest)
+    if settings["cgroup"]:
+        # First of all: it takes a right that is given up next, and what is used from here on is counted.
+        with open(os.path.join(settings["cgroup"], "cgroup.procs"), "w") as group:
+            group.write("0")
     abi = min(landlock_abi(), int(settings.get("abi", 99)))
     if not abi and settings["require"]:
         raise LockFailed(
@@ -178,8 +184,8 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     die_with(settings["parent"])
     forbid_new_privileges()
     limits = {"DATA": settings["memory"], "STACK": _STACK, "CORE": 0, "FSIZE": 256 << 20}
-    if uid:
-        limits["NPROC"] = 512  # counted by user: only where the user is its own
+    # Counted by user: of its own, or of all servers and plugins on the machine that have the same number.
+    limits["NPROC"] = 512 if own_user else _USER_TASKS
     for kind, value in limits.items():
         which = getattr(resource, f"RLIMIT_{kind}")
         soft, hard = resource.getrlimit(which)
@@ -203,7 +209,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             asks=bool(settings["sockets"]),
             own_user=own_user,
             attributes=settings["attributes"],
-            uncounted_memory=settings["uncounted_memory"],
+            cgroup=bool(settings["cgroup"]),
             process_id=os.getpid(),
         ),
         asks=bool(settings["sockets"]),

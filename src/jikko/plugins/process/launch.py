@@ -38,8 +38,8 @@ class Lock:
     """Whether it is locked at all."""
     attributes: bool = False
     """Whether it may change modes, owners and times of files that are the server's user's."""
-    uncounted_memory: bool = False
-    """Whether it may have memory that ``memory`` does not count: shared without a file, or growing by itself."""
+    cgroup: Path | None = None
+    """The control group that it enters."""
     abi: int = 99
     """The newest version of Landlock to use."""
 
@@ -58,7 +58,7 @@ class Lock:
             "require": True,
             "abi": self.abi,
             "attributes": self.attributes,
-            "uncounted_memory": self.uncounted_memory,
+            "cgroup": str(self.cgroup or ""),
         }
         return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
 

@@ -1,4 +1,4 @@
-"""What one process of a plugin may say, and how long it may take."""
+"""What one process of a plugin may say and use, and how long it may take."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ class ProcessLimits:
     """Lines of one call."""
     file: int = 32 << 20
     """Bytes of one file."""
+    memory: int = 2 << 30
+    """Bytes of all that it starts."""
     ready_seconds: float = 30.0
     """Until it first gives a sign of life."""
     silent_seconds: float = 5.0

@@ -74,6 +74,11 @@ class Pool(Generic[K]):
         """Those that are alive."""
         return [process for slot in self._slots.values() for process in slot.processes if process.is_alive]
 
+    @property
+    def keys(self) -> list[K]:
+        """Plugins that have a process."""
+        return [key for key, slot in self._slots.items() if slot.processes]
+
     @asynccontextmanager
     async def process(self, key: K, app_id: str = "") -> AsyncIterator[PluginProcess]:
         """A process for one call, which counts as one of its plugin's until the end of the block.

@@ -13,6 +13,7 @@ from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
 from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
 from jikko.plugins.process.call import Backwards, Call, unreadable
+from jikko.plugins.process.groups import Group, Session
 from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.pipes import spawn
 from jikko.plugins.process.wire import (
@@ -44,14 +45,17 @@ class PluginProcess:
         share: LoopShare,
         budget: Budget,
         payer: Payer,
+        group: Group,
     ) -> None:
         """Args:
         share: Of all plugins: one of those that say much works at a time, for a slice.
+        group: All that it starts.
         payer: Pays for what belongs to no call, from the budget. Beyond it, reading pauses.
         """
         self._process = process
         self._budget = budget
         self._payer = payer
+        self.group = group
         self._limits = limits
         self._slice = Slice(share, str(process.pid))
         self._calls: dict[str, Call] = {}
@@ -83,11 +87,13 @@ class PluginProcess:
         share: LoopShare | None = None,
         descriptors: Sequence[int] = (),
         budget: Budget | None = None,
+        group: Group | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
 
         Args:
             descriptors: Those that it inherits.
+            group: The control group that it enters; ``None``: none, and what it starts is known by its session.
 
         Raises:
             PluginFailure: It does not start; the message has its last words.
@@ -105,8 +111,12 @@ class PluginProcess:
                 payer=payer,
             )
         except OSError as error:
+            if group is not None:
+                await asyncio.to_thread(group.kill)
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
-        process = cls(started, limits, share or LoopShare(), budget, payer)
+        process = cls(
+            started, limits, share or LoopShare(), budget, payer, group or Session(started.pid, limits.memory)
+        )
         try:
             async with asyncio.timeout(limits.ready_seconds):
                 await process._ready.wait()
@@ -198,18 +208,20 @@ class PluginProcess:
             call.close()
             del self._calls[session]
             if call.exceeded:
-                self._end("it said too much in one call")
+                self.end("it said too much in one call")
 
     async def kill(self) -> None:
         """End it, and all that it started in its session, and wait for that. There is no gentle way: at the end of its
         input the SDK spins on a core."""
-        self._end(self._why or "it was stopped")
+        self.end(self._why or "it was stopped")
+        await asyncio.to_thread(self.group.kill)
         await self._process.wait()
         _, pending = await asyncio.wait(self._reading, timeout=_DRAIN_SECONDS)
         for task in pending:
             task.cancel()
 
-    def _end(self, why: str) -> None:
+    def end(self, why: str) -> None:
+        """Kill it: its calls fail, and say why."""
         self._why = self._why or why
         # While it is not waited for, no other process has its id.
         if self._process.returncode is None:
@@ -255,15 +267,16 @@ class PluginProcess:
                 if charged:
                     await self._payer.pay(charged)
             if len(rest) > self._limits.line:
-                self._end(f"it wrote a line of more than {self._limits.line} bytes")
+                self.end(f"it wrote a line of more than {self._limits.line} bytes")
                 rest.clear()
-        await self._process.wait()
+        if await self._process.wait() == -signal.SIGKILL and not self._why:
+            self._why = await asyncio.to_thread(self.group.excess)
         self._finish()
 
     def _take(self, line: bytes) -> bool:
         """Take a line. Returns whether it belongs to a call under way."""
         if len(line) > self._limits.line:
-            self._end(f"it wrote a line of more than {self._limits.line} bytes")
+            self.end(f"it wrote a line of more than {self._limits.line} bytes")
             return False
         if not line.strip():
             return False

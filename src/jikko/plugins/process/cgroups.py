@@ -1,0 +1,204 @@
+"""Control groups (version 2) for plugins: the kernel counts and bounds memory and tasks of each, and ends it whole."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from jikko.plugins.process.groups import TASKS, too_much_memory
+
+_SERVER: Final = "jikko-server"
+"""The group that the server itself moves to: one that holds groups may hold no process."""
+_PLUGIN: Final = "jikko-plugin-"
+_NEEDED: Final = frozenset({"memory", "pids"})
+_WEIGHT: Final = 25
+"""Of the CPU, where the server has 100."""
+_GONE_SECONDS: Final = 5.0
+_PASSES: Final = 100
+
+
+class Place(NamedTuple):
+    """Where control groups of plugins are, or why there are none."""
+
+    base: Path | None
+    reason: str
+    """Why there are none; ``""`` if there are."""
+    own: Path | None = None
+    """The group that the server is to leave first; ``None``: none."""
+
+
+class Cgroup:
+    """A ``Group`` that the kernel keeps."""
+
+    def __init__(self, folder: Path, memory: int) -> None:
+        self.folder = folder
+        self._memory = memory
+
+    def processes(self) -> list[int]:
+        with suppress(OSError):
+            return [int(line) for line in (self.folder / "cgroup.procs").read_text().split()]
+        return []
+
+    def excess(self) -> str:
+        return too_much_memory(self._memory) if _pairs(self.folder / "memory.events").get("oom_kill") else ""
+
+    def kill(self) -> None:
+        with suppress(OSError):
+            (self.folder / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.folder.rmdir()
+                return
+            except FileNotFoundError:
+                return
+            except OSError:
+                time.sleep(0.005)  # its processes are still ending
+
+
+class Cgroups:
+    """Makes the groups of one server process."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._numbers = count(1)
+
+    def make(self, memory: int) -> Cgroup:
+        """A group, of which nothing is a member yet. Blocks.
+
+        Args:
+            memory: Bytes that it may have.
+
+        Raises:
+            OSError: It cannot be made, or not be bounded.
+        """
+        folder = self._base / f"{_PLUGIN}{os.getpid()}-{next(self._numbers)}"
+        folder.mkdir()
+        try:
+            (folder / "memory.max").write_text(str(memory))
+            (folder / "pids.max").write_text(str(TASKS))
+            for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1"), ("cpu.weight", str(_WEIGHT))):
+                # Where nothing is counted for it there is no such file.
+                with suppress(FileNotFoundError):
+                    (folder / name).write_text(value)
+        except OSError:
+            folder.rmdir()
+            raise
+        return Cgroup(folder, memory)
+
+
+def prepare(place: Place | None = None) -> tuple[Cgroups | None, str]:
+    """Make ready for groups of plugins: the server leaves its group for one below it. Blocks.
+
+    Returns:
+        What makes them, or ``None`` and why there are none.
+    """
+    base, reason, own = place or find()
+    if base is None:
+        return None, reason
+    try:
+        if own is not None:
+            _move(own, base / _SERVER)
+        enabled = _words(base / "cgroup.subtree_control")
+        wanted = (_NEEDED | {"cpu"}) & _words(base / "cgroup.controllers")
+        if wanted - enabled:
+            (base / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(wanted - enabled)))
+        _sweep(base)
+    except OSError as error:
+        return None, f"the control group {base} cannot be divided: {error.strerror}"
+    return Cgroups(base), ""
+
+
+def find(process: int | str = "self") -> Place:
+    """Where control groups of the plugins of a server process can be. Changes nothing. Blocks."""
+    mounted = _mounted(process)
+    if mounted is None:
+        return Place(None, "no control groups of version 2 are mounted where they can be written")
+    mount, root = mounted
+    path = next((line[3:] for line in _lines(Path(f"/proc/{process}/cgroup")) if line.startswith("0::/")), "")
+    if root != "/" and path.startswith(root):
+        path = path[len(root) :] or "/"
+    own = mount / path.strip("/")
+    if "/.." in path or not (own / "cgroup.procs").exists():
+        return Place(None, f"the control group {path} of the server is not below {mount}")
+    if own.name == _SERVER:
+        return _checked(own.parent, None)
+    if not (own / "cgroup.type").exists():  # the root of all groups may be divided and hold processes
+        return _checked(own, None)
+    place = _checked(own, own)
+    if place.base is not None and not _is_ours(own, mount):
+        place = Place(None, f"the control group {own} is not the server's alone (Delegate=yes of systemd)")
+    # As root beside a login: groups of its own at the top, if they are bounded there without a change.
+    at_top = os.geteuid() == 0 and os.access(mount, os.W_OK) and not (mount / "cgroup.type").exists()
+    if place.base is None and at_top and _words(mount / "cgroup.subtree_control") >= _NEEDED:
+        return Place(mount, "")
+    return place
+
+
+def _checked(base: Path, own: Path | None) -> Place:
+    lacking = sorted(_NEEDED - _words(base / "cgroup.controllers"))
+    if lacking:
+        return Place(None, f"the control group {base} does not have {' and '.join(lacking)} (version 1 may have it)")
+    files = [base, base / "cgroup.procs", base / "cgroup.subtree_control"]
+    if not all(os.access(file, os.W_OK) for file in files):
+        return Place(None, f"the control group {base} cannot be written: it takes Delegate=yes of systemd, or root")
+    return Place(base, "", own)
+
+
+def _is_ours(own: Path, mount: Path) -> bool:
+    """Whether no other program manages a group: it is all of a container, or delegated to this service."""
+    if own == mount or (os.geteuid() and own.stat().st_uid == os.geteuid() and own.name.endswith(".service")):
+        return True
+    for name in ("trusted.delegate", "user.delegate"):
+        with suppress(OSError):
+            if os.getxattr(own, name) == b"1":
+                return True
+    return False
+
+
+def _move(own: Path, to: Path) -> None:
+    """Move all processes of a group to another one, those too that they start meanwhile."""
+    with suppress(FileExistsError):
+        to.mkdir()
+    for _ in range(_PASSES):
+        found = (own / "cgroup.procs").read_text().split()
+        if not found:
+            return
+        for process in found:
+            with suppress(ProcessLookupError):
+                (to / "cgroup.procs").write_text(process)
+
+
+def _sweep(base: Path) -> None:
+    """End what servers left behind that were killed."""
+    for left in base.glob(f"{_PLUGIN}*"):
+        process = left.name.removeprefix(_PLUGIN).partition("-")[0]
+        if not Path("/proc", process).exists():
+            Cgroup(left, 0).kill()
+
+
+def _mounted(process: int | str) -> tuple[Path, str] | None:
+    """Where they are mounted, and which of them is the root there."""
+    for line in _lines(Path(f"/proc/{process}/mountinfo")):
+        fields, _, behind = line.partition(" - ")
+        if behind.startswith("cgroup2 "):
+            root, point, options = fields.split()[3:6]
+            if "ro" not in options.split(","):
+                return Path(point.replace("\\040", " ")), root.replace("\\040", " ")
+    return None
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with suppress(OSError):
+        yield from file.read_text(errors="replace").splitlines()
+
+
+def _words(file: Path) -> frozenset[str]:
+    return frozenset(word for line in _lines(file) for word in line.split())
+
+
+def _pairs(file: Path) -> dict[str, int]:
+    return {name: int(value) for name, _, value in (line.partition(" ") for line in _lines(file))}

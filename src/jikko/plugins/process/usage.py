@@ -1,0 +1,133 @@
+"""What processes use, as ``/proc`` reports it: memory, tasks, and files that have no name any more."""
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from jikko.private import open_folder
+
+_TABLES: Final = "VmPTE:"
+_RESIDENT: Final = ("RssAnon:", "RssShmem:", "VmSwap:", _TABLES)
+_PROPORTIONAL: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+_BLOCK: Final = 512
+"""Bytes that ``st_blocks`` counts by."""
+
+
+class Room(NamedTuple):
+    """What a folder may hold."""
+
+    bytes: int = 1 << 30
+    """That are taken on the disk."""
+    files: int = 20_000
+    """Files, folders and links."""
+    depth: int = 64
+    """Folders within each other."""
+
+
+class Size:
+    """What a folder holds, counted until it is too much."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.bytes = self.files = self.depth = 0
+
+    @property
+    def problem(self) -> str:
+        """What is too much; ``""``: nothing."""
+        if self.bytes > self._room.bytes:
+            return f"holds more than the {self._room.bytes} bytes that JIKKO_PLUGIN_DISK allows"
+        if self.files > self._room.files:
+            return f"holds more than {self._room.files} files, which is the most that a plugin may have"
+        return (
+            f"has folders that are nested deeper than {self._room.depth} levels"
+            if self.depth > self._room.depth
+            else ""
+        )
+
+    def count(self, folder: int, depth: int = 0) -> None:
+        """Count all of an opened folder. What the plugin changes meanwhile is left out. Blocks."""
+        self.depth = max(self.depth, depth)
+        if self.problem:
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    found = entry.stat(follow_symlinks=False)
+                    self.files += 1
+                    self.bytes += found.st_blocks * _BLOCK
+                    if stat.S_ISDIR(found.st_mode):
+                        with open_folder(entry.name, folder) as inner:
+                            self.count(inner, depth + 1)
+                if self.problem:
+                    return
+
+
+def size_of(folder: Path, room: Room) -> Size:
+    """What a folder holds. Blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    size = Size(room)
+    with open_folder(folder) as opened:
+        size.count(opened)
+    return size
+
+
+def sessions() -> dict[int, list[int]]:
+    """The processes of each session, by its leader's id. Blocks."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
+                # Behind its name, which may hold anything: state, parent, group, session.
+                behind = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+                if behind[0] not in (b"Z", b"X"):
+                    found.setdefault(int(behind[3]), []).append(int(name))
+    return found
+
+
+def uses_more(processes: Iterable[int], memory: int) -> bool:
+    """Whether processes have more memory than that many bytes, with the tables that describe it. Blocks."""
+    # What several of them share counts for each here, and once below, which takes longer.
+    if sum(_kilobytes(process, "status", _RESIDENT) for process in processes) << 10 <= memory:
+        return False
+    exact = 0
+    for process in processes:
+        shared = _kilobytes(process, "smaps_rollup", _PROPORTIONAL)
+        exact += (
+            shared + _kilobytes(process, "status", (_TABLES,)) if shared else _kilobytes(process, "status", _RESIDENT)
+        )
+    return exact << 10 > memory
+
+
+def _kilobytes(process: int, file: str, names: tuple[str, ...]) -> int:
+    with suppress(OSError):
+        lines = Path(f"/proc/{process}/{file}").read_text("ascii", "replace").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(names))
+    return 0
+
+
+def tasks_of(processes: Iterable[int]) -> int:
+    """How many threads processes have. Blocks."""
+    total = 0
+    for process in processes:
+        with suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[17])
+    return total
+
+
+def nameless_bytes(processes: Iterable[int]) -> int:
+    """Bytes on disk of files that processes have open and that were removed. Blocks."""
+    files: dict[tuple[int, int], int] = {}
+    for process in processes:
+        with suppress(OSError):
+            for name in os.listdir(f"/proc/{process}/fd"):
+                with suppress(OSError):
+                    found = os.stat(f"/proc/{process}/fd/{name}")
+                    if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                        files[found.st_dev, found.st_ino] = found.st_blocks * _BLOCK
+    return sum(files.values())
