@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,47 @@ async def test_where_memory_runs_out_it_ends_before_the_server(tmp_path: Path) -
         await process.stdout.readline()
         assert readiness(process.pid) > readiness(os.getpid())
         await process.communicate(b"\n")
+
+
+async def test_the_server_works_while_a_process_is_slow_to_take_its_socket(tmp_path: Path) -> None:
+    code = """
+print(flush=True)
+input()
+times = []
+while sum(got - asked for asked, got in times) < 1:
+    asked = time.monotonic()
+    socket.socket().close()
+    times.append([asked, time.monotonic()])
+print(json.dumps(times), flush=True)
+"""
+    turns = []
+
+    async def work() -> None:
+        while True:
+            turns.append(time.monotonic())
+            await asyncio.sleep(0.001)
+
+    one = {min(os.sched_getaffinity(0))}
+    async with started(tmp_path, code) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdout.readline()
+        computes = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(2)]
+        for each in (*computes, process):
+            os.sched_setaffinity(each.pid, one)
+        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+        working = asyncio.create_task(work())
+        process.stdin.write(b"\n")
+        times = json.loads(await process.stdout.readline())
+        for each in (*computes, process):
+            each.kill()
+        await asyncio.gather(process.communicate(), *(each.wait() for each in computes))
+        working.cancel()
+    pauses = [
+        max(later - turn for turn, later in pairwise([asked, *(t for t in turns if asked < t < got), got]))
+        for asked, got in times
+    ]
+    assert sum(pauses) < sum(got - asked for asked, got in times) / 2
 
 
 async def test_nothing_is_left_of_a_process_that_has_ended(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -55,6 +56,7 @@ class _Offer:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._listener = -1
+        self._thread = ThreadPoolExecutor(1, "plugin-sockets")
         connection.setblocking(False)
         self._loop.add_reader(connection, self.end)
 
@@ -72,23 +74,38 @@ class _Offer:
             self._loop.add_reader(self._listener, self._answer)
 
     def _answer(self) -> None:
+        waiting = self._waiting()
+        self._loop.remove_reader(self._listener)
+        if waiting & select.POLLIN:
+            self._loop.run_in_executor(self._thread, self._answer_some).add_done_callback(self._answered)
+        elif waiting:
+            os.close(self._listener)
+            self._thread.shutdown(wait=False)
+
+    def _answered(self, done: asyncio.Future[int]) -> None:
+        count = done.result()
+        pause = self._budget.spend(SOCKET * count)
+        if count == _AT_ONCE:
+            pause = max(pause, _PAUSE_SECONDS)
+        self._loop.call_later(pause, self._loop.add_reader, self._listener, self._answer)
+
+    def _waiting(self) -> int:
+        """What the descriptor has, as events of ``poll``."""
         waiting = select.poll()
         waiting.register(self._listener, select.POLLIN)
-        pause = 0.0
-        for _ in range(_AT_ONCE):
-            [(_, events)] = waiting.poll(0) or [(0, 0)]
-            if events & select.POLLIN:
-                self._answer_one()
-                if pause := self._budget.spend(SOCKET):
-                    break
-            elif events:
-                self._loop.remove_reader(self._listener)
-                os.close(self._listener)
-                return
-            else:
-                return
-        self._loop.remove_reader(self._listener)
-        self._loop.call_later(max(pause, _PAUSE_SECONDS), self._loop.add_reader, self._listener, self._answer)
+        return next((events for _, events in waiting.poll(0)), 0)
+
+    def _answer_some(self) -> int:
+        """Answer those that ask, in a thread: each answer lasts until its process runs, and takes its socket.
+
+        Returns:
+            How many.
+        """
+        for count in range(_AT_ONCE):
+            if not self._waiting() & select.POLLIN:
+                return count
+            self._answer_one()
+        return _AT_ONCE
 
     def _answer_one(self) -> None:
         notification = bytearray(_NOTIFICATION.size)
