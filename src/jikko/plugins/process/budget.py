@@ -22,7 +22,7 @@ BYTE: Final = 10e-9
 """… and for each byte of that."""
 CONNECTION: Final = 500e-6
 """For a connection that is accepted, answered and closed …"""
-SOCKET: Final = 60e-6
+SOCKET: Final = 200e-6
 """… and for a socket that is made for a plugin."""
 
 
