@@ -209,41 +209,6 @@ async def test_a_wrong_key_is_told_at_once(tmp_path: Path) -> None:
     assert (document.status, document.error) == ("error", "wrong key")
 
 
-async def test_a_worker_that_dies_is_followed_by_another_one(tmp_path: Path) -> None:
-    """What the first had committed is not embedded again; the batch that it had in hand is."""
-    dying = DirectedEmbedder(batch=2)
-    reached = asyncio.Event()
-
-    async def hang() -> None:
-        if dying.requests == 3:
-            reached.set()
-            await asyncio.Event().wait()
-
-    dying.before = hang
-    now = 1000.0
-    async with knowledge_at(tmp_path / "k.db", dying, clock=lambda: now, lease=10.0, name="first") as first:
-        dataset = await dataset_of(first)
-        document = await added(first, dataset, "\n".join(f"line {number}" for number in range(10)))
-        working = asyncio.create_task(first.indexing.catch_up())
-        async with asyncio.timeout(PATIENCE):
-            await reached.wait()
-
-        second_embedder = DirectedEmbedder(batch=2)
-        async with knowledge_at(tmp_path / "k.db", second_embedder, clock=lambda: now, name="second") as second:
-            await second.indexing.catch_up()
-            assert second_embedder.texts == []  # the first may still be at work
-            now += 11
-            await second.indexing.catch_up()
-            document = await again(second, document)
-
-            assert document.status == "completed"
-            assert dying.texts == [f"line {number}" for number in range(4)]
-            assert second_embedder.texts == [f"line {number}" for number in range(4, 10)]
-            assert [each.content for each in await segments_of(second, document)] == [f"line {n}" for n in range(10)]
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-
-
 async def test_another_model_embeds_anew_while_the_old_vectors_are_searched(tmp_path: Path) -> None:
     embedder = DirectedEmbedder()
     async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,17 @@ async def test_hits_of_several_datasets_come_best_first(tmp_path: Path) -> None:
         assert await search(knowledge, "cats", first, second, ranking={"top_k": 0}) == []
         assert await search(knowledge, "", first, second) == []
         assert await search(knowledge, "cats") == []
+
+
+async def test_what_is_the_opposite_of_the_query_is_no_hit(tmp_path: Path) -> None:
+    embedder = DirectedEmbedder(answer=lambda text: array("f", [1.0 if "夜" in text else -1.0]))
+    async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:
+        dataset = await dataset_of(knowledge)
+        await indexed(knowledge, dataset, "夜の梟\nnoon")
+
+        hits = await knowledge.retrieval.retrieve(dataset, "夜", retrieval_model_of(BY_VECTORS), None)
+
+    assert [(hit.content, hit.score) for hit in hits] == [("夜の梟", 1.0)]
 
 
 async def test_the_query_is_embedded_once_for_all_datasets_of_a_model(tmp_path: Path) -> None:
