@@ -23,9 +23,10 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).parents[1]
 LIMITS = {"src": 350, "tests": 470, "benchmarks": 350}
 ONE_NOUN = {
+    "src/jikko/errors.py": 370,
     "src/jikko/events.py": 400,
-    "src/jikko/runs/run_log.py": 420,
-    "src/jikko/settings.py": 400,
+    "src/jikko/runs/run_log.py": 445,
+    "src/jikko/settings.py": 410,
 }
 """Longer files: a vocabulary, one list, or one machine of states, of which no part is understood without the others."""
 

@@ -24,6 +24,7 @@
     * KeyTaken            the idempotency key has a run already
   * ServiceFailed            a model or service that the request needs failed
   * StoreUnavailable      the database cannot be read or written now
+    * StartRefused        a run did not become durable in time, and never begins
     * LogDamaged          the log of one run cannot be read, now or later
   * LogUnwritable         the log of one run cannot be written, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
@@ -207,6 +208,7 @@ class InvalidEnvironment(JikkoError):
 
     code = "invalid_environment"
     status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "60"})
 
 
 class PayloadTooLarge(JikkoError):
@@ -284,6 +286,13 @@ class StoreUnavailable(JikkoError):
 
     code = "service_unavailable"
     status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
+    in_doubt: bool = False
+    """Whether what was to be written may have been written, or may yet be."""
+
+
+class StartRefused(StoreUnavailable):
+    """The start of a run did not become durable in time. Nothing of it is kept, and it never begins."""
 
 
 class LogTooNew(JikkoError):
@@ -314,6 +323,8 @@ class RunLeft(JikkoError):
 
 class LogDamaged(StoreUnavailable):
     """What the database has of the log of one run is no log. That of others can be read."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, what: str, readable: Sequence[Any] = ()) -> None:
         """Args:

@@ -196,6 +196,8 @@ class Settings:
     """Runs of one app that go on at once; further ones wait. 0: no limit."""
     max_queued_runs: int = 20_000
     """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
+    start_seconds: float = 8.0
+    """Seconds that the start of a run may wait for the database; then it is refused with 503. 0: no limit."""
     runs_memory: int = 2 << 30
     """Bytes of values (as JSON) that all runs may hold at once. Nearer to it further ones wait; beyond it the run that
     holds most is stopped. 0: no limit."""

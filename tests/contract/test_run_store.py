@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.errors import LogConflict
+from jikko.errors import LogConflict, StartRefused
 from jikko.events import Event, RunRecovered, RunResumed
-from jikko.ports.stores.run_store import Append, RunStore
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.values import encode_json
 
 from .run_stores import RUN_STORES, opened
@@ -82,6 +83,20 @@ async def test_an_append_may_change_the_record_and_bring_no_event(store: RunStor
     await store.append(run.step(finished()))
 
     assert await store.events(run.id) == run.events
+
+
+async def test_a_start_that_was_withdrawn_is_not_written(store: RunStore) -> None:
+    run = Draft()
+    claim = KeyClaim(key="鍵 🔑", fingerprint=b"one", at=1000.0)
+    start = msgspec.structs.replace(run.step(started()), projections=[claim], withdrawal=Withdrawal(is_made=True))
+
+    with pytest.raises(StartRefused):
+        await store.append(start)
+    assert await store.record(run.id) is None
+    assert await store.claimed(APP, claim.key, now=1000.0) is None
+    # Offered without, it is as any other.
+    await store.append(msgspec.structs.replace(start, withdrawal=None))
+    assert await store.record(run.id) == run.record
 
 
 async def test_appends_of_one_run_are_applied_in_the_order_of_the_calls(store: RunStore) -> None:

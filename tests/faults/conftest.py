@@ -8,6 +8,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
 from tests.cluster.nats_server import NatsServer, nats_running
+from tests.faults.starts import Trial, Try
 from tests.faults.table import IN_CI, Seen, chosen, keep
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
@@ -91,6 +92,23 @@ def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Itera
     yield make
     for several in made:
         several.close()
+
+
+@pytest.fixture
+def on(tmp_path: Path, echo: EchoServer) -> Iterator[Try]:
+    """Makes the server of a folder, with settings."""
+    made: list[Trial] = []
+    file = tmp_path / "fetch.yml"
+    nodes = [start("q"), fetch("call", f"{echo.url}/{{{{#start.q#}}}}"), end(a="call.body")]
+    file.write_text(app("Fetch", nodes, "start>call>end"), encoding="utf-8")
+
+    def make(folder: Path, **settings: str) -> Trial:
+        made.append(Trial(folder / "home", file, echo, settings))
+        return made[-1]
+
+    yield make
+    for trial in made:
+        trial.starts.server.close()
 
 
 def apps_of(echo: EchoServer) -> dict[str, str]:

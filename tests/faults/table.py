@@ -25,6 +25,8 @@ class Fault(NamedTuple):
     wanted: str
 
 
+REFUSED: Final = "starts are 503 within 10 s, soon at once; not ready; none that was refused runs"
+"""What is wanted of a record that takes no writes."""
 FAULTS: Final = {
     1: Fault("server `kill -9`", "others go on within its life + 1 s"),
     2: Fault("server frozen for 3 lives, then goes on", "taken over once; it writes nothing, and ends its copies"),
@@ -49,6 +51,15 @@ FAULTS: Final = {
     21: Fault("packets between a server and NATS are swallowed", "streams elsewhere go on; it is not ready"),
     22: Fault("SIGTERM while PostgreSQL says nothing", "ends within 15 s, with 1; others go on with its runs"),
     23: Fault("SIGTERM while NATS says nothing", "ends within 15 s; others go on with its runs"),
+    24: Fault("SQLite: the disk is full", REFUSED),
+    25: Fault("SQLite: the file system has become read-only", REFUSED),
+    26: Fault("SQLite: another process holds the lock", REFUSED),
+    27: Fault("SQLite: the disk does not answer", REFUSED),
+    28: Fault("PostgreSQL: the disk is full", REFUSED),
+    29: Fault("PostgreSQL: it is read-only", REFUSED),
+    30: Fault("PostgreSQL: others use all connections", REFUSED),
+    31: Fault("PostgreSQL: the tables of runs are locked", REFUSED),
+    32: Fault("PostgreSQL: all its processes are frozen", REFUSED),
 }
 IN_CI: Final = frozenset((1, 6, 11, 14, 18, 21))
 """Those that are tried with each change; the others by ``make faults`` alone."""

@@ -1,17 +1,26 @@
 """Whether a process accepts runs, as it finds out when it is asked."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from jikko.errors import StoreUnavailable
+from jikko.maintenance import readiness
 from jikko.maintenance.readiness import Readiness
 from jikko.ports.measures import RecordMeasures
+from tests.runs.world import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
 READY = {"accepting": "ok", "record": "ok"}
 REFUSED = {"accepting": "ok", "record": "the record cannot be written"}
+
+
+async def some_turns() -> None:
+    """Let everything that can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 class Disk:
@@ -34,6 +43,14 @@ class Disk:
             future.set_exception(StoreUnavailable("The database /secret/place is full."))
         return future
 
+    def let_go(self) -> None:
+        """What waits succeeds, and all that comes."""
+        self.works = True
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
 
 class Process:
     """One that has a disk and a clock, and may be ending."""
@@ -42,12 +59,26 @@ class Process:
         self.disk = Disk()
         self.now = 0.0
         self.ends = False
-        self.readiness = Readiness(self.disk, lambda: self.ends, monotonic=lambda: self.now)
+        self.readiness = Readiness(self.disk, lambda: self.ends, monotonic=lambda: self.now, again=0.0)
+
+    async def until(self, wanted: dict[str, str]) -> None:
+        """Let it go on until it says so."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.readiness.checks(0.01) != wanted:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether starts are refused at once."""
+        return bool(self.readiness.trouble)
 
 
 @pytest.fixture
-def process() -> Process:
-    return Process()
+async def process() -> AsyncIterator[Process]:
+    process = Process()
+    yield process
+    process.ends = True
+    process.disk.let_go()
 
 
 async def test_it_is_ready_if_a_write_succeeds(process: Process) -> None:
@@ -66,12 +97,18 @@ async def test_a_write_that_has_just_succeeded_is_good_for_all_who_ask(process: 
     assert process.disk.tries == 2
 
 
-async def test_one_that_fails_is_tried_again_by_the_next_that_asks(
+async def test_one_that_fails_is_tried_again_until_it_succeeds_whether_anybody_asks_or_not(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
     process.disk.works = False
     assert await process.readiness.checks() == await process.readiness.checks() == REFUSED
+    assert process.refuses
+    tries = process.disk.tries
+    await until(lambda: process.disk.tries > tries + 2)
+    assert process.refuses
+
     process.disk.works = True
+    await until(lambda: not process.refuses)
     assert await process.readiness.checks() == READY
 
     # The log has what the answer has not, once.
@@ -96,6 +133,70 @@ async def test_one_that_takes_too_long_is_told_and_waited_for_by_the_next_who_as
     process.disk.waiting[0].set_result(None)
     assert await process.readiness.checks() == READY
     assert process.disk.tries == 1
+
+
+async def test_a_start_that_waits_has_a_write_tried_and_is_no_trouble_if_that_succeeds(process: Process) -> None:
+    process.readiness.start_failed()
+    process.readiness.start_failed()
+    await until(lambda: process.disk.tries == 1)
+
+    assert not process.refuses
+    assert await process.readiness.checks() == READY
+
+
+async def test_one_slow_write_is_no_trouble(process: Process) -> None:
+    process.disk.works = None
+    process.readiness.start_failed()
+    await until(lambda: len(process.disk.waiting) == 1)
+    assert not process.refuses
+    process.disk.let_go()
+
+    await process.until(READY)
+    assert not process.refuses
+
+
+async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
+    process.disk.works = None
+    process.readiness.start_failed()
+    async with asyncio.timeout(PATIENCE):
+        while not process.refuses:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    # Nobody waits for it any more.
+    assert (await process.readiness.checks(PATIENCE))["record"] == "the record could not be written within 0.01 s"
+    assert process.disk.tries == 1
+
+    process.disk.let_go()
+    await process.until(READY)
+    assert not process.refuses
+
+
+async def test_starts_that_fail_though_a_write_succeeds_are_trouble_until_they_are_long_ago(process: Process) -> None:
+    process.readiness.start_succeeded()
+    for number in (1, 2, 3):
+        assert not process.refuses
+        process.readiness.start_failed()
+        await until(lambda number=number: process.disk.tries == number)  # type: ignore[misc]
+        await some_turns()
+
+    assert process.refuses
+    assert (await process.readiness.checks())["record"] == "starts fail, though the record can be written"
+    process.now += 6
+    await process.until(READY)
+
+
+async def test_a_few_that_fail_among_many_are_none(process: Process) -> None:
+    for number in range(1, 6):
+        process.readiness.start_failed()
+        await until(lambda number=number: process.disk.tries == number)  # type: ignore[misc]
+        await some_turns()
+        for _ in range(2):
+            process.readiness.start_succeeded()
+
+    assert not process.refuses
+    assert await process.readiness.checks() == READY
 
 
 async def test_a_process_that_ends_is_not_ready_though_it_can_write(process: Process) -> None:

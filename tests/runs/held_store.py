@@ -15,13 +15,18 @@ class HeldStore(MemoryRunStore):
     def __init__(self) -> None:
         super().__init__()
         self._holds = False
+        self._has_begun = False
         self.given: Callable[[Append], None] = lambda batch: None
         """Told of each write as it is asked for."""
         self._held: list[tuple[Append, asyncio.Future[None]]] = []
 
-    def hold(self) -> None:
-        """Let writes wait from now on."""
-        self._holds = True
+    def hold(self, *, begun: bool = False) -> None:
+        """Let writes wait from now on.
+
+        Args:
+            begun: They wait within their transactions: what is withdrawn meanwhile is written all the same.
+        """
+        self._holds, self._has_begun = True, begun
 
     @property
     def held(self) -> int:
@@ -42,6 +47,8 @@ class HeldStore(MemoryRunStore):
         done = asyncio.get_running_loop().create_future()
         # The store is done with the record when this returns.
         kept = msgspec.structs.replace(batch, events=list(batch.events), record=msgspec.structs.replace(batch.record))
+        if self._has_begun:
+            kept = msgspec.structs.replace(kept, withdrawal=None)
         self._held.append((kept, done))
         return done
 

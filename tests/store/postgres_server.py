@@ -79,13 +79,32 @@ class PostgresServer:
             self._process.wait(PATIENCE)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While none of its processes does anything; all connections stay."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        stopped = [*map(int, children.read_text().split()), self._process.pid]
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                os.kill(process, signal.SIGCONT)
+
     def url(self, name: str = "postgres") -> str:
         return f"postgresql://jikko@/{name}?host={self.folder}"
 
-    def made(self) -> str:
-        """The url of a new, empty database."""
+    def made(self, where: str = "") -> str:
+        """The url of a new, empty database.
+
+        Args:
+            where: A part of the statement: its tablespace.
+        """
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {where}")
         return self.url(name)
 
     def execute(self, sql: str, name: str = "postgres") -> str:

@@ -1,14 +1,17 @@
 """Who may enter the console: tokens, the links that are printed, and the sessions of browsers."""
 
+import asyncio
+import contextlib
 import hmac
 import re
 import secrets
+from collections.abc import Awaitable
 from typing import Final
 
 from msgspec import Struct
 
 from jikko.apps.keys import digest
-from jikko.errors import InvalidParam, InvalidSettings, NotFound, Unauthorized
+from jikko.errors import InvalidParam, InvalidSettings, NotFound, StoreUnavailable, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
@@ -25,6 +28,8 @@ SETTING_NAME: Final = "JIKKO_CONSOLE_TOKEN"
 _LINK: Final = "link"
 _NOTED_EVERY: Final = 60.0
 """Seconds: that something was used is kept no more often."""
+_NOTED_WITHIN: Final = 0.5
+"""Seconds for which that is waited for."""
 _HINT_LENGTH: Final = 8
 _MIN_LENGTH: Final = 32
 """Characters of a token that an operator chose: fewer could be guessed."""
@@ -107,7 +112,7 @@ class Access:
         if session.source.startswith("setting ") and session.source != self._setting_source:
             return None
         if uses and now - session.used_at >= _NOTED_EVERY:
-            await self._store.touch_session(hashed, now)
+            await _noted(self._store.touch_session(hashed, now))
         return Visitor(session.name, session.role, min(session.created_at + SESSION_SECONDS, now + IDLE_SECONDS))
 
     async def by_token(self, token: str) -> Visitor:
@@ -173,7 +178,7 @@ class Access:
             raise Unauthorized("There is no such token of the console. API keys of apps do not open it.")
         now = self._clock()
         if known.used_at is None or now - known.used_at >= _NOTED_EVERY:
-            await self._store.note_use(known.id, now)
+            await _noted(self._store.note_use(known.id, now))
         return known
 
     async def _begin(self, source: str, name: str, role: Role) -> tuple[str, Visitor]:
@@ -183,6 +188,13 @@ class Access:
         )
         await self._store.add_session(session, oldest=now - SESSION_SECONDS)
         return cookie, Visitor(name, role, now + IDLE_SECONDS)
+
+
+async def _noted(noting: Awaitable[None]) -> None:
+    """Keep that something was used, unless the record takes no writes: that keeps nobody out."""
+    with contextlib.suppress(TimeoutError, StoreUnavailable):
+        async with asyncio.timeout(_NOTED_WITHIN):
+            await noting
 
 
 def _end_of(session: ConsoleSession) -> float:

@@ -93,13 +93,13 @@ class EventBuffer:
         self._urgent = True
 
     def begin(self, first: Iterable[Event]) -> None:
-        """Emit what begins a run, or lets it go on: then another process may do so too, until it is in the log."""
+        """Emit what begins a run, or lets it go on: no node acts before it is in the log. Until then a start may be
+        refused, and another process may let the run go on."""
         for event in first:
             self._confirmed_at = event.at
-            if isinstance(event, RunStarted):
-                self.emit(event)
-            else:
-                self.emit_durable(event)
+            self.emit_durable(event)
+            # A short run is one append: its beginning is told with what follows.
+            self._urgent = not isinstance(event, RunStarted)
 
     async def durability_barrier(self) -> None:
         """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act

@@ -1,6 +1,6 @@
 """What routes work with."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -27,6 +27,8 @@ from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
 from jikko.values import Json
+
+START_SECONDS: Final = 8.0
 
 if TYPE_CHECKING:
     from jikko.knowledge.service import Knowledge
@@ -73,6 +75,8 @@ class Api(Struct, frozen=True, kw_only=True):
     proxies: TrustedProxies | None = None
     """The proxies whose headers are taken; ``None``: no proxy's."""
     ping_seconds: float = PING_SECONDS
+    start_seconds: float = START_SECONDS
+    """For which a start may wait for the record, until it is refused. Infinite: no limit."""
 
     def fresh(self, value: Json, base_url: str) -> Json:
         """The value with urls of files that have not expired."""

@@ -17,6 +17,7 @@ from jikko.http.operation import Operation, Section
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer, Response
 from jikko.http.router import Router, has_encoded_slash
+from jikko.http.starting import starting
 from jikko.http.tables.served import SERVED
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
@@ -77,9 +78,13 @@ class _Application:
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()
                 else:
-                    if self._counts_requests and not operation.open and operation.key == "app":
-                        await authenticated(request)
-                    answer = await operation.handler(request)
+                    handle = operation.handler
+                    if operation.starts:
+                        answer = await starting(request, handle)
+                    else:
+                        if self._counts_requests and not operation.open and operation.key == "app":
+                            await authenticated(request)
+                        answer = await handle(request)
             except JikkoError as error:
                 answer = error_response(error)
             except asyncio.CancelledError:

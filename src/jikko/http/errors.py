@@ -66,7 +66,7 @@ def options(methods: Iterable[str]) -> Response:
 def server_ended() -> Response:
     """The server ended before the request was there."""
     message = "The server ended before the request was whole, and did nothing of it. Send it again."
-    return refusal(Error("service_unavailable", message, 503))
+    return refusal(Error("service_unavailable", message, 503), {"Retry-After": "5"})
 
 
 def unexpected_error(request_id: str) -> Response:

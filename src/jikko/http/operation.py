@@ -45,6 +45,8 @@ class Operation(Struct, frozen=True):
     """What its API key opens. The handlers of operations that are not for apps look at it themselves."""
     hot: bool = False
     """Whether it is asked so often that a line of the log for each time would hide the others."""
+    starts: bool = False
+    """Whether it starts a run; see ``starting``."""
     described: bool = True
     """Whether the description of the API has it: not if it is another's older name."""
 

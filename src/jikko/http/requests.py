@@ -122,6 +122,11 @@ class Request:
             return self.app.id
         return self.operation.key if self.operation is not None else ""
 
+    async def left(self) -> None:
+        """Wait until the client has left; to be called once the body was read."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
     async def json(self, *, lists_are: type[JikkoError] = BadRequest, largest: int | None = None) -> dict[str, Any]:
         """The body as a JSON object.
 

@@ -1,8 +1,25 @@
-"""Whether this process accepts runs, for those who decide whether to send it requests."""
+"""Whether this process accepts runs, for those who decide whether to send it requests, and for starts themselves.
+
+==========  ==========================================================  ============================================
+state       what it means                                               what comes next
+==========  ==========================================================  ============================================
+ready       the last write succeeded, or nothing was written lately     suspected, when a start waits for long or
+                                                                        fails; failing, when a write that was asked
+                                                                        for (``checks``) fails or is late
+suspected   a write is tried, in its turn behind all that wait          ready; failing, if it fails, if it takes
+                                                                        ``PATIENCE_SECONDS``, or if starts wait or
+                                                                        fail all the same
+failing     starts are refused at once, and a write is tried a second   ready, with the first that succeeds, unless
+            behind each that failed                                     starts failed or waited in the last seconds
+==========  ==========================================================  ============================================
+
+So one slow write changes nothing: it is done before the one that is tried, and that is done in time.
+"""
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -14,15 +31,20 @@ logger = logging.getLogger(__name__)
 OK: Final = "ok"
 _GOOD_FOR_SECONDS: Final = 2.0
 """For which a write that succeeded is taken for the present."""
-PATIENCE_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 3.0
 """For which a write may be waited for."""
+_AGAIN_SECONDS: Final = 1.0
+"""Between two tries, while the record takes no writes."""
+_LATELY_SECONDS: Final = 5.0
+_FEW: Final = 3
+"""Starts that may fail lately, if not all others do."""
 
 
 class Readiness:
-    """Looks when it is asked: a write is tried if the last one that succeeded is older than two seconds.
+    """Looks when it is asked, when starts give reason to, and, while something is wrong, by itself.
 
-    All who ask at the same time wait for the same write; so what asks often costs no more than one every two seconds,
-    and where nothing asks, nothing is written.
+    All who ask at the same time wait for the same write, and one that succeeded is good for two seconds; so what asks
+    often costs no more than one every two seconds, and where nothing asks, nothing is written.
     """
 
     def __init__(
@@ -33,20 +55,29 @@ class Readiness:
         cluster: Callable[[], str] | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        again: float = _AGAIN_SECONDS,
     ) -> None:
         """Args:
         is_closing: Whether the process is about to end.
         files: What keeps files from being written; ``""`` if nothing does.
         cluster: Of several servers, why this one cannot hear the others; ``""`` if it can, or is alone.
+        again: Seconds between two tries.
         """
         self._record = record
         self._is_closing = is_closing
         self._files = files
         self._cluster = cluster
         self._monotonic = monotonic
+        self._again = again
         self._good_at: float | None = None
         self._trying: asyncio.Future[None] | None = None
-        self._was = OK
+        self.trouble = ""
+        """Why the record is known to take no writes; empty: it is not."""
+        self._probing: asyncio.Task[None] | None = None
+        self._succeeded = 0
+        """Starts that became durable."""
+        self._failures: deque[tuple[float, int]] = deque(maxlen=1000)
+        """Starts that failed or waited for long: when, and how many had succeeded by then."""
 
     async def checks(self, patience: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Everything that must hold for runs to be accepted: ``ok``, or why not, by name.
@@ -55,23 +86,49 @@ class Readiness:
             patience: Seconds for which a write may be waited for.
         """
         accepting = "the server is shutting down" if self._is_closing() else OK
-        checks = {"accepting": accepting, "record": await self._look(patience)}
+        checks = {"accepting": accepting, "record": self.trouble or await self._look(patience)}
         return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
 
     def files(self) -> str:
         """``ok``, or why no files can be stored. Runs without files do not need it."""
         return self._files() or OK
 
+    def start_succeeded(self) -> None:
+        """The start of a run is durable."""
+        self._succeeded += 1
+
+    def start_failed(self) -> None:
+        """One failed, since the record could not be read or written; or it has waited for another second."""
+        if self._trying is None:  # else that tells
+            self._failures.append((self._monotonic(), self._succeeded))
+        self._suspect()
+
+    def _suspect(self) -> None:
+        """Have it found out whether the record takes writes."""
+        if self._probing is None:
+            self._probing = asyncio.get_running_loop().create_task(self._probe())
+
+    async def _probe(self) -> None:
+        try:
+            while not self._is_closing():
+                if await self._look(PATIENCE_SECONDS) == OK:
+                    return
+                await asyncio.sleep(self._again)
+        finally:
+            self._probing = None
+
     async def _look(self, patience: float) -> str:
         now = self._monotonic()
-        if self._trying is None and self._good_at is not None and now - self._good_at < _GOOD_FOR_SECONDS:
+        is_good = self._good_at is not None and now - self._good_at < _GOOD_FOR_SECONDS
+        if is_good and self._trying is None and self._probing is None:
             return OK
         if self._trying is None:
             self._trying = self._record.try_to_write()
         trying = self._trying
         await asyncio.wait((trying,), timeout=patience)
         if not trying.done():
-            return self._noted(f"the record could not be written within {patience:g} s")
+            late = f"the record could not be written within {patience:g} s"
+            return self._noted(late) if patience >= PATIENCE_SECONDS else late
         if self._trying is trying:
             self._trying = None
         error = None if trying.cancelled() else trying.exception()
@@ -81,14 +138,24 @@ class Readiness:
         if error is not None:
             raise error
         self._good_at = self._monotonic()
-        return self._noted(OK)
+        return self._noted(self._failing())
 
-    def _noted(self, is_now: str, error: BaseException | None = None) -> str:
+    def _failing(self) -> str:
+        """``ok``, or that starts fail though a write succeeds."""
+        since = self._monotonic() - _LATELY_SECONDS
+        while self._failures and self._failures[0][0] < since:
+            self._failures.popleft()
+        failed = len(self._failures)
+        of = failed + self._succeeded - self._failures[0][1] if failed else 0
+        return "starts fail, though the record can be written" if failed >= _FEW and failed * 2 >= of else OK
+
+    def _noted(self, found: str, error: BaseException | None = None) -> str:
         """Log what has changed."""
-        if is_now != self._was:
-            self._was = is_now
-            if is_now == OK:
-                logger.info("runs are accepted again")
-            else:
-                logger.error("runs are not accepted: %s", error or is_now)
-        return is_now
+        before, self.trouble = self.trouble, "" if found == OK else found
+        if self.trouble:
+            self._suspect()
+        if self.trouble and not before:
+            logger.error("runs are not accepted: %s", error or found)
+        elif before and not self.trouble:
+            logger.info("runs are accepted again")
+        return found

@@ -7,7 +7,7 @@ import msgspec
 
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Append, RunStore, new_mark
+from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold, TurnWrites
@@ -32,13 +32,16 @@ class AppendMaker:
         options: StartOptions | None,
         opening: Sequence[Projection],
         packed: Callable[[int, Sequence[Event], Sequence[int]], None],
+        withdrawal: Withdrawal | None = None,
     ) -> None:
         """Args:
         record: As it is behind what is durable.
         options: See ``RunLog``.
         opening: See ``RunLog``.
         packed: Called with a position, the events there, and how many bytes each has in the store.
+        withdrawal: That of the first append.
         """
+        self._withdrawal = withdrawal
         self._store = store
         self._packed = packed
         self._ready: list[tuple[bytes, Sequence[int]]] = []
@@ -76,8 +79,8 @@ class AppendMaker:
         is_last = at + len(events) == first + len(log)
         self._given = msgspec.structs.replace(record) if is_last else self._record_behind(events)
         projections = self._projections(log, at, events)
-        run_id = record.identity.run_id
-        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes)
+        run_id, withdrawal = record.identity.run_id, self._withdrawal if at == 0 else None
+        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes, withdrawal)
 
     def make_ready(self, log: list[Event], first: int, at: int) -> None:
         """Make ready for the store what comes behind what it is being given, so that it is known how large that is.

@@ -8,17 +8,18 @@ from typing import Any, Final, NamedTuple
 
 from jikko.apps.versions import Workflow
 from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.patience import patience
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, LogConflict, RunLeft, StoreUnavailable, TooManyRequests
+from jikko.errors import JikkoError, LogConflict, RunLeft, StartRefused, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
 from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore, Withdrawal
 from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
@@ -26,6 +27,7 @@ from jikko.runs.endings import given_up
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
+from jikko.runs.refused_starts import RefusedStarts
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 
@@ -77,6 +79,7 @@ class Executor:
         self._ports = ports
         self._limits = limits
         self._clock = clock
+        self.refused = RefusedStarts(store, clock)
         self.share = LoopShare()
         """Of the event loop, for all runs of this process and those who follow them."""
         self._held: dict[str, HeldRun] = {}
@@ -89,25 +92,24 @@ class Executor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def log_of(
-        self,
-        record: RunRecord,
-        events: list[Event] | None = None,
-        *,
-        options: StartOptions | None = None,
-        opening: Sequence[Projection] = (),
-    ) -> RunLog:
+    def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
-        return RunLog(
-            self._store,
-            record,
-            events,
-            options=options,
-            opening=opening,
-            observer=self._observer,
-            share=self.share,
-            memory=self.memory,
-        )
+        return RunLog(self._store, record, events, observer=self._observer, share=self.share, memory=self.memory, **new)
+
+    def new_log(
+        self, record: RunRecord, options: StartOptions | None, opening: Sequence[Projection], *, is_inner: bool = False
+    ) -> RunLog:
+        """The log of a new run, which is refused if it is not durable while the request that starts it may wait.
+
+        Args:
+            is_inner: Whether it is a run within a run: that waits as its caller does.
+        """
+        waiting = None if is_inner else patience.get()
+        withdrawal = None if waiting is None else Withdrawal()
+        run_log = self.log_of(record, options=options, opening=opening, withdrawal=withdrawal)
+        if waiting is not None:
+            waiting.until_durable(self.refused.refuse, run_log)
+        return run_log
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""
@@ -248,8 +250,10 @@ class Executor:
             if not done.done() or done.exception() is not None:
                 done.cancel()
                 log.error("the end of the log of run %s could not be written", run_log.record.identity.run_id)
-            lost = StoreUnavailable("The server is shutting down, and the run could not be written.")
-            run_log.abandon(RunLeft() if run_log.is_accepted else lost)
+            if run_log.is_accepted:
+                run_log.abandon(RunLeft())
+            else:
+                self.refused.refuse(run_log, "The server is shutting down: the run was not started.")
         if self._tasks:
             await asyncio.wait(self._tasks)
         # The loop has the last of them released.
@@ -321,7 +325,10 @@ class Executor:
         except JikkoError as reason:
             if isinstance(reason, LogConflict):
                 self.measures.lost.add()
-            log.warning("run %s: %s", run_id, reason)
+            # That starts are refused is logged once, and each refusal with its request.
+            log.log(
+                logging.DEBUG if isinstance(reason, StartRefused) else logging.WARNING, "run %s: %s", run_id, reason
+            )
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
             run_log.on_lost = None

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from jikko.errors import Conflict, InvalidParam, KeyTaken
+from jikko.errors import Conflict, InvalidParam, KeyTaken, NotFound, StartRefused
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.following.run_reader import RunReader
@@ -48,6 +48,7 @@ class IdempotentStarts:
 
         Raises:
             Conflict: The key was used for another request.
+            StartRefused: The run did not become durable in time; or the one that has the key is being removed.
         """
         claim = None if options is None else options.claim
         if claim is None:
@@ -61,7 +62,12 @@ class IdempotentStarts:
         run_id, fingerprint = claimed
         if fingerprint != claim.fingerprint:
             raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
-        record = await self._runs.records.record(app.id, run_id)
+        try:
+            record = await self._runs.records.record(app.id, run_id)
+        except NotFound:
+            record = None
+        if record is None or self._runs.is_refused(record):
+            raise StartRefused("The key belongs to a run that is being removed. Send the request again.")
         return Start(self._runs.control.reader(record), repeated=True)
 
 

@@ -16,6 +16,8 @@ What moves them:
   sent, and all who wait get the error.
 - a write is refused since the database has forgotten what it had said to be durable (``LogForgotten``): ``committed``
   falls back to what is there, and all behind it is sent again. What was shown stays so.
+- the start is *refused* while nothing is known to be durable: the log is abandoned too. What becomes of what the store
+  was given is another's (``refused_starts.py``).
 - events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
   takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
 - ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
@@ -33,10 +35,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.waiters import Waiters
-from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StoreUnavailable
+from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Append, RunStore
+from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
@@ -46,6 +48,7 @@ from jikko.runs.following.pieces import Batch
 from jikko.runs.memory.log_memory import LogMemory
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver, observe
+from jikko.runs.refused_starts import Given
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
 
@@ -72,6 +75,7 @@ class RunLog:
         observer: RunObserver | None = None,
         share: LoopShare | None = None,
         memory: ProcessMemory | None = None,
+        withdrawal: Withdrawal | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -81,12 +85,14 @@ class RunLog:
         observer: Sees what is durable.
         share: Of the event loop, among logs that have much to write.
         memory: What all runs of the process hold.
+        withdrawal: By which the store is told that a new run is not wanted any more.
         """
         self.record = record
         self._options = options
+        self._withdrawal = withdrawal
         self.memory = LogMemory(memory or ProcessMemory(), record)
         """What of the run is in memory."""
-        self._appends = AppendMaker(store, record, options, opening, self.memory.given)
+        self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal)
         self._observer = observer
         self._share = share
         self._store = store
@@ -98,8 +104,10 @@ class RunLog:
         self.begin = self._committed
         """The position of the first event that this process adds."""
         self._waiters = Waiters()
-        self._writing = False
-        """Whether the store is about to answer."""
+        self._writing: asyncio.Future[None] | None = None
+        """There while the store is about to answer."""
+        self._in_doubt = False
+        """Whether what is unanswered may have been written by an earlier try."""
         self._unanswered: Append | None = None
         """What the store was given and may have written, though it did not say so."""
         self._retry: asyncio.TimerHandle | None = None
@@ -208,10 +216,22 @@ class RunLog:
             self._retry.cancel()
         self._notify()
 
+    def refuse(self, error: StartRefused) -> Given | None:
+        """Give up a run that is not ``is_accepted``. Returns what the store may have written of it, if anything."""
+        append, write = self._unanswered, self._writing
+        if self._withdrawal is not None:
+            self._withdrawal.is_made = not self._in_doubt
+        self.abandon(error)
+        if self.on_lost is not None:
+            self.on_lost()
+        if append is None or (write is None and not self._in_doubt):
+            return None
+        return Given(append, write, self._in_doubt)
+
     def require_durable(self) -> None:
         """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
         written again. Returns at once."""
-        is_idle = self.is_durable and not self._writing and self._abandoned is None
+        is_idle = self.is_durable and self._writing is None and self._abandoned is None
         if self._committed and is_idle and self.record.is_open:
             self._unanswered = self._appends.nothing(self._committed, self.record)
             self._write_now()
@@ -310,7 +330,7 @@ class RunLog:
             self._write_now()
 
     def _write_now(self) -> None:
-        if self._writing or self._retry is not None or self._abandoned is not None:
+        if self._writing is not None or self._retry is not None or self._abandoned is not None:
             return
         if self.is_durable and self._unanswered is None:
             return
@@ -318,13 +338,13 @@ class RunLog:
         try:
             append = self._unanswered or self._appends.next(self._events, self._first, at, self.record)
             self._sent = at + len(append.events)
-            self._unanswered, self._writing = append, True
-            write = self._store.append(append)
+            self._unanswered = append
+            self._writing = self._store.append(append)
         except Exception as error:
-            self._sent, self._unanswered, self._writing = at, None, False
+            self._sent, self._unanswered = at, None
             self._cut(error)
         else:
-            write.add_done_callback(self._written)
+            self._writing.add_done_callback(self._written)
 
     def _write_again(self) -> None:
         self._retry = None
@@ -332,9 +352,11 @@ class RunLog:
 
     def _written(self, done: "asyncio.Future[None]") -> None:
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
-        self._writing = False
+        self._writing = None
+        if isinstance(self._abandoned, StartRefused):
+            return
         if error is None:
-            at, self._committed, self._unanswered = self._committed, self._sent, None
+            at, self._committed, self._unanswered, self._in_doubt = self._committed, self._sent, None, False
             if self.commit_times is not None:
                 self.commit_times.note(self._committed)
             if self._observer is not None:
@@ -354,7 +376,7 @@ class RunLog:
             # Logged once: the program's log may be on the disk that is full.
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
-            self._refused = True
+            self._refused, self._in_doubt = True, self._in_doubt or error.in_doubt
             self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
         elif isinstance(error, LogForgotten) and self._first <= error.log_end < self._committed:
             self._go_back(error.log_end)

@@ -120,6 +120,7 @@ class Runs:
             InvalidParam: An input is missing or wrong. There is no run.
             NotFound: The app has no such version.
             KeyTaken: The idempotency key has a run already. There is no new one.
+            StartRefused: It did not become durable in time. There is no run.
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
         self._executor.require_open()
@@ -175,12 +176,12 @@ class Runs:
             opening: What is written with the first event.
 
         Raises:
-            KeyTaken, TooManyRequests: See ``start``.
+            KeyTaken, StartRefused, TooManyRequests: See ``start``.
         """
         record = RunRecord(identity=identity)
         if has_large_inputs(started):
             record.inputs = await inputs_in_slices(started, Slice(self._executor.share, identity.app_id))
-        run_log = self._executor.log_of(record, options=options, opening=opening)
+        run_log = self._executor.new_log(record, options, opening, is_inner=started.depth > 0)
         if started.depth:
             self._executor.admission.take_back(identity.app_id)
             self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
@@ -195,6 +196,10 @@ class Runs:
         """Whether the process is about to end."""
         return self._executor.is_closing
 
+    def is_refused(self, record: RunRecord) -> bool:
+        """Whether the start of a run was refused, which is about to be removed."""
+        return self._executor.refused.has(record)
+
     async def accept(
         self,
         identity: RunIdentity,
@@ -204,7 +209,7 @@ class Runs:
         opening: Sequence[Projection] = (),
     ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
+        log = self._executor.new_log(RunRecord(identity=identity), options, opening)
         await self._executor.accept(log, workflow, events)
         return log
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import math
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -112,6 +113,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),
         proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
+        start_seconds=settings.start_seconds or math.inf,
     )
 
 

@@ -1,6 +1,7 @@
 """Stores in PostgreSQL: the record of one machine, or of several servers."""
 
 import time
+from functools import partial
 from importlib.util import find_spec
 
 from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
@@ -82,9 +83,16 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         await belong(database, folder_id)
         signing_keys = keys.load_or_create()
     archive = _archive(settings, database)
-    runs = PostgresRunStore(database, archive)
+    apps, runs = PostgresAppStore(database), PostgresRunStore(database, archive)
+    record = PostgresRecord(
+        database,
+        runs.measures,
+        clock if settings.nats_url else None,
+        write=runs.rehearse,
+        read=partial(apps.app_of_key, b""),
+    )
     return Stores(
-        PostgresAppStore(database),
+        apps,
         runs,
         PostgresConversationStore(database),
         PostgresAnnotationStore(database),
@@ -94,7 +102,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         PostgresFileIndex(database),
         contents_of_files(settings),
         signing_keys,
-        PostgresRecord(database, runs.measures, clock if settings.nats_url else None),
+        record,
         PostgresArchiving(database, archive) if settings.archive_after_days else None,
         cluster,
     )

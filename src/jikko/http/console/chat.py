@@ -13,6 +13,7 @@ from jikko.http.console.queries import cursor_of, id_in, limit_in, place_in
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked, must, user_named
 from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.routes.answers import promised
 from jikko.http.start_options import start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
@@ -169,7 +170,7 @@ async def ask(call: Call) -> Answer:
     begun = await api.turns.begin(app, turn)
     if isinstance(begun, kept.Message):
         return json_response(QuestionAccepted(begun.id, begun.conversation_id, None), 202)
-    await begun.run.committed(1)
+    await promised(request, begun.run)
     run_id = begun.run.record.identity.run_id
     message = await api.conversations.message_of_run(run_id)
     if message is None:

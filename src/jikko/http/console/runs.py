@@ -24,6 +24,7 @@ from jikko.http.console.run_bodies import (
 )
 from jikko.http.fields import checked, must, user_named
 from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.routes.answers import promised
 from jikko.http.routes.runs import RunStopped
 from jikko.http.start_options import REPEATED, start_options_of
 from jikko.ports.stores.app_store import App
@@ -285,7 +286,7 @@ async def _app(call: Call, app_id: str) -> App:
 
 async def _accepted(call: Call, did: str, started: Start) -> Answer:
     run = started.run
-    await run.committed(1)
+    await promised(call.request, run)
     run_id = run.record.identity.run_id
     call.note(did, run_id)
     answer = json_response(RunAccepted(run_id), 202)

@@ -24,6 +24,12 @@ _UUIDS = {
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
+_RETRY_AFTER: Final = {
+    "Retry-After": {
+        "description": "Whole seconds until it is worth another try. Missing where nothing is to be sent again.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 _AT_ONCE: Final = 8
 """Operations that are described before the event loop may go on."""
 _WHAT = {
@@ -37,9 +43,9 @@ _WHAT = {
     415: "The body is not of the type that is read here.",
     421: "The host of the request is none that the console answers to.",
     429: "A limit is reached, or the server is shutting down. Nothing was accepted: try again later.",
-    503: "The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that "
-    "was started has ended: it goes on when the server is back, and is read at Location; or, with Retry-After, "
-    "there is no room for the body now: nothing was done, send it again.",
+    503: "With Retry-After, nothing was done: the database cannot be read or written now, or there is no room for the "
+    "body. A run that was to be started never will be; send the request again. With workflow_run_id, the server stops "
+    "before the run that was started has ended: it goes on when the server is back, and is read at Location.",
 }
 
 
@@ -156,6 +162,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         if status == 404 and operation.ids:
             content["text/html"] = {}
         responses[str(status)] = {"description": _WHAT[status], "content": content}
+        if status in (429, 503):
+            responses[str(status)]["headers"] = _RETRY_AFTER
     return responses
 
 

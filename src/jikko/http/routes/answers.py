@@ -1,13 +1,13 @@
 """How a run that was started is answered: at its end, as a stream, or at once."""
 
-import contextlib
 from collections.abc import AsyncIterator
 
 from jikko.apps.narration import Narration
+from jikko.concurrency.patience import patience
 from jikko.dify import bodies
 from jikko.dify import events as dify_events
 from jikko.dify.stream import Messages
-from jikko.errors import JikkoError, RunLeft
+from jikko.errors import JikkoError, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, TextChunk, TextReplaced
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
@@ -23,13 +23,11 @@ from jikko.runs.idempotency import Start, Started
 async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     """The answer to the client that started a run."""
     api, run = request.api, start.run
-    if request.stay is not None:
-        await body_kept(request, run)
+    await promised(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
     if mode == "async":
-        await run.committed(1)
         return Response(bodies.running_body(run.record), 202, {**headers, "Location": location_of(request, run)})
     try:
         end = await run.ended()
@@ -45,14 +43,24 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     return Response(bodies.paused_body(run.record, waiting), headers=headers)
 
 
-async def body_kept(request: Request, run: Started) -> None:
-    """Wait until the beginning of a run is durable, and give back the room of the body that it was in.
+async def promised(request: Request, run: Started) -> None:
+    """Wait until the beginning of a run is durable: nothing is answered before, and from then on the run is promised.
 
-    Until then it is in memory several times. How the run goes on is told by its answer.
+    The room of the body is given back, which is in memory several times until then.
+
+    Raises:
+        StartRefused: It did not become durable in time.
     """
+    try:
+        await run.committed(1)
+    except StoreUnavailable:
+        raise
+    except JikkoError:
+        pass  # told by the answer
+    if (waiting := patience.get()) is not None:
+        waiting.end()
+        request.api.readiness.start_succeeded()
     if request.stay is not None:
-        with contextlib.suppress(JikkoError):
-            await run.committed(1)
         request.stay.leave()
 
 

@@ -5,6 +5,7 @@ error of HTTP only where the message cannot be understood at all.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -17,8 +18,9 @@ from jikko.events import RunFinished, RunPaused
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
-from jikko.http.routes.answers import body_kept
+from jikko.http.routes.answers import promised
 from jikko.http.routes.conversations.turns import fold_of
+from jikko.http.starting import starting
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
@@ -114,9 +116,8 @@ async def _called(request: Request, app: App, user: str, params: Mapping[str, Js
     if not await request.api.end_users.is_known(app.id, user):
         raise _Refused(mcp.INVALID_PARAMS, "End user not found")
     try:
-        if app.mode == "advanced-chat":
-            return await _asked(request, app, user, arguments or {})
-        return await _ran(request, app, user, arguments or {})
+        start = _asked if app.mode == "advanced-chat" else _ran
+        return await starting(request, partial(start, app=app, user=user, arguments=arguments or {}))
     except _Failed as failure:
         return mcp.call_result(str(failure), is_error=True)
     except InvalidParam as error:
@@ -126,7 +127,7 @@ async def _called(request: Request, app: App, user: str, params: Mapping[str, Js
 async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
     api = request.api
     run = await api.runs.start(app, StartRequest(inputs=arguments, user=user, base_url=request.base_url))
-    await body_kept(request, run)
+    await promised(request, run)
     outputs = _finished(await run.ended()).outputs
     return mcp.call_result(mcp.outputs_text(api.fresh(outputs, request.base_url)))
 
@@ -140,7 +141,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
     begun = await request.api.turns.begin(app, turn)
     if isinstance(begun, Message):
         return mcp.call_result(begun.answer.text)
-    await body_kept(request, begun.run)
+    await promised(request, begun.run)
     _finished(await begun.run.ended())
     return mcp.call_result((await fold_of(request.api, begun.run)).text)
 

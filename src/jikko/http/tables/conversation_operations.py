@@ -39,6 +39,7 @@ CONVERSATION_OPERATIONS: Final = (
         headers=START_HEADERS,
         streams=True,
         hot=True,
+        starts=True,
     ),
     Operation(
         "POST",

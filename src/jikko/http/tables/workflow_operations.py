@@ -40,6 +40,7 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
         headers=START_HEADERS,
         streams=True,
         hot=True,
+        starts=True,
     ),
     Operation(
         "POST",
@@ -53,6 +54,7 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
         headers=START_HEADERS,
         streams=True,
         hot=True,
+        starts=True,
     ),
     Operation(
         "GET",
@@ -114,6 +116,7 @@ WORKFLOW_OPERATIONS: Final[tuple[Operation, ...]] = (
         body=retries.RetryRequest,
         headers=KEY,
         streams=True,
+        starts=True,
     ),
     Operation(
         "GET",

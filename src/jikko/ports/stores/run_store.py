@@ -14,6 +14,12 @@ from jikko.ports.stores.projections import Projection
 from jikko.record import RunDetail, RunRecord, RunRetry
 
 
+class Withdrawal(Struct):
+    """Whether the start of a run is no longer wanted. Set by whoever offered it, on another thread perhaps."""
+
+    is_made: bool = False
+
+
 class Append(msgspec.Struct, frozen=True):
     """Events to add to the end of a run's log, and the record as it is after them."""
 
@@ -37,6 +43,8 @@ class Append(msgspec.Struct, frozen=True):
     """What ``RunStore.pack`` made of the events, if it was asked."""
     sizes: Sequence[int] = ()
     """Bytes of each event in ``packed``."""
+    withdrawal: Withdrawal | None = None
+    """Of an append at 0: looked at right before it is written, and if it was made by then, nothing is."""
 
 
 def new_mark() -> int:
@@ -104,13 +112,14 @@ class RunStore(Protocol):
         there: if its mark is that of the last append to the log, which ended where this one ends, in the same epoch.
 
         The future raises:
+            StartRefused: The append was withdrawn before. Nothing was written.
             KeyTaken: The run's idempotency key has a run already. Nothing was written.
             LogForgotten: The database has gone back, and the log with it.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
             LogUnwritable: The database does not take a value of it, and never will. Nothing was written.
-            StoreUnavailable: The database could not be written, or did not say whether it was. Offer the same append
-                again; another one at that position is refused if this one is there.
+            StoreUnavailable: The database could not be written, or (``in_doubt``) did not say whether it was. Offer the
+                same append again; another one at that position is refused if this one is there.
         """
         ...
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
+from jikko.errors import KeyTaken, LogConflict, StartRefused, StoreUnavailable
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import AppStore
@@ -46,13 +46,15 @@ class MemoryRunStore:
         done = asyncio.get_running_loop().create_future()
         try:
             self._append(batch)
-        except LogConflict as error:
+        except (LogConflict, StartRefused) as error:
             done.set_exception(error)
         else:
             done.set_result(None)
         return done
 
     def _append(self, batch: Append) -> None:
+        if batch.withdrawal is not None and batch.withdrawal.is_made:
+            raise StartRefused("The start was withdrawn.")
         log = self._logs.get(batch.run_id, [])
         known = self._records.get(batch.run_id)
         if known is not None and batch.mark:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,13 +9,13 @@ from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from jikko.concurrency.patience import within_patience
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
-from jikko.ports.connections import why_untrusted
 from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
-from jikko.store.postgres.refusals import AUTHORITY
+from jikko.store.postgres.refusals import in_words
 
 T = TypeVar("T")
 Row: TypeAlias = Any
@@ -190,7 +189,15 @@ class Postgres:
                 except TimeoutError:
                     pool.terminate()
 
+    async def patiently(self, reading: Awaitable[T]) -> T:
+        """Wait for an answer, for no longer than the request that asks may wait."""
+        async with self.guard():
+            return await within_patience(reading)
+
     async def _read(self, read: Callable[[Connection], Awaitable[T]], *, searching: bool = False) -> T:
+        return await self.patiently(self._read_again(read, searching))
+
+    async def _read_again(self, read: Callable[[Connection], Awaitable[T]], searching: bool) -> T:
         """Read by any connection of the pool. A second time if the first has turned out to be lost: a database that was
         restarted, or a firewall in between, does not say so before.
         """
@@ -296,10 +303,7 @@ class Postgres:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
-    reason = type(error).__name__
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"
-    return StoreUnavailable(f"The database cannot be used at the moment: {reason}.")
+    return StoreUnavailable(f"The database cannot be used at the moment: {in_words(error)}.")
 
 
 def rows_of(tag: str) -> int:

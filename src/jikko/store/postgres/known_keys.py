@@ -50,7 +50,7 @@ class KnownKeys:
             return known[0]
         self._listen()
         hears, changes = self._hears, self._changes
-        app = await self._ask(digest)
+        app = await self._database.patiently(self._ask(digest))
         # What was read before a change must not be kept behind it.
         if app is not None and hears and self._hears and changes == self._changes:
             if len(self._apps) >= _MAX_KEYS:

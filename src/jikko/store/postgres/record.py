@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from jikko.errors import InvalidSettings
 from jikko.ports.clock import Clock
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.run_writer import Rehearsal
 from jikko.store.postgres.sharing import refuse_other_time
 
 logger = logging.getLogger(__name__)
@@ -16,8 +18,13 @@ logger = logging.getLogger(__name__)
 _MAX_SET_SECONDS: Final = 2.5
 """By which a clock that nobody sets may differ from what has passed since: it is kept in step meanwhile."""
 
-# The row stays as it is, and is written all the same.
-_WRITE: Final = """
+# The row stays as it is, and is written all the same, behind the locks that the start of a run takes.
+_NOTHING: Final = ", ".join(
+    f"_{table} AS (INSERT INTO {table} SELECT * FROM {table} WHERE false)"
+    for table in ("idempotency_keys", "open_runs", "open_log", "runs")
+)
+_WRITE: Final = f"""
+WITH {_NOTHING}
 UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(epoch FROM clock_timestamp())::float8
 """
 
@@ -25,12 +32,24 @@ UPDATE installation SET value = value WHERE name = 'schema' RETURNING extract(ep
 class PostgresRecord:
     """A ``Record`` in PostgreSQL. The database is closed by its opener."""
 
-    def __init__(self, database: Postgres, measures: RecordMeasures, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Postgres,
+        measures: RecordMeasures,
+        clock: Clock | None = None,
+        *,
+        write: Callable[[Rehearsal], Awaitable[Any]] | None = None,
+        read: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         """Args:
         measures: Those of the store of runs.
         clock: The time of day, if it must be that of the database: others share it. It was that at the start.
+        write: Does something by the connection that appends are written by; by default, by any.
+        read: Reads what a start reads, by other connections.
         """
         self._database = database
+        self._on_writer = write or database.transact
+        self._read = read
         self._clock = clock
         self._began = 0.0 if clock is None else clock() - time.monotonic()
         """When the clock that nobody sets began, by the other."""
@@ -43,9 +62,10 @@ class PostgresRecord:
         return asyncio.ensure_future(self._write())
 
     async def _write(self) -> None:
-        # It may be done twice, as a read may.
+        if self._read is not None:
+            await self._read()
         before = 0.0 if self._clock is None else self._clock()
-        there = await self._database.value(_WRITE)
+        there = await self._on_writer(lambda connection: connection.fetchval(_WRITE))
         if self._clock is None or there is None:
             return
         try:

@@ -16,6 +16,18 @@ _ADVICE: Final[Mapping[str, str]] = {
     "53300": "raise max_connections of the server, or end what holds them",
 }
 """By the code of PostgreSQL."""
+_FOR_CLIENTS: Final[Mapping[str, str]] = {
+    "25006": "it is read-only",
+    "53100": "its disk is full",
+    "53200": "it is out of memory",
+    "53300": "it takes no more connections",
+    "55P03": "a lock is held for too long",
+    "57014": "it takes too long",
+    "57P01": "it is shutting down",
+    "57P02": "it has crashed",
+    "57P03": "it is starting",
+}
+"""By the code of PostgreSQL: what clients of the API read."""
 _NO_TLS: Final = "rejected SSL upgrade"
 """What the library says of a server that does not encrypt, or is none of PostgreSQL."""
 AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
@@ -30,6 +42,18 @@ def cannot_be_opened(address: str, cause: BaseException | None) -> str:
         cause: What the library raised.
     """
     return f"The database {address} cannot be opened: {_reason(cause)}"
+
+
+def in_words(error: BaseException) -> str:
+    """Why the database cannot be used now, for clients of the API: nothing in it is of what the library says, whose
+    texts may have values in them."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, OSError):
+        return "it cannot be reached"
+    return _FOR_CLIENTS.get(getattr(error, "sqlstate", None) or "", f"it reports {type(error).__name__}")
 
 
 def _reason(cause: BaseException | None) -> str:

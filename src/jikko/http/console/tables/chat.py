@@ -25,7 +25,7 @@ CHAT: Final = (
         chat.ask,
         "Ask a chat app",
         {202: chat.QuestionAccepted},
-        {**OPERATORS, "body": chat.Question, "headers": KEY, "errors": START_ERRORS},
+        {**OPERATORS, "body": chat.Question, "headers": KEY, "errors": START_ERRORS, "starts": True},
     ),
     Entry(
         "GET",

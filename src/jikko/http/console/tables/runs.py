@@ -76,7 +76,7 @@ RUNS: Final = (
         runs.retry_run,
         "Repeat a run",
         {202: runs.RunAccepted},
-        {**OPERATORS, "body": runs.RunRetry, "headers": KEY, "errors": START_ERRORS},
+        {**OPERATORS, "body": runs.RunRetry, "headers": KEY, "errors": START_ERRORS, "starts": True},
     ),
     Entry(
         "POST",
@@ -84,7 +84,7 @@ RUNS: Final = (
         runs.start_run,
         "Start a run",
         {202: runs.RunAccepted},
-        {**OPERATORS, "body": runs.RunStart, "headers": KEY, "errors": START_ERRORS},
+        {**OPERATORS, "body": runs.RunStart, "headers": KEY, "errors": START_ERRORS, "starts": True},
     ),
     Entry(
         "POST",

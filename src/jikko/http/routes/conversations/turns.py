@@ -16,7 +16,7 @@ from jikko.http.errors import Error, refusal
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, Mode, TraceSession, check_trace_session, checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
-from jikko.http.routes.answers import body_kept, location_of, streamed
+from jikko.http.routes.answers import location_of, promised, streamed
 from jikko.http.routes.conversations.asking import asked_in_body
 from jikko.http.routes.runs import Stopped
 from jikko.http.sse import PING, EventStream
@@ -141,13 +141,11 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
     if isinstance(begun, Message):
         return _replied(begun, mode)
     run = begun.run
-    if request.stay is not None:
-        await body_kept(request, run)
+    await promised(request, run)
     headers = {REPEATED: "true"} if begun.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
     if mode == "async":
-        await run.committed(1)
         return Response(dify_events.encode(await _accepted(request.api, run)), 202, _located(headers, request, run))
     try:
         end = await run.ended()

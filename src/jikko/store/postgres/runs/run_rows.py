@@ -6,7 +6,7 @@ import msgspec
 
 from jikko.events import LOG_FORMAT
 from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
 from jikko.store.postgres.columns import id_column, id_of, optional_text, text
 from jikko.store.postgres.database import Row
@@ -66,6 +66,7 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
     fixed: tuple[Any, ...]
     moving: tuple[Any, ...]
     projections: tuple[Projection, ...]
+    withdrawal: Withdrawal | None = None
 
     @property
     def is_open(self) -> bool:
@@ -116,7 +117,16 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
             text(record.inputs),
         )
     return RunWrite(
-        run_id, batch.at, events, app_id, record.created_at, batch.holder, fixed, moving, tuple(batch.projections)
+        run_id,
+        batch.at,
+        events,
+        app_id,
+        record.created_at,
+        batch.holder,
+        fixed,
+        moving,
+        tuple(batch.projections),
+        batch.withdrawal,
     )
 
 

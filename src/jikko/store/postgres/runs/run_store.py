@@ -22,7 +22,7 @@ from jikko.store.postgres.runs.retention import Retention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_scan import created_before, scan
-from jikko.store.postgres.runs.run_writer import RunWriter
+from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
 from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
 
@@ -125,6 +125,10 @@ class PostgresRunStore:
     def measures(self) -> RecordMeasures:
         """What is counted of the transactions of appends."""
         return self._writer.measures
+
+    def rehearse(self, rehearsal: Rehearsal) -> "asyncio.Future[Any]":
+        """See ``RunWriter.rehearse``."""
+        return self._writer.rehearse(rehearsal)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         return self._writer.submit(write_of(batch, batch.packed or encode_events(batch.events)))

@@ -13,10 +13,10 @@ in the meantime would do so twice.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from jikko.errors import JikkoError, LogUnwritable, StoreUnavailable
+from jikko.errors import JikkoError, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Connection, Postgres, unavailable
 from jikko.store.postgres.runs import appends
@@ -42,9 +42,16 @@ _LOOK_SECONDS: Final = 1.0
 _TIMELINE: Final = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 
+Rehearsal: TypeAlias = Callable[[Connection], Awaitable[Any]]
+
+
 class _Offered(NamedTuple):
     write: RunWrite
     done: "asyncio.Future[None]"
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.write.withdrawal is not None and self.write.withdrawal.is_made
 
     def settle(self, error: Exception | None) -> None:
         if self.done.done():
@@ -62,6 +69,7 @@ class RunWriter:
         self._database = database
         self._connection: Connection | None = None
         self._waiting: list[_Offered] = []
+        self._rehearsals: list[tuple[Rehearsal, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
         self._looking: asyncio.Future[None] | None = None
         """A try to reach a database that was lost."""
@@ -81,10 +89,24 @@ class RunWriter:
             offered.settle(StoreUnavailable("The database is closed."))
             return offered.done
         self._waiting.append(offered)
+        self._go_on()
+        return offered.done
+
+    def rehearse(self, rehearsal: Rehearsal) -> "asyncio.Future[Any]":
+        """Have something done by the connection of the appends, in its turn. The future has what it returns, or raises
+        ``StoreUnavailable``."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            done.set_exception(StoreUnavailable("The database is closed."))
+            return done
+        self._rehearsals.append((rehearsal, done))
+        self._go_on()
+        return done
+
+    def _go_on(self) -> None:
         self._look_no_longer()
         if self._task is None:
             self._task = asyncio.ensure_future(self._work())
-        return offered.done
 
     async def close(self) -> None:
         """Finish what was submitted. May be called twice."""
@@ -101,12 +123,18 @@ class RunWriter:
             while True:
                 if batch := self._take():
                     await self._write(batch)
+                if self._rehearsals:
+                    await self._rehearse()
+                elif batch:
+                    continue
                 elif self._is_to_look:
                     await self._look()
                 else:
                     break
         finally:
             self._task = None
+            for _, done in self._rehearsals:
+                done.cancel()
             for offered in self._waiting:
                 offered.settle(StoreUnavailable("The database is closed."))
             self._waiting.clear()
@@ -118,6 +146,9 @@ class RunWriter:
         seen: set[bytes] = set()
         size = 0
         for offered in self._waiting:
+            if offered.is_withdrawn:
+                offered.settle(StartRefused("The start was withdrawn."))
+                continue
             run_id = offered.write.run_id
             fits = not taken or (len(taken) < _MAX_APPENDS and size + len(offered.write.events) <= _MAX_BYTES)
             if run_id in seen or not fits:
@@ -129,23 +160,30 @@ class RunWriter:
         self._waiting = left
         return taken
 
-    async def _write(self, batch: list[_Offered]) -> None:
+    async def _write(self, batch: list[_Offered], *, in_doubt: bool = False) -> None:
+        """Args:
+        in_doubt: Whether the batch may have been written before.
+        """
         end = time.monotonic() + _RETRY_SECONDS
         while True:
             began = time.perf_counter()
+            sent = False
             try:
-                await self._transact(batch)
+                connection = await self._connected()
+                sent = True
+                await self._transact(connection, batch)
                 self.measures.seconds.observe(time.perf_counter() - began)
                 self.measures.writes.observe(len(batch))
                 return None
             except Exception as error:
                 self.measures.errors.add()
                 lost = self._connection is None or self._connection.is_closed() or isinstance(error, OSError)
+                in_doubt = in_doubt or (sent and lost)
                 await self._disconnect()
                 if not lost and len(batch) > 1:
                     # One that cannot be written must not keep the others from it.
                     for offered in batch:
-                        await self._write([offered])
+                        await self._write([offered], in_doubt=in_doubt)
                     return None
                 # One that waited for another that waited for it was undone; what was lost may be there, by its mark.
                 code = getattr(error, "sqlstate", None) or ""
@@ -153,6 +191,8 @@ class RunWriter:
                 may_try = undone or (lost and all(offered.write.mark for offered in batch))
                 if not may_try or time.monotonic() > end:
                     failure = error if isinstance(error, JikkoError) else unavailable(error)
+                    if isinstance(failure, StoreUnavailable):
+                        failure.in_doubt = in_doubt
                     if code[:2] in _NEVER and not lost:
                         failure = LogUnwritable(f"The database does not take what happened: {type(error).__name__}.")
                         failure.__cause__ = error
@@ -160,6 +200,19 @@ class RunWriter:
                         offered.settle(failure)
                     return None
                 await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _rehearse(self) -> None:
+        rehearsals, self._rehearsals = self._rehearsals, []
+        for rehearsal, done in rehearsals:
+            try:
+                found = await rehearsal(await self._connected())
+            except Exception as error:
+                await self._disconnect()
+                if not done.done():
+                    done.set_exception(error if isinstance(error, JikkoError) else unavailable(error))
+            else:
+                if not done.done():
+                    done.set_result(found)
 
     @property
     def _is_to_look(self) -> bool:
@@ -218,8 +271,7 @@ class RunWriter:
                 raise
             return self._timeline
 
-    async def _transact(self, batch: Sequence[_Offered]) -> None:
-        connection = await self._connected()
+    async def _transact(self, connection: Connection, batch: Sequence[_Offered]) -> None:
         written, failed = await write_batch(connection, [offered.write for offered in batch])
         refused = [offered.write for offered in batch if offered.write.run_id not in {*written, *failed}]
         found: dict[bytes, Any] = await appends.heads(connection, refused) if refused else {}

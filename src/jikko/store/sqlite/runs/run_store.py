@@ -135,6 +135,7 @@ class SqliteRunStore:
                 record.holder or None,
                 float(batch.mark) or None,
             ),
+            withdrawal=batch.withdrawal,
         )
         if self._large.wanted(write):
             return self._large.append(write)

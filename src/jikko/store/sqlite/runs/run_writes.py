@@ -6,8 +6,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from jikko.errors import JikkoError, LogConflict
+from jikko.errors import JikkoError, LogConflict, StartRefused
 from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.run_store import Withdrawal
 from jikko.record import RunIdentity
 from jikko.store.event_codec import compress, join
 from jikko.store.identifiers import StoredId, id_text, stored_id
@@ -93,6 +94,7 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     """The large value that the inputs were written to before."""
     values: tuple[int, ...] = ()
     """All large values that were written for it."""
+    withdrawal: Withdrawal | None = None
 
     @property
     def closes(self) -> bool:
@@ -122,8 +124,11 @@ class RunWrites:
             LogConflict: The log is not as the writer of the events believes. Nothing was changed.
             KeyTaken: See ``KeyClaim``. Nothing was changed.
             LongLog: It closes a long log, and has no ``archive``.
+            StartRefused: It was withdrawn. Nothing was changed.
             StoreUnavailable: A large value has to be written again. Nothing was changed.
         """
+        if write.withdrawal is not None and write.withdrawal.is_made:
+            raise StartRefused("The start was withdrawn.")
         if write.values:
             require_begun(connection, write.values)
         done = self._append(write, connection)

@@ -1,0 +1,119 @@
+"""How long one request may wait for the record, in all its waits together.
+
+A request that starts a run waits for the record several times: for its key, for the conversation, at last until the
+beginning of its run is durable. Each wait has what those before it left. What it waits for elsewhere (a slow body, a
+model that moderates) does not count.
+
+===========  ============================================  =====================================================
+state        what it means                                 what comes next
+===========  ============================================  =====================================================
+reading      it reads the record                           its time is up: ``TimeoutError``
+writing      its run waits to become durable               ended; slow after ``SLOW_SECONDS``
+slow         so does it still: that is told each second,   ended; given up, if its time is up or its client leaves
+             and its client is watched
+given up     ``give_up`` was called, once                  ended
+ended        its client is promised the run, or refused    nothing has a limit any more
+===========  ============================================  =====================================================
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+SLOW_SECONDS: Final = 1.0
+"""For which a run may wait to become durable before anything is made of it: nearly all are within milliseconds."""
+
+
+class Patience:
+    """The seconds that one request has left. Belongs to one event loop."""
+
+    __slots__ = ("_give_up", "_gone", "_is_slow", "_leaving", "_run", "_timer", "left")
+
+    def __init__(self, seconds: float, gone: Callable[[], Awaitable[None]], is_slow: Callable[[], object]) -> None:
+        """Args:
+        gone: Waits until the client has left. Called once the whole request was read.
+        is_slow: Called for each second that the run has waited.
+        """
+        self.left = seconds
+        """Infinite once the request has ended."""
+        self._gone = gone
+        self._is_slow = is_slow
+        self._give_up: Callable[[Any], object] | None = None
+        self._run: object = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Future[None] | None = None
+
+    async def wait(self, reading: Awaitable[T]) -> T:
+        """Read the record.
+
+        Raises:
+            TimeoutError: The request has no time left.
+        """
+        if self.left == math.inf:
+            return await reading
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, self.left)):
+                return await reading
+        finally:
+            self.left -= time.monotonic() - began
+
+    def until_durable(self, give_up: Callable[[T], object], run: T) -> None:
+        """Call a function with a run if that does not become durable in time. Nothing once the request has ended."""
+        if self.left < math.inf:
+            self._give_up, self._run = give_up, run
+            self._go_on()
+
+    def end(self) -> None:
+        """The request is answered, or its run is durable."""
+        self.left = math.inf
+        self._give_up = self._run = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._leaving is not None:
+            self._leaving.cancel()
+
+    def _go_on(self) -> None:
+        left = self.left
+        brief = SLOW_SECONDS if left > SLOW_SECONDS else max(0.0, left)
+        self._timer = asyncio.get_running_loop().call_later(brief, self._waited, brief)
+
+    def _waited(self, seconds: float) -> None:
+        self.left -= seconds
+        if self.left <= 0:
+            self._now()
+            return
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(self._gone())
+            self._leaving.add_done_callback(self._left)
+        self._is_slow()
+        self._go_on()
+
+    def _left(self, leaving: "asyncio.Future[None]") -> None:
+        if not leaving.cancelled():
+            self._now()
+
+    def _now(self) -> None:
+        give_up, self._give_up = self._give_up, None
+        if give_up is not None:
+            give_up(self._run)
+
+
+patience: Final[ContextVar[Patience | None]] = ContextVar("patience", default=None)
+"""Of the current task, if it is a request that starts a run; and, ended, of the tasks that go on behind it."""
+
+
+async def within_patience(reading: Awaitable[T]) -> T:
+    """Read the record, for no longer than the request that asks may wait.
+
+    Raises:
+        TimeoutError: It has no time left.
+    """
+    waiting = patience.get()
+    return await (reading if waiting is None else waiting.wait(reading))

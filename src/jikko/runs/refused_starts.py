@@ -1,0 +1,124 @@
+"""Starts that did not become durable in time: their clients are told 503, and their runs never begin.
+
+A start is durable once its first append is. Until then nobody was told of the run, and no node of it has had an effect:
+those wait for the same (the durability barrier). So a start may be refused at any moment before, and its run is dropped
+from memory at once. What is left is the append, which the store may be about to write.
+
+===========  ==============================================  =========================================================
+the append   what is known                                   what comes next
+===========  ==============================================  =========================================================
+withdrawn    the store has not begun with it                 the store looks before it writes, and refuses it: void
+under way    it is in a transaction that has not ended       rolled back: void. Committed: written. No answer: in doubt
+in doubt     the database may have written it, or may yet    it is offered again, until the database knows: written
+written      the record has the run                          the run is ended and removed, before anything else: void
+void         the record has nothing of the run               –
+===========  ==============================================  =========================================================
+
+Invariants:
+
+1. A run is refused or durable, never both: both are decided on the event loop, and the first one counts.
+2. This process executes no run that it has refused, and removes what is written of one.
+3. The idempotency key of a refused start is free once the append is void. Until then it is refused again, so that a
+   retry finds either nothing or its own run.
+4. An append in doubt is never offered as withdrawn: the store would take "not wanted" for "not there".
+"""
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from jikko.errors import LogConflict, StartRefused, StoreUnavailable
+from jikko.ports.clock import Clock
+from jikko.ports.stores.run_store import Append, RunStore
+from jikko.record import RunRecord
+from jikko.runs.endings import append_end
+
+if TYPE_CHECKING:
+    from jikko.runs.run_log import RunLog
+
+log = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS = 0.5
+_TOO_LATE = "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept."
+REFUSED = "The start of the run was refused: it did not become durable in time."
+"""The error of a run that was written all the same, until it is removed."""
+
+
+class Given(NamedTuple):
+    """What the store was given of a run whose start was refused."""
+
+    append: Append
+    write: "asyncio.Future[None] | None"
+    """Its answer to come; ``None``: it gave one, and it is in doubt."""
+    in_doubt: bool
+    """Whether an earlier try may have written it."""
+
+
+class RefusedStarts:
+    """Sees to it that nothing is left of starts that were refused. Belongs to one event loop."""
+
+    def __init__(self, store: RunStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._settling: dict[str, asyncio.Task[None]] = {}
+        """By run id: those of which the record may have something, or may get it."""
+
+    def has(self, record: RunRecord) -> bool:
+        """Whether the start of a run was refused, here or by another process, which is about to remove it."""
+        return record.identity.run_id in self._settling or record.error == REFUSED
+
+    def refuse(self, run_log: "RunLog", reason: str = _TOO_LATE) -> None:
+        """Refuse the start of a run, unless it is durable."""
+        if run_log.is_accepted or run_log.trouble is not None:
+            return
+        given = run_log.refuse(StartRefused(reason))
+        if given is not None:
+            self._have_settled(given)
+
+    def _have_settled(self, given: Given) -> None:
+        run_id = given.append.run_id
+        task = asyncio.get_running_loop().create_task(self._settle(given))
+        self._settling[run_id] = task
+        task.add_done_callback(partial(self._settled, run_id))
+
+    def _settled(self, run_id: str, done: "asyncio.Task[None]") -> None:
+        del self._settling[run_id]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("what was written of run %s, whose start was refused, stays", run_id, exc_info=error)
+
+    async def _settle(self, given: Given) -> None:
+        if await self._is_written(given):
+            await self._remove(given.append.run_id)
+
+    async def _is_written(self, given: Given) -> bool:
+        append, write, in_doubt = given
+        again = msgspec.structs.replace(append, withdrawal=None)
+        while True:
+            if write is not None:
+                await asyncio.wait((write,))
+                error = write.exception()
+                if error is None:
+                    return True
+                if not isinstance(error, StoreUnavailable):
+                    return False
+                in_doubt = in_doubt or error.in_doubt
+                if not in_doubt:
+                    return False
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            write = self._store.append(again)
+
+    async def _remove(self, run_id: str) -> None:
+        while True:
+            try:
+                record = await self._store.record(run_id)
+                if record is not None and record.is_open:
+                    await append_end(self._store, record, "failed", REFUSED, self._clock())
+                await self._store.remove(run_id)
+                return
+            except LogConflict:
+                continue  # it has moved since it was read
+            except StoreUnavailable:
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)

@@ -1,0 +1,187 @@
+"""Starts while the record takes no writes: whether each is answered in time, and whether any that was refused runs."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
+from tests.acceptance.processes import Command, Server
+from tests.effort import PATIENCE
+from tests.faults.table import Seen
+
+START_SECONDS: Final = 10.0
+"""In which a start is answered, whatever the record does."""
+READY_SECONDS: Final = 10.0
+"""In which a server says that it is not ready, while starts come."""
+AT_ONCE_SECONDS: Final = 2.0
+"""In which a start is refused, once the record is known to take no writes."""
+_LASTS: Final = 12.0
+"""Seconds that a fault lasts at least."""
+_MODES: Final = ("blocking", "streaming", "async")
+_CALLERS: Final = 6
+_numbers = itertools.count()
+
+
+class Answered(NamedTuple):
+    """A start, and what came of it."""
+
+    word: str
+    """Its input."""
+    key: str
+    """Its idempotency key; empty: it had none."""
+    at: float
+    """When it was sent, by the clock of this process."""
+    seconds: float
+    status: int
+    retry_after: str
+    run: str
+    """The id of its run, if it was promised one."""
+
+
+class Starts:
+    """Starts a run of ``fetch`` again and again; its one node calls the echo server with the word of the start."""
+
+    def __init__(self, server: Server, key: str, echo: EchoServer) -> None:
+        self.server = server
+        """The one that serves now."""
+        self._key = key
+        self._echo = echo
+        self.answered: list[Answered] = []
+
+    def one(self, mode: str, key: str = "") -> Answered:
+        word = f"鴉{next(_numbers)}"
+        headers = {"Authorization": f"Bearer {self._key}"} | ({"Idempotency-Key": key} if key else {})
+        body = {"inputs": {"q": word}, "user": "からす", "response_mode": mode}
+        at, url = time.monotonic(), f"{self.server.url}/v1/workflows/run"
+        answer = httpx.post(url, json=body, headers=headers, timeout=10 * PATIENCE)
+        seconds = time.monotonic() - at
+        run = "" if answer.status_code == 503 else _run_of(answer)
+        found = Answered(word, key, at, seconds, answer.status_code, answer.headers.get("Retry-After", ""), run)
+        self.answered.append(found)
+        return found
+
+    def until(self, end: threading.Event) -> None:
+        """Start runs of all modes, with keys and without, until told to end."""
+        for mode in itertools.cycle(_MODES):
+            if end.is_set():
+                return
+            self.one(mode)
+            self.one(mode, key=f"key-{next(_numbers)}")
+            end.wait(0.1)
+
+    def tried(self, fault: AbstractContextManager[Any], *, by_restart: bool = False) -> tuple[str, float]:
+        """Try a fault.
+
+        Args:
+            by_restart: Whether the end of the fault has another server: no client waits then.
+
+        Returns:
+            What was seen; and the seconds from the end of the fault until a start was accepted.
+        """
+        for mode in _MODES:
+            assert self.one(mode).status in (200, 202)
+        end = threading.Event()
+        with ThreadPoolExecutor(_CALLERS) as pool:
+            with fault:
+                began = time.monotonic()
+                calling = [pool.submit(self.until, end) for _ in range(_CALLERS)]
+                until(lambda: self._readiness == 503, "it is not ready")
+                not_ready = time.monotonic() - began
+                health = httpx.get(f"{self.server.url}/health", timeout=PATIENCE).json()
+                end.wait(max(0.0, began + _LASTS - time.monotonic()))
+                # It is known by now to take no writes: who starts a run does not wait.
+                late = [self.one(mode) for mode in _MODES]
+                was_ready = self._readiness == 200
+                if by_restart:
+                    end.set()
+                    for each in calling:
+                        each.result(PATIENCE)
+            mended = time.monotonic()
+            until(lambda: self.one("async").status == 202, "a start is accepted")
+            after = time.monotonic() - mended
+            until(lambda: self._readiness == 200, "it is ready again")
+            ready = time.monotonic() - mended
+            end.set()
+            for each in calling:
+                each.result(PATIENCE)
+        during = [one for one in self.answered if began <= one.at < mended]
+        refused = [one for one in during if one.status == 503]
+        longest = max(one.seconds for one in refused)
+        assert (was_ready, health["record"] == "ok") == (False, False)
+        assert not_ready < READY_SECONDS
+        assert {one.status for one in late} == {503}
+        assert max(one.seconds for one in late) < AT_ONCE_SECONDS
+        assert longest < START_SECONDS
+        assert all(int(one.retry_after) > 0 for one in refused)
+        note = (
+            f"{len(refused)} of {len(during)} starts were 503, the slowest after {longest:.1f} s; not ready after "
+            f"{not_ready:.1f} s, ready {ready:.1f} s after the end"
+        )
+        return note, after
+
+    def judged(self) -> int:
+        """Wait for the ends of all runs that were promised, and see that nothing that was refused ran, or is there.
+
+        Returns:
+            How many were promised.
+        """
+        promised = {one.word: one.run for one in self.answered if one.run}
+        for run in promised.values():
+            until(lambda run=run: self._has_succeeded(run), f"run {run} has ended")  # type: ignore[misc]
+        for one in self.answered:
+            assert len(self._echo.calls(f"/{quote(one.word)}")) == (one.word in promised), one
+        assert self._get("/v1/workflows/logs?limit=1").json()["total"] == len(promised)
+        return len(promised)
+
+    @property
+    def _readiness(self) -> int:
+        return self._get("/readyz").status_code
+
+    def _has_succeeded(self, run: str) -> bool:
+        answer = self._get(f"/v1/workflows/run/{run}")
+        return answer.status_code == 200 and answer.json()["status"] == "succeeded"
+
+    def _get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.server.url}{path}", headers={"Authorization": f"Bearer {self._key}"}, timeout=PATIENCE)
+
+
+def _run_of(answer: httpx.Response) -> str:
+    assert answer.status_code in (200, 202), (answer.status_code, answer.text)
+    _, _, rest = answer.text.partition('"workflow_run_id":')
+    return rest.strip()[1:37]
+
+
+class Trial:
+    """A server that a test may break."""
+
+    def __init__(self, home: Path, file: Path, echo: EchoServer, settings: dict[str, str]) -> None:
+        outcome = Command(home)("apps", "import", file, "--json", **settings)
+        assert outcome.code == 0, outcome
+        self.home = home
+        self.settings = settings
+        self.starts = Starts(Server(home, settings=settings), outcome.lines[0]["api_key"], echo)
+
+    def serve(self) -> None:
+        """Kill the server, and have another one serve."""
+        self.starts.server.close()
+        self.starts.server = Server(self.home, settings=self.settings)
+
+    def of(self, fault: AbstractContextManager[Any], *, by_restart: bool = False) -> Seen:
+        """What comes of a fault, with this server and the next one."""
+        note, seconds = self.starts.tried(fault, by_restart=by_restart)
+        count = self.starts.judged()
+        self.serve()
+        assert self.starts.judged() == count
+        return Seen(count, 0, 0, seconds, note)
+
+
+Try: TypeAlias = Callable[..., Trial]

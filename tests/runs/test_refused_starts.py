@@ -1,0 +1,253 @@
+"""Starts whose clients are refused, or leave, before anything is durable: their runs never begin."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from jikko.concurrency.patience import Patience, patience
+from jikko.errors import StartRefused, StoreUnavailable
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import Append
+from jikko.runs.idempotency import Start
+from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
+from tests.runs.held_store import HeldStore
+from tests.runs.world import PATIENCE, Process, World, end_of, until
+
+pytestmark = pytest.mark.anyio
+
+
+class LossyStore(HeldStore):
+    """Loses answers: what was written is said to be in doubt, and so is what was not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loses = 0
+        """How many answers are lost from now on."""
+        self.writes = True
+        """Whether what they were about is written."""
+        self.lost = 0
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        if not self.loses:
+            return super().append(batch)
+        self.loses -= 1
+        self.lost += 1
+        if self.writes:
+            super().append(batch)
+        error = StoreUnavailable("the connection broke")
+        error.in_doubt = True
+        done = asyncio.get_running_loop().create_future()
+        done.set_exception(error)
+        return done
+
+
+@pytest.fixture
+def store() -> LossyStore:
+    return LossyStore()
+
+
+@pytest.fixture
+async def world(store: LossyStore) -> AsyncIterator[World]:
+    world = World(store)
+    yield world
+    store.let_go()
+    world.script.let_go(*world.script.held)
+    await world.close()
+
+
+@pytest.fixture
+async def app(world: World) -> App:
+    return await world.chain()
+
+
+class Client:
+    """One that starts runs, and does not wait for long."""
+
+    def __init__(self, process: Process, app: App) -> None:
+        self._process = process
+        self._app = app
+        self.left = asyncio.Event()
+
+    async def start(self, key: str = "", seconds: float = 0.02) -> Start:
+        """Start a run; what is returned is promised."""
+        options = None
+        if key:
+            options = StartOptions(claim=KeyClaim(key=key, fingerprint=b"same", at=1_800_000_000.0))
+        request = StartRequest(inputs={"q": "値 🙂"}, user="anna", options=options)
+        waiting = Patience(seconds, self._gone, lambda: None)
+        token = patience.set(waiting)
+        try:
+            started = await self._process.starts.start(
+                self._app, options, lambda: self._process.runs.start(self._app, request)
+            )
+            await started.run.committed(1)
+            return started
+        finally:
+            waiting.end()
+            patience.reset(token)
+
+    async def _gone(self) -> None:
+        await self.left.wait()
+
+
+@pytest.fixture(params=["", "key"], ids=["without a key", "with a key"])
+def key(request: pytest.FixtureRequest) -> str:
+    """Without, a run begins before it is durable, but for what has effects."""
+    found: str = request.param
+    return found
+
+
+async def nothing_is_left(world: World, process: Process, store: HeldStore) -> None:
+    """Nothing goes on of a start that was refused just now, and after a while the record has nothing of it."""
+    before = world.script.ran.copy()
+    store.let_go()
+    world.script.let_go(*world.script.held)
+    await until(lambda: not process.runs.under_way and not process.admission.running)
+    async with asyncio.timeout(PATIENCE):
+        while await store.scan():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert world.script.ran == before
+
+
+async def test_a_start_that_waits_for_too_long_is_refused_and_never_written(
+    world: World, store: LossyStore, app: App, key: str
+) -> None:
+    process = world.process()
+    world.script.held = {"a"}
+    store.hold()
+
+    with pytest.raises(StartRefused):
+        await Client(process, app).start(key)
+    assert process.runs.under_way == 0
+
+    await nothing_is_left(world, process, store)
+
+
+async def test_so_is_one_that_was_to_queue(world: World, store: LossyStore, app: App) -> None:
+    process = world.process(at_once=1)
+    world.script.held = {"a"}
+    first = await process.start(app)
+    await until(lambda: world.script.ran["a"] == 1)
+    await first.committed()
+    store.hold()
+
+    with pytest.raises(StartRefused):
+        await Client(process, app).start()
+    assert process.admission.queued() == 0
+    store.let_go()
+    world.script.let_go("a")
+
+    assert (await end_of(first)).status == "succeeded"
+    assert world.script.ran["a"] == 1
+    assert [record.identity for record in await store.scan()] == [first.record.identity]
+
+
+async def test_one_whose_write_had_begun_is_ended_and_removed_and_never_begins(
+    world: World, store: LossyStore, app: App, key: str
+) -> None:
+    process = world.process()
+    world.script.held = {"a"}
+    store.hold(begun=True)
+
+    with pytest.raises(StartRefused):
+        await Client(process, app).start(key)
+
+    await nothing_is_left(world, process, store)
+
+
+@pytest.mark.parametrize("writes", [True, False], ids=["written", "not written"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_one_of_which_the_database_does_not_say_whether_it_wrote_it_is_asked_for_until_it_does(
+    world: World, store: LossyStore, app: App, times: int, writes: bool
+) -> None:
+    process = world.process()
+    store.loses, store.writes = times, writes
+
+    with pytest.raises(StartRefused):
+        await Client(process, app).start("key")
+
+    await until_async(lambda: store.lost == times)
+    await nothing_is_left(world, process, store)
+
+
+async def test_a_refused_start_with_a_key_is_repeated_and_runs_once(world: World, store: LossyStore, app: App) -> None:
+    process = world.process()
+    client = Client(process, app)
+    store.hold(begun=True)
+    with pytest.raises(StartRefused):
+        await client.start("key")
+    # It is in the record, and about to be removed.
+    store.let_go()
+    tries = 0
+    while True:
+        try:
+            started = await client.start("key", PATIENCE)
+            break
+        except StartRefused:
+            tries += 1
+            await asyncio.sleep(0)
+
+    assert not started.repeated
+    assert (await end_of(started.run)).status == "succeeded"
+    assert world.script.ran == {"a": 1, "b": 1, "c": 1}
+    assert [record.identity for record in await store.scan()] == [started.run.record.identity]
+    assert (await client.start("key", PATIENCE)).repeated
+
+
+async def test_a_start_whose_client_leaves_while_it_waits_never_begins(
+    world: World, store: LossyStore, app: App, key: str
+) -> None:
+    process = world.process()
+    client = Client(process, app)
+    store.hold()
+    starting = asyncio.create_task(client.start(key, seconds=10 * PATIENCE))
+    await until(lambda: store.held == 1)
+    client.left.set()
+
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StartRefused):
+            await starting
+
+    await nothing_is_left(world, process, store)
+
+
+async def test_one_that_became_durable_in_time_is_never_refused(world: World, store: LossyStore, app: App) -> None:
+    process = world.process()
+    world.script.held = {"b"}
+
+    started = await Client(process, app).start("key", seconds=PATIENCE)
+    store.hold()
+    world.script.let_go("b")
+    await until(lambda: store.held > 0)
+    store.let_go()
+
+    assert (await end_of(started.run)).status == "succeeded"
+
+
+async def test_one_that_a_process_could_not_write_until_its_end_does_not_begin_in_the_next(
+    world: World, store: LossyStore, app: App
+) -> None:
+    process = world.process()
+    store.hold()
+    starting = asyncio.create_task(Client(process, app).start("key", seconds=10 * PATIENCE))
+    await until(lambda: store.held == 1)
+    closing = asyncio.create_task(process.runs.close(0))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StartRefused):
+            await starting
+        await closing
+    store.let_go()
+
+    assert (await world.process().runs.control.take_over()).count == 0
+    assert not world.script.ran
+
+
+async def until_async(is_so: Callable[[], Any]) -> None:
+    """``until``, for what takes time."""
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
