@@ -24,6 +24,7 @@ packages=(
     radosgw
     systemd
     systemd-container
+    user-mode-linux
 )
 
 # One at a time: tests run side by side.

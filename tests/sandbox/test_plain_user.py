@@ -49,7 +49,11 @@ def as_plain_user(command: list[str], place: Path, *, may_read: bool) -> "subpro
     return subprocess.run(
         command,
         cwd=place,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            "HOME": str(place),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -42,7 +42,8 @@ class Uv:
         index = environment.get("PIP_INDEX_URL")
         if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
             self._environment["UV_DEFAULT_INDEX"] = index
-        self._settings = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        # Not by ``Path.home``, which fails for a user that the system does not know, as in containers.
+        self._settings = Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
 
     async def run(
         self,
