@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.apps.environment import declared, typed
-from jikko.apps.versions import check
+from jikko.apps.versions import check, check_aside
 from jikko.dsl.document import Document, Variable
 from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem
 from jikko.ids import is_uuid, new_id
@@ -79,7 +79,7 @@ class Apps:
             Conflict: The app with that name is of another mode. Nothing was written.
             NotFound, InvalidEnvironment: See ``set_environment``. Nothing was written.
         """
-        checked = check(text, source=source, node_classes=self._classes)
+        checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
         values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
@@ -126,7 +126,7 @@ class Apps:
             InvalidDocument: The file cannot be imported. Nothing was written.
             Conflict: The app with that name is of another mode. Nothing was written.
         """
-        checked = check(text, source=source, node_classes=self._classes)
+        checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
         app = await self._store.app_named(document.name or source)
         if app is not None:
@@ -174,7 +174,8 @@ class Apps:
             NotFound: App or version are gone meanwhile.
             InvalidDocument: The version cannot be read by this version of Jikko.
         """
-        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        source = f"{app.name}, version {version.number}"
+        checked = await check_aside(version.source, source=source, node_classes=self._classes)
         document, _ = checked.require()
         used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
         if not await self._store.make_current(used):
@@ -189,7 +190,8 @@ class Apps:
             InvalidDocument: The version cannot be read by this version of Jikko.
         """
         version = await self.version(app, "")
-        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        source = f"{app.name}, version {version.number}"
+        checked = await check_aside(version.source, source=source, node_classes=self._classes)
         return checked.require()[0].environment
 
     async def set_environment(self, app: App, values: Mapping[str, Json], unset: Collection[str] = ()) -> App:

@@ -1,13 +1,16 @@
 """Workflows that are ready to run: DSL files read, checked and compiled, once per version."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.apps.environment import EnvLayer, with_values
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.document import Document
 from jikko.dsl.load import LoadLimits, load
 from jikko.dsl.start_variables import StartVariable
@@ -17,8 +20,11 @@ from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
-from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.app_store import App, AppStore, WorkflowVersion
 from jikko.values import Json
+
+_SMALL: Final = 65_536
+"""Bytes of a file that is read in some 20 milliseconds."""
 
 
 class Workflow(Struct, frozen=True):
@@ -70,6 +76,12 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
     return Checked(source, loaded.document, None if wrong else graph, unique, nodes)
 
 
+async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> Checked:
+    """As ``check``. A file that is not small is read beside the event loop: the largest takes seconds."""
+    read = partial(check, source=source, node_classes=node_classes)
+    return read(text) if len(text) <= _SMALL else await off_the_loop(read, text, queue="records")
+
+
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
@@ -95,6 +107,7 @@ class Workflows:
         self._classes = node_classes
         self._keep = keep
         self._prepare = prepare
+        self._making = asyncio.Lock()
         self._compiled: OrderedDict[tuple[str, str], Workflow] = OrderedDict()
         """By id of the version, and what was set for the environment variables of its app."""
 
@@ -116,18 +129,32 @@ class Workflows:
             raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
         if self._prepare is not None and known is None:
             await self._prepare(version.source)
-        # Another task may have made it meanwhile.
-        known = known or self._compiled.get(wanted)
-        if known is None:
-            checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
-            document, graph = checked.require()
-            variables = with_values(document.environment, app, self._environment)
-            document = replace(document, environment=variables)
-            graph = replace(graph, **environment_of(variables))
-            start = graph.nodes[graph.root_id].node
-            inputs = start.variables if isinstance(start, Start) else ()
-            graph = with_mocks(graph, self._mocks)
-            known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
-            if len(self._compiled) > self._keep:
-                self._compiled.popitem(last=False)
-        return known
+        if known is not None:
+            return known
+        if len(version.source) <= _SMALL:
+            # Another task may have made it meanwhile.
+            return self._compiled.get(wanted) or self._made(app, version, wanted, self._checked(app, version))
+        # All who wait for a large version wait for one of them to make it.
+        async with self._making:
+            known = self._compiled.get(wanted)
+            if known is None:
+                checked = await off_the_loop(partial(self._checked, app), version, queue="records")
+                known = self._made(app, version, wanted, checked)
+            return known
+
+    def _checked(self, app: App, version: WorkflowVersion) -> Checked:
+        source = f"{app.name}, version {version.number}"
+        return check(version.source, source=source, node_classes=self._classes)
+
+    def _made(self, app: App, version: WorkflowVersion, wanted: tuple[str, str], checked: Checked) -> Workflow:
+        document, graph = checked.require()
+        variables = with_values(document.environment, app, self._environment)
+        document = replace(document, environment=variables)
+        graph = replace(graph, **environment_of(variables))
+        start = graph.nodes[graph.root_id].node
+        inputs = start.variables if isinstance(start, Start) else ()
+        graph = with_mocks(graph, self._mocks)
+        made = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
+        if len(self._compiled) > self._keep:
+            self._compiled.popitem(last=False)
+        return made

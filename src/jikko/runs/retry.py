@@ -153,12 +153,8 @@ class Retries:
             raise NotFound("Workflow run not found.")
         began = log[0]
         assert isinstance(began, RunStarted)
-        try:
-            from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
-        except CannotRepeat as error:
-            raise InvalidParam(f"from_node_id: {error}") from None
-        changed = changed_nodes(before.document, workflow.document) if workflow is not before else []
-        from_nodes += [node_id for node_id in changed if node_id not in from_nodes]
+        # Logs and files have many megabytes.
+        from_nodes, changed = await off_the_loop(_to_repeat, (before, workflow, log, from_node), queue="records")
         inputs = began.inputs
         if workflow.graph.root_id in changed:
             inputs = await _carried(workflow, inputs)
@@ -197,6 +193,17 @@ class Retries:
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
         return Lineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
+
+
+def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None]) -> tuple[list[str], list[str]]:
+    """The nodes that run again, and those of them that the version changes."""
+    before, workflow, log, from_node = asked
+    try:
+        from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
+    except CannotRepeat as error:
+        raise InvalidParam(f"from_node_id: {error}") from None
+    changed = changed_nodes(before.document, workflow.document) if workflow is not before else []
+    return from_nodes + [node_id for node_id in changed if node_id not in from_nodes], changed
 
 
 def _taken_over(beginning: _Beginning) -> list[str]:

@@ -4,8 +4,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from jikko.apps.versions import check
+from jikko.apps.versions import check_aside
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.diff import FieldChange, difference
+from jikko.dify.events import encode
 from jikko.dsl.document import Document
 from jikko.errors import InvalidDocument, InvalidParam
 from jikko.http.console.app_bodies import Version
@@ -102,8 +104,13 @@ async def compare_versions(call: Call) -> Answer:
     if not query.get("from"):
         raise InvalidParam("from: is required: the id or number of a version.")
     old, new = [await _document(call, app, query.get(name) or "") for name in ("from", "to")]
-    found = difference(old, new)
-    return json_response(
+    return Response(await off_the_loop(_compared, (old, new), queue="records"))
+
+
+def _compared(documents: tuple[Document, Document]) -> bytes:
+    """What is different, as JSON. Two large files have many megabytes of it."""
+    found = difference(*documents)
+    return encode(
         VersionDiff(
             [
                 ChangedNode(node.id, node.title, node.type, node.change, [_field(field) for field in node.fields])
@@ -117,7 +124,8 @@ async def compare_versions(call: Call) -> Answer:
 
 async def _document(call: Call, app: App, which: str) -> Document:
     version = await version_of(call, app, which)
-    checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=BY_TYPE)
+    source = f"{app.name}, version {version.number}"
+    checked = await check_aside(version.source, source=source, node_classes=BY_TYPE)
     if checked.document is None:
         raise InvalidDocument(checked.source, [problem for problem in checked.problems if problem.fatal])
     return checked.document

@@ -1,0 +1,82 @@
+"""Large files of workflows are read beside the event loop, by whatever way they are asked for."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from jikko.apps.versions import check
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.stores.app_store import App
+from tests.acceptance.workflows import ECHO
+from tests.effort import cpu_seconds
+from tests.http.console.scene import API, Scene, console_on, decoded
+
+pytestmark = pytest.mark.anyio
+
+
+def large(mark: str) -> bytes:
+    """The text of a workflow that takes a while to read."""
+    content = json.loads(ECHO)
+    for node in content["workflow"]["graph"]["nodes"]:
+        node["data"]["more"] = [{"key": f"{mark} 日本", "value": number} for number in range(30_000)]
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+FIRST, SECOND = large("first"), large("second")
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with console_on(tmp_path) as scene:
+        yield scene
+
+
+async def share(work: Callable[[], Awaitable[object]]) -> float:
+    """The CPU time that the loop spends, as a part of that which it takes to read the file once."""
+    whole = cpu_seconds(lambda: check(FIRST, source="x", node_classes=BY_TYPE))
+    began = time.thread_time()
+    await work()
+    return (time.thread_time() - began) / whole
+
+
+async def published(scene: Scene) -> App:
+    await scene.publish(FIRST.decode())
+    return await scene.publish(SECOND.decode())
+
+
+async def test_importing_one(scene: Scene) -> None:
+    assert await share(lambda: scene.publish(FIRST.decode())) < 0.3
+
+
+async def test_starting_a_run_of_one(scene: Scene) -> None:
+    app = await published(scene)
+    assert await share(lambda: scene.assembly.workflows.get(app)) < 0.3
+
+
+async def test_publishing_an_earlier_version(scene: Scene) -> None:
+    app = await published(scene)
+    version = await scene.assembly.apps.version(app, "1")
+    assert await share(lambda: scene.assembly.apps.use(app, version)) < 0.3
+
+
+async def test_comparing_two_versions(scene: Scene) -> None:
+    app = await published(scene)
+    client = await scene.script("viewer")
+
+    async def compared() -> None:
+        found = decoded(await client.get(f"{API}/apps/{app.id}/diff", params={"from": "1", "to": "2"}))
+        assert [node["change"] for node in found["nodes"]] == ["changed", "changed"]
+
+    # Two files are read, and the client here decodes what is different in them.
+    assert await share(compared) < 0.8
+
+
+async def test_all_who_ask_for_one_at_once_get_the_same(scene: Scene) -> None:
+    app = await published(scene)
+    found = await asyncio.gather(*(scene.assembly.workflows.get(app) for _ in range(20)))
+
+    assert all(workflow is found[0] for workflow in found)
