@@ -41,6 +41,9 @@ NO_SENTENCES = re.compile(
             r"providers:\n|\{\{|SQLite|Programming Language|//|name = ",
             r"(none: workflows|none but built-in|none: `jikko plugins|in the data folder|in 7|no limit|at most 7$)",
             r"(7, not made yet|runs are removed|off: runs stay|JIKKO_RETENTION_DAYS, or|installed, for 7)",
+            # Of the command alone.
+            r"(7 bytes for each process of a plugin|bounded by control groups|counted every second)",
+            r"(memory that no limit counts|plugin memory$)",
             r"(data folder|open files|extra 7)$",  # names
             r"(7, 7 7|providers of tools)",  # parts of others
             r"(7 cannot be run by Jikko: 7\.|node type 7|The sandbox is not available: 7)",  # of runs
