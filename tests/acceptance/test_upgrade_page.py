@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jikko import __version__
 from jikko.store.sqlite.migrate import copy_database
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
@@ -43,7 +44,7 @@ def cloned(folder: Path) -> None:
     git("clone", "--quiet", origin, "jikko", at=folder)
     for name in ("pyproject.toml", "src/jikko/__init__.py"):
         file = origin / name
-        file.write_text(file.read_text("utf-8").replace('"0.1.0"', f'"{NEW}"', 1), "utf-8")
+        file.write_text(file.read_text("utf-8").replace(f'"{__version__}"', f'"{NEW}"', 1), "utf-8")
     git("commit", "--quiet", "-am", "new", at=origin)
 
 
