@@ -84,6 +84,18 @@ for number in range(40):
     __main__.held[-1].write(bytes(1 << 20))
     os.unlink(path)
 """,
+    "a file that is only mapped": """
+import mmap, os
+path = os.environ["HOME"] + "/写像"
+descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+os.write(descriptor, bytes(40 << 20))
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+assert libc.mmap(None, 4096, 1, 1, descriptor, 0) != ctypes.c_void_p(-1).value
+os.close(descriptor)
+os.unlink(path)
+""",
     "files that a child holds": """
 import os, subprocess, sys
 child = (

@@ -67,6 +67,12 @@ for _ in range(2):
 """
 
 
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The event loop of the server."""
+    return "asyncio", {"use_uvloop": True}
+
+
 async def share_of_a_core(seconds: float) -> float:
     """How much of the time this process is on a CPU, from now on."""
     loop = asyncio.get_running_loop()

@@ -111,5 +111,5 @@ class Bounds:
             size = size_of(watched.folder, self._room)
         except OSError:
             return ""  # removed with the plugin
-        size.bytes += nameless_bytes(group.processes())
+        size.bytes += nameless_bytes(group.processes(), watched.folder)
         return size.problem and f"its folder {watched.folder.name} {size.problem}"

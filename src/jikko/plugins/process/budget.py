@@ -14,7 +14,7 @@ _IN_CALLS: Final = 0.25
 _BURST: Final = 0.1
 """Seconds of CPU time that a plugin may cost at once, after a rest."""
 
-READ: Final = 100e-6
+READ: Final = 250e-6
 """Seconds that are charged for a piece that is read …"""
 LINE: Final = 10e-6
 """… for each line of it …"""

@@ -1,6 +1,7 @@
 """What processes use, as ``/proc`` reports it: memory, tasks, and files that have no name any more."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,6 +13,8 @@ from jikko.private import open_folder
 _TABLES: Final = "VmPTE:"
 _RESIDENT: Final = ("RssAnon:", "RssShmem:", "VmSwap:", _TABLES)
 _PROPORTIONAL: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+LARGEST_FILE: Final = 256 << 20
+"""Bytes that a process of a plugin may write into one file."""
 _BLOCK: Final = 512
 """Bytes that ``st_blocks`` counts by."""
 
@@ -120,14 +123,19 @@ def tasks_of(processes: Iterable[int]) -> int:
     return total
 
 
-def nameless_bytes(processes: Iterable[int]) -> int:
-    """Bytes on disk of files that processes have open and that were removed. Blocks."""
-    files: dict[tuple[int, int], int] = {}
+def nameless_bytes(processes: Iterable[int], folder: Path) -> int:
+    """Bytes on disk of files that were removed from a folder and that processes still hold. Blocks."""
+    files: dict[int, int] = {}
+    removed = re.compile(rf"([0-9]+) +{re.escape(os.path.realpath(folder))}/.* \(deleted\)$", re.MULTILINE)
     for process in processes:
+        with suppress(OSError):
+            # A file that is only mapped may be as large as a file can be.
+            maps = Path(f"/proc/{process}/maps").read_text("utf-8", "surrogateescape")
+            files = {int(inode): LARGEST_FILE for inode in removed.findall(maps)} | files
         with suppress(OSError):
             for name in os.listdir(f"/proc/{process}/fd"):
                 with suppress(OSError):
                     found = os.stat(f"/proc/{process}/fd/{name}")
                     if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                        files[found.st_dev, found.st_ino] = found.st_blocks * _BLOCK
+                        files[found.st_ino] = found.st_blocks * _BLOCK
     return sum(files.values())
