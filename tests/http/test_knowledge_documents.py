@@ -324,3 +324,72 @@ async def test_a_dataset_is_shown_as_made_by_this_server(client: httpx.AsyncClie
     )
     assert shown["retrieval_model_dict"]["search_method"] == "keyword_search"
     assert shown["external_retrieval_model"] == {"top_k": 2, "score_threshold": 0.0, "score_threshold_enabled": None}
+
+
+async def test_an_overlap_that_makes_too_many_chunks_is_the_error_of_the_document(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    segmentation = {"separator": "\n", "max_tokens": 4000, "chunk_overlap": 4000}
+    rule = {"mode": "custom", "rules": {"pre_processing_rules": [], "segmentation": segmentation}}
+    made = await document(client, owner, "x" * 50_000, process_rule=rule)
+    found = (await client.get(f"/v1/datasets/{owner}/documents/{made}")).json()
+
+    assert found["indexing_status"] == "error"
+    assert "choose a smaller overlap, larger chunks, or another separator" in found["error"]
+
+
+async def test_so_it_is_of_segments_that_are_added_or_rewritten(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client, indexing_technique="high_quality")
+    rules = {
+        "pre_processing_rules": [],
+        "segmentation": {"separator": "\n", "max_tokens": 4000},
+        "subchunk_segmentation": {"separator": "\n", "max_tokens": 4000, "chunk_overlap": 4000},
+    }
+    rule = {"mode": "hierarchical", "rules": rules}
+    made = await document(client, owner, "one\ntwo", doc_form="hierarchical_model", process_rule=rule)
+    path = f"/v1/datasets/{owner}/documents/{made}/segments"
+    content = "x" * 30_000
+    # Of several in one request, what they come to together counts.
+    added = await client.post(path, json={"segments": [{"content": content[:20_000]}] * 2})
+    first = (await client.get(path)).json()["data"][0]["id"]
+    rewritten = await client.post(
+        f"{path}/{first}", json={"segment": {"content": content, "regenerate_child_chunks": True}}
+    )
+
+    for answer in (added, rewritten):
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param"), answer.text
+        assert "choose a smaller overlap" in answer.json()["message"]
+    assert (await client.get(path)).json()["total"] == 2
+
+
+async def test_a_text_of_a_segment_is_no_longer_than_pages_can_have_a_hundred_of(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner)}/segments"
+    first = (await client.get(path)).json()["data"][0]["id"]
+    long = "日" * 65_537
+    for body, said in (
+        ({"content": long}, "content: must have at most 65536 characters, and has 65537"),
+        ({"content": "x", "keywords": ["k"] * 1001}, "keywords: must be at most 1000"),
+        ({"content": "x", "keywords": ["k" * 256]}, "keywords: must be at most 1000"),
+    ):
+        for answer in (
+            await client.post(path, json={"segments": [body]}),
+            await client.post(f"{path}/{first}", json={"segment": body}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param"), answer.text
+            assert said in answer.json()["message"]
+    longest = await client.post(path, json={"segments": [{"content": long[1:], "keywords": ["k" * 255] * 1000}]})
+
+    assert longest.status_code == 200
+    assert (await client.get(path)).json()["total"] == 3
+
+
+async def test_a_search_has_a_hundred_results_at_most(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    await document(client, owner, "\n".join(f"owl number {number}" for number in range(130)))
+    model = {
+        **{"search_method": "keyword_search", "reranking_enable": False, "score_threshold_enabled": False},
+        "top_k": 1_000_000,
+    }
+    found = await client.post(f"/v1/datasets/{owner}/retrieve", json={"query": "owl", "retrieval_model": model})
+
+    assert len(found.json()["records"]) == 100

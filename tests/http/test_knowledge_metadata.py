@@ -185,3 +185,21 @@ async def test_what_cannot_be_is_refused(client: httpx.AsyncClient, method: str,
     assert (code, answer["code"]) == (400, "invalid_param")
     assert await tags(client) == []
     assert (await ask(client, "POST", "/tags", {"name": "x" * 50}))[0] == 200
+
+
+async def test_there_are_only_so_many_documents_and_characters_in_a_request(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    made = await document(client, owner)
+    field = (await client.post(f"/v1/datasets/{owner}/metadata", json={"type": "string", "name": "about"})).json()["id"]
+    path = f"/v1/datasets/{owner}/documents/metadata"
+
+    def operation(value: str) -> dict[str, Any]:
+        return {"document_id": made, "metadata_list": [{"id": field, "name": "about", "value": value}]}
+
+    many = await client.post(path, json={"operation_data": [operation("x")] * 1001})
+    long = await client.post(path, json={"operation_data": [operation("x" * 65_537)]})
+
+    assert (many.status_code, many.json()["code"]) == (400, "invalid_param")
+    assert "operation_data: at most 1000 in one request, and these are 1001" in many.json()["message"]
+    assert "value: must have at most 65536 characters" in long.json()["message"]
+    assert (await client.post(path, json={"operation_data": [operation("x" * 65_536)]})).status_code == 200

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from jikko.errors import NotFound
 from jikko.knowledge.indexing.cutting_stage import child_of
 from jikko.knowledge.segment_index import SegmentIndex
-from jikko.knowledge.segments import Segments
+from jikko.knowledge.segments import Segments, check_length
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import ChildChunk
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
@@ -31,7 +31,8 @@ class ChildChunks:
         )
 
     async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
-        """Add a child chunk behind the others. Raises ``NotFound`` or ``ServiceFailed``."""
+        """Add a child chunk behind the others. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        check_length("content", content)
         place = await self._index.place(dataset_id, document_id)
         _, segment = await self._segments.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
@@ -49,7 +50,8 @@ class ChildChunks:
     async def change(
         self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
     ) -> ChildChunk:
-        """Change the text of a child chunk. Raises ``NotFound`` or ``ServiceFailed``."""
+        """Change the text of a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        check_length("content", content)
         place = await self._index.place(dataset_id, document_id)
         child = await self._child(dataset_id, document_id, segment_id, child_id)
         nodes, _ = await self._index.nodes(place, [(child.segment_id, child.id, content)])

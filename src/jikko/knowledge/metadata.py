@@ -19,6 +19,10 @@ BUILT_IN: Final[dict[str, FieldType]] = {
     "last_update_date": "time",
     "source": "string",
 }
+MAX_OPERATIONS: Final = 1_000
+"""Documents of one request."""
+_MAX_VALUE: Final = 65_536
+"""Characters of a value: a page of documents has a hundred times those of one."""
 _READ_AT_ONCE: Final = 500
 UPLOADER: Final = "know"
 """Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
@@ -109,9 +113,16 @@ class Metadata:
         """Give documents values: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
 
         Raises:
-            InvalidParam: There is no such document. Nothing was changed.
+            InvalidParam: There is no such document, or too much is to be changed. Nothing was.
             NotFound: There is no such dataset.
         """
+        if len(operations) > MAX_OPERATIONS:
+            raise InvalidParam(
+                f"operation_data: at most {MAX_OPERATIONS} in one request, and these are {len(operations)}"
+            )
+        for value in (each.get("value") for operation in operations for each in operation["metadata_list"]):
+            if isinstance(value, str) and len(value) > _MAX_VALUE:
+                raise InvalidParam(f"value: must have at most {_MAX_VALUE} characters, and has {len(value)}")
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         ids_of = [str(operation["document_id"]).lower() for operation in operations]

@@ -13,7 +13,7 @@ from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.segment_index import Place, SegmentIndex
 from jikko.knowledge.texts.rules import CuttingError, rule_of
-from jikko.knowledge.texts.segments import children_of
+from jikko.knowledge.texts.segments import Room, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
@@ -21,6 +21,10 @@ from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
 MAX_SEGMENTS_AT_ONCE = 2_000
 """Segments of one request."""
+MAX_CONTENT = 65_536
+"""Characters of a text or an answer. Pages have a hundred of them, and no rule cuts longer ones than 4,000."""
+MAX_KEYWORDS = 1_000
+"""Keywords of a segment; each has at most 255 characters."""
 
 
 class SegmentWishes(Struct, kw_only=True):
@@ -92,13 +96,13 @@ class Segments:
             raise NotFound("Document is disabled.")
         stores = await self._knowledge.made()
         now = self._clock()
-        segments = [self._new(place, each, now) for each in wishes]
+        segments = await asyncio.to_thread(lambda: [self._new(place, each, now) for each in wishes])
         if place.model is None:
             segments = await asyncio.to_thread(_with_keywords, segments)
         nodes: list[Node] = []
         children: list[ChildChunk] = []
         if place.document.form == "hierarchical_model":
-            children = [child for each in segments for child in self._cut_children(place.document, each, now)]
+            children = await asyncio.to_thread(self._cut_children, place.document, segments, now)
             nodes, _ = await self._index.nodes(place, [(each.segment_id, each.id, each.content) for each in children])
         else:
             nodes, tokens = await self._index.nodes(place, [(each.id, None, each.content) for each in segments])
@@ -119,6 +123,7 @@ class Segments:
             NotFound: There is no such segment.
             ServiceFailed: The model makes no vectors.
         """
+        _check_sizes(wishes)
         place = await self._index.place(dataset_id, document_id)
         _, segment = await self.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
@@ -145,15 +150,14 @@ class Segments:
             words = segment.words
         given = wishes.keywords
         if given is None and is_new and place.model is None:
-            cut = await asyncio.to_thread(cutter)
-            given = keywords(content, cut)
+            given = await asyncio.to_thread(lambda: keywords(content, cutter()))
         children: list[ChildChunk] | None = None
         nodes: list[Node] | None = None
         tokens = segment.tokens
         if place.document.form == "hierarchical_model":
             if wishes.regenerate_child_chunks:
                 rewritten = replace(segment, content=content)
-                children = self._cut_children(place.document, rewritten, now)
+                children = await asyncio.to_thread(self._cut_children, place.document, [rewritten], now)
                 nodes, _ = await self._index.nodes(place, [(segment.id, child.id, child.content) for child in children])
             tokens = estimated_tokens(content)
         elif is_new:
@@ -217,18 +221,42 @@ class Segments:
             completed_at=now,
         )
 
-    def _cut_children(self, document: Document, segment: Segment, now: float) -> list[ChildChunk]:
+    def _cut_children(self, document: Document, segments: Sequence[Segment], now: float) -> list[ChildChunk]:
+        """The children of new texts. May take long.
+
+        Raises:
+            InvalidParam: The rule of the document cannot be followed.
+        """
         try:
             rule = rule_of(document.rule)
+            if rule.children is None:
+                return []
+            room = Room([segment.content for segment in segments])
+            return [
+                child_of(segment, position, content, now)
+                for segment in segments
+                for position, content in enumerate(children_of(segment.content, rule.children, room), 1)
+            ]
         except CuttingError as error:
             raise InvalidParam(str(error)) from None
-        if rule.children is None:
-            return []
-        found = enumerate(children_of(segment.content, rule.children), 1)
-        return [child_of(segment, position, content, now) for position, content in found]
+
+
+def check_length(name: str, text: str | None) -> None:
+    """Raise ``InvalidParam`` for a text that is too long."""
+    if text is not None and len(text) > MAX_CONTENT:
+        raise InvalidParam(f"{name}: must have at most {MAX_CONTENT} characters, and has {len(text)}")
+
+
+def _check_sizes(wishes: SegmentWishes) -> None:
+    check_length("content", wishes.content)
+    check_length("answer", wishes.answer)
+    listed = wishes.keywords or ()
+    if len(listed) > MAX_KEYWORDS or any(len(each) > 255 for each in listed):
+        raise InvalidParam(f"keywords: must be at most {MAX_KEYWORDS}, with at most 255 characters each")
 
 
 def _check(document: Document, wishes: SegmentWishes) -> None:
+    _check_sizes(wishes)
     if document.form == "qa_model" and not (wishes.answer or "").strip():
         raise InvalidParam("Answer is required")
     if not (wishes.content or "").strip():

@@ -1,6 +1,7 @@
 """Cleaning and cutting: as recorded from a real Dify, and what was not recorded."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jikko.knowledge.indexing.cutting_stage import hash_of
 from jikko.knowledge.texts.cleaning import cleaned
 from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
-from jikko.knowledge.texts.segments import Draft, drafts
+from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, Draft, drafts
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"
@@ -147,3 +148,49 @@ def test_cleaning_takes_as_long_as_the_text_is(unit: str) -> None:
     rules = {"remove_urls_emails", "remove_extra_spaces"}
 
     assert growth(lambda count: cleaned(unit * count, rules), 10_000) < 30
+
+
+OVERLAPPING: dict[str, dict[str, Any]] = {
+    "custom": {"segmentation": {"separator": "\n", "max_tokens": 4000, "chunk_overlap": 4000}},
+    "hierarchical": {
+        "segmentation": {"separator": "\n", "max_tokens": 4000},
+        "subchunk_segmentation": {"separator": "\n", "max_tokens": 4000, "chunk_overlap": 3999},
+        "parent_mode": "full-doc",
+    },
+}
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "日本 " * 50_000], ids=["one word", "words"])
+@pytest.mark.parametrize("mode", OVERLAPPING)
+def test_an_overlap_that_makes_gigabytes_of_a_text_is_refused_and_takes_none(mode: str, text: str) -> None:
+    rules = {"pre_processing_rules": [], **OVERLAPPING[mode]}
+    rule = rule_of(checked_rule({"mode": mode, "rules": rules}, "hierarchical_model" if mode != "custom" else ""))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CuttingError, match="choose a smaller overlap, larger chunks, or another separator"):
+            list(drafts([text], rule))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5 * MAX_CHARACTERS
+
+
+def test_there_are_only_so_many_chunks_in_a_document() -> None:
+    rules = {"pre_processing_rules": [], "segmentation": {"separator": "\n", "max_tokens": 50}}
+    rule = rule_of(checked_rule({"mode": "custom", "rules": rules}, ""))
+
+    assert sum(1 for _ in drafts(["a\n" * (MAX_CHUNKS - 2)], rule)) == MAX_CHUNKS - 2
+    with pytest.raises(CuttingError, match=f"more than {MAX_CHUNKS} chunks"):
+        for _ in drafts(["a\n" * MAX_CHUNKS], rule):
+            pass
+
+
+def test_a_usual_overlap_of_a_long_text_is_none_of_these() -> None:
+    rules = {
+        "pre_processing_rules": [],
+        "segmentation": {"separator": "\n", "max_tokens": 1000, "chunk_overlap": 500},
+    }
+    rule = rule_of(checked_rule({"mode": "custom", "rules": rules}, ""))
+
+    assert sum(1 for _ in drafts(["word " * 1_000_000], rule)) > 9000

@@ -11,6 +11,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
+from jikko.concurrency.off_the_loop import let_go
 from jikko.errors import JikkoError
 from jikko.ids import new_id
 from jikko.knowledge.indexing.cutting_stage import Cutter, segments_of
@@ -192,7 +193,9 @@ class Indexing:
         def was_split(each: Document) -> Document:
             return replace(was_parsed(each), status="indexing", cleaned_at=now, split_at=now)
 
-        _ours(await stores.jobs.write_segments(job, cut.segments, cut.children, was_split))
+        is_ours = await stores.jobs.write_segments(job, cut.segments, cut.children, was_split)
+        await let_go(found, cut.segments, cut.children)
+        _ours(is_ours)
 
     async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:
         """Give the segments their nodes, batch by batch."""

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from jikko.errors import JikkoError
 from jikko.knowledge.metadata import in_order
 from jikko.knowledge.retrieval.conditions import meets
@@ -20,6 +22,8 @@ from jikko.ports.stores.knowledge.records import Dataset, Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
+MAX_FOUND: Final = 100
+"""Results of one search, whatever ``top_k`` says."""
 _MAX_RANKED: Final = 1_000
 """Texts that are given to a reranking model at a time."""
 _LOOKED_AT: Final = 500
@@ -73,6 +77,7 @@ class DatasetSearch:
             if api is None:
                 return []
             return await self._external.search(api, dataset, query.text, conditions, query.app_id)
+        model = replace(model, top_k=min(model.top_k, MAX_FOUND))
         documents = await stores.segments.visible(dataset.id)
         if conditions is not None:
             documents = await _that_meet(documents, conditions)

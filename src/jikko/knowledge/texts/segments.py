@@ -8,11 +8,43 @@ from msgspec import Struct
 
 from jikko.knowledge.texts.cleaning import LINK, cleaned
 from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
-from jikko.knowledge.texts.rules import ProcessRule, Segmentation
+from jikko.knowledge.texts.rules import CuttingError, ProcessRule, Segmentation
 
 _LEADING: Final = re.compile(
     r"""[\u2000-\u2025\u2027-\u206f\u2e00-\u2e7f\u3000-\u300f\u3012-\u303f"#$%&'()*+,./:;<=>?@^_`~]+"""
 )
+
+
+MAX_CHUNKS: Final = 1_000_000
+"""Chunks of a document, those of children included."""
+MAX_CHARACTERS: Final = 67_108_864
+"""Characters of all chunks of a document together, where they repeat its text: chunks may overlap."""
+_REPEATED: Final = 4
+"""Times that chunks may repeat a text, however long it is."""
+
+
+class Room:
+    """What the chunks of one document may come to. With an overlap as large as a chunk, each character begins one."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._chunks = MAX_CHUNKS
+        self._characters = self._limit = max(MAX_CHARACTERS, _REPEATED * sum(map(len, texts)))
+
+    def of(self, chunks: Iterable[str]) -> Iterator[str]:
+        """The chunks, as long as there is room.
+
+        Raises:
+            CuttingError: There is none for the next one.
+        """
+        for chunk in chunks:
+            self._chunks -= 1
+            self._characters -= len(chunk)
+            if self._chunks < 0 or self._characters < 0:
+                raise CuttingError(
+                    f"There would be more than {MAX_CHUNKS} chunks, or chunks with more than {self._limit} characters: "
+                    "choose a smaller overlap, larger chunks, or another separator."
+                )
+            yield chunk
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -30,36 +62,44 @@ def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[Draft]:
 
     Args:
         texts: Those that its file was read into: a chunk never spans two of them.
+
+    Raises:
+        CuttingError: There are too many.
     """
+    room = Room(texts)
     if rule.mode != "hierarchical":
         for text in texts:
-            yield from (Draft(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule))
+            yield from (Draft(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule, room))
         return
-    for parent in _parents(texts, rule):
-        children = () if rule.children is None else tuple(children_of(parent, rule.children))
+    for parent in _parents(texts, rule, room):
+        children = () if rule.children is None else tuple(children_of(parent, rule.children, room))
         yield Draft(parent, children, raw=parent)
 
 
-def plain_chunks(text: str, rule: ProcessRule) -> Iterator[tuple[str, str]]:
+def plain_chunks(text: str, rule: ProcessRule, room: Room) -> Iterator[tuple[str, str]]:
     """The chunks of one text, as they were cut and as segments hold them."""
     text = cleaned(text, rule.cleaning)
     chunks = automatic_chunks(text) if rule.mode == "automatic" else custom_chunks(text, rule.segmentation)
-    return ((raw, chunk) for raw in chunks if (chunk := _without_leading_symbols(raw)))
+    return ((raw, chunk) for raw in room.of(chunks) if (chunk := _without_leading_symbols(raw)))
 
 
-def children_of(parent: str, by: Segmentation) -> Iterator[str]:
-    """The child chunks of a parent."""
-    return _without_stops(custom_chunks(parent, by))
+def children_of(parent: str, by: Segmentation, room: Room) -> Iterator[str]:
+    """The child chunks of a parent.
+
+    Raises:
+        CuttingError: There are too many.
+    """
+    return _without_stops(room.of(custom_chunks(parent, by)))
 
 
-def _parents(texts: Sequence[str], rule: ProcessRule) -> Iterator[str]:
+def _parents(texts: Sequence[str], rule: ProcessRule, room: Room) -> Iterator[str]:
     if rule.full_doc:
         whole = "\n".join(texts)
         if whole:
             yield whole
         return
     for text in texts:
-        yield from _without_stops(custom_chunks(cleaned(text, rule.cleaning), rule.segmentation))
+        yield from _without_stops(room.of(custom_chunks(cleaned(text, rule.cleaning), rule.segmentation)))
 
 
 def _without_leading_symbols(chunk: str) -> str:
