@@ -23,6 +23,7 @@ from jikko.ports.cluster import (
     JobDue,
     OrphanedRuns,
     RunChanged,
+    StartWasRefused,
     StopRun,
     SubmitForm,
     WaitForEvents,
@@ -287,9 +288,10 @@ async def test_hints_come_to_all(several: Group) -> None:
     pairs = [await several.start() for _ in range(3)]
 
     pairs[0][0].hint(RunChanged("r"))
+    pairs[0][0].hint(StartWasRefused("s"))
 
     for _, member in pairs:
-        await until(lambda member=member: member.hints == [RunChanged("r")])  # type: ignore[misc]
+        await until(lambda member=member: member.hints == [RunChanged("r"), StartWasRefused("s")])  # type: ignore[misc]
 
 
 def form(text: str) -> FormClosed:

@@ -1,11 +1,12 @@
 """Starts while the record takes no writes: whether each is answered in time, and whether any that was refused runs."""
 
 import itertools
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -42,6 +43,7 @@ class Answered(NamedTuple):
     """When it was sent, by the clock of this process."""
     seconds: float
     status: int
+    """0: its server was killed before it answered."""
     retry_after: str
     run: str
     """The id of its run, if it was promised one."""
@@ -62,7 +64,12 @@ class Starts:
         headers = {"Authorization": f"Bearer {self._key}"} | ({"Idempotency-Key": key} if key else {})
         body = {"inputs": {"q": word}, "user": "からす", "response_mode": mode}
         at, url = time.monotonic(), f"{self.server.url}/v1/workflows/run"
-        answer = httpx.post(url, json=body, headers=headers, timeout=10 * PATIENCE)
+        try:
+            answer = httpx.post(url, json=body, headers=headers, timeout=10 * PATIENCE)
+        except httpx.TransportError:
+            # Its server was killed, and nobody knows.
+            self.answered.append(Answered(word, key, at, time.monotonic() - at, 0, "", ""))
+            return self.answered[-1]
         seconds = time.monotonic() - at
         run = "" if answer.status_code == 503 else _run_of(answer)
         found = Answered(word, key, at, seconds, answer.status_code, answer.headers.get("Retry-After", ""), run)
@@ -72,10 +79,9 @@ class Starts:
     def until(self, end: threading.Event) -> None:
         """Start runs of all modes, with keys and without, until told to end."""
         for mode in itertools.cycle(_MODES):
-            if end.is_set():
-                return
-            self.one(mode)
-            self.one(mode, key=f"key-{next(_numbers)}")
+            for key in ("", f"key-{next(_numbers)}"):
+                if end.is_set() or self.one(mode, key).status == 0:
+                    return
             end.wait(0.1)
 
     def tried(self, fault: AbstractContextManager[Any], *, by_restart: bool = False) -> tuple[str, float]:
@@ -91,9 +97,11 @@ class Starts:
             assert self.one(mode).status in (200, 202)
         end = threading.Event()
         with ThreadPoolExecutor(_CALLERS) as pool:
+            # Some writes are under way when it comes.
+            calling = [pool.submit(self.until, end) for _ in range(_CALLERS)]
+            until(lambda: len(self.answered) > 2 * _CALLERS, "runs are started")
             with fault:
                 began = time.monotonic()
-                calling = [pool.submit(self.until, end) for _ in range(_CALLERS)]
                 until(lambda: self._readiness == 503, "it is not ready")
                 not_ready = time.monotonic() - began
                 health = httpx.get(f"{self.server.url}/health", timeout=PATIENCE).json()
@@ -103,8 +111,6 @@ class Starts:
                 was_ready = self._readiness == 200
                 if by_restart:
                     end.set()
-                    for each in calling:
-                        each.result(PATIENCE)
             mended = time.monotonic()
             until(lambda: self.one("async").status == 202, "a start is accepted")
             after = time.monotonic() - mended
@@ -113,7 +119,8 @@ class Starts:
             end.set()
             for each in calling:
                 each.result(PATIENCE)
-        during = [one for one in self.answered if began <= one.at < mended]
+        # Those too that were under way when it came.
+        during = [one for one in self.answered if one.at < mended and one.at + one.seconds > began]
         refused = [one for one in during if one.status == 503]
         longest = max(one.seconds for one in refused)
         assert (was_ready, health["record"] == "ok") == (False, False)
@@ -135,11 +142,14 @@ class Starts:
             How many were promised.
         """
         promised = {one.word: one.run for one in self.answered if one.run}
+        unknown = [one for one in self.answered if one.status == 0]
         for run in promised.values():
             until(lambda run=run: self._has_succeeded(run), f"run {run} has ended")  # type: ignore[misc]
         for one in self.answered:
-            assert len(self._echo.calls(f"/{quote(one.word)}")) == (one.word in promised), one
-        assert self._get("/v1/workflows/logs?limit=1").json()["total"] == len(promised)
+            if one.status:
+                assert len(self._echo.calls(f"/{quote(one.word)}")) == (one.word in promised), one
+        total = self._get("/v1/workflows/logs?limit=1").json()["total"]
+        assert len(promised) <= total <= len(promised) + len(unknown)
         return len(promised)
 
     @property
@@ -176,12 +186,25 @@ class Trial:
         self.starts.server = Server(self.home, settings=self.settings)
 
     def of(self, fault: AbstractContextManager[Any], *, by_restart: bool = False) -> Seen:
-        """What comes of a fault, with this server and the next one."""
+        """What comes of a fault, with this server and the next one.
+
+        Args:
+            by_restart: See ``Starts.tried``.
+        """
         note, seconds = self.starts.tried(fault, by_restart=by_restart)
         count = self.starts.judged()
         self.serve()
         assert self.starts.judged() == count
         return Seen(count, 0, 0, seconds, note)
+
+    @contextmanager
+    def killed(self, fault: AbstractContextManager[Any]) -> Iterator[None]:
+        """A fault during which the server is killed; behind it another one serves."""
+        with fault:
+            yield
+            self.starts.server.send(signal.SIGKILL)
+        self.starts.server.wait()
+        self.serve()
 
 
 Try: TypeAlias = Callable[..., Trial]

@@ -60,6 +60,8 @@ FAULTS: Final = {
     30: Fault("PostgreSQL: others use all connections", REFUSED),
     31: Fault("PostgreSQL: the tables of runs are locked", REFUSED),
     32: Fault("PostgreSQL: all its processes are frozen", REFUSED),
+    33: Fault("32, and the server is killed meanwhile", "the next one runs nothing that was refused"),
+    34: Fault("27, and the server is killed meanwhile", "the next one runs nothing that was refused"),
 }
 IN_CI: Final = frozenset((1, 6, 11, 14, 18, 21))
 """Those that are tried with each change; the others by ``make faults`` alone."""

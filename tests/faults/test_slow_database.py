@@ -112,6 +112,14 @@ def test_the_database_is_frozen(tmp_path: Path, on: Try, postgres: PostgresServe
     seen(trial.of(postgres.frozen()))
 
 
+@pytest.mark.fault(33)
+def test_the_server_is_killed_while_the_database_is_frozen(
+    tmp_path: Path, on: Try, postgres: PostgresServer, seen: Keep
+) -> None:
+    trial, _ = trial_on(on, tmp_path, postgres)
+    seen(trial.of(trial.killed(postgres.frozen()), by_restart=True))
+
+
 @pytest.fixture
 def postgres(mortal_postgres: PostgresServer) -> PostgresServer:
     """One that a test may break, and mends."""

@@ -129,3 +129,9 @@ def test_another_process_has_the_database_locked(tmp_path: Path, on: Try, seen: 
 def test_the_disk_does_not_answer(disk: Path, on: Try, seen: Keep) -> None:
     trial = on(disk)
     seen(trial.of(frozen(disk, trial.starts.server.pid)))
+
+
+@pytest.mark.fault(34)
+def test_the_server_is_killed_while_the_disk_does_not_answer(disk: Path, on: Try, seen: Keep) -> None:
+    trial = on(disk)
+    seen(trial.of(trial.killed(frozen(disk, trial.starts.server.pid)), by_restart=True))

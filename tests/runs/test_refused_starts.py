@@ -246,6 +246,34 @@ async def test_one_that_a_process_could_not_write_until_its_end_does_not_begin_i
     assert not world.script.ran
 
 
+@pytest.mark.parametrize("how", ["in the data folder", "by a message"])
+async def test_one_that_was_written_behind_the_death_of_its_process_is_removed_by_who_takes_over(
+    world: World, store: LossyStore, app: App, how: str
+) -> None:
+    process, other = world.process(), world.process()
+    world.script.held = {"a"}
+    store.hold(begun=True)
+    with pytest.raises(StartRefused):
+        await Client(process, app).start("key")
+    await until(lambda: bool(world.refusals.kept))
+    if how == "by a message":
+        [run_id] = world.refusals.kept
+        world.refusals.kept.clear()
+        other.runs.control.start_was_refused(run_id)
+    await process.forgets()
+    store.let_go()
+    world.script.let_go("a")
+    assert len(await store.scan()) == 1
+    before = world.script.ran.copy()
+
+    taken = await other.runs.control.take_over()
+
+    assert (taken.count, other.runs.under_way, await store.scan()) == (0, 0, [])
+    assert world.script.ran == before
+    started = await Client(other, app).start("key", PATIENCE)
+    assert (started.repeated, (await end_of(started.run)).status) == (False, "succeeded")
+
+
 async def until_async(is_so: Callable[[], Any]) -> None:
     """``until``, for what takes time."""
     async with asyncio.timeout(PATIENCE):

@@ -119,6 +119,19 @@ class Script:
         self._moved.set()
 
 
+class KeptRefusals:
+    """``Refusals`` that outlive processes."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+
+    async def add(self, run_id: str) -> None:
+        self.kept.add(run_id)
+
+    async def read(self) -> frozenset[str]:
+        return frozenset(self.kept)
+
+
 class World:
     """Stores that outlive processes."""
 
@@ -144,6 +157,7 @@ class World:
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}
         self.apps = Apps(self.app_store, self.classes, lambda: self.now)
         self.processes: list[Process] = []
+        self.refusals = KeptRefusals()
 
     @classmethod
     def on_disk(cls, folder: Path) -> "World":
@@ -225,6 +239,7 @@ class Process:
             cluster=self.cluster,
             guard=hooks.guard,
             memory=self.memory,
+            refusals=world.refusals,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
         self.turns = Turns(
@@ -263,6 +278,12 @@ class Process:
             expiration_time=asked.form["expiration_time"],
         )
         assert await self.runs.control.submit(run.record.identity.run_id, closed)
+
+    async def forgets(self) -> None:
+        """End as by ``kill -9`` while the record is silent: nobody waits any more for what it was given."""
+        for settling in list(self.runs._executor.refused._settling.values()):
+            settling.cancel()
+        await asyncio.sleep(0)
 
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""

@@ -25,6 +25,7 @@ from jikko.assemble.scheduled_backups import scheduled_backups
 from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import importing_for_nodes, make_directory
+from jikko.cluster.refusals_file import RefusalsFile
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
@@ -211,6 +212,7 @@ async def assemble(
             admission=admission,
             clock=clock,
             cluster=cluster,
+            refusals=None if in_memory else RefusalsFile(settings.home),
             look_seconds=look_seconds,
             observer=observer,
             guard=hooks.guard,

@@ -7,7 +7,7 @@ owes no delivery, only a good try; and what waits for a message also looks by it
 What an implementation must do is written down as tests, in ``tests/contract/test_cluster.py``.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -74,6 +74,13 @@ class RunChanged(msgspec.Struct, frozen=True, tag=True):
     run_id: str
 
 
+class StartWasRefused(msgspec.Struct, frozen=True, tag=True):
+    """A run that its holder has refused to start may be in the record, or come there. Nobody executes it: its holder
+    removes it, or whoever finds it once that is gone."""
+
+    run_id: str
+
+
 class RunsMoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Runs were started, ended, paused or went on: those who look at lists of them look again."""
 
@@ -93,7 +100,7 @@ class JobDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """When, in seconds since the Unix epoch."""
 
 
-Hint: TypeAlias = RunChanged | RunsMoved | JobDue
+Hint: TypeAlias = RunChanged | StartWasRefused | RunsMoved | JobDue
 
 # What must move ------------------------------------------------------------------------------------------------------
 
@@ -116,6 +123,18 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
     app_id: str
     holder: str
     epoch: int
+
+
+class Refusals(Protocol):
+    """The ids of runs whose start was refused. They outlive the process, and are there for all of a data folder."""
+
+    async def add(self, run_id: str) -> None:
+        """Keep one, durably if that is possible."""
+        ...
+
+    async def read(self) -> Set[str]:
+        """All that were kept lately."""
+        ...
 
 
 class WaitingRuns(Protocol):

@@ -93,6 +93,7 @@ class Control:
         )
         executor.on_moved = self._tails.wake
         executor.on_durable = self._hints.durable
+        executor.refused.tell = self._hints.refused
         store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._hints.changed))
 
     # The four acts.
@@ -207,6 +208,10 @@ class Control:
     def run_changed(self, run_id: str) -> None:
         """Another process has changed a run: those who follow it here look at it."""
         self._tails.wake(run_id)
+
+    def start_was_refused(self, run_id: str) -> None:
+        """See ``StartWasRefused``."""
+        self._executor.refused.note(run_id)
 
     # For those who show runs.
 

@@ -16,6 +16,7 @@ from jikko.errors import JikkoError, LogConflict, RunLeft, StartRefused, TooMany
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
+from jikko.ports.cluster import Refusals
 from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
@@ -60,12 +61,14 @@ class Executor:
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
         measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
         observer: For the logs of all runs that come to this process.
         guard: Makes what looks at the text of one run of a workflow that answers a message.
         memory: What the runs here may hold.
+        refusals: Where the next process finds what this one has refused.
         """
         self._guard = guard
         self.measures = measures or RunMeasures()
@@ -79,7 +82,7 @@ class Executor:
         self._ports = ports
         self._limits = limits
         self._clock = clock
-        self.refused = RefusedStarts(store, clock)
+        self.refused = RefusedStarts(store, clock, refusals)
         self.share = LoopShare()
         """Of the event loop, for all runs of this process and those who follow them."""
         self._held: dict[str, HeldRun] = {}
@@ -99,11 +102,8 @@ class Executor:
     def new_log(
         self, record: RunRecord, options: StartOptions | None, opening: Sequence[Projection], *, is_inner: bool = False
     ) -> RunLog:
-        """The log of a new run, which is refused if it is not durable while the request that starts it may wait.
-
-        Args:
-            is_inner: Whether it is a run within a run: that waits as its caller does.
-        """
+        """The log of a new run, which is refused if it is not durable while the request that starts it may wait. An
+        inner one waits as its caller does."""
         waiting = None if is_inner else patience.get()
         withdrawal = None if waiting is None else Withdrawal()
         run_log = self.log_of(record, options=options, opening=opening, withdrawal=withdrawal)
@@ -254,6 +254,7 @@ class Executor:
                 run_log.abandon(RunLeft())
             else:
                 self.refused.refuse(run_log, "The server is shutting down: the run was not started.")
+        await self.refused.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         # The loop has the last of them released.

@@ -112,8 +112,12 @@ class Recovery:
         """
         taken = TakenOver(on_durable)
         mine = []
+        refused = await self._executor.refused.known()
         for record in await self._store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
+                continue
+            if record.identity.run_id in refused:
+                await self._executor.refused.remove(record.identity.run_id)
                 continue
             if not record.is_known:
                 taken.is_whole = False

@@ -17,7 +17,9 @@ void         the record has nothing of the run               –
 Invariants:
 
 1. A run is refused or durable, never both: both are decided on the event loop, and the first one counts.
-2. This process executes no run that it has refused, and removes what is written of one.
+2. No process executes a run that was refused. This one has dropped it, and removes what is written of it. If it dies
+   before, those who take its runs over know which were refused, and remove them: other members were told
+   (``StartWasRefused``), and the data folder has them (``Refusals``).
 3. The idempotency key of a refused start is free once the append is void. Until then it is refused again, so that a
    retry finds either nothing or its own run.
 4. An append in doubt is never offered as withdrawn: the store would take "not wanted" for "not there".
@@ -25,6 +27,8 @@ Invariants:
 
 import asyncio
 import logging
+from collections import OrderedDict
+from collections.abc import Callable, Set
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +36,7 @@ import msgspec
 
 from jikko.errors import LogConflict, StartRefused, StoreUnavailable
 from jikko.ports.clock import Clock
+from jikko.ports.cluster import Refusals
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import append_end
@@ -42,6 +47,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS = 0.5
+_TO_SETTLE_SECONDS = 0.5
+"""For what may be done at the end of the process."""
+_MAX_TOLD = 10_000
 _TOO_LATE = "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept."
 REFUSED = "The start of the run was refused: it did not become durable in time."
 """The error of a run that was written all the same, until it is removed."""
@@ -60,11 +68,20 @@ class Given(NamedTuple):
 class RefusedStarts:
     """Sees to it that nothing is left of starts that were refused. Belongs to one event loop."""
 
-    def __init__(self, store: RunStore, clock: Clock) -> None:
+    def __init__(self, store: RunStore, clock: Clock, refusals: Refusals | None = None) -> None:
+        """Args:
+        refusals: Where the next process finds them.
+        """
         self._store = store
         self._clock = clock
+        self._refusals = refusals
+        self._noting: set[asyncio.Task[None]] = set()
         self._settling: dict[str, asyncio.Task[None]] = {}
         """By run id: those of which the record may have something, or may get it."""
+        self._told: OrderedDict[str, None] = OrderedDict()
+        """Those of other processes, oldest first."""
+        self.tell: Callable[[str], None] = lambda run_id: None
+        """Tells other processes of one."""
 
     def has(self, record: RunRecord) -> bool:
         """Whether the start of a run was refused, here or by another process, which is about to remove it."""
@@ -78,7 +95,32 @@ class RefusedStarts:
         if given is not None:
             self._have_settled(given)
 
+    def note(self, run_id: str) -> None:
+        """Another process has refused a start."""
+        self._told[run_id] = None
+        if len(self._told) > _MAX_TOLD:
+            self._told.popitem(last=False)
+
+    async def known(self) -> Set[str]:
+        """The starts that any process refused, and that whoever takes over runs must not execute."""
+        kept = frozenset[str]() if self._refusals is None else await self._refusals.read()
+        return kept | self._told.keys() | self._settling.keys()
+
+    async def close(self) -> None:
+        """Leave what is not settled to the next process."""
+        if self._settling:
+            await asyncio.wait(self._settling.values(), timeout=_TO_SETTLE_SECONDS)
+        for task in [*self._settling.values()]:
+            task.cancel()
+        if self._noting:
+            await asyncio.wait(self._noting, timeout=_TO_SETTLE_SECONDS)
+
     def _have_settled(self, given: Given) -> None:
+        self.tell(given.append.run_id)
+        if self._refusals is not None:
+            noting = asyncio.get_running_loop().create_task(self._refusals.add(given.append.run_id))
+            self._noting.add(noting)
+            noting.add_done_callback(self._noting.discard)
         run_id = given.append.run_id
         task = asyncio.get_running_loop().create_task(self._settle(given))
         self._settling[run_id] = task
@@ -91,7 +133,7 @@ class RefusedStarts:
 
     async def _settle(self, given: Given) -> None:
         if await self._is_written(given):
-            await self._remove(given.append.run_id)
+            await self.remove(given.append.run_id)
 
     async def _is_written(self, given: Given) -> bool:
         append, write, in_doubt = given
@@ -110,7 +152,8 @@ class RefusedStarts:
             await asyncio.sleep(_TRY_AGAIN_SECONDS)
             write = self._store.append(again)
 
-    async def _remove(self, run_id: str) -> None:
+    async def remove(self, run_id: str) -> None:
+        """Have the record have nothing of a run, once it can be written."""
         while True:
             try:
                 record = await self._store.record(run_id)

@@ -19,7 +19,7 @@ from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
 from jikko.inputs.variables import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster
+from jikko.ports.cluster import Cluster, Refusals
 from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
@@ -78,6 +78,7 @@ class Runs:
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
         measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.
@@ -85,6 +86,7 @@ class Runs:
         observer: Sees what happens in the runs of this process.
         guard: See ``Executor``.
         memory: See ``Executor``.
+        refusals: See ``Executor``.
         """
         self._apps = apps
         self._workflows = workflows
@@ -101,6 +103,7 @@ class Runs:
             guard=guard,
             measures=measures,
             memory=memory,
+            refusals=refusals,
         )
         self.control = Control(
             store=store,

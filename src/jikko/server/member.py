@@ -15,6 +15,7 @@ from jikko.ports.cluster import (
     OrphanedRuns,
     RunChanged,
     RunsMoved,
+    StartWasRefused,
     WaitingRun,
     WaitingRuns,
 )
@@ -44,6 +45,8 @@ class ServerMember:
         match hint:
             case RunChanged(run_id):
                 self._assembly.runs.control.run_changed(run_id)
+            case StartWasRefused(run_id):
+                self._assembly.runs.control.start_was_refused(run_id)
             case RunsMoved() as moved:
                 if self._assembly.console_feed is not None:
                     self._assembly.console_feed.moved(moved)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster, JobDue, RunChanged
+from jikko.ports.cluster import Cluster, JobDue, RunChanged, StartWasRefused
 from jikko.runs.run_log import RunLog
 
 _RUNS_TO_INDEX: Final = 64
@@ -38,6 +38,10 @@ class RunHints:
         self._cluster.hint(RunChanged(log.record.identity.run_id))
         if not log.record.is_open:
             self.durable(log)
+
+    def refused(self, run_id: str) -> None:
+        """The start of a run was refused, and the record may have it."""
+        self._cluster.hint(StartWasRefused(run_id))
 
     def ended(self, run_id: str) -> None:
         """A run that no process executed was ended: its followers and its call-back get a hint."""
