@@ -20,8 +20,12 @@ pytestmark = pytest.mark.anyio
 class SlowLog(Log):
     """A journal whose disk is as quick as the test lets it be."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_start: bool = True) -> None:
+        """Args:
+        has_start: Whether the start is durable once a node waits for it.
+        """
         super().__init__()
+        self._has_start = has_start
         self.waits = asyncio.Event()
         self.durable = asyncio.Event()
         self.conflict: LogConflict | None = None
@@ -31,6 +35,9 @@ class SlowLog(Log):
         return False
 
     async def durability_barrier(self) -> None:
+        if self._has_start:
+            self._has_start = False
+            return
         self.waits.set()
         await self.durable.wait()
         if self.conflict is not None:
@@ -56,6 +63,21 @@ def acting(compiled: CompiledGraph, node_id: str) -> Act:
     found: Any = compiled.nodes[node_id].node
     assert isinstance(found, Act)
     return found
+
+
+async def test_the_first_such_node_waits_until_the_start_is_durable() -> None:
+    """Until then the start may be refused."""
+    compiled = graph([node("first", "http-request")], edges("start --> first"))
+    log = SlowLog(has_start=False)
+    run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
+
+    async with asyncio.timeout(PATIENCE):
+        await log.waits.wait()
+        assert acting(compiled, "first").calls == []
+        log.durable.set()
+        await run
+
+    assert len(acting(compiled, "first").calls) == 1
 
 
 async def test_the_second_of_two_such_nodes_waits_for_the_disk() -> None:
@@ -117,7 +139,7 @@ async def test_such_a_node_of_a_run_that_goes_on_waits_until_it_is_known_whose_r
     compiled = graph([node("first", "http-request")], edges("start --> first"))
     state = RunState(compiled)
     state.replay([RunStarted(at=1.0, inputs={}, system={})])
-    log = SlowLog()
+    log = SlowLog(has_start=False)
     run = asyncio.ensure_future(runner(state, log).run([RunRecovered(at=2.0, epoch=2)]))
 
     async with asyncio.timeout(PATIENCE):
@@ -153,7 +175,7 @@ async def test_such_a_node_waits_behind_a_while_in_which_nothing_was_durable(
     """A process that stood still meanwhile may have been taken for dead: what it writes is refused. A clock that was
     set back does not tell that it did not."""
     compiled = graph([node("think"), node("act", "http-request")], edges("start --> think", "think --> act"))
-    log, now = SlowLog(), [1.0]
+    log, now = SlowLog(has_start=not waits), [1.0]
     running = runner(RunState(compiled), log, clock=lambda: now[0])
     run = asyncio.ensure_future(running.run([RunStarted(at=1.0, inputs={}, system={})]))
     now[0] += seconds
