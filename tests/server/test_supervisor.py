@@ -103,14 +103,10 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
 @pytest.mark.slow
 @pytest.mark.every_python
 @pytest.mark.parametrize("by", ["the supervisor", "others"])
-async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
-    if by == "the supervisor":
-        monkeypatch.setattr(supervisors, "_TO_END", 0.2)
+async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(tmp_path: Path, by: str) -> None:
     with sole_owner(tmp_path, doing="a test") as hold:
         sockets = listen("127.0.0.1", 0, 1)
-        supervisor = Supervisor(Settings(home=tmp_path, shutdown_seconds=0), sockets, hold, [])
+        supervisor = Supervisor(Settings(home=tmp_path, shutdown_seconds=0, drain_seconds=0), sockets, hold, [])
         running = asyncio.get_running_loop().create_task(supervisor.run())
         async with httpx.AsyncClient(timeout=PATIENCE) as client:
             url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
