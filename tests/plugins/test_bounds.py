@@ -283,7 +283,7 @@ async def test_an_idle_process_of_a_removed_or_replaced_plugin_ends(tmp_path: Pa
         await installed(home, {**files(), "more.txt": b"1"})
         await here.messages_of("echo", words="x")
         await until(lambda: old.pid not in [process.pid for process in here.runtime.pool.processes])
-        assert not is_running(old.pid)
+        await until(lambda: not is_running(old.pid))
         made.remove("tester/stand_in")
         await until(lambda: not here.runtime.pool.processes)
-    assert os.listdir(home / "plugins" / "state") == []
+    await until(lambda: os.listdir(home / "plugins" / "state") == [])
