@@ -9,7 +9,7 @@ import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, count, duration, moment, money, t, tn } from '../../words/words.ts'
-import { atLength, briefly, otherChoices, proposed } from './retrying.ts'
+import { detailsOf, otherChoices, proposed, summaryOf } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
 type Props = {
@@ -109,13 +109,13 @@ export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
             <button
               type="button"
               className="btn main"
-              title={first && !first.why_not ? atLength(first, choices) : undefined}
+              title={first && !first.why_not ? detailsOf(first, choices) : undefined}
               onClick={() => retry()}
             >
               <Icon name="again" />
               <span className="lines">
                 {t('retry.failed')}
-                {first && !first.why_not && <Briefly parts={briefly(first, choices)} />}
+                {first && !first.why_not && <Summary parts={summaryOf(first, choices)} />}
               </span>
             </button>
           </>
@@ -136,7 +136,7 @@ export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
 }
 
 /** On a narrow screen, what is taken over gives way to the version. */
-const Briefly = ({ parts: [version, taken] }: { parts: [string, string] }) => (
+const Summary = ({ parts: [version, taken] }: { parts: [string, string] }) => (
   <small>
     {version}
     <span className={version ? 'only-large' : ''}>{version ? ` · ${taken}` : taken}</span>

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { RetryChoice } from '../../api/types.ts'
 import { setLanguage } from '../../words/words.ts'
-import { atLength, briefly, fromHere, otherChoices, proposed } from './retrying.ts'
+import { detailsOf, fromHere, otherChoices, proposed, summaryOf } from './retrying.ts'
 
 afterEach(() => setLanguage('en'))
 
@@ -18,13 +18,13 @@ const misfit = choice(3, true, 'who is required in input form')
 
 test('once a fix is published, it is proposed, and the version of the run is the other choice', () => {
   expect(proposed([fixed, own])).toBe(fixed)
-  expect(briefly(fixed, [fixed, own])).toEqual(['version 3', '1 step taken over'])
+  expect(summaryOf(fixed, [fixed, own])).toEqual(['version 3', '1 step taken over'])
   expect(otherChoices([fixed, own])).toEqual([{ label: 'Retry with version 1', version: 1 }])
   expect(fromHere([fixed, own])).toBe('Retry from here · version 3')
 })
 
 test('where nothing was published since, no version is named', () => {
-  expect(briefly(fixed, [fixed])).toEqual(['', '1 step taken over'])
+  expect(summaryOf(fixed, [fixed])).toEqual(['', '1 step taken over'])
   expect(otherChoices([fixed])).toEqual([])
   expect(fromHere([fixed])).toBe('Retry from here')
   expect(fromHere([])).toBe('Retry from here')
@@ -33,7 +33,7 @@ test('where nothing was published since, no version is named', () => {
 test('where the inputs do not fit the current version, that of the run is proposed, and why is said', () => {
   expect(proposed([misfit, own])).toBe(own)
   expect(otherChoices([misfit, own])).toEqual([{ label: 'Retry with version 3', version: 3 }])
-  expect(atLength(own, [misfit, own])).toBe(
+  expect(detailsOf(own, [misfit, own])).toBe(
     'Taken over: Look up 📖\nRuns again, with all that follows: Check\nVersion 3 cannot: who is required in input form',
   )
 })
@@ -44,5 +44,5 @@ test('where neither can be, the current version is asked for, and says why', () 
 
 test('it is said in Japanese, too', () => {
   setLanguage('ja')
-  expect(briefly(fixed, [fixed, own])).toEqual(['バージョン 3', '1 ステップを引き継ぎ'])
+  expect(summaryOf(fixed, [fixed, own])).toEqual(['バージョン 3', '1 ステップを引き継ぎ'])
 })

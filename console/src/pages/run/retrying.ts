@@ -7,14 +7,14 @@ import { t, tn } from '../../words/words.ts'
 export const proposed = (choices: readonly RetryChoice[]): RetryChoice | undefined =>
   choices.find(one => one.why_not === null) ?? choices[0]
 
-/** Which version runs, where that of the run is no longer current; and how many steps it takes over. */
-export const briefly = (choice: RetryChoice, choices: readonly RetryChoice[]): [string, string] => [
+/** The version that runs, if the run has an older one; and the number of steps that it takes over. */
+export const summaryOf = (choice: RetryChoice, choices: readonly RetryChoice[]): [string, string] => [
   choices.length > 1 ? t('version', { n: choice.version }) : '',
   tn('retry.taken', choice.taken_over.length),
 ]
 
-/** All that there is to know of a choice: what is taken over, what runs again, and why the current version cannot. */
-export function atLength(choice: RetryChoice, choices: readonly RetryChoice[]): string {
+/** The steps that a choice takes over and repeats, and why the current version cannot run. */
+export function detailsOf(choice: RetryChoice, choices: readonly RetryChoice[]): string {
   const titles = (nodes: RetryChoice['taken_over']) => nodes.map(one => visible(one.title)).join(', ') || '–'
   const refused = choices.find(one => one.is_current && one.why_not)
   return [
