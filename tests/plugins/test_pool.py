@@ -182,3 +182,14 @@ async def test_a_closed_pool_has_no_process_left(plugins: Plugins) -> None:
     assert not process.is_alive
     with pytest.raises(PluginFailure, match="stopping"):
         await plugins.call("a")
+
+
+async def test_a_process_that_starts_while_the_pool_closes_ends_too(plugins: Plugins) -> None:
+    call = asyncio.ensure_future(plugins.call("a"))
+    await until(lambda: plugins.started == ["a"])
+
+    await plugins.pool.close()
+
+    with pytest.raises(PluginFailure, match="stopping"):
+        await call
+    assert plugins.pool.processes == []

@@ -146,6 +146,9 @@ class Pool(Generic[K]):
                 if self._closed:
                     raise PluginFailure("PluginStopped", "The server is stopping.")
                 process = await self._start(key)
+                if self._closed:
+                    await process.kill()
+                    raise PluginFailure("PluginStopped", "The server is stopping.")
         except BaseException as error:
             self._count -= 1
             if isinstance(error, PluginFailure):
