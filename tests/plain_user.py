@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PLAIN_USER = 64_901
+PLAIN_USER = 12_345
 USERS = (0, PLAIN_USER)
 """For ``as_user``, as parameters of a test."""
 
@@ -52,3 +55,43 @@ def as_user(user: int, work: Callable[[], object]) -> str:
         text = answer.read().decode()
     os.waitpid(process, 0)
     return text
+
+
+def pytest_as_plain_user(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run tests as a user without any right. A user that is not root is one already.
+
+    Args:
+        folder: Of ``folder_of(PLAIN_USER)``.
+    """
+    root = Path(__file__).parent.parent
+    python, search = sys.executable, [str(root), str(root / "src")]
+    # By a process of the user's own: the first one is still executed with the rights of root.
+    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+    if _without_rights(folder, [python, "-c", again], search).returncode:
+        # An interpreter in a directory of root's own.
+        installed = folder / "python"
+        left_out = shutil.ignore_patterns("test", "idlelib", "site-packages", "share", "*.a")
+        shutil.copytree(sys.base_prefix, installed, symlinks=True, ignore=left_out)
+        program = installed / "bin" / Path(sys._base_executable).resolve().name  # type: ignore[attr-defined]
+        # It looks for its library where it was installed.
+        library = f"{sys.base_prefix}/lib\0".encode()
+        beside = b"$ORIGIN/../lib".ljust(len(library), b"\0")
+        program.write_bytes(program.read_bytes().replace(library, beside))
+        python = str(program)
+        search.append(sysconfig.get_path("purelib"))
+    options = ["-p", "no:cacheprovider", "-rs", f"--rootdir={root}", f"--config-file={root}/pyproject.toml"]
+    command = [python, "-m", "pytest", *options, f"--basetemp={folder}/t", *arguments]
+    return _without_rights(folder, command, search)
+
+
+def _without_rights(folder: Path, command: list[str], search: list[str]) -> "subprocess.CompletedProcess[str]":
+    if os.geteuid() == 0:
+        assert shutil.which("setpriv"), "setpriv (util-linux) is needed to run tests as another user"
+        command = [
+            "setpriv", f"--reuid={PLAIN_USER}", f"--regid={PLAIN_USER}", "--clear-groups", "--no-new-privs",
+            "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", *command,
+        ]  # fmt: skip
+    environment = {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(search), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )

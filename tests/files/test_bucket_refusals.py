@@ -1,5 +1,6 @@
 """What is said of a bucket that refuses: with radosgw, which looks at signatures and rights, and encrypts."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -163,3 +164,15 @@ async def test_an_endpoint_that_is_not_there_or_does_not_encrypt_is_told(buckets
         "s3://b?endpoint=http://no-such-host.invalid&region=eu"
     )
     assert "does not encrypt" in await refused(made.replace("http://", "https://"))
+
+
+async def test_an_endpoint_that_hangs_up_is_told(buckets: Buckets) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        told = await refused(f"s3://bucket?endpoint=http://127.0.0.1:{port}&region=eu")
+
+    assert "hangs up before it answers" in told

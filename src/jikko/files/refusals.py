@@ -17,6 +17,7 @@ _OF_CODES: Final[Mapping[str, str]] = {
     "AuthorizationHeaderMalformed": "its region is another one; correct region=",
     "PermanentRedirect": "it is at another endpoint; correct endpoint= and region=",
 }
+_HANGS_UP: Final = "the endpoint hangs up before it answers; correct endpoint=, or look at what is between"
 _OF_TEXTS: Final = (
     ("169.254.", f"no key was found to sign with; {WHO_SIGNS}"),
     ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {WHO_SIGNS}"),
@@ -31,6 +32,8 @@ _OF_TEXTS: Final = (
     ("ConnectionRefused", "nothing listens at the endpoint; correct endpoint=, or start it"),
     ("TimedOut", "the endpoint does not answer; correct endpoint=, or look at what is between"),
     ("kind: Connect", "the endpoint cannot be reached; correct endpoint="),
+    ("kind: Request", _HANGS_UP),
+    ("kind: Interrupted", _HANGS_UP),
 )
 """By what is in the library's account of the error, the more special first."""
 _FORBIDDEN: Final = 403
