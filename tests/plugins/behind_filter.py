@@ -23,7 +23,7 @@ def filter_without(name: str) -> bytes:
         return assemble({call: body for call, body in bodies.items() if call != name}, **settings)
 
     with patch.object(allowed, "assemble", assembled):
-        return allowed.plugin_filter(abi=99, direct=True, cgroup=True)
+        return allowed.plugin_filter(abi=99, direct=True, epoll=True, cgroup=True)
 
 
 def how_it_ends(use: Callable[[], Any], *, left_out: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jikko.locks.numbers import MACHINES, numbers
-from jikko.plugins.process.allowed import ALLOWED, ATTRIBUTES, REFUSED, SIGNALS, plugin_filter
+from jikko.plugins.process.allowed import ALLOWED, ATTRIBUTES, EPOLL, REFUSED, SIGNALS, plugin_filter
 from tests.locks import interpreter
 from tests.locks.interpreter import outcome
 from tests.plugins.test_attacks import BY_ARGUMENT
@@ -53,7 +53,7 @@ def test_a_use_works_with_its_call_and_fails_without(ends: Mapping[str, tuple[st
 
 
 def test_each_allowed_call_has_a_use() -> None:
-    assert {*USES} == {*ALLOWED, *BY_ARGUMENT, *ATTRIBUTES, *SIGNALS} - {"sched_setaffinity"}
+    assert {*USES} == {*ALLOWED, *BY_ARGUMENT, *ATTRIBUTES, *SIGNALS, EPOLL} - {"sched_setaffinity"}
 
 
 def test_each_allowed_call_is_one_of_arm64_too_or_has_an_equivalent_there() -> None:
@@ -122,6 +122,10 @@ CASES = [
     (SAME_USER, "fchownat", (), 0),
     (OWN_USER, "fchmodat", (), "allowed"),
     ({"abi": 7, "attributes": True}, "fchmodat", (), "allowed"),
+    (SAME_USER, "epoll_create1", (0,), errno.ENOSYS),
+    (GROUPED, "epoll_create1", (0,), errno.ENOSYS),
+    (OWN_USER, "epoll_create1", (0,), "allowed"),
+    ({"abi": 7, "epoll": True}, "epoll_create1", (0,), "allowed"),
     (SAME_USER, "sched_setaffinity", (0,), errno.EPERM),
     (OWN_USER, "sched_setaffinity", (0,), "allowed"),
     (SAME_USER, "openat", (-100, 0, 0o1000), "allowed"),
@@ -160,7 +164,7 @@ def test_nothing_else_is_allowed_on_any_machine(machine: str, settings: dict[str
     program = plugin_filter(machine, **settings)
     assert len(program) // 8 < 4096, "the kernel takes no more instructions"
     known = numbers(machine)
-    listed = {known[name] for name in (*ALLOWED, *BY_ARGUMENT, *ATTRIBUTES, *SIGNALS, *REFUSED) if name in known}
+    listed = {known[name] for name in (*ALLOWED, *BY_ARGUMENT, *ATTRIBUTES, *SIGNALS, EPOLL, *REFUSED) if name in known}
     for name in ALLOWED:
         if name in known:
             assert outcome(program, name, machine=machine) == "allowed"

@@ -81,6 +81,7 @@ class Uv:
             memory=_MEMORY,
             # What builds a package is its own code; all else that is done here is uv's.
             attributes=own_cache is None,
+            epoll=True,
             confine=self.confine,
         )
         process = await asyncio.create_subprocess_exec(

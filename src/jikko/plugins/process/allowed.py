@@ -45,7 +45,7 @@ _SIGNALS_AND_TIME = (
     "rt_sigtimedwait", "setitimer", "sigaltstack", "time", "timerfd_create", "timerfd_gettime", "timerfd_settime",
 )  # fmt: skip
 _WAITING_AND_SOCKETS = (
-    "connect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "getpeername", "getrandom",
+    "connect", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "getpeername", "getrandom",
     "getsockname", "getsockopt", "poll", "ppoll", "pselect6", "recvfrom", "recvmsg", "select", "shutdown",
 )  # fmt: skip
 
@@ -79,6 +79,9 @@ ATTRIBUTES = (
 
 SIGNALS = ("kill", "tgkill", "tkill")
 
+EPOLL = "epoll_create1"
+"""Watches are counted by user, and without one left libuv aborts the server."""
+
 _NEWEST = 448
 """The last number whose call was looked at: a newer one is answered as by a kernel that has it not."""
 
@@ -108,6 +111,7 @@ def plugin_filter(
     asks: bool = False,
     own_user: bool = False,
     attributes: bool = False,
+    epoll: bool = False,
     cgroup: bool = False,
     process_id: int = 0,
 ) -> bytes:
@@ -121,6 +125,8 @@ def plugin_filter(
         own_user: Whether its user owns nothing of the server's.
         attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
             a change succeeds and does nothing, since what copies a file fails with it.
+        epoll: Whether it may have ``epoll`` though its user is the server's. If not, ``poll`` and ``select`` are left,
+            which event loops take on the answer of a kernel without it.
         cgroup: Whether a control group counts and ends all that it starts. It may then have memory that no limit of a
             process counts, and leave its session, by which its processes are found otherwise.
         process_id: Its own.
@@ -136,6 +142,7 @@ def plugin_filter(
         # Others of its user are its own processes only, or Landlock keeps signals inside.
         **(dict.fromkeys(SIGNALS, _ALLOW) if own_user or abi >= 6 else {"tgkill": [*only(0, (process_id,)), *_ALLOW]}),
         **({"sched_setaffinity": _ALLOW} if own_user else {}),
+        EPOLL: _ALLOW if own_user or epoll else [answer(error(errno.ENOSYS))],
         **dict.fromkeys(ATTRIBUTES, _ALLOW if own_user or attributes else [answer(error(0))]),
         **{name: [answer(error(code))] for name, code in REFUSED.items()},
     }

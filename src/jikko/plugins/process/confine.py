@@ -11,8 +11,8 @@ nothing here fails open.
 
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
 all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
-refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` (as
-``plugin_filter`` takes it) and ``cgroup`` (the folder of the control group to enter; ``""``: none).
+refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` and
+``epoll`` (as ``plugin_filter`` takes them) and ``cgroup`` (the folder of the control group to enter; ``""``: none).
 """
 
 import _socket
@@ -209,6 +209,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
             asks=bool(settings["sockets"]),
             own_user=own_user,
             attributes=settings["attributes"],
+            epoll=settings["epoll"],
             cgroup=bool(settings["cgroup"]),
             process_id=os.getpid(),
         ),

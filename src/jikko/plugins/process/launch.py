@@ -38,6 +38,8 @@ class Lock:
     """Whether it is locked at all."""
     attributes: bool = False
     """Whether it may change modes, owners and times of files that are the server's user's."""
+    epoll: bool = False
+    """Whether it may have ``epoll`` though its user is the server's."""
     cgroup: Path | None = None
     """The control group that it enters."""
     abi: int = 99
@@ -58,6 +60,7 @@ class Lock:
             "require": True,
             "abi": self.abi,
             "attributes": self.attributes,
+            "epoll": self.epoll,
             "cgroup": str(self.cgroup or ""),
         }
         return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
