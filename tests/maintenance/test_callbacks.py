@@ -62,8 +62,8 @@ class Scene:
 
     async def run(self, app: App, process: Process, url: str = URL) -> str:
         """A run with a call-back, which has ended."""
-        request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=url))
-        run = await process.runs.start(app, request)
+        request = StartRequest(inputs={}, user="anna")
+        run = await process.runs.start(app, request, StartOptions(callback_url=url))
         await end_of(run)
         self.callbacks.alarm.set(self.world.now)
         return (await self.world.ended(run.record.identity.run_id)).identity.run_id
@@ -147,8 +147,8 @@ def test_the_signature_is_that_of_the_specifications_example() -> None:
 async def test_a_run_that_goes_on_is_not_posted(scene: Scene) -> None:
     app, process = await scene.world.chain(), scene.world.process()
     scene.world.script.held = {"a"}
-    request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
-    await process.runs.start(app, request)
+    request = StartRequest(inputs={}, user="anna")
+    await process.runs.start(app, request, StartOptions(callback_url=URL))
 
     assert await scene.callbacks.deliver(render) == 0
     assert await scene.all_undelivered() == []
@@ -291,8 +291,8 @@ async def test_a_run_without_a_callback_has_nothing_to_resend(scene: Scene) -> N
 async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> None:
     app, process = await scene.world.chain(), scene.world.process()
     scene.world.script.held = {"a"}
-    request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
-    run_id = (await process.runs.start(app, request)).record.identity.run_id
+    request = StartRequest(inputs={}, user="anna")
+    run_id = (await process.runs.start(app, request, StartOptions(callback_url=URL))).record.identity.run_id
     await process.die()
     new_holder = scene.world.process()
     await new_holder.runs.control.take_over()

@@ -59,7 +59,7 @@ def test_a_callback_is_tried_when_its_run_ends_and_again_at_the_moment_that_was_
 
         # What the leader is told when a run ends.
         options = StartOptions(callback_url=URL)
-        started = await process.runs.start(app, StartRequest(inputs={}, user="anna", options=options))
+        started = await process.runs.start(app, StartRequest(inputs={}, user="anna"), options)
         await end_of(started)
         await started.committed()
         callbacks.alarm.set(now())

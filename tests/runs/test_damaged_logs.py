@@ -53,7 +53,7 @@ async def queued(world: World, app: App) -> str:
     process = world.process(at_once=1)
     world.script.held = {"a"}
     await process.start(app)
-    waiting = await process.runs.start(app, StartRequest(inputs={"q": TEXT}, user="anna", options=StartOptions()))
+    waiting = await process.runs.start(app, StartRequest(inputs={"q": TEXT}, user="anna"), StartOptions())
     run_id = waiting.record.identity.run_id
     await process.die()
     world.script.held = set()

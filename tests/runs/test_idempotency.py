@@ -28,8 +28,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def start(world: World, process: Process, app: App, key: str, **inputs: str) -> Start:
     claim = KeyClaim(key=key, fingerprint=fingerprint("run", inputs), at=world.now)
-    request = StartRequest(inputs=inputs, user="anna", options=StartOptions(claim=claim))
-    return await process.starts.start(app, request.options, partial(process.runs.start, app, request))
+    begin = partial(process.runs.start, app, StartRequest(inputs=inputs, user="anna"))
+    return await process.starts.start(app, StartOptions(claim=claim), begin)
 
 
 async def test_the_same_request_gives_the_same_run(world: World) -> None:
@@ -120,9 +120,9 @@ async def test_the_keys_of_each_app_are_its_own(world: World) -> None:
 async def test_a_request_that_was_refused_leaves_its_key_free(world: World) -> None:
     app, process = await world.chain(), world.process()
     claim = KeyClaim(key="key", fingerprint=fingerprint("run", {}), at=world.now)
-    request = StartRequest(inputs={"q": 1}, user="anna", options=StartOptions(claim=claim))
+    begin = partial(process.runs.start, app, StartRequest(inputs={"q": 1}, user="anna"))
     with pytest.raises(InvalidParam):
-        await process.starts.start(app, request.options, partial(process.runs.start, app, request))
+        await process.starts.start(app, StartOptions(claim=claim), begin)
 
     assert not (await start(world, process, app, "key", q="x")).repeated
 

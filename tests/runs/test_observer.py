@@ -59,7 +59,7 @@ async def test_a_run_that_is_started(world: World, options: StartOptions | None)
     observer = Recorder()
     process, app = world.process(observer), await world.chain()
 
-    run = await process.runs.start(app, StartRequest(inputs={"q": "x"}, user="anna", options=options))
+    run = await process.runs.start(app, StartRequest(inputs={"q": "x"}, user="anna"), options)
 
     await check(world, observer, run.record.identity.run_id)
 

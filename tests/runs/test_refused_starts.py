@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,12 +78,12 @@ class Client:
         options = None
         if key:
             options = StartOptions(claim=KeyClaim(key=key, fingerprint=b"same", at=1_800_000_000.0))
-        request = StartRequest(inputs={"q": "値 🙂"}, user="anna", options=options)
+        request = StartRequest(inputs={"q": "値 🙂"}, user="anna")
         waiting = Patience(seconds, self._gone, lambda: None)
         token = patience.set(waiting)
         try:
             started = await self._process.starts.start(
-                self._app, options, lambda: self._process.runs.start(self._app, request)
+                self._app, options, partial(self._process.runs.start, self._app, request)
             )
             await started.run.committed(1)
             return started

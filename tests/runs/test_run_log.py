@@ -165,7 +165,7 @@ async def test_nor_does_it_keep_a_slot_if_it_could_not_be_accepted(at_once: bool
     process, app = world.process(at_once=1), await world.chain()
     with pytest.raises(LogUnwritable):
         async with asyncio.timeout(PATIENCE):
-            await process.runs.start(app, StartRequest(inputs={}, user="anna", options=StartOptions()))
+            await process.runs.start(app, StartRequest(inputs={}, user="anna"), StartOptions())
     store.takes = lambda event: True
 
     assert (await end_of(await process.start(app, q="x"))).status == "succeeded"

@@ -181,8 +181,8 @@ async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: W
     accepted: list[RunRecord] = []
     store.given = lambda batch: accepted.append(batch.record)
     store.hold()
-    request = StartRequest(inputs={}, user="anna", options=StartOptions())
-    starting = asyncio.ensure_future(process.runs.start(app, request))
+    request = StartRequest(inputs={}, user="anna")
+    starting = asyncio.ensure_future(process.runs.start(app, request, StartOptions()))
     await until(lambda: len(accepted) == 1)
     await some_turns()
 

@@ -136,7 +136,7 @@ async def test_no_call_back_leads_inside_however_it_is_spelled(assembly: Assembl
     app = (await assembly.apps.publish(dsl([start_node(), end(x=["start", "u"])], ["start --> end"]), source="t")).app
     for host in SPELLINGS:
         options = StartOptions(callback_url=f"http://{host}:{trap.port}/")
-        live = await assembly.runs.start(app, StartRequest(inputs={}, user="u", options=options))
+        live = await assembly.runs.start(app, StartRequest(inputs={}, user="u"), options)
         await live.ended()
 
     assert await assembly.callbacks.deliver(lambda _: b"{}") == len(SPELLINGS)

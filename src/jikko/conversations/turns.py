@@ -63,8 +63,6 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
     """Whether the client wants a stream."""
     base_url: str = ""
     """The address under which the client reached the server, for links to files."""
-    options: StartOptions | None = None
-    """What is promised to the client by accepting the run."""
 
 
 class Turns:
@@ -90,8 +88,11 @@ class Turns:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, app: App, request: TurnRequest) -> Start | Message:
+    async def begin(self, app: App, request: TurnRequest, options: StartOptions | None = None) -> Start | Message:
         """Begin a turn. It goes on whatever becomes of the caller.
+
+        Args:
+            options: What is promised to the client by accepting the run.
 
         Returns:
             The run that answers; or the message, if it has its answer already and no run began.
@@ -103,7 +104,7 @@ class Turns:
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
         try:
-            return await self._starts.start(app, request.options, partial(self._begin, app, request))
+            return await self._starts.start(app, options, partial(self._begin, app, request))
         except _Answered as answered:
             return answered.message
 
@@ -111,7 +112,7 @@ class Turns:
         """A name for a conversation that began with a question."""
         return await self._hooks.title(app, query)
 
-    async def _begin(self, app: App, request: TurnRequest) -> RunLog:
+    async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
         asked = await self._asked(app, workflow, request)
@@ -130,7 +131,7 @@ class Turns:
         if waited and opened is not None:
             # Something may have happened in the conversation meanwhile.
             opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
-        return await self._run(asked, opened, request)
+        return await self._run(asked, opened, request, options)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:
         """Raises:
@@ -160,7 +161,9 @@ class Turns:
             files=attached,
         )
 
-    async def _run(self, asked: Asked, opened: Opened | None, request: TurnRequest) -> RunLog:
+    async def _run(
+        self, asked: Asked, opened: Opened | None, request: TurnRequest, options: StartOptions | None
+    ) -> RunLog:
         app, workflow = asked.app, asked.workflow
         identity = RunIdentity(
             run_id=new_id(),
@@ -192,7 +195,7 @@ class Turns:
         )
         trace = log_context.get().trace
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
-        run = await self._runs.begin(identity, workflow, started, options=request.options, opening=(began,))
+        run = await self._runs.begin(identity, workflow, started, options=options, opening=(began,))
         if began.new is not None and began.new.title_due:
             self._later(run.committed(1), app, began.new, message)
         return run

@@ -40,11 +40,13 @@ class IdempotentStarts:
         self._runs = runs
         self._store = store
 
-    async def start(self, app: App, options: StartOptions | None, begin: Callable[[], Awaitable[RunLog]]) -> Start:
+    async def start(
+        self, app: App, options: StartOptions | None, begin: Callable[[StartOptions | None], Awaitable[RunLog]]
+    ) -> Start:
         """Start a run, or find the one that the key has.
 
         Args:
-            begin: Starts it, with ``options``.
+            begin: Starts it with the options that it is given.
 
         Raises:
             Conflict: The key was used for another request.
@@ -52,11 +54,11 @@ class IdempotentStarts:
         """
         claim = None if options is None else options.claim
         if claim is None:
-            return Start(self._runs.control.followed(await begin()))
+            return Start(self._runs.control.followed(await begin(options)))
         claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
         if claimed is None:
             try:
-                return Start(self._runs.control.followed(await begin()))
+                return Start(self._runs.control.followed(await begin(options)))
             except KeyTaken as taken:
                 claimed = taken.run_id, taken.fingerprint
         run_id, fingerprint = claimed

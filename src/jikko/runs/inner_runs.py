@@ -74,12 +74,11 @@ class InnerRuns:
             inputs=call.inputs,
             user=call.user,
             files=call.files or None,
-            options=StartOptions(claim=claim),
             end_user_id=call.end_user_id,
             depth=call.depth,
         )
         try:
-            run_log = await self._runs().start(app, request)
+            run_log = await self._runs().start(app, request, StartOptions(claim=claim))
             await run_log.committed()
         except KeyTaken as taken:
             return await self._found(app, taken.run_id), True

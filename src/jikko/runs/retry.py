@@ -80,10 +80,10 @@ class Retries:
         self,
         app: App,
         run_id: str,
+        options: StartOptions | None = None,
         *,
         from_node: str | None = None,
         current: bool = False,
-        options: StartOptions | None = None,
     ) -> RunLog:
         """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
 

@@ -50,8 +50,6 @@ class StartRequest(Struct, frozen=True, kw_only=True):
     """A version; by default the current one."""
     base_url: str = ""
     """The address under which the client reached the server, for links to files."""
-    options: StartOptions | None = None
-    """What is promised to the client by accepting the run."""
     end_user_id: str = ""
     """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
     depth: int = 0
@@ -116,8 +114,11 @@ class Runs:
         )
         self.records = History(store)
 
-    async def start(self, app: App, request: StartRequest) -> RunLog:
+    async def start(self, app: App, request: StartRequest, options: StartOptions | None = None) -> RunLog:
         """Begin a run. It goes on whatever becomes of the caller.
+
+        Args:
+            options: What is promised to the client by accepting the run.
 
         Raises:
             InvalidParam: An input is missing or wrong. There is no run.
@@ -156,7 +157,7 @@ class Runs:
         }
         trace = log_context.get().trace
         started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
-        return await self.begin(identity, workflow, started, options=request.options)
+        return await self.begin(identity, workflow, started, options=options)
 
     def require_open(self) -> None:
         """Raises:

@@ -165,9 +165,9 @@ async def ask(call: Call) -> Answer:
         conversation_id=conversation_id,
         files=list(asked.files) if asked.files else None,
         base_url=request.base_url,
-        options=start_options_of(request, "console chat", {**body, "callback_url": None}),
     )
-    begun = await api.turns.begin(app, turn)
+    options = start_options_of(request, "console chat", {**body, "callback_url": None})
+    begun = await api.turns.begin(app, turn, options)
     if isinstance(begun, kept.Message):
         return json_response(QuestionAccepted(begun.id, begun.conversation_id, None), 202)
     await promised(request, begun.run)

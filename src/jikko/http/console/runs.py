@@ -165,9 +165,9 @@ async def start_run(call: Call) -> Answer:
         user=user,
         workflow_id=asked.workflow_id,
         base_url=request.base_url,
-        options=start_options_of(request, "console run", {**body, "callback_url": None}),
     )
-    started = await api.starts.start(app, start.options, partial(api.runs.start, app, start))
+    options = start_options_of(request, "console run", {**body, "callback_url": None})
+    started = await api.starts.start(app, options, partial(api.runs.start, app, start))
     return await _accepted(call, "started run", started)
 
 
@@ -207,9 +207,7 @@ async def retry_run(call: Call) -> Answer:
         raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
     current = asked.version not in (None, own)
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
-    retry = partial(
-        api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current, options=options
-    )
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
     return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 

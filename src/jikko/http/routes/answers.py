@@ -1,46 +1,117 @@
-"""How a run that was started is answered: at its end, as a stream, or at once."""
+"""How the start of a run is answered: at its end, as a stream, or at once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol
 
 from jikko.apps.narration import Narration
 from jikko.concurrency.patience import patience
 from jikko.dify import bodies
 from jikko.dify import events as dify_events
 from jikko.dify.stream import Messages
-from jikko.errors import JikkoError, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, TextChunk, TextReplaced
+from jikko.errors import InvalidParam, JikkoError, RunLeft, StoreUnavailable
+from jikko.events import Event, FormRequested, RunFinished, TextChunk, TextReplaced
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import Mode
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Answer, Response, encoded
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import REPEATED
+from jikko.ids import new_id
+from jikko.ports.stores.app_store import App
 from jikko.runs.forms import forms_of
 from jikko.runs.idempotency import Start, Started
 
 
-async def answer(request: Request, start: Start, mode: Mode) -> Answer:
+class RunBodies(Protocol):
+    """What a client is told of the run that it started, as apps of one kind tell it."""
+
+    async def accepted(self, request: Request, run: Started) -> bytes:
+        """The run has begun."""
+        ...
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        """The run has ended."""
+        ...
+
+    async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
+        """The run waits for forms."""
+        ...
+
+
+class _WorkflowBodies:
+    """Those of workflow apps."""
+
+    async def accepted(self, request: Request, run: Started) -> bytes:
+        return bodies.running_body(run.record)
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        return Response(bodies.blocking_body(run.record, end.outputs))
+
+    async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
+        return bodies.paused_body(run.record, waiting)
+
+
+WORKFLOW: Final[RunBodies] = _WorkflowBodies()
+
+
+async def answer(request: Request, start: Start, mode: Mode, told: RunBodies = WORKFLOW) -> Answer:
     """The answer to the client that started a run."""
-    api, run = request.api, start.run
+    run = start.run
     await promised(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
-        return streamed(request, run, headers)
+        return EventStream(_messages(request, run), headers)
+    location = f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
     if mode == "async":
-        return Response(bodies.running_body(run.record), 202, {**headers, "Location": location_of(request, run)})
+        return Response(await told.accepted(request, run), 202, {**headers, "Location": location})
     try:
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
         identity = run.record.identity
         error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
-        return refusal(error, {**headers, "Location": location_of(request, run)})
+        return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
-        return Response(bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.control.events(run.record))
+        response = await told.ended(request, run, end)
+        response.headers += encoded(headers.items())
+        return response
+    forms = forms_of(run.record, await request.api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
-    return Response(bodies.paused_body(run.record, waiting), headers=headers)
+    return Response(await told.paused(request, run, waiting), headers=headers)
+
+
+async def refused_in_stream(
+    request: Request,
+    app: App,
+    mode: Mode,
+    start: Callable[[], Awaitable[Answer]],
+    *,
+    version: str | None,
+    inputs: dict[str, Any],
+) -> Answer:
+    """The answer to a start, which tells a client that asked for a stream in that stream of inputs that are wrong.
+
+    Args:
+        start: Starts the run and answers.
+        version: Whether there is such a version is found out before the stream begins; by default the current one.
+    """
+    if mode != "streaming":
+        return await start()
+    workflow = await request.api.workflows.get(app, version)
+    try:
+        return await start()
+    except InvalidParam as error:
+        return whole_stream(dify_events.refused_start(new_id(), workflow.id, inputs, str(error), request.api.now()))
+
+
+def whole_stream(frames: bytes) -> EventStream:
+    """A stream that is there as a whole."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield PING + frames
+
+    return EventStream(pieces())
 
 
 async def promised(request: Request, run: Started) -> None:
@@ -64,24 +135,14 @@ async def promised(request: Request, run: Started) -> None:
         request.stay.leave()
 
 
-def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
-    """The events of a run, as they come."""
-    return EventStream(_messages(request, run), headers)
-
-
-def location_of(request: Request, run: Started) -> str:
-    """Where a run is read."""
-    return f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
-
-
 async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
     yield PING
     api, identity = request.api, run.record.identity
-    messages = Messages(run.record)
+    stream = Messages(run.record)
     narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
     try:
         async for batch in run.follow(idle=api.ping_seconds):
-            if piece := messages.frames(event for _, event in batch):
+            if piece := stream.frames(event for _, event in batch):
                 yield piece
             elif not batch:
                 yield PING
@@ -89,11 +150,11 @@ async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
                 for _, event in batch:
                     _narrate(narration, event)
                 for audio in narration.ready():
-                    yield messages.spoken(audio)
+                    yield stream.spoken(audio)
         if narration is not None:
             async for audio in narration.rest():
-                yield messages.spoken(audio)
-            yield messages.spoken(b"")
+                yield stream.spoken(audio)
+            yield stream.spoken(b"")
     except JikkoError as error:
         yield dify_events.error_frame(identity, error)
     finally:

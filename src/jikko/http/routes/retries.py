@@ -70,14 +70,7 @@ async def retry_run(request: Request) -> Answer:
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.identity.run_id
     options = start_options_of(request, f"retry {run_id}", body)
-    retry = partial(
-        api.retries.retry,
-        app,
-        run_id,
-        from_node=asked.from_node_id,
-        current=asked.current_version,
-        options=options,
-    )
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, current=asked.current_version)
     return await answer(request, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 

@@ -1,25 +1,21 @@
 """Starting, stopping and reading runs, as Dify does it. Source: Dify 1.15, spec/service-api.md §4."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from jikko.dify import bodies
-from jikko.dify import events as dify_events
-from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
-from jikko.http.api import Api
+from jikko.errors import BadRequest, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, TraceSession, check_trace_session, checked, must, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
-from jikko.http.routes.answers import answer
-from jikko.http.sse import PING, EventStream
+from jikko.http.routes.answers import answer, refused_in_stream
 from jikko.http.start_options import start_options_of
-from jikko.ids import is_uuid, new_id
+from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
-from jikko.runs.idempotency import Start
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
 
@@ -120,26 +116,13 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
         files=asked.files,
         workflow_id=workflow_id,
         base_url=request.base_url,
-        options=start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body),
     )
-    if mode != "streaming":
-        return await answer(request, await _started(api, app, start), mode)
-    # Whether there is such a version is found out before the stream begins; all other errors come in the stream.
-    workflow = await api.workflows.get(app, start.workflow_id)
-    try:
-        return await answer(request, await _started(api, app, start), mode)
-    except InvalidParam as error:
-        refused = dify_events.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
-        return EventStream(_pieces([PING + refused]))
+    options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
 
+    async def started() -> Answer:
+        return await answer(request, await api.starts.start(app, options, partial(api.runs.start, app, start)), mode)
 
-def _started(api: Api, app: App, start: StartRequest) -> Awaitable[Start]:
-    return api.starts.start(app, start.options, partial(api.runs.start, app, start))
-
-
-async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
+    return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)
 
 
 def _require_workflow(app: App) -> None:

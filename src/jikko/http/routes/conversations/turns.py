@@ -1,6 +1,5 @@
 """Asking a chat app, and stopping its answer. Source: Dify 1.15, spec/chatflow.md §1."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
@@ -9,22 +8,20 @@ from jikko.conversations.turns import TurnRequest
 from jikko.dify import events as dify_events
 from jikko.dify import turn_events
 from jikko.dify.chat_messages import ChatAccepted
-from jikko.errors import BadRequest, InvalidParam, RunLeft
-from jikko.events import RunFinished
+from jikko.errors import BadRequest, InvalidParam
+from jikko.events import FormRequested, RunFinished
 from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, Mode, TraceSession, check_trace_session, checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
-from jikko.http.routes.answers import location_of, promised, streamed
+from jikko.http.routes.answers import answer, refused_in_stream, whole_stream
 from jikko.http.routes.conversations.asking import asked_in_body
 from jikko.http.routes.runs import Stopped
-from jikko.http.sse import PING, EventStream
-from jikko.http.start_options import REPEATED, start_options_of
+from jikko.http.start_options import start_options_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.messages import Message
-from jikko.runs.forms import forms_of
-from jikko.runs.idempotency import Start, Started
+from jikko.runs.idempotency import Started
 from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
@@ -96,17 +93,16 @@ async def chat(request: Request) -> Answer:
         name_wanted=flag(asked.auto_generate_name, "auto_generate_name", default=True),
         streamed=mode == "streaming",
         base_url=request.base_url,
-        options=start_options_of(request, "chat", body),
     )
-    if mode != "streaming":
-        return await _answer(request, await api.turns.begin(app, turn), mode)
-    # Whether there is such a version is found out before the stream begins; all else is told in the stream.
-    workflow = await api.workflows.get(app, turn.workflow_id)
-    try:
-        return await _answer(request, await api.turns.begin(app, turn), mode)
-    except InvalidParam as error:
-        refused = dify_events.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
-        return EventStream(_pieces(PING + refused))
+    options = start_options_of(request, "chat", body)
+
+    async def begun() -> Answer:
+        turn_or_reply = await api.turns.begin(app, turn, options)
+        if isinstance(turn_or_reply, Message):
+            return _replied(turn_or_reply, mode)
+        return await answer(request, turn_or_reply, mode, _TURN)
+
+    return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
 
 
 async def stop_chat(request: Request) -> Answer:
@@ -137,51 +133,35 @@ def flag(value: Json, name: str, *, default: bool) -> bool:
     return word
 
 
-async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answer:
-    if isinstance(begun, Message):
-        return _replied(begun, mode)
-    run = begun.run
-    await promised(request, run)
-    headers = {REPEATED: "true"} if begun.repeated else {}
-    if mode == "streaming":
-        return streamed(request, run, headers)
-    if mode == "async":
-        return Response(dify_events.encode(await _accepted(request.api, run)), 202, _located(headers, request, run))
-    try:
-        end = await run.ended()
-    except RunLeft as parked:
-        # Not as other errors: the question was accepted, and a client that asks again has it answered twice.
-        identity = run.record.identity
-        error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
-        return refusal(error, _located(headers, request, run))
-    fold = await fold_of(request.api, run)
-    if not isinstance(end, RunFinished):
-        forms = forms_of(run.record, await request.api.runs.control.events(run.record))
-        waiting = [form.requested for form in forms if form.closed is None]
-        return Response(dify_events.encode(turn_events.paused_turn_body(run.record, fold, waiting)), headers=headers)
-    if end.status == "failed":
-        return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400), headers)
-    return Response(dify_events.encode(turn_events.answer_body(run.record, fold)), headers=headers)
+class _TurnBodies:
+    """What a client is told of the run that answers its question."""
+
+    async def accepted(self, request: Request, run: Started) -> bytes:
+        identity, turn = run.record.identity, (await fold_of(request.api, run)).turn
+        created_at = int(run.record.created_at)
+        return dify_events.encode(
+            ChatAccepted(identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, created_at)
+        )
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        if end.status == "failed":
+            return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400))
+        return json_response(turn_events.answer_body(run.record, await fold_of(request.api, run)))
+
+    async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
+        fold = await fold_of(request.api, run)
+        return dify_events.encode(turn_events.paused_turn_body(run.record, fold, waiting))
 
 
-def _located(headers: dict[str, str], request: Request, run: Started) -> dict[str, str]:
-    return {**headers, "Location": location_of(request, run)}
+_TURN: Final = _TurnBodies()
 
 
 def _replied(message: Message, mode: Mode) -> Answer:
     """The answer to a question that took no run."""
     task_id = new_id()
     if mode == "streaming":
-        frames = b"".join(map(dify_events.frame, turn_events.replied_messages(message, task_id)))
-        return EventStream(_pieces(PING + frames))
+        return whole_stream(b"".join(map(dify_events.frame, turn_events.replied_messages(message, task_id))))
     return json_response(turn_events.replied_body(message, task_id))
-
-
-async def _accepted(api: Api, run: Started) -> ChatAccepted:
-    identity, turn = run.record.identity, (await fold_of(api, run)).turn
-    return ChatAccepted(
-        identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, int(run.record.created_at)
-    )
 
 
 async def fold_of(api: Api, run: Started) -> TurnFold:
@@ -192,7 +172,3 @@ async def fold_of(api: Api, run: Started) -> TurnFold:
     fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=identity.retry_of is not None)
     assert fold is not None
     return fold
-
-
-async def _pieces(piece: bytes) -> AsyncIterator[bytes]:
-    yield piece
