@@ -4,7 +4,7 @@
 
 All servers run at once and are asked in turn, so that whatever else the machine does falls on all of them. What is told
 is the CPU time of the server's process for a request, over all of its threads: the median of the rounds. Then each has
-N streams that wait: memory and CPU time for one, at a ping every ten seconds. docs/decisions/0014-http-server.md
+N streams that wait: memory and CPU time for one, at a ping every ten seconds. Decision 14
 was made from this. Granian is no dependency: it is left out if it is not installed, and all this is not part of
 ``make bench``.
 """

@@ -22,7 +22,7 @@ LEFT_OUT = {
     "know_template__none": "the sandbox of the recorded server was out of order",
     "know_single_two": "its scores depend on the ids that datasets happen to have",
 }
-"""Recorded cases that are not replayed, and why. See docs/decisions/0064-recordings-that-no-server-can-meet.md."""
+"""Recorded cases that are not replayed, and why (decision 64)."""
 _SUITE = load_suite(Path(__file__).parent / "knowledge", "")
 SUITE = Suite(_SUITE.root, [with_overrides(case) for case in _SUITE.cases if case.name not in LEFT_OUT])
 

@@ -2,7 +2,7 @@
 
 Turns of one conversation may run at once. Each sees the conversation as it was when it began: the variables of that
 moment, and the messages before its own; a variable that two of them change has the value of the one that did so last.
-See docs/decisions/0024-turns-of-one-conversation.md.
+See docs/decisions/0024-concurrent-turns-of-one-conversation.md.
 """
 
 import asyncio
