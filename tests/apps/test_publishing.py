@@ -14,7 +14,8 @@ from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.store.memory import MemoryAppStore
-from jikko.store.sqlite import Database, SqliteAppStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.sqlite import Database
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
 
@@ -41,7 +42,7 @@ def another(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
         def open_() -> AppStore:
             database = Database.open(tmp_path / "jikko.db")
             opened.callback(database.close)
-            return SqliteAppStore(database)
+            return SqlAppStore(database)
 
         yield open_
 

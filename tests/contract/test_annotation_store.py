@@ -11,9 +11,8 @@ from jikko.ids import new_id
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting, Unindexed
 from jikko.store.memory import MemoryAnnotationStore
-from jikko.store.postgres.annotation_store import PostgresAnnotationStore
+from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP
@@ -30,10 +29,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield MemoryAnnotationStore()
     elif request.param == "postgres":
         async with new_database(request) as postgres:
-            yield PostgresAnnotationStore(postgres)
+            yield SqlAnnotationStore(postgres)
     else:
         database = Database.open(tmp_path / "jikko.db")
-        yield SqliteAnnotationStore(database)
+        yield SqlAnnotationStore(database)
         database.end_quick_reads()
         database.close()
 

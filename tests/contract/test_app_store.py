@@ -14,7 +14,8 @@ from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.memory import MemoryAppStore
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.sqlite import Database, SqliteAppStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +31,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield PostgresAppStore(postgres)
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield SqliteAppStore(database)
+    yield SqlAppStore(database)
     database.close()
 
 

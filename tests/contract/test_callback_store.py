@@ -10,10 +10,9 @@ from jikko.ports.stores.callback_store import Callback, CallbackStore
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
-from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from tests.filled import filled
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -30,7 +29,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         async with new_database(request) as postgres:
             runs = PostgresRunStore(postgres)
-            yield runs, PostgresCallbackStore(postgres)
+            yield runs, SqlCallbackStore(postgres)
             await runs.close()
         return
     if request.param == "memory":
@@ -38,7 +37,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         callbacks: CallbackStore = MemoryCallbackStore(memory)
     else:
         database = Database.open(tmp_path / "jikko.db")
-        runs, callbacks = SqliteRunStore(database), SqliteCallbackStore(database)
+        runs, callbacks = SqliteRunStore(database), SqlCallbackStore(database)
     yield runs, callbacks
     await runs.close()
 

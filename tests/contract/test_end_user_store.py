@@ -12,12 +12,10 @@ from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
-from jikko.store.postgres.end_user_store import PostgresEndUserStore
-from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.end_user_store import SqlEndUserStore
+from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.end_user_store import SqliteEndUserStore
-from jikko.store.sqlite.file_index import SqliteFileIndex
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft
@@ -44,12 +42,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             postgres = await stack.enter_async_context(new_database(request))
             kept = PostgresRunStore(postgres)
             stack.push_async_callback(kept.close)
-            yield Stores(PostgresEndUserStore(postgres), kept, PostgresFileIndex(postgres))
+            yield Stores(SqlEndUserStore(postgres), kept, SqlFileIndex(postgres))
         else:
             database = Database.open(tmp_path / "jikko.db")
             store = SqliteRunStore(database)
             stack.push_async_callback(store.close)
-            yield Stores(SqliteEndUserStore(database), store, SqliteFileIndex(database))
+            yield Stores(SqlEndUserStore(database), store, SqlFileIndex(database))
 
 
 def file(at: float, *, app: str = APP, owner: str = ANNA) -> StoredFile:

@@ -10,9 +10,8 @@ from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.ports.stores.file_index import FileIndex, FileTotals, Kept, StoredFile
 from jikko.store.memory import MemoryFileIndex
-from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.file_index import SqliteFileIndex
 from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
@@ -30,10 +29,10 @@ async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         return
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield PostgresFileIndex(postgres)
+            yield SqlFileIndex(postgres)
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield SqliteFileIndex(database)
+    yield SqlFileIndex(database)
     database.close()
 
 

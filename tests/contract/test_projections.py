@@ -24,11 +24,10 @@ from jikko.ports.stores.projections import (
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryConversationStore, MemoryRunStore
-from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.values import Json
 from tests.store.postgres_server import POSTGRES, new_database
@@ -130,12 +129,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     elif request.param == "postgres":
         async with new_database(request) as postgres:
             kept = PostgresRunStore(postgres)
-            yield kept, PostgresCallbackStore(postgres), PostgresConversationStore(postgres)
+            yield kept, SqlCallbackStore(postgres), PostgresConversationStore(postgres)
             await kept.close()
     else:
         database = Database.open(tmp_path / "jikko.db")
         store = SqliteRunStore(database)
-        yield store, SqliteCallbackStore(database), SqliteConversationStore(database)
+        yield store, SqlCallbackStore(database), SqliteConversationStore(database)
         await store.close()
 
 

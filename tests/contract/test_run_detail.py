@@ -14,7 +14,8 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
@@ -38,7 +39,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     stores = Stores(memory, MemoryRunStore(memory))
     if request.param == "sqlite":
         database = Database.open(tmp_path / "jikko.db")
-        stores = Stores(SqliteAppStore(database), SqliteRunStore(database))
+        stores = Stores(SqlAppStore(database), SqliteRunStore(database))
     stack = AsyncExitStack()
     if request.param == "postgres":
         postgres = await stack.enter_async_context(new_database(request))

@@ -19,9 +19,9 @@ from jikko.maintenance.in_bucket.making import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
 from jikko.ports.stores.file_index import StoredFile
 from jikko.settings import Settings
+from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.copies import SqliteCopies
-from jikko.store.sqlite.file_index import SqliteFileIndex
 from tests.contract.runs import APP
 
 CONTENT = "届いた 🙂".encode()
@@ -31,7 +31,7 @@ CONTENT = "届いた 🙂".encode()
 def files_of(settings: Settings) -> Iterator[Files]:
     signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko")
     with closing(Database.open(settings.database)) as database:
-        yield Files(SqliteFileIndex(database), DiskBlobs(settings.files), signer)
+        yield Files(SqlFileIndex(database), DiskBlobs(settings.files), signer)
 
 
 async def upload(settings: Settings) -> StoredFile:

@@ -18,8 +18,8 @@ from jikko.maintenance.retention import Pruned, Retention
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryConversationStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.file_index import SqliteFileIndex
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, finished, paused, started
 
@@ -73,7 +73,7 @@ class Scene:
 
 def in_file(path: Path) -> Scene:
     database = Database.open(path)
-    return Scene(SqliteRunStore(database), SqliteFileIndex(database))
+    return Scene(SqliteRunStore(database), SqlFileIndex(database))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

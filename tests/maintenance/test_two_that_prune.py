@@ -11,8 +11,8 @@ from jikko.ports.stores.file_index import Expired, StoredFile
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.file_index import SqlFileIndex
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, paused
 from tests.effort import PATIENCE
@@ -28,7 +28,7 @@ class Pair:
     """Two that know nothing of each other, over one database and the same contents of files."""
 
     def __init__(self, one: Postgres, other: Postgres) -> None:
-        self.one, self.other = (Scene(PostgresRunStore(each), PostgresFileIndex(each)) for each in (one, other))
+        self.one, self.other = (Scene(PostgresRunStore(each), SqlFileIndex(each)) for each in (one, other))
         self.other.blobs = self.one.blobs
         self.conversations = [PostgresConversationStore(each) for each in (one, other)]
 

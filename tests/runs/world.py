@@ -39,7 +39,8 @@ from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.store.memory import MemoryAppStore, MemoryConversationStore, MemoryFileIndex, MemoryRunStore
-from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from tests import effort
 from tests.acceptance.workflows import app as app_file
@@ -163,7 +164,7 @@ class World:
     def on_disk(cls, folder: Path) -> "World":
         """Runs are kept in a file."""
         database = Database.open(folder / "jikko.db")
-        return cls(SqliteRunStore(database), SqliteAppStore(database), SqliteConversationStore(database))
+        return cls(SqliteRunStore(database), SqlAppStore(database), SqliteConversationStore(database))
 
     async def app(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
         """Publish an app."""

@@ -36,14 +36,15 @@ from jikko.ports.stores.messages import (
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
-from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
-from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
-from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from jikko.store.repositories.annotation_store import SqlAnnotationStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.end_user_store import SqlEndUserStore
+from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.console.access_store import SqliteConsoleStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
-from jikko.store.sqlite.end_user_store import SqliteEndUserStore
-from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.migrate import migrations
 from jikko.values import Json
 from tests.contract.conversations import conversation, feedback, message, variable
@@ -112,13 +113,13 @@ class Stores:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.apps = SqliteAppStore(database)
+        self.apps = SqlAppStore(database)
         self.runs = SqliteRunStore(database, scan_up_to=0)
-        self.end_users = SqliteEndUserStore(database)
-        self.files = SqliteFileIndex(database)
-        self.callbacks = SqliteCallbackStore(database)
+        self.end_users = SqlEndUserStore(database)
+        self.files = SqlFileIndex(database)
+        self.callbacks = SqlCallbackStore(database)
         self.conversations = SqliteConversationStore(database)
-        self.annotations = SqliteAnnotationStore(database)
+        self.annotations = SqlAnnotationStore(database)
         self.console = SqliteConsoleStore(database)
 
 

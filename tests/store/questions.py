@@ -11,17 +11,17 @@ from msgspec.structs import replace
 from jikko.ports.stores.conversation_store import ConversationQuery
 from jikko.ports.stores.run_pages import Place, RunFilter
 from jikko.ports.stores.run_store import LogQuery
-from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.callback_store import PostgresCallbackStore
 from jikko.store.postgres.console.chat_pages import PostgresChatPages
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.end_user_store import PostgresEndUserStore
-from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.annotation_store import SqlAnnotationStore
+from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.end_user_store import SqlEndUserStore
+from jikko.store.repositories.file_index import SqlFileIndex
 from tests.store.many_postgres_runs import BEGIN, COMMON, RARE, Filled
 
 Question: TypeAlias = Callable[[], Awaitable[Any]]
@@ -54,10 +54,10 @@ class Stores(Struct, frozen=True):
     runs: PostgresRunStore
     archiving: PostgresArchiving
     conversations: PostgresConversationStore
-    annotations: PostgresAnnotationStore
-    callbacks: PostgresCallbackStore
-    users: PostgresEndUserStore
-    files: PostgresFileIndex
+    annotations: SqlAnnotationStore
+    callbacks: SqlCallbackStore
+    users: SqlEndUserStore
+    files: SqlFileIndex
 
 
 def stores_of(database: Postgres) -> Stores:
@@ -69,10 +69,10 @@ def stores_of(database: Postgres) -> Stores:
         PostgresRunStore(database, archive),
         PostgresArchiving(database, archive),
         PostgresConversationStore(database),
-        PostgresAnnotationStore(database),
-        PostgresCallbackStore(database),
-        PostgresEndUserStore(database),
-        PostgresFileIndex(database),
+        SqlAnnotationStore(database),
+        SqlCallbackStore(database),
+        SqlEndUserStore(database),
+        SqlFileIndex(database),
     )
 
 

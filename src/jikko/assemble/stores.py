@@ -117,16 +117,16 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         StoreUnavailable: The database cannot be opened.
     """
     # A run of the command line keeps nothing, and many commands only read.
-    from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
-    from jikko.store.sqlite.app_store import SqliteAppStore
-    from jikko.store.sqlite.callback_store import SqliteCallbackStore
+    from jikko.store.repositories.annotation_store import SqlAnnotationStore
+    from jikko.store.repositories.app_store import SqlAppStore
+    from jikko.store.repositories.callback_store import SqlCallbackStore
+    from jikko.store.repositories.end_user_store import SqlEndUserStore
+    from jikko.store.repositories.file_index import SqlFileIndex
     from jikko.store.sqlite.console.access_store import SqliteConsoleStore
     from jikko.store.sqlite.console.chat_pages import SqliteChatPages
     from jikko.store.sqlite.console.run_pages import SqliteRunPages
     from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
     from jikko.store.sqlite.database import Database
-    from jikko.store.sqlite.end_user_store import SqliteEndUserStore
-    from jikko.store.sqlite.file_index import SqliteFileIndex
     from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
     require_whole(settings.home)
@@ -140,14 +140,14 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
     # On a thread: it waits for the lock to write, for as long as another process has it.
     stack.step("the database", partial(asyncio.to_thread, database.close))
     return Stores(
-        SqliteAppStore(database),
+        SqlAppStore(database),
         SqliteRunStore(database),
         SqliteConversationStore(database),
-        SqliteAnnotationStore(database),
-        SqliteCallbackStore(database),
-        SqliteEndUserStore(database),
+        SqlAnnotationStore(database),
+        SqlCallbackStore(database),
+        SqlEndUserStore(database),
         ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
-        SqliteFileIndex(database),
+        SqlFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),
         database,

@@ -25,7 +25,8 @@ from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console.access_store import SqliteConsoleStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
@@ -114,7 +115,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     version = WorkflowVersion(
         id=app.workflow_id, app_id=APP, number=1, version="1", source=b"kind: app\n\xff", created_at=5.0
     )
-    apps = SqliteAppStore(here)
+    apps = SqlAppStore(here)
     await apps.publish(app, version)
     await apps.set_environment(APP, {"TOKEN": "ひみつ"})
     key = ApiKey(id=new_id(), app_id=APP, digest=hashlib.sha256(b"k").digest(), hint="app-k", created_at=6.0)

@@ -16,6 +16,7 @@ from jikko.ports.addresses import shown, trouble_of_database
 from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
 from jikko.store.postgres.refusals import in_words
+from jikko.store.postgres.sql import PostgresSql, rows_of
 
 T = TypeVar("T")
 Row: TypeAlias = Any
@@ -99,6 +100,8 @@ class Postgres:
         self._searches: Any = None
         """Another pool."""
         self._before_close: list[Callable[[], Awaitable[None]]] = []
+        self.sql: Final = PostgresSql(self)
+        """What repositories say."""
 
     @property
     def address(self) -> str:
@@ -147,6 +150,16 @@ class Postgres:
             lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS), searching=True
         )
         return rows
+
+    async def read_by(self, read: Callable[[Connection, float], Awaitable[T]], *, searching: bool = False) -> T:
+        """What is read by one connection, a second one if the first turns out to be lost.
+
+        Args:
+            read: Gets the connection, and the seconds that a statement may take.
+            searching: It may look at very many rows: see ``search``.
+        """
+        seconds = _SEARCH_SECONDS if searching else _MAX_SECONDS
+        return await self._read(lambda connection: read(connection, seconds), searching=searching)
 
     async def row(self, sql: str, *values: Any) -> Row | None:
         """The first row of a statement that only reads."""
@@ -304,12 +317,6 @@ class Postgres:
 def unavailable(error: Exception) -> StoreUnavailable:
     """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
     return StoreUnavailable(f"The database cannot be used at the moment: {in_words(error)}.")
-
-
-def rows_of(tag: str) -> int:
-    """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
-    number = tag.rpartition(" ")[2]
-    return int(number) if number.isdigit() else 0
 
 
 @cache

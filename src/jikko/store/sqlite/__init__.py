@@ -1,7 +1,6 @@
 """Stores in one SQLite file."""
 
-from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
-__all__ = ["Database", "SqliteAppStore", "SqliteRunStore"]
+__all__ = ["Database", "SqliteRunStore"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import RecordMeasures
@@ -16,6 +16,7 @@ from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.in_place import OpenFiles
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
+from jikko.store.sqlite.sql import SqliteSql
 from jikko.store.sqlite.write_lock import WriteLock
 from jikko.store.sqlite.writer import Operation, Participant, Writer
 
@@ -45,6 +46,8 @@ class Database:
         """The loop in whose turn quick reads share a transaction."""
         self._read: dict[Hashable, Any] = {}
         """What was read in that transaction and may be asked for again in it."""
+        self.sql: Final = SqliteSql(self)
+        """What repositories say."""
 
     @classmethod
     def open(

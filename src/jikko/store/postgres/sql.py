@@ -1,0 +1,126 @@
+"""Statements and operations of repositories on PostgreSQL."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+from jikko.errors import JikkoError
+from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
+
+T = TypeVar("T")
+
+POSTGRES: Final = Dialect("postgres", to_id=id_column, from_id=id_of, to_text=text)
+
+
+class _Database(Protocol):
+    """See ``Postgres``."""
+
+    def row(self, sql: str, *values: Any) -> Awaitable[Any]: ...
+
+    def fetch(self, sql: str, *values: Any) -> Awaitable[list[Any]]: ...
+
+    def execute(self, sql: str, *values: Any) -> Awaitable[int]: ...
+
+    def read_by(self, read: Callable[[Any, float], Awaitable[T]], *, searching: bool = False) -> Awaitable[T]: ...
+
+    def transact(self, work: Callable[[Any], Awaitable[T]]) -> Awaitable[T]: ...
+
+    def on_close(self, rest: Callable[[], Awaitable[None]]) -> None: ...
+
+
+async def perform(operation: Operation[T], connection: Any, seconds: float | None = None) -> T:
+    """Do an operation by a connection.
+
+    Args:
+        seconds: For each statement.
+    """
+    answer = None
+    try:
+        while True:
+            answer = await _answer(operation.send(answer), connection, seconds)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def _answer(query: Query | Many, connection: Any, seconds: float | None) -> Any:
+    statement = POSTGRES.statement(query.sql)
+    if not statement.text:
+        return nothing(query)
+    if type(query) is Many:
+        if query.values:
+            rows = [statement.bound(values)[1] for values in query.values]
+            await connection.executemany(statement.text, rows, timeout=seconds)
+        return None
+    assert isinstance(query, Query)
+    _, values = statement.bound(query.values)
+    if type(query) is Row:
+        return await connection.fetchrow(statement.text, *values, timeout=seconds)
+    if type(query) is Count:
+        return rows_of(await connection.execute(statement.text, *values, timeout=seconds))
+    return await connection.fetch(statement.text, *values, timeout=seconds)
+
+
+def rows_of(tag: str) -> int:
+    """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
+    number = tag.rpartition(" ")[2]
+    return int(number) if number.isdigit() else 0
+
+
+class PostgresSql:
+    """``Sql`` over a pool of connections."""
+
+    dialect: Final = POSTGRES
+
+    def __init__(self, database: _Database) -> None:
+        self._database = database
+        self._begun: set[asyncio.Task[None]] = set()
+        database.on_close(self.settled)
+
+    def with_text_ids(self) -> "PostgresSql":
+        return self
+
+    async def row(self, sql: str, /, **values: Any) -> Record | None:
+        return await self._database.row(*self._bound(sql, values))
+
+    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
+        return await self._database.fetch(*self._bound(sql, values))
+
+    async def count(self, sql: str, /, **values: Any) -> int:
+        return await self._database.execute(*self._bound(sql, values))
+
+    def later(self, sql: str, /, **values: Any) -> None:
+        task = asyncio.ensure_future(self._try_to_write(sql, values))
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+    async def settled(self) -> None:
+        await asyncio.gather(*self._begun)
+
+    async def write(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self._database.transact(lambda connection: perform(operation(), connection))
+
+    async def quick(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self.read(operation)
+
+    async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
+        return await self.read(operation)
+
+    async def read(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self._database.read_by(lambda connection, seconds: perform(operation(), connection, seconds))
+
+    async def search(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self._database.read_by(
+            lambda connection, seconds: perform(operation(), connection, seconds), searching=True
+        )
+
+    async def _try_to_write(self, sql: str, values: Mapping[str, Any]) -> None:
+        try:
+            await self.count(sql, **values)
+        except JikkoError:
+            return
+
+    def _bound(self, sql: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        text, bound = POSTGRES.statement(sql).bound(values)
+        return text, *bound

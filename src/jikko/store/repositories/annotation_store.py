@@ -1,0 +1,348 @@
+"""Annotations, and the jobs that make their vectors."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
+
+from jikko.ports.embeddings import Vector
+from jikko.ports.stores.annotation_store import Annotation, JobStatus, Replies, ReplyJob, ReplySetting, Unindexed
+from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
+from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.store.vectors import vector_blob, vector_of
+
+_STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
+"""What the numbers in ``annotation_jobs.status`` mean."""
+_WAITING, _PROCESSING, _COMPLETED, _FAILED = range(len(_STATUSES))
+_REMEMBERED: Final = 86_400.0
+"""Seconds that a job which has ended can be asked for."""
+
+_JOB: Final = """
+SELECT j.job_id, [sqlite: n.text][postgres: j.app_id], j.threshold, j.provider, j.model, j.status, j.error, j.created_at
+FROM annotation_jobs j [sqlite: JOIN names n ON n.key = j.app]
+"""
+_JOB_OF_APP: Final = f"{_JOB} WHERE j.job_id = :job_id AND j.{OF_APP}"
+_ADD_JOB: Final = f"""
+INSERT INTO annotation_jobs (job_id, {APP}, status, created_at, threshold, provider, model, error)
+VALUES (:job_id, {THE_APP}, {_WAITING}, :created_at, :threshold, :provider, :model, '')
+"""
+# One of an app at a time: of two that begin at once, the second finds the first.
+_IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(1785359724, hashtext(encode(:app_id, 'hex')))]"
+_SAME: Final = f"""
+{_JOB} WHERE j.status < 2 AND j.{OF_APP} AND j.threshold = :threshold AND j.provider = :provider AND j.model = :model
+ORDER BY j.key LIMIT 1
+"""
+_SUPERSEDE: Final = f"""
+UPDATE annotation_jobs SET status = {_FAILED}, error = 'Another request came before it was done.'
+WHERE status < 2 AND {OF_APP}
+"""
+_FORGET_JOBS: Final = "DELETE FROM annotation_jobs WHERE status > 1 AND created_at < :before"
+_BY_ID: Final = f"{_JOB} WHERE j.job_id = :job_id"
+_BY_KEY: Final = f"{_JOB} WHERE j.key = :key"
+_IS_OPEN: Final = "SELECT 1 FROM annotation_jobs INDEXED BY annotation_jobs_open WHERE status < 2 LIMIT 1"
+_TAKE: Final = f"""
+UPDATE annotation_jobs SET status = {_PROCESSING}, error = '' WHERE key = (
+  SELECT key FROM annotation_jobs WHERE status < 2 ORDER BY key LIMIT 1)
+RETURNING key
+"""
+_SET_STATUS: Final = "UPDATE annotation_jobs SET status = :status, error = :error WHERE job_id = :job_id AND status < 2"
+_SET_REPLIES: Final = f"""
+INSERT INTO annotation_replies AS r ({APP}, version, threshold, provider, model)
+VALUES ({THE_APP}, 1, :threshold, :provider, :model)
+ON CONFLICT ({APP}) DO UPDATE SET version = r.version + 1, threshold = excluded.threshold,
+  provider = excluded.provider, model = excluded.model
+"""
+_SPACE: Final = "[sqlite: (SELECT key FROM names WHERE text = :provider || char(10) || :model)]"
+"""The number of a model that makes vectors, in SQLite."""
+_FORGET_OTHER_VECTORS: Final = f"""
+DELETE FROM annotation_vectors WHERE annotation IN (SELECT key FROM annotations WHERE {OF_APP})
+  AND [sqlite: space IS NOT] {_SPACE} [postgres: (provider, model) <> (:provider, :model)]
+"""
+_FORGET_APP: Final = (
+    f"DELETE FROM annotation_vectors WHERE annotation IN (SELECT key FROM annotations WHERE {OF_APP})",
+    f"DELETE FROM annotations WHERE {OF_APP}",
+    f"DELETE FROM annotation_replies WHERE {OF_APP}",
+    f"DELETE FROM annotation_jobs WHERE {OF_APP}",
+)
+
+_ANNOTATION: Final = """
+SELECT a.annotation_id, [sqlite: n.text][postgres: a.app_id], a.question, a.answer, a.hits, a.created_at, a.key
+FROM annotations a [sqlite: JOIN names n ON n.key = a.app]
+"""
+_ADD: Final = f"""
+INSERT INTO annotations (annotation_id, {APP}, hits, created_at, question, answer)
+VALUES (:id, {THE_APP}, :hits, :created_at, :question, :answer)
+"""
+_ONE: Final = f"{_ANNOTATION} WHERE a.annotation_id = :id AND a.{OF_APP} FOR UPDATE"
+_FIND: Final = f"{_ANNOTATION} WHERE a.annotation_id = :id AND a.{OF_APP}"
+_CHANGE: Final = f"""
+UPDATE annotations SET question = :question, answer = :answer WHERE annotation_id = :id AND {OF_APP}
+"""
+_FORGET_VECTORS: Final = f"""
+DELETE FROM annotation_vectors
+WHERE annotation = (SELECT key FROM annotations WHERE annotation_id = :id AND {OF_APP})
+"""
+_DELETE: Final = f"DELETE FROM annotations WHERE annotation_id = :id AND {OF_APP}"
+_TOUCH: Final = f"UPDATE annotation_replies SET version = version + 1 WHERE {OF_APP}"
+_COUNT: Final = f"SELECT count(*) FROM annotations INDEXED BY annotations_of_app WHERE {OF_APP}"
+# The index alone is read for the pages before.
+_PAGE: Final = f"""
+{_ANNOTATION} WHERE a.key IN (
+  SELECT key FROM annotations INDEXED BY annotations_of_app WHERE {OF_APP} ORDER BY key DESC LIMIT :limit OFFSET :first)
+ORDER BY a.key DESC
+"""
+_OLDER: Final = f"{_ANNOTATION} WHERE a.{OF_APP} AND a.key < :before ORDER BY a.key DESC LIMIT :limit"
+_HIT: Final = f"UPDATE annotations SET hits = hits + 1 WHERE annotation_id = :id AND {OF_APP}"
+_REPLIES: Final = f"""
+SELECT threshold, provider, model, version FROM annotation_replies WHERE {OF_APP} AND provider <> ''
+"""
+_VECTORS: Final = f"""
+SELECT a.annotation_id, a.question, v.vector FROM annotations a
+  JOIN annotation_replies r ON r.{APP} = a.{APP}
+  LEFT JOIN annotation_vectors v ON v.annotation = a.key
+    AND [sqlite: v.space = (SELECT key FROM names WHERE text = r.provider || char(10) || r.model)]
+      [postgres: v.provider = r.provider AND v.model = r.model]
+WHERE a.{OF_APP} AND r.provider <> '' ORDER BY a.key
+"""
+_UNINDEXED: Final = f"""
+{_ANNOTATION} WHERE a.{OF_APP} AND NOT EXISTS (
+  SELECT 1 FROM annotation_vectors v WHERE v.annotation = a.key
+    AND [sqlite: v.space =] {_SPACE} [postgres: v.provider = :provider AND v.model = :model])
+ORDER BY a.key LIMIT :limit
+"""
+_SETTINGS: Final = """
+SELECT [sqlite: n.text][postgres: r.app_id], r.threshold, r.provider, r.model
+FROM annotation_replies r [sqlite: JOIN names n ON n.key = r.app] WHERE r.provider <> ''
+"""
+_NAME_SPACE: Final = (
+    "[sqlite: INSERT INTO names (text) VALUES (:provider || char(10) || :model) ON CONFLICT DO NOTHING]"
+)
+_PUT: Final = f"""
+INSERT INTO annotation_vectors (annotation, [sqlite: space][postgres: provider, model], vector)
+SELECT key, {_SPACE} [postgres: :provider, :model], :vector FROM annotations
+WHERE annotation_id = :id AND question = :question
+ON CONFLICT (annotation, [sqlite: space][postgres: provider, model]) DO UPDATE SET vector = excluded.vector
+"""
+_END: Final = 2**62
+_SLICE: Final = 1000
+"""Annotations that are searched in one go."""
+
+
+class SqlAnnotationStore:
+    """An ``AnnotationStore`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+        self._id_of = self._sql.dialect.from_id
+
+    async def add(self, annotation: Annotation) -> None:
+        own = {"app_id": annotation.app_id}
+
+        def add() -> Operation[None]:
+            yield Count(NAME_APP, **own)
+            yield Count(
+                _ADD,
+                id=annotation.id.lower(),
+                hits=annotation.hits,
+                created_at=annotation.created_at,
+                question=annotation.question,
+                answer=annotation.answer,
+                **own,
+            )
+            yield Count(_TOUCH, **own)
+
+        await self._sql.write(add)
+
+    async def find(self, app_id: str, annotation_id: str) -> Annotation | None:
+        row = await self._sql.row(_FIND, id=annotation_id.lower(), app_id=app_id)
+        return None if row is None else self._annotation(row)
+
+    async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation | None:
+        own = {"id": annotation_id.lower(), "app_id": app_id}
+
+        def change() -> Operation[Annotation | None]:
+            known = yield Row(_ONE, **own)
+            if known is None:
+                return None
+            yield Count(_CHANGE, question=question, answer=answer, **own)
+            if self._sql.dialect.to_text(question) != known[2]:
+                yield Count(_FORGET_VECTORS, **own)
+            yield Count(_TOUCH, **own)
+            return self._annotation((yield Row(_FIND, **own)))
+
+        return await self._sql.write(change)
+
+    async def delete(self, app_id: str, annotation_id: str) -> bool:
+        own = {"id": annotation_id.lower(), "app_id": app_id}
+
+        def delete() -> Operation[bool]:
+            yield Count(_FORGET_VECTORS, **own)
+            if not (yield Count(_DELETE, **own)):
+                return False
+            yield Count(_TOUCH, **own)
+            return True
+
+        return await self._sql.write(delete)
+
+    async def page(
+        self, app_id: str, *, keyword: str = "", page: int = 1, limit: int = 20
+    ) -> tuple[list[Annotation], int]:
+        first = (page - 1) * limit
+        if keyword:
+            return await self._sql.search(lambda: self._found(app_id, keyword.casefold(), first, limit))
+
+        def read() -> Operation[tuple[list[Annotation], int]]:
+            rows = yield Rows(_PAGE, app_id=app_id, limit=limit, first=first)
+            count: int = (yield Row(_COUNT, app_id=app_id))[0]
+            return [self._annotation(row) for row in rows], count
+
+        return await self._sql.read(read)
+
+    async def hit(self, app_id: str, annotation_id: str) -> None:
+        await self._sql.count(_HIT, id=annotation_id.lower(), app_id=app_id)
+
+    async def replies(self, app_id: str) -> Replies | None:
+        row = await self._sql.row(_REPLIES, app_id=app_id)
+        if row is None:
+            return None
+        return Replies(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
+
+    async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
+        rows = await self._sql.rows(_VECTORS, app_id=app_id)
+        return [(self._id_of(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
+
+    async def begin(self, job: ReplyJob) -> ReplyJob:
+        return await self._sql.write(lambda: _begin(job, self._id_of))
+
+    async def job(self, app_id: str, job_id: str) -> ReplyJob | None:
+        row = await self._sql.row(_JOB_OF_APP, job_id=job_id.lower(), app_id=app_id)
+        return None if row is None else _job_of(row, self._id_of)
+
+    async def open_job(self) -> ReplyJob | None:
+        if await self._sql.row(_IS_OPEN) is None:
+            return None
+        return await self._sql.write(lambda: _take(self._id_of))
+
+    async def end_job(self, job_id: str, error: str = "") -> None:
+        await self._sql.write(lambda: _end(job_id, error, self._id_of))
+
+    async def unindexed(self, job: ReplyJob, limit: int) -> list[Annotation]:
+        setting = job.setting
+        return [] if setting is None else await self._sql.read(lambda: self._unindexed(job.app_id, setting, limit))
+
+    async def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Unindexed | None:
+        def find() -> Operation[Unindexed | None]:
+            for row in (yield Rows(_SETTINGS)):
+                app_id = self._id_of(row[0])
+                if app_id in skip:
+                    continue
+                setting = ReplySetting(threshold=row[1], provider=row[2], model=row[3])
+                if found := (yield from self._unindexed(app_id, setting, limit)):
+                    return Unindexed(app_id, setting, found)
+            return None
+
+        return await self._sql.read(find)
+
+    async def put_vectors(
+        self, app_id: str, setting: ReplySetting, vectors: Sequence[tuple[Annotation, Vector]]
+    ) -> None:
+        model = _setting_values(setting)
+
+        def put() -> Operation[None]:
+            yield Count(_NAME_SPACE, **model)
+            rows = [
+                {"id": known.id, "question": known.question, "vector": vector_blob(vector), **model}
+                for known, vector in vectors
+            ]
+            yield Many(_PUT, rows)
+            yield Count(_TOUCH, app_id=app_id)
+
+        await self._sql.write(put)
+
+    def _found(self, app_id: str, keyword: str, first: int, limit: int) -> Operation[tuple[list[Annotation], int]]:
+        """Those that have a text, and how many; what is upper and lower case is Python's to say."""
+        found: list[Annotation] = []
+        count, before = 0, _END
+        while True:
+            rows: Sequence[Any] = yield Rows(_OLDER, app_id=app_id, before=before, limit=_SLICE)
+            for row in rows:
+                before = row[6]
+                if keyword in row[2].casefold() or keyword in row[3].casefold():
+                    if first <= count < first + limit:
+                        found.append(self._annotation(row))
+                    count += 1
+            if len(rows) < _SLICE:
+                return found, count
+
+    def _unindexed(self, app_id: str, setting: ReplySetting, limit: int) -> Operation[list[Annotation]]:
+        rows = yield Rows(_UNINDEXED, app_id=app_id, limit=limit, **_setting_values(setting))
+        return [self._annotation(row) for row in rows]
+
+    def _annotation(self, row: Record) -> Annotation:
+        return Annotation(
+            id=self._id_of(row[0]),
+            app_id=self._id_of(row[1]),
+            question=row[2],
+            answer=row[3],
+            hits=row[4],
+            created_at=row[5],
+        )
+
+
+def _begin(new: ReplyJob, id_of: Callable[[Any], str]) -> Operation[ReplyJob]:
+    """See ``AnnotationStore.begin``."""
+    own = {"app_id": new.app_id, **_setting_values(new.setting)}
+    yield Row(_IN_TURN, **own)
+    if new.setting is not None and (row := (yield Row(_SAME, **own))) is not None:
+        return _job_of(row, id_of)
+    yield Count(_SUPERSEDE, **own)
+    yield Count(_FORGET_JOBS, before=new.created_at - _REMEMBERED)
+    yield Count(NAME_APP, **own)
+    yield Count(_ADD_JOB, job_id=new.id, created_at=new.created_at, **own)
+    if new.setting is None:
+        yield from _end(new.id, "", id_of)
+    return new
+
+
+def _take(id_of: Callable[[Any], str]) -> Operation[ReplyJob | None]:
+    """See ``AnnotationStore.open_job``."""
+    taken = yield Row(_TAKE)
+    return None if taken is None else _job_of((yield Row(_BY_KEY, key=taken[0])), id_of)
+
+
+def _end(job_id: str, error: str, id_of: Callable[[Any], str]) -> Operation[None]:
+    """See ``AnnotationStore.end_job``."""
+    job_id = job_id.lower()
+    row = yield Row(_BY_ID, job_id=job_id)
+    if row is None:
+        return
+    done = yield Count(_SET_STATUS, status=_FAILED if error else _COMPLETED, error=error, job_id=job_id)
+    if not done or error:
+        return
+    ended = _job_of(row, id_of)
+    own = {"app_id": ended.app_id, **_setting_values(ended.setting)}
+    yield Count(_SET_REPLIES, **own)
+    yield Count(_FORGET_OTHER_VECTORS, **own)
+
+
+def forget_app(app_id: str) -> Operation[None]:
+    """Remove all that an app has of annotations."""
+    for statement in _FORGET_APP:
+        yield Count(statement, app_id=app_id)
+
+
+def _setting_values(setting: ReplySetting | None) -> dict[str, Any]:
+    """``threshold``, ``provider`` and ``model``."""
+    setting = setting or ReplySetting(threshold=0.0, provider="", model="")
+    return {"threshold": setting.threshold, "provider": setting.provider, "model": setting.model}
+
+
+def _job_of(row: Record, id_of: Callable[[Any], str]) -> ReplyJob:
+    """That of a row of ``JOB``."""
+    setting = ReplySetting(threshold=row[2], provider=row[3], model=row[4]) if row[3] else None
+    return ReplyJob(
+        id=id_of(row[0]),
+        app_id=id_of(row[1]),
+        setting=setting,
+        status=_STATUSES[row[5]],
+        error=row[6],
+        created_at=row[7],
+    )

@@ -1,0 +1,231 @@
+"""Apps, their versions and keys. Nothing is remembered between calls: another process may change it all."""
+
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from jikko.errors import Conflict, NameTaken
+from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store.repositories.annotation_store import forget_app
+from jikko.store.row_reader import RowReader
+from jikko.store.sql import Count, Many, Operation, Record, Row, SqlDatabase
+from jikko.values import Json
+
+T = TypeVar("T")
+
+APP_COLUMNS: Final = (
+    "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
+    "workflow_id, environment"
+)
+"""What ``RowReader.app`` wants, in order."""
+# One publication at a time, so that of two of one name, or two of one app, the second sees the first.
+_IN_TURN: Final = "[postgres: LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE]"
+_PUT_APP: Final = """
+INSERT INTO apps (app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon,
+  created_at, workflow_id)
+VALUES (:app_id, :name, :mode, :description, :icon_type, :icon, :icon_background, :use_icon, :created_at, :workflow_id)
+ON CONFLICT (app_id) DO UPDATE SET
+  name = excluded.name, mode = excluded.mode, description = excluded.description, icon_type = excluded.icon_type,
+  icon = excluded.icon, icon_background = excluded.icon_background,
+  use_icon_as_answer_icon = excluded.use_icon_as_answer_icon, created_at = excluded.created_at,
+  workflow_id = excluded.workflow_id
+"""
+_MAKE_CURRENT: Final = """
+UPDATE apps SET name = :name, mode = :mode, description = :description, icon_type = :icon_type, icon = :icon,
+  icon_background = :icon_background, use_icon_as_answer_icon = :use_icon, created_at = :created_at,
+  workflow_id = :workflow_id
+WHERE app_id = :app_id AND EXISTS (SELECT 1 FROM workflows WHERE app_id = :app_id AND workflow_id = :workflow_id)
+"""
+_ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = :app_id FOR UPDATE"
+_SET_ENVIRONMENT: Final = "UPDATE apps SET environment = :environment WHERE app_id = :app_id"
+_HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR SHARE"
+# Two first keys wait for each other, and for any other key.
+_HOLD_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR NO KEY UPDATE"
+_APP: Final = f"SELECT {APP_COLUMNS} FROM apps WHERE app_id = :app_id"
+_APP_NAMED: Final = f"SELECT {APP_COLUMNS} FROM apps WHERE name = :name"
+_APPS: Final = f"SELECT {APP_COLUMNS} FROM apps ORDER BY created_at, key"
+_APP_OF_KEY: Final = f"""
+SELECT {APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = :digest)
+"""
+_HAS_NAMESAKE: Final = "SELECT 1 FROM apps WHERE name = :name AND app_id <> :app_id"
+_NOTE_DELETION: Final = """
+INSERT INTO deleted_apps (app_id, name, deleted_at) SELECT app_id, name, :at FROM apps WHERE app_id = :app_id
+"""
+_DELETED_APPS: Final = "SELECT app_id, name, deleted_at FROM deleted_apps ORDER BY [sqlite: rowid][postgres: key]"
+_DELETE_APP: Final = "DELETE FROM apps WHERE app_id = :app_id"
+
+_NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = :app_id"
+_ADD_VERSION: Final = """
+INSERT INTO workflows (app_id, workflow_id, number, version, source, created_at)
+VALUES (:app_id, :workflow_id, :number, :version, :source, :created_at)
+"""
+_VERSION_COLUMNS: Final = "workflow_id, app_id, version, number, created_at"
+_VERSION: Final = f"""
+SELECT {_VERSION_COLUMNS}, source FROM workflows WHERE app_id = :app_id AND workflow_id = :workflow_id
+"""
+_VERSIONS: Final = f"SELECT {_VERSION_COLUMNS} FROM workflows WHERE app_id = :app_id ORDER BY number DESC"
+
+_HAS_KEY: Final = "SELECT 1 FROM api_keys WHERE app_id = :app_id LIMIT 1"
+_ADD_KEY: Final = """
+INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (:id, :app_id, :digest, :hint, :created_at)
+ON CONFLICT DO NOTHING
+"""
+_KEYS: Final = """
+SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = :app_id
+ORDER BY created_at, [sqlite: rowid][postgres: key]
+"""
+_NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
+_DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
+
+
+class SqlAppStore:
+    """An ``AppStore`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql.with_text_ids()
+        self._id_of = self._sql.dialect.from_id
+        self._read_app = RowReader(self._id_of).app
+
+    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+        compressed = zlib.compress(version.source)
+        number = await self._change(lambda: _publish(app, version, compressed))
+        return msgspec.structs.replace(version, app_id=app.id, number=number)
+
+    async def app(self, app_id: str) -> App | None:
+        return self._app(await self._sql.row(_APP, app_id=app_id))
+
+    async def app_named(self, name: str) -> App | None:
+        return self._app(await self._sql.row(_APP_NAMED, name=name))
+
+    async def app_of_key(self, digest: bytes) -> App | None:
+        def find() -> Operation[App | None]:
+            return self._app((yield Row(_APP_OF_KEY, digest=digest)))
+
+        return await self._sql.once(digest, find)
+
+    async def apps(self) -> list[App]:
+        return [self._read_app(row) for row in await self._sql.rows(_APPS)]
+
+    async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        row = await self._sql.row(_VERSION, app_id=app_id, workflow_id=workflow_id.lower())
+        return None if row is None else self._version(row, zlib.decompress(row[5]))
+
+    async def versions(self, app_id: str) -> list[WorkflowVersion]:
+        return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
+
+    async def make_current(self, app: App) -> bool:
+        def change() -> Operation[bool]:
+            return bool((yield Count(_MAKE_CURRENT, **_columns(app, app.workflow_id))))
+
+        return await self._change(change)
+
+    async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        def change() -> Operation[bool]:
+            row = yield Row(_ENVIRONMENT, app_id=app_id)
+            if row is None:
+                return False
+            yield Count(_SET_ENVIRONMENT, app_id=app_id, environment=changed(row[0], values, unset))
+            return True
+
+        return await self._change(change)
+
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
+        def delete() -> Operation[bool]:
+            yield Count(_NOTE_DELETION, app_id=app_id, at=at)
+            yield from forget_app(app_id)
+            return bool((yield Count(_DELETE_APP, app_id=app_id)))
+
+        return await self._change(delete)
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        rows = await self._sql.rows(_DELETED_APPS)
+        return [DeletedApp(id=self._id_of(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
+
+    async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
+        return await self._change(lambda: _add_key(key, only_first))
+
+    async def keys(self, app_id: str) -> list[ApiKey]:
+        return [
+            ApiKey(
+                id=self._id_of(row[0]),
+                app_id=self._id_of(row[1]),
+                digest=row[2],
+                hint=row[3],
+                created_at=row[4],
+                used_at=row[5],
+            )
+            for row in await self._sql.rows(_KEYS, app_id=app_id)
+        ]
+
+    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        def note() -> Operation[None]:
+            # In one order, so that two servers do not wait for each other.
+            yield Many(_NOTE_USE, [{"digest": digest, "at": used[digest]} for digest in sorted(used)])
+
+        await self._sql.write(note)
+
+    async def delete_key(self, app_id: str, key_id: str) -> bool:
+        def delete() -> Operation[bool]:
+            return bool((yield Count(_DELETE_KEY, app_id=app_id, id=key_id)))
+
+        return await self._change(delete)
+
+    async def _change(self, operation: Callable[[], Operation[T]]) -> T:
+        """Do what changes apps or keys."""
+        return await self._sql.write(operation)
+
+    def _app(self, row: Record | None) -> App | None:
+        return None if row is None else self._read_app(row)
+
+    def _version(self, row: Record, source: bytes) -> WorkflowVersion:
+        return WorkflowVersion(
+            id=self._id_of(row[0]),
+            app_id=self._id_of(row[1]),
+            version=row[2],
+            number=row[3],
+            source=source,
+            created_at=row[4],
+        )
+
+
+def _publish(app: App, version: WorkflowVersion, source: bytes) -> Operation[int]:
+    yield Count(_IN_TURN)
+    own = {"app_id": app.id, "workflow_id": version.id}
+    if (yield Row(_VERSION, **own)) is not None:
+        raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+    if (yield Row(_HAS_NAMESAKE, name=app.name, app_id=app.id)) is not None:
+        raise NameTaken(app.name)
+    number: int = (yield Row(_NEXT_NUMBER, app_id=app.id))[0]
+    yield Count(_PUT_APP, **_columns(app, version.id))
+    rest = {"number": number, "version": version.version, "source": source, "created_at": version.created_at}
+    yield Count(_ADD_VERSION, **own, **rest)
+    return number
+
+
+def _columns(app: App, workflow_id: str) -> dict[str, Any]:
+    """The columns of an app, but for ``environment``."""
+    return {
+        "app_id": app.id,
+        "name": app.name,
+        "mode": app.mode,
+        "description": app.description,
+        "icon_type": app.icon_type,
+        "icon": app.icon,
+        "icon_background": app.icon_background,
+        "use_icon": app.use_icon_as_answer_icon,
+        "created_at": app.created_at,
+        "workflow_id": workflow_id,
+    }
+
+
+def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
+    if (yield Row(_HOLD_APP if only_first else _HAS_APP, app_id=key.app_id)) is None:
+        raise Conflict(f"There is no app {key.app_id} to add a key to.")
+    if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
+        return False
+    values = {"id": key.id, "app_id": key.app_id, "digest": key.digest, "hint": key.hint, "created_at": key.created_at}
+    if (yield Count(_ADD_KEY, **values)) == 0:
+        raise Conflict(f"The API key {key.hint} exists already.")
+    return True

@@ -1,0 +1,118 @@
+"""Call-backs."""
+
+import math
+from typing import Any, Final
+
+from jikko.ports.stores.callback_store import Callback
+from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
+from jikko.store.row_reader import RowReader
+from jikko.store.sql import Operation, Row, SqlDatabase
+
+_COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
+# From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A
+# smallest value is found in an index by either database in a way of its own.
+_RECEIVERS: Final = f"""
+WITH RECURSIVE receivers (name) AS (
+  [sqlite: SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING}]
+  [postgres: (SELECT receiver FROM callbacks WHERE state = {PENDING} ORDER BY receiver LIMIT 1)]
+  UNION ALL
+  SELECT (
+    [sqlite: SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING} AND receiver > name]
+    [postgres: SELECT receiver FROM callbacks WHERE state = {PENDING} AND receiver > name ORDER BY receiver LIMIT 1]
+  ) FROM receivers WHERE name IS NOT NULL
+)
+"""
+_OF_RECEIVER: Final = f"""
+FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING} AND receiver = name AND next_at <= :now
+ORDER BY next_at, run_id LIMIT :each
+"""
+_DUE: Final = f"""
+{_RECEIVERS}
+SELECT {_COLUMNS} FROM receivers
+[sqlite: CROSS JOIN callbacks ON run_id IN (SELECT run_id {_OF_RECEIVER})]
+[postgres: , LATERAL (SELECT {_COLUMNS} {_OF_RECEIVER}) c]
+ORDER BY next_at, run_id LIMIT :limit
+"""
+_NEXT_DUE: Final = f"""
+{_RECEIVERS}
+SELECT min((
+  SELECT min(next_at) FROM callbacks INDEXED BY callbacks_due
+  WHERE state = {PENDING} AND receiver = name AND next_at > :after)) FROM receivers
+"""
+_SAVE: Final = f"""
+UPDATE callbacks SET
+  state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE :state::int2 END,
+  attempts = :attempts, first_at = :first_at, next_at = :next_at, finished_at = :finished_at, error = :error
+WHERE run_id = :run_id
+  AND NOT (state = {DELIVERED} AND :state::int2 <> {DELIVERED} AND :first_at::float8 IS NOT NULL)
+"""
+_PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
+_FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = :run_id"
+_UNDELIVERED: Final = f"""
+SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_undelivered
+WHERE state IN (0, 2) AND (created_at, run_id) > (:at, :run_id) AND (:app_id::bytea IS NULL OR app_id = :app_id)
+ORDER BY created_at, run_id LIMIT :limit
+"""
+_ADD_SECRET: Final = "INSERT INTO webhook_secrets (app_id, secret) VALUES (:app_id, :secret) ON CONFLICT DO NOTHING"
+_SET_SECRET: Final = """
+INSERT INTO webhook_secrets (app_id, secret) VALUES (:app_id, :secret)
+ON CONFLICT (app_id) DO UPDATE SET secret = excluded.secret
+"""
+_SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = :app_id"
+
+
+class SqlCallbackStore:
+    """A ``CallbackStore`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+        self._read = RowReader(self._sql.dialect.from_id).callback
+
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        return await self._callbacks(_DUE, now=now, each=each, limit=limit)
+
+    async def next_due(self, after: float) -> float | None:
+        row = await self._sql.row(_NEXT_DUE, after=after)
+        return None if row is None else row[0]
+
+    async def pending(self) -> tuple[int, float | None]:
+        [row] = await self._sql.rows(_PENDING)
+        return row[0], row[1]
+
+    async def save(self, callback: Callback) -> None:
+        await self._sql.count(
+            _SAVE,
+            state=NUMBERS[callback.state],
+            attempts=callback.attempts,
+            first_at=callback.first_at,
+            next_at=callback.next_at,
+            finished_at=callback.finished_at,
+            error=callback.error,
+            run_id=callback.run_id,
+        )
+
+    async def find(self, run_id: str) -> Callback | None:
+        row = await self._sql.row(_FIND, run_id=run_id.lower())
+        return None if row is None else self._read(row)
+
+    async def undelivered(
+        self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
+    ) -> list[Callback]:
+        at, run_id = (-math.inf, "") if after is None else (after.created_at, after.run_id)
+        return await self._callbacks(_UNDELIVERED, at=at, run_id=run_id, app_id=app_id, limit=limit)
+
+    async def secret(self, app_id: str, new: str) -> str:
+        def add() -> Operation[str]:
+            yield Row(_ADD_SECRET, app_id=app_id, secret=new)
+            row = yield Row(_SECRET, app_id=app_id)
+            secret: str = row[0]
+            return secret
+
+        known = await self._sql.row(_SECRET, app_id=app_id)
+        return await self._sql.write(add) if known is None else known[0]
+
+    async def set_secret(self, app_id: str, new: str) -> None:
+        await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
+
+    async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:
+        return [self._read(row) for row in await self._sql.rows(sql, **values)]

@@ -1,0 +1,77 @@
+"""End users: those who were added, and those whom runs and conversations name."""
+
+from typing import Final
+
+from jikko.ports.stores.end_user_store import EndUser
+from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
+from jikko.store.sql import Count, Operation, Row, SqlDatabase
+
+_KNOWN: Final = f"""
+SELECT 1 FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
+"""
+_ADD: Final = f"""
+INSERT INTO end_users ({APP}, session, end_user_id) VALUES ({THE_APP}, :user, :end_user_id) ON CONFLICT DO NOTHING
+"""
+# SQLite's runs refer to rows of end users; PostgreSQL's name them.
+_REMOVE: Final = f"""
+DELETE FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
+[sqlite: AND NOT EXISTS (SELECT 1 FROM runs WHERE end_user = end_users.key)
+  AND NOT EXISTS (SELECT 1 FROM conversations WHERE end_user = end_users.key)]
+"""
+
+
+def _of(table: str, what: str = "session") -> str:
+    return f"(SELECT {what} FROM {table} WHERE app_id = :app_id AND end_user_id = :end_user_id LIMIT 1)"
+
+
+_TABLES: Final = ("end_users", "runs", "open_runs", "conversations")
+_FIND: Final = f"""
+[sqlite: SELECT key, session FROM end_users WHERE end_user_id = :end_user_id
+  AND app = (SELECT key FROM names WHERE text = :app_id::text) ORDER BY key LIMIT 1]
+[postgres: SELECT NULL::int8, coalesce({", ".join(map(_of, _TABLES))})]
+"""
+_SINCE: Final = f"""
+[sqlite: SELECT min(at) FROM (
+  SELECT (SELECT created_at FROM runs INDEXED BY runs_of_user WHERE end_user = :key ORDER BY created_at LIMIT 1) AS at
+  UNION ALL
+  SELECT (SELECT created_at FROM files INDEXED BY files_of_app WHERE app_id = :app_id AND end_user_id = :end_user_id
+    ORDER BY created_at LIMIT 1))]
+[postgres: SELECT least({", ".join(_of(table, "min(created_at)") for table in ("runs", "open_runs", "files"))})]
+"""
+
+
+class SqlEndUserStore:
+    """An ``EndUserStore`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+
+    async def add(self, app_id: str, end_user_id: str, user: str) -> None:
+        values = {"app_id": app_id, "end_user_id": end_user_id.lower(), "user": user}
+
+        def add() -> Operation[None]:
+            yield Count(NAME_APP, **values)
+            yield Count(_ADD, **values)
+
+        if await self._sql.row(_KNOWN, **values) is None:
+            await self._sql.write(add)
+
+    async def remove(self, app_id: str, end_user_id: str) -> None:
+        await self._sql.count(_REMOVE, app_id=app_id, end_user_id=end_user_id.lower())
+
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        return bool(await self._sql.rows(_KNOWN, app_id=app_id, end_user_id=end_user_id.lower()))
+
+    async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
+        own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
+
+        def find() -> Operation[EndUser | None]:
+            found = yield Row(_FIND, **own)
+            if found is None or found[1] is None:
+                return None
+            since = yield Row(_SINCE, key=found[0], **own)
+            if since[0] is None:
+                return None
+            return EndUser(id=own["end_user_id"], app_id=app_id, user=found[1], created_at=since[0])
+
+        return await self._sql.read(find)

@@ -1,0 +1,115 @@
+"""The metadata of files."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from jikko.errors import Conflict
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
+from jikko.store.row_reader import ORIGINS, RowReader
+from jikko.store.sql import Operation, Rows, SqlDatabase
+
+_COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
+_ADD: Final = f"""
+INSERT INTO files ({_COLUMNS}) VALUES (
+  :id, :app_id, :end_user_id, :name, :size, :extension, :mime_type, :digest, :created_at, :origin)
+ON CONFLICT DO NOTHING
+"""
+_FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = :id"
+_LISTED: Final = (
+    f"SELECT {_COLUMNS} FROM files WHERE app_id = :app_id ORDER BY created_at DESC, file_id DESC LIMIT :limit"
+)
+_USED: Final = "UPDATE files SET used_at = :at WHERE file_id = :id"
+_OLD: Final = """
+SELECT file_id, app_id, end_user_id, created_at FROM files
+WHERE created_at < :before AND (used_at IS NULL OR used_at < :before) AND (created_at, file_id) > (:at, :file_id)
+ORDER BY created_at, file_id LIMIT :limit
+"""
+_OF_USER: Final = """
+SELECT file_id FROM files INDEXED BY files_of_app WHERE app_id = :app_id AND end_user_id = :end_user_id LIMIT :limit
+"""
+# Another server may have used one since it was looked at, or have removed it.
+_FORGET: Final = "DELETE FROM files WHERE file_id IN :ids AND (used_at IS NULL OR used_at < :before) RETURNING digest"
+_UNNAMED: Final = """
+WITH given (digest) AS (VALUES :digests::bytea)
+SELECT digest FROM given WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.digest = given.digest)
+"""
+_TOTALS: Final = "SELECT count(*), coalesce(sum(size), 0)::int8 FROM files"
+_PAGE: Final = 1000
+"""Old files that are looked at in one go."""
+
+
+class SqlFileIndex:
+    """A ``FileIndex`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+        self._read = RowReader(self._sql.dialect.from_id).file
+
+    async def add(self, file: StoredFile) -> None:
+        added = await self._sql.count(
+            _ADD,
+            id=file.id,
+            app_id=file.app_id,
+            end_user_id=file.end_user_id,
+            name=file.name,
+            size=file.size,
+            extension=file.extension,
+            mime_type=file.mime_type,
+            digest=bytes.fromhex(file.digest),
+            created_at=file.created_at,
+            origin=ORIGINS.index(file.origin),
+        )
+        if added == 0:
+            raise Conflict(f"There is a file {file.id} already.")
+
+    async def find(self, file_id: str) -> StoredFile | None:
+        row = await self._sql.row(_FIND, id=file_id.lower())
+        return None if row is None else self._read(row)
+
+    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
+        return [self._read(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
+
+    async def used(self, file_id: str, at: float) -> None:
+        # At worst the file is removed as if it had not been used again.
+        self._sql.later(_USED, at=at, id=file_id.lower())
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
+        await self._sql.settled()
+        from_id = self._sql.dialect.from_id
+
+        def expire() -> Operation[Expired]:
+            old: list[str] = []
+            at, file_id = -math.inf, ""
+            while len(old) < limit:
+                rows = yield Rows(_OLD, before=before, at=at, file_id=file_id, limit=_PAGE)
+                for row in rows:
+                    at, file_id = row[3], from_id(row[0])
+                    if len(old) < limit and not keep.has(file_id, from_id(row[1]), from_id(row[2])):
+                        old.append(file_id)
+                if len(rows) < _PAGE:
+                    break
+            return (yield from _forget(old, before))
+
+        return await self._sql.write(expire)
+
+    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+        def forget() -> Operation[Expired]:
+            rows = yield Rows(_OF_USER, app_id=app_id, end_user_id=end_user_id.lower(), limit=limit)
+            return (yield from _forget([self._sql.dialect.from_id(row[0]) for row in rows], math.inf))
+
+        return await self._sql.write(forget)
+
+    async def totals(self) -> FileTotals:
+        [row] = await self._sql.rows(_TOTALS)
+        return FileTotals(row[0], row[1])
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        rows = await self._sql.rows(_UNNAMED, digests=[bytes.fromhex(digest) for digest in digests])
+        return [row[0].hex() for row in rows]
+
+
+def _forget(ids: Sequence[str], before: float) -> Operation[Expired]:
+    gone = yield Rows(_FORGET, ids=ids, before=before)
+    unnamed = yield Rows(_UNNAMED, digests=sorted({row[0] for row in gone}))
+    return Expired(len(gone), [row[0].hex() for row in unnamed])

@@ -1,0 +1,266 @@
+"""SQL that is written once, for both databases, and operations on it.
+
+A statement is PostgreSQL's with parameters ``:name``, and becomes that of a database once (``Dialect.statement``):
+
+======================  ===============================================================================================
+written                 means
+======================  ===============================================================================================
+``:app_id``             an id, as the database stores ids: the name is ``id`` or ends in ``_id``
+``:app_id::text``       the same id as text: a column of texts has it
+``:name``               another value; a text becomes what a column of texts takes
+``id IN :ids``          one of a list: of ids, if the name ends in ``ids``, of texts if no cast says otherwise
+``(VALUES :ids)``       a table of one column, with a row for each of a list
+``x::type``             a cast, where PostgreSQL needs one; SQLite has none
+``FOR UPDATE``          a lock on rows, likewise, with its variants: in SQLite one process writes at a time
+``INDEXED BY i``        SQLite's; PostgreSQL chooses by itself
+``knowledge.dataset``   a table of datasets: a schema of PostgreSQL, and a file of its own of SQLite
+``[sqlite: …]``         stands in the statement of that database only; so does ``[postgres: …]``
+======================  ===============================================================================================
+
+A statement of which a database has nothing left is not executed there, and changes no row.
+
+An operation is a function that makes a generator: it yields ``Row``, ``Rows``, ``Count`` or ``Many``, gets what the
+database answers, and returns its result. It is driven by the thread that writes, by one that reads, or by asyncpg; and
+it may begin anew if the database asks for it, so whatever it changes outside of the database must be its own.
+"""
+
+import re
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+Record: TypeAlias = Any
+"""A row: values by position."""
+
+_CHOICE: Final = re.compile(r"\[(sqlite|postgres): ((?:[^\[\]]|\[\])*)\]")
+_PARAMETER: Final = re.compile(r"(\b(?:IN|VALUES) )?(?<!:):([a-z]\w*)(::\w+(?:\[\])?)?")
+_CAST: Final = re.compile(r"::\w+(?:\[\])?")
+_LOCK: Final = re.compile(r" FOR (?:NO KEY )?(?:UPDATE|SHARE)(?: SKIP LOCKED)?")
+_INDEX: Final = re.compile(r" INDEXED BY \w+")
+_MAX_STATEMENTS: Final = 1000
+
+
+class Query:
+    """A statement with the values of its parameters."""
+
+    __slots__ = ("sql", "values")
+
+    def __init__(self, sql: str, /, **values: Any) -> None:
+        self.sql = sql
+        self.values = values
+
+
+class Row(Query):
+    """Asks for the first row, or ``None``."""
+
+    __slots__ = ()
+
+
+class Rows(Query):
+    """Asks for all rows."""
+
+    __slots__ = ()
+
+
+class Count(Query):
+    """Asks how many rows were changed."""
+
+    __slots__ = ()
+
+
+class Many:
+    """A statement that is executed for each of several values. Nothing comes back."""
+
+    __slots__ = ("sql", "values")
+
+    def __init__(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:
+        self.sql = sql
+        self.values = values
+
+
+def nothing(query: Query | Many) -> Any:
+    """The answer to a statement that the database has no use for."""
+    return 0 if type(query) is Count else [] if type(query) is Rows else None
+
+
+Operation: TypeAlias = Generator[Query | Many, Any, T]
+"""A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
+
+
+class Statement(Struct, frozen=True):
+    """A statement of one database."""
+
+    text: str
+    parameters: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    """Names in their order, and what makes a value fit for the database; ``None``: only a text needs that."""
+    to_text: Callable[[str], str]
+    lists: tuple[Callable[[int], str], ...] = ()
+    """What stands for each ``{}`` of the text: marks for as many items as a list has."""
+
+    def bound(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The text, and the values by position. Others that are given are left out."""
+        to_text = self.to_text
+        values: list[Any] = []
+        for name, fit in self.parameters:
+            value = given[name]
+            if fit is not None:
+                value = None if value is None else fit(value)
+            elif value.__class__ is str:
+                value = to_text(value)
+            values.append(value)
+        if not self.lists:
+            return self.text, values
+        counts = (len(value) for value in values if type(value) is list)
+        marks = (mark(count) for mark, count in zip(self.lists, counts, strict=True))
+        flat = [item for value in values for item in (value if type(value) is list else (value,))]
+        return self.text.format(*marks), flat
+
+
+class Dialect:
+    """How a database is spoken to."""
+
+    def __init__(
+        self,
+        name: Literal["sqlite", "postgres"],
+        *,
+        to_id: Callable[[str], Any],
+        from_id: Callable[[Any], str],
+        to_text: Callable[[str], str],
+    ) -> None:
+        """Args:
+        to_id: What the database keeps of an id; ``from_id`` reads it.
+        to_text: What it keeps of another text.
+        """
+        self.name: Final = name
+        self.to_id: Final = to_id
+        self.from_id: Final = from_id
+        self.to_text: Final = to_text
+        self.statement: Final = lru_cache(_MAX_STATEMENTS)(self._translated)
+        """A statement as the database takes it."""
+
+    def with_text_ids(self) -> "Dialect":
+        """The same for tables that have ids as texts in SQLite."""
+        if self.name == "postgres":
+            return self
+        return Dialect(self.name, to_id=self.to_text, from_id=str, to_text=self.to_text)
+
+    def _translated(self, sql: str) -> Statement:
+        text = _CHOICE.sub(lambda choice: choice[2] if choice[1] == self.name else "", sql).strip()
+        parameters: list[tuple[str, Callable[[Any], Any] | None]] = []
+        if self.name == "postgres":
+            text = _INDEX.sub("", text)
+            known: dict[tuple[str, bool], int] = {}
+
+            def numbered(found: re.Match[str]) -> str:
+                many, name, cast = found[1], found[2], found[3] or ""
+                number = known.setdefault((name, cast == "::text"), len(known) + 1)
+                if number > len(parameters):
+                    parameters.append((name, self._fit(name, cast, bool(many))))
+                if not many:
+                    return f"${number}{cast}"
+                given = f"${number}{cast or ('::bytea' if _are_ids(name) else '::text')}[]"
+                return f"= ANY({given})" if many == "IN " else f"SELECT * FROM unnest({given})"
+
+            return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), self.to_text)
+        text = _LOCK.sub("", text).replace("knowledge.", "")
+        lists: list[Callable[[int], str]] = []
+
+        def marked(found: re.Match[str]) -> str:
+            many, name, cast = found[1], found[2], found[3] or ""
+            parameters.append((name, self._fit(name, cast, bool(many))))
+            if not many:
+                return "?"
+            lists.append(_marks if many == "IN " else _rows)
+            return "{}"
+
+        text = _PARAMETER.sub(marked, text)
+        return Statement(_CAST.sub("", text), tuple(parameters), self.to_text, tuple(lists))
+
+    def _fit(self, name: str, cast: str, many: bool) -> Callable[[Any], Any] | None:
+        if many:
+            one = self.to_id if _are_ids(name) else self._value
+            return lambda values: [one(value) for value in values]
+        return self.to_id if is_id(name) and cast != "::text" else None
+
+    def _value(self, value: Any) -> Any:
+        return self.to_text(value) if isinstance(value, str) else value
+
+
+def is_id(name: str) -> bool:
+    """Whether a parameter of that name is an id."""
+    return name == "id" or name.endswith("_id")
+
+
+def _are_ids(name: str) -> bool:
+    return name == "ids" or name.endswith("_ids")
+
+
+def _marks(count: int) -> str:
+    return f"IN ({', '.join('?' * count)})"
+
+
+def _rows(count: int) -> str:
+    return f"VALUES {', '.join(['(?)'] * count)}" if count else "SELECT NULL WHERE FALSE"
+
+
+class Sql(Protocol):
+    """A database that takes statements and operations. All of it raises ``StoreUnavailable`` if it cannot be used."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def with_text_ids(self) -> "Sql":
+        """See ``Dialect.with_text_ids``."""
+        ...
+
+    async def row(self, sql: str, /, **values: Any) -> Record | None:
+        """The first row, found by a key: in SQLite here and now, on the event loop."""
+        ...
+
+    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
+        """All rows."""
+        ...
+
+    async def count(self, sql: str, /, **values: Any) -> int:
+        """Change rows by one statement, durably. Returns how many."""
+        ...
+
+    def later(self, sql: str, /, **values: Any) -> None:
+        """Change rows, durably, without waiting for it: if it fails, that is forgotten."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait for what ``later`` began, where something else may come before it."""
+        ...
+
+    async def write(self, operation: Callable[[], Operation[T]]) -> T:
+        """Do an operation in one transaction, durably. What it raises is raised, and nothing was changed."""
+        ...
+
+    async def quick(self, operation: Callable[[], Operation[T]]) -> T:
+        """Read a few rows by their keys: in SQLite here and now, on the event loop."""
+        ...
+
+    async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
+        """``quick``, for what many ask in the same turn of the event loop: see ``Database.quick_once``."""
+        ...
+
+    async def read(self, operation: Callable[[], Operation[T]]) -> T:
+        """Read several rows: in SQLite on a thread, as they are at one moment."""
+        ...
+
+    async def search(self, operation: Callable[[], Operation[T]]) -> T:
+        """``read`` for what may look at very many rows: few at once."""
+        ...
+
+
+class SqlDatabase(Protocol):
+    """A database whose repositories are written in SQL."""
+
+    @property
+    def sql(self) -> Sql:
+        """Takes their statements."""
+        ...

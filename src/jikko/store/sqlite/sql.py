@@ -1,0 +1,105 @@
+"""Statements and operations of repositories on SQLite: writes by the thread that writes, reads where they fit."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
+
+T = TypeVar("T")
+
+SQLITE: Final = Dialect("sqlite", to_id=stored_id, from_id=id_text, to_text=storable)
+_WITH_TEXT_IDS: Final = SQLITE.with_text_ids()
+
+
+class _Database(Protocol):
+    """See ``Database``."""
+
+    def submit(self, operation: Callable[[sqlite3.Connection], Any]) -> "asyncio.Future[Any]": ...
+
+    def quick(self, query: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T: ...
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> Awaitable[T]: ...
+
+    def search(self, query: Callable[[sqlite3.Connection], T]) -> Awaitable[T]: ...
+
+
+def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Dialect = SQLITE) -> T:
+    """Do an operation by a connection, within its transaction."""
+    answer = None
+    try:
+        while True:
+            answer = _answer(operation.send(answer), connection, dialect)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _answer(query: Query | Many, connection: sqlite3.Connection, dialect: Dialect) -> Any:
+    statement = dialect.statement(query.sql)
+    if not statement.text:
+        return nothing(query)
+    if type(query) is Many:
+        connection.executemany(statement.text, [statement.bound(values)[1] for values in query.values])
+        return None
+    assert isinstance(query, Query)
+    cursor = connection.execute(*statement.bound(query.values))
+    if type(query) is Row:
+        return cursor.fetchone()
+    return cursor.rowcount if type(query) is Count else cursor.fetchall()
+
+
+class SqliteSql:
+    """``Sql`` over one SQLite file."""
+
+    def __init__(self, database: _Database, dialect: Dialect = SQLITE) -> None:
+        self._database = database
+        self.dialect: Final = dialect
+
+    def with_text_ids(self) -> "SqliteSql":
+        return SqliteSql(self._database, _WITH_TEXT_IDS)
+
+    async def row(self, sql: str, /, **values: Any) -> Record | None:
+        bound = self._bound(sql, values)
+        return self._database.quick(lambda connection: connection.execute(*bound).fetchone())
+
+    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
+        bound = self._bound(sql, values)
+        return await self._database.read(lambda connection: connection.execute(*bound).fetchall())
+
+    async def count(self, sql: str, /, **values: Any) -> int:
+        changed: int = await self._submitted(sql, values)
+        return changed
+
+    def later(self, sql: str, /, **values: Any) -> None:
+        self._submitted(sql, values).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def settled(self) -> None:
+        """Nothing comes before what was submitted."""
+
+    async def write(self, operation: Callable[[], Operation[T]]) -> T:
+        result: T = await self._database.submit(lambda connection: perform(operation(), connection, self.dialect))
+        return result
+
+    async def quick(self, operation: Callable[[], Operation[T]]) -> T:
+        return self._database.quick(lambda connection: perform(operation(), connection, self.dialect))
+
+    async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
+        return self._database.quick_once(name, lambda connection: perform(operation(), connection, self.dialect))
+
+    async def read(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self._database.read(lambda connection: perform(operation(), connection, self.dialect))
+
+    async def search(self, operation: Callable[[], Operation[T]]) -> T:
+        return await self._database.search(lambda connection: perform(operation(), connection, self.dialect))
+
+    def _bound(self, sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        return self.dialect.statement(sql).bound(values)
+
+    def _submitted(self, sql: str, values: Mapping[str, Any]) -> "asyncio.Future[Any]":
+        bound = self._bound(sql, values)
+        return self._database.submit(lambda connection: connection.execute(*bound).rowcount)
