@@ -15,7 +15,7 @@ from .transport import Request, Transport
 
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
 POLL_TIMEOUT = 20.0
-POLL_INTERVAL = 0.1
+POLL_INTERVAL = 0.02
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,6 @@ class _Execution:
 
         def on_event(event: JsonObject) -> None:
             if pending and _is_trigger(step.during or {}, event):
-                time.sleep((step.during or {}).get("delay", 0.0))
                 while pending:
                     self._take(pending.pop(0))
 
@@ -109,7 +108,6 @@ class _Execution:
 
     def _send(self, step: Step, on_event: Any) -> JsonObject:
         """Send the step's request, again while its ``poll`` condition holds."""
-        time.sleep(step.wait)
         request = self._request(step)
         reply = self._transport.send(request, on_event)
         deadline = time.monotonic() + POLL_TIMEOUT

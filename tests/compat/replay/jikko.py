@@ -25,7 +25,8 @@ from .processes import running
 
 PROVIDER = "langgenius/openai/openai"
 RERANKER = "langgenius/jina/jina"
-IMPORT_BATCH = 50
+CODE_SECONDS = "5"
+"""What a node's code may take: a case waits for it twice."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,12 @@ def _environment(home: Path, model_port: int, *, reranker: bool) -> dict[str, st
     providers.write_text(yaml.safe_dump({"providers": {PROVIDER: settings, **more}}), encoding="utf-8")
     data = home / "home"
     data.mkdir()
-    return {"JIKKO_HOME": str(data), "JIKKO_PROVIDERS": str(providers), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
+    return {
+        "JIKKO_HOME": str(data),
+        "JIKKO_PROVIDERS": str(providers),
+        "JIKKO_HTTP_ALLOW": "127.0.0.0/8",
+        "JIKKO_CODE_SECONDS": CODE_SECONDS,
+    }
 
 
 def _knowledge(
@@ -133,22 +139,20 @@ def _import(
         file.write_text(knowledge.localised(text) if knowledge else text, encoding="utf-8")
         files.append(file)
     keys: dict[str, AppKey] = {}
-    for start in range(0, len(files), IMPORT_BATCH):
-        batch = [str(f) for f in files[start : start + IMPORT_BATCH]]
-        done = subprocess.run(
-            [*command, "apps", "import", *batch, "--json"],
-            env={**os.environ, **env},
-            text=True,
-            stdout=subprocess.PIPE,
-            check=False,
-        )
-        for line in done.stdout.splitlines():
-            entry = json.loads(line)
-            app = Path(entry["file"]).stem
-            if "error" in entry:
-                print(f"not imported: {app}: {entry['error']}", file=sys.stderr)
-            else:
-                keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"])
+    done = subprocess.run(
+        [*command, "apps", "import", *files, "--json"],
+        env={**os.environ, **env},
+        text=True,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        entry = json.loads(line)
+        app = Path(entry["file"]).stem
+        if "error" in entry:
+            print(f"not imported: {app}: {entry['error']}", file=sys.stderr)
+        else:
+            keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"])
     return keys
 
 

@@ -24,7 +24,7 @@ from . import jsontext
 JsonObject = dict[str, Any]
 
 INDEX_TIMEOUT = 60.0
-INDEX_INTERVAL = 0.1
+INDEX_INTERVAL = 0.02
 
 
 @dataclass(frozen=True)
