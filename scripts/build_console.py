@@ -68,25 +68,36 @@ def build(root: Path = ROOT) -> Path:
     Raises:
         CannotBuild: Node, its packages or the page itself could not be had.
     """
-    command, environment = npm(root)
-    for step in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run(
-            [*command, *step],
-            cwd=sources(root),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        if done.returncode:
-            raise CannotBuild(
-                f"`npm {' '.join(step)}` in console/ ended with {done.returncode}:\n{done.stdout[-2000:]}"
-            )
+    install(root)
+    _run(root, ["run", "build"])
     return output(root)
+
+
+def install(root: Path = ROOT) -> None:
+    """Install the packages that the page is built and tested with, as they are locked.
+
+    Raises:
+        CannotBuild: Node or one of them could not be had.
+    """
+    _run(root, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+
+
+def _run(root: Path, step: list[str]) -> None:
+    command, environment = npm(root)
+    done = subprocess.run(
+        [*command, *step],
+        cwd=sources(root),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise CannotBuild(f"`npm {' '.join(step)}` in console/ ended with {done.returncode}:\n{done.stdout[-2000:]}")
 
 
 def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -20,7 +20,7 @@ from scripts.pacing import Said
 
 ROOT: Final = Path(__file__).parents[1]
 _COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "scripts")
-_LAUNCH: Final = (sys.executable, "-S", str(Path(__file__).with_name("launch.py")), sys.executable)
+_LAUNCH: Final = (sys.executable, "-S", str(Path(__file__).with_name("launch.py")))
 _QUIET: Final = ("--tb=no", "--no-header", "--assert=plain", "-p", "no:cacheprovider")
 """Nobody reads what failed; so modules of tests need not be compiled anew for that, at every start."""
 _ALL_SECONDS: Final = 7200.0
@@ -155,9 +155,26 @@ class Copy:
                     return pacing.read(file), True
         return pacing.read(file), False
 
+    def run(self, command: Sequence[str], within: str, environment: Mapping[str, str], seconds: float) -> int | None:
+        """The exit code of a command that is none of pytest. ``None``: it takes longer.
+
+        Args:
+            within: The folder, from the root of the copy.
+        """
+        until = time.monotonic() + seconds
+        with self._started(command, within, environment) as process:
+            while process.poll() is None and time.monotonic() < until:
+                self._look(process)
+            return process.returncode
+
+    def _running(self, options: Sequence[str]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return self._started([sys.executable, "-m", "pytest", *_QUIET, *options], ".", {})
+
     @contextmanager
-    def _running(self, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-        """pytest; ended when this is left, with all that it started.
+    def _started(
+        self, command: Sequence[str], within: str, environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A process; ended when this is left, with all that it started.
 
         Raises:
             GivenUp: Nobody waits for it any more.
@@ -167,9 +184,9 @@ class Copy:
         scratch.mkdir(exist_ok=True)
         nothing = subprocess.DEVNULL
         process = subprocess.Popen(
-            [*_LAUNCH, "-m", "pytest", *_QUIET, *options],
-            cwd=self.folder,
-            env=self._environment(),
+            [*_LAUNCH, *command],
+            cwd=self.folder / within,
+            env={**self._environment(), **environment},
             stdin=nothing,
             stdout=nothing,
             stderr=nothing,

@@ -1,11 +1,11 @@
-"""Changes the code a little, many times, and reports which changes no test notices.
+"""Changes the code and the page a little, many times, and reports which changes no test notices.
 
 Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests PATH,PATH] [--minutes N]
 
 Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. All fast tests
 run once without a change, to see which of them run which lines, and how long they take. Then each change is tried with
 those that run its line: first with some of the nearest, and what survives those with the others, round by round. A
-change that makes tests wait for ever is noticed, too.
+change that makes tests wait for ever is noticed, too. Changes of the page are tried with its own tests.
 When the time is up (or at Ctrl-C), what is known by then is told; what was not tried counts as not noticed.
 Exit code 1: fewer than 80 % were noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had;
 read what survives.
@@ -18,15 +18,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NoReturn, Self, TypeVar
 
+from scripts.build_console import CannotBuild
 from scripts.copies import ROOT, Answer, Copy
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
+from scripts.page import PagePlace, ask_page, is_of_page, page_places
 from scripts.selection import Selection, quick_tests, shares, test_files
 from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
@@ -83,17 +85,22 @@ class Copies:
 
 
 def all_files() -> list[str]:
-    """Every file that is changed, from the root: all of the source."""
+    """Every file of the source that is changed, from the root."""
     return [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / SOURCE).rglob("*.py"))]
 
 
-def all_places(only: str) -> list[Place]:
-    """Every place that can be changed, in files whose path from the root begins with ``only``."""
+def all_places(only: str) -> list[Place | PagePlace]:
+    """Every place that can be changed, in files whose path from the root begins with ``only``.
+
+    Raises:
+        CannotBuild: The page has some, and Node or its packages could not be had.
+    """
     paths = (path for path in all_files() if path.startswith(only))
-    return [place for path in paths for place in places(path, (ROOT / path).read_text("utf-8"))]
+    code = (place for path in paths for place in places(path, (ROOT / path).read_text("utf-8")))
+    return [*code, *page_places(only)]
 
 
-def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
+def sampled(found: Sequence[Place | PagePlace], count: int, seed: int) -> list[Mutant]:
     """N changes, or as many as there are: the same for the same seed and code."""
     chosen: list[Mutant] = []
     for place in random.Random(seed).sample(found, len(found)):
@@ -167,6 +174,12 @@ def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tall
 
     What was noticed before is not tried again, so that a run that was interrupted goes on.
     """
+    for mutant, answer in copies.each([one for one in mutants if is_of_page(one)], ask_page):
+        print(f"page      {answer.outcome:8} {mutant.path}:{mutant.line}", flush=True)
+        tally.add(mutant, answer.outcome, every=True)
+    mutants = [mutant for mutant in mutants if not is_of_page(mutant)]
+    if not mutants:
+        return
     known = watched(tests, quick_tests())
     chosen = selection(copies, tests, known)
     before = [mutant for mutant in mutants if known.has_noticed(mutant)]
@@ -204,7 +217,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, 60 * arguments.minutes)
-    found = all_places(arguments.only)
+    try:
+        found = all_places(arguments.only)
+    except CannotBuild as error:
+        sys.exit(f"Changes of the page need Node and its packages; ONLY={SOURCE} makes none there.\n{error}")
     mutants = sampled(found, arguments.sample, seed)
     if not mutants:
         sys.exit(f"There is nothing to change in files whose path begins with {arguments.only!r}.")

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -31,6 +31,12 @@ class Mutant:
     text: str
     """The whole file with the change in it."""
     diff: str
+
+    @classmethod
+    def of(cls, path: str, line: int, before: str, after: str) -> Self:
+        """The change that makes one text of a file another."""
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path, path, n=2, lineterm="")
+        return cls(path, line, after, "\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,7 @@ class Place:
             compile(after, self.path, "exec", dont_inherit=True)
         except SyntaxError:
             return None
-        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), self.path, self.path, n=2, lineterm="")
-        return Mutant(self.path, self.line, after, "\n".join(lines))
+        return Mutant.of(self.path, self.line, before, after)
 
 
 def places(path: str, text: str) -> list[Place]:

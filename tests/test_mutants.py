@@ -8,6 +8,7 @@ from scripts.copies import ROOT
 from scripts.covering import Report
 from scripts.mutants import all_files, all_places, sampled
 from scripts.mutation import Mutant, around, places, uses
+from scripts.page import page_files
 from scripts.selection import NEAREST, TABLES, Selection, nearest, shares
 from scripts.selection import test_files as files_of_tests
 from scripts.tally import Tally
@@ -110,6 +111,13 @@ def test_every_folder_of_the_source_is_changed_and_has_tests_that_are_near() -> 
     assert [folder for folder in folders if not files_of_tests(nearest(folder))] == []
     assert folders <= changed
     assert NEAREST.keys() <= folders
+
+
+def test_the_page_is_changed_but_for_its_tests_and_what_is_generated() -> None:
+    files = page_files()
+
+    assert {"console/src/main.tsx", "console/src/run/fold.ts"} <= {*files}
+    assert [path for path in files if ".test." in path or path.endswith("schema.ts")] == []
 
 
 def test_a_constant_in_a_module_that_is_imported_late_is_asked_of_all_that_run_what_uses_it() -> None:
