@@ -25,7 +25,7 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief quick durations check lint lint-types lint-rest format bench
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief quick durations check lint lint-types lint-rest format bench house
 .PHONY: test-newest test-oldest test-fast faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -109,6 +109,9 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
+
+house: $(BIN)/python ## Count lines, modules, names that stand for two things, and imports inside functions
+	@$(BIN)/python -m scripts.house
 
 faults: $(VENV)/.development test-tools ## Try the faults of several servers, or FAULTS=20, and write what was seen into docs/reliability.md (25 minutes)
 	rm -rf build/faults

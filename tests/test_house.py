@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from scripts.house import figures
 
 import jikko
 from jikko.extras import Extra
@@ -21,14 +21,16 @@ from jikko.settings import PREFIX, Settings
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
-LIMITS = {"src": 350, "tests": 470, "benchmarks": 350}
-ONE_NOUN = {
-    "src/jikko/errors.py": 370,
-    "src/jikko/events.py": 400,
-    "src/jikko/runs/run_log.py": 445,
-    "src/jikko/settings.py": 410,
+LIMITS = {"src": 400, "tests": 500, "benchmarks": 400}
+ONE_NOUN = {"src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
+"""Longer files: one list, or one machine of states, of which no part is understood without the others."""
+MOST = {
+    "own modules imported inside functions": 479,
+    "public class names used twice or more": 106,
+    "modules that share their name": 412,
+    "Any for settings and assembly in cli and server": 102,
 }
-"""Longer files: a vocabulary, one list, or one machine of states, of which no part is understood without the others."""
+"""Of what `make house` counts. Figures that fell are recorded here: it is what keeps them."""
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +45,9 @@ def test_no_file_is_too_long(folder: str) -> None:
     assert {name: n for name, n in lines.items() if n > ONE_NOUN.get(name, LIMITS[folder])} == {}
 
 
-def test_no_folder_has_too_many_modules() -> None:
-    """Migrations apart, each of which is a step, and none of which is looked for by its subject."""
-    counts = Counter(path.parent for path in (ROOT / "src").rglob("*.py") if path.name != "__init__.py")
-    assert {str(path): count for path, count in counts.items() if count > 20 and path.name != "migrations"} == {}
+def test_nothing_gets_harder_to_find() -> None:
+    found = dict(figures())
+    assert {name: found[name] for name, most in MOST.items() if found[name] > most} == {}
 
 
 def test_the_layers_have_no_exceptions(project: dict[str, Any]) -> None:
