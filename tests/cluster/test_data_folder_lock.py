@@ -85,8 +85,10 @@ def test_workers_whose_server_was_killed_are_waited_for_as_long_as_they_may_take
             assert not _is_there(worker)
 
 
-def test_workers_that_do_not_end_are_named(tmp_path: Path) -> None:
-    with begin(LEAVE_A_WORKER, str(tmp_path), "0.2") as server:
+def test_workers_that_do_not_end_are_named_in_one_warning_and_the_refusal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with begin(LEAVE_A_WORKER, str(tmp_path), "0.5") as server:
         worker = int(line_of(server))
         server.wait(60)
 
@@ -94,6 +96,7 @@ def test_workers_that_do_not_end_are_named(tmp_path: Path) -> None:
             pass
 
     assert f"the workers {worker} of jikko serve, process {server.pid}, which has ended" in str(refused.value)
+    assert [f"the workers {worker} of" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_folder_that_was_let_go_of_is_held_by_nobody(tmp_path: Path) -> None:

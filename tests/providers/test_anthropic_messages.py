@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import anthropic
 import pytest
 import yaml
 
@@ -130,6 +132,17 @@ async def test_system_messages_files_and_parameters_are_put_as_the_protocol_want
     assert body["messages"][0]["content"][0]["source"] == {"type": "base64", "media_type": "image/png", "data": "aGk="}
     assert (body["max_tokens"], body["stop_sequences"], body["temperature"], body["odd"]) == (9, ["x"], 1, 1)
     assert "seed" not in body
+
+
+async def test_vertex_is_asked_for_the_model_of_its_project_and_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Google's library would ask Google for a token.
+    vertex = partial(anthropic.AsyncAnthropicVertex, access_token="of-google")
+    monkeypatch.setattr(anthropic, "AsyncAnthropicVertex", vertex)
+    entry = {"type": "vertex", "project": "my-project", "region": "asia-northeast1"}
+    async with served(says(started(1), *ended("end_turn", 1)), **entry) as (fake, models):
+        await models.complete(request())
+
+    assert fake.exchanges[0].path.startswith("/projects/my-project/locations/asia-northeast1/publishers/anthropic/")
 
 
 async def test_tool_calls_come_in_pieces() -> None:

@@ -55,8 +55,11 @@ def test_names_in_the_file_are_those_of_workflows(name: str) -> None:
     assert found.id == model_provider(name)
 
 
-def test_google_is_short_for_gemini() -> None:
-    assert parse("providers: {google: {api_key: k}}").find("langgenius/gemini/google") is not None
+def test_google_is_short_for_gemini_whose_models_keep_to_a_schema() -> None:
+    config = parse("providers: {google: {api_key: k}}").find("langgenius/gemini/google")
+
+    assert config is not None
+    assert abilities(config, "langgenius/gemini/google", "gemini-3").structured_output
 
 
 def test_the_fallback_serves_all_others() -> None:

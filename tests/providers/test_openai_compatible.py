@@ -167,6 +167,15 @@ async def test_tool_calls_come_in_pieces() -> None:
     assert fake.bodies[0]["tools"][0]["function"]["name"] == "extract"
 
 
+async def test_a_tool_call_whose_pieces_repeat_its_name_without_its_id_is_one_call() -> None:
+    named = [{"index": 0, "function": {"name": "extract", "arguments": part}} for part in ('{"語": ', '"🙂"}')]
+    pieces = [delta(tool_calls=[{**named[0], "id": "c1"}]), delta(tool_calls=[named[1]]), delta(finish="tool_calls")]
+    async with served(events(pieces)) as (_, models):
+        completion = await models.complete(request(tools=(TOOL,)))
+
+    assert [(call.id, call.arguments) for call in completion.tool_calls] == [("c1", '{"語": "🙂"}')]
+
+
 async def test_reasoning_that_is_told_apart_is_kept_apart() -> None:
     answer = events([delta(reasoning_content="hm"), delta(reasoning="ok"), delta("yes", finish="stop")])
     async with served(answer) as (_, models):
@@ -183,9 +192,10 @@ async def test_content_in_parts_is_text_and_reasoning() -> None:
     assert (completion.text, completion.reasoning) == ("yes", "hm")
 
 
-async def test_pictures_that_a_model_made_come_with_their_content() -> None:
+@pytest.mark.parametrize("field", ["images", "content"])
+async def test_pictures_that_a_model_made_come_with_their_content(field: str) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
-    async with served(whole({"content": "", "images": [image]})) as (_, models):
+    async with served(whole({"content": "", field: [image]})) as (_, models):
         completion = await models.complete(request())
 
     assert completion.media == (Media("image", "image/png", data=b"hi"),)

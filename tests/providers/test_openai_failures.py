@@ -205,6 +205,19 @@ async def test_no_server_is_a_failure_to_connect() -> None:
     assert caught.value.kind == "InvokeConnectionError"
 
 
+async def test_an_answer_may_have_as_much_as_max_answer_says_and_128_tool_calls() -> None:
+    call = {"function": {"name": "extract", "arguments": "{}"}}
+    calls = [delta(tool_calls=[{**call, "index": number}]) for number in range(129)]
+    async with served(streamed("x" * 500, "x" * 500), max_answer=1000) as (_, models):
+        assert len((await models.complete(request())).text) == 1000
+    async with served(events([*calls[:128], delta(finish="tool_calls")])) as (_, models):
+        assert len((await models.complete(request())).tool_calls) == 128
+
+    failures = [await failure_of(streamed("x" * 500, "x" * 501), max_answer=1000), await failure_of(events(calls))]
+
+    assert ["1000 characters" in str(failures[0]), "128 tool calls" in str(failures[1])] == [True, True]
+
+
 @pytest.mark.parametrize("is_streamed", [True, False])
 async def test_an_answer_of_10_megabytes_is_refused(is_streamed: bool) -> None:
     answer = streamed(*["x" * 100_000] * 100) if is_streamed else whole({"content": "x" * 10_000_000})

@@ -5,6 +5,8 @@ What it says means nothing; that the wire, the usage and the schema are right do
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from tests.effort import PATIENCE
 from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
 from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
+from tests.sandbox.scene import descendants, until
 
 pytestmark = [
     pytest.mark.anyio,
@@ -157,6 +160,25 @@ async def test_a_model_file_is_all_that_is_needed(tmp_path: Path, model_file: Pa
         outcomes = [await finished(live) for live in runs]
 
     assert [outcome.end.status for outcome in outcomes] == ["succeeded"] * 3
+
+
+async def test_a_process_of_a_model_that_has_died_is_started_again(model_file: Path) -> None:
+    entry = {"type": "llama_cpp", "path": str(model_file), "context": 512}
+    file = parse_providers(yaml.safe_dump({"providers": {"llama_cpp": entry}}), {})
+    asked = request(Message("user", ("こんにちは",)), provider="llama_cpp", parameters={"max_tokens": 2})
+    models = ProviderModels(file, BACKENDS)
+    before = descendants(os.getpid())
+    try:
+        await models.complete(asked)
+        [process] = descendants(os.getpid()) - before
+        os.kill(process, signal.SIGKILL)
+        await until(lambda: not Path(f"/proc/{process}").exists())
+        await asyncio.sleep(0)  # its end is told in the next turn of the loop
+        answered = await models.complete(asked)
+    finally:
+        await models.close()
+
+    assert answered.usage.completion_tokens > 0
 
 
 async def test_a_file_that_is_no_model_fails_the_node(tmp_path: Path) -> None:
