@@ -25,10 +25,10 @@ LIMITS = {"src": 400, "tests": 500, "benchmarks": 400}
 ONE_NOUN = {"src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
 """Longer files: one list, or one machine of states, of which no part is understood without the others."""
 MOST = {
-    "own modules imported inside functions": 479,
+    "own modules imported inside functions": 198,
     "public class names used twice or more": 106,
-    "modules that share their name": 412,
-    "Any for settings and assembly in cli and server": 102,
+    "modules that share their name": 410,
+    "Any for settings and assembly in cli and server": 0,
 }
 """Of what `make house` counts. Figures that fell are recorded here: it is what keeps them."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.terminal import CTRL_C, Terminal
 from tests.acceptance.workflows import app, fetch, node, start
 
 SECRET = "個人データ-4711"
@@ -140,3 +141,11 @@ def test_who_is_not_there_and_apps_that_are_not_there_are_told(jikko: Command, k
 def test_a_data_folder_that_is_not_there_is_not_made(jikko: Command) -> None:
     assert jikko("users", "delete", "Talk", "anna").code == 7
     assert not jikko.home.exists()
+
+
+def test_ctrl_c_at_the_question_ends_the_command_at_once(jikko: Command, key: str) -> None:
+    with Terminal(jikko.home, ["users", "delete", "Talk", "花子"]) as terminal:
+        terminal.wait_for("[y/N]: ")
+        terminal.type(CTRL_C)
+        assert terminal.ended() == 130
+    assert "nothing further was done" in terminal.seen

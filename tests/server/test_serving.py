@@ -29,7 +29,7 @@ async def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_that(tmp_p
         sizes.append(len(text))
         raise InvalidDocument(source, ())
 
-    assembly = SimpleNamespace(apps=SimpleNamespace(publish_if_changed=refuse))
+    assembly: Any = SimpleNamespace(apps=SimpleNamespace(publish_if_changed=refuse))
     with pytest.raises(InvalidDocument):
         await publish(assembly, [file])
 

@@ -3,12 +3,17 @@
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.errors import NotFound
+from jikko.exit_codes import of_error
+from jikko.ids import is_uuid
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
 
 
 @click.group()
@@ -20,27 +25,21 @@ def callbacks() -> None:
 @click.option("--app", help="Only those of this app (name or id).")
 @home_option
 @json_option
-def list_(app: str | None, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
     """List call-backs of ended runs that are still tried or were given up, oldest first."""
-    run_async(_list(app, settings_of(home=home), as_json))
-
-
-async def _list(name: str | None, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        app_id = (await assembly.apps.find(name)).id if name else None
-        found = False
-        async for entry in assembly.callbacks.undelivered(app_id):
-            found = True
-            if as_json:
-                click.echo(json.dumps(_entry(entry), ensure_ascii=False))
-            else:
-                following = f"next {_time(entry.next_at)}" if entry.state == "pending" and entry.next_at else ""
-                click.echo(
-                    f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
-                    f"{entry.error or ''}".rstrip()
-                )
+    of_app = (await assembly.apps.find(app)).id if app else None
+    found = False
+    async for entry in assembly.callbacks.undelivered(of_app):
+        found = True
+        if as_json:
+            click.echo(json.dumps(_entry(entry), ensure_ascii=False))
+        else:
+            following = f"next {_time(entry.next_at)}" if entry.state == "pending" and entry.next_at else ""
+            click.echo(
+                f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
+                f"{entry.error or ''}".rstrip()
+            )
     if not found and not as_json and sys.stdout.isatty():
         click.echo("no call-back waits or was given up", err=True)
 
@@ -50,22 +49,13 @@ async def _list(name: str | None, settings: Any, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that were not delivered.")
 @home_option
 @json_option
-def resend(run_ids: tuple[str, ...], everything: bool, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:
     """Have call-backs delivered again, also delivered ones; the server does it within seconds."""
     if not run_ids and not everything:
         raise click.UsageError("Name the runs, or give --all.")
-    sys.exit(run_async(_resend(run_ids, everything, settings_of(home=home), as_json)))
-
-
-async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import assemble
-    from jikko.errors import NotFound
-    from jikko.exit_codes import of_error
-    from jikko.ids import is_uuid
-    from jikko.runs.reading.short_ids import run_of
-
     ended = 0
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         wanted = [entry.run_id async for entry in assembly.callbacks.undelivered()] if everything else run_ids
         for run_id in wanted:
             try:
@@ -79,24 +69,18 @@ async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_
     return ended
 
 
-@click.command("webhook-secret", short_help="Show what call-backs are signed with.")
+@click.command("webhook-secret")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Replace the secret.")
 @home_option
 @json_option
-def webhook_secret(app: str, new: bool, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool) -> None:
     """Show the secret that the call-backs of an APP (name or id) are signed with."""
-    run_async(_webhook_secret(app, new, settings_of(home=home), as_json))
-
-
-async def _webhook_secret(name: str, new: bool, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
-        known = assembly.callbacks
-        secret = await (known.new_secret(app.id) if new else known.secret(app.id))
-    click.echo(json.dumps({"app_id": app.id, "webhook_secret": secret}) if as_json else secret)
+    found = await assembly.apps.find(app)
+    known = assembly.callbacks
+    secret = await (known.new_secret(found.id) if new else known.secret(found.id))
+    click.echo(json.dumps({"app_id": found.id, "webhook_secret": secret}) if as_json else secret)
 
 
 def _entry(entry: Any) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 import json
 import sys
+import webbrowser
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.apps.key_files import write_key
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled, home_option, json_option, run_async, settings_of, with_settings
 from jikko.cli.shown import show_nothing
+from jikko.cluster.data_folder_lock import owner_of
+from jikko.server.serving import link
+from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
 
@@ -29,24 +35,18 @@ def console(context: click.Context, viewer: bool, opens: bool, home: Path | None
         run_async(_link(settings_of(home=home), "viewer" if viewer else "operator", opens, as_json))
 
 
-async def _link(settings: Any, role: Any, opens: bool, as_json: bool) -> None:
-    from jikko.assemble import assemble
-    from jikko.cluster.data_folder_lock import owner_of
-    from jikko.server.serving import link
+async def _link(settings: Settings, role: Any, opens: bool, as_json: bool) -> None:
 
     owner = owner_of(settings.home)
     base = owner.address if owner is not None and owner.address else settings.address()
-    async with assemble(settings, console=True) as assembly:
+    async with assembled(settings, console=True) as assembly:
         ticket = await _console_of(assembly).access.ticket(role)
     address = link(settings, base, ticket)
     click.echo(json.dumps({"url": address, "role": role}) if as_json else address)
     if owner is None:
         click.echo("No server has this data folder: start `jikko serve`, then open the link.", err=True)
-    if opens:
-        import webbrowser
-
-        if not webbrowser.open(address):
-            click.echo("No browser could be opened here.", err=True)
+    if opens and not webbrowser.open(address):
+        click.echo("No browser could be opened here.", err=True)
 
 
 @console.group(short_help="Make, list or revoke tokens of the console.")
@@ -66,16 +66,11 @@ def tokens() -> None:
 )
 @home_option
 @json_option
-def new(name: str, viewer: bool, file: Path | None, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as_json: bool) -> None:
     """Make a token called NAME, which the log of the server has for what is done with it. It is shown only now."""
-    run_async(_new(settings_of(home=home), name, "viewer" if viewer else "operator", file, as_json))
-
-
-async def _new(settings: Any, name: str, role: Any, file: Path | None, as_json: bool) -> None:
-    from jikko.apps.key_files import write_key
-    from jikko.assemble import assemble
-
-    async with assemble(settings, console=True) as assembly:
+    role = "viewer" if viewer else "operator"
+    async with assembled(settings, console=True) as assembly:
         access = _console_of(assembly).access
         entry, token = await access.new_token(name, role)
         if file is not None:
@@ -96,15 +91,10 @@ async def _new(settings: Any, name: str, role: Any, file: Path | None, as_json: 
 @tokens.command("list", short_help="List tokens.")
 @home_option
 @json_option
-def list_(home: Path | None, as_json: bool) -> None:
+@with_settings
+async def list_(settings: Settings, as_json: bool) -> None:
     """List all tokens, oldest first."""
-    run_async(_list(settings_of(home=home), as_json))
-
-
-async def _list(settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings, console=True) as assembly:
+    async with assembled(settings, console=True) as assembly:
         known = await _console_of(assembly).access.tokens()
         if not known:
             show_nothing("no tokens yet; `jikko console tokens new NAME` makes one", as_json=as_json)
@@ -122,21 +112,16 @@ async def _list(settings: Any, as_json: bool) -> None:
 @click.argument("token_id")
 @home_option
 @json_option
-def revoke(token_id: str, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
     """Remove a token by its id. Browsers that signed in with it are out at once."""
-    run_async(_revoke(settings_of(home=home), token_id, as_json))
-
-
-async def _revoke(settings: Any, token_id: str, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings, console=True) as assembly:
+    async with assembled(settings, console=True) as assembly:
         await _console_of(assembly).access.revoke(token_id)
     if as_json:
         click.echo(json.dumps({"id": token_id, "revoked": True}))
 
 
-def _console_of(assembly: Any) -> Any:
+def _console_of(assembly: Assembly) -> Any:
     if assembly.console is None:
         raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
     return assembly.console

@@ -14,14 +14,16 @@ class LazyCommands(MutableMapping[str, click.Command]):
 
     def __init__(self, modules: Mapping[str, str]) -> None:
         """Args:
-        modules: By the name of each command the module that has it, under that name.
+        modules: By the name of each command the module that has it, under that name; or module and name, such as
+            ``jikko.cli.apps.apps:list_``.
         """
         self._modules = dict(modules)
         self._known: dict[str, click.Command] = {}
 
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._known:
-            self._known[name] = getattr(import_module(self._modules[name]), name)
+            module, _, attribute = self._modules[name].partition(":")
+            self._known[name] = getattr(import_module(module), attribute or name)
         return self._known[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
@@ -40,7 +42,7 @@ class LazyCommands(MutableMapping[str, click.Command]):
 
 
 class LazyGroup(Commands):
-    """The group of all commands, whose help and completion import none of them."""
+    """A group of commands whose help and completion import none of them."""
 
     def __init__(self, *, listed: Mapping[str, tuple[str, str]], **options: Any) -> None:
         """Args:

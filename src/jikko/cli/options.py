@@ -1,16 +1,25 @@
-"""Options that several commands have, and how errors of ours end a command."""
+"""Options that several commands have, and the wrappers of commands: settings, services, how errors of ours end one."""
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
+from jikko.errors import InvalidSettings, JikkoError
+from jikko.settings import Settings
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_SETTINGS = ("home", "providers", "tools")
+"""Options that are settings of the same names."""
 
 home_option = click.option(
     "--home",
@@ -53,15 +62,54 @@ class FolderOrBucket(click.Path):
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
-def settings_of(**given: Any) -> Any:
+def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
-    from jikko.errors import InvalidSettings
-    from jikko.setting_sources import read_settings
+    from jikko.setting_sources import read_settings  # not for those who import the options of a command
 
     try:
         return read_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
     except InvalidSettings as error:
         raise click.UsageError(str(error)) from None
+
+
+def with_settings(work: Callable[Concatenate[Settings, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """A command of a coroutine function, which gets the settings in place of the options that are settings.
+
+    What it returns is the command's exit code, if it is a number. An error of ours ends it as ``run_async`` says.
+    """
+
+    @wraps(work)
+    def command(*arguments: P.args, **given: P.kwargs) -> T:
+        settings = settings_of(**{name: given.pop(name) for name in _SETTINGS if name in given})
+        return run_async(work(settings, *arguments, **given))
+
+    return command
+
+
+def with_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """A command as by ``with_settings`` that gets the services which the settings name, and closes them at its end."""
+
+    async def opened(settings: Settings, /, *arguments: P.args, **given: P.kwargs) -> T:
+        async with assembled(settings) as assembly:
+            return await work(assembly, *arguments, **given)
+
+    return wraps(work)(with_settings(opened))
+
+
+def assembled(
+    settings: Settings,
+    *,
+    in_memory: bool = False,
+    owned: bool = False,
+    console: bool = False,
+    look_seconds: float | None = None,
+) -> AbstractAsyncContextManager[Assembly]:
+    """See ``assemble``, which is imported here: the help of a command does not wait for all services."""
+    from jikko.assemble import assemble
+    from jikko.runs.following.quiet_runs import QUIET_SECONDS
+
+    look_seconds = look_seconds or QUIET_SECONDS
+    return assemble(settings, in_memory=in_memory, owned=owned, console=console, look_seconds=look_seconds)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
@@ -70,8 +118,6 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         Failure: So.
     """
-    from jikko.errors import JikkoError
-
     try:
         return asyncio.run(work)
     except JikkoError as error:
@@ -80,6 +126,6 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def failure(error: Exception, *, hint: str = "") -> Failure:
     """An error of ours, as it ends a command."""
-    from jikko.exit_codes import of_error
+    from jikko.exit_codes import of_error  # not for a server that starts
 
     return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

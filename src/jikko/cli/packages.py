@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
@@ -39,7 +40,6 @@ def install(requirements: tuple[str, ...], files: tuple[Path, ...], home: Path |
     One that cannot be used in a locked process (it starts threads, say) is refused with the reason, and nothing
     changes. A server that runs has them without a restart, from the next code node on that starts a moment later.
     """
-    from jikko.assemble.packages import install_packages
 
     settings = settings_of(home=home)
     _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
@@ -50,7 +50,6 @@ def install(requirements: tuple[str, ...], files: tuple[Path, ...], home: Path |
 @json_option
 def list_(home: Path | None, as_json: bool) -> None:
     """List what is installed: first what was asked for by name, then what that needs."""
-    from jikko.assemble.packages import installed_packages
 
     _show(installed_packages(settings_of(home=home)), as_json)
 
@@ -61,13 +60,11 @@ def list_(home: Path | None, as_json: bool) -> None:
 @json_option
 def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Remove libraries that were installed by name, and what only they need."""
-    from jikko.assemble.packages import remove_packages
 
     _show(_changed(remove_packages(settings_of(home=home), names, _reporter(as_json))), as_json)
 
 
 def _changed(work: Any) -> Any:
-    from jikko.assemble.packages import PackagesRefused
 
     try:
         return run_async(work)

@@ -9,7 +9,21 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
-from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.apps.model_needs import needs_of
+from jikko.apps.versions import check
+from jikko.assemble import make_embedder, make_models, providers_of
+from jikko.cli.options import (
+    assembled,
+    home_option,
+    json_option,
+    providers_option,
+    with_settings,
+)
+from jikko.errors import InvalidDocument
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.embeddings import EmbeddingRequest
+from jikko.ports.models import Message, ModelFailure, ModelRequest
+from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
 
@@ -23,18 +37,13 @@ def providers() -> None:
 @providers_option
 @home_option
 @json_option
-def list_(files: tuple[Path, ...], providers: Path | None, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> int:
     """List the providers that are set up, and which workflow needs which.
 
     Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a provider that
     is not set up, or cannot be read.
     """
-    sys.exit(run_async(_list(files, settings_of(home=home, providers=providers), as_json)))
-
-
-async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import providers_of
-
     found = providers_of(settings)
     for config in found.entries.values():
         entry = {
@@ -78,13 +87,8 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
     return 1 if missing else 0
 
 
-async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
+async def _workflows(files: tuple[Path, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
-    from jikko.apps.model_needs import needs_of
-    from jikko.apps.versions import check
-    from jikko.assemble import assemble
-    from jikko.errors import InvalidDocument
-    from jikko.nodes.registry import BY_TYPE
 
     if files:
         for file in files:
@@ -100,7 +104,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
                 continue
             yield str(file), needs_of((node.id, node.data) for node in document.nodes)
         return
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         for app in await assembly.apps.all():
             try:
                 workflow = await assembly.workflows.get(app)
@@ -117,21 +121,14 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
 @click.option("--embedding", metavar="MODEL", help="Also ask this model for the vector of one word.")
 @providers_option
 @json_option
-def test(
-    names: tuple[str, ...], model: str | None, embedding: str | None, providers: Path | None, as_json: bool
-) -> None:
+@with_settings
+async def test(
+    settings: Settings, names: tuple[str, ...], model: str | None, embedding: str | None, as_json: bool
+) -> int:
     """Try the key of each provider (or of those with these NAMES) by asking which models it has.
 
     The exit code is 0 if all answered.
     """
-    sys.exit(run_async(_test(names, model, embedding, settings_of(providers=providers), as_json)))
-
-
-async def _test(names: tuple[str, ...], model: str | None, embedding: str | None, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import make_embedder, make_models, providers_of
-    from jikko.ports.embeddings import EmbeddingRequest
-    from jikko.ports.models import Message, ModelFailure, ModelRequest
-
     found = providers_of(settings)
     models = make_models(found)
     failed = 0

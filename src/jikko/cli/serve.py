@@ -1,5 +1,6 @@
 """``jikko serve``: the server."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def serve(
     try:
         with holding(settings) as hold:
             if workers == 1:
-                run_async(_serve(settings, files, hold, reload))
+                from jikko.server.one_process import serve as serve_here
+
+                run_async(serve_here(settings, files, hold, reload=reload))
             else:
                 from jikko.server.supervisor import supervise
 
@@ -91,88 +94,4 @@ def serve(
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool) -> None:
-    import asyncio
-    import os
-    import time
-
-    from jikko.assemble import assemble
-    from jikko.concurrency.shutdown import leaving
-    from jikko.errors import InvalidSettings
-    from jikko.observing.metrics.usage import of_server
-    from jikko.server.listening import listen
-    from jikko.server.member import ServerMember
-    from jikko.server.metrics import metrics_of
-    from jikko.server.observers import Observers
-    from jikko.server.publication import publish, to_try
-    from jikko.server.reading_again import ReadingAgain, refusals
-    from jikko.server.reloading import Reloading
-    from jikko.server.service_manager import handed_over, tell_that_it_goes_round
-    from jikko.server.serving import (
-        TO_LEAVE_SECONDS,
-        base_of,
-        console_lines,
-        say_ready,
-        say_recovered,
-        say_stopping,
-        serve_assembly,
-    )
-
-    inherited = handed_over()
-    try:
-        # Before runs are taken over, which a run bears only so often.
-        [listening] = [inherited] if inherited else listen(settings.host, settings.port)
-    except OSError as error:
-        raise InvalidSettings(str(error)) from None
-    base = base_of(settings, listening)
-    hold.say(address=base)
-    reloading = Reloading(files if reload else ())
-    observers, began = Observers(settings, os.environ), time.time()
-
-    async def gather() -> Any:
-        return [*observers.snapshot(assembly), *of_server(1, began)]
-
-    shutdown = leaving()
-    async with assemble(settings, owned=True, console=True, observer=observers.runs, shutdown=shutdown) as assembly:
-        await shutdown.entered("the page of metrics", metrics_of(settings, gather))
-        await shutdown.entered("traces", observers.at_work(assembly))
-        issued = await publish(assembly, files)
-        await assembly.cluster.join(ServerMember(assembly, say_recovered))
-        watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
-
-        beating = asyncio.ensure_future(tell_that_it_goes_round())
-        reading = ReadingAgain(hold, refusals(assembly.configuration.read_again))
-
-        def rest() -> None:
-            reading.close()
-            assembly.cluster.leave()
-            if watching is not None:
-                watching.cancel()
-
-        async def ready() -> None:
-            say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
-
-        def at_end(at_once: bool) -> None:
-            say_stopping(settings, at_once, assembly.runs.under_way)
-            rest()
-
-        try:
-            await serve_assembly(
-                assembly,
-                listening,
-                ready=ready,
-                at_end=at_end,
-                observers=observers,
-                drains=inherited is not None,
-                shutdown=shutdown,
-            )
-        finally:
-            rest()
-            beating.cancel()
-            await shutdown.do("the cluster", assembly.cluster.close, TO_LEAVE_SECONDS)
-    await shutdown.end()

@@ -1,10 +1,13 @@
 """What the terminal of the command is like."""
 
 import shutil
+import signal
 import sys
 import unicodedata
 from collections.abc import Mapping
 from typing import IO, Any
+
+import click
 
 
 def color_wanted(environment: Mapping[str, str]) -> bool | None:
@@ -27,6 +30,20 @@ def is_live(environment: Mapping[str, str], stream: IO[Any] | None = None) -> bo
 def is_conversation() -> bool:
     """Whether questions can be asked: they go to standard error, answers come from standard input."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Ask on standard error whether something is to be done. Also within the event loop, which would only take note of
+    a Ctrl-C until there is an answer.
+
+    Raises:
+        click.Abort: Ctrl-C, or the end of the input.
+    """
+    of_loop = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, of_loop)
 
 
 def columns() -> int:

@@ -1,16 +1,32 @@
 """``jikko tools``: which tools there are, whether they answer, and what they say."""
 
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.versions import check
+from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of, tools_option
+from jikko.cli.options import (
+    assembled,
+    home_option,
+    json_option,
+    tools_option,
+    with_assembly,
+    with_settings,
+)
+from jikko.dsl.fields import did_you_mean
+from jikko.errors import JikkoError, NotFound
+from jikko.nodes.registry import BY_TYPE
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.tool import ToolNode
+from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
+from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
 
@@ -25,21 +41,15 @@ def tools() -> None:
 @tools_option
 @home_option
 @json_option
-def list_(files: tuple[Path, ...], ask: bool, tools: Path | None, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def list_(settings: Settings, files: tuple[Path, ...], ask: bool, as_json: bool) -> int:
     """List the tools that are set up, and which workflow needs which.
 
     Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a tool that is
     not set up, or cannot be read.
     """
-    sys.exit(run_async(_list(files, ask, settings_of(home=home, tools=tools), as_json)))
-
-
-async def _list(files: Sequence[Path], ask: bool, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import assemble
-    from jikko.ports.tools import ToolNotFound
-
     missing = 0
-    async with assemble(settings, in_memory=bool(files)) as assembly:
+    async with assembled(settings, in_memory=bool(files)) as assembly:
         for provider in assembly.tools.providers():
             if provider.provider_type == "mcp" and not ask:
                 _say({**_entry(provider), "tools": None}, f"{_label(provider)}  (--ask asks for its tools)", as_json)
@@ -73,7 +83,6 @@ async def _list(files: Sequence[Path], ask: bool, settings: Any, as_json: bool) 
 
 def _lack(tools: Any, name: Any) -> tuple[str, str]:
     """Why a tool cannot be called, as far as is known without asking, and what to do; nothing if it can."""
-    from jikko.ports.tools import ToolNotFound
 
     try:
         tools.known(name)
@@ -82,11 +91,8 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
     return "", ""
 
 
-async def _workflows(files: Sequence[Path], assembly: Any) -> AsyncIterator[tuple[str, Any]]:
+async def _workflows(files: Sequence[Path], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
-    from jikko.apps.versions import check
-    from jikko.errors import JikkoError
-    from jikko.nodes.registry import BY_TYPE
 
     for file in files:
         try:
@@ -109,7 +115,6 @@ async def _workflows(files: Sequence[Path], assembly: Any) -> AsyncIterator[tupl
 
 
 def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
-    from jikko.nodes.tools.tool import ToolNode
 
     for node in graph.nodes.values():
         if isinstance(node.node, ToolNode):
@@ -121,47 +126,39 @@ def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 @tools_option
 @home_option
 @json_option
-def test(names: tuple[str, ...], tools: Path | None, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def test(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
     """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
     MCP server answers, its app is there; and the apps that are MCP servers. No tool is called.
 
     The exit code is 0 if all is well.
     """
-    sys.exit(run_async(_test(names, settings_of(home=home, tools=tools), as_json)))
-
-
-async def _test(names: Sequence[str], settings: Any, as_json: bool) -> int:
-    from jikko.assemble import assemble
-    from jikko.errors import NotFound
-    from jikko.ports.tools import ToolNotFound
-
     failed = 0
-    async with assemble(settings) as assembly:
-        providers = [one for one in assembly.tools.providers() if one.provider_type != "builtin"]
-        chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
-        for provider in chosen:
-            entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}
-            try:
-                entry["tools"] = [tool.name.tool for tool in await assembly.tools.offered(provider)]
-                line = f"ok      {_label(provider)}: {', '.join(_some(entry['tools']))}"
-            except ToolNotFound as failure:
-                entry |= {"ok": False, "error": str(failure)}
-                line = f"FAILED  {_label(provider)}: {failure}"
-                failed += 1
-            _say(entry, line, as_json)
-        served = [] if names else assembly.served_apps.all_served()
-        for one in served:
-            entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
-            try:
-                await assembly.apps.find(one.app)
-                line = f"ok      {one.app}: an MCP server"
-            except NotFound as failure:
-                entry |= {"ok": False, "error": str(failure)}
-                line = f"FAILED  {one.app}: {failure}"
-                failed += 1
-            _say(entry, line, as_json)
-        if not chosen and not served:
-            click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
+    providers = [one for one in assembly.tools.providers() if one.provider_type != "builtin"]
+    chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
+    for provider in chosen:
+        entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}
+        try:
+            entry["tools"] = [tool.name.tool for tool in await assembly.tools.offered(provider)]
+            line = f"ok      {_label(provider)}: {', '.join(_some(entry['tools']))}"
+        except ToolNotFound as failure:
+            entry |= {"ok": False, "error": str(failure)}
+            line = f"FAILED  {_label(provider)}: {failure}"
+            failed += 1
+        _say(entry, line, as_json)
+    served = [] if names else assembly.served_apps.all_served()
+    for one in served:
+        entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
+        try:
+            await assembly.apps.find(one.app)
+            line = f"ok      {one.app}: an MCP server"
+        except NotFound as failure:
+            entry |= {"ok": False, "error": str(failure)}
+            line = f"FAILED  {one.app}: {failure}"
+            failed += 1
+        _say(entry, line, as_json)
+    if not chosen and not served:
+        click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
     return 1 if failed else 0
 
 
@@ -172,9 +169,8 @@ async def _test(names: Sequence[str], settings: Any, as_json: bool) -> int:
 @tools_option
 @home_option
 @json_option
-def call(
-    tool: str, values: tuple[str, ...], app: str | None, tools: Path | None, home: Path | None, as_json: bool
-) -> None:
+@with_settings
+async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str | None, as_json: bool) -> int:
     """Call a tool as a node would, and print each message that it says.
 
     PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
@@ -186,30 +182,20 @@ def call(
         if not mark:
             raise click.UsageError(f"{value!r} is no NAME=VALUE.")
         given[name] = text
-    sys.exit(run_async(_call(tool, given, app, settings_of(home=home, tools=tools), as_json)))
-
-
-async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any, as_json: bool) -> int:
-    from msgspec.structs import replace
-
-    from jikko.assemble import assemble
-    from jikko.nodes.tools.conversion import NotConvertible, converted
-    from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
-
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         provider_name, _, tool_name = tool.rpartition("/")
         app_id = (await assembly.apps.find(app)).id if app else ""
         try:
             provider = _chosen(provider_name, assembly.tools.providers())
             found = await assembly.tools.find(replace(provider, tool=tool_name), app_id=app_id)
-            values: dict[str, Any] = dict(given)
+            parameters: dict[str, Any] = dict(given)
             for parameter in found.parameters:
-                if parameter.name in values:
-                    values[parameter.name] = converted(values[parameter.name], parameter)
+                if parameter.name in parameters:
+                    parameters[parameter.name] = converted(parameters[parameter.name], parameter)
             unknown = [name for name in given if found.parameter(name) is None]
             if unknown:
                 raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")
-            call = ToolCall(tool=found, parameters=values, app_id=app_id, user="jikko tools call", key="call")
+            call = ToolCall(tool=found, parameters=parameters, app_id=app_id, user="jikko tools call", key="call")
             await assembly.tools.call(call, lambda message: _echo_message(message, as_json))
         except (ToolNotFound, ToolFailure, NotConvertible) as failure:
             raise Failure(str(failure), code="tool_failed") from None
@@ -220,7 +206,6 @@ async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any
 
 def _chosen(name: str, providers: Sequence[Any]) -> Any:
     """The provider of that key or name."""
-    from jikko.dsl.fields import did_you_mean
 
     for provider in (*(one for one in providers if one.provider == name), *providers):
         if name in (provider.provider, provider.provider_name):

@@ -2,15 +2,19 @@
 
 import json
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
 
 import click
 
+from jikko.assemble.assembly import Assembly
+from jikko.cli.chat.places import local
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.runs.reach import Server, required_database
+from jikko.cli.terminal import confirmed, is_conversation
+from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
+from jikko.settings import Settings
 
 
 @click.group()
@@ -24,7 +28,8 @@ def users() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
 @home_option
 @json_option
-def delete(app: str, user: str, yes: bool, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
     """Remove the end user USER of APP (name or id) with all data.
 
     That is conversations with their messages, feedback and variables; runs with logs, call-backs and idempotency keys;
@@ -32,30 +37,24 @@ def delete(app: str, user: str, yes: bool, home: Path | None, as_json: bool) -> 
     in the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code
     is 7 if there is nothing.
     """
-    run_async(_delete(app, user, settings_of(home=home), ask=not (yes or as_json), as_json=as_json))
-
-
-async def _delete(name: str, user: str, settings: Any, *, ask: bool, as_json: bool) -> None:
-    from jikko.assemble import assemble
-    from jikko.cli.runs.reach import required_database
-    from jikko.cli.terminal import is_conversation
-    from jikko.cluster.data_folder_lock import owner_of, sole_owner
-
+    ask = not (yes or as_json)
     required_database(settings)
-    if ask and is_conversation() and not click.confirm(f"Remove all data of {user!r} in {name!r}?", err=True):
+    if ask and is_conversation() and not confirmed(f"Remove all data of {user!r} in {app!r}?"):
         raise Failure("nothing was removed", code="declined")
     owner = owner_of(settings.home)
     served = owner is not None and owner.doing == "jikko serve"
     async with AsyncExitStack() as stack:
         if not served:
             stack.enter_context(sole_owner(settings.home, doing="jikko users", patience=0.5))
-        assembly = await stack.enter_async_context(assemble(settings, owned=not served))
-        app = await assembly.apps.find(name)
-        await _stop(assembly, app.id, user, owner.address if served and owner is not None else None)
-        removed = await assembly.user_removal.remove(app.id, user, alone=not served)
+        assembly = await stack.enter_async_context(assembled(settings, owned=not served))
+        found = await assembly.apps.find(app)
+        await _stop(assembly, found.id, user, owner.address if served and owner is not None else None)
+        removed = await assembly.user_removal.remove(found.id, user, alone=not served)
         await assembly.runs.close(0)
     if not removed.something:
-        raise Failure(f"There is nothing of {user!r} in {app.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+        raise Failure(
+            f"There is nothing of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found"
+        )
     counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
     if as_json:
         click.echo(json.dumps(counts))
@@ -64,14 +63,12 @@ async def _delete(name: str, user: str, settings: Any, *, ask: bool, as_json: bo
     click.echo(f"{listed}: removed.")
 
 
-async def _stop(assembly: Any, app_id: str, user: str, address: str | None) -> None:
+async def _stop(assembly: Assembly, app_id: str, user: str, address: str | None) -> None:
     """Stop the runs that go on, where they are.
 
     Args:
         address: Of the server that has them; ``None``: this process.
     """
-    from jikko.cli.chat.places import local
-    from jikko.cli.runs.reach import Server
 
     open_runs = await assembly.user_removal.open_runs(app_id, user)
     if address is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
+from jikko.assemble.assembly import Assembly
 from jikko.http.observer import RequestObserver
 from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.observing.request_lines import RequestLines
@@ -38,11 +39,11 @@ class Observers:
         self.runs: RunObserver = runs[0] if len(runs) == 1 else RunObservers(*runs)
         self.requests: Sequence[RequestObserver] = requests
 
-    def snapshot(self, assembly: Any) -> Any:
+    def snapshot(self, assembly: Assembly) -> Any:
         """What was counted in the process."""
         return [] if self.metrics is None else self.metrics.snapshot(assembly)
 
-    def at_work(self, assembly: Any) -> AbstractAsyncContextManager[None]:
+    def at_work(self, assembly: Assembly) -> AbstractAsyncContextManager[None]:
         """A block in which runs that end are traced, if that is wanted."""
         return nullcontext() if self._traces is None else self._traces.at_work(assembly.store, assembly.apps)
 

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from jikko.apps.key_files import keep_key
 from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
+from jikko.assemble.assembly import Assembly
 from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
 from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
@@ -39,7 +40,7 @@ class Issued(NamedTuple):
     """Why every run will fail, if that is known."""
 
 
-async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
+async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
     """Publish files that are new or changed, and take in the keys that were brought.
 
     Returns:
@@ -76,7 +77,7 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
     return issued
 
 
-async def _outlook(assembly: Any, app: App) -> "Finding | None":
+async def _outlook(assembly: Assembly, app: App) -> "Finding | None":
     """Why every run of an app will fail here, as ``jikko check`` finds it."""
     from jikko.apps.environment import Outside
     from jikko.apps.versions import check
@@ -97,7 +98,7 @@ async def _outlook(assembly: Any, app: App) -> "Finding | None":
     return replace(decisive, line=line, column=column)
 
 
-async def publish_one(assembly: Any, file: Path) -> App:
+async def publish_one(assembly: Assembly, file: Path) -> App:
     """Publish a file if it is new or changed, and tell what came of it.
 
     Raises:
@@ -116,7 +117,7 @@ async def publish_one(assembly: Any, file: Path) -> App:
     return app
 
 
-async def bring_keys(assembly: Any, setting: str) -> None:
+async def bring_keys(assembly: Assembly, setting: str) -> None:
     """Have keys open apps, as the setting ``keys`` says.
 
     Raises:
@@ -145,7 +146,7 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
     return list(parse_keys(text, setting))
 
 
-async def _look_at_values(assembly: Any) -> None:
+async def _look_at_values(assembly: Assembly) -> None:
     """Name secrets without a value, values of another type, values that no app takes, and mocks of no node."""
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
 from jikko.server.publication import publish_one
 from jikko.terminal_text import harmless
@@ -27,7 +28,7 @@ class Reloading:
     def __init__(self, files: Sequence[Path]) -> None:
         self._seen = {file: _state(file) for file in files}
 
-    async def watch(self, assembly: Any, *, every: float = _LOOK_SECONDS) -> None:
+    async def watch(self, assembly: Assembly, *, every: float = _LOOK_SECONDS) -> None:
         """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
 
         Args:
@@ -43,7 +44,7 @@ class Reloading:
             await asyncio.sleep(every)
 
 
-async def _publish(assembly: Any, file: Path) -> None:
+async def _publish(assembly: Assembly, file: Path) -> None:
     try:
         await publish_one(assembly, file)
     except JikkoError as error:

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
 from jikko.server.service_manager import notify
-from jikko.settings import STOP_AT_ONCE_SECONDS
+from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
 
 _TO_PARK = 3.0
 """Seconds that runs have to be parked, their logs to be written and their clients to be told."""
@@ -51,7 +52,7 @@ def _allow_connections() -> None:
 
 
 @contextlib.contextmanager
-def holding(settings: Any) -> Iterator[Hold]:
+def holding(settings: Settings) -> Iterator[Hold]:
     """Hold the data folder while the block lasts.
 
     Outside of the event loop, since it may wait for the workers of a server that was killed.
@@ -70,7 +71,7 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
-def api_of(assembly: Any, lag: Any = None) -> Any:
+def api_of(assembly: Assembly, lag: Any = None) -> Any:
     """What routes work with, of an assembly.
 
     Args:
@@ -117,7 +118,7 @@ def api_of(assembly: Any, lag: Any = None) -> Any:
     )
 
 
-def console_of(assembly: Any) -> Sequence[Any]:
+def console_of(assembly: Assembly) -> Sequence[Any]:
     """The operations of the console, of an assembly; none if it is off."""
     if assembly.console is None:
         return []
@@ -126,7 +127,7 @@ def console_of(assembly: Any) -> Sequence[Any]:
     return console_sections(assembly.console)
 
 
-async def console_lines(assembly: Any, base: str) -> list[str]:
+async def console_lines(assembly: Assembly, base: str) -> list[str]:
     """What is printed of the console when the server is ready: on a terminal, a link that opens it once."""
     if assembly.console is None or not sys.stdout.isatty():
         return []
@@ -134,7 +135,7 @@ async def console_lines(assembly: Any, base: str) -> list[str]:
     return [f"Console: {link(assembly.settings, base, ticket)} (opens it once, for 5 minutes)"]
 
 
-def link(settings: Any, base: str, ticket: str) -> str:
+def link(settings: Settings, base: str, ticket: str) -> str:
     """The address that signs a browser in. What stands behind ``#`` is sent to no server.
 
     Args:
@@ -144,7 +145,7 @@ def link(settings: Any, base: str, ticket: str) -> str:
 
 
 async def serve_assembly(
-    assembly: Any,
+    assembly: Assembly,
     listening: socket,
     *,
     ready: Callable[[], Awaitable[None]],
@@ -212,12 +213,12 @@ async def serve_assembly(
         watching.cancel()
 
 
-def base_of(settings: Any, listening: socket) -> str:
+def base_of(settings: Settings, listening: socket) -> str:
     """The address of the server, as it is printed at the start."""
     return str(settings.address(listening.getsockname()[1]))
 
 
-def say_stopping(settings: Any, at_once: bool, under_way: int | None = None) -> None:
+def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None) -> None:
     """Print how long stopping takes.
 
     Args:
@@ -242,7 +243,7 @@ def say_recovered(count: int) -> None:
         click.echo(f"{count} {which} under way {go} on.")
 
 
-def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
+def say_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
     """Print where the server is."""
     from jikko import __version__
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -264,7 +263,7 @@ class Supervisor:
         log.warning("worker %d %s; %s", child.process_id, how, then)
 
 
-async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
+async def supervise(settings: Settings, workers: int, files: Sequence[Path], hold: Hold) -> None:
     """Serve with a number of processes until a signal to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")

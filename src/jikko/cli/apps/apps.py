@@ -2,89 +2,67 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from jikko.cli.apps.environment import env
-from jikko.cli.apps.importing import import_
-from jikko.cli.apps.keys import keys
-from jikko.cli.callbacks import webhook_secret
+from jikko.apps.key_files import forget_key
+from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import home_option, json_option, with_assembly
 from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
+from jikko.ports.stores.run_store import LogQuery
 from jikko.terminal_text import harmless, printable
 
 
-@click.group()
-def apps() -> None:
-    """Manage apps: what was imported, the keys that open it, and the values that it has here."""
-
-
-for command in (import_, keys, env, webhook_secret):
-    apps.add_command(command)
-
-
-@apps.command("list")
+@click.command("list")
 @home_option
 @json_option
-def list_(home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def list_(assembly: Assembly, as_json: bool) -> None:
     """List the apps."""
-    run_async(_list(settings_of(home=home), as_json))
+    known = await assembly.apps.all()
+    if not known:
+        show_nothing("no apps yet; `jikko apps import FILE` makes one", as_json=as_json)
+    for app in known:
+        entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
+        show_entry(entry, f"{app.id}  {app.mode:13}  {printable(app.name)}", as_json=as_json)
 
 
-async def _list(settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        known = await assembly.apps.all()
-        if not known:
-            show_nothing("no apps yet; `jikko apps import FILE` makes one", as_json=as_json)
-        for app in known:
-            entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
-            show_entry(entry, f"{app.id}  {app.mode:13}  {printable(app.name)}", as_json=as_json)
-
-
-@apps.command(short_help="Show an app's versions and keys.")
+@click.command()
 @click.argument("app")
 @home_option
 @json_option
-def show(app: str, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def show(assembly: Assembly, app: str, as_json: bool) -> None:
     """Show an APP (name or id): its versions and keys."""
-    run_async(_show(app, settings_of(home=home), as_json))
-
-
-async def _show(name: str, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
-        versions = await assembly.apps.versions(app)
-        keys = await assembly.app_keys.of(app)
+    found = await assembly.apps.find(app)
+    versions = await assembly.apps.versions(found)
+    keys = await assembly.app_keys.of(found)
     if as_json:
         entry = {
-            "app_id": app.id,
-            "name": app.name,
-            "mode": app.mode,
-            "description": app.description,
+            "app_id": found.id,
+            "name": found.name,
+            "mode": found.mode,
+            "description": found.description,
             "versions": [
-                {"workflow_id": v.id, "number": v.number, "version": v.version, "current": v.id == app.workflow_id}
+                {"workflow_id": v.id, "number": v.number, "version": v.version, "current": v.id == found.workflow_id}
                 for v in versions
             ],
             "keys": [{"id": key.id, "hint": key.hint, "created_at": int(key.created_at)} for key in keys],
         }
         click.echo(json.dumps(entry, ensure_ascii=False))
         return
-    click.echo(harmless(f"{app.name} ({app.mode})  {app.id}\n{app.description}".rstrip()))
+    click.echo(harmless(f"{found.name} ({found.mode})  {found.id}\n{found.description}".rstrip()))
     for version in versions:
-        mark = "*" if version.id == app.workflow_id else " "
+        mark = "*" if version.id == found.workflow_id else " "
         click.echo(f"  {mark} version {version.number}  {version.version}  {version.id}")
     for key in keys:
         click.echo(f"    key {key.hint}  {key.id}")
 
 
-@apps.command(short_help="Print the file of a version of an app.")
+@click.command()
 @click.argument("app")
 @click.option("--version", "which", default="", metavar="VERSION", help="Its number or id.  [default: the current one]")
 @click.option(
@@ -95,12 +73,13 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
     help="The file to write.  [default: standard output]",
 )
 @home_option
-def export(app: str, which: str, file: Path | None, home: Path | None) -> None:
+@with_assembly
+async def export(assembly: Assembly, app: str, which: str, file: Path | None) -> None:
     """Print a version of an APP (name or id) as the DSL file that it was published from, byte by byte.
 
     Values that were set for environment variables are not in it.
     """
-    text = run_async(_source(app, which, settings_of(home=home)))
+    text = (await assembly.apps.version(await assembly.apps.find(app), which)).source
     if file is None:
         click.echo(text, nl=False)
         return
@@ -111,60 +90,54 @@ def export(app: str, which: str, file: Path | None, home: Path | None) -> None:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
 
 
-async def _source(name: str, which: str, settings: Any) -> bytes:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        source: bytes = (await assembly.apps.version(await assembly.apps.find(name), which)).source
-    return source
-
-
-@apps.command(short_help="Make a version of an app the current one.")
+@click.command()
 @click.argument("app")
 @click.argument("which", metavar="VERSION")
 @home_option
 @json_option
-def use(app: str, which: str, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
     """Make a VERSION (number or id) of an APP (name or id) the current one, such as the one before.
 
     Works with the server running or not. New runs take it; runs under way go on with theirs. The next import becomes
     a version of its own, and the current one.
     """
-    run_async(_use(app, which, settings_of(home=home), as_json))
+    found = await assembly.apps.find(app)
+    version = await assembly.apps.version(found, which)
+    await assembly.apps.use(found, version)
+    entry = {"app_id": found.id, "workflow_id": version.id, "version": version.number}
+    show_entry(entry, f"{found.name}: version {version.number} is the current one.", as_json=as_json)
 
 
-async def _use(name: str, which: str, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
-        version = await assembly.apps.version(app, which)
-        await assembly.apps.use(app, version)
-    entry = {"app_id": app.id, "workflow_id": version.id, "version": version.number}
-    show_entry(entry, f"{app.name}: version {version.number} is the current one.", as_json=as_json)
-
-
-@apps.command(short_help="Remove an app, its versions and keys.")
+@click.command()
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
 @json_option
-def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None:
     """Remove an APP (name or id), its versions, keys and values. Its runs stay.
 
     They are listed by `jikko runs list --app APP` or `--all`, and removed by `jikko runs prune` and by retention. Runs
     that are under way go on until the server stops.
     """
-    settings = settings_of(home=home)
-    found, counts = run_async(_contents(app, settings))
+    found = await assembly.apps.find(app)
+    keys = await assembly.app_keys.of(found)
+    counts = {
+        "versions": len(await assembly.apps.versions(found)),
+        "keys": len(keys),
+        "runs": (await assembly.runs.records.find(LogQuery(app_id=found.id, limit=1))).total,
+    }
     what = f"{_count(counts['versions'], 'version')} and {_count(counts['keys'], 'key')}"
     stay, them = ("stays", "it") if counts["runs"] == 1 else ("stay", "them")
     stay = f"Its {_count(counts['runs'], 'run')} {stay}: `jikko runs list --app {found.id}` lists {them}."
     if not yes:
         runs = stay if counts["runs"] else "It has no runs."
-        if not click.confirm(f"Remove app {found.name!r} with {what}? {runs}"):
+        if not confirmed(f"Remove app {found.name!r} with {what}? {runs}"):
             raise Failure("nothing was removed", code="declined")
-    run_async(_delete(found, settings))
+    await assembly.apps.delete(found)
+    for key in keys:
+        forget_key(assembly.settings.home, key.id)
     if as_json:
         click.echo(json.dumps({"app_id": found.id, "name": found.name, **counts}, ensure_ascii=False))
     else:
@@ -173,27 +146,3 @@ def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-async def _contents(name: str, settings: Any) -> tuple[Any, dict[str, int]]:
-    from jikko.assemble import assemble
-    from jikko.ports.stores.run_store import LogQuery
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
-        return app, {
-            "versions": len(await assembly.apps.versions(app)),
-            "keys": len(await assembly.app_keys.of(app)),
-            "runs": (await assembly.runs.records.find(LogQuery(app_id=app.id, limit=1))).total,
-        }
-
-
-async def _delete(app: Any, settings: Any) -> None:
-    from jikko.apps.key_files import forget_key
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        keys = await assembly.app_keys.of(app)
-        await assembly.apps.delete(app)
-    for key in keys:
-        forget_key(settings.home, key.id)

@@ -8,7 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.apps.environment import OPTION, overruled_by, parse_env_file, parse_pairs, unused, with_places
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.engine.masked import mask
+from jikko.errors import InvalidParam
+from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +45,6 @@ def env_options(command: F) -> F:
 
 def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
     """What ``env_options`` give, by name. What is wrong with it ends the command with code 2."""
-    from jikko.apps.environment import parse_env_file, parse_pairs
-    from jikko.errors import InvalidParam
 
     try:
         values = {} if file is None else parse_env_file(_text(file), str(file))
@@ -50,9 +53,8 @@ def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
         raise click.UsageError(str(error)) from None
 
 
-async def require_names(assembly: Any, app: Any) -> None:
+async def require_names(assembly: Assembly, app: Any) -> None:
     """Have ``--env`` name nothing but environment variables of an app; else the command ends with code 2."""
-    from jikko.apps.environment import OPTION, unused
 
     variables = (await assembly.workflows.get(app)).document.environment
     for layer in assembly.settings.env:
@@ -71,7 +73,7 @@ def _text(file: Path) -> str:
         raise click.UsageError(f"{file} is no text in UTF-8.") from None
 
 
-@click.command("env", short_help="Values for an app's environment.")
+@click.command("env")
 @click.argument("app")
 @click.argument("pairs", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--unset", multiple=True, metavar="NAME", help="Take a value back; that of the file holds again.")
@@ -80,8 +82,9 @@ def _text(file: Path) -> str:
 )
 @home_option
 @json_option
-def env(
-    app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, home: Path | None, as_json: bool
+@with_settings
+async def env(
+    settings: Settings, app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, as_json: bool
 ) -> None:
     """Show the environment variables of an APP (name or id), or set values for them.
 
@@ -89,25 +92,15 @@ def env(
     JIKKO_ENV_… variables, jikko.toml and options of the server win over them: what does so here is named. Runs that
     begin or go on from now on take them, the server running or not. Secrets are shown as masks.
     """
-    from jikko.apps.environment import parse_pairs
-
     values = env_of(pairs, file) if pairs or file else parse_pairs(())
-    run_async(_env(app, values, unset, settings_of(home=home), as_json))
-
-
-async def _env(name: str, values: dict[str, str], unset: tuple[str, ...], settings: Any, as_json: bool) -> None:
-    from jikko.apps.environment import overruled_by, with_places
-    from jikko.assemble import assemble
-    from jikko.engine.masked import mask
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
+    async with assembled(settings) as assembly:
+        found = await assembly.apps.find(app)
         if values or unset:
-            app = await assembly.apps.set_environment(app, values, unset)
-        variables = await assembly.apps.environment(app)
-    for variable, place in with_places(variables, app, ()):
+            found = await assembly.apps.set_environment(found, values, unset)
+        variables = await assembly.apps.environment(found)
+    for variable, place in with_places(variables, found, ()):
         value = mask(str(variable.value)) if variable.value_type == "secret" else variable.value
-        winner = overruled_by(variable.name, app.name, settings.env)
+        winner = overruled_by(variable.name, found.name, settings.env)
         entry = {
             "name": variable.name,
             "type": variable.value_type,

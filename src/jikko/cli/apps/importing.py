@@ -1,7 +1,6 @@
 """``jikko apps import``: publishing workflow files."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,17 @@ import click
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
+from jikko.exit_codes import ExitCode, of_error
+from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable, shown
 
 if TYPE_CHECKING:
     from jikko.exit_codes import ExitCode
 
 
-@click.command("import", short_help="Import and publish workflow files.")
+@click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--new-key/--no-key",
@@ -29,15 +31,16 @@ if TYPE_CHECKING:
 @env_options
 @home_option
 @json_option
-def import_(
+@with_settings
+async def import_(
+    settings: Settings,
     files: tuple[Path, ...],
     with_key: bool | None,
     name: str | None,
     env: tuple[str, ...],
     env_file: Path | None,
-    home: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Import and publish DSL FILES.
 
     A file whose app name is known becomes a new version of that app; two files of one name are refused. Works with the
@@ -49,24 +52,9 @@ def import_(
     if name is not None and (len(files) > 1 or not name.strip()):
         raise click.UsageError("--name is the name of one app: give one FILE, and a name that is not empty.")
     values = env_of(env, env_file)
-    sys.exit(run_async(_import(files, with_key, name, values, settings_of(home=home), as_json)))
-
-
-async def _import(
-    files: tuple[Path, ...],
-    with_key: bool | None,
-    name: str | None,
-    values: dict[str, str],
-    settings: Any,
-    as_json: bool,
-) -> int:
-    from jikko.assemble import assemble
-    from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, NotFound
-    from jikko.exit_codes import ExitCode, of_error
-
     failures: list[ExitCode] = []
     imported = 0
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         apps = assembly.apps
         if len(files) > 1:  # a single one may be a pipe, which is read once
             apps.require_names_of_their_own(readable(files))
@@ -115,7 +103,6 @@ def _code_of_all(failures: list["ExitCode"], imported: int) -> int:
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
-    from jikko.errors import InvalidDocument, JikkoError
 
     if isinstance(error, InvalidDocument):
         detail: dict[str, Any] = {

@@ -3,15 +3,19 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.apps.key_files import forget_key, keep_key, write_key
+from jikko.apps.keys import checked_key, new_key
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.errors import InvalidParam
+from jikko.settings import Settings
 
 
 async def issue_key(
-    assembly: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None, only_first: bool = False
+    assembly: Assembly, app_id: str, home: Path, *, as_json: bool, file: Path | None = None, only_first: bool = False
 ) -> tuple[str | None, str]:
     """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
 
@@ -21,8 +25,6 @@ async def issue_key(
     Returns:
         The key, and what to say of it in words; ``None``, and nothing, if none was made.
     """
-    from jikko.apps.key_files import keep_key, write_key
-    from jikko.apps.keys import new_key
 
     key = new_key()
     entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
@@ -41,7 +43,7 @@ async def issue_key(
     return key, f"in {file}"
 
 
-@click.command(short_help="List, make, add or revoke keys of an app.")
+@click.command()
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Make another key.")
 @click.option(
@@ -61,14 +63,9 @@ async def issue_key(
 @click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
 @home_option
 @json_option
-def keys(
-    app: str,
-    new: bool,
-    file: Path | None,
-    source: Path | None,
-    revoke: str | None,
-    home: Path | None,
-    as_json: bool,
+@with_settings
+async def keys(
+    settings: Settings, app: str, new: bool, file: Path | None, source: Path | None, revoke: str | None, as_json: bool
 ) -> None:
     """List, make, bring or revoke the API keys of an APP (name or id).
 
@@ -77,12 +74,24 @@ def keys(
     if file is not None and not new:
         raise click.UsageError("--to says where the key of --new goes.")
     brought = [] if source is None else _brought(source)
-    run_async(_keys(app, new, file, brought, revoke, settings_of(home=home), as_json))
+    async with assembled(settings) as assembly:
+        found = await assembly.apps.find(app)
+        if revoke:
+            await assembly.app_keys.revoke(found, revoke)
+            forget_key(settings.home, revoke)
+        if new:
+            key, line = await issue_key(assembly, found.id, settings.home, as_json=as_json, file=file)
+            answer = {"app_id": found.id, "api_key": key if file is None else None, "file": file and str(file)}
+            click.echo(json.dumps(answer) if as_json else line)
+        added = [await assembly.app_keys.add(found.id, key) for key in brought]
+        for entry in added or ([] if new else await assembly.app_keys.of(found)):
+            if as_json:
+                click.echo(json.dumps({"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)}))
+            else:
+                click.echo(f"{entry.id}  {entry.hint}")
 
 
 def _brought(source: Path) -> list[str]:
-    from jikko.apps.keys import checked_key
-    from jikko.errors import InvalidParam
 
     try:
         text = sys.stdin.read() if str(source) == "-" else source.read_text(encoding="utf-8")
@@ -95,32 +104,3 @@ def _brought(source: Path) -> list[str]:
     if not keys:
         raise click.UsageError(f"--add: {source} has no key.")
     return keys
-
-
-async def _keys(
-    name: str,
-    new: bool,
-    file: Path | None,
-    brought: list[str],
-    revoke: str | None,
-    settings: Any,
-    as_json: bool,
-) -> None:
-    from jikko.apps.key_files import forget_key
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        app = await assembly.apps.find(name)
-        if revoke:
-            await assembly.app_keys.revoke(app, revoke)
-            forget_key(settings.home, revoke)
-        if new:
-            key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json, file=file)
-            answer = {"app_id": app.id, "api_key": key if file is None else None, "file": file and str(file)}
-            click.echo(json.dumps(answer) if as_json else line)
-        added = [await assembly.app_keys.add(app.id, key) for key in brought]
-        for entry in added or ([] if new else await assembly.app_keys.of(app)):
-            if as_json:
-                click.echo(json.dumps({"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)}))
-            else:
-                click.echo(f"{entry.id}  {entry.hint}")

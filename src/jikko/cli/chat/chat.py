@@ -7,11 +7,16 @@ from typing import Any
 import click
 
 from jikko.cli.apps.environment import env_of, env_options
+from jikko.cli.chat.loop_thread import LoopThread
+from jikko.cli.chat.opening import inputs_of, sent
 from jikko.cli.chat.places import Place, opened
+from jikko.cli.chat.talk import Talk
+from jikko.cli.chat.turn import Conversation
 from jikko.cli.completion import complete_app
 from jikko.cli.options import failure, home_option, json_option, providers_option, settings_of
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.errors import JikkoError
 
 
 @click.command()
@@ -81,12 +86,6 @@ def _talk(
     as_json: bool,
 ) -> int:
     from contextlib import AsyncExitStack
-
-    from jikko.cli.chat.loop_thread import LoopThread
-    from jikko.cli.chat.opening import inputs_of, sent
-    from jikko.cli.chat.talk import Talk
-    from jikko.cli.chat.turn import Conversation
-    from jikko.errors import JikkoError
 
     try:
         with LoopThread() as loop:

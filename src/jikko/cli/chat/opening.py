@@ -9,6 +9,9 @@ import click
 from jikko.cli.chat.service import ChatService
 from jikko.cli.failure import Failure
 from jikko.cli.running.given_inputs import accept, reader
+from jikko.dsl.fields import Fields
+from jikko.dsl.start_variables import read_start_variables
+from jikko.inputs.given import Upload, described, given_inputs
 from jikko.terminal_text import printable
 
 
@@ -24,9 +27,6 @@ def inputs_of(
     Raises:
         Failure: Some are missing or wrong: all of them.
     """
-    from jikko.dsl.fields import Fields
-    from jikko.dsl.start_variables import read_start_variables
-    from jikko.inputs.given import described, given_inputs
 
     entries = [entry for item in parameters.get("user_input_form") or [] for entry in item.values()]
     variables = read_start_variables(Fields("", {"variables": entries}, []))
@@ -47,7 +47,6 @@ async def sent(service: ChatService, value: Any) -> Any:
     Raises:
         Failure: A file cannot be read or uploaded.
     """
-    from jikko.inputs.given import Upload
 
     if isinstance(value, list):
         return [await sent(service, item) for item in value]

@@ -5,22 +5,31 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
+from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.versions import check
+from jikko.assemble.assembly import Assembly
+from jikko.cli.apps.environment import require_names
 from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.transport import AppTransport, HttpTransport
 from jikko.cli.checking.examples import as_word
 from jikko.cli.failure import Failure
+from jikko.cli.options import assembled
+from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
+from jikko.http.app import create_app
+from jikko.nodes.registry import BY_TYPE
+from jikko.server.serving import api_of
+from jikko.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What the options of the command say."""
 
-    settings: Any
+    settings: Settings
     user: str
     file: Path | None = None
     app: str = ""
@@ -72,11 +81,6 @@ async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> Ch
 
 
 async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatService:
-    from jikko.apps.dsl_file import read_dsl_file
-    from jikko.apps.versions import check
-    from jikko.assemble import assemble
-    from jikko.cli.apps.environment import require_names
-    from jikko.nodes.registry import BY_TYPE
 
     try:
         text = read_dsl_file(file)
@@ -86,15 +90,13 @@ async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatSer
     checked.require()
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
-    assembly = await stack.enter_async_context(assemble(place.settings, in_memory=True))
+    assembly = await stack.enter_async_context(assembled(place.settings, in_memory=True))
     app = (await assembly.apps.publish(text, source=file.stem)).app
     await require_names(assembly, app)
     return await _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
 
 
 async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
-    from jikko.assemble import assemble
-    from jikko.cluster.data_folder_lock import owner_of, sole_owner
 
     settings = place.settings
     if not settings.has_database:
@@ -105,21 +107,19 @@ async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
         if not owner.address:
             message = f"A server is about to start or end in {settings.home}; try again."
             raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-        assembly = await stack.enter_async_context(assemble(settings))
+        assembly = await stack.enter_async_context(assembled(settings))
         app = await assembly.apps.find(place.app)
         key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
         return await _on_server(local(owner.address), key, place.user, stack)
     stack.enter_context(sole_owner(settings.home, doing="jikko chat", patience=0.5))
-    assembly = await stack.enter_async_context(assemble(settings, owned=True))
+    assembly = await stack.enter_async_context(assembled(settings, owned=True))
     await assembly.cluster.attend()
     app = await assembly.apps.find(place.app)
     key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
     return await _here(assembly, key, place.user, stack)
 
 
-async def _here(assembly: Any, key: str, user: str, stack: AsyncExitStack) -> ChatService:
-    from jikko.http.app import create_app
-    from jikko.server.serving import api_of
+async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> ChatService:
 
     stack.push_async_callback(assembly.runs.close, 0)
     return ChatService(AppTransport(create_app(api_of(assembly))), key, user)

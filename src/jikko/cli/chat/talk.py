@@ -15,7 +15,9 @@ from jikko.cli.chat.questions import Question, paths_like, question_of
 from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.turn import Conversation, Turn
 from jikko.cli.failure import Failure
+from jikko.cli.running.form_questions import ask
 from jikko.exit_codes import ExitCode
+from jikko.inputs.form_inputs import form_variables
 from jikko.terminal_text import printable, shown
 
 _HELP = """\
@@ -137,8 +139,6 @@ class Talk:
         return bool(came)
 
     def _answer_form(self, turn: Turn) -> bool:
-        from jikko.cli.running.form_questions import ask
-        from jikko.inputs.form_inputs import form_variables
 
         form = turn.forms[0]
         if not form.get("form_token"):

@@ -8,12 +8,21 @@ from typing import Any, Final
 
 import click
 
+from jikko.apps.versions import check as check_file
+from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.dsl.text.positions import Positions
+from jikko.errors import InvalidSettings
+from jikko.forecast.finding import Finding
+from jikko.forecast.forecast import Forecast, forecast
+from jikko.graph.mocks import unknown_mocks
+from jikko.inputs.samples import samples_of
+from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable, shown
 
 _LEVEL_PREFIX: Final[Mapping[str, str]] = {
@@ -66,9 +75,6 @@ def check(
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
-    from jikko.assemble.installation import installation_of
-    from jikko.errors import InvalidSettings
-    from jikko.graph.mocks import unknown_mocks
 
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     try:
@@ -100,8 +106,6 @@ def check(
 
 def _checked(source: DslSource) -> Any:
     """The file, compiled; ``None`` if it cannot be read."""
-    from jikko.apps.versions import check as check_file
-    from jikko.nodes.registry import BY_TYPE
 
     return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
 
@@ -114,10 +118,6 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
         here: The ``Installation``.
         outside: Values for environment variables from outside, as ``forecast`` takes them.
     """
-    from jikko.dsl.text.positions import Positions
-    from jikko.forecast.finding import Finding
-    from jikko.forecast.forecast import Forecast, forecast
-    from jikko.inputs.samples import samples_of
 
     if checked is None:
         found = Forecast("cannot_be_imported", (Finding("error", "document", "", source.error),))

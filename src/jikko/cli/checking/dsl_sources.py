@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from jikko.apps.dsl_file import read_dsl_file
+from jikko.dsl.load import LoadLimits
 
 _ENDINGS: Final = (".yml", ".yaml")
 
@@ -57,6 +58,5 @@ def _read(path: str) -> DslSource:
 
 
 def _read_standard_input() -> DslSource:
-    from jikko.dsl.load import LoadLimits
 
     return DslSource("-", sys.stdin.buffer.read(LoadLimits().max_bytes + 1))

@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from jikko.apps.environment import Outside
+from jikko.assemble.installation import outside_of as known
+from jikko.cli.runs.reach import local_address
+from jikko.cluster.data_folder_lock import owner_of
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.settings import Settings
 
-def outside_of(settings: Any) -> Any:
+
+def outside_of(settings: Settings) -> Any:
     """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
-    from jikko.apps.environment import Outside
-    from jikko.assemble.installation import outside_of as known
-    from jikko.errors import InvalidSettings, StoreUnavailable
 
     try:
         return known(settings)
@@ -18,11 +22,9 @@ def outside_of(settings: Any) -> Any:
         return Outside(settings.env)
 
 
-def base_of(settings: Any) -> str:
+def base_of(settings: Settings) -> str:
     """The address of the server: the public one, else where the one of the data folder serves now, else where one would
     with these settings."""
-    from jikko.cli.runs.reach import local_address
-    from jikko.cluster.data_folder_lock import owner_of
 
     if settings.public_url:
         return str(settings.public_url).rstrip("/")

@@ -8,12 +8,18 @@ from typing import Any
 
 import click
 
+from jikko.apps.versions import check
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line, curl_line
 from jikko.cli.checking.outside import base_of, outside_of
 from jikko.cli.options import home_option, json_option, settings_of
 from jikko.cli.terminal import padded, width
+from jikko.dsl.text.positions import Positions
+from jikko.errors import InvalidEnvironment
+from jikko.forecast.description import describe
+from jikko.forecast.forecast import app_name
+from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable, shown
 
 _COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
@@ -61,13 +67,6 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
 def _entry(source: DslSource, outside: Any, base: str) -> dict[str, Any]:
     """One file as ``--json`` prints it; docs/check.md describes the fields."""
     import msgspec
-
-    from jikko.apps.versions import check
-    from jikko.dsl.text.positions import Positions
-    from jikko.errors import InvalidEnvironment
-    from jikko.forecast.description import describe
-    from jikko.forecast.forecast import app_name
-    from jikko.nodes.registry import BY_TYPE
 
     if source.error:
         return {"file": source.name, "error": source.error}

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from jikko.assemble.health import configured, installed, machine
+from jikko.assemble.health.servers import look_at_servers
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
-from jikko.cli.options import home_option, json_option, run_async
+from jikko.cli.options import assembled, home_option, json_option, run_async
+from jikko.errors import JikkoError
 from jikko.finding import Finding
+from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
@@ -63,8 +67,6 @@ def _mark(finding: Finding) -> str:
 
 
 async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
-    from jikko.assemble.health.servers import look_at_servers
-    from jikko.errors import JikkoError
 
     settings, found = read_settings(os.environ, home, command)
     for finding in found:
@@ -81,9 +83,8 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
         yield Finding("database", False, str(error))
 
 
-def _usable(settings: Any, found: list[Finding]) -> Any:
+def _usable(settings: Settings, found: list[Finding]) -> Any:
     """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
-    from jikko.assemble.health import configured
 
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
     if not all(finding.ok for finding in found):
@@ -101,9 +102,7 @@ def _of_apps(entry: "ToMend", apps: list[str]) -> Finding:
 
 
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
-    from jikko.assemble import assemble, sqlite_suffices, try_sandbox
-    from jikko.assemble.health import configured, installed, machine
-    from jikko.errors import JikkoError
+    from jikko.assemble import sqlite_suffices, try_sandbox
 
     yield installed.python()
     for finding in installed.extras():
@@ -116,7 +115,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             usable = _usable(settings, found)
-            async with assemble(usable, console=True) as assembly:
+            async with assembled(usable, console=True) as assembly:
                 apps = {app.id: app.name for app in await assembly.apps.all()}
                 yield Finding(
                     "database", True, f"{settings.where_the_record_is}, {len(apps)} app{'' if len(apps) == 1 else 's'}"

@@ -1,14 +1,13 @@
 """Whether a server can listen."""
 
-from typing import Any
-
+from jikko.cluster.data_folder_lock import owner_of
 from jikko.finding import Finding
+from jikko.server.listening import listen
+from jikko.settings import Settings
 
 
-def port(settings: Any) -> Finding:
+def port(settings: Settings) -> Finding:
     """Whether a server could listen where the settings say; by now the one of this data folder may."""
-    from jikko.cluster.data_folder_lock import owner_of
-    from jikko.server.listening import listen
 
     try:
         [listening] = listen(settings.host, settings.port)

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
+from jikko.assemble import mocks_of
+from jikko.assemble.node_ports import allowed_networks
+from jikko.cli.unknown_variables import unknown
+from jikko.errors import InvalidSettings
 from jikko.finding import Finding
+from jikko.http.proxies import TrustedProxies, checked_root_path
+from jikko.setting_sources import read_settings
+from jikko.settings import FILE_NAME, Settings
 
 
 def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
@@ -16,10 +23,6 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
         home: The option.
         command: The whole command, whose options name variables, too.
     """
-    from jikko.cli.unknown_variables import unknown
-    from jikko.errors import InvalidSettings
-    from jikko.setting_sources import read_settings
-    from jikko.settings import FILE_NAME, Settings
 
     found: list[Finding] = []
     try:
@@ -40,10 +43,6 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
 
 def _unusable(read: Any) -> Iterator[str]:
     """What is no good though it is of the right type: a server with it would not start."""
-    from jikko.assemble import mocks_of
-    from jikko.assemble.node_ports import allowed_networks
-    from jikko.errors import InvalidSettings
-    from jikko.http.proxies import TrustedProxies, checked_root_path
 
     for check, value in (
         (mocks_of, read.mocks),

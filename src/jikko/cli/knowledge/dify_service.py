@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
+import aiohttp
 import msgspec
 
 from jikko.cli.failure import Failure
@@ -73,8 +74,6 @@ class DifyKnowledge:
             return None
 
     async def _get(self, url: str, headers: dict[str, str]) -> bytes:
-        import aiohttp
-
         wait = self._wait
         for attempt in range(1, _ATTEMPTS + 1):
             # What never answered is not there.

@@ -2,18 +2,29 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 
+from jikko.cli.failure import Failure
+from jikko.cli.knowledge.dify_service import DifyKnowledge
+from jikko.cli.knowledge.given import ThereDataset, ThereDocument, fields_of, given_document
 from jikko.cli.knowledge.waiting import finish
-from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.cli.options import (
+    assembled,
+    home_option,
+    json_option,
+    providers_option,
+    with_settings,
+)
+from jikko.errors import InvalidParam, JikkoError
+from jikko.ports.stores.knowledge.records import UNDER_WAY
+from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
 
-@click.command("import", short_help="Copy datasets of a Dify.")
+@click.command("import")
 @click.argument("datasets", nargs=-1, metavar="[DATASETS]...")
 @click.option("--from-dify", "url", metavar="URL", required=True, help="Where it is, such as https://dify.example.")
 @click.option(
@@ -28,15 +39,15 @@ from jikko.terminal_text import harmless
 @home_option
 @providers_option
 @json_option
-def import_(
+@with_settings
+async def import_(
+    settings: Settings,
     datasets: tuple[str, ...],
     url: str,
     key: str,
     model: str | None,
-    home: Path | None,
-    providers: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Copy DATASETS (names or ids; by default all) with documents, segments, metadata and tags, over the API of a Dify.
 
     Datasets keep their ids, so that workflow files find them; texts are cut as they are there, and embedded here. Once
@@ -46,32 +57,17 @@ def import_(
     if model is not None and not (provider and name):
         raise click.UsageError("--model: say PROVIDER/MODEL.")
     key = sys.stdin.readline().strip() if key == "-" else key
-    settings = settings_of(home=home, providers=providers)
-    failed = run_async(_import(datasets, url, key, (provider, name) if model else None, settings, as_json))
-    sys.exit(1 if failed else 0)
-
-
-async def _import(
-    wanted: Sequence[str], url: str, key: str, model: tuple[str, str] | None, settings: Any, as_json: bool
-) -> int:
-    import aiohttp
-
-    from jikko.assemble import assemble
-    from jikko.cli.failure import Failure
-    from jikko.cli.knowledge.dify_service import DifyKnowledge
-    from jikko.cli.knowledge.given import ThereDataset
-    from jikko.errors import JikkoError
-
+    instead = (provider, name) if model else None
     failed = 0
     timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
-    async with aiohttp.ClientSession(timeout=timeout) as session, assemble(settings) as assembly:
+    async with aiohttp.ClientSession(timeout=timeout) as session, assembled(settings) as assembly:
         service = DifyKnowledge(session, url, key)
         there = [each async for each in service.each("/datasets", ThereDataset)]
         named = {text for each in there for text in (each.id, each.name)}
-        if unknown := [each for each in wanted if each not in named]:
+        if unknown := [each for each in datasets if each not in named]:
             raise Failure(f"There is no dataset {', '.join(map(repr, unknown))} at {url}.", code="not_found")
         for each in there:
-            if wanted and each.id not in wanted and each.name not in wanted:
+            if datasets and each.id not in datasets and each.name not in datasets:
                 continue
             if each.provider == "external":
                 click.echo(
@@ -79,18 +75,15 @@ async def _import(
                 )
                 continue
             try:
-                failed += await _one(assembly.knowledge, service, each, model, as_json)
+                failed += await _one(assembly.knowledge, service, each, instead, as_json)
             except JikkoError as error:
                 click.echo(harmless(f"{each.name}: {error}"), err=True)
                 failed += 1
-    return failed
+    return 1 if failed else 0
 
 
 async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] | None, as_json: bool) -> int:
     """Copy one dataset. Returns how many of its documents are in error, or could not be taken."""
-    from jikko.cli.knowledge.given import ThereDocument, fields_of, given_document
-    from jikko.errors import InvalidParam
-    from jikko.ports.stores.knowledge.records import UNDER_WAY
 
     fields, built_in = await fields_of(service, there.id)
     dataset = await knowledge.imports.dataset(there.wishes(model), [tag.name for tag in there.tags], fields)

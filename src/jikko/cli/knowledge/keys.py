@@ -2,16 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.apps.key_files import write_key
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry, show_nothing
+from jikko.settings import Settings
 
 
-@click.group(short_help="Keys of the knowledge API.")
+@click.group()
 def keys() -> None:
     """Keys that begin with `dataset-`. Each opens all datasets, over /v1/datasets."""
 
@@ -26,18 +28,12 @@ def keys() -> None:
 )
 @home_option
 @json_option
-def create(file: Path | None, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
     """Make a key. It is shown only now: on a terminal and with --json. Elsewhere name a file for it."""
     if file is None and not as_json and not sys.stdout.isatty():
         raise click.UsageError("Say where the key goes: --to FILE, or --json.")
-    run_async(_create(file, settings_of(home=home), as_json))
-
-
-async def _create(file: Path | None, settings: Any, as_json: bool) -> None:
-    from jikko.apps.key_files import write_key
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         key, kept = await assembly.knowledge.keys.create()
         if file is not None:
             try:
@@ -52,35 +48,23 @@ async def _create(file: Path | None, settings: Any, as_json: bool) -> None:
 @keys.command("list", short_help="List keys.")
 @home_option
 @json_option
-def list_(home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def list_(assembly: Assembly, as_json: bool) -> None:
     """List keys, the oldest first. Of each only its beginning is known."""
-    run_async(_list(settings_of(home=home), as_json))
-
-
-async def _list(settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        known = await assembly.knowledge.keys.all()
-        if not known:
-            show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
-        for key in known:
-            entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
-            show_entry(entry, f"{key.id}  {key.hint}  {ago(key.created_at)}", as_json=as_json)
+    known = await assembly.knowledge.keys.all()
+    if not known:
+        show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
+    for key in known:
+        entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
+        show_entry(entry, f"{key.id}  {key.hint}  {ago(key.created_at)}", as_json=as_json)
 
 
 @keys.command(short_help="Remove a key.")
 @click.argument("key_id")
 @home_option
 @json_option
-def revoke(key_id: str, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def revoke(assembly: Assembly, key_id: str, as_json: bool) -> None:
     """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""
-    run_async(_revoke(key_id, settings_of(home=home), as_json))
-
-
-async def _revoke(key_id: str, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        await assembly.knowledge.keys.delete(key_id)
+    await assembly.knowledge.keys.delete(key_id)
     show_entry({"revoked": key_id}, f"{key_id} revoked", as_json=as_json)

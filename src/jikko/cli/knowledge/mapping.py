@@ -1,15 +1,14 @@
 """``jikko knowledge map``: what workflow files of other servers mean."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.settings import Settings
 
 
-@click.command("map", short_help="Say which dataset a workflow file means.")
+@click.command("map")
 @click.argument("text", required=False)
 @click.argument("dataset", required=False)
 @click.option(
@@ -20,8 +19,9 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 @click.option("--forget", is_flag=True, help="Forget what TEXT means, or the workspace.")
 @home_option
 @json_option
-def map_(
-    text: str | None, dataset: str | None, workspace: str | None, forget: bool, home: Path | None, as_json: bool
+@with_settings
+async def map_(
+    settings: Settings, text: str | None, dataset: str | None, workspace: str | None, forget: bool, as_json: bool
 ) -> None:
     """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
 
@@ -33,18 +33,10 @@ def map_(
         raise click.UsageError("Say which DATASET it means, or --forget.")
     if text is None and workspace is None and forget:
         raise click.UsageError("Say what to forget: TEXT or --workspace.")
-    run_async(_map(text, dataset, workspace, forget, settings_of(home=home), as_json))
-
-
-async def _map(
-    text: str | None, name: str | None, workspace: str | None, forget: bool, settings: Any, as_json: bool
-) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         datasets, names = assembly.knowledge.datasets, assembly.knowledge.dataset_names
         if text is not None:
-            await names.map(text, None if name is None else await datasets.find(name))
+            await names.map(text, None if dataset is None else await datasets.find(dataset))
         if workspace is not None and not forget:
             await names.understand(workspace)
         elif workspace is not None and not await names.forget_workspace(workspace):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import click
 
+from jikko.knowledge.readable import EXTENSIONS, is_readable
+
 
 class SourceFile(NamedTuple):
     """A file, and the name of its document."""
@@ -22,7 +24,6 @@ def files_below(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Path]]:
     Raises:
         click.UsageError: A file that is named by itself cannot be a document, or two have one name.
     """
-    from jikko.knowledge.readable import EXTENSIONS, is_readable
 
     found: list[SourceFile] = []
     passed: list[Path] = []

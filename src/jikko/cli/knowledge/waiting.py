@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from jikko.ports.stores.knowledge.records import UNDER_WAY
+
 _LOOK_SECONDS = 0.2
 
 
 async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool) -> None:
     """Index some documents of a dataset, here or with a server, and wait for it."""
-    from jikko.ports.stores.knowledge.records import UNDER_WAY
 
     async def open_documents() -> int:
         return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))

@@ -6,7 +6,11 @@ from typing import Any
 
 import click
 
+from jikko.assemble.backup import archive_left_out, is_bucket, make_backups, make_bucket_backups
 from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.maintenance.backup_target import NotABackup
+from jikko.settings import Settings
 
 
 @click.command()
@@ -29,9 +33,6 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
     is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
-    from jikko.assemble.backup import archive_left_out, is_bucket, make_backups
-    from jikko.errors import InvalidSettings, StoreUnavailable
-    from jikko.maintenance.backup_target import NotABackup
 
     settings = settings_of(home=home)
     if not settings.has_database:
@@ -61,9 +62,8 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
         click.echo(f"not in it, being elsewhere: {path}", err=True)
 
 
-def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
+def _to_folder(name: str, settings: Settings) -> tuple[dict[str, Any], str]:
     """Make one. Returns what came of it, and the same as text."""
-    from jikko.assemble.backup import make_backups
 
     folder = Path(name)
     if folder.exists() and folder.samefile(settings.home):
@@ -75,8 +75,7 @@ def _to_folder(name: str, settings: Any) -> tuple[dict[str, Any], str]:
     return {**report, "elsewhere": backups.elsewhere}, text
 
 
-def _to_bucket(url: str, settings: Any) -> tuple[dict[str, Any], str]:
-    from jikko.assemble.backup import make_bucket_backups
+def _to_bucket(url: str, settings: Settings) -> tuple[dict[str, Any], str]:
 
     backups = make_bucket_backups(settings, url)
     made = backups.make()

@@ -7,8 +7,12 @@ from typing import Any
 
 import click
 
+from jikko.assemble import key_files
+from jikko.assemble.postgres.signing_keys import change_keys
 from jikko.cli.operating.reload import reloaded
 from jikko.cli.options import home_option, json_option, settings_of
+from jikko.errors import InvalidSettings, JikkoError
+from jikko.settings import Settings
 
 
 @click.group()
@@ -76,10 +80,8 @@ def _tell_forgotten(count: int, as_json: bool) -> None:
     click.echo(f"{count} older {_keys(count)} removed.")
 
 
-def _of_servers(settings: Any, *, forget: bool) -> int:
+def _of_servers(settings: Settings, *, forget: bool) -> int:
     """Change the keys that several servers have in their database, and wait until all have heard of it."""
-    from jikko.assemble.postgres.signing_keys import change_keys
-    from jikko.errors import JikkoError
 
     if sys.stderr.isatty():
         click.echo("Waiting until all servers have heard of it …", err=True)
@@ -89,9 +91,7 @@ def _of_servers(settings: Any, *, forget: bool) -> int:
         raise click.ClickException(str(error)) from None
 
 
-def _files(settings: Any) -> Any:
-    from jikko.assemble import key_files
-    from jikko.errors import InvalidSettings
+def _files(settings: Settings) -> Any:
 
     files = key_files(settings)
     try:

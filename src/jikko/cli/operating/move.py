@@ -3,11 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from jikko.cli.options import json_option, run_async, settings_of
+from jikko.assemble.postgres.moving import move_to_postgres
+from jikko.cli.options import json_option, with_settings
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.settings import Settings
 
 _SHOWN = ("apps", "runs", "conversations", "files")
 
@@ -36,7 +38,8 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     help="A bucket for the files, as JIKKO_FILES_URL.  [default: what files_url says; without one they stay]",
 )
 @json_option
-def move(home: Path | None, url: str | None, files_url: str | None, as_json: bool) -> None:
+@with_settings
+async def move(settings: Settings, url: str | None, files_url: str | None, as_json: bool) -> None:
     """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
 
     All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
@@ -45,14 +48,7 @@ def move(home: Path | None, url: str | None, files_url: str | None, as_json: boo
     JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with
     a number behind that if there are such already.
     """
-    settings = settings_of(home=home)
-    run_async(_move(settings, url, files_url or settings.files_url, as_json))
-
-
-async def _move(settings: Any, url: str | None, files_url: str, as_json: bool) -> None:
-    from jikko.assemble.postgres.moving import move_to_postgres
-    from jikko.cluster.data_folder_lock import sole_owner
-
+    files_url = files_url or settings.files_url
     if not url:
         raise click.UsageError(
             "There is no database to move to: give --to postgresql://USER@HOST/DATABASE, or set JIKKO_DATABASE_URL."

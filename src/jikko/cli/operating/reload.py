@@ -6,13 +6,15 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, settings_of
+from jikko.cluster.data_folder_lock import owner_of
 from jikko.exit_codes import ExitCode
+from jikko.settings import Settings
 
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_AGAIN: Final = 0.02
@@ -37,13 +39,12 @@ def reload(home: Path | None, as_json: bool) -> None:
         click.echo("The files of providers, tools and plugins were read again.")
 
 
-def reloaded(settings: Any) -> bool:
+def reloaded(settings: Settings) -> bool:
     """Have the server of the data folder read its files again, and wait until it has. Returns whether there is one.
 
     Raises:
         Failure: A file is wrong, or the server does not answer.
     """
-    from jikko.cluster.data_folder_lock import owner_of
 
     before = owner_of(settings.home)
     if before is None or before.doing != "jikko serve":

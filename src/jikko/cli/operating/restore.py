@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from jikko.assemble.backup import backup_source, is_bucket, line_that_restores, make_restores
 from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.maintenance.restore import NotRestored
 
 
 @click.command()
@@ -26,9 +29,6 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
     With JIKKO_FILES_URL, contents of files go into that bucket. A record in PostgreSQL is restored by pg_restore; the
     line for that is told.
     """
-    from jikko.assemble.backup import backup_source, is_bucket, line_that_restores, make_restores
-    from jikko.errors import InvalidSettings, StoreUnavailable
-    from jikko.maintenance.restore import NotRestored
 
     if at and not is_bucket(source):
         raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")

@@ -1,37 +1,34 @@
 """``jikko plugins install`` and ``remove``."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.assemble.plugin_packages import plugin_packages
+from jikko.cli.options import home_option, json_option, with_settings
+from jikko.errors import InvalidParam, JikkoError
+from jikko.settings import Settings
+from jikko.terminal_text import shown
 
 _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
 
 
-@click.command(short_help="Install plugins.")
+@click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--again", is_flag=True, help="Install anew what is there already.")
 @click.option("--unsigned", is_flag=True, help="Install also what none of the keys in JIKKO_PLUGINS_KEYS has signed.")
 @home_option
 @json_option
-def install(sources: tuple[str, ...], again: bool, unsigned: bool, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def install(settings: Settings, sources: tuple[str, ...], again: bool, unsigned: bool, as_json: bool) -> int:
     """Install plugins: .difypkg files, folders with a manifest.yaml, or author/name[:version[@checksum]].
 
     Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. If JIKKO_PLUGINS_KEYS
     names a file of keys, what none of them has signed is refused. Says of each whether it is signed, and what it asks
     to be allowed. The exit code is 1 if one was not installed.
     """
-    sys.exit(run_async(_install(sources, again, unsigned, settings_of(home=home), as_json)))
-
-
-async def _install(sources: tuple[str, ...], again: bool, unsigned: bool, settings: Any, as_json: bool) -> int:
-    from jikko.assemble.plugin_packages import plugin_packages
-    from jikko.errors import JikkoError
-
     failed = 0
     async with plugin_packages(settings) as tools:
         for source in sources:
@@ -69,28 +66,22 @@ def _require_signature(trust: str, keys: Path) -> None:
     """Raises:
     InvalidParam: None of the keys has signed it as it is.
     """
-    from jikko.errors import InvalidParam
 
     why = {"unsigned": "it is not signed", "unknown signer": "another key has signed it, or it was changed since"}
     if trust in why:
         raise InvalidParam(f"{why[trust]}, and {keys} has the keys that are believed (--unsigned installs it anyway)")
 
 
-@click.command(short_help="Remove plugins.")
+@click.command()
 @click.argument("names", nargs=-1, required=True, metavar="AUTHOR/NAME[:VERSION]...")
 @home_option
 @json_option
-def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
+@with_settings
+async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Remove plugins, or one version of them. Calls that are under way in a server go on to their end.
 
     What they kept stays until they are installed again. The exit code is 1 if one was not installed.
     """
-    sys.exit(run_async(_remove(names, settings_of(home=home), as_json)))
-
-
-async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble.plugin_packages import plugin_packages
-
     missing = 0
     async with plugin_packages(settings) as tools:
         for name in names:
@@ -105,6 +96,5 @@ async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
 
 
 def _echo(entry: dict[str, Any], text: str, as_json: bool) -> None:
-    from jikko.terminal_text import shown
 
     click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

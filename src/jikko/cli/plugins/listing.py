@@ -1,33 +1,32 @@
 """``jikko plugins list``: what is installed, and what workflows need."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.apps.plugin_needs import plugin_needs
+from jikko.apps.versions import check
+from jikko.assemble.plugin_packages import plugin_packages
+from jikko.cli.options import home_option, json_option, with_settings
 from jikko.cli.shown import show_nothing
+from jikko.nodes.registry import BY_TYPE
+from jikko.settings import Settings
 from jikko.terminal_text import shown
 
 
-@click.command("list", short_help="List plugins, or what DSL files need.")
+@click.command("list")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @home_option
 @json_option
-def list_(files: tuple[Path, ...], home: Path | None, as_json: bool) -> None:
+@with_settings
+async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> int:
     """List the plugins that are installed; or, of DSL FILES, what each needs of plugins, has, and lacks.
 
     The exit code is 1 if a file lacks something, or cannot be read.
     """
-    sys.exit(run_async(_list(files, settings_of(home=home), as_json)))
-
-
-async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
-    from jikko.assemble.plugin_packages import plugin_packages
-
     async with plugin_packages(settings) as tools:
         if files:
             return sum([_needs(file, tools, as_json) for file in files]) and 1
@@ -56,9 +55,6 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
 
 
 def _needs(file: Path, tools: Any, as_json: bool) -> int:
-    from jikko.apps.plugin_needs import plugin_needs
-    from jikko.apps.versions import check
-    from jikko.nodes.registry import BY_TYPE
 
     try:
         document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from jikko.cli.failure import Failure
+from jikko.values import MAX_DEPTH, is_too_deep
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +45,6 @@ def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 def document_of(given: str | None) -> dict[str, Any]:
     """The JSON object that ``--inputs`` names: ``-`` is standard input; what begins with ``{`` is the object itself."""
-    from jikko.values import MAX_DEPTH, is_too_deep
 
     if not given:
         return {}

@@ -11,11 +11,37 @@ from typing import Any
 
 import click
 
+from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.versions import check
+from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options, require_names
+from jikko.cli.chat.questions import question_of
 from jikko.cli.checking.examples import as_word
-from jikko.cli.options import json_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.failure import Failure
+from jikko.cli.options import assembled, json_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.running.ending import Ending
+from jikko.cli.running.following import Watch
+from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.cli.running.progress import Progress
+from jikko.cli.terminal import is_conversation
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.conversations.turns import TurnRequest
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidFormData, InvalidParam, TooLate
+from jikko.events import RunFinished, RunPaused
+from jikko.exit_codes import ExitCode, of_run
+from jikko.graph.mocks import unknown_mocks
+from jikko.inputs.form_inputs import form_variables
+from jikko.inputs.given import Upload, given_inputs
+from jikko.inputs.local_files import uploaded
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.stores.messages import Message
+from jikko.runs.idempotency import Start
+from jikko.runs.runs import StartRequest
+from jikko.settings import Settings
+from jikko.terminal_text import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +96,6 @@ def run(
     each event is a line there instead, and an error is JSON on standard error. On a terminal, forms are asked for;
     elsewhere the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
     """
-    from jikko.apps.dsl_file import read_dsl_file
 
     home: Path | None = given["home"]
     from_input = str(file) == "-"
@@ -105,20 +130,13 @@ def run(
     sys.exit(run_async(_run(wanted, settings)))
 
 
-async def _run(wanted: _Wanted, settings: Any) -> int:
-    from jikko.assemble import assemble
-    from jikko.cli.running.ending import Ending
-    from jikko.cli.running.following import Watch
-    from jikko.cli.running.progress import Progress
-    from jikko.cluster.data_folder_lock import sole_owner
-    from jikko.events import RunPaused
-    from jikko.ports.stores.messages import Message
+async def _run(wanted: _Wanted, settings: Settings) -> int:
 
     ending = Ending()
     async with AsyncExitStack() as stack:
         if wanted.keep:
             stack.enter_context(sole_owner(settings.home, doing="jikko run", patience=0))
-        assembly = await stack.enter_async_context(assemble(settings, in_memory=not wanted.keep, owned=wanted.keep))
+        assembly = await stack.enter_async_context(assembled(settings, in_memory=not wanted.keep, owned=wanted.keep))
         app, workflow = await _published(assembly, wanted)
         values = await _values(assembly, app, workflow, wanted)
         accepted = await _started(assembly, app, values, wanted)
@@ -156,16 +174,8 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
     return _report(watch, wanted, ending, run_id, None if message is None else message.answer.text)
 
 
-async def _started(assembly: Any, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
+async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
     """The run; or the message that has its answer, if a question took none."""
-    from jikko.cli.chat.questions import question_of
-    from jikko.cli.failure import Failure
-    from jikko.conversations.turns import TurnRequest
-    from jikko.dsl.start_variables import StartVariable
-    from jikko.inputs.given import Upload
-    from jikko.inputs.local_files import uploaded
-    from jikko.runs.idempotency import Start
-    from jikko.runs.runs import StartRequest
 
     if wanted.question is None:
         return await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
@@ -189,17 +199,13 @@ async def _started(assembly: Any, app: Any, values: Mapping[str, Any], wanted: _
     return begun.run if isinstance(begun, Start) else begun
 
 
-async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
+async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
     """The app and its workflow; a new version only if the file is one.
 
     Raises:
         InvalidDocument: The file cannot be imported; it is named as it was given.
         Failure: It is an app of a kind that does not run.
     """
-    from jikko.apps.versions import check
-    from jikko.cli.failure import Failure
-    from jikko.graph.mocks import unknown_mocks
-    from jikko.nodes.registry import BY_TYPE
 
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
@@ -220,9 +226,7 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     return published.app, await assembly.workflows.get(published.app, published.version.id)
 
 
-async def _values(assembly: Any, app: Any, workflow: Any, wanted: _Wanted) -> Mapping[str, Any]:
-    from jikko.inputs.given import given_inputs
-    from jikko.inputs.local_files import uploaded
+async def _values(assembly: Assembly, app: Any, workflow: Any, wanted: _Wanted) -> Mapping[str, Any]:
 
     read = reader(taken=("the workflow, --inputs or --env-file",) if wanted.input_is_taken else ())
     given = given_inputs(workflow.inputs, wanted.pairs, wanted.document, read)
@@ -231,27 +235,21 @@ async def _values(assembly: Any, app: Any, workflow: Any, wanted: _Wanted) -> Ma
     return await uploaded(values, workflow.inputs, assembly.files, app_id=app.id, user=wanted.user)
 
 
-async def _stop(assembly: Any, app: Any, run_id: str, user: str) -> None:
+async def _stop(assembly: Assembly, app: Any, run_id: str, user: str) -> None:
     await assembly.runs.control.stop(app.id, run_id, user)
 
 
 def _can_ask(wanted: _Wanted) -> bool:
-    from jikko.cli.terminal import is_conversation
 
     return is_conversation() and not wanted.as_json and not wanted.input_is_taken
 
 
-async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:
+async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:
     """Ask for the forms that the run waits for, and hand them in.
 
     Raises:
         click.Abort: Ctrl-C, while nothing runs.
     """
-    from jikko.cli.running.form_questions import ask
-    from jikko.errors import InvalidFormData, InvalidParam, TooLate
-    from jikko.inputs.form_inputs import form_variables
-    from jikko.inputs.given import given_inputs
-    from jikko.inputs.local_files import uploaded
 
     record = await assembly.runs.records.any_record(run_id)
     for entry in await assembly.forms.open_forms(record):
@@ -275,7 +273,6 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
 
 
 def _say(text: str) -> None:
-    from jikko.terminal_text import shown
 
     click.echo(shown(text))
 
@@ -286,10 +283,6 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
     Args:
         answer: Printed instead of the outputs, of a chat.
     """
-    from jikko.cli.failure import Failure
-    from jikko.cli.running.form_questions import how_to_go_on
-    from jikko.events import RunFinished
-    from jikko.exit_codes import ExitCode, of_run
 
     end = watch.end
     if not isinstance(end, RunFinished):

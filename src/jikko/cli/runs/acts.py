@@ -2,42 +2,38 @@
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.running.ending import Ending
+from jikko.cli.running.following import Watch
+from jikko.cli.running.progress import Progress
 from jikko.cli.runs.reach import Server, acting, reached, required_database
 from jikko.exit_codes import ExitCode, of_run
+from jikko.runs.left_runs import stop_left
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
 
 _LOOK_SECONDS = 0.1
 """Between looks at a run that a server executes."""
 _BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
 
 
-@click.command(short_help="Show a run's events, from first to last.")
+@click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @home_option
 @json_option
-def follow(run_id: str, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
     """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
-    sys.exit(run_async(_follow(run_id, settings_of(home=home), as_json)))
-
-
-async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import assemble
-    from jikko.cli.running.ending import Ending
-    from jikko.cli.running.following import Watch
-    from jikko.cli.running.progress import Progress
-    from jikko.runs.reading.short_ids import run_of
-
     ending = Ending()
     # The process that executes the run does not know of this one, and tells it nothing.
-    async with assemble(settings, look_seconds=_LOOK_SECONDS) as assembly:
+    async with assembled(settings, look_seconds=_LOOK_SECONDS) as assembly:
         record = await run_of(assembly.store, run_id)
         following = asyncio.ensure_future(Watch(assembly, record, Progress(as_json=as_json)).to_end_or_pause())
         with ending.asked(following.cancel):
@@ -52,18 +48,18 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
     return of_run(record.status, record.error)
 
 
-@click.command(short_help="Stop a run.")
+@click.command()
 @acting
 @json_option
-def stop(run_id: str, url: str | None, key: str | None, user: str, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def stop(settings: Settings, run_id: str, url: str | None, key: str | None, user: str, as_json: bool) -> None:
     """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
 
     The exit code is 9 if there was nothing to stop.
     """
-    settings = settings_of(home=home)
     if url is None:
         required_database(settings)
-    stopped, how = run_async(_stop(run_id, url, key, user, settings))
+    stopped, how = await _stop(run_id, url, key, user, settings)
     if not stopped:
         raise Failure(
             f"the run had ended already ({how})" if how else "the run had ended already",
@@ -73,25 +69,26 @@ def stop(run_id: str, url: str | None, key: str | None, user: str, home: Path | 
     click.echo(json.dumps({"result": "success", "stopped": True}) if as_json else "stopped")
 
 
-async def _stop(run_id: str, url: str | None, key: str | None, user: str, settings: Any) -> tuple[bool, str]:
+async def _stop(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
     """Whether it was stopped, and the status of the run otherwise, if that is known."""
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if isinstance(where, Server):
             stopped = bool((await where.act_on(run, "stop")).get("stopped"))
             return stopped, "" if stopped else await where.status_of(run)
-        from jikko.runs.left_runs import stop_left
 
         stopped = await stop_left(where.runs, where.store, run, user, where.clock())
         return stopped, run.status
 
 
-@click.command(short_help="Repeat a run.")
+@click.command()
 @acting
 @click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
 @click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again.")
 @click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
 @json_option
-def retry(
+@with_settings
+async def retry(
+    settings: Settings,
     run_id: str,
     from_node: str | None,
     current: bool,
@@ -99,30 +96,15 @@ def retry(
     url: str | None,
     key: str | None,
     user: str,
-    home: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Repeat a RUN: a new run takes over what finished nodes did, and the others run again.
 
     It is a run of the same version, or with --current of the app's current one: what a changed node did, and what
     stands behind it, is not taken over then. Without a server the new run is executed here, to its end.
     """
-    settings = settings_of(home=home)
     if url is None:
         required_database(settings)
-    sys.exit(run_async(_retry(run_id, from_node, current, wait, (url, key, user), settings, as_json)))
-
-
-async def _retry(
-    run_id: str,
-    from_node: str | None,
-    current: bool,
-    wait: bool,
-    server: tuple[str | None, str | None, str],
-    settings: Any,
-    as_json: bool,
-) -> int:
-    url, key, user = server
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
@@ -149,11 +131,8 @@ async def _retry(
     return of_run(status, error)
 
 
-async def executed_here(assembly: Any, record: Any, as_json: bool) -> int:
+async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
     """Watch a run that this process executes, to its end or pause. Returns the exit code."""
-    from jikko.cli.running.ending import Ending
-    from jikko.cli.running.following import Watch
-    from jikko.cli.running.progress import Progress
 
     ending = Ending()
     identity = record.identity

@@ -5,40 +5,37 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
+from jikko.cli.runs.acts import executed_here
+from jikko.cli.runs.entries import took
 from jikko.cli.runs.reach import Server, reached, required_database
 from jikko.exit_codes import ExitCode
+from jikko.inputs.form_inputs import form_variables
+from jikko.inputs.given import described, given_inputs
+from jikko.inputs.local_files import uploaded
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
+from jikko.terminal_text import printable, shown
 
 
-@click.command(short_help="Show the forms that a run waits for.")
+@click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @home_option
 @json_option
-def forms(run_id: str, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
     """Show the forms that a RUN waits for, and how to submit each."""
-    run_async(_forms(run_id, settings_of(home=home), as_json))
-
-
-async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-    from jikko.cli.runs.entries import took
-    from jikko.inputs.form_inputs import form_variables
-    from jikko.inputs.given import described
-    from jikko.runs.reading.short_ids import run_of
-    from jikko.terminal_text import printable, shown
-
-    async with assemble(settings) as assembly:
-        record = await run_of(assembly.store, run_id)
-        found = [entry.requested for entry in await assembly.forms.open_forms(record)]
+    record = await run_of(assembly.store, run_id)
+    found = [entry.requested for entry in await assembly.forms.open_forms(record)]
     for request in found:
         if as_json:
             identity = record.identity
@@ -58,7 +55,7 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
         click.echo(f"the run waits for no form ({record.status})")
 
 
-@click.command(short_help="Submit a form that a run waits for.")
+@click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @click.option("--form", "which", metavar="FORM", help="Its id, node or title.  [default: the only one that is open]")
 @click.option("--action", metavar="ID", help="The action to take.  [default: the only one that there is]")
@@ -66,39 +63,30 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
 @click.option("--user", default="cli", help="Who does it.")
 @home_option
 @json_option
-def submit(
+@with_settings
+async def submit(
+    settings: Settings,
     run_id: str,
     which: str | None,
     action: str | None,
     pairs: tuple[str, ...],
     document: str | None,
     user: str,
-    home: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Submit a form that a RUN waits for. The run goes on in the server; without a server here, to its end.
 
     Then the exit code is that of the run.
     """
-    settings = settings_of(home=home)
     required_database(settings)
     given = (pairs_of(pairs), document_of(document))
     read = reader(taken=("--inputs",) if document == "-" else ())
-    sys.exit(run_async(_submit(run_id, which, action, given, read, user, settings, as_json)))
-
-
-async def _submit(
-    run_id: str, which: str | None, action: str | None, given: Any, read: Any, user: str, settings: Any, as_json: bool
-) -> int:
-    from jikko.assemble import assemble
-    from jikko.cli.runs.acts import executed_here
-
     async with reached(settings, run_id, url=None, key=None, user=user) as (where, run):
         if not isinstance(where, Server):
             form, chosen, inputs = await _filled(where, run, which, action, given, read)
             await where.forms.submit_form(form, chosen, inputs)
             return await executed_here(where, run, as_json)
-        async with assemble(settings) as assembly:
+        async with assembled(settings) as assembly:
             record = await assembly.runs.records.any_record(run)
             form, chosen, inputs = await _filled(assembly, record, which, action, given, read)
         token = form.requested.form.get("form_token")
@@ -112,16 +100,13 @@ async def _submit(
 
 
 async def _filled(
-    assembly: Any, record: Any, which: str | None, action: str | None, given: Any, read: Any
+    assembly: Assembly, record: Any, which: str | None, action: str | None, given: Any, read: Any
 ) -> tuple[Any, str, dict[str, Any]]:
     """The form that is meant, the action, and the inputs with their files uploaded.
 
     Raises:
         Failure: It is not clear, or what is given does not fit.
     """
-    from jikko.inputs.form_inputs import form_variables
-    from jikko.inputs.given import given_inputs
-    from jikko.inputs.local_files import uploaded
 
     form = _meant(await assembly.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)

@@ -3,22 +3,30 @@
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.durations import duration
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
+from jikko.cli.terminal import columns, cut, padded, width
+from jikko.errors import LogDamaged
+from jikko.ports.stores.run_store import LogQuery
+from jikko.runs.activity import activity
+from jikko.runs.reading.node_executions import node_executions
+from jikko.runs.reading.short_ids import run_of, short_ids
+from jikko.settings import Settings
+from jikko.terminal_text import harmless, printable, shown
 
 _STATUSES = ["queued", "running", "paused", "succeeded", "partial-succeeded", "failed", "stopped"]
 _MAX_OPEN_RUNS = 1000
 """Runs of an app that are looked through for those that wait."""
 
 
-@click.command("list", short_help="List runs, newest first.")
+@click.command("list")
 @click.option("--app", help="Only runs of this app (name or id), also a removed one.", shell_complete=complete_app)
 @click.option("--all", "of_all", is_flag=True, help="Also runs of apps that were removed.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs that are, or ended, so.")
@@ -26,27 +34,19 @@ _MAX_OPEN_RUNS = 1000
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
 @home_option
 @json_option
-def list_(app: str | None, of_all: bool, home: Path | None, as_json: bool, **given: Any) -> None:
+@with_settings
+async def list_(
+    settings: Settings, app: str | None, of_all: bool, as_json: bool, status: Any, since: float | None, limit: int
+) -> None:
     """List runs, newest first. Of those that go on, the nodes that run are shown.
 
     On a terminal ids are cut where they are still one run's; every command takes the beginning of an id.
     """
-    run_async(_list(app, of_all, settings_of(home=home), as_json, **given))
-
-
-async def _list(
-    name: str | None, of_all: bool, settings: Any, as_json: bool, *, status: Any, since: float | None, limit: int
-) -> None:
-    from jikko.assemble import assemble
-    from jikko.ports.stores.run_store import LogQuery
-    from jikko.runs.activity import activity
-    from jikko.terminal_text import shown
-
     now = time.time()
     stored: Any = "running" if status == "queued" else status
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         found = []
-        for app_id, app_name in await assembly.apps.past_and_present(name, removed=of_all):
+        for app_id, app_name in await assembly.apps.past_and_present(app, removed=of_all):
             query = LogQuery(
                 app_id=app_id,
                 limit=_MAX_OPEN_RUNS if stored == "running" else limit,
@@ -71,15 +71,14 @@ async def _list(
     elif rows:
         _table(rows, now)
     elif sys.stdout.isatty():
-        click.echo("no such runs" if status or name or since else "no runs yet")
+        click.echo("no such runs" if status or app or since else "no runs yet")
     if archived is not None and not as_json and len(rows) < limit:
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(archived))
         click.echo(f"runs that began until {day} may be in the archive: `jikko runs show ID` finds them", err=True)
 
 
-async def _readable(assembly: Any, record: Any) -> Any:
+async def _readable(assembly: Assembly, record: Any) -> Any:
     """The log of a run, as far as it can be read: a damaged one keeps no list from being shown."""
-    from jikko.errors import LogDamaged
 
     try:
         return await assembly.runs.records.events(record)
@@ -88,9 +87,6 @@ async def _readable(assembly: Any, record: Any) -> Any:
 
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
-    from jikko.cli.terminal import columns, cut, padded, width
-    from jikko.runs.reading.short_ids import short_ids
-    from jikko.terminal_text import printable
 
     on_terminal = sys.stdout.isatty()
     ids = [record.identity.run_id for _, record, _ in rows]
@@ -115,32 +111,21 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
         click.echo(printable(cut(text, columns()) if on_terminal else text))
 
 
-@click.command(short_help="Show a run with all its nodes.")
+@click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @home_option
 @json_option
-def show(run_id: str, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
     """Show a RUN (its id, or the beginning of it) with all its nodes; of one that goes on, as it is now."""
-    run_async(_show(run_id, settings_of(home=home), as_json))
-
-
-async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     import msgspec
 
-    from jikko.assemble import assemble
-    from jikko.errors import LogDamaged
-    from jikko.runs.activity import activity
-    from jikko.runs.reading.node_executions import node_executions
-    from jikko.runs.reading.short_ids import run_of
-    from jikko.terminal_text import harmless, shown
-
     damaged: LogDamaged | None = None
-    async with assemble(settings) as assembly:
-        record = await run_of(assembly.store, run_id)
-        try:
-            log = await assembly.runs.records.events(record)
-        except LogDamaged as damage:
-            log, damaged = damage.readable, damage
+    record = await run_of(assembly.store, run_id)
+    try:
+        log = await assembly.runs.records.events(record)
+    except LogDamaged as damage:
+        log, damaged = damage.readable, damage
     executions = node_executions(log, status=record.status, error=record.error)
     at = activity(log, time.time())
     for execution in executions:

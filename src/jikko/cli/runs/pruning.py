@@ -2,18 +2,18 @@
 
 import json
 import time
-from pathlib import Path
-from typing import Any
 
 import click
 
 from jikko.cli.completion import complete_app
 from jikko.cli.durations import duration
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.terminal import confirmed, is_conversation
+from jikko.settings import Settings
 
 
-@click.command(short_help="Remove runs that ended long ago.")
+@click.command()
 @click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
 @click.option(
     "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
@@ -22,31 +22,26 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
 @home_option
 @json_option
-def prune(older_than: float, app: str | None, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> None:
+@with_settings
+async def prune(
+    settings: Settings, older_than: float, app: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Remove runs that ended so long ago, with their logs, and files that were not used since.
 
     Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
     was delivered or given up, after a day. Works with the server running or not. On a terminal it asks first.
     """
-    from jikko.cli.terminal import is_conversation
-
     asks = not (yes or dry_run or as_json) and is_conversation()
-    run_async(_prune(older_than, app, dry_run, asks, settings_of(home=home), as_json))
-
-
-async def _prune(older_than: float, name: str | None, dry_run: bool, asks: bool, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
     before = time.time() - older_than
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         # What `jikko runs list --app` shows is what is removed.
-        apps = [app_id for app_id, _ in await assembly.apps.past_and_present(name)] if name else [None]
+        apps = [app_id for app_id, _ in await assembly.apps.past_and_present(app)] if app else [None]
         if dry_run or asks:
             count = sum([await assembly.retention.prunable(before, app_id=app_id) for app_id in apps])
             if dry_run:
                 click.echo(json.dumps({"runs": count}) if as_json else f"{_runs(count)} would be removed.")
                 return
-            if not click.confirm(f"Remove {_runs(count)}?", err=True):
+            if not confirmed(f"Remove {_runs(count)}?"):
                 raise Failure("nothing was removed", code="declined")
         pruned = [await assembly.retention.prune(before, app_id=app_id) for app_id in apps]
     runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)

@@ -10,8 +10,11 @@ import click
 
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option
+from jikko.cli.options import assembled, home_option
+from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode, of_answer
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +51,6 @@ class Server:
 
     async def status_of(self, run_id: str) -> str:
         """The status of a run as it is now; empty if that is not known here."""
-        from jikko.runs.reading.short_ids import run_of
 
         return "" if self._store is None else str((await run_of(self._store, run_id)).status)
 
@@ -76,7 +78,9 @@ class Server:
 
 
 @asynccontextmanager
-async def reached(settings: Any, run_id: str, *, url: str | None, key: str | None, user: str) -> AsyncIterator[Any]:
+async def reached(
+    settings: Settings, run_id: str, *, url: str | None, key: str | None, user: str
+) -> AsyncIterator[Any]:
     """Where a run can be acted upon: ``(server, run id)``, or ``(assembly, record)`` if no server has the data folder.
 
     In the second case no other process can start to serve it within the block.
@@ -85,9 +89,6 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
         JikkoError: There is no such run, or another process is in the way.
         Failure: A server is about to start or end.
     """
-    from jikko.assemble import assemble
-    from jikko.cluster.data_folder_lock import owner_of, sole_owner
-    from jikko.runs.reading.short_ids import run_of
 
     if url is not None:
         if not key:
@@ -100,18 +101,18 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
             if not owner.address:
                 message = f"A server is about to start or end in {settings.home}; try again."
                 raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-            assembly = await stack.enter_async_context(assemble(settings))
+            assembly = await stack.enter_async_context(assembled(settings))
             record = await run_of(assembly.store, run_id)
             passing = await stack.enter_async_context(assembly.app_keys.passing(record.identity.app_id))
             yield Server(local_address(owner.address), passing, user, assembly.store), record.identity.run_id
             return
         stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
-        assembly = await stack.enter_async_context(assemble(settings, owned=True))
+        assembly = await stack.enter_async_context(assembled(settings, owned=True))
         await assembly.cluster.attend()
         yield assembly, await run_of(assembly.store, run_id)
 
 
-def required_database(settings: Any) -> None:
+def required_database(settings: Settings) -> None:
     """See that there is something to act on: acting makes no data folder.
 
     Raises:

@@ -7,45 +7,43 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.durations import duration
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
 from jikko.cli.whole_file import whole_file
+from jikko.maintenance.exported_run import MAX_LINE, BadLine
+from jikko.maintenance.transfer import export_lines, export_named, import_lines
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
 
 
-@click.command("export", short_help="Write ended runs as JSON Lines.")
+@click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
 @click.option("--run", "named", multiple=True, metavar="ID", help="Only this run; may be given several times.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
 @click.option("--until", type=duration, metavar="AGE", help="Only runs that began before that, such as 30d.")
 @home_option
-def export_runs(file: Path, app: str | None, home: Path | None, **given: Any) -> None:
+@with_settings
+async def export_runs(
+    settings: Settings, file: Path, app: str | None, named: Sequence[str], since: float | None, until: float | None
+) -> int:
     """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line.
 
     Runs of the archive come behind those of the database. FILE appears when it is complete. Runs whose logs are
     damaged, and what of the archive cannot be read, are left out and named; the exit code is 1 then.
     """
-    if given["named"] and (app or given["since"] is not None or given["until"] is not None):
+    if named and (app or since is not None or until is not None):
         raise click.UsageError("--run names the runs: it goes with none of --app, --since and --until.")
-    if given["since"] is not None and given["until"] is not None and given["since"] <= given["until"]:
+    if since is not None and until is not None and since <= until:
         raise click.UsageError("--since is further back than --until: no run began so lately and before that.")
-    sys.exit(run_async(_export(file, app, settings_of(home=home), **given)))
-
-
-async def _export(
-    file: Path, app: str | None, settings: Any, *, named: Sequence[str], since: float | None, until: float | None
-) -> int:
-    from jikko.assemble import assemble
-    from jikko.maintenance.transfer import export_lines, export_named
-    from jikko.runs.reading.short_ids import run_of
-
     damaged: list[Exception] = []
     count, now = 0, time.time()
-    async with assemble(settings) as assembly:
+    async with assembled(settings) as assembly:
         if named:
             records = [await run_of(assembly.store, run_id) for run_id in named]
             lines = export_named(assembly.store, records, damaged=damaged.append)
@@ -76,35 +74,27 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
     return whole_file(file)
 
 
-@click.command("import", short_help="Read runs that were exported.")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
 @home_option
 @json_option
-def import_runs(file: Path, app: str | None, home: Path | None, as_json: bool) -> None:
+@with_assembly
+async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
 
     An app that was imported in two data folders has another id in each: with --app its runs from the one are seen by
     its clients in the other.
     """
-    run_async(_import(file, app, settings_of(home=home), as_json))
-
-
-async def _import(file: Path, app: str | None, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-    from jikko.maintenance.exported_run import MAX_LINE, BadLine
-    from jikko.maintenance.transfer import import_lines
-
-    async with assemble(settings) as assembly:
-        app_id = (await assembly.apps.find(app)).id if app else None
-        try:
-            with click.open_file(str(file), "rb") as source:
-                lines = iter(lambda: source.readline(MAX_LINE + 1), b"")
-                imported = await import_lines(assembly.store, lines, app_id=app_id)
-        except BadLine as error:
-            raise click.ClickException(f"{file}: {error}") from None
-        await assembly.keyword_indexing.catch_up()
-        here = {known.id for known in await assembly.apps.all()}
+    app_id = (await assembly.apps.find(app)).id if app else None
+    try:
+        with click.open_file(str(file), "rb") as source:
+            lines = iter(lambda: source.readline(MAX_LINE + 1), b"")
+            imported = await import_lines(assembly.store, lines, app_id=app_id)
+    except BadLine as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    await assembly.keyword_indexing.catch_up()
+    here = {known.id for known in await assembly.apps.all()}
     for unknown in sorted(set(imported.apps) - here):
         click.echo(
             f"{imported.apps[unknown]} runs are of app {unknown}, which is not here: no client sees them, nor does "

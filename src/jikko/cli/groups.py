@@ -1,0 +1,75 @@
+"""The sections of commands. What a command needs is imported when it is asked for."""
+
+import click
+
+from jikko.cli.lazy_commands import LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
+        "list": ("jikko.cli.apps.apps:list_", "List the apps."),
+        "show": ("jikko.cli.apps.apps", "Show an app's versions and keys."),
+        "export": ("jikko.cli.apps.apps", "Print the file of a version of an app."),
+        "use": ("jikko.cli.apps.apps", "Make a version of an app the current one."),
+        "delete": ("jikko.cli.apps.apps", "Remove an app, its versions and keys."),
+        "import": ("jikko.cli.apps.importing:import_", "Import and publish workflow files."),
+        "keys": ("jikko.cli.apps.keys", "List, make, add or revoke keys of an app."),
+        "env": ("jikko.cli.apps.environment", "Values for an app's environment."),
+        "webhook-secret": ("jikko.cli.callbacks:webhook_secret", "Show what call-backs are signed with."),
+    },
+)
+def apps() -> None:
+    """Manage apps: what was imported, the keys that open it, and the values that it has here."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
+        "list": ("jikko.cli.runs.listing:list_", "List runs, newest first."),
+        "show": ("jikko.cli.runs.listing", "Show a run with all its nodes."),
+        "follow": ("jikko.cli.runs.acts", "Show a run's events, from first to last."),
+        "forms": ("jikko.cli.runs.forms", "Show the forms that a run waits for."),
+        "submit": ("jikko.cli.runs.forms", "Submit a form that a run waits for."),
+        "stop": ("jikko.cli.runs.acts", "Stop a run."),
+        "retry": ("jikko.cli.runs.acts", "Repeat a run."),
+        "prune": ("jikko.cli.runs.pruning", "Remove runs that ended long ago."),
+        "trace": ("jikko.cli.runs.tracing", "Send the trace of a run."),
+        "export": ("jikko.cli.runs.transfer:export_runs", "Write ended runs as JSON Lines."),
+        "import": ("jikko.cli.runs.transfer:import_runs", "Read runs that were exported."),
+    },
+)
+def runs() -> None:
+    """Look at runs, answer, stop, repeat, carry and remove them. RUN is an id, or the beginning of one."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
+        "add": ("jikko.cli.knowledge.add", "Add files to a dataset."),
+        "list": ("jikko.cli.knowledge.datasets:list_", "List datasets."),
+        "show": ("jikko.cli.knowledge.datasets", "Show the documents of a dataset."),
+        "search": ("jikko.cli.knowledge.datasets", "Search a dataset."),
+        "remove": ("jikko.cli.knowledge.datasets", "Remove a dataset, or some of its documents."),
+        "map": ("jikko.cli.knowledge.mapping:map_", "Say which dataset a workflow file means."),
+        "keys": ("jikko.cli.knowledge.keys", "Keys of the knowledge API."),
+        "external": ("jikko.cli.knowledge.external", "Search services elsewhere."),
+        "import": ("jikko.cli.knowledge.importing:import_", "Copy datasets of a Dify."),
+    },
+)
+def knowledge() -> None:
+    """Fill datasets with documents, search them, and say who may."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
+        "install": ("jikko.cli.plugins.install", "Install plugins."),
+        "list": ("jikko.cli.plugins.listing:list_", "List plugins, or what DSL files need."),
+        "test": ("jikko.cli.plugins.trying", "Start plugins, and try their credentials."),
+        "call": ("jikko.cli.plugins.trying", "Call one tool."),
+        "remove": ("jikko.cli.plugins.install", "Remove plugins."),
+    },
+)
+def plugins() -> None:
+    """Install Dify's plugins, whose tools and agent strategies workflows use, and try them."""
