@@ -62,9 +62,9 @@ def _answer(text: str) -> dict[str, Any]:
     return node("answer", "answer", answer=text)
 
 
-def question(mode: str, conversation_id: str = "") -> bytes:
+def question(mode: str, conversation_id: str = "", query: str = "hello") -> bytes:
     """The body of a turn."""
-    body = {"query": "hello", "inputs": {}, "user": "bench", "response_mode": mode, "auto_generate_name": False}
+    body = {"query": query, "inputs": {}, "user": "bench", "response_mode": mode, "auto_generate_name": False}
     return json.dumps({**body, "conversation_id": conversation_id}).encode()
 
 

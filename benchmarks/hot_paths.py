@@ -19,14 +19,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.chats import question, start_answer
+from benchmarks.chats import question, remembering, start_answer
+from benchmarks.counting import counted_calls
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
 from jikko.assemble import assemble
@@ -76,13 +76,18 @@ class HotPaths:
 
     def run(self, app: str, mode: str = "blocking", **given: Any) -> Request:
         """Running an app, again and again."""
-        body = json.dumps({"inputs": given, "user": "bench", "response_mode": mode}).encode()
+        body = run_body(mode, **given)
         return lambda: self.request(app, "POST", "/v1/workflows/run", body)
 
     def turn(self) -> Request:
         """A turn of a chat, each in a conversation of its own."""
         body = question("blocking")
         return lambda: self.request("chat", "POST", "/v1/chat-messages", body)
+
+    def answer(self, tokens: int) -> Request:
+        """A turn whose answer a (faked) model streams, by some more than so many tokens; 150 at the most."""
+        body = question("streaming", query="a " * tokens)
+        return lambda: self.request("memory", "POST", "/v1/chat-messages", body)
 
     async def detail(self, app: str) -> Request:
         """Reading a run, again and again."""
@@ -100,13 +105,17 @@ class HotPaths:
         }
 
 
+def run_body(mode: str, **given: Any) -> bytes:
+    return json.dumps({"inputs": given, "user": "bench", "response_mode": mode}).encode()
+
+
 @asynccontextmanager
 async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
-    """An application with four apps."""
-    settings = Settings(home=home)
+    """An application with five apps."""
+    settings = Settings(home=home, fake_models=True)
     async with assemble(settings, in_memory=in_memory) as assembly:
         keys = {}
-        for document in (start_end(), chain(10), iteration(), start_answer()):
+        for document in (start_end(), chain(10), iteration(), start_answer(), remembering()):
             name = document["app"]["name"]
             published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
             keys[name] = await assembly.app_keys.issue(published.app.id)
@@ -117,20 +126,10 @@ async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
 async def calls(path: Request, count: int) -> float:
     """Function calls a request, on the thread of the event loop."""
     await path()
-    found = 0
-
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal found
-        found += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
+    with counted_calls() as found:
         for _ in range(count):
             await path()
-    finally:
-        sys.setprofile(before)
-    return found / count
+    return found.count / count
 
 
 def yardstick() -> bytes:

@@ -29,6 +29,7 @@ BENCHMARKS = (
     "idle_streams",
     "tools",
     "footprint",
+    "server_start",
     "workers",
     "growth",
     "stored_runs",

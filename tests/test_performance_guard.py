@@ -1,9 +1,9 @@
 """The hot paths do no more work than was recorded.
 
-Time is told as a ratio to other work of the same moments, and SQL statements are counted, so that neither the machine
-nor what else it does changes anything. A test that fails here says that a path got dearer by more than the margin. If
-that is the price of something needed, record the new figure, and say why in docs/performance.md. Figures that fell may
-be recorded too: it is what keeps them.
+Function calls and SQL statements are counted, and time is told as a ratio to other work of the same moments, so that
+neither the machine nor what else it does changes anything. A test that fails here says that a path got dearer by more
+than the margin. If that is the price of something needed, record the new figure, and say why in docs/performance.md.
+Figures that fell may be recorded too: it is what keeps them. What a start does and holds: tests/server/test_imports.py.
 """
 
 import gc
@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from benchmarks.hot_paths import HotPaths, costs, hot_paths, yardstick
+from benchmarks.counting import Statement, statements
+from benchmarks.hot_paths import HotPaths, Request, calls, costs, hot_paths, yardstick
 
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.runs import chain as finished_chain
 from tests.store.runs import whole
 
-pytestmark = [pytest.mark.anyio, pytest.mark.serial]
+pytestmark = pytest.mark.anyio
 
 MARGIN = 1.3
 """On a machine whose three programs kept both cores busy, costs differed by less than a sixth."""
@@ -32,8 +33,59 @@ COSTS = {
     "blocking iteration over 100 items": (35.0, 47.0),
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
+CALLS = {
+    "GET run detail": (54.2, 54.2),
+    "blocking start->end": (516.2, 509.2),
+    "blocking start->answer of a chat": (634.2, 624.2),
+    "streaming start->end": (763.3, 751.3),
+    "blocking 10-node chain": (1088.2, 1072.2),
+    "blocking iteration over 100 items": (12_885, 12_555),
+}
+"""Function calls of a request on the thread of the event loop, kept in memory: Python 3.11, and later versions, where
+comprehensions are none.
+"""
+CALLS_A_TOKEN = (170.9, 167.9)
+"""Of a streamed answer, from the model's text to the client's message."""
+CALLS_MARGIN = 1.01
+"""They are the same each time, but for an iteration, which gives way after a time: half a per cent."""
+CALLS_TO_WRITE = {
+    "GET run detail": 8,
+    "blocking start->end": 67,
+    "blocking start->answer of a chat": 66,
+    "streaming start->end": 68,
+    "blocking 10-node chain": 117,
+}
+"""Those that a request on the disk has more, on the same thread."""
+CALLS_TO_WRITE_MARGIN = 5
+"""The thread that writes may be before or behind the other: three more or fewer."""
+LATER = sys.version_info >= (3, 12)
 STATEMENTS = 7
 """SQL statements of a transaction that writes one finished run, whatever its number of nodes."""
+READ = {
+    # The run, and with it whether the key opens its app.
+    "GET run detail": 1,
+    # The app of the key, between BEGIN and ROLLBACK.
+    "blocking start->end": 3,
+    "streaming start->end": 3,
+    "blocking 10-node chain": 3,
+    # And whether the app answers by annotations.
+    "blocking start->answer of a chat": 4,
+}
+"""SQL statements of a request that are no part of a transaction that writes."""
+WRITTEN = {
+    # A start that nobody was told of yet, and its end, in one transaction: run, log, and two counts.
+    "blocking start->end": 6,
+    "streaming start->end": 6,
+    "blocking 10-node chain": 6,
+    # And a conversation with a message.
+    "blocking start->answer of a chat": 8,
+}
+"""SQL statements of a request in transactions that write, BEGIN and COMMIT included."""
+TOKENS_WRITTEN = 5
+"""SQL statements of a transaction that writes tokens, however many: BEGIN, the run, its row, their row, COMMIT.
+
+How many such transactions there are goes by the disk: while one is made, all tokens that come wait for the next.
+"""
 
 
 @pytest.fixture
@@ -50,14 +102,80 @@ async def paths(tmp_path: Path) -> AsyncIterator[HotPaths]:
         yield found
 
 
+@pytest.fixture
+async def stored(tmp_path: Path) -> AsyncIterator[tuple[HotPaths, list[Statement]]]:
+    """The same on the disk, with the statements that are asked."""
+    with statements() as asked:
+        async with hot_paths(tmp_path, in_memory=False) as found:
+            yield found, asked
+
+
+async def test_the_hot_paths_make_no_more_function_calls_than_recorded(paths: HotPaths) -> None:
+    found = {name: await calls(path, 20) for name, path in (await paths.all()).items()}
+    assert found.keys() == CALLS.keys()
+    assert {name: count for name, count in found.items() if count > CALLS[name][LATER] * CALLS_MARGIN} == {}
+
+
+async def test_a_streamed_token_makes_no_more_function_calls_than_recorded(paths: HotPaths) -> None:
+    short, long = [await calls(paths.answer(tokens), 5) for tokens in (10, 150)]
+    assert (long - short) / 140 <= CALLS_A_TOKEN[LATER] * CALLS_MARGIN
+
+
+async def test_writing_a_run_makes_no_more_function_calls_than_recorded(paths: HotPaths, tmp_path: Path) -> None:
+    async with hot_paths(tmp_path / "stored", in_memory=False) as stored:
+        on_disk, in_memory = await stored.all(), await paths.all()
+        found = {name: await calls(on_disk[name], 40) - await calls(in_memory[name], 40) for name in CALLS_TO_WRITE}
+    assert {name: count for name, count in found.items() if count > CALLS_TO_WRITE[name] + CALLS_TO_WRITE_MARGIN} == {}
+
+
+async def test_the_hot_paths_ask_the_database_no_more_than_recorded(
+    stored: tuple[HotPaths, list[Statement]],
+) -> None:
+    paths, asked = stored
+    all_paths = await paths.all()
+    found = {name: await transactions(all_paths[name], asked) for name in READ}
+    assert {name: sum(map(len, read)) for name, (read, _) in found.items()} == READ
+    assert {name: sum(map(len, written)) for name, (_, written) in found.items() if written} == WRITTEN
+
+
+async def test_a_streamed_token_adds_no_statement(stored: tuple[HotPaths, list[Statement]]) -> None:
+    paths, asked = stored
+    few, _ = await transactions(paths.answer(10), asked)
+    read, [start, *tokens, end] = await transactions(paths.answer(150), asked)
+    assert [*map(len, read)] == [*map(len, few)]
+    assert {len(each) for each in tokens} <= {TOKENS_WRITTEN}
+    # The conversation and its message; the archive instead of the log, the answer, the counts of both states.
+    assert (len(start), len(end)) == (8, 13)
+
+
+async def transactions(path: Request, asked: list[Statement]) -> tuple[list[list[str]], list[list[str]]]:
+    """What a request asks the database, once it was made before: by transactions, those that read and those that write.
+
+    What is asked outside of a transaction counts as one of its own.
+    """
+    await path()
+    asked.clear()
+    await path()
+    by_connection: dict[int, list[list[str]]] = {}
+    for connection, text in asked:
+        found = by_connection.setdefault(connection, [])
+        if text.startswith("BEGIN") or not found or found[-1][-1] in ("COMMIT", "ROLLBACK"):
+            found.append([])
+        found[-1].append(text)
+    everything = [each for found in by_connection.values() for each in found]
+    written = [each for each in everything if each[0] == "BEGIN IMMEDIATE"]
+    return [each for each in everything if each not in written], written
+
+
+@pytest.mark.serial
 async def test_the_hot_paths_cost_no_more_than_recorded(paths: HotPaths) -> None:
-    later = sys.version_info >= (3, 12)
     found = await costs(await paths.all(), rounds=60)
     print(found)
     assert found.keys() == COSTS.keys()
-    assert {name: cost for name, cost in found.items() if cost > COSTS[name][later] * MARGIN} == {}
+    assert {name: cost for name, cost in found.items() if cost > COSTS[name][LATER] * MARGIN} == {}
 
 
+@pytest.mark.serial
 async def test_a_cost_that_is_added_is_seen(paths: HotPaths) -> None:
     path = paths.run("start_end", q="hello")
 
