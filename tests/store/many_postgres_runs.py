@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from jikko.store.postgres.columns import id_of
+from jikko.store.identifiers import id_text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.run_rows import COLUMNS
 from jikko.store.postgres.runs.run_store import PostgresRunStore
@@ -135,13 +135,13 @@ class _Rows:
     def filled(self) -> Filled:
         conversation, user = self._conversations[len(self._conversations) // 2]
         return Filled(
-            apps=[id_of(app) for app in self._apps],
-            versions=[id_of(version) for version in self._versions[0]],
-            users=[id_of(user) for user in self._users[0]],
+            apps=[id_text(app) for app in self._apps],
+            versions=[id_text(version) for version in self._versions[0]],
+            users=[id_text(user) for user in self._users[0]],
             digest=_digest(0),
-            runs=[id_of(run) for run in self._some],
-            conversation=id_of(conversation),
-            talker=id_of(self._users[_CHAT][user]),
+            runs=[id_text(run) for run in self._some],
+            conversation=id_text(conversation),
+            talker=id_text(self._users[_CHAT][user]),
             end=BEGIN + (self._count - 1) * SECONDS,
         )
 

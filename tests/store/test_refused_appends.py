@@ -7,7 +7,7 @@ import pytest
 from jikko.errors import KeyTaken, LogConflict, LogForgotten
 from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection, TurnChanged
-from jikko.store.postgres.columns import id_of
+from jikko.store.identifiers import id_text
 from jikko.store.postgres.runs import appends, batch
 from jikko.store.postgres.runs.batch import write_batch
 from jikko.store.postgres.runs.key_claims import Claims
@@ -90,7 +90,7 @@ def test_why_one_was_refused_is_told(found: tuple[Any, ...] | None, told: str) -
 
     assert type(refusal) is LogConflict
     assert str(refusal).endswith(told)
-    assert id_of(RUN) in str(refusal)
+    assert id_text(RUN) in str(refusal)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_copy_that_lagged_has_forgotten_what_is_missing(found: tuple[Any, ...]
 
     assert isinstance(refusal, LogForgotten)
     assert refusal.log_end == length
-    assert str(refusal) == f"The log of run {id_of(RUN)} has {length} events, not 5."
+    assert str(refusal) == f"The log of run {id_text(RUN)} has {length} events, not 5."
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,11 @@ def stored_id(text: str) -> StoredId:
 
 
 def id_text(stored: StoredId) -> str:
-    """The text that ``stored_id`` was given."""
+    """The text that ``stored_id`` was given, or ``id_column`` of PostgreSQL."""
     if isinstance(stored, str):
         return stored
+    if len(stored) != 16:
+        # PostgreSQL keeps a text as bytes, with a zero byte before it.
+        return stored[1:].rstrip(b"\0").decode()
     digits = stored.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

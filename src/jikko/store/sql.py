@@ -30,6 +30,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 T = TypeVar("T")
 Record: TypeAlias = Any
@@ -90,12 +91,16 @@ Operation: TypeAlias = Generator[Query | Many, Any, T]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 
+Parameter: TypeAlias = tuple[str, Callable[[Any], Any] | None]
+"""A name, and what makes a value fit for the database; ``None``: only a text needs that."""
+
+
 class Statement(Struct, frozen=True):
     """A statement of one database."""
 
     text: str
-    parameters: tuple[tuple[str, Callable[[Any], Any] | None], ...]
-    """Names in their order, and what makes a value fit for the database; ``None``: only a text needs that."""
+    parameters: tuple[Parameter, ...]
+    """In their order."""
     to_text: Callable[[str], str]
     lists: tuple[Callable[[int], str], ...] = ()
     """What stands for each ``{}`` of the text: marks for as many items as a list has."""
@@ -127,16 +132,14 @@ class Dialect:
         name: Literal["sqlite", "postgres"],
         *,
         to_id: Callable[[str], Any],
-        from_id: Callable[[Any], str],
         to_text: Callable[[str], str],
     ) -> None:
         """Args:
-        to_id: What the database keeps of an id; ``from_id`` reads it.
+        to_id: What the database keeps of an id; ``id_text`` reads it.
         to_text: What it keeps of another text.
         """
         self.name: Final = name
         self.to_id: Final = to_id
-        self.from_id: Final = from_id
         self.to_text: Final = to_text
         self.statement: Final = lru_cache(_MAX_STATEMENTS)(self._translated)
         """A statement as the database takes it."""
@@ -145,39 +148,50 @@ class Dialect:
         """The same for tables that have ids as texts in SQLite."""
         if self.name == "postgres":
             return self
-        return Dialect(self.name, to_id=self.to_text, from_id=str, to_text=self.to_text)
+        return Dialect(self.name, to_id=self.to_text, to_text=self.to_text)
 
     def _translated(self, sql: str) -> Statement:
         text = _CHOICE.sub(lambda choice: choice[2] if choice[1] == self.name else "", sql).strip()
-        parameters: list[tuple[str, Callable[[Any], Any] | None]] = []
         if self.name == "postgres":
-            text = _INDEX.sub("", text)
-            known: dict[tuple[str, bool], int] = {}
+            return self._for_postgres(_INDEX.sub("", text))
+        statement = self._for_sqlite(_LOCK.sub("", text).replace("knowledge.", ""))
+        return replace(statement, text=_CAST.sub("", statement.text))
 
-            def numbered(found: re.Match[str]) -> str:
-                many, name, cast = found[1], found[2], found[3] or ""
-                number = known.setdefault((name, cast == "::text"), len(known) + 1)
-                if number > len(parameters):
-                    parameters.append((name, self._fit(name, cast, bool(many))))
-                if not many:
-                    return f"${number}{cast}"
-                given = f"${number}{cast or ('::bytea' if _are_ids(name) else '::text')}[]"
-                return f"= ANY({given})" if many == "IN " else f"SELECT * FROM unnest({given})"
+    def _for_postgres(self, text: str) -> Statement:
+        names: dict[tuple[str, bool], int] = {}
+        parameters: list[Parameter] = []
 
-            return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), self.to_text)
-        text = _LOCK.sub("", text).replace("knowledge.", "")
+        def numbered(found: re.Match[str]) -> str:
+            many, name, cast = found[1], found[2], found[3] or ""
+            number = names.setdefault((name, cast == "::text"), len(names) + 1)
+            if number > len(parameters):
+                parameters.append((name, self._fit(name, cast, bool(many))))
+            if not many:
+                return f"${number}{cast}"
+            given = f"${number}{cast or ('::bytea' if _are_ids(name) else '::text')}[]"
+            return f"= ANY({given})" if many == "IN " else f"SELECT * FROM unnest({given})"
+
+        return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), self.to_text)
+
+    def _for_sqlite(self, text: str) -> Statement:
+        """The text still has its casts."""
+        names: dict[tuple[str, bool], int] = {}
+        parameters: list[Parameter] = []
         lists: list[Callable[[int], str]] = []
+        # Numbers would have to go up with each item of a list.
+        has_lists = any(found[1] for found in _PARAMETER.finditer(text))
 
         def marked(found: re.Match[str]) -> str:
             many, name, cast = found[1], found[2], found[3] or ""
-            parameters.append((name, self._fit(name, cast, bool(many))))
+            number = names.setdefault((name, cast == "::text"), len(names) + 1)
+            if has_lists or number > len(parameters):
+                parameters.append((name, self._fit(name, cast, bool(many))))
             if not many:
-                return "?"
+                return "?" if has_lists else f"?{number}"
             lists.append(_marks if many == "IN " else _rows)
             return "{}"
 
-        text = _PARAMETER.sub(marked, text)
-        return Statement(_CAST.sub("", text), tuple(parameters), self.to_text, tuple(lists))
+        return Statement(_PARAMETER.sub(marked, text), tuple(parameters), self.to_text, tuple(lists))
 
     def _fit(self, name: str, cast: str, many: bool) -> Callable[[Any], Any] | None:
         if many:

@@ -1,13 +1,16 @@
 """What of the tables of datasets in a SQLite file becomes which rows of PostgreSQL."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from jikko.store.identifiers import id_text
 from jikko.store.moving.tables import Column, Table, as_flag, as_id, as_text
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.knowledge.nodes import ADD_NODE, keyword_of, node_values
+from jikko.store.postgres.sql import perform
+from jikko.store.sql import Many, Operation
 
 _FLAGS: Final = frozenset({"built_in_fields", "enabled", "archived"})
 _LEFT_OUT: Final = frozenset({"removals", "changes"})
@@ -49,12 +52,14 @@ async def move_nodes(connection: Connection, source: sqlite3.Connection) -> int:
     rows: Iterator[Any] = iter(source.execute(_NODES))
     count = 0
     while batch := list(islice(rows, _AT_ONCE)):
-        values = [
-            node_values(as_id(row[0]), as_id(row[1]), row[2], as_id(row[3]), as_id(row[4]), *row[5:]) for row in batch
-        ]
-        await connection.executemany(ADD_NODE, values)
+        await perform(_added(batch), connection)
         count += len(batch)
     return count
+
+
+def _added(rows: Sequence[Any]) -> Operation[None]:
+    ids = ((id_text(row[0]), id_text(row[1]), row[2], id_text(row[3]), row[4] and id_text(row[4])) for row in rows)
+    yield Many(ADD_NODE, [node_values(*own, *row[5:]) for own, row in zip(ids, rows, strict=True)])
 
 
 def _source(table: str, column: str) -> str:

@@ -38,7 +38,7 @@ class PostgresAppStore(SqlAppStore):
 
     async def _asked_app_of_key(self, digest: bytes) -> App | None:
         row = await self._of_keys.ask(digest)
-        return None if row is None else self._read_app(tuple(row)[1:])
+        return None if row is None else self._app(tuple(row)[1:])
 
     async def environments(self) -> dict[str, Mapping[str, Json]]:
         """The values that were set for environment variables, by the names of apps."""

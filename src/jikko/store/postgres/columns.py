@@ -1,6 +1,6 @@
 """Texts and ids as PostgreSQL takes them."""
 
-from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import storable, stored_id
 
 _IS_TEXT = b"\x00"
 
@@ -23,10 +23,3 @@ def id_column(value: str) -> bytes:
     raw = _IS_TEXT + text(stored).encode()
     # As long as a UUID: one more zero byte, which no text has, tells them apart.
     return raw + _IS_TEXT if len(raw) == 16 else raw
-
-
-def id_of(stored: bytes) -> str:
-    """The text that ``id_column`` was given."""
-    if len(stored) == 16:
-        return id_text(stored)
-    return stored[1:].rstrip(_IS_TEXT).decode()

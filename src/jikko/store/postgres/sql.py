@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.errors import JikkoError
-from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.postgres.columns import id_column, text
 from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
 
 T = TypeVar("T")
 
-POSTGRES: Final = Dialect("postgres", to_id=id_column, from_id=id_of, to_text=text)
+POSTGRES: Final = Dialect("postgres", to_id=id_column, to_text=text)
 
 
 class _Database(Protocol):

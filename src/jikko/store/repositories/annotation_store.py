@@ -1,10 +1,11 @@
 """Annotations, and the jobs that make their vectors."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, Replies, ReplyJob, ReplySetting, Unindexed
+from jikko.store.identifiers import id_text
 from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
 from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.store.vectors import vector_blob, vector_of
@@ -131,7 +132,6 @@ class SqlAnnotationStore:
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
-        self._id_of = self._sql.dialect.from_id
 
     async def add(self, annotation: Annotation) -> None:
         own = {"app_id": annotation.app_id}
@@ -207,22 +207,22 @@ class SqlAnnotationStore:
 
     async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
         rows = await self._sql.rows(_VECTORS, app_id=app_id)
-        return [(self._id_of(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
+        return [(id_text(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
 
     async def begin(self, job: ReplyJob) -> ReplyJob:
-        return await self._sql.write(lambda: _begin(job, self._id_of))
+        return await self._sql.write(lambda: _begin(job))
 
     async def job(self, app_id: str, job_id: str) -> ReplyJob | None:
         row = await self._sql.row(_JOB_OF_APP, job_id=job_id.lower(), app_id=app_id)
-        return None if row is None else _job_of(row, self._id_of)
+        return None if row is None else _job_of(row)
 
     async def open_job(self) -> ReplyJob | None:
         if await self._sql.row(_IS_OPEN) is None:
             return None
-        return await self._sql.write(lambda: _take(self._id_of))
+        return await self._sql.write(_take)
 
     async def end_job(self, job_id: str, error: str = "") -> None:
-        await self._sql.write(lambda: _end(job_id, error, self._id_of))
+        await self._sql.write(lambda: _end(job_id, error))
 
     async def unindexed(self, job: ReplyJob, limit: int) -> list[Annotation]:
         setting = job.setting
@@ -231,7 +231,7 @@ class SqlAnnotationStore:
     async def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Unindexed | None:
         def find() -> Operation[Unindexed | None]:
             for row in (yield Rows(_SETTINGS)):
-                app_id = self._id_of(row[0])
+                app_id = id_text(row[0])
                 if app_id in skip:
                     continue
                 setting = ReplySetting(threshold=row[1], provider=row[2], model=row[3])
@@ -278,8 +278,8 @@ class SqlAnnotationStore:
 
     def _annotation(self, row: Record) -> Annotation:
         return Annotation(
-            id=self._id_of(row[0]),
-            app_id=self._id_of(row[1]),
+            id=id_text(row[0]),
+            app_id=id_text(row[1]),
             question=row[2],
             answer=row[3],
             hits=row[4],
@@ -287,28 +287,28 @@ class SqlAnnotationStore:
         )
 
 
-def _begin(new: ReplyJob, id_of: Callable[[Any], str]) -> Operation[ReplyJob]:
+def _begin(new: ReplyJob) -> Operation[ReplyJob]:
     """See ``AnnotationStore.begin``."""
     own = {"app_id": new.app_id, **_setting_values(new.setting)}
     yield Row(_IN_TURN, **own)
     if new.setting is not None and (row := (yield Row(_SAME, **own))) is not None:
-        return _job_of(row, id_of)
+        return _job_of(row)
     yield Count(_SUPERSEDE, **own)
     yield Count(_FORGET_JOBS, before=new.created_at - _REMEMBERED)
     yield Count(NAME_APP, **own)
     yield Count(_ADD_JOB, job_id=new.id, created_at=new.created_at, **own)
     if new.setting is None:
-        yield from _end(new.id, "", id_of)
+        yield from _end(new.id, "")
     return new
 
 
-def _take(id_of: Callable[[Any], str]) -> Operation[ReplyJob | None]:
+def _take() -> Operation[ReplyJob | None]:
     """See ``AnnotationStore.open_job``."""
     taken = yield Row(_TAKE)
-    return None if taken is None else _job_of((yield Row(_BY_KEY, key=taken[0])), id_of)
+    return None if taken is None else _job_of((yield Row(_BY_KEY, key=taken[0])))
 
 
-def _end(job_id: str, error: str, id_of: Callable[[Any], str]) -> Operation[None]:
+def _end(job_id: str, error: str) -> Operation[None]:
     """See ``AnnotationStore.end_job``."""
     job_id = job_id.lower()
     row = yield Row(_BY_ID, job_id=job_id)
@@ -317,7 +317,7 @@ def _end(job_id: str, error: str, id_of: Callable[[Any], str]) -> Operation[None
     done = yield Count(_SET_STATUS, status=_FAILED if error else _COMPLETED, error=error, job_id=job_id)
     if not done or error:
         return
-    ended = _job_of(row, id_of)
+    ended = _job_of(row)
     own = {"app_id": ended.app_id, **_setting_values(ended.setting)}
     yield Count(_SET_REPLIES, **own)
     yield Count(_FORGET_OTHER_VECTORS, **own)
@@ -335,12 +335,12 @@ def _setting_values(setting: ReplySetting | None) -> dict[str, Any]:
     return {"threshold": setting.threshold, "provider": setting.provider, "model": setting.model}
 
 
-def _job_of(row: Record, id_of: Callable[[Any], str]) -> ReplyJob:
+def _job_of(row: Record) -> ReplyJob:
     """That of a row of ``JOB``."""
     setting = ReplySetting(threshold=row[2], provider=row[3], model=row[4]) if row[3] else None
     return ReplyJob(
-        id=id_of(row[0]),
-        app_id=id_of(row[1]),
+        id=id_text(row[0]),
+        app_id=id_text(row[1]),
         setting=setting,
         status=_STATUSES[row[5]],
         error=row[6],

@@ -8,6 +8,7 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store.identifiers import id_text
 from jikko.store.repositories.annotation_store import forget_app
 from jikko.store.row_reader import RowReader
 from jikko.store.sql import Count, Many, Operation, Record, Row, SqlDatabase
@@ -80,13 +81,14 @@ _NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
 
 
+_READ: Final = RowReader(id_text)
+
+
 class SqlAppStore:
     """An ``AppStore`` in a database, which its opener closes."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
-        self._id_of = self._sql.dialect.from_id
-        self._read_app = RowReader(self._id_of).app
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
         compressed = zlib.compress(version.source)
@@ -106,7 +108,7 @@ class SqlAppStore:
         return await self._sql.once(digest, find)
 
     async def apps(self) -> list[App]:
-        return [self._read_app(row) for row in await self._sql.rows(_APPS)]
+        return [_READ.app(row) for row in await self._sql.rows(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         row = await self._sql.row(_VERSION, app_id=app_id, workflow_id=workflow_id.lower())
@@ -141,7 +143,7 @@ class SqlAppStore:
 
     async def deleted_apps(self) -> list[DeletedApp]:
         rows = await self._sql.rows(_DELETED_APPS)
-        return [DeletedApp(id=self._id_of(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
+        return [DeletedApp(id=id_text(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
         return await self._change(lambda: _add_key(key, only_first))
@@ -149,8 +151,8 @@ class SqlAppStore:
     async def keys(self, app_id: str) -> list[ApiKey]:
         return [
             ApiKey(
-                id=self._id_of(row[0]),
-                app_id=self._id_of(row[1]),
+                id=id_text(row[0]),
+                app_id=id_text(row[1]),
                 digest=row[2],
                 hint=row[3],
                 created_at=row[4],
@@ -177,12 +179,12 @@ class SqlAppStore:
         return await self._sql.write(operation)
 
     def _app(self, row: Record | None) -> App | None:
-        return None if row is None else self._read_app(row)
+        return None if row is None else _READ.app(row)
 
     def _version(self, row: Record, source: bytes) -> WorkflowVersion:
         return WorkflowVersion(
-            id=self._id_of(row[0]),
-            app_id=self._id_of(row[1]),
+            id=id_text(row[0]),
+            app_id=id_text(row[1]),
             version=row[2],
             number=row[3],
             source=source,

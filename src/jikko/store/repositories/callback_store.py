@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
 from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
+from jikko.store.identifiers import id_text
 from jikko.store.row_reader import RowReader
 from jikko.store.sql import Operation, Row, SqlDatabase
 
@@ -60,13 +61,14 @@ ON CONFLICT (app_id) DO UPDATE SET secret = excluded.secret
 """
 _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = :app_id"
 
+_READ: Final = RowReader(id_text)
+
 
 class SqlCallbackStore:
     """A ``CallbackStore`` in a database, which its opener closes."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
-        self._read = RowReader(self._sql.dialect.from_id).callback
 
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
         return await self._callbacks(_DUE, now=now, each=each, limit=limit)
@@ -93,7 +95,7 @@ class SqlCallbackStore:
 
     async def find(self, run_id: str) -> Callback | None:
         row = await self._sql.row(_FIND, run_id=run_id.lower())
-        return None if row is None else self._read(row)
+        return None if row is None else _READ.callback(row)
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
@@ -115,4 +117,4 @@ class SqlCallbackStore:
         await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
 
     async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:
-        return [self._read(row) for row in await self._sql.rows(sql, **values)]
+        return [_READ.callback(row) for row in await self._sql.rows(sql, **values)]

@@ -6,6 +6,7 @@ from typing import Final
 
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
+from jikko.store.identifiers import id_text
 from jikko.store.row_reader import ORIGINS, RowReader
 from jikko.store.sql import Operation, Rows, SqlDatabase
 
@@ -38,13 +39,14 @@ _TOTALS: Final = "SELECT count(*), coalesce(sum(size), 0)::int8 FROM files"
 _PAGE: Final = 1000
 """Old files that are looked at in one go."""
 
+_READ: Final = RowReader(id_text)
+
 
 class SqlFileIndex:
     """A ``FileIndex`` in a database, which its opener closes."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
-        self._read = RowReader(self._sql.dialect.from_id).file
 
     async def add(self, file: StoredFile) -> None:
         added = await self._sql.count(
@@ -65,10 +67,10 @@ class SqlFileIndex:
 
     async def find(self, file_id: str) -> StoredFile | None:
         row = await self._sql.row(_FIND, id=file_id.lower())
-        return None if row is None else self._read(row)
+        return None if row is None else _READ.file(row)
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        return [self._read(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
+        return [_READ.file(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
 
     async def used(self, file_id: str, at: float) -> None:
         # At worst the file is removed as if it had not been used again.
@@ -76,7 +78,6 @@ class SqlFileIndex:
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
         await self._sql.settled()
-        from_id = self._sql.dialect.from_id
 
         def expire() -> Operation[Expired]:
             old: list[str] = []
@@ -84,8 +85,8 @@ class SqlFileIndex:
             while len(old) < limit:
                 rows = yield Rows(_OLD, before=before, at=at, file_id=file_id, limit=_PAGE)
                 for row in rows:
-                    at, file_id = row[3], from_id(row[0])
-                    if len(old) < limit and not keep.has(file_id, from_id(row[1]), from_id(row[2])):
+                    at, file_id = row[3], id_text(row[0])
+                    if len(old) < limit and not keep.has(file_id, id_text(row[1]), id_text(row[2])):
                         old.append(file_id)
                 if len(rows) < _PAGE:
                     break
@@ -96,7 +97,7 @@ class SqlFileIndex:
     async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
         def forget() -> Operation[Expired]:
             rows = yield Rows(_OF_USER, app_id=app_id, end_user_id=end_user_id.lower(), limit=limit)
-            return (yield from _forget([self._sql.dialect.from_id(row[0]) for row in rows], math.inf))
+            return (yield from _forget([id_text(row[0]) for row in rows], math.inf))
 
         return await self._sql.write(forget)
 

@@ -5,12 +5,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
 
 T = TypeVar("T")
 
-SQLITE: Final = Dialect("sqlite", to_id=stored_id, from_id=id_text, to_text=storable)
+SQLITE: Final = Dialect("sqlite", to_id=stored_id, to_text=storable)
 _WITH_TEXT_IDS: Final = SQLITE.with_text_ids()
 
 

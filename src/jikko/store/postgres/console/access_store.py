@@ -3,7 +3,8 @@
 from typing import Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken
-from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Connection, Postgres, Row
 
 _TOKEN_COLUMNS: Final = "token_id, name, role, digest, hint, created_at, used_at"
@@ -90,5 +91,5 @@ class PostgresConsoleStore:
 
 def _token(row: Row) -> ConsoleToken:
     return ConsoleToken(
-        id=id_of(row[0]), name=row[1], role=row[2], digest=row[3], hint=row[4], created_at=row[5], used_at=row[6]
+        id=id_text(row[0]), name=row[1], role=row[2], digest=row[3], hint=row[4], created_at=row[5], used_at=row[6]
     )

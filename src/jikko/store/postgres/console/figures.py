@@ -8,7 +8,8 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
 from jikko.store.condition import Condition, numbered
-from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
@@ -120,7 +121,7 @@ async def app_days(
 def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for app, elapsed in rows:
-        found[id_of(app)].append(elapsed)
+        found[id_text(app)].append(elapsed)
     return found
 
 

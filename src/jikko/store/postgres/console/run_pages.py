@@ -7,7 +7,8 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.store.condition import Condition, numbered
-from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console import figures
 from jikko.store.postgres.console.drivers import Driver, Plan, behind, plan_of
 from jikko.store.postgres.database import Postgres
@@ -128,7 +129,7 @@ class PostgresRunPages:
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         rows = await self._database.fetch(_CONVERSATIONS, [id_column(run_id) for run_id in run_ids])
-        return {id_of(run_id): id_of(conversation_id) for run_id, conversation_id in rows}
+        return {id_text(run_id): id_text(conversation_id) for run_id, conversation_id in rows}
 
     async def earliest(self) -> float | None:
         return await self._database.value(_EARLIEST)  # type: ignore[no-any-return]

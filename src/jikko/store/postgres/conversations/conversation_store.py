@@ -7,7 +7,8 @@ from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.ports.stores.projections import TurnBegan
 from jikko.store.answers import json_text
-from jikko.store.postgres.columns import id_column, id_of, optional_text, text
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column, optional_text, text
 from jikko.store.postgres.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, READER, VARIABLE
 from jikko.store.postgres.conversations.turn_writes import turns_began
 from jikko.store.postgres.database import Connection, Postgres
@@ -179,7 +180,7 @@ class PostgresConversationStore:
         return await self._database.value(_USES_FILE, *wanted) is not None
 
     async def files(self) -> set[str]:
-        return {id_of(row[0]) for row in await self._database.search(_FILES)}
+        return {id_text(row[0]) for row in await self._database.search(_FILES)}
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
         return await self._database.execute(_PRUNE, before, None if app_id is None else id_column(app_id), limit)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jikko.store.postgres.columns import id_of
+from jikko.store.identifiers import id_text
 from jikko.store.row_reader import RowReader
 
 CONVERSATION: Final = """
@@ -27,4 +27,4 @@ FROM conversation_variables v JOIN conversations c ON c.key = v.conversation
 WHERE c.conversation_id = $1 ORDER BY v.key
 """
 
-READER: Final = RowReader(id_of)
+READER: Final = RowReader(id_text)

@@ -1,7 +1,7 @@
 """What datasets there are, read without an upgrade: for forecasts."""
 
+from jikko.store.identifiers import id_text
 from jikko.store.known_datasets import KnownIds
-from jikko.store.postgres.columns import id_of
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import is_there
 
@@ -20,6 +20,6 @@ async def known_ids(database: Postgres) -> KnownIds:
     )
     workspaces = await database.fetch("SELECT id FROM knowledge.workspace")
     return KnownIds(
-        frozenset([*(id_of(row[0]) for row in ids), *(row[0] for row in texts)]),
-        tuple(id_of(row[0]) for row in workspaces),
+        frozenset([*(id_text(row[0]) for row in ids), *(row[0] for row in texts)]),
+        tuple(id_text(row[0]) for row in workspaces),
     )

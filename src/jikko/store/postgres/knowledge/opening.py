@@ -6,12 +6,12 @@ from typing import Final
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.datasets import PostgresDatasets
-from jikko.store.postgres.knowledge.documents import PostgresDocuments
-from jikko.store.postgres.knowledge.jobs import PostgresJobs
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore
 from jikko.store.postgres.migrate import Schema
 from jikko.store.postgres.presence import DATASETS
+from jikko.store.repositories.knowledge.datasets import SqlDatasets
+from jikko.store.repositories.knowledge.documents import SqlDocuments
+from jikko.store.repositories.knowledge.jobs import SqlJobs
 
 SCHEMA: Final = Schema("knowledge_schema", DATASETS)
 _IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
@@ -54,11 +54,12 @@ class PostgresKnowledge:
     def __init__(self, database: Postgres) -> None:
         """Reads nothing yet."""
         self._database = database
+        segments = PostgresSegmentStore(database)
         self._stores = KnowledgeStores(
-            PostgresDatasets(database),
-            PostgresDocuments(database),
-            PostgresSegmentStore(database),
-            PostgresJobs(database),
+            SqlDatasets(database),
+            SqlDocuments(database),
+            segments,
+            SqlJobs(database, segments.add_nodes),
         )
         self._opening = asyncio.Lock()
         self._is_open = False

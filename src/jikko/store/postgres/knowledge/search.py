@@ -11,18 +11,19 @@ from typing import Final
 from jikko.errors import InvalidParam
 from jikko.ports.stores.knowledge.records import Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
-from jikko.store.postgres.columns import id_column, id_of
-from jikko.store.postgres.database import Row
-from jikko.store.postgres.knowledge.nodes import as_text, keyword_of
-from jikko.store.postgres.knowledge.rows import DOCUMENTS
-from jikko.store.postgres.knowledge.segments import PostgresSegments
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column
+from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.knowledge.nodes import add_nodes, as_text, keyword_of
 from jikko.store.postgres.knowledge.words import as_tsquery
+from jikko.store.repositories.knowledge.segments import SqlSegments
+from jikko.store.repositories.knowledge.tables import DOCUMENTS
 
 _RESCORED: Final = 50
 """Nodes that are scored again at least."""
 _MAX_KEYWORDS: Final = 500
 _VISIBLE: Final = DOCUMENTS.select(
-    "WHERE dataset_id = $1 AND version > 0 AND enabled AND NOT archived ORDER BY document.position"
+    "WHERE dataset_id = :dataset_id AND version > 0 AND enabled AND NOT archived ORDER BY document.position"
 )
 _DOCUMENTS: Final = "unnest($2::bytea[], $3::int8[]) WITH ORDINALITY AS d (document_id, version, place)"
 _NODES: Final = f"""
@@ -60,11 +61,15 @@ GROUP BY s.id, d.place, s.position ORDER BY count(*) DESC, d.place, s.position L
 """
 
 
-class PostgresSegmentStore(PostgresSegments):
+class PostgresSegmentStore(SqlSegments):
     """A ``SegmentStore`` in PostgreSQL."""
 
+    def __init__(self, database: Postgres) -> None:
+        super().__init__(database, add_nodes)
+        self._database = database
+
     async def visible(self, dataset_id: str) -> list[Document]:
-        return DOCUMENTS.records(await self._database.fetch(_VISIBLE, id_column(dataset_id)))
+        return DOCUMENTS.records(await self._sql.rows(_VISIBLE, dataset_id=dataset_id))
 
     async def search_vectors(
         self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
@@ -85,7 +90,7 @@ class PostgresSegmentStore(PostgresSegments):
         asked = array("f", vector)
         ids = [id_column(each) for each in segment_ids]
         rows = await self._database.fetch(_SCORES, ids, as_text(asked), len(asked))
-        return {id_of(row[0]): row[1] for row in rows}
+        return {id_text(row[0]): row[1] for row in rows}
 
     async def search_words(
         self, dataset_id: str, words: Sequence[str], documents: Sequence[Visible], k: int
@@ -113,4 +118,4 @@ def _searched(documents: Sequence[Visible], *, by_nodes: bool) -> tuple[list[byt
 
 
 def _found(row: Row) -> Found:
-    return Found(id_of(row[0]), None if row[1] is None else id_of(row[1]), float(row[2]))
+    return Found(id_text(row[0]), None if row[1] is None else id_text(row[1]), float(row[2]))

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
 from jikko.events import LOG_FORMAT
-from jikko.store.postgres.columns import id_of
+from jikko.store.identifiers import id_text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
@@ -113,7 +113,7 @@ def conflict(write: RunWrite, head: Row | None, *, has_gone_back: bool) -> LogCo
     Args:
         has_gone_back: Whether the database is another copy than the one that has told this process what is durable.
     """
-    run_id = id_of(write.run_id)
+    run_id = id_text(write.run_id)
     if head is None:
         missing = f"The log of run {run_id} has 0 events, not {write.at}."
         return LogForgotten(missing, 0) if has_gone_back and write.at else LogConflict(missing)

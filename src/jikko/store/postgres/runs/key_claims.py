@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
-from jikko.store.postgres.columns import id_of, text
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.run_rows import RunWrite
 
@@ -68,7 +69,7 @@ class Claims(NamedTuple):
 
 def owner_of(row: Row | None) -> tuple[str, bytes] | None:
     """The run that a key belongs to, and the fingerprint of its request."""
-    return None if row is None else (id_of(row[0]), row[1])
+    return None if row is None else (id_text(row[0]), row[1])
 
 
 def claims_of(write: RunWrite) -> list[KeyClaim]:
@@ -94,7 +95,7 @@ async def claim_together(connection: Connection, writes: Sequence[RunWrite]) -> 
     taken = {row[0] for row in await connection.fetch(_TAKE, *_values(others))}
     left = [write for write in others if write.run_id not in taken]
     rows = await connection.fetch(_OWNERS, *_values(left)) if left else []
-    refused = {row[0]: KeyTaken(id_of(row[1]), row[2]) for row in rows}
+    refused = {row[0]: KeyTaken(id_text(row[1]), row[2]) for row in rows}
     return Claims(claimed | taken, claimed | {run_id for run_id in taken if owners.get(run_id) != run_id}, refused)
 
 
@@ -116,7 +117,7 @@ async def claim_keys(connection: Connection, write: RunWrite) -> None:
                 continue  # it was forgotten just now
             if not await connection.fetch(_TAKE, *values):
                 owner = await connection.fetchrow(_OWNERS, *values)
-                raise KeyTaken(id_of(owner[1]), owner[2])
+                raise KeyTaken(id_text(owner[1]), owner[2])
             break
 
 

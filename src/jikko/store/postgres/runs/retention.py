@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.store.callback_states import PENDING
+from jikko.store.identifiers import id_text
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres
 
 # A run whose call-back is still tried stays until that was delivered or given up.
@@ -76,7 +77,7 @@ class Retention:
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """The ids of the open and paused runs of an end user."""
         rows = await self._database.fetch(_OPEN_OF_USER, id_column(end_user_id.lower()), id_column(app_id))
-        return [id_of(row[0]) for row in rows]
+        return [id_text(row[0]) for row in rows]
 
     async def remove_of_user(self, app_id: str, end_user_id: str, limit: int) -> int:
         """Remove at most ``limit`` runs of an end user that have ended. Returns how many."""

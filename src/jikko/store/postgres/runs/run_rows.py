@@ -8,7 +8,8 @@ from jikko.events import LOG_FORMAT
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
-from jikko.store.postgres.columns import id_column, id_of, optional_text, text
+from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import id_column, optional_text, text
 from jikko.store.postgres.database import Row
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
 from jikko.store.verdicts import verdict, verdict_of
@@ -133,14 +134,14 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
 def record_of(row: Row) -> RunRecord:
     """The record of a row with the columns ``COLUMNS``, and maybe ``format`` behind them."""
     identity = RunIdentity(
-        run_id=id_of(row[0]),
-        task_id=id_of(row[1]),
-        app_id=id_of(row[2]),
-        workflow_id=id_of(row[3]),
+        run_id=id_text(row[0]),
+        task_id=id_text(row[1]),
+        app_id=id_text(row[2]),
+        workflow_id=id_text(row[3]),
         version=row[4],
-        end_user_id=id_of(row[5]),
+        end_user_id=id_text(row[5]),
         user=row[6],
-        retry_of=None if row[7] is None else id_of(row[7]),
+        retry_of=None if row[7] is None else id_text(row[7]),
     )
     ended = verdict_of(*row[21:24])
     return RunRecord(

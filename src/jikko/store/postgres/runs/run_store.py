@@ -12,8 +12,9 @@ from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord, RunRetry
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
+from jikko.store.identifiers import id_text
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
@@ -157,7 +158,7 @@ class PostgresRunStore:
             if archived and archived.record.identity.app_id == await self._opened_by(key):
                 return archived.record.detail()
             return None
-        return RunDetail(id_of(row[1]), id_of(row[2]), STATUSES[row[3]], *row[4:])
+        return RunDetail(id_text(row[1]), id_text(row[2]), STATUSES[row[3]], *row[4:])
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         first = max(after + 1, 0)
@@ -231,7 +232,7 @@ class PostgresRunStore:
 
     async def retries(self, run_id: str) -> list[RunRetry]:
         rows = await self._database.fetch(_RETRIES, id_column(run_id.lower()))
-        return [RunRetry(id_of(row[0]), STATUSES[row[1]], row[2]) for row in rows]
+        return [RunRetry(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         total, rows = await list_runs(self._database, self._hours, query)
@@ -247,7 +248,7 @@ class PostgresRunStore:
             yield run.record, decode_known_events(run.log)
 
     async def created_before(self, before: float) -> list[str]:
-        ids = [id_of(run_id) for run_id in await created_before(self._database, before)]
+        ids = [id_text(run_id) for run_id in await created_before(self._database, before)]
         return ids + await self._archive.begun_before(before)
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
@@ -278,7 +279,7 @@ class PostgresRunStore:
 
     async def _opened_by(self, key: bytes) -> str | None:
         app_id: bytes | None = await self._database.value("SELECT app_id FROM api_keys WHERE digest = $1", key)
-        return None if app_id is None else id_of(app_id)
+        return None if app_id is None else id_text(app_id)
 
     async def _records(self, sql: str, *values: Any) -> list[RunRecord]:
         return [record_of(row) for row in await self._database.fetch(sql, *values)]

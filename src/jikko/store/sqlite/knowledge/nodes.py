@@ -1,16 +1,17 @@
-"""Writing and removing what is searched: nodes with their vectors and words, and the keywords of segments."""
+"""Adding what is searched: nodes with their vectors and words."""
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from jikko.ports.stores.knowledge.records import Node
-from jikko.store.identifiers import StoredId, storable, stored_id
+from jikko.store.identifiers import StoredId, stored_id
+from jikko.store.sql import Count, Operation, Row
 
 _ADD_NODE: Final = """
-INSERT INTO node (dataset_id, document_id, version, segment_id, child_id, digest, vector) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO node (dataset_id, document_id, version, segment_id, child_id, digest, vector)
+VALUES (:dataset_id, :document_id, :version, :segment_id, :child_id, :digest, :vector) RETURNING key
 """
-_ADD_WORDS: Final = "INSERT INTO words (rowid, scope, text) VALUES (?, ?, ?)"
+_ADD_WORDS: Final = "INSERT INTO words (rowid, scope, text) VALUES (:key, :scope, :words)"
 
 
 def scope_of(dataset_id: StoredId) -> str:
@@ -18,46 +19,12 @@ def scope_of(dataset_id: StoredId) -> str:
     return "d" + (dataset_id.hex() if isinstance(dataset_id, bytes) else dataset_id.encode().hex())
 
 
-def add_nodes(
-    connection: sqlite3.Connection, dataset_id: str, document_id: str, version: int, nodes: Iterable[Node]
-) -> None:
+def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[Node]) -> Operation[None]:
     """Add nodes to a version of a document."""
-    dataset, document = stored_id(dataset_id), stored_id(document_id)
-    scope = scope_of(dataset)
+    scope = scope_of(stored_id(dataset_id))
+    own = {"dataset_id": dataset_id, "document_id": document_id, "version": version}
     for node in nodes:
-        child = None if node.child_id is None else stored_id(node.child_id)
-        values = (dataset, document, version, stored_id(node.segment_id), child, node.digest, node.vector)
-        key = connection.execute(_ADD_NODE, values).lastrowid
+        values = {"segment_id": node.segment_id, "child_id": node.child_id, "digest": node.digest}
+        row = yield Row(_ADD_NODE, vector=node.vector, **values, **own)
         if node.words:
-            connection.execute(_ADD_WORDS, (key, scope, storable(node.words)))
-
-
-def delete_nodes(connection: sqlite3.Connection, where: str, values: Sequence[Any], limit: int = -1) -> int:
-    """Delete nodes with their words. Returns how many there were."""
-    query = f"SELECT key, dataset_id FROM node WHERE {where} LIMIT ?"
-    found = connection.execute(query, (*values, limit)).fetchall()
-    keys = [(row[0],) for row in found]
-    connection.executemany("DELETE FROM words WHERE rowid = ?", keys)
-    connection.executemany("DELETE FROM node WHERE key = ?", keys)
-    for dataset_id in {row[1] for row in found}:
-        connection.execute("UPDATE dataset SET removals = removals + 1 WHERE id = ?", (dataset_id,))
-    return len(found)
-
-
-def put_keywords(connection: sqlite3.Connection, dataset_id: str, segment: int, keywords: Iterable[str] | None) -> None:
-    """Have a segment be found by some keywords, and by no others."""
-    connection.execute("DELETE FROM posting WHERE segment = ?", (segment,))
-    rows = [(stored_id(dataset_id), storable(each), segment) for each in dict.fromkeys(keywords or ())]
-    connection.executemany(
-        "INSERT INTO posting (dataset_id, keyword, segment) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows
-    )
-
-
-def delete_segments(connection: sqlite3.Connection, where: str, values: Sequence[Any], limit: int = -1) -> int:
-    """Delete segments with child chunks and keywords, but not their nodes. Returns how many there were."""
-    found = connection.execute(f"SELECT key, id FROM segment WHERE {where} LIMIT ?", (*values, limit)).fetchall()
-    keys, ids = [(row[0],) for row in found], [(row[1],) for row in found]
-    connection.executemany("DELETE FROM posting WHERE segment = ?", keys)
-    connection.executemany("DELETE FROM child WHERE segment_id = ?", ids)
-    connection.executemany("DELETE FROM segment WHERE key = ?", keys)
-    return len(found)
+            yield Count(_ADD_WORDS, key=row[0], scope=scope, words=node.words)

@@ -56,15 +56,16 @@ class SqliteKnowledge:
 def _stores(database: Database, memory: int) -> "KnowledgeStores":
     # A server without datasets has none of it.
     from jikko.ports.stores.knowledge.stores import KnowledgeStores
-    from jikko.store.sqlite.knowledge.datasets import SqliteDatasets
-    from jikko.store.sqlite.knowledge.documents import SqliteDocuments
-    from jikko.store.sqlite.knowledge.jobs import SqliteJobs
+    from jikko.store.repositories.knowledge.datasets import SqlDatasets
+    from jikko.store.repositories.knowledge.documents import SqlDocuments
+    from jikko.store.repositories.knowledge.jobs import SqlJobs
     from jikko.store.sqlite.knowledge.search import SqliteSegmentStore
     from jikko.store.sqlite.knowledge.vectors import VectorCache
 
+    segments = SqliteSegmentStore(database, VectorCache(memory))
     return KnowledgeStores(
-        SqliteDatasets(database),
-        SqliteDocuments(database),
-        SqliteSegmentStore(database, VectorCache(memory)),
-        SqliteJobs(database),
+        SqlDatasets(database),
+        SqlDocuments(database),
+        segments,
+        SqlJobs(database, segments.add_nodes),
     )

@@ -8,9 +8,9 @@ from typing import Any, Final
 from jikko.ports.stores.knowledge.records import Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.store.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.repositories.knowledge.segments import SqlSegments
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.knowledge.nodes import scope_of
-from jikko.store.sqlite.knowledge.segments import SqliteSegments
+from jikko.store.sqlite.knowledge.nodes import add_nodes, scope_of
 from jikko.store.sqlite.knowledge.vectors import VectorCache, similarities
 from jikko.store.sqlite.knowledge.visible import VisibleDocuments
 
@@ -30,11 +30,12 @@ GROUP BY segment.key ORDER BY count(*) DESC
 """
 
 
-class SqliteSegmentStore(SqliteSegments):
+class SqliteSegmentStore(SqlSegments):
     """A ``SegmentStore`` in a SQLite file."""
 
     def __init__(self, database: Database, vectors: VectorCache) -> None:
-        super().__init__(database)
+        super().__init__(database, add_nodes)
+        self._database = database
         self._vectors = vectors
         self._visible = VisibleDocuments()
 

@@ -5,10 +5,11 @@ from collections import OrderedDict
 from typing import Final
 
 from jikko.ports.stores.knowledge.records import Document
-from jikko.store.identifiers import StoredId
-from jikko.store.sqlite.knowledge.rows import DOCUMENTS
+from jikko.store.identifiers import StoredId, id_text
+from jikko.store.repositories.knowledge.tables import DOCUMENTS
+from jikko.store.sqlite.sql import perform
 
-_VISIBLE: Final = "WHERE dataset_id = ? AND version > 0 AND enabled AND NOT archived ORDER BY position"
+_VISIBLE: Final = "WHERE dataset_id = :dataset_id AND version > 0 AND enabled AND NOT archived ORDER BY position"
 _CHANGES: Final = "SELECT changes FROM dataset WHERE id = ?"
 _MAX_DOCUMENTS: Final = 20_000
 """Documents that are kept, of all datasets together: 30 MB."""
@@ -32,7 +33,7 @@ class VisibleDocuments:
         known = self._known.pop(dataset_id, None)
         # Another thread may read an older state of the database, or a newer one: each has what it sees itself.
         if known is None or known[0] != row[0]:
-            known = row[0], DOCUMENTS.all(connection, _VISIBLE, (dataset_id,))
+            known = row[0], perform(DOCUMENTS.all(_VISIBLE, dataset_id=id_text(dataset_id)), connection)
         self._known[dataset_id] = known
         kept = list(self._known.items())
         count = sum(len(documents) for _, (_, documents) in kept)

@@ -1,0 +1,1 @@
+"""Datasets: each of their tables is read and written by one repository."""

@@ -1,0 +1,276 @@
+"""Where the work of indexing stands. See ``ports.stores.knowledge.job_store``.
+
+A transaction that changes a job locks its document before it, as one does that changes the document: none waits for
+another in a circle.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from jikko.ports.stores.knowledge.job_store import Task
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, Job, Node, Segment
+from jikko.store.identifiers import id_text
+from jikko.store.repositories.knowledge.documents import put_job
+from jikko.store.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
+from jikko.store.repositories.knowledge.tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
+from jikko.store.sql import Count, Operation, Row, Rows, SqlDatabase
+
+# From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
+# dataset of which the fewest are under way has the next turn.
+_FIRST: Final = """
+knowledge.job INDEXED BY job_due WHERE dataset_id = name AND due_at <= :now AND lease_until <= :now
+ORDER BY due_at LIMIT 1
+"""
+_NEXT: Final = f"""
+WITH RECURSIVE names (name) AS (
+  [sqlite: SELECT min(dataset_id) FROM job INDEXED BY job_due]
+  [postgres: (SELECT dataset_id FROM knowledge.job ORDER BY dataset_id LIMIT 1)]
+  UNION ALL
+  SELECT (
+    [sqlite: SELECT min(dataset_id) FROM job INDEXED BY job_due WHERE dataset_id > name]
+    [postgres: SELECT dataset_id FROM knowledge.job WHERE dataset_id > name ORDER BY dataset_id LIMIT 1]
+  ) FROM names WHERE name IS NOT NULL
+)
+SELECT {JOBS.columns} FROM names
+[sqlite: CROSS JOIN job ON job.document_id = (SELECT document_id FROM {_FIRST})]
+[postgres: , LATERAL (SELECT * FROM {_FIRST}) AS job]
+ORDER BY (
+  SELECT count(*) FROM knowledge.job AS j INDEXED BY job_leased WHERE j.dataset_id = name AND j.lease_until > :now
+), job.due_at LIMIT 1
+"""
+_IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(5021873361)]"
+_NEXT_DUE: Final = "SELECT min([sqlite: max][postgres: greatest](due_at, lease_until)) FROM knowledge.job"
+_RELEASE: Final = """
+UPDATE knowledge.job SET lease_until = 0
+WHERE [sqlite: instr(worker, :workers) = 1][postgres: starts_with(worker, :workers)] AND worker <> :but
+  AND lease_until > 0
+"""
+_OWN: Final = "WHERE document_id = :id"
+_LOCKED: Final = "WHERE document_id = :id FOR UPDATE"
+_DOCUMENT: Final = "WHERE id = :id FOR UPDATE"
+_TASKS: Final = """
+WHERE document_id = :id AND version = :version AND position > :done ORDER BY segment.position LIMIT :limit
+"""
+_HAVE_NODES: Final = """
+SELECT segment_id, child_id FROM knowledge.node WHERE segment_id IN :segment_ids AND version = :version
+"""
+_KNOWN: Final = """
+WITH given (digest) AS (VALUES :digests::bytea)
+SELECT digest, (
+  SELECT vector[postgres: ::real[]] FROM knowledge.node WHERE node.digest = given.digest
+    AND [sqlite: vector <> x''][postgres: dimensions > 0] LIMIT 1)
+FROM given
+"""
+_PUBLISH_SEGMENTS: Final = """
+UPDATE knowledge.segment SET enabled = TRUE, status = 'completed', completed_at = :at
+WHERE document_id = :id AND version = :version AND status <> 'completed'
+"""
+_TOKENS: Final = """
+SELECT coalesce(sum(tokens), 0)::int8 FROM knowledge.segment WHERE document_id = :id AND version = :version
+"""
+_GREATER: Final = "[sqlite: max][postgres: greatest]"
+_GARBAGE: Final = f"""
+INSERT INTO knowledge.garbage AS g (document_id, segments_below, nodes_below) VALUES (:id, :version, :index_version)
+ON CONFLICT (document_id) DO UPDATE SET segments_below = {_GREATER}(g.segments_below, excluded.segments_below),
+  nodes_below = {_GREATER}(g.nodes_below, excluded.nodes_below)
+"""
+_SWEPT: Final = """
+SELECT document_id, segments_below, nodes_below FROM knowledge.garbage LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+
+class SqlJobs:
+    """A ``JobStore`` in a database."""
+
+    def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
+        self._sql = database.sql
+        self._add_nodes = add_nodes
+
+    async def claim(self, worker: str, now: float, lease: float) -> Job | None:
+        def claim() -> Operation[Job | None]:
+            yield Row(_IN_TURN)
+            found = JOBS.found((yield Row(_NEXT, now=now)))
+            if found is None:
+                return None
+            # Between the two it may have been put anew, which is a job of its own; or deleted with its document.
+            job = yield from JOBS.one(_LOCKED, id=found.document_id)
+            if job is None or job.due_at > now or job.lease_until > now:
+                return None
+            job = replace(job, worker=worker, lease_until=now + lease)
+            yield from JOBS.replace(job)
+            return job
+
+        return await self._sql.write(claim)
+
+    async def release(self, workers: str, but: str) -> None:
+        await self._sql.count(_RELEASE, workers=workers, but=but)
+
+    async def next_due(self) -> float | None:
+        row = await self._sql.row(_NEXT_DUE)
+        return None if row is None else row[0]
+
+    async def job(self, document_id: str) -> Job | None:
+        return JOBS.found(await self._sql.row(JOBS.select(_OWN), id=document_id))
+
+    async def renew(self, job: Job, until: float) -> bool:
+        return await self._if_ours(job, lambda own, _: JOBS.replace(replace(own, lease_until=until)))
+
+    async def note(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        return await self._if_ours(job, lambda _, document: DOCUMENTS.replace(change(document)))
+
+    async def write_segments(
+        self,
+        job: Job,
+        segments: Sequence[Segment],
+        children: Sequence[ChildChunk],
+        change: Callable[[Document], Document],
+    ) -> bool:
+        def write(own: Job, document: Document) -> Operation[None]:
+            changed = change(document)
+            yield from DOCUMENTS.replace(changed)
+            key = job.document_id
+            yield from delete_nodes("document_id = :id AND version = :version", id=key, version=job.version)
+            yield from delete_segments("document_id = :id AND version <> :version", id=key, version=changed.version)
+            yield from SEGMENTS.add(segments)
+            yield from CHILDREN.add(children)
+            yield from JOBS.replace(replace(own, stage="embed", attempts=0, done=0))
+
+        return await self._if_ours(job, write)
+
+    async def to_embed(self, job: Job, limit: int) -> list[Task]:
+        def read() -> Operation[list[Task]]:
+            own = yield from JOBS.one(_OWN, id=job.document_id)
+            # One more: the first of them may have all its nodes.
+            values = {"version": job.segments_version, "done": 0 if own is None else own.done, "limit": limit + 1}
+            segments = yield from SEGMENTS.all(_TASKS, id=job.document_id, **values)
+            ids = [segment.id for segment in segments]
+            children: dict[str, list[ChildChunk]] = {}
+            for child in (yield from CHILDREN.all("WHERE segment_id IN :ids ORDER BY child.position", ids=ids)):
+                children.setdefault(child.segment_id, []).append(child)
+            rows = yield Rows(_HAVE_NODES, segment_ids=ids, version=job.version)
+            done = {(id_text(row[0]), None if row[1] is None else id_text(row[1])) for row in rows}
+            tasks: list[Task] = []
+            for segment in segments:
+                parts: Sequence[ChildChunk | None] = children.get(segment.id) or [None]
+                tasks += [Task(segment, part) for part in parts if (segment.id, part and part.id) not in done]
+            return tasks[:limit]
+
+        return await self._sql.read(read)
+
+    async def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        rows = await self._sql.rows(_KNOWN, digests=list(dict.fromkeys(digests)))
+        return {row[0]: _packed(row[1]) for row in rows if row[1] is not None}
+
+    async def write_nodes(
+        self, job: Job, nodes: Sequence[Node], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
+    ) -> bool:
+        def write(own: Job, _: Document) -> Operation[None]:
+            yield from self._add_nodes(job.dataset_id, job.document_id, job.version, nodes)
+            position = own.done
+            for node, count, words in zip(nodes, tokens, keywords, strict=True):
+                segment = yield from SEGMENTS.one("WHERE id = :id", id=node.segment_id)
+                if segment is None:
+                    continue
+                position = max(position, segment.position)
+                changed = replace(segment, keywords=None if words is None else list(words))
+                if node.child_id is None:
+                    changed = replace(changed, tokens=count)
+                if changed != segment:
+                    yield from SEGMENTS.replace(changed)
+                if words is not None or segment.keywords:
+                    yield from put_keywords(job.dataset_id, segment.id, words)
+            # The last one may have more children than were written.
+            yield from JOBS.replace(replace(own, attempts=0, done=max(own.done, position - 1)))
+
+        return await self._if_ours(job, write)
+
+    async def publish(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        def publish(_: Job, document: Document) -> Operation[None]:
+            changed = change(document)
+            own = {"id": job.document_id, "version": changed.version}
+            yield Count(_PUBLISH_SEGMENTS, at=changed.completed_at, **own)
+            tokens: int = (yield Row(_TOKENS, **own))[0]
+            yield from DOCUMENTS.replace(replace(changed, tokens=tokens))
+            yield Count(_GARBAGE, index_version=changed.index_version, **own)
+            yield from _end(job)
+
+        return await self._if_ours(job, publish)
+
+    async def postpone(self, job: Job, due_at: float, change: Callable[[Document], Document]) -> bool:
+        def postpone(own: Job, document: Document) -> Operation[None]:
+            yield from DOCUMENTS.replace(change(document))
+            yield from JOBS.replace(replace(own, attempts=own.attempts + 1, due_at=due_at, lease_until=0.0, worker=""))
+
+        return await self._if_ours(job, postpone)
+
+    async def fail(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        def fail(_: Job, document: Document) -> Operation[None]:
+            yield from DOCUMENTS.replace(change(document))
+            yield from _end(job)
+
+        return await self._if_ours(job, fail)
+
+    async def reindex(self, document_id: str, now: float) -> bool:
+        def begin() -> Operation[bool]:
+            document = yield from DOCUMENTS.one(_DOCUMENT, id=document_id)
+            if document is None:
+                return False
+            job = yield from JOBS.one(_LOCKED, id=document_id)
+            if not document.version or (job is not None and job.stage == "cut"):
+                return True
+            version = document.begun + 1
+            yield from DOCUMENTS.replace(replace(document, begun=version))
+            yield from put_job(
+                Job(
+                    document_id=document_id,
+                    dataset_id=document.dataset_id,
+                    version=version,
+                    segments_version=document.version,
+                    stage="embed",
+                    due_at=now,
+                )
+            )
+            return True
+
+        return await self._sql.write(begin)
+
+    async def sweep(self, limit: int) -> int:
+        def sweep() -> Operation[int]:
+            row = yield Row(_SWEPT)
+            if row is None:
+                return 0
+            key, where = id_text(row[0]), "document_id = :id AND version < :below"
+            deleted = yield from delete_nodes(where, limit, id=key, below=row[2])
+            if deleted < limit:
+                deleted += yield from delete_segments(where, limit - deleted, id=key, below=row[1])
+            if deleted < limit:
+                yield Count("DELETE FROM knowledge.garbage WHERE document_id = :id", id=key)
+            # At least one: there may be more documents.
+            return max(deleted, 1)
+
+        return await self._sql.write(sweep)
+
+    async def _if_ours(self, job: Job, write: Callable[[Job, Document], Operation[None]]) -> bool:
+        """Write in one transaction, if the job is the document's and this worker's still."""
+
+        def checked() -> Operation[bool]:
+            document = yield from DOCUMENTS.one(_DOCUMENT, id=job.document_id)
+            own = yield from JOBS.one(_LOCKED, id=job.document_id)
+            if document is None or own is None or (own.version, own.worker) != (job.version, job.worker):
+                return False
+            yield from write(own, document)
+            return True
+
+        return await self._sql.write(checked)
+
+
+def _end(job: Job) -> Operation[None]:
+    yield Count("DELETE FROM knowledge.job WHERE document_id = :id", id=job.document_id)
+
+
+def _packed(vector: bytes | Sequence[float]) -> bytes:
+    """A vector as ``Node.vector`` has it, of what the database gives."""
+    return vector if isinstance(vector, bytes) else struct.pack(f"<{len(vector)}e", *vector)
