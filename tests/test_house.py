@@ -27,7 +27,7 @@ ONE_NOUN = {"src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
 MOST = {
     "own modules imported inside functions": 198,
     "public class names used twice or more": 106,
-    "modules that share their name": 410,
+    "modules that share their name": 389,
     "Any for settings and assembly in cli and server": 0,
 }
 """Of what `make house` counts. Figures that fell are recorded here: it is what keeps them."""

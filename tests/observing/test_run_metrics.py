@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.observing.metrics.request_metrics import RequestMetrics
-from jikko.observing.metrics.run_metrics import RunMetrics
+from jikko.observing.metrics.process_metrics import RequestMetrics, RunMetrics
 from jikko.runs.observer import RunObserver, RunObservers
 from tests.http.scene import RUN, body, client_of
 from tests.runs.test_observer import Broken

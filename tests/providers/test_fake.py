@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from jikko.nodes.model.classifier_prompt import classifier_messages, classifier_schema
-from jikko.nodes.model.extractor_prompt import extractor_messages, extractor_tool
+from jikko.nodes.model.parameter_extractor import extractor_messages, extractor_tool
+from jikko.nodes.model.question_classifier import classifier_messages, classifier_schema
 from jikko.ports.models import Chunk, Message, ModelRequest
 from jikko.providers.fake import FakeModels, sample_of
 

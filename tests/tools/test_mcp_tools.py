@@ -13,7 +13,7 @@ import pytest
 
 from jikko.ports.agents import AgentTool
 from jikko.ports.tools import ToolFailure, ToolNotFound
-from jikko.strategies.prompt_tools import functions
+from jikko.strategies.function_calling import functions
 from tests.effort import PATIENCE
 from tests.outbound.server import Act, RawServer, Received, answer, serving
 from tests.tools.scene import scene

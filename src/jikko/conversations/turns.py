@@ -7,6 +7,7 @@ See docs/decisions/0024-concurrent-turns-of-one-conversation.md.
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -19,7 +20,6 @@ from msgspec.structs import replace
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
 from jikko.conversations.hooks import Asked, Hooks, Reply
-from jikko.conversations.introduction import introduction
 from jikko.dsl.document import Variable
 from jikko.errors import InvalidParam, JikkoError
 from jikko.events import RunStarted, Turn
@@ -27,6 +27,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_rules import upload_settings
 from jikko.inputs.variables import prepare
+from jikko.lang.render import to_text
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App
@@ -301,3 +302,26 @@ def _variable(app: App, declared: Variable, now: float) -> ConversationVariable:
         created_at=now,
         updated_at=now,
     )
+
+
+# How an app opens a conversation.
+
+_PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
+
+
+def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
+    """The opening statement with inputs in the places that name them; places that name none stay.
+
+    Source: Dify 1.15, spec/chatflow.md §6 (``introduction``).
+    """
+    statement = workflow.document.features.get("opening_statement")
+    if not statement:
+        return ""
+
+    def filled(place: re.Match[str]) -> str:
+        name = place[1]
+        if name not in inputs:
+            return place[0]
+        return "" if inputs[name] is None else to_text(inputs[name])
+
+    return _PLACE.sub(filled, statement)

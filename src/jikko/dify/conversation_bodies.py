@@ -1,13 +1,12 @@
 """Conversations, messages, feedback and variables as bodies of answers. Source: Dify 1.15, spec/chatflow.md §6."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
 
 from msgspec import Meta, Struct
 
-from jikko.dify.cited_resources import cited_resources
 from jikko.dify.events import form_requested
 from jikko.dify.messages import HumanInputRequired
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, TurnForm
@@ -282,3 +281,28 @@ def variable_body(variable: ConversationVariable) -> VariableBody:
         int(variable.created_at),
         int(variable.updated_at),
     )
+
+
+# Passages of knowledge that an answer cites, as lists of messages show them.
+#
+# Source: Dify 1.15, spec/knowledge.md §5.1.
+
+_LEFT_OUT: Final = ("retriever_from", "page", "doc_metadata", "title", "files")
+"""What the end of an answer tells of a passage, and a list does not."""
+
+
+def cited_resources(message_id: str, resources: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    """The passages that a message cites.
+
+    Dify gives each two ids that name nothing, not even the message; here they stay the same.
+    """
+    own = UUID(message_id)
+    return [
+        {
+            "id": str(uuid5(own, f"resource/{place}")),
+            "message_id": str(uuid5(own, f"message/{place}")),
+            **{name: each for name, each in resource.items() if name not in _LEFT_OUT},
+            "created_at": None,
+        }
+        for place, resource in enumerate(resources)
+    ]

@@ -6,8 +6,9 @@ until every node that is left waits for something. The events of a burst go to t
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import Literal
+from collections import deque
+from collections.abc import Container, Iterable
+from typing import Literal, TypeAlias
 
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory
@@ -17,7 +18,6 @@ from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.node_runs import NodeRuns
-from jikko.engine.ready_nodes import ReadyNodes
 from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
@@ -288,3 +288,33 @@ class Runner(NodeRuns):
         if not self._ended:
             elapsed = self.state.active_seconds(self._clock())
             self._end("stopped", event_factory.out_of_time(elapsed, self._limits.max_seconds))
+
+
+# The nodes of a run that can start.
+
+ReadyNode: TypeAlias = "tuple[Frame, int, str | None, NodeStarted | None]"
+"""A node that can start: where it stands, its number there, the node whose end made it ready, and its start, if it has
+begun before: it was interrupted, or its form was closed."""
+
+
+class ReadyNodes(deque[ReadyNode]):
+    """Nodes that can start, in the order in which they became ready."""
+
+    __slots__ = ()
+
+    def take_due(self, frame: Frame, but: Container[int] = ()) -> None:
+        """Add all that is due in a frame, some numbers left out."""
+        for position, predecessor in frame.due:
+            if position not in but:
+                self.append((frame, position, predecessor, None))
+
+    def take_new(self, frame: Frame, known: int) -> None:
+        """Add what is due in a frame behind the first ones, which are known."""
+        due = frame.due
+        for at in range(known, len(due)):
+            position, predecessor = due[at]
+            self.append((frame, position, predecessor, None))
+
+    def numbers(self, frame: Frame) -> set[int]:
+        """The numbers of those of a frame."""
+        return {position for other, position, _, _ in self if other is frame}

@@ -6,8 +6,8 @@ tells a model of a tool's answer, and its labels, are those of the plugin, since
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -22,7 +22,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage
+from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage, Tool
 from jikko.ports.models import Tool as Function
 from jikko.ports.models import ToolCall as FunctionCall
 from jikko.ports.tools import (
@@ -38,7 +38,6 @@ from jikko.ports.tools import (
     ToolParameter,
 )
 from jikko.strategies.agent_log import AgentLog, metadata_of, times
-from jikko.strategies.prompt_tools import functions
 from jikko.values import Json, is_too_deep
 
 NAME: Final = "function_calling"
@@ -281,3 +280,44 @@ def _rounds(value: Json) -> int:
     if not isinstance(value, (int, float)) or value != value:
         return _ROUNDS
     return int(min(max(1, value), _MAX_ROUNDS))
+
+
+# Tools of an agent as functions that a model may call.
+
+_TYPES: Final = {
+    "number": "number",
+    "integer": "integer",
+    "boolean": "boolean",
+    "checkbox": "boolean",
+    "object": "object",
+    "array": "array",
+}
+_FILES: Final = frozenset({"file", "files", "system-files"})
+
+
+def functions(tools: Iterable[AgentTool]) -> tuple[Tool, ...]:
+    """One function a tool, by the tool's name; of two tools of one name the last."""
+    return tuple({tool.tool.name.tool: _function(tool) for tool in tools}.values())
+
+
+def _function(tool: AgentTool) -> Tool:
+    # A model cannot make files.
+    parameters = [parameter for parameter in tool.open_parameters if parameter.type not in _FILES]
+    schema = {
+        "type": "object",
+        "properties": {parameter.name: _schema(parameter) for parameter in parameters},
+        "required": [parameter.name for parameter in parameters if parameter.required],
+    }
+    return Tool(tool.tool.name.tool, tool.description or tool.tool.description, schema)
+
+
+def _schema(parameter: ToolParameter) -> dict[str, Any]:
+    if parameter.schema is not None:
+        # A list has to say what is in it: some providers refuse all tools otherwise.
+        return {"items": {}, **parameter.schema} if parameter.type == "array" else dict(parameter.schema)
+    schema: dict[str, Any] = {"type": _TYPES.get(parameter.type, "string"), "description": parameter.description}
+    if schema["type"] == "array":
+        schema["items"] = {}
+    if parameter.type == "select" and parameter.options:
+        schema["enum"] = list(parameter.options)
+    return schema

@@ -10,10 +10,9 @@ import pytest
 
 from jikko.errors import InvalidParam
 from jikko.knowledge.indexing.cutting_stage import hash_of
-from jikko.knowledge.texts.cleaning import cleaned
 from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
-from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, Draft, drafts
+from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, Draft, cleaned, drafts
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -16,7 +17,6 @@ from jikko.errors import JikkoError
 from jikko.ids import new_id
 from jikko.knowledge.indexing.cutting_stage import Cutter, segments_of
 from jikko.knowledge.indexing.nodes import Indexed, Model, by_keywords, digest_of, embedded, node_of, text_of
-from jikko.knowledge.indexing.patience import PROBE, Verdict, verdict
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.ports.clock import Clock
 from jikko.ports.embeddings import Embedder, EmbeddingRequest
@@ -294,3 +294,38 @@ def _published(job: Job, made_by: str, clock: Clock, document: Document) -> Docu
         index_version=job.version,
         embedded_by=made_by,
     )
+
+
+# How long a failing model is waited for: decided without any I/O.
+
+PROBE: Final = "Good morning."
+"""A text that every embedding model takes."""
+_PROBED: Final = 3
+"""Attempts after which it is asked whether the model takes other texts."""
+_MAX_SECONDS: Final = 60.0
+"""Seconds between two attempts at most."""
+_PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "InvokeServerUnavailableError"})
+"""Kinds of failures that may pass by themselves."""
+
+
+class Verdict(NamedTuple):
+    """What follows from a failure."""
+
+    wait: float | None
+    """Seconds until the next attempt; ``None``: there is none."""
+    is_probed: bool = False
+    """Whether the model is to be asked something else first: if it answers that, it is these texts that it refuses."""
+
+
+def verdict(failure: ModelFailure, attempts: int) -> Verdict:
+    """What to do after ``attempts`` attempts of the same texts.
+
+    A provider that is out of order, or has too much to do, is waited for as long as it takes. One that refuses is not:
+    it would refuse again.
+    """
+    if failure.kind not in _PASSING:
+        return Verdict(None)
+    wait = min(_MAX_SECONDS, 0.5 * 2.0 ** min(attempts - 1, 10))
+    if failure.retry_after is not None:
+        wait = max(wait, failure.retry_after)
+    return Verdict(wait, attempts >= _PROBED)

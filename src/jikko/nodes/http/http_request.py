@@ -9,14 +9,70 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
+from jikko.lang.variables import Readable
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.http.api_key import ApiKey
-from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
-from jikko.nodes.http.http_outputs import outputs_of
 from jikko.nodes.http.http_record import request_text
+from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
 from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
+from jikko.ports.stores.blob_store import FileTooLarge
+from jikko.values import Json
+
+# The headers of an HTTP Request node: lines ``Name: value`` with references in them.
+
+_BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for ``str.splitlines``."""
+
+
+class HeaderLine(Struct, frozen=True):
+    """One line of the configuration.
+
+    What stands in its variables makes no further header: a line break in one becomes a space. Only a line that is
+    nothing but one reference may become several headers, since there the variable is meant to hold them.
+
+    Source: Dify 1.15, spec/nodes.md, http-request (headers). Dify splits what came of the whole text.
+    """
+
+    name: Template
+    """The whole line, if it has no colon."""
+    value: Template | None
+    is_block: bool
+    """Whether the line is nothing but a reference."""
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Take a line of the configuration apart, at its first colon: a reference has none."""
+        name, colon, value = line.partition(":")
+        template = Template.parse(name.strip())
+        is_block = not colon and len(template.parts) == 1 and not isinstance(template.parts[0], str)
+        return cls(template, Template.parse(value.strip()) if colon else None, is_block)
+
+    def expanded(self, variables: Readable) -> dict[str, str]:
+        """The headers by name: one, or as many as the variable holds."""
+        text = self.name.to_text(variables)
+        if self.is_block:
+            return dict(_halves(line) for line in text.splitlines() if line.strip())
+        text = _one_line(text)
+        if self.value is not None:
+            return {text: _one_line(self.value.to_text(variables))}
+        return dict([_halves(text)]) if text else {}
+
+
+def read_headers(text: str) -> tuple[HeaderLine, ...]:
+    """The lines of a configuration; empty ones are left out."""
+    return tuple(HeaderLine.parse(line) for line in text.splitlines() if line.strip())
+
+
+def _halves(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip(), value.strip()
+
+
+def _one_line(text: str) -> str:
+    return _BREAK.sub(" ", text).strip()
+
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
@@ -238,3 +294,46 @@ def _without_userinfo(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+# What an HTTP request node hands on of an answer: its text, or the file that it is.
+
+
+async def outputs_of(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
+    """The outputs: ``status_code``, ``body``, ``headers``, ``files``.
+
+    Args:
+        url: Where the answer is from.
+
+    Raises:
+        NodeFailure: It is too large.
+    """
+    limits = ctx.ports.limits
+    file = is_file(response, url)
+    limit = limits.max_http_file if file else limits.max_http_text
+    if len(response.body) > limit:
+        raise NodeFailure(
+            f"{'File' if file else 'Text'} size is too large, max size is {readable_size(limit)}, "
+            f"but current size is {readable_size(len(response.body))}.",
+            kind="ResponseSizeError",
+        )
+    return {
+        "status_code": response.status,
+        "body": "" if file else text_of(response),
+        "headers": headers_of(response),
+        "files": [await _stored(ctx, url, response)] if file else [],
+    }
+
+
+async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
+    name, mime_type = file_identity(response, url)
+    try:
+        return await ctx.ports.files.make(
+            response.body,
+            app_id=ctx.run.app_id,
+            end_user_id=ctx.run.end_user_id,
+            name=name,
+            mime_type=mime_type,
+        )
+    except FileTooLarge as error:
+        raise NodeFailure(str(error), kind="ResponseSizeError") from None

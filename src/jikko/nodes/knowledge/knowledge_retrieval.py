@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.knowledge.asking import chosen_dataset, implied_conditions
 from jikko.nodes.knowledge.filtering import Filtering
-from jikko.nodes.knowledge.found_texts import found_texts
-from jikko.nodes.knowledge.usage import total_usage
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.spelled import SECRET_MESSAGE, names
 from jikko.ports.knowledge import Conditions, Hit, MergedRanking, SearchedDataset, SearchFailure, SearchRequest
@@ -203,3 +202,72 @@ def _ranking(data: Fields) -> tuple[MergedRanking | None, bool]:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+# What several calls of models used, as one.
+
+
+def total_usage(usages: Sequence[ModelUsage]) -> ModelUsage:
+    """The sum; of unit prices and the currency, the last."""
+    total = ModelUsage()
+    for usage in usages:
+        total = replace(
+            usage,
+            prompt_tokens=total.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=total.completion_tokens + usage.completion_tokens,
+            total_tokens=total.total_tokens + usage.total_tokens,
+            prompt_price=total.prompt_price + usage.prompt_price,
+            completion_price=total.completion_price + usage.completion_price,
+            latency=round(total.latency + usage.latency, 3),
+            time_to_first_token=None,
+            time_to_generate=None,
+        )
+    return total
+
+
+# What was found, as the node hands it on. Source: Dify 1.15, spec/knowledge.md §5.
+
+
+def found_texts(hits: Sequence[Hit]) -> list[Json]:
+    """The ``result`` of a node: objects with ``content``, ``title`` and ``metadata``, best first."""
+    return [_found(hit, position) for position, hit in enumerate(hits, 1)]
+
+
+def _found(hit: Hit, position: int) -> Json:
+    metadata: Json = hit.metadata
+    if hit.data_source_type == "external":
+        metadata = {
+            **(metadata or {}),
+            "score": hit.score,
+            "title": hit.document_name,
+            "dataset_id": hit.dataset_id,
+            "dataset_name": hit.dataset_name,
+        }
+    content = hit.content if hit.answer is None else f"question:{hit.content} \nanswer:{hit.answer}"
+    return {
+        "metadata": {
+            "_source": "knowledge",
+            "dataset_id": hit.dataset_id,
+            "dataset_name": hit.dataset_name,
+            "document_id": hit.document_id,
+            "document_name": hit.document_name,
+            "data_source_type": hit.data_source_type,
+            "segment_id": hit.segment_id,
+            "retriever_from": "workflow",
+            "score": hit.score,
+            "child_chunks": [
+                {"id": child.id, "content": child.content, "position": child.position, "score": child.score}
+                for child in hit.children
+            ],
+            "segment_hit_count": hit.hits,
+            "segment_word_count": hit.words,
+            "segment_position": hit.position or 0,
+            "segment_index_node_hash": hit.hash,
+            "doc_metadata": metadata,
+            "position": position,
+        },
+        "title": hit.document_name,
+        "files": None,
+        "content": content,
+        "summary": None,
+    }

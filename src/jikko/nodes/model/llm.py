@@ -9,8 +9,6 @@ from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
-from jikko.nodes.model.cited_sources import cited_sources
-from jikko.nodes.model.context_text import context_text
 from jikko.nodes.model.llm_stream import TextStream
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
@@ -19,7 +17,7 @@ from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
 from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Abilities, Completion, Message, ModelFailure, ModelRequest
-from jikko.values import Json, Selector
+from jikko.values import UNSET, Json, Selector, Unset
 
 FORMATS = ("tagged", "separated")
 
@@ -167,3 +165,77 @@ class Llm(Struct, frozen=True):
             usage=completion.usage.as_usage(),
             resources=cited_sources(ctx.recorded.get(self.context)) if self.context else (),
         )
+
+
+# The context of a prompt: texts that were found for it.
+
+
+def context_text(value: Json | Unset) -> str:
+    """The text that stands for ``{{#context#}}``; ``""`` if the value is neither a text nor a list.
+
+    Raises:
+        NodeFailure: A list has an element without ``content``.
+
+    Source: Dify 1.15, spec/nodes.md, llm.
+    """
+    if value is UNSET or value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        return ""
+    lines: list[str] = []
+    for position, item in enumerate(value):
+        if isinstance(item, str):
+            lines.append(item)
+            continue
+        if not isinstance(item, dict) or "content" not in item:
+            raise NodeFailure(
+                f"The context cannot be used: element {position} is no text and has no 'content'.",
+                kind="InvalidContextStructureError",
+            )
+        if item.get("summary"):
+            lines.append(str(item["summary"]))
+        lines.append(str(item["content"]))
+    return "\n".join(lines).strip()
+
+
+# Passages of knowledge that an answer is based on. Source: Dify 1.15, spec/knowledge.md §5.1.
+
+
+def cited_sources(context: Json | Unset) -> tuple[dict[str, Json], ...]:
+    """What stands in the context of a prompt and was found in datasets, in Dify's form of ``retriever_resources``."""
+    if not isinstance(context, list):
+        return ()
+    return tuple(_resource(each) for each in context if _is_found(each))
+
+
+def _is_found(element: Json) -> bool:
+    if not isinstance(element, dict) or not isinstance(element.get("metadata"), dict):
+        return False
+    return bool(element["metadata"].get("_source") == "knowledge")
+
+
+def _resource(element: dict[str, Json]) -> dict[str, Json]:
+    source = element["metadata"]
+    return {
+        "position": source.get("position"),
+        "dataset_id": source.get("dataset_id"),
+        "dataset_name": source.get("dataset_name"),
+        "document_id": source.get("document_id"),
+        "document_name": source.get("document_name"),
+        "data_source_type": source.get("data_source_type"),
+        "segment_id": source.get("segment_id"),
+        "retriever_from": source.get("retriever_from"),
+        "score": source.get("score"),
+        "hit_count": source.get("segment_hit_count"),
+        "word_count": source.get("segment_word_count"),
+        "segment_position": source.get("segment_position"),
+        "index_node_hash": source.get("segment_index_node_hash"),
+        "content": element.get("content"),
+        "page": source.get("page"),
+        "doc_metadata": source.get("doc_metadata"),
+        "title": source.get("title"),
+        "files": element.get("files"),
+        "summary": element.get("summary"),
+    }

@@ -7,12 +7,16 @@ from typing import Final
 
 from jikko import __version__
 from jikko.assemble import Assembly
-from jikko.measures import BRIEF_SECONDS, Histogram
-from jikko.observing.metrics.request_metrics import RequestMetrics
-from jikko.observing.metrics.run_metrics import RunMetrics
-from jikko.observing.metrics.snapshot import Snapshot, samples
+from jikko.events import NodeFinished, RunFinished, RunStarted
+from jikko.http.observer import RequestObserver
+from jikko.http.requests import Request
+from jikko.http.responses import Headers
+from jikko.measures import BRIEF_SECONDS, SECONDS, Counter, Histogram
+from jikko.observing.metrics.snapshot import Snapshot, by_first, how_many, merged, samples
 from jikko.observing.metrics.usage import usage
 from jikko.ports.measures import ClusterMeasures
+from jikko.record import RunIdentity
+from jikko.runs.observer import RunObserver
 
 _RECORD: Final = ("record",)
 
@@ -103,3 +107,98 @@ def _of_all(tally: dict[str, float]) -> Snapshot:
 
 def _with(labels: tuple[str, ...], found: Snapshot) -> Snapshot:
     return [(name, (*labels, *own), values) for name, own, values in found]
+
+
+# What the events of runs tell, as numbers.
+
+
+class RunMetrics(RunObserver):
+    """Counts runs and nodes, as their events become durable."""
+
+    def __init__(self, *, by_app: bool) -> None:
+        """Args:
+        by_app: Whether to count by app, too.
+        """
+        self._by_app = by_app
+        self._started = Counter()
+        self._runs = Histogram(SECONDS)
+        """By status."""
+        self._nodes = Histogram(SECONDS)
+        """By type and status: one look for how many there were, and what they took."""
+        self._of_app = Counter()
+        self._tokens_of_app = Counter()
+
+    def started(self, run: RunIdentity, event: RunStarted) -> None:
+        self._started.add("inner" if event.depth else "chat" if event.turn is not None else "workflow")
+
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
+        self._nodes.observe(event.elapsed, event.node_type, event.status)
+
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
+        self._runs.observe(event.elapsed, event.status)
+        if self._by_app:
+            self._of_app.add(run.app_id, event.status)
+            self._tokens_of_app.add(run.app_id, count=event.total_tokens)
+
+    def snapshot(self) -> Snapshot:
+        """The numbers as they are."""
+        return [
+            *samples("jikko_runs_started_total", self._started),
+            *how_many("jikko_runs_finished_total", self._runs),
+            *samples("jikko_run_seconds", self._runs),
+            *how_many("jikko_nodes_finished_total", self._nodes),
+            *by_first("jikko_node_seconds", self._nodes),
+            *samples("jikko_app_runs_finished_total", self._of_app),
+            *samples("jikko_app_tokens_total", self._tokens_of_app),
+        ]
+
+
+# Requests as numbers.
+
+_NO_ROUTE = "none"
+_STREAM = (b"content-type", b"text/event-stream")
+
+
+class RequestMetrics(RequestObserver):
+    """Counts requests by operation and kind of status, what they took, and the streams that are open."""
+
+    def __init__(self) -> None:
+        self._answers = Histogram(SECONDS)
+        """By route and kind of status; what is no stream."""
+        self._streamed = Counter()
+        """As these; streams that have ended."""
+        self._streams: set[Request] = set()
+
+    def responding(self, request: Request, status: int, headers: Headers) -> None:
+        operation = request.operation
+        if operation is not None and operation.streams and _is_stream(headers):
+            self._streams.add(request)
+
+    def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
+        operation = request.operation
+        route = _NO_ROUTE if operation is None else operation.path
+        if request in self._streams:
+            self._streams.discard(request)
+            self._streamed.add(route, _kind(status))
+        else:
+            self._answers.observe(seconds, route, _kind(status))
+
+    def snapshot(self) -> Snapshot:
+        """The numbers as they are."""
+        name = "jikko_http_requests_total"
+        return [
+            *merged([how_many(name, self._answers), samples(name, self._streamed)]),
+            *by_first("jikko_http_request_seconds", self._answers),
+            ("jikko_streams", (), [float(len(self._streams))]),
+        ]
+
+
+def _is_stream(headers: Headers) -> bool:
+    return any(name == _STREAM[0] and value.startswith(_STREAM[1]) for name, value in headers)
+
+
+def _kind(status: int | None) -> str:
+    """Of the refusals that tell of too much work or a record that fails, the very status."""
+    if status is None:
+        return "left"
+    return str(status) if status in (429, 503) else f"{status // 100}xx"

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
-from jikko.providers.openai.audio import MAX_AUDIO_BYTES, MAX_TEXT_BYTES, speech_body, transcript
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
 from jikko.providers.openai.parameters import Parameters
-from jikko.providers.openai.rerank import rerank
 from jikko.providers.openai.sse import EventBuffer
 from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
@@ -265,3 +265,76 @@ def _refused(error: Exception, body: dict[str, Any]) -> str | None:
     # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
     mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", message)]
     return max(mentioned, key=len, default=None)
+
+
+# Speech by OpenAI's protocol: the body of ``/audio/speech``, and the answer of ``/audio/transcriptions``.
+
+MAX_TEXT_BYTES: Final = 4_194_304
+"""Bytes of a transcript."""
+MAX_AUDIO_BYTES: Final = 67_108_864
+"""Bytes of the audio of one text: an hour at 128 kbit/s is less."""
+
+
+class _Transcript(msgspec.Struct):
+    text: str
+
+
+_decode = msgspec.json.Decoder(_Transcript).decode
+
+
+def speech_body(model: str, text: str, voice: str) -> dict[str, Any]:
+    """The body of ``/audio/speech``."""
+    return {"model": model, "input": text, "voice": voice, "response_format": "mp3"}
+
+
+def transcript(body: bytes) -> str:
+    """The text of an answer.
+
+    Raises:
+        ModelFailure: It is no answer of the protocol.
+    """
+    try:
+        return _decode(body).text
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ModelFailure(
+            f"The provider's answer holds no text of OpenAI's protocol: {body[:200].decode(errors='replace')!r}",
+            kind="InvokeBadRequestError",
+        ) from None
+
+
+# Ranking texts over ``POST …/rerank``, as Jina and Cohere have it and many servers of models after them.
+
+
+async def rerank(client: Any, request: RerankRequest, model: str) -> list[Ranked]:
+    """See ``Reranker.rerank``.
+
+    Args:
+        client: OpenAI's SDK, which brings address, key, time-outs and connections.
+        model: What the provider calls it.
+    """
+    body = {"model": model, "query": request.query, "documents": list(request.texts), "top_n": request.top_n}
+    try:
+        answer = await client.post("/rerank", body=body, cast_to=object)
+    except Exception as error:
+        raise failure_of(error) from None
+    return _ranked(answer, len(request.texts))
+
+
+def _ranked(answer: Any, count: int) -> list[Ranked]:
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list):
+        raise _unreadable("it has no list of results")
+    found: dict[int, float] = {}
+    for result in results:
+        index = result.get("index") if isinstance(result, dict) else None
+        score = result.get("relevance_score") if isinstance(result, dict) else None
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
+            raise _unreadable(f"a result has the index {index!r}, of {count} texts")
+        if not isinstance(score, (int, float)) or isinstance(score, bool) or score != score:
+            raise _unreadable(f"a result has the relevance_score {score!r}")
+        found.setdefault(index, float(score))
+    return sorted((Ranked(index, score) for index, score in found.items()), key=lambda each: (-each.score, each.place))
+
+
+def _unreadable(why: str) -> ModelFailure:
+    return ModelFailure(f"The provider's answer cannot be used: {why}.", kind="InvokeBadRequestError")

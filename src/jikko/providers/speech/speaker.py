@@ -2,13 +2,39 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import Connections, explained
-from jikko.providers.speech.backend import SpeechBackend
+
+# What a backend that hears and speaks is to the rest of the providers.
+
+
+@runtime_checkable
+class SpeechBackend(Protocol):
+    """A ``Backend`` whose protocol has speech, too."""
+
+    async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
+        """Send a recording.
+
+        Args:
+            model: What the provider calls it.
+
+        Raises:
+            ModelFailure: There is no usable answer.
+        """
+        ...
+
+    async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
+        """Send one text and tell the MP3 as it comes.
+
+        Raises:
+            ModelFailure: There is no usable answer, or not all of it.
+        """
+        ...
+
 
 _VOICE: Final = "alloy"
 _MAX_LENGTH: Final = 4000

@@ -5,14 +5,16 @@ Until then nothing changes for programs, whatever goes wrong; and a server that 
 
 import contextlib
 import fcntl
+import importlib.metadata
 import importlib.util
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import msgspec
@@ -21,9 +23,8 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.packages.examining import packages_in
 from jikko.sandbox.packages.installed import MANIFEST, Installed, Package, PackageFolder, Unreadable, this_python
-from jikko.sandbox.packages.known import notes_on, why_refused
+from jikko.sandbox.packages.known import normalized, notes_on, why_refused
 from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.packages.requirements import parse
 from jikko.sandbox.proof import probed
@@ -244,3 +245,45 @@ def _remove(folder: Path) -> None:
     for directory, _, _ in os.walk(folder):
         os.chmod(directory, 0o755)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+# What is in a folder that packages were installed into.
+
+_NO_PACKAGES: Final = frozenset(("pip", "setuptools", "wheel"))
+
+
+def packages_in(lib: Path, requested: Collection[str]) -> tuple[Package, ...]:
+    """The packages of a folder: first those that others need, then those that were asked for, each by name.
+
+    Args:
+        requested: Normalized names of those that were asked for.
+    """
+    found = [
+        _package(name, distribution, requested)
+        for distribution in importlib.metadata.distributions(path=[str(lib)])
+        if (name := normalized(distribution.metadata["Name"] or "")) and name not in _NO_PACKAGES
+    ]
+    return tuple(sorted(found, key=lambda package: (package.requested, package.name)))
+
+
+def _package(name: str, distribution: importlib.metadata.Distribution, requested: Collection[str]) -> Package:
+    modules = list(_modules(PurePosixPath(file) for file in distribution.files or ()))
+    return Package(
+        name=name,
+        version=distribution.version,
+        modules=tuple(sorted({module.partition(".")[0] for module, _ in modules})),
+        native=tuple(sorted(module for module, is_native in modules if is_native)),
+        requested=name in requested,
+    )
+
+
+def _modules(files: Iterator[PurePosixPath]) -> Iterator[tuple[str, bool]]:
+    """Full names of modules, and whether they are native."""
+    for file in files:
+        suffix = next((each for each in (*EXTENSION_SUFFIXES, ".py") if file.name.endswith(each)), None)
+        if suffix is None:
+            continue
+        stem = file.name.removesuffix(suffix)
+        parts = file.parts[:-1] if stem == "__init__" and suffix == ".py" else (*file.parts[:-1], stem)
+        if parts and all(map(str.isidentifier, parts)):
+            yield ".".join(parts), suffix != ".py"
