@@ -21,7 +21,13 @@ export default defineConfig(({ command }) => ({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
   },
-  server: { port: 5173, strictPort: true, proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied } },
+  // The texts of messages are the server's.
+  server: {
+    fs: { allow: ['.', '../src/jikko/diagnostics'] },
+    port: 5173,
+    strictPort: true,
+    proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied },
+  },
   // What takes so long hangs; how busy the machine is decides nothing.
   test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], testTimeout: 120_000, hookTimeout: 120_000 },
 }))

@@ -46,7 +46,8 @@ def is_current(root: Path = ROOT) -> bool:
         folders[:] = [name for name in folders if name not in _LEFT_OUT]
         if any((Path(folder) / name).stat().st_mtime > built for name in names):
             return False
-    return True
+    texts = root / "src" / "jikko" / "diagnostics" / "ja.json"
+    return not texts.is_file() or texts.stat().st_mtime <= built
 
 
 def machine_node() -> Path | None:

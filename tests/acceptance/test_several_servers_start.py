@@ -166,9 +166,9 @@ async def test_a_database_without_room_is_warned_of(
 
     async def said(**more: str) -> tuple[bool, str]:
         settings = read_settings({**several_settings, "JIKKO_HOME": str(tmp_path), **more})
-        found = {found.name: found async for found in look_at_servers(settings)}
-        assert [each.name for each in found.values() if not each.ok] == []
-        return found["room"].warning, found["room"].detail
+        found = {found.where: found async for found in look_at_servers(settings)}
+        assert [each.where for each in found.values() if not each.ok] == []
+        return found["room"].severity == "warning", found["room"].sentence()
 
     assert (await said())[0] is False
     of_user = {"JIKKO_DATABASE_URL": url}
@@ -216,9 +216,9 @@ async def test_a_clock_that_differs_is_said(several_settings: dict[str, str], tm
     with pytest.raises(InvalidSettings, match="60 seconds ahead of that of the database"):
         async with assemble(settings, owned=True, clock=ahead):
             pass
-    found = {found.name: found async for found in look_at_servers(settings, ahead)}
+    found = {found.where: found async for found in look_at_servers(settings, ahead)}
 
-    assert "60 seconds ahead of that of the database" in found["clock"].detail
+    assert "60 seconds ahead of that of the database" in found["clock"].sentence()
     assert [name for name, finding in found.items() if not finding.ok] == ["clock"]
 
 

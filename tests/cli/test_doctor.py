@@ -17,8 +17,9 @@ from jikko.assemble.health import installed, machine
 from jikko.cli.health.port import port
 from jikko.cli.main import cli
 from jikko.cluster.data_folder_lock import sole_owner
-from jikko.extras import WHAT_FOR, Extra
-from jikko.finding import Finding
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.translations import texts
+from jikko.extras import Extra
 from jikko.settings import Settings
 from tests.free_ports import free_port
 
@@ -109,13 +110,13 @@ def test_a_port_that_the_server_of_the_data_folder_has_is_well(tmp_path: Path) -
         hold.say(address=f"http://127.0.0.1:{number}")
         found = port(Settings(home=tmp_path, port=number))
     assert found.ok
-    assert f"127.0.0.1:{number} is served: jikko serve, process {os.getpid()}" in found.detail
+    assert f"127.0.0.1:{number} is served: jikko serve, process {os.getpid()}" in found.sentence()
 
 
 def test_a_port_is_looked_at_without_being_kept(tmp_path: Path) -> None:
     number = free_port()
     for _ in range(2):
-        assert port(Settings(home=tmp_path, port=number)).detail == f"127.0.0.1:{number} is free"
+        assert port(Settings(home=tmp_path, port=number)).sentence() == f"127.0.0.1:{number} is free"
 
 
 class Room(NamedTuple):
@@ -124,32 +125,32 @@ class Room(NamedTuple):
     free: int
 
 
-@pytest.mark.parametrize(("free", "ok", "warning"), [(10**10, True, False), (10**8, True, True), (10**7, False, True)])
+@pytest.mark.parametrize(("free", "severity"), [(10**10, "ok"), (10**8, "warning"), (10**7, "error")])
 def test_a_disk_that_is_nearly_full_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, ok: bool, warning: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, severity: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Room(10**11, 10**11 - free, free))
     found = machine.disk(tmp_path / "not" / "made")
-    assert (found.ok, found.warning) == (ok, warning)
-    assert ("`jikko runs prune --older-than 30d`" in found.detail) == warning
+    assert found.severity == severity
+    assert ("`jikko runs prune --older-than 30d`" in found.sentence()) == (severity != "ok")
 
 
 @pytest.mark.parametrize(
-    ("most", "ok", "warning"),
-    [(1_048_576, True, False), (resource.RLIM_INFINITY, True, False), (1024, True, True), (100, False, True)],
+    ("most", "severity"),
+    [(1_048_576, "ok"), (resource.RLIM_INFINITY, "ok"), (1024, "warning"), (100, "error")],
 )
-def test_a_low_limit_of_open_files_is_told(monkeypatch: pytest.MonkeyPatch, most: int, ok: bool, warning: bool) -> None:
+def test_a_low_limit_of_open_files_is_told(monkeypatch: pytest.MonkeyPatch, most: int, severity: str) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda which: (64, most))
     [found] = machine.open_files()
-    assert (found.ok, found.warning) == (ok, warning)
-    assert ("LimitNOFILE=" in found.detail) == warning
+    assert found.severity == severity
+    assert ("LimitNOFILE=" in found.sentence()) == (severity != "ok")
 
 
 def test_a_data_folder_that_is_none_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     found = machine.data_folder(tmp_path / "file")
     assert not found.ok
-    assert found.detail == f"{tmp_path}/file is no folder; name another with JIKKO_HOME or --home"
+    assert found.sentence() == f"{tmp_path}/file is no folder; name another with JIKKO_HOME or --home"
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -160,7 +161,7 @@ def test_a_data_folder_that_this_user_cannot_write_to_fails(
     home = tmp_path if made else tmp_path / "データ"
     found = machine.data_folder(home)
     assert not found.ok
-    assert found.detail == (
+    assert found.sentence() == (
         f"this user may not write to {home}; give it to this user (chown), or {ELSEWHERE}"
         if made
         else f"{home} cannot be made: this user may not write to {tmp_path}; {ELSEWHERE}"
@@ -174,24 +175,23 @@ def test_files_of_another_user_in_the_data_folder_are_named(tmp_path: Path, monk
     (tmp_path / "jikko.db").write_text("")
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
     found = machine.data_folder(tmp_path)
-    assert (found.ok, found.warning) == (False, True)
-    assert "jikko.db" in found.detail
-    assert f"chown -R {tmp_path.stat().st_uid + 1} {tmp_path}" in found.detail
+    assert found.severity == "error"
+    assert "jikko.db" in found.sentence()
+    assert f"chown -R {tmp_path.stat().st_uid + 1} {tmp_path}" in found.sentence()
 
 
 def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    assert machine.data_folder(tmp_path) == Finding(
-        "data folder",
-        True,
-        f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}",
-        True,
-        f"chmod 700 {tmp_path}",
-    )
+    found = machine.data_folder(tmp_path)
+    assert (found.where, found.severity, found.snippet) == ("data folder", "warning", f"chmod 700 {tmp_path}")
+    assert found.sentence() == f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}"
     code, lines = examined(tmp_path)
     assert code == 0
     assert named(lines, "data folder") == [
-        {"name": "data folder", "ok": True, "detail": str(tmp_path), "warning": False, "paste": ""}
+        {
+            **{"name": "data folder", "ok": True, "detail": str(tmp_path), "warning": False, "paste": ""},
+            **{"code": "check.verbatim", "params": {"text": str(tmp_path)}},
+        }
     ]
 
 
@@ -217,17 +217,18 @@ def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: PACKAGES)
     monkeypatch.setattr(importlib.metadata, "version", lacking(*missing))
-    found: Mapping[str, Finding] = {each.name: each for each in installed.extras()}
+    found: Mapping[str, Diagnostic] = {each.where: each for each in installed.extras()}
     documents = found["extra documents"]
     assert documents.ok
-    assert documents.warning == warning
-    assert documents.detail.startswith(message)
-    assert ("pip install '.[documents]'" in documents.detail) == bool(missing)
+    assert (documents.severity == "warning") == warning
+    assert documents.sentence().startswith(message)
+    assert ("pip install '.[documents]'" in documents.sentence()) == bool(missing)
 
 
 def test_every_extra_of_the_project_is_told_with_what_it_is_for() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
-    assert set(get_args(Extra)) == set(WHAT_FOR) == set(project["optional-dependencies"]) - {"dev"}
+    told = {code.removeprefix("extra.for_") for code in texts("en") if code.startswith("extra.for_")}
+    assert set(get_args(Extra)) == told == set(project["optional-dependencies"]) - {"dev"}
 
 
 def test_retention_is_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from jikko.sandbox.languages import refusals
+from jikko.diagnostics.translations import worded
 from tests.acceptance.workflows import (
     Node,
     app,
@@ -154,7 +154,7 @@ FAILING: dict[str, Case] = {
         TOOL,
     ),
     "a library for HTTP": Case(
-        one(code("import json, aiohttp\n" + BACK)), "code", "import", ("'aiohttp'", refusals.HTTP_MODULES)
+        one(code("import json, aiohttp\n" + BACK)), "code", "import", ("'aiohttp'", worded("program.http_modules"))
     ),
     "a part of a library": Case(
         one(code("from pandas.core import frame\n" + BACK)),
@@ -181,7 +181,7 @@ FAILING: dict[str, Case] = {
         ("'numpy'", "`jikko packages install numpy` installs it"),
     ),
     "a part of the standard library that programs do not have": Case(
-        one(code("import tkinter\n" + BACK)), "code", "import", ("'tkinter'", refusals.STDLIB_MODULES)
+        one(code("import tkinter\n" + BACK)), "code", "import", ("'tkinter'", worded("program.stdlib_modules"))
     ),
     "text that is no Python": Case(one(code("def main(:\n  return 1")), "code", "code", ("invalid syntax", "line 1")),
     "a program without main": Case(one(code("def mian():\n  return 1")), "code", "code", ("define a function main",)),
@@ -189,13 +189,13 @@ FAILING: dict[str, Case] = {
         one(javascript("const _ = require('lodash');\nfunction main() { return {r: 'x'}; }")),
         "code",
         "import",
-        ("lodash", refusals.JAVASCRIPT_MODULES),
+        ("lodash", worded("program.javascript_modules")),
     ),
     "an import of JavaScript": Case(
         one(javascript("import _ from 'lodash';\nfunction main() { return {r: 'x'}; }")),
         "code",
         "import",
-        (refusals.JAVASCRIPT_MODULES,),
+        (worded("program.javascript_modules"),),
     ),
     "a provider without a line": Case(
         one(llm()),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.forecast.addresses import host_of, known_start, trouble_of_url
+from jikko.forecast.addresses import diagnose_url, host_of, known_start
 from jikko.forecast.installation import Installation
 from jikko.lang.templates import Template
 from jikko.outbound.policy import parse_allow
@@ -13,9 +13,9 @@ from jikko.values import Json
 ENVIRONMENT: dict[str, Json] = {"BASE": "http://10.1.2.3", "HOST": "192.168.0.7", "SCHEME": "https", "PORT": 8080}
 
 
-def trouble(url: str, **more: Any) -> tuple[str, bool] | None:
-    found = trouble_of_url(Template.parse(url), ENVIRONMENT, ENVIRONMENT, "url", Installation(**more))
-    return None if found is None else (found.what, found.certain)
+def refused(url: str, **more: Any) -> tuple[str, bool] | None:
+    found = diagnose_url(Template.parse(url), ENVIRONMENT, ENVIRONMENT, "url", Installation(**more))
+    return None if found is None else (found.text(), found.severity == "will_fail")
 
 
 REFUSED = {
@@ -33,7 +33,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_an_address_that_is_refused_is_named(url: str) -> None:
-    found = trouble(url)
+    found = refused(url)
     assert found is not None
     what, certain = found
     assert certain
@@ -55,34 +55,34 @@ def test_an_address_that_is_refused_is_named(url: str) -> None:
     ],
 )
 def test_what_may_be_reached_or_is_not_known_is_not_told(url: str) -> None:
-    assert trouble(url) is None
+    assert refused(url) is None
 
 
 @pytest.mark.parametrize("host", ["sandbox:8194", "db.internal", "printer.local"])
 def test_a_name_that_looks_private_is_a_doubt(host: str) -> None:
-    found = trouble(f"http://{host}/")
+    found = refused(f"http://{host}/")
     assert found is not None
     assert not found[1]
 
 
 def test_what_was_opened_is_not_told() -> None:
     allow = parse_allow(["127.0.0.0/8"])
-    assert trouble("http://127.0.0.1/", allow=allow) is None
-    assert trouble("http://localhost/", allow=allow) is None
-    assert trouble("http://localhost/", allow=parse_allow(["::1"])) is None
-    assert trouble("http://sandbox/", allow=allow) is None
-    assert trouble("http://10.0.0.1/", allow=allow) is not None
+    assert refused("http://127.0.0.1/", allow=allow) is None
+    assert refused("http://localhost/", allow=allow) is None
+    assert refused("http://localhost/", allow=parse_allow(["::1"])) is None
+    assert refused("http://sandbox/", allow=allow) is None
+    assert refused("http://10.0.0.1/", allow=allow) is not None
 
 
 def test_a_proxy_decides_about_names() -> None:
-    assert trouble("http://sandbox/", has_proxy=True) is None
-    assert trouble("http://localhost/", has_proxy=True) is not None
-    assert trouble("http://10.0.0.1/", has_proxy=True) is not None
+    assert refused("http://sandbox/", has_proxy=True) is None
+    assert refused("http://localhost/", has_proxy=True) is not None
+    assert refused("http://10.0.0.1/", has_proxy=True) is not None
 
 
 @pytest.mark.parametrize("url", ["http://a b/", "http://x:99999/", "http://[::1/", "http:///x", "http://a\u0000b/"])
 def test_a_url_that_cannot_be_used_is_told(url: str) -> None:
-    found = trouble(url)
+    found = refused(url)
     assert found is not None
     assert found[1]
 
@@ -115,19 +115,19 @@ SECRETS = [
 def test_a_host_that_a_secret_is_part_of_is_not_shown(url: str, host: str, secret: str) -> None:
     environment: dict[str, Json] = {"KEY": secret, "WHOLE": f"http://{secret}"}
     recorded: dict[str, Json] = {"KEY": "*" * 20, "WHOLE": "http:/" + "*" * 12}
-    found = trouble_of_url(Template.parse(url), environment, recorded, "url", Installation())
+    found = diagnose_url(Template.parse(url), environment, recorded, "url", Installation())
 
     if found is None:  # with a name in front some of them are hosts that can be asked
         assert url.startswith("http://api.")
         return
-    assert found.what == f"requests to {host} cannot be sent; why is not shown, as a secret is part of the host"
-    assert secret not in found.hint
+    assert found.text() == f"requests to {host} cannot be sent; why is not shown, as a secret is part of the host"
+    assert secret not in found.advice()
 
 
 def test_a_secret_beside_the_host_keeps_no_reason_back() -> None:
     url = Template.parse("http://{{#env.KEY#}}@10.0.0.1/{{#env.KEY#}}")
-    found = trouble_of_url(url, {"KEY": "sk-0123:456"}, {"KEY": "sk-012******"}, "url", Installation())
+    found = diagnose_url(url, {"KEY": "sk-0123:456"}, {"KEY": "sk-012******"}, "url", Installation())
 
     assert found is not None
-    assert "The address 10.0.0.1 may not be reached" in found.what
-    assert "sk-" not in found.what
+    assert "The address 10.0.0.1 may not be reached" in found.text()
+    assert "sk-" not in found.text()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jikko.forecast.javascript_code import troubles_of_javascript
-from jikko.forecast.python_code import troubles_of_python
+from jikko.forecast.javascript_code import diagnose_javascript
+from jikko.forecast.python_code import diagnose_python
 from jikko.sandbox.languages.stdlib import offers
 
 MAIN = "def main():\n    return {}\n"
@@ -39,13 +39,13 @@ PYTHON: dict[str, tuple[str, list[tuple[str, bool]]]] = {
 @pytest.mark.parametrize("name", PYTHON)
 def test_modules_that_python_programs_cannot_have(name: str) -> None:
     code, expected = PYTHON[name]
-    found = [trouble for trouble in troubles_of_python(code, "code", offers) if trouble.cause == "import"]
-    assert [(trouble.what.split("'")[1], trouble.certain) for trouble in found] == expected
+    found = [diagnostic for diagnostic in diagnose_python(code, "code", offers) if diagnostic.cause == "import"]
+    assert [(diagnostic.text().split("'")[1], diagnostic.severity == "will_fail") for diagnostic in found] == expected
 
 
 def test_the_line_of_an_import_is_told() -> None:
-    [trouble] = troubles_of_python("import json\n\nimport numpy\n" + MAIN, "code", offers)
-    assert "(line 3 of the code)" in trouble.what
+    [diagnostic] = diagnose_python("import json\n\nimport numpy\n" + MAIN, "code", offers)
+    assert "(line 3 of the code)" in diagnostic.text()
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_the_line_of_an_import_is_told() -> None:
     ["def main(:", "return 1", "x = '\\ud800'\x00", "(" * 1000, "x = " + "-" * 100_000 + "1", "if 1:\n\tx\n    y"],
 )
 def test_a_text_that_is_no_python_is_told_and_no_error(code: str) -> None:
-    [trouble] = troubles_of_python(code, "code", offers)
-    assert (trouble.cause, trouble.certain) == ("code", True)
+    [diagnostic] = diagnose_python(code, "code", offers)
+    assert (diagnostic.cause, diagnostic.severity == "will_fail") == ("code", True)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_a_text_that_is_no_python_is_told_and_no_error(code: str) -> None:
     [MAIN, "main = lambda: {}", "async def main(): pass", "from json import dumps as main", "exec('def main(): 0')"],
 )
 def test_a_program_may_come_by_its_main_in_any_way(code: str) -> None:
-    assert list(troubles_of_python(code, "code", offers)) == []
+    assert list(diagnose_python(code, "code", offers)) == []
 
 
 def test_a_long_program_is_read_once() -> None:
     code = "".join(f"import m{number}\n" for number in range(20_000)) + MAIN
-    assert len(list(troubles_of_python(code, "code", lambda _: False))) == 10
+    assert len(list(diagnose_python(code, "code", lambda _: False))) == 10
 
 
 JAVASCRIPT: dict[str, tuple[str, list[tuple[str, bool]]]] = {
@@ -85,8 +85,8 @@ JAVASCRIPT: dict[str, tuple[str, list[tuple[str, bool]]]] = {
 @pytest.mark.parametrize("name", JAVASCRIPT)
 def test_modules_that_javascript_programs_ask_for(name: str) -> None:
     code, expected = JAVASCRIPT[name]
-    found = list(troubles_of_javascript(code, "code"))
-    assert [(trouble.what.split("'")[1], trouble.certain) for trouble in found] == expected
+    found = list(diagnose_javascript(code, "code"))
+    assert [(diagnostic.text().split("'")[1], diagnostic.severity == "will_fail") for diagnostic in found] == expected
 
 
 MAINS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -124,7 +124,7 @@ def test_what_main_is_called_with_is_compared_with_what_it_takes(name: str) -> N
     except TypeError as error:
         said = str(error)
 
-    found = [trouble.what for trouble in troubles_of_python(code, "code", offers, given)]
+    found = [diagnostic.text() for diagnostic in diagnose_python(code, "code", offers, given)]
 
     assert (bool(said), bool(found)) == (name in MAINS, name in MAINS)
     # A newer Python adds what may have been meant.
@@ -132,4 +132,4 @@ def test_what_main_is_called_with_is_compared_with_what_it_takes(name: str) -> N
 
 
 def test_where_it_is_not_known_what_main_is_called_with_nothing_is_compared() -> None:
-    assert list(troubles_of_python(MAINS["none that it takes"][0], "code", offers)) == []
+    assert list(diagnose_python(MAINS["none that it takes"][0], "code", offers)) == []

@@ -49,8 +49,8 @@ def test_a_file_that_cannot_be_imported_is_told_what_its_other_nodes_lack() -> N
     text = having(app("Broken", [*nodes, end(q="start.q")], edges), {"KEY": ("secret", "")})
     found = foretold(text, here(None))
     assert found.verdict == "cannot_be_imported"
-    assert [finding.level for finding in found.findings if finding.level == "error"] == ["error"] * 2
-    assert {finding.node: finding.cause for finding in found.findings if finding.level == "may_fail"} == {
+    assert [finding.severity for finding in found.findings if finding.severity == "error"] == ["error"] * 2
+    assert {finding.node: finding.cause for finding in found.findings if finding.severity == "may_fail"} == {
         "tool": "tool",
         "llm": "model",
         "code": "import",
@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_imported_is_told_what_its_other_nodes_lack() -> N
 def test_of_a_broken_file_what_is_faked_or_mocked_lacks_nothing() -> None:
     text = app("Broken", [start("q"), tool(), llm(), node("bad", "lmm"), end()], "start>tool tool>llm llm>bad bad>end")
     found = foretold(text, here(None, fake_models=True, mocks={"tool": {"text": "x"}}))
-    assert [finding.level for finding in found.findings] == ["error"]
+    assert [finding.severity for finding in found.findings] == ["error"]
 
 
 @pytest.mark.parametrize(("strategy", "level"), [({}, "may_fail"), ({"error_strategy": "fail-branch"}, "warning")])
@@ -72,8 +72,8 @@ def test_what_may_go_wrong_is_a_warning_if_the_node_has_an_error_strategy(strate
 
     [finding] = foretold(text, here(None)).findings
 
-    assert (finding.level, finding.cause) == (level, "address")
-    assert ("runs go on, as the node has an error strategy" in finding.what) == bool(strategy)
+    assert (finding.severity, finding.cause) == (level, "address")
+    assert ("runs go on, as the node has an error strategy" in finding.text()) == bool(strategy)
 
 
 def test_a_key_that_a_mapping_has_twice_is_told_with_its_place(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_key_that_a_mapping_has_twice_is_told_with_its_place(tmp_path: Path) -
     found = foretold(twice, here(None))
     assert found.verdict == "runs"
     [doubt] = found.findings
-    assert (doubt.level, doubt.what) == ("warning", "the key 'name' is here a second time")
+    assert (doubt.severity, doubt.text()) == ("warning", "the key 'name' is here a second time")
     assert twice.splitlines()[doubt.line - 1].lstrip() == '"name": "Twice",'
     assert doubt.column == 3
 

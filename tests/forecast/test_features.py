@@ -28,7 +28,7 @@ def found(features: dict[str, Any], providers: str = "providers: {}", **more: An
     file = app("Chat", [start(), node("r", "answer", answer="x")], "start>r", mode="advanced-chat", features=features)
     here = Installation(providers=parse_providers(providers, {}), **more)
     checked = check(file.encode(), source="chat.yml", node_classes=BY_TYPE)
-    return [(one.level, one.where) for one in forecast(checked, here).findings]
+    return [(one.severity, one.where) for one in forecast(checked, here).findings]
 
 
 WHERE = "workflow.features.sensitive_word_avoidance"

@@ -188,10 +188,10 @@ def _with_all_providers(text: bytes, tmp_path: Path, url: str = "https://models.
 def test_a_file_that_lacks_something_lacks_just_that(row: Row, tmp_path: Path) -> None:
     found = _with_all_providers((SAMPLES / row.file).read_bytes(), tmp_path)
     expected = [_message(lack) for lack in row.lacks]
-    problems = [finding.what for finding in found.findings if finding.cause not in ("secret", "knowledge")]
+    problems = [finding.text() for finding in found.findings if finding.cause not in ("secret", "knowledge")]
 
     # A run goes on where an iteration goes on after failed rounds: that is a warning.
-    assert found.verdict in ("will_fail", "may_fail") or {one.level for one in found.findings} == {"warning"}
+    assert found.verdict in ("will_fail", "may_fail") or {one.severity for one in found.findings} == {"warning"}
     for pattern in expected:
         assert any(re.search(pattern, text) for text in problems), (pattern, problems)
     for text in problems:

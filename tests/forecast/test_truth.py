@@ -43,7 +43,7 @@ async def test_a_run_fails_at_the_node_that_was_named_and_for_the_reason_that_wa
     if case.at:
         assert found.decisive.node == case.at
         assert case.at in run.failed
-    decisive_text = f"{found.decisive.what} {found.decisive.hint}".lower()
+    decisive_text = f"{found.decisive.text()} {found.decisive.advice()}".lower()
     for part in case.messages:
         assert part.lower() in decisive_text
         assert part.lower() in run.error.lower()
@@ -62,7 +62,7 @@ async def test_a_prompt_without_a_word_is_told_and_no_model_is_asked(tmp_path: P
     assert (found.verdict, found.decisive and found.decisive.node) == ("will_fail", "llm")
     assert (run.status, run.failed, fake.bodies) == ("failed", ("llm",), [])
     assert found.decisive is not None
-    assert found.decisive.what in run.error
+    assert found.decisive.text() in run.error
 
 
 @pytest.mark.parametrize("name", RUNNING)
@@ -71,7 +71,7 @@ async def test_what_does_not_end_a_run_is_no_failure(name: str, tmp_path: Path) 
     run = await ran(RUNNING[name], {"q": "a"}, tmp_path, None)
 
     assert found.verdict == "runs"
-    assert all(finding.level == "warning" for finding in found.findings)
+    assert all(finding.severity == "warning" for finding in found.findings)
     assert run.status in ("succeeded", "partial-succeeded"), run
 
 
@@ -134,7 +134,7 @@ async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, 
     assert found.verdict == "will_fail"
     assert found.decisive is not None
     assert (found.decisive.title, found.decisive.cause) == (title, cause)
-    assert part_of_message.lower() in found.decisive.what.lower()
+    assert part_of_message.lower() in found.decisive.text().lower()
     assert part_of_message.lower() in run.error.lower(), run
     assert found.decisive.node in run.failed
 
@@ -143,10 +143,10 @@ def test_a_dataset_that_is_not_here_is_told_and_fails_no_run() -> None:
     found = foretold((SAMPLES / "intents.yml").read_bytes(), _all_providers())
 
     assert found.verdict == "runs"
-    assert [(finding.level, finding.cause, finding.title) for finding in found.findings] == [
+    assert [(finding.severity, finding.cause, finding.title) for finding in found.findings] == [
         ("warning", "knowledge", "知识检索")
     ]
-    assert "jikko knowledge map 'be517915-1dd5-4d09-a67d-4d5e4e4b21a8' DATASET" in found.findings[0].hint
+    assert "jikko knowledge map 'be517915-1dd5-4d09-a67d-4d5e4e4b21a8' DATASET" in found.findings[0].advice()
 
 
 @pytest.mark.parametrize(("name", "cause"), [("jieba", "import"), ("agent", "tool")])

@@ -133,7 +133,7 @@ async def test_a_run_fails_where_and_as_it_was_told(case: str, tmp_path: Path) -
     assert path in decisive.where
     run = await ran(text, {"q": "text"}, tmp_path, None)
     assert (run.status, run.failed) == ("failed", ("work",))
-    assert decisive.what.rstrip(".") in run.error
+    assert decisive.text().rstrip(".") in run.error
 
 
 @pytest.mark.slow
@@ -149,8 +149,8 @@ async def test_a_program_and_a_template_are_told_which_of_their_variables_are_al
     found = foretold(text, here(None))
 
     [finding] = found.findings
-    assert (found.verdict, finding.level, finding.node) == ("runs", "warning", "work")
-    assert finding.what == f"a is always null: no run has the variable {at}"
+    assert (found.verdict, finding.severity, finding.node) == ("runs", "warning", "work")
+    assert finding.text() == f"a is always null: no run has the variable {at}"
     assert finding.where.endswith("data.variables[0].value_selector")
     assert (await ran(text, {"q": "x"}, tmp_path, None)).status == "succeeded"
 
@@ -163,10 +163,10 @@ def test_a_template_that_cannot_be_read_is_told_with_its_line() -> None:
         ("{% do 1 %}", 1),
     ):
         [finding] = foretold(one(template("work", text)), here(None)).findings
-        assert (finding.level, finding.cause, finding.node) == ("will_fail", "code", "work")
-        assert f"(line {line} of it)" in finding.what
+        assert (finding.severity, finding.cause, finding.node) == ("will_fail", "code", "work")
+        assert f"(line {line} of it)" in finding.text()
     [deep] = foretold(one(template("work", "{{ " + "(" * 50_000 + " }}")), here(None)).findings
-    assert deep.what.startswith("the template cannot be read")
+    assert deep.text().startswith("the template cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_template_that_cannot_be_read_is_told_with_its_line() -> None:
     ],
 )
 def test_what_may_be_there_is_no_finding(middle: Node) -> None:
-    assert [finding.what for finding in foretold(one(middle), here(None)).findings] == []
+    assert [finding.text() for finding in foretold(one(middle), here(None)).findings] == []
 
 
 def test_behind_another_condition_and_with_a_way_out_it_is_no_certain_failure() -> None:

@@ -196,12 +196,12 @@ def test_doctor_says_which_bound_of_memory_holds_and_why(clean: Path) -> None:
     [finding] = plugin_memory(Settings(home=clean, plugin_memory=256 * MEBIBYTE))
     place = find()
     assert finding.ok
-    assert "268435456 bytes" in finding.detail
+    assert "268435456 bytes" in finding.sentence()
     if place.base is None:
-        assert "memory that no limit counts is refused, since there are no control groups" in finding.detail
-        assert finding.detail.endswith(place.reason)
+        assert "memory that no limit counts is refused, since there are no control groups" in finding.sentence()
+        assert finding.sentence().endswith(place.reason)
     else:
-        assert finding.detail.endswith(f"bounded by control groups in {place.base}")
+        assert finding.sentence().endswith(f"bounded by control groups in {place.base}")
 
 
 # Its processes.

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import selftest, unavailable
 from jikko.sandbox.fork_server_client import ForkServer
@@ -72,14 +73,14 @@ async def test_a_limit_that_the_kernel_has_no_number_for_is_named() -> None:
 
 
 async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_more(_: ForkServer) -> list[tuple[str, bool, str]]:
+    async def no_more(_: ForkServer) -> list[tuple[str, bool, Phrase]]:
         raise SandboxFailure("no process could be started: Resource temporarily unavailable")
 
     monkeypatch.setattr(selftest, "probed", no_more)
     last = (await self_test())[-1]
 
-    assert (last.name, last.ok) == ("fork server", False)
-    assert "Resource temporarily unavailable" in last.detail
+    assert (last.where, last.ok) == ("fork server", False)
+    assert "Resource temporarily unavailable" in last.sentence()
 
 
 @pytest.mark.slow
@@ -157,8 +158,8 @@ def test_root_that_may_not_give_root_up_does_not_start() -> None:
 async def test_the_self_test_shows_one_line_for_each_property(started: Started) -> None:
     lines = await self_test(SandboxLimits(wall_seconds=PATIENCE))
 
-    assert [(line.name, line.detail) for line in lines if line.status == "failed"] == []
-    names = [line.name for line in lines]
+    assert [(line.where, line.sentence()) for line in lines if not line.ok] == []
+    names = [line.where for line in lines]
     for name in ("fork server", "Landlock", "no sockets", "no files", "no forks", "no executable memory",
         "no signals to the fork server", "no inherited files", "no superuser", "Python", "JavaScript", "Jinja2"):  # fmt: skip
         assert name in names
@@ -170,13 +171,13 @@ async def test_the_self_test_tells_what_is_missing() -> None:
     (line,) = await self_test(program=CASES["a child with too weak a filter"][0])
 
     assert not line.ok
-    assert "its self-test failed" in line.detail
+    assert "its self-test failed" in line.sentence()
 
 
 async def test_the_self_test_warns_of_a_kernel_without_landlock() -> None:
     lines = await self_test(program=WITHOUT_LANDLOCK)
 
-    assert [(line.name, line.ok) for line in lines if line.status != "ok"] == [("Landlock", True)]
+    assert [(line.where, line.ok) for line in lines if line.severity != "ok"] == [("Landlock", True)]
 
 
 async def test_the_self_test_fails_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,7 @@ async def test_the_self_test_fails_on_other_systems(monkeypatch: pytest.MonkeyPa
     (line,) = await self_test()
 
     assert not line.ok
-    assert "need Linux" in line.detail
+    assert "need Linux" in line.sentence()
 
 
 async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +194,7 @@ async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatc
     monkeypatch.setattr(sys, "platform", "win32")
     reason = unavailable.why_unsupported()
     assert reason is not None
-    sandbox: Sandbox = unavailable.UnavailableSandbox(reason)
+    sandbox: Sandbox = unavailable.UnavailableSandbox(reason.text())
 
     for run in (sandbox.run_code("python3", OK, {}), sandbox.render("x", {})):
         with pytest.raises(SandboxFailure, match="need Linux; run the container image") as raised:
@@ -205,4 +206,6 @@ async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatc
 async def test_an_unsupported_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "ppc64le")
 
-    assert "not ppc64le" in str(unavailable.why_unsupported())
+    reason = unavailable.why_unsupported()
+    assert reason is not None
+    assert "not ppc64le" in reason.text()

@@ -57,7 +57,7 @@ async def test_each_app_gets_a_key_once_which_is_kept_for_its_owner_alone(
         assert opened.name == each.name
         assert f"{each.name}: key in {file}; `jikko apps keys {each.name} --new` makes another" in out
         assert file.read_text().strip() not in out
-        assert each.outlook is None
+        assert each.decisive is None
     lines = to_try("http://h", issued)
     assert [line for line in lines if "#" in line] == ["  # One", "  # Two"]
     assert [line for line in to_try("http://h", issued[:1]) if "#" in line] == []
@@ -163,10 +163,10 @@ async def test_why_every_run_will_fail_is_found_before_the_first(assembly: Assem
 
     [issued] = await publish(assembly, [file])
 
-    assert issued.outlook is not None
-    assert issued.outlook.node == "u"
+    assert issued.decisive is not None
+    assert issued.decisive.node == "u"
     written_at = file.read_text(encoding="utf-8").splitlines()
-    assert issued.outlook.line is None or 1 <= issued.outlook.line <= len(written_at)
+    assert issued.decisive.line is None or 1 <= issued.decisive.line <= len(written_at)
 
 
 async def test_a_file_that_changes_is_published_again_and_a_wrong_one_is_told(

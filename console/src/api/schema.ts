@@ -775,7 +775,15 @@ export interface components {
             path: string;
             problem: string;
             hint: string;
+            code: string;
+            params: Record<string, never>;
+            note: string;
+            remedy: components["schemas"]["PhraseBody"] | null;
             node_id?: string;
+        };
+        PhraseBody: {
+            code: string;
+            params: Record<string, never>;
         };
         Graph: {
             nodes: components["schemas"]["GraphNode"][];
@@ -858,6 +866,8 @@ export interface components {
             name: string;
             status: "failed" | "ok" | "warning";
             detail: string;
+            code: string;
+            params: Record<string, never>;
         };
         Conversations: {
             data: components["schemas"]["Conversation"][];
@@ -1250,6 +1260,7 @@ export interface components {
             host: string;
             state: "failing" | "incomplete" | "ok" | "unused";
             error: string | null;
+            lacks: components["schemas"]["PhraseBody"] | null;
             hour: components["schemas"]["HourInfo"];
             apps: string[];
         };
@@ -1274,6 +1285,9 @@ export interface components {
             paste: string | null;
             apps: string[];
             provider: string | null;
+            code: string;
+            params: Record<string, never>;
+            remedy: components["schemas"]["PhraseBody"] | null;
         };
         Token: {
             id: string;

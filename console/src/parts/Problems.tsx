@@ -1,5 +1,5 @@
 import type { Problem } from '../api/types.ts'
-import { sentence } from '../words/sentences.ts'
+import { problemText, worded } from '../words/messages.ts'
 import { t } from '../words/words.ts'
 import { Code } from './Code.tsx'
 import { Icon } from './Icon.tsx'
@@ -38,10 +38,10 @@ export function Problems({
               </button>{' '}
             </>
           )}
-          <Code text={sentence(one.problem)} />
+          <Code text={problemText(one)} />
           {one.hint && (
             <div className="dim">
-              <Code text={sentence(one.hint)} />
+              <Code text={worded(one.remedy, one.hint)} />
             </div>
           )}
           {one.path && <div className="faint mono">{one.path}</div>}

@@ -1,8 +1,9 @@
-// Why a document could not be read, cut or indexed, in Japanese. `tests/http/console/test_sentences.py` holds this against
-// the server's sentences.
+// Why a document could not be read, cut or indexed, in Japanese: the record keeps it as a sentence, without a code.
+// `tests/http/console/test_document_errors.py` holds this against the server's sentences.
+import { language } from './words.ts'
 
-/** See `sentences.ts`. */
-export const DOCUMENTS: readonly (readonly [RegExp, string])[] = [
+/** Sentences, and parts of them. */
+const DOCUMENTS: readonly (readonly [RegExp, string])[] = [
   [
     /^Failed to extract text from (.+?): it is broken \((.+)\)\.$/s,
     '$1 のテキストを取り出せません: ファイルが壊れています（$2）',
@@ -62,3 +63,13 @@ export const DOCUMENTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^No subchunk segmentation found in rules\.$/, '子の区切り方がルールにありません。'],
 ]
+
+/** The error of a document, in Japanese where it is known. */
+export function documentError(text: string): string {
+  if (language() !== 'ja') return text
+  for (const [says, words] of DOCUMENTS) {
+    const found = says.exec(text)
+    if (found) return words.replace(/\$(\d)/g, (_, place: string) => documentError(found[Number(place)] ?? ''))
+  }
+  return text
+}

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { detailOf } from '../graph/detail.ts'
 import { CODES, kindName, recorded, told } from './codes.ts'
-import { sentence } from './sentences.ts'
+import { checkName, problemText, worded } from './messages.ts'
 import {
   bytes,
   count,
@@ -116,21 +116,29 @@ test('what the server says is told in Japanese by its code, its own words behind
   ])
   expect(recorded('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
   expect(recorded('Something else.')).toBe('Something else.')
-  expect(sentence('openai: the environment variable OPENAI_API_KEY is not set')).toBe(
-    'openai: 環境変数 OPENAI_API_KEY が設定されていません',
-  )
-  expect(sentence('will fail at node "集計" (line 7): there is no module \'numpy\' (line 1 of the code)')).toBe(
-    "ノード「集計」で必ず失敗します: モジュール 'numpy' はありません（コードの 1 行目）",
-  )
-  expect(sentence('it is not installed for programs; `jikko packages install numpy` installs it')).toBe(
-    'プログラム用にインストールされていません；`jikko packages install numpy` で入れられます',
-  )
-  expect(recorded('there is no model to choose; choose one')).toBe('there is no model to choose; choose one')
-  expect([sentence('1 call-back was given up'), sentence('12 call-backs were given up')]).toEqual([
-    '1 件のコールバックを配信できませんでした',
-    '12 件のコールバックを配信できませんでした',
-  ])
   for (const text of Object.values(CODES)) expect(text).toMatch(/[ぁ-んァ-ン一-龯]/)
+})
+
+test('messages of the server are worded by their codes, with what they are about', () => {
+  const missing = { code: 'import.missing', params: { module: "'numpy'", line: 1 } }
+  const fails = { code: 'outcome.will_fail_at_line', params: { title: '集計', line: 7, text: missing } }
+  const english = 'will fail at node "集計" (line 7): there is no module \'numpy\' (line 1 of the code)'
+  const lesser = { ...missing, problem: 'there is no module; not every run comes to it', note: 'note.some_runs' }
+  expect([worded(fails, english), checkName('no sockets'), problemText(lesser)]).toEqual([
+    english,
+    'no sockets',
+    lesser.problem,
+  ])
+  setLanguage('ja')
+  expect(worded(fails, english)).toBe(
+    "ノード「集計」（7 行目）で必ず失敗します: モジュール 'numpy' はありません（コードの 1 行目）",
+  )
+  expect([checkName('no sockets'), checkName('Jinja2')]).toEqual(['ソケットは使えない', 'Jinja2'])
+  expect(problemText(lesser)).toBe(
+    "モジュール 'numpy' はありません（コードの 1 行目）；すべての実行がここに来るわけではありません",
+  )
+  expect(worded({ code: 'never.heard_of', params: {} }, 'Something new')).toBe('Something new')
+  expect(worded(null, '')).toBe('')
 })
 
 test('days are called by their names while they are near', () => {

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.variables import environment_value
@@ -135,9 +136,10 @@ def empty_secrets(variables: Iterable[Variable]) -> list[str]:
     return [variable.name for variable in variables if variable.value_type == "secret" and variable.value == ""]
 
 
-def how_to_fill(app_name: str, name: str) -> str:
+def how_to_fill(app_name: str, name: str) -> Phrase:
     """Says how an environment variable gets a value."""
-    return f"set {VARIABLE}{folded(f'{app_name} {name}')}, or use `jikko apps env {app_name!r} {name}=…`"
+    command = f"jikko apps env {app_name!r} {name}=…"
+    return Phrase("remedy.fill_variable", {"variable": f"{VARIABLE}{folded(f'{app_name} {name}')}", "command": command})
 
 
 def declared(variables: Iterable[Variable], name: str, app_name: str) -> Variable:

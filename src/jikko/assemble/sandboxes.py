@@ -2,9 +2,9 @@
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from jikko.concurrency.import_aside import imported
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
@@ -12,9 +12,6 @@ from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings
-
-if TYPE_CHECKING:
-    from jikko.sandbox.selftest import SelfTestLine
 
 
 def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
@@ -51,7 +48,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
         raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
 
 
-async def try_sandbox(settings: Settings) -> "list[SelfTestLine]":
+async def try_sandbox(settings: Settings) -> list[Diagnostic]:
     """Try each property of the sandbox in a real child. Needs Linux."""
     await imported("jikko.sandbox.selftest")
     from jikko.sandbox.selftest import self_test

@@ -9,9 +9,9 @@ from msgspec import Struct
 from jikko.apps.environment import EnvLayer
 from jikko.concurrency.briefly import Briefly
 from jikko.console.access import Access
+from jikko.console.forecast_cache import ForecastCache
+from jikko.console.issues import Issues
 from jikko.console.log_pages import LogPages
-from jikko.console.mending import Mending
-from jikko.console.outlooks import Outlooks
 from jikko.console.run_feed import RunFeed
 from jikko.console.runs import RunList
 from jikko.console.system import System
@@ -68,11 +68,11 @@ class Console(Struct, frozen=True, kw_only=True):
     callbacks: Callbacks
     callbacks_are_due: Callable[[], None]
     """Tells the leader."""
-    outlooks: Outlooks
+    forecasts: ForecastCache
     home: Path
     """The data folder."""
     chats: ChatPages
-    mending: Mending
+    issues: Issues
     system: System
     queued: Callable[[], int]
     """How many runs of this process wait for their turn."""

@@ -1,12 +1,14 @@
-"""How the server is: what it has, what it carries, and what is to be mended."""
+"""How the server is: what it has, what it carries, and what is wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from jikko.console.mending import KnownProvider, Mending, ToMend
+from jikko.console.issues import Issue, Issues, KnownProvider
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.ports.stores.file_index import FileIndex, FileTotals
@@ -39,19 +41,11 @@ class SettingValue(Struct, frozen=True):
     """Where it comes from."""
 
 
-class CheckLine(Struct, frozen=True):
-    """One thing that was tried."""
-
-    name: str
-    status: Literal["ok", "warning", "failed"]
-    detail: str
-
-
 class SandboxState(Struct, frozen=True):
     """What is known of the sandbox."""
 
     state: Literal["checking", "ok", "failed", "unavailable"]
-    checks: tuple[CheckLine, ...]
+    checks: tuple[Diagnostic, ...]
 
 
 class StoreFacts(Struct, frozen=True):
@@ -100,7 +94,7 @@ class Report(Struct, frozen=True, kw_only=True):
     sandbox: SandboxState
     callbacks_pending: int
     callbacks_failed: int
-    to_mend: tuple[ToMend, ...]
+    issues: tuple[Issue, ...]
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -110,25 +104,25 @@ class Facts(Struct, frozen=True, kw_only=True):
     store: Callable[[], StoreFacts]
     load: Callable[[], Sequence[Load]]
     settings: Callable[[], Sequence[SettingValue]]
-    no_sandbox: Callable[[], str | None]
+    no_sandbox: Callable[[], Phrase | None]
     """Why this machine cannot have one."""
-    try_sandbox: Callable[[], Awaitable[Sequence[CheckLine]]]
-    installation: Callable[[], Awaitable[Sequence[ToMend]]]
+    try_sandbox: Callable[[], Awaitable[Sequence[Diagnostic]]]
+    installation: Callable[[], Awaitable[Sequence[Diagnostic]]]
     """What is wrong with this machine and what is set: what ``jikko doctor`` warns of."""
 
 
 class System:
     """Makes reports, and keeps each for some seconds."""
 
-    def __init__(self, facts: Facts, mending: Mending, pages: RunPages, files: FileIndex, clock: Clock) -> None:
+    def __init__(self, facts: Facts, issues: Issues, pages: RunPages, files: FileIndex, clock: Clock) -> None:
         self._facts = facts
-        self._mending = mending
+        self._issues = issues
         self._pages = pages
         self._files = files
         self._counted: tuple[float, FileTotals] | None = None
         self._clock = clock
         self._report: Report | None = None
-        self._checks: tuple[CheckLine, ...] = ()
+        self._checks: tuple[Diagnostic, ...] = ()
         self._checking: asyncio.Task[None] | None = None
         self._making = asyncio.Lock()
         self._failure: JikkoError | None = None
@@ -155,7 +149,7 @@ class System:
                     raise
             return self._report
 
-    async def check_sandbox(self) -> Sequence[CheckLine]:
+    async def check_sandbox(self) -> Sequence[Diagnostic]:
         """Try each property of the sandbox. Takes a second or two."""
         self._checks = tuple(await self._facts.try_sandbox())
         self._report = None
@@ -171,17 +165,17 @@ class System:
         try:
             await self.check_sandbox()
         except (JikkoError, OSError) as error:
-            self._checks = (CheckLine("sandbox", "failed", str(error)),)
+            self._checks = (Diagnostic("sandbox.verbatim", {"text": str(error)}, where="sandbox"),)
             self._report = None
 
     async def _made(self) -> Report:
         facts = self._facts
         store, settings = await asyncio.to_thread(facts.store), await asyncio.to_thread(facts.settings)
-        found = await self._mending.look()
+        found = await self._issues.look()
         sandbox = self._sandbox()
-        mend = [*await facts.installation(), *found.to_mend]
-        mend += [ToMend("error", "sandbox", check.detail) for check in sandbox.checks if check.status == "failed"]
-        mend.sort(key=lambda entry: entry.level)
+        issues = [*map(Issue, await facts.installation()), *found.issues]
+        issues += [Issue(replace(check, where="sandbox")) for check in sandbox.checks if not check.ok]
+        issues.sort(key=lambda issue: issue.diagnostic.severity)
         return Report(
             at=self._clock(),
             process=facts.process(),
@@ -195,7 +189,7 @@ class System:
             sandbox=sandbox,
             callbacks_pending=found.callbacks_pending,
             callbacks_failed=found.callbacks_failed,
-            to_mend=tuple(mend),
+            issues=tuple(issues),
         )
 
     async def _file_totals(self) -> FileTotals:
@@ -206,8 +200,8 @@ class System:
 
     def _sandbox(self) -> SandboxState:
         if reason := self._facts.no_sandbox():
-            return SandboxState("unavailable", (CheckLine("platform", "failed", reason),))
+            return SandboxState("unavailable", (Diagnostic(reason.code, reason.params, where="platform"),))
         if not self._checks:
             return SandboxState("checking", ())
-        failed = any(check.status == "failed" for check in self._checks)
+        failed = not all(check.ok for check in self._checks)
         return SandboxState("failed" if failed else "ok", self._checks)

@@ -5,9 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec.structs import replace
-
-from jikko.forecast.finding import Trouble
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.forecast.installation import Installation
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
@@ -21,6 +19,7 @@ _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 _WRITTEN_HOST: Final = re.compile(r"(?i:https?)://(?:[^/?#{}@]*@)?((?:\{\{#[^{}]*#\}\}|[^/?#\\])+)")
 _LOCAL_ENDINGS: Final = frozenset({"local", "internal", "lan", "home", "intranet", "corp"})
 """Last parts of names that no public name has."""
+_ALLOW: Final = Phrase("remedy.allow", {"setting": SETTING})
 
 
 def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[str, bool]:
@@ -57,59 +56,65 @@ def host_of(start: str, is_whole: bool) -> str | None:
     return authority.rpartition("@")[2]
 
 
-def trouble_of_url(
+def diagnose_url(
     template: Template,
     environment: Mapping[str, Json],
     recorded: Mapping[str, Json],
     where: str,
     installation: Installation,
-) -> Trouble | None:
+) -> Diagnostic | None:
     """Why a request cannot be sent, as far as that is known.
 
     Args:
         recorded: The environment variables as records show them, with masks in the place of secrets.
     """
-    found = _trouble_of_url(template, environment, where, installation)
+    found = _diagnose_url(template, environment, where, installation)
     if found is None or host_of(*known_start(template, environment)) == host_of(*known_start(template, recorded)):
         return found
     # As the failure of the run, it quotes no host that a secret is part of.
-    what = f"requests to {written_host(template)} cannot be sent; why is not shown, as a secret is part of the host"
-    return replace(found, what=what, hint=f"{SETTING} opens addresses" if found.hint else "")
+    params = {"host": written_host(template)}
+    remedy = found.remedy and _ALLOW
+    return Diagnostic("address.hidden", params, where=where, severity=found.severity, remedy=remedy)
 
 
-def _trouble_of_url(
+def _diagnose_url(
     template: Template, environment: Mapping[str, Json], where: str, installation: Installation
-) -> Trouble | None:
+) -> Diagnostic | None:
     start, is_whole = known_start(template, environment)
     if is_whole and not start:
-        return Trouble("address", where, "url is required", "enter the address of the request")
+        remedy = Phrase("remedy.enter_address")
+        return Diagnostic("address.required", where=where, severity="will_fail", remedy=remedy)
     if (is_whole or len(start) >= len("https://")) and not start.startswith(("http://", "https://")):
-        return Trouble("address", where, "url should start with http:// or https://")
+        return Diagnostic("address.scheme", where=where, severity="will_fail")
     authority = host_of(start, is_whole)
     if authority is None:
         return None
     try:
         url = WireUrl.parse(start if is_whole else start[: start.find(authority)] + authority)
     except HttpFailure as failure:
-        return Trouble("address", where, str(failure).removesuffix("."))
+        return _verbatim(str(failure).removesuffix("."), where)
     return _refused(url, where, installation)
 
 
-def _refused(url: WireUrl, where: str, installation: Installation) -> Trouble | None:
+def _refused(url: WireUrl, where: str, installation: Installation) -> Diagnostic | None:
     host, last = url.host, url.host.rstrip(".").rpartition(".")[2]
     if last == "localhost" and installation.has_proxy:
-        return Trouble("address", where, 'The host "localhost" may not be reached through a proxy')
+        return Diagnostic("address.localhost", where=where, severity="will_fail")
     address = _LOOPBACK if last == "localhost" else url.address
     if address is not None:
         why = _why_refused(address, installation.allow)
         if why is None:
             return None
         what, _, hint = refusal_text(host, address, why).removesuffix(".").partition(". ")
-        return Trouble("address", where, what, hint)
+        return _verbatim(what, where, Phrase("remedy.verbatim", {"text": hint}))
     if installation.has_proxy or installation.allow or ("." in host and last not in _LOCAL_ENDINGS):
         return None
-    what = f"{host!r} looks like the name of a private address, which may not be reached"
-    return Trouble("address", where, what, f"{SETTING} opens addresses", certain=False)
+    params = {"host": repr(host)}
+    return Diagnostic("address.private_name", params, where=where, severity="may_fail", remedy=_ALLOW)
+
+
+def _verbatim(text: str, where: str, remedy: Phrase | None = None) -> Diagnostic:
+    return Diagnostic("address.verbatim", {"text": text}, where=where, severity="will_fail", remedy=remedy)
 
 
 def _why_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address, allow: tuple[Network, ...]) -> str | None:

@@ -3,22 +3,22 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import Document
-from jikko.forecast.finding import Finding, Level
 from jikko.forecast.installation import Installation
 from jikko.ports.default_models import ModelPurpose
 
 _WHERE: Final = "workflow.features"
 _MODERATION: Final = "sensitive_word_avoidance"
 _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
-    "suggested_questions_after_answer": ("llm", "no questions are suggested"),
-    "speech_to_text": ("speech_to_text", "recordings are refused"),
-    "text_to_speech": ("text_to_speech", "nothing is spoken"),
+    "suggested_questions_after_answer": ("llm", "so.no_questions"),
+    "speech_to_text": ("speech_to_text", "so.no_recordings"),
+    "text_to_speech": ("text_to_speech", "so.no_speech"),
 }
-"""Features that call a default model: of what kind, and what is so without one."""
+"""Features that call a default model: of what kind, and the code of what is so without one."""
 
 
-def of_features(document: Document, installation: Installation) -> Iterator[Finding]:
+def of_features(document: Document, installation: Installation) -> Iterator[Diagnostic]:
     """Features that an app has and this installation cannot serve as they are meant."""
     features = document.features
     if document.mode == "advanced-chat" and (moderation := _on(features, _MODERATION)):
@@ -27,11 +27,11 @@ def of_features(document: Document, installation: Installation) -> Iterator[Find
         return
     for name, (purpose, so) in _NEEDS.items():
         if _on(features, name) and purpose not in installation.providers.defaults:
-            hint = f"name one in the providers file: defaults: {{{purpose}: {{provider: …, model: …}}}}"
-            yield Finding("warning", "model", f"{_WHERE}.{name}", f"no default model is set up for it, so {so}", hint)
+            where, remedy = f"{_WHERE}.{name}", _default(purpose)
+            yield Diagnostic("model.default", {"so": Phrase(so)}, where=where, severity="warning", remedy=remedy)
 
 
-def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> Iterator[Finding]:
+def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> Iterator[Diagnostic]:
     where = f"{_WHERE}.{_MODERATION}"
     config = feature.get("config")
     config = config if isinstance(config, Mapping) else {}
@@ -40,24 +40,27 @@ def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> It
     if not looks or kind == "keywords":
         return
     refused = "inputs_config" in looks
-    so = ", so that every question is refused" if refused else ", so that answers are not moderated"
-    level: Level = "will_fail" if refused else "warning"
+    so = Phrase("so.refused" if refused else "so.not_moderated")
+    severity: Severity = "will_fail" if refused else "warning"
     if kind == "openai_moderation":
         if not installation.fake_models and "moderation" not in installation.providers.defaults:
-            what = f"no model is set up that moderates the app{so}"
-            hint = "name one in the providers file: defaults: {moderation: {provider: …, model: …}}"
-            yield Finding(level, "model", where, what, hint)
+            remedy = _default("moderation")
+            yield Diagnostic("model.moderation", {"so": so}, where=where, severity=severity, remedy=remedy)
         return
     if kind != "api":
-        what = f"questions are refused, as they cannot be moderated by {kind!r}"
-        yield Finding("will_fail", "model", where, what, "choose 'keywords', 'api' or 'openai_moderation'")
+        params, remedy = {"kind": repr(kind)}, Phrase("remedy.moderation_kind")
+        yield Diagnostic("model.moderation_kind", params, where=where, severity="will_fail", remedy=remedy)
         return
     id_ = str(config.get("api_based_extension_id") or "")
     extensions = installation.providers.extensions
     if id_ not in extensions and "*" not in extensions:
-        what = f"nothing says how to reach the extension {id_!r} that moderates the app{so}"
-        hint = f'add it under \'extensions:\' in the providers file: "{id_}": {{url: "https://…", api_key: "…"}}'
-        yield Finding(level, "address", where, what, hint)
+        remedy = Phrase("remedy.add_extension", {"extension": id_})
+        needed = {"extension": repr(id_), "so": so}
+        yield Diagnostic("address.extension", needed, where=where, severity=severity, remedy=remedy)
+
+
+def _default(purpose: ModelPurpose) -> Phrase:
+    return Phrase("remedy.default_model", {"line": f"defaults: {{{purpose}: {{provider: …, model: …}}}}"})
 
 
 def _on(features: Mapping[str, Any], name: str) -> Mapping[str, Any]:

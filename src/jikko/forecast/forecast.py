@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from jikko.apps.environment import Outside, empty_secrets, how_to_fill
 from jikko.apps.versions import Checked
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
+from jikko.diagnostics.translations import Language
 from jikko.dsl.common import read_common
 from jikko.dsl.document import Document
 from jikko.dsl.fields import Fields
@@ -17,10 +19,10 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure
 from jikko.forecast.features import of_features
-from jikko.forecast.finding import Finding, Level, Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.known_variables import KnownVariables
-from jikko.forecast.node_troubles import fails_with, troubles_of
+from jikko.forecast.node_checks import diagnose_node, fails_with
+from jikko.forecast.outcome import outcome_sentence
 from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.graph.mocks import with_mocks
@@ -30,29 +32,37 @@ from jikko.nodes.mocked import Mocked, MockedBranch
 
 Verdict: TypeAlias = Literal["runs", "may_fail", "will_fail", "cannot_be_imported"]
 
-_VERDICTS: Final[dict[Level, Verdict]] = {
+_VERDICTS: Final[dict[Severity, Verdict]] = {
     "error": "cannot_be_imported",
     "will_fail": "will_fail",
     "may_fail": "may_fail",
 }
-_GOES_ON: Final = "runs go on, as the node has an error strategy"
-_SOME_RUNS: Final = "; not every run comes to it"
-_ROUND_GOES_ON: Final = "runs go on, as the iteration around it goes on after failed rounds"
+_GOES_ON: Final = "note.error_strategy"
+_SOME_RUNS: Final = "note.some_runs"
+_ROUND_GOES_ON: Final = "note.round"
 
 
 class Forecast(Struct, frozen=True):
     """What is known of a file before it runs."""
 
     verdict: Verdict
-    findings: tuple[Finding, ...]
+    findings: tuple[Diagnostic, ...]
     """What cannot be imported first, then what fails, in the order in which a run comes to it."""
     inputs: tuple[StartVariable, ...] = ()
     """Of the start node."""
 
     @property
-    def decisive(self) -> Finding | None:
+    def decisive(self) -> Diagnostic | None:
         """The finding that the verdict is about: the first that fails. ``None`` if the file runs."""
-        return next((finding for finding in self.findings if _VERDICTS.get(finding.level) == self.verdict), None)
+        return next((finding for finding in self.findings if _VERDICTS.get(finding.severity) == self.verdict), None)
+
+    def outcome(self, line: int, language: Language = "en") -> str:
+        """The sentence for what decides; ``""`` if the file runs.
+
+        Args:
+            line: Of its place in the file, counted from 1; 0 for none.
+        """
+        return "" if self.decisive is None else outcome_sentence(replace(self.decisive, line=line), language)
 
 
 def forecast(checked: Checked, installation: Installation, outside: Outside | None = None) -> Forecast:
@@ -75,7 +85,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
         except InvalidEnvironment as error:
             refused = str(error)
     graph = None if graph is None else with_mocks(graph, installation.mocks)
-    found: list[Finding] = []
+    found: list[Diagnostic] = []
     if document is not None and graph is not None:
         found += _of_nodes(document, graph, installation)
     elif document is not None:
@@ -83,12 +93,12 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     explained = {finding.where for finding in found}
     idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
-        Finding(
-            "error" if problem.fatal else "warning",
-            "document",
-            problem.where,
-            problem.what,
-            problem.hint,
+        Diagnostic(
+            "document.verbatim",
+            {"text": problem.what},
+            where=problem.where,
+            severity="error" if problem.fatal else "warning",
+            remedy=Phrase("remedy.verbatim", {"text": problem.hint}) if problem.hint else None,
             line=problem.line,
             column=problem.column,
         )
@@ -99,13 +109,14 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     if document is not None:
         findings += _of_models(installation)
         if refused:
-            findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
+            text = refused.removesuffix(".")
+            findings.append(Diagnostic("environment.verbatim", {"text": text}, severity="will_fail"))
         findings += _of_secrets(document, name)
         findings += of_features(document, installation)
     findings += found
-    rank: dict[Level, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
-    findings.sort(key=lambda finding: rank[finding.level])
-    verdict = _VERDICTS.get(findings[0].level, "runs") if findings else "runs"
+    rank: dict[Severity, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
+    findings.sort(key=lambda finding: rank[finding.severity])
+    verdict = _VERDICTS.get(findings[0].severity, "runs") if findings else "runs"
     return Forecast(verdict, tuple(findings), start.variables if isinstance(start, Start) else ())
 
 
@@ -129,24 +140,24 @@ def app_name(document: Document, source: str) -> str:
     return document.name or PurePath(source).stem
 
 
-def _of_models(installation: Installation) -> Iterator[Finding]:
+def _of_models(installation: Installation) -> Iterator[Diagnostic]:
     if installation.no_start:
-        yield Finding("will_fail", "model", "", installation.no_start.removesuffix("."))
+        yield Diagnostic("model.verbatim", {"text": installation.no_start.removesuffix(".")}, severity="will_fail")
 
 
-def _of_secrets(document: Document, app_name: str) -> Iterator[Finding]:
+def _of_secrets(document: Document, app_name: str) -> Iterator[Diagnostic]:
     empty = empty_secrets(document.environment)
     for index, variable in enumerate(document.environment):
         if variable.name in empty:
             where = f"workflow.environment_variables[{index}]"
-            what = f"the secret environment variable {variable.name!r} is empty"
-            hint = f"exports leave secrets out: {how_to_fill(app_name, variable.name)}"
-            yield Finding("warning", "secret", where, what, hint)
+            remedy = Phrase("remedy.fill_secret", {"how": how_to_fill(app_name, variable.name)})
+            params = {"name": repr(variable.name)}
+            yield Diagnostic("secret.empty", params, where=where, severity="warning", remedy=remedy)
 
 
-def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Finding]:
+def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Diagnostic]:
     entries = {entry.id: entry for entry in document.nodes}
-    troubles: dict[str, list[Trouble]] = {}
+    diagnostics: dict[str, list[Diagnostic]] = {}
 
     def decided(node_id: str) -> Collection[str] | None:
         node = graph.nodes[node_id].node
@@ -154,10 +165,10 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
 
     known = KnownVariables(document, {node_id: node.node for node_id, node in graph.nodes.items()})
     for node in _in_order(graph.body, decided):
-        found = list(troubles_of(node.node, entries[node.id], document, known, installation))
+        found = list(diagnose_node(node.node, entries[node.id], document, known, installation))
         if found:
-            troubles[node.id] = found
-    doomed = {node_id for node_id, found in troubles.items() if any(_fails(trouble) for trouble in found)}
+            diagnostics[node.id] = found
+    doomed = {node_id for node_id, found in diagnostics.items() if any(one.severity == "will_fail" for one in found)}
 
     def handles(node_id: str) -> Collection[str] | None:
         strategy = graph.nodes[node_id].strategy
@@ -165,25 +176,16 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
             return handle
         return ("fail-branch",) if node_id in doomed and strategy == "fail-branch" else handles_of(entries[node_id])
 
-    outlook = _Outlook(graph, doomed, handles)
-    for node_id, found in troubles.items():
+    paths = _Paths(graph, doomed, handles)
+    for node_id, found in diagnostics.items():
         node = graph.nodes[node_id]
-        goes_on = outlook.goes_on(node_id)
-        for trouble in found:
-            level, note = _judged(trouble, goes_on, is_sure=outlook.is_sure(node_id))
-            failing = level in ("will_fail", "may_fail") or trouble.harmless
-            yield Finding(
-                level,
-                trouble.cause,
-                trouble.where,
-                trouble.what + note,
-                trouble.hint if failing else "",
-                node=node_id,
-                title=node.title or node_id,
-            )
+        goes_on = paths.goes_on(node_id)
+        for diagnostic in found:
+            severity, note = _judged(diagnostic, goes_on, is_sure=paths.is_sure(node_id))
+            yield _placed(diagnostic, severity, note, node_id, node.title)
 
 
-def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation: Installation) -> Iterator[Finding]:
+def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation: Installation) -> Iterator[Diagnostic]:
     """What stands against the nodes of a file that cannot be imported yet: so nobody knows which runs come to them."""
     known = KnownVariables(document, nodes)
     for entry in document.nodes:
@@ -192,26 +194,26 @@ def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation:
         title = common.title or entry.id
         if node is None or not installation.mocks.keys().isdisjoint((entry.id, title)):
             continue
-        for trouble in troubles_of(node, entry, document, known, installation):
-            level, note = _judged(trouble, _GOES_ON if common.error_strategy else "", is_sure=False)
-            hint = trouble.hint if level == "may_fail" or trouble.harmless else ""
-            what = trouble.what + note.removesuffix(_SOME_RUNS)
-            yield Finding(level, trouble.cause, trouble.where, what, hint, node=entry.id, title=title)
+        for diagnostic in diagnose_node(node, entry, document, known, installation):
+            severity, note = _judged(diagnostic, _GOES_ON if common.error_strategy else "", is_sure=False)
+            yield _placed(diagnostic, severity, "" if note == _SOME_RUNS else note, entry.id, title)
 
 
-def _judged(trouble: Trouble, goes_on: str, *, is_sure: bool) -> tuple[Level, str]:
-    """How much a trouble matters, and what is to be added to what it says."""
-    if trouble.harmless:
+def _judged(diagnostic: Diagnostic, goes_on: str, *, is_sure: bool) -> tuple[Severity, str]:
+    """How much a diagnostic of a node matters to runs, and the code of the reason."""
+    if diagnostic.severity == "warning":
         return "warning", ""
     if goes_on:
-        return "warning", f"; {goes_on}"
-    if not trouble.certain:
+        return "warning", goes_on
+    if diagnostic.severity == "may_fail":
         return "may_fail", ""
     return ("will_fail", "") if is_sure else ("may_fail", _SOME_RUNS)
 
 
-def _fails(trouble: Trouble) -> bool:
-    return trouble.certain and not trouble.harmless
+def _placed(diagnostic: Diagnostic, severity: Severity, note: str, node_id: str, title: str) -> Diagnostic:
+    # Where runs go on all the same, nothing is to be done.
+    remedy = None if note in (_GOES_ON, _ROUND_GOES_ON) else diagnostic.remedy
+    return replace(diagnostic, severity=severity, note=note, remedy=remedy, node=node_id, title=title or node_id)
 
 
 def _in_order(body: Body, handles: Handles) -> Iterator[CompiledNode]:
@@ -227,7 +229,7 @@ def _in_order(body: Body, handles: Handles) -> Iterator[CompiledNode]:
             pending.append(iter([node.body.nodes[number] for number in order(node.body, handles)]))
 
 
-class _Outlook:
+class _Paths:
     """What becomes of nodes that fail."""
 
     def __init__(self, graph: CompiledGraph, doomed: Collection[str], handles: Handles) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
-from jikko.forecast.model_objections import missing_library
+from jikko.forecast.model_checks import missing_library
 from jikko.outbound.policy import Network, parse_allow
 from jikko.ports.agents import NoStrategies, Strategies
 from jikko.ports.tools import NoTools, Tools
@@ -28,7 +29,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     """The networks that are not public and that requests may reach all the same."""
     has_proxy: bool = False
     """Whether requests go through a proxy, which decides about the addresses of names by itself."""
-    no_sandbox: str | None = None
+    no_sandbox: Phrase | None = None
     """Why no program can run on this machine, if none can."""
     has_module: Callable[[str], bool] = offers
     """Whether Python programs can import a top-level module."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from jikko.forecast.finding import Trouble
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
 
 _TOKEN: Final = re.compile(
@@ -20,7 +20,7 @@ _OWN_REQUIRE: Final = re.compile(r"\b(?:function|const|let|var)\s+require\b")
 _MAX_LISTED_MODULES: Final = 10
 
 
-def troubles_of_javascript(code: str, where: str) -> Iterator[Trouble]:
+def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
     """The modules that a program requires or imports, in the order of its lines.
 
     Where the program catches errors or defines ``require`` itself, it may do without them.
@@ -35,6 +35,6 @@ def troubles_of_javascript(code: str, where: str) -> Iterator[Trouble]:
         line = code.count("\n", 0, match.start()) + 1
         # An import is part of the syntax: nothing of the program runs.
         sure = certain or bool(match["import"])
-        yield Trouble(
-            "import", where, f"there is no module {name!r} (line {line} of the code)", JAVASCRIPT_MODULES, sure
-        )
+        severity: Severity = "will_fail" if sure else "may_fail"
+        params, remedy = {"module": repr(name), "line": line}, Phrase(JAVASCRIPT_MODULES)
+        yield Diagnostic("import.missing", params, where=where, severity=severity, remedy=remedy)

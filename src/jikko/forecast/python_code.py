@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from jikko.forecast.finding import Trouble
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.forecast.main_arguments import refusal_of_main
 from jikko.sandbox.languages.refusals import module_advice
 
@@ -15,9 +15,9 @@ _MAX_LISTED_MODULES: Final = 10
 """Modules of one program that are reported."""
 
 
-def troubles_of_python(
+def diagnose_python(
     code: str, where: str, has_module: Callable[[str], bool], given: Sequence[str] | None = None
-) -> Iterator[Trouble]:
+) -> Iterator[Diagnostic]:
     """What will fail in a program, in the order of its lines.
 
     An import that stands by itself, at the top or in ``main``, fails for certain; in a branch or in another function it
@@ -35,10 +35,12 @@ def troubles_of_python(
             tree = ast.parse(code)
             compile(tree, "<code>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        yield Trouble("code", where, f"the code is no Python: {error.msg} (line {error.lineno or 1} of the code)")
+        params = {"reason": error.msg, "line": error.lineno or 1}
+        yield Diagnostic("code.not_python_line", params, where=where, severity="will_fail")
         return
     except (ValueError, RecursionError, MemoryError) as error:
-        yield Trouble("code", where, f"the code is no Python: {error or 'it is nested too deeply'}")
+        code = "code.not_python" if str(error) else "code.not_python_nested"
+        yield Diagnostic(code, {"reason": str(error)}, where=where, severity="will_fail")
         return
     listed: set[str] = set()
     for module, line, certain in _imports(tree):
@@ -46,13 +48,15 @@ def troubles_of_python(
         if top in listed or len(listed) >= _MAX_LISTED_MODULES or has_module(top):
             continue
         listed.add(top)
-        advice = module_advice(top, sys.stdlib_module_names)
-        yield Trouble("import", where, f"there is no module {top!r} (line {line} of the code)", advice, certain)
+        severity: Severity = "will_fail" if certain else "may_fail"
+        remedy = Phrase(*module_advice(top, sys.stdlib_module_names))
+        params = {"module": repr(top), "line": line}
+        yield Diagnostic("import.missing", params, where=where, severity=severity, remedy=remedy)
     if not _may_define_main(tree):
-        yield Trouble("code", where, "the code does not define a function main")
+        yield Diagnostic("code.no_main", where=where, severity="will_fail")
     elif given is not None and (refused := refusal_of_main(tree, given)):
-        hint = "the arguments of main and the input variables of the node are the same"
-        yield Trouble("code", where, f"TypeError: {refused}", hint)
+        remedy = Phrase("remedy.same_arguments")
+        yield Diagnostic("code.main_refuses", {"reason": refused}, where=where, severity="will_fail", remedy=remedy)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:

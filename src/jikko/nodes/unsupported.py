@@ -5,11 +5,12 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 
 _INSTEAD: Final[Mapping[str, str]] = {
-    "agent": "an LLM node, with an HTTP Request or Code node for each of its tools",
+    "agent": "part.agent",
 }
 _MAX_TOOLS: Final = 5
 """How many tools of an agent a message names."""
@@ -24,7 +25,7 @@ class Unsupported(Struct, frozen=True):
 
     subject: str
     """What it would be: ``tool google_translate/translate``."""
-    instead: str
+    instead: Phrase
     """What to do about it."""
 
     @classmethod
@@ -32,15 +33,15 @@ class Unsupported(Struct, frozen=True):
         """Args:
         data: The configuration of the node, whatever is in it.
         """
-        replacement = _INSTEAD.get(node_type, "nodes that Jikko has")
+        replacement = _INSTEAD.get(node_type, "part.nodes")
         return cls(
             subject=_subject(node_type, data),
-            instead=f"replace the node by {replacement}, or give it a default value on error",
+            instead=Phrase("remedy.replace_node", {"replacement": Phrase(replacement)}),
         )
 
     async def run(self, ctx: Context) -> NoReturn:
         subject = self.subject[:1].upper() + self.subject[1:]
-        raise NodeFailure(f"{subject} cannot be run by Jikko: {self.instead}.", kind="UnsupportedNodeError")
+        raise NodeFailure(f"{subject} cannot be run by Jikko: {self.instead.text()}.", kind="UnsupportedNodeError")
 
 
 def _subject(node_type: str, data: Mapping[str, Any]) -> str:

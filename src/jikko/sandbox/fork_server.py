@@ -26,6 +26,7 @@ import sys
 import time
 from typing import Any, Final, NoReturn
 
+from jikko.diagnostics.translations import texts
 from jikko.sandbox import bpf, lock
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.clients.sources import client_modules
@@ -73,6 +74,7 @@ class ForkServer:
         }
         self._stack_limit = stack
         known.take_names_into_memory()
+        texts("en")
         clients = MemoryImporter(client_modules())
         packages = self._load_packages()
         refusals.give_advice_at_the_call()

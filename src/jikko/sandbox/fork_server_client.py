@@ -209,7 +209,7 @@ class ForkServer:
     async def _prove(self) -> None:
         for title, held, detail in await probed(self):
             if not held:
-                raise unavailable(f"its self-test failed ({title}: {detail})")
+                raise unavailable(f"its self-test failed ({title}: {detail.text()})")
 
     def _spawn(self, kind: str) -> None:
         if not self.gone:

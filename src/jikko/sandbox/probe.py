@@ -31,18 +31,18 @@ _ATTEMPTS: Final[tuple[tuple[str, str, tuple[int | bytes, ...], int], ...]] = (
 )
 
 
-def attempts() -> Iterator[tuple[str, bool, str]]:
+def attempts() -> Iterator[tuple[str, bool, str, dict[str, str]]]:
     """Try what is forbidden.
 
     Yields:
-        What was tried, whether it was refused as it must be, and what happened.
+        What was tried, whether it was refused as it must be, and what happened: the code of its text, with parameters.
     """
     for title, name, arguments, expected in _ATTEMPTS:
         yield title, *_outcome(name, arguments, expected)
     yield "no signals to the fork server", *_outcome("kill", (os.getppid(), 0), errno.EPERM)
     open_files = [number for number in range(64) if _is_open(number)]
-    yield "no inherited files", open_files == [0, 1, 2, 3], f"open: {open_files}"
-    yield "no superuser", os.geteuid() != 0, f"uid {os.geteuid()}"
+    yield "no inherited files", open_files == [0, 1, 2, 3], "sandbox.open_files", {"files": str(open_files)}
+    yield "no superuser", os.geteuid() != 0, "sandbox.verbatim", {"text": f"uid {os.geteuid()}"}
 
 
 def call_as_x32() -> None:
@@ -50,14 +50,15 @@ def call_as_x32() -> None:
     lock.raw_system_call(_X32_GETPID)
 
 
-def _outcome(name: str, arguments: tuple[int | bytes, ...], expected: int) -> tuple[bool, str]:
+def _outcome(name: str, arguments: tuple[int | bytes, ...], expected: int) -> tuple[bool, str, dict[str, str]]:
     if name not in numbers():
-        return True, "no such call on this machine"
+        return True, "sandbox.no_call", {}
     try:
         lock.system_call(name, *arguments)
     except OSError as error:
-        return error.errno == expected, errno.errorcode.get(error.errno or 0, str(error.errno))
-    return False, "it was allowed"
+        name = errno.errorcode.get(error.errno or 0, str(error.errno))
+        return error.errno == expected, "sandbox.verbatim", {"text": name}
+    return False, "sandbox.allowed", {}
 
 
 def _is_open(number: int) -> bool:

@@ -3,6 +3,7 @@
 import signal
 from typing import TYPE_CHECKING, Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.sandbox.child import ChildFailed
 from jikko.sandbox.wire import BadReply, pack, parse_reply
 
@@ -16,7 +17,7 @@ _PROBE_SECONDS: Final = 30.0
 """For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
 
 
-async def probed(server: "ForkServer") -> list[tuple[str, bool, str]]:
+async def probed(server: "ForkServer") -> list[tuple[str, bool, Phrase]]:
     """Have real children try what is forbidden.
 
     Returns:
@@ -25,19 +26,20 @@ async def probed(server: "ForkServer") -> list[tuple[str, bool, str]]:
     Raises:
         ForkServerGone: The fork server ended.
     """
-    results: list[tuple[str, bool, str]] = []
+    results: list[tuple[str, bool, Phrase]] = []
     child = await server.take(FIRST_KIND)
     done = False
     try:
         reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
         probed = parse_reply(reply.text, _PROBE_BYTES)
-        results = [(title, held, detail) for title, held, detail in probed["ok"]]
+        results = [(title, held, Phrase(code, params)) for title, held, code, params in probed["ok"]]
         done = True
     except ChildFailed as failure:
-        return [("locking a child", False, str(failure))]
+        return [("locking a child", False, _verbatim(str(failure)))]
     except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
         ended = await child.wait_ended(_PROBE_SECONDS)
-        results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
+        reason = f"{type(error).__name__}, {ended}"
+        results = [("answering", False, Phrase("sandbox.no_answer", {"reason": reason}))]
     finally:
         server.release(child, FIRST_KIND, done=done)
     if server.report.get("machine") == "x86_64":
@@ -45,16 +47,21 @@ async def probed(server: "ForkServer") -> list[tuple[str, bool, str]]:
     return results
 
 
-async def _probed_x32(server: "ForkServer") -> tuple[str, bool, str]:
+async def _probed_x32(server: "ForkServer") -> tuple[str, bool, Phrase]:
     child = await server.take(FIRST_KIND)
     try:
         await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
-        return "no x32 calls", False, "it was allowed"
+        return "no x32 calls", False, Phrase("sandbox.allowed")
     except ChildFailed as failure:
-        return "no x32 calls", False, str(failure)
+        return "no x32 calls", False, _verbatim(str(failure))
     except EOFError:
         ended = await child.wait_ended(_PROBE_SECONDS)
         held = ended is not None and ended.signal == signal.SIGSYS
-        return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
+        otherwise = Phrase("sandbox.ended_otherwise", {"reason": str(ended)})
+        return "no x32 calls", held, _verbatim("SIGSYS") if held else otherwise
     finally:
         server.release(child, FIRST_KIND, done=False)
+
+
+def _verbatim(text: str) -> Phrase:
+    return Phrase("sandbox.verbatim", {"text": text})

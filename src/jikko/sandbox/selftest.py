@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
@@ -23,25 +23,9 @@ _ORDINARY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTestLine:
-    """One thing that was tried."""
-
-    name: str
-    """What was tried, such as ``no sockets``."""
-    status: Literal["ok", "warning", "failed"]
-    detail: str
-    """What happened, and if it failed, what to do."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the sandbox works in this respect; also with a warning."""
-        return self.status != "failed"
-
-
 async def self_test(
     limits: SandboxLimits | None = None, *, packages: PackageFolder | None = None, program: str = PROGRAM
-) -> list[SelfTestLine]:
+) -> list[Diagnostic]:
     """Start a fork server, try what must be refused and what must work, and end it.
 
     Takes about half a second.
@@ -52,33 +36,36 @@ async def self_test(
         program: What the fork server executes. Only tests pass another.
 
     Returns:
-        One line per thing tried, in order. After a failure that the rest depends on there are no more.
+        One diagnostic per thing tried, in order: ``where`` is what was tried, such as ``no sockets``. After a failure
+        that the rest depends on there are no more.
     """
     limits = limits or SandboxLimits()
     reason = why_unsupported()
     if reason:
-        return [SelfTestLine("machine", "failed", reason)]
-    lines: list[SelfTestLine] = []
+        return [Diagnostic(reason.code, reason.params, where="machine")]
+    lines: list[Diagnostic] = []
     started = time.perf_counter()
     try:
         loaded = loadable(packages)
         server = await ForkServer.start(limits, packages=loaded, program=program)
     except Unreadable as error:
-        return [SelfTestLine("packages", "failed", str(error))]
+        return [_verbatim("packages", error)]
     except SandboxFailure as failure:
-        return [SelfTestLine("fork server", "failed", str(failure))]
+        return [_verbatim("fork server", failure)]
     try:
         seconds = time.perf_counter() - started
-        lines.append(SelfTestLine("fork server", "ok", f"started in {seconds:.2f} s as uid {server.report['uid']}"))
+        params = {"seconds": f"{seconds:.2f}", "uid": server.report["uid"]}
+        lines.append(Diagnostic("sandbox.started", params, where="fork server", severity="ok"))
         lines.append(_landlock(int(server.report["landlock"])))
         lines.append(_packages(loaded, server.report))
         for title, held, detail in await probed(server):
-            lines.append(SelfTestLine(title, "ok" if held else "failed", detail))
+            severity: Severity = "ok" if held else "error"
+            lines.append(Diagnostic(detail.code, detail.params, where=title, severity=severity))
     except ForkServerGone:
-        lines.append(SelfTestLine("fork server", "failed", "it died while it was tested"))
+        lines.append(Diagnostic("sandbox.died", where="fork server"))
         return lines
     except SandboxFailure as failure:
-        lines.append(SelfTestLine("fork server", "failed", str(failure)))
+        lines.append(_verbatim("fork server", failure))
         return lines
     finally:
         await server.close()
@@ -86,27 +73,30 @@ async def self_test(
     return lines
 
 
-def _landlock(version: int) -> SelfTestLine:
+def _landlock(version: int) -> Diagnostic:
     if version:
-        return SelfTestLine("Landlock", "ok", f"version {version}")
-    return SelfTestLine("Landlock", "warning", "the kernel has none; seccomp holds without it, as one line less")
+        return Diagnostic("sandbox.landlock", {"version": version}, where="Landlock", severity="ok")
+    return Diagnostic("sandbox.no_landlock", where="Landlock", severity="warning")
 
 
-def _packages(loaded: Loadable, report: Mapping[str, Any]) -> SelfTestLine:
+def _packages(loaded: Loadable, report: Mapping[str, Any]) -> Diagnostic:
     if loaded.unusable:
-        return SelfTestLine("packages", "warning", loaded.unusable)
+        return _verbatim("packages", loaded.unusable, "warning")
     versions: Mapping[str, str] = report.get("packages", {})
     failed: Mapping[str, str] = report.get("failed", {})
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
-        return SelfTestLine("packages", "warning", f"{len(versions)} packages; these cannot be imported: {reasons}")
+        params = {"count": len(versions), "reasons": reasons}
+        return Diagnostic("sandbox.bad_packages", params, where="packages", severity="warning")
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return SelfTestLine("packages", "ok", found or "none; `jikko packages install` installs libraries for code nodes")
+    if not found:
+        return Diagnostic("sandbox.no_packages", where="packages", severity="ok")
+    return _verbatim("packages", found, "ok")
 
 
-async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[SelfTestLine]:
+async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[Diagnostic]:
     sandbox = ForkServerSandbox(limits, program=program)
-    lines: list[SelfTestLine] = []
+    lines: list[Diagnostic] = []
     try:
         for name, kind, source in _ORDINARY:
             try:
@@ -116,10 +106,16 @@ async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[SelfTestLi
                 else:
                     result = await sandbox.run_code(kind, source, {"a": 1})
             except SandboxFailure as failure:
-                lines.append(SelfTestLine(name, "failed", str(failure)))
+                lines.append(_verbatim(name, failure))
             else:
-                right = result == {"r": 2}
-                lines.append(SelfTestLine(name, "ok" if right else "failed", "runs" if right else f"gave {result!r}"))
+                if result == {"r": 2}:
+                    lines.append(Diagnostic("sandbox.runs", where=name, severity="ok"))
+                else:
+                    lines.append(Diagnostic("sandbox.gave", {"result": repr(result)}, where=name))
     finally:
         await sandbox.close()
     return lines
+
+
+def _verbatim(name: str, text: object, severity: Severity = "error") -> Diagnostic:
+    return Diagnostic("sandbox.verbatim", {"text": str(text)}, where=name, severity=severity)

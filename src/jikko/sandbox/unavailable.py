@@ -4,6 +4,7 @@ import platform
 import sys
 from collections.abc import Collection, Mapping
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.locks.numbers import MACHINES
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.values import Json
@@ -14,12 +15,12 @@ def unavailable(reason: str) -> SandboxFailure:
     return SandboxFailure(f"The sandbox is not available: {reason}", kind="SandboxUnavailableError")
 
 
-def why_unsupported() -> str | None:
+def why_unsupported() -> Phrase | None:
     """Why this machine cannot have a sandbox, or ``None`` if it may have one."""
     if sys.platform != "linux":
-        return "code and template nodes need Linux; run the container image of Jikko on this machine"
+        return Phrase("sandbox.platform")
     if platform.machine() not in MACHINES:
-        return f"code and template nodes need a machine of type {' or '.join(MACHINES)}, not {platform.machine()}"
+        return Phrase("sandbox.machine", {"machines": " or ".join(MACHINES), "machine": platform.machine()})
     return None
 
 

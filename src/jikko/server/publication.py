@@ -24,7 +24,7 @@ from jikko.settings import PREFIX
 from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
-    from jikko.forecast.finding import Finding
+    from jikko.diagnostics.diagnostic import Diagnostic
 
 
 class Issued(NamedTuple):
@@ -36,7 +36,7 @@ class Issued(NamedTuple):
     """It, as ``trial.bearer`` gives it."""
     workflow: Workflow
     """What it opens."""
-    outlook: "Finding | None"
+    decisive: "Diagnostic | None"
     """Why every run will fail, if that is known."""
 
 
@@ -72,12 +72,12 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         name = printable(app.name)
         click.echo(f"{name}: key {how}; `jikko apps keys {shlex.quote(name)} --new` makes another")
         issued.append(
-            Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await _outlook(assembly, app))
+            Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await _decisive(assembly, app))
         )
     return issued
 
 
-async def _outlook(assembly: Assembly, app: App) -> "Finding | None":
+async def _decisive(assembly: Assembly, app: App) -> "Diagnostic | None":
     """Why every run of an app will fail here, as ``jikko check`` finds it."""
     from jikko.apps.environment import Outside
     from jikko.apps.versions import check
@@ -166,7 +166,8 @@ async def _look_at_values(assembly: Assembly) -> None:
         seen.append((app, variables))
         for name in empty_secrets(variables):
             click.echo(
-                printable(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}"), err=True
+                printable(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name).text()}"),
+                err=True,
             )
     if failed:
         return  # what the others do not have, that one may
@@ -184,7 +185,7 @@ def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
         from jikko.server.trial import trial_lines
 
         lines += [f"  # {printable(' '.join(each.name.split()))}"] if len(issued) > 1 else []
-        lines += trial_lines(base, each.authorization, each.workflow, each.outlook)
+        lines += trial_lines(base, each.authorization, each.workflow, each.decisive)
     return lines
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from jikko.apps.versions import Workflow
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
-from jikko.forecast.finding import Finding
+from jikko.forecast.outcome import outcome_sentence
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
@@ -34,17 +35,17 @@ def bearer(key: str, file: Path | None) -> str:
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
 
 
-def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Finding | None = None) -> list[str]:
+def trial_lines(base: str, authorization: str, workflow: Workflow, decisive: Diagnostic | None = None) -> list[str]:
     """Lines that start a run of a workflow, files uploaded first, or one that says why there are none. A chat app is
     asked something.
 
     Args:
         base: The address of the server, such as ``http://127.0.0.1:8000``.
         authorization: See ``bearer``.
-        outlook: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
+        decisive: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
     """
-    if outlook is not None and outlook.node == workflow.graph.root_id:
-        return [f"  no line to try it with: {outlook.sentence(outlook.line)}"]
+    if decisive is not None and decisive.node == workflow.graph.root_id:
+        return [f"  no line to try it with: {outcome_sentence(decisive)}"]
     if reason := why_not(workflow):
         return [f"  no line to try it with: {reason}"]
     inputs = samples_of(workflow.inputs)
@@ -69,7 +70,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
         body = {"query": _QUESTION, **body, "conversation_id": ""}
     start = shlex.quote(f"{base}/v1/{path}")
     return [
-        *([] if outlook is None else [f"  {outlook.sentence(outlook.line)}"]),
+        *([] if decisive is None else [f"  {outcome_sentence(decisive)}"]),
         *uploads,
         f"  curl -N {start} -H {authorization} -H 'Content-Type: application/json' -d {_word(body, ids)}",
     ]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.console.system import Facts, System
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import StoreUnavailable
 from tests.effort import PATIENCE
 
@@ -32,7 +33,7 @@ def system_of(mending: Any) -> System:
         store=nothing,
         load=nothing,
         settings=nothing,
-        no_sandbox=lambda: "none is wanted",
+        no_sandbox=lambda: Phrase("sandbox.platform"),
         try_sandbox=nothing,
         installation=nothing,
     )

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
-from jikko.console.mending import KnownProviders, Mending, ProviderFacts
+from jikko.console.issues import Issues, KnownProviders, ProviderFacts
 from jikko.console.model_uses import ModelUses
 from jikko.dsl.repair import model_provider
 from jikko.events import NodeFinished
@@ -150,11 +150,11 @@ async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
             facts = ProviderFacts(OPENAI, "openai", "api.openai.com", is_paced=is_paced)
             return KnownProviders([facts], "providers.yml", {})
 
-        found = await Mending(console.app_store, console.outlooks, console.callback_store, uses, providers).look()
-    [finding] = found.to_mend
-    assert (finding.level, finding.provider) == ("warning", OPENAI)
-    assert finding.text == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
-    assert yaml.safe_load(finding.paste) == paste
+        found = await Issues(console.app_store, console.forecasts, console.callback_store, uses, providers).look()
+    [issue] = found.issues
+    assert (issue.diagnostic.severity, issue.provider) == ("warning", OPENAI)
+    assert issue.diagnostic.text() == f"{OPENAI} answered 429 to 14 of 600 requests of the last hour"
+    assert yaml.safe_load(issue.diagnostic.snippet) == paste
 
 
 def called(place: int, at: float, *, refused: bool) -> NodeFinished:

@@ -184,11 +184,11 @@ async def test_an_import_costs_nothing_as_it_is_there(module: str, roomy: ForkSe
 
 
 async def test_the_self_test_passes_with_the_libraries(settings: Settings) -> None:
-    lines = {line.name: line for line in await try_sandbox(settings)}
+    lines = {line.where: line for line in await try_sandbox(settings)}
 
     assert [line for line in lines.values() if not line.ok] == []
-    assert lines["packages"].status == "ok", lines["packages"]
-    assert re.search(r"\bnumpy \d", lines["packages"].detail)
+    assert lines["packages"].severity == "ok", lines["packages"]
+    assert re.search(r"\bnumpy \d", lines["packages"].sentence())
 
 
 async def test_the_limit_of_memory_holds_beside_the_libraries(settings: Settings) -> None:

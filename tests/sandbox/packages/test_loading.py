@@ -194,10 +194,10 @@ async def test_memory_of_packages_is_shared_by_children(sandbox: ForkServerSandb
 
 
 async def test_the_self_test_passes_and_names_the_packages(installed: Settings) -> None:
-    lines = {line.name: line for line in await try_sandbox(installed)}
+    lines = {line.where: line for line in await try_sandbox(installed)}
 
     assert [line for line in lines.values() if not line.ok] == []
-    assert lines["packages"].detail == "large 1.0, native 1.0, plain 1.0"
+    assert lines["packages"].sentence() == "large 1.0, native 1.0, plain 1.0"
     assert lines["no executable memory"].ok
 
 
@@ -208,10 +208,10 @@ async def test_packages_of_another_python_are_left_out_and_doctor_says_so(instal
     (folder / "installed.json").write_text(text.replace('"python": "', '"python": "other-'))
     settings = dataclasses.replace(installed, packages=folder)
 
-    lines = {line.name: line for line in await try_sandbox(settings)}
+    lines = {line.where: line for line in await try_sandbox(settings)}
 
-    assert lines["packages"].status == "warning"
-    assert "run `jikko packages install` to install them again" in lines["packages"].detail
+    assert lines["packages"].severity == "warning"
+    assert "run `jikko packages install` to install them again" in lines["packages"].sentence()
     assert lines["Python"].ok
 
 
@@ -226,7 +226,7 @@ async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_pat
     finally:
         await made.close()
     [line] = await try_sandbox(settings)
-    assert (line.name, line.ok) == ("packages", False)
+    assert (line.where, line.ok) == ("packages", False)
 
 
 @pytest.mark.slow

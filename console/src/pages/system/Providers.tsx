@@ -3,7 +3,7 @@ import type { System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Status } from '../../parts/Icon.tsx'
 import { Empty, Panel } from '../../parts/Panel.tsx'
-import { sentence } from '../../words/sentences.ts'
+import { worded } from '../../words/messages.ts'
 import { count, duration, t } from '../../words/words.ts'
 import { tested } from './tested.ts'
 
@@ -46,7 +46,7 @@ export function Providers({ data }: { data: System }) {
               {data.providers.map(one => {
                 const apps = one.apps.length
                 const said = told[one.name]
-                const note = said?.text ?? sentence(one.error ?? '')
+                const note = said?.text ?? worded(one.lacks, one.error ?? '')
                 return (
                   <tr key={one.name} title={note}>
                     <td className="strong cut" title={one.name}>

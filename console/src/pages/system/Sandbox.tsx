@@ -5,7 +5,7 @@ import type { System } from '../../api/types.ts'
 import { Code } from '../../parts/Code.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Failure, Panel } from '../../parts/Panel.tsx'
-import { sentence } from '../../words/sentences.ts'
+import { checkName, worded } from '../../words/messages.ts'
 import { t, tn } from '../../words/words.ts'
 
 const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', checking: 'queued' } as const
@@ -53,7 +53,7 @@ export function Sandbox({ data, may }: { data: System; may: boolean }) {
               <Icon name={CHECK[one.status]} small />
             </span>
             <span className="dim">
-              <Code text={[one.name, one.detail].filter(Boolean).map(sentence).join(': ')} />
+              <Code text={[checkName(one.name), worded(one, one.detail)].filter(Boolean).join(': ')} />
             </span>
           </li>
         ))}

@@ -9,7 +9,7 @@ import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, errorText, Panel } from '../../parts/Panel.tsx'
-import { sentence } from '../../words/sentences.ts'
+import { worded } from '../../words/messages.ts'
 import { visible } from '../../words/visible.ts'
 import { t, tn, type Word } from '../../words/words.ts'
 import { tested } from './tested.ts'
@@ -50,7 +50,7 @@ export function ToMend({ list }: { list: readonly Mend[] }) {
             <span className="sr">{t(`level.${one.level}`)}</span>
           </span>
           <div>
-            <b>{about(one.about)}</b> <Code text={sentence(one.text)} />
+            <b>{about(one.about)}</b> <Code text={worded(one, one.text)} />
             {one.apps.length > 0 && (
               <div className="dim">
                 {t('system.hits')}{' '}
@@ -69,7 +69,7 @@ export function ToMend({ list }: { list: readonly Mend[] }) {
           {may && <Act on={one} />}
           {one.mend && (
             <p className="todo">
-              <Code text={sentence(one.mend)} />
+              <Code text={worded(one.remedy, one.mend)} />
             </p>
           )}
           {one.paste && <Paste text={one.paste} />}

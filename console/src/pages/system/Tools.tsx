@@ -3,7 +3,6 @@ import { get } from '../../api/client.ts'
 import type { Plugin, Tool } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
-import { sentence } from '../../words/sentences.ts'
 import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 
@@ -34,7 +33,7 @@ export function Tools() {
                         {one.error ? (
                           <span className="st st-failed">
                             <Icon name="failed" small />
-                            {sentence(one.error)}
+                            {one.error}
                           </span>
                         ) : (
                           <span title={(one.tools ?? []).join(', ')}>

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from jikko.assemble.health.to_mend import installation_to_mend
+from jikko.assemble.health.installation_issues import installation_issues
 from jikko.assemble.models import providers_of
 from jikko.assemble.sandboxes import try_sandbox
-from jikko.console.mending import KnownProviders, ProviderFacts
-from jikko.console.system import CheckLine, Facts, Load, ProcessFacts, SettingValue, StoreFacts
+from jikko.console.issues import KnownProviders, ProviderFacts
+from jikko.console.system import Facts, Load, ProcessFacts, SettingValue, StoreFacts
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import InvalidSettings
-from jikko.forecast.model_objections import missing_library
+from jikko.forecast.model_checks import missing_library
 from jikko.masking import MASK
 from jikko.ports.measures import RecordMeasures
 from jikko.sandbox.unavailable import why_unsupported
@@ -47,17 +48,14 @@ def facts_of(
     """
     began = time.time()
 
-    async def tried() -> Sequence[CheckLine]:
-        return [CheckLine(line.name, line.status, line.detail) for line in await try_sandbox(settings)]
-
     return Facts(
         process=lambda: ProcessFacts(platform.python_version(), os.getpid(), workers, _memory(), began),
         store=lambda: _store(settings, record),
         load=load,
         settings=lambda: list(_settings(settings, environment)),
         no_sandbox=why_unsupported,
-        try_sandbox=tried,
-        installation=lambda: installation_to_mend(settings),
+        try_sandbox=lambda: try_sandbox(settings),
+        installation=lambda: installation_issues(settings),
     )
 
 
@@ -115,18 +113,22 @@ def known_providers(settings: Settings, environment: Mapping[str, str], asked: S
     try:
         found = providers_of(settings, environment)
     except InvalidSettings as error:
-        mend = "mend the file that JIKKO_PROVIDERS names"
-        return KnownProviders([ProviderFacts("providers", "", "", str(error), mend)], "", {})
+        lacks = _lacks("check.verbatim", {"text": str(error)}, Phrase("remedy.mend_providers"))
+        return KnownProviders([ProviderFacts("providers", "", "", lacks)], "", {})
     facts = []
     for config in found.entries.values():
-        lacks, mend, paste = "", "", ""
+        wanted: Diagnostic | None = None
         if config.unset:
-            lacks = f"the environment variable {config.unset[0]} is not set"
-            mend = f"set {config.unset[0]} and start the server again"
-            paste = "\n".join(f"export {variable}=…" for variable in config.unset)
+            params = {"name": config.unset[0]}
+            snippet = "\n".join(f"export {variable}=…" for variable in config.unset)
+            wanted = _lacks("provider.unset", params, Phrase("remedy.set_and_restart", params), snippet)
         elif package := missing_library(config.type):
-            lacks, paste = f"{package} is not installed", f"pip install {package}"
+            wanted = _lacks("provider.no_library", {"package": package}, None, f"pip install {package}")
         host = urlsplit(config.base_url).netloc
-        facts.append(ProviderFacts(config.id, config.type, host, lacks, mend, paste, bool(config.requests_per_minute)))
+        facts.append(ProviderFacts(config.id, config.type, host, wanted, bool(config.requests_per_minute)))
     lines = {name: found.line_to_add(name) for name in asked if found.find(name) is None}
-    return KnownProviders(facts, str(found.source or "a file that JIKKO_PROVIDERS names"), lines)
+    return KnownProviders(facts, str(found.source or ""), lines)
+
+
+def _lacks(code: str, params: Mapping[str, str], remedy: Phrase | None, snippet: str = "") -> Diagnostic:
+    return Diagnostic(code, params, where="provider", remedy=remedy, snippet=snippet)

@@ -11,9 +11,9 @@ from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
 from jikko.concurrency.briefly import Briefly
+from jikko.console.forecast_cache import ForecastCache
+from jikko.console.issues import Issues, KnownProviders
 from jikko.console.log_pages import LogPages
-from jikko.console.mending import KnownProviders, Mending
-from jikko.console.outlooks import Outlooks
 from jikko.console.run_feed import TICK_SECONDS
 from jikko.console.runs import RunList
 from jikko.console.service import Console, InstalledPlugin
@@ -50,7 +50,7 @@ def make_console(
     """The console of a data folder."""
     console = stores.console
     assert console is not None
-    outlooks = Outlooks(
+    forecasts = ForecastCache(
         partial(installation_of, settings, environment),
         lambda name, values: Outside(settings.env, {name: values}),
         BY_TYPE,
@@ -73,7 +73,7 @@ def make_console(
     async def providers(asked: Sequence[str]) -> KnownProviders:
         return await asyncio.to_thread(known_providers, settings, environment, asked)
 
-    mending = Mending(stores.apps, outlooks, stores.callbacks, watch.uses, providers)
+    issues = Issues(stores.apps, forecasts, stores.callbacks, watch.uses, providers)
     return Console(
         access=watch.access,
         public_url=settings.public_url,
@@ -89,13 +89,13 @@ def make_console(
         callback_store=stores.callbacks,
         callbacks=callbacks,
         callbacks_are_due=lambda: cluster.hint(JobDue(job="callbacks", at=clock())),
-        outlooks=outlooks,
+        forecasts=forecasts,
         home=settings.home,
         chats=console.chats,
-        mending=mending,
+        issues=issues,
         system=System(
             facts_of(settings, environment, load, stores.record.measures, workers),
-            mending,
+            issues,
             console.pages,
             stores.file_index,
             clock,

@@ -8,72 +8,76 @@ from jikko.assemble.models import providers_of
 from jikko.assemble.plugins import plugins_at_hand
 from jikko.assemble.stores import contents_of_files
 from jikko.assemble.tools import tools_file
+from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.errors import InvalidSettings, JikkoError
-from jikko.finding import Finding
 from jikko.settings import Settings
 
 _PORTS_SINCE: Final = 4
 """The version of Landlock from which on ports can be denied."""
 
 
-def providers(settings: Settings) -> Finding:
+def providers(settings: Settings) -> Diagnostic:
     """Whether the providers file can be read: without it neither a run nor the server starts."""
-    if settings.providers is None:
-        return Finding("providers", True, "none: workflows with language models need a file that JIKKO_PROVIDERS names")
-    return _file("providers", settings.providers, lambda: providers_of(settings).entries, "providers")
+    return _file("providers", settings.providers, lambda: providers_of(settings).entries)
 
 
-def tools(settings: Settings) -> Finding:
+def tools(settings: Settings) -> Diagnostic:
     """Whether the tools file can be read: without it neither a run nor the server starts."""
-    if settings.tools is None:
-        return Finding("tools", True, "none but built-in ones: others are described in a file that JIKKO_TOOLS names")
-    return _file("tools", settings.tools, lambda: tools_file(settings).providers, "providers of tools")
+    return _file("tools", settings.tools, lambda: tools_file(settings).providers)
 
 
-def _file(name: str, path: Path, read: Callable[[], Mapping[str, Any]], entries: str) -> Finding:
+def _file(name: str, path: Path | None, read: Callable[[], Mapping[str, Any]]) -> Diagnostic:
     """What an operator's file has, and which variables of the environment it lacks."""
+    if path is None:
+        return Diagnostic(f"{name}.none", where=name, severity="ok")
     try:
         found = read()
     except InvalidSettings as error:
-        return Finding(name, False, str(error))
+        return _refused(name, error)
     unset = sorted({variable for entry in found.values() for variable in entry.unset})
-    detail = f"{path}, {len(found)} {entries}"
-    paste = "\n".join(f"export {variable}=…" for variable in unset)
-    return Finding(name, True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset), paste)
+    params = {"file": str(path), "count": len(found), "names": ", ".join(unset)}
+    if not unset:
+        return Diagnostic(f"{name}.read", params, where=name, severity="ok")
+    snippet = "\n".join(f"export {variable}=…" for variable in unset)
+    return Diagnostic(f"{name}.unset", params, where=name, severity="warning", snippet=snippet)
 
 
-async def files(settings: Settings) -> Finding:
+def _refused(name: str, error: JikkoError) -> Diagnostic:
+    return Diagnostic("check.verbatim", {"text": str(error)}, where=name)
+
+
+async def files(settings: Settings) -> Diagnostic:
     """Where the contents of files are, and whether they can be kept there."""
     if not settings.files_url:
-        return Finding("files", True, "in the data folder")
+        return Diagnostic("files.folder", where="files", severity="ok")
     try:
         await contents_of_files(settings).check()
     except JikkoError as error:
-        return Finding("files", False, str(error))
-    return Finding("files", True, f"in {settings.files_url}")
+        return _refused("files", error)
+    return Diagnostic("files.bucket", {"url": settings.files_url}, where="files", severity="ok")
 
 
-def plugins(settings: Settings) -> Finding:
+def plugins(settings: Settings) -> Diagnostic:
     """How many plugins there are, and whether they can be locked here."""
     try:
         found = plugins_at_hand(settings)
     except InvalidSettings as error:
-        return Finding("plugins", False, str(error))
+        return _refused("plugins", error)
+    params = {"plugins": found.installed, "version": found.landlock}
+    code = "plugins.locked"
+    severity: Severity = "ok"
     if not found.installed:
-        return Finding("plugins", True, "none: `jikko plugins install` has them")
-    if settings.plugins_confine != "require":
-        return Finding("plugins", True, f"{found.installed}, not locked (JIKKO_PLUGINS_CONFINE)", True)
-    if not found.landlock:
-        return Finding("plugins", False, f"{found.installed}, and none starts: this kernel has no Landlock")
-    ports = (
-        ""
-        if found.landlock >= _PORTS_SINCE
-        else "; it cannot keep them from other ports of this machine, which takes Linux 6.7"
-    )
-    return Finding("plugins", True, f"{found.installed}, locked by Landlock {found.landlock}{ports}", bool(ports))
+        code = "plugins.none"
+    elif settings.plugins_confine != "require":
+        code, severity = "plugins.unlocked", "warning"
+    elif not found.landlock:
+        code, severity = "plugins.no_landlock", "error"
+    elif found.landlock < _PORTS_SINCE:
+        code, severity = "plugins.locked_not_ports", "warning"
+    return Diagnostic(code, params, where="plugins", severity=severity)
 
 
-def plugin_memory(settings: Settings) -> Iterator[Finding]:
+def plugin_memory(settings: Settings) -> Iterator[Diagnostic]:
     """Which bound of memory holds for plugins, if there are any, and why."""
     try:
         found = plugins_at_hand(settings)
@@ -81,26 +85,21 @@ def plugin_memory(settings: Settings) -> Iterator[Finding]:
         return
     if not found.installed or not found.landlock or settings.plugins_confine != "require":
         return
-    bound = f"{settings.plugin_memory} bytes for each process of a plugin and what it starts, "
-    how = f"bounded by control groups in {found.groups}"
-    if not found.groups:
-        how = "counted every second; memory that no limit counts is refused, since there are no control groups: "
-    yield Finding("plugin memory", True, f"{bound}{how}{found.no_groups}")
+    code = "plugin_memory.groups" if found.groups else "plugin_memory.counted"
+    params = {"bytes": settings.plugin_memory, "groups": str(found.groups), "reason": found.no_groups}
+    yield Diagnostic(code, params, where="plugin memory", severity="ok")
 
 
-def retention(settings: Settings) -> Finding:
+def retention(settings: Settings) -> Diagnostic:
     """Whether runs are removed some day."""
-    if settings.retention_days:
-        return Finding("retention", True, f"runs are removed {settings.retention_days:g} days after their end")
-    advice = "JIKKO_RETENTION_DAYS, or `jikko runs prune`, removes them"
-    return Finding("retention", True, f"off: runs stay until they are removed ({advice})")
+    code = "retention.on" if settings.retention_days else "retention.off"
+    return Diagnostic(code, {"days": f"{settings.retention_days:g}"}, where="retention", severity="ok")
 
 
-def trial(settings: Settings) -> Iterator[Finding]:
+def trial(settings: Settings) -> Iterator[Diagnostic]:
     """What is set to try workflows, and is not for others to use."""
     if settings.fake_models:
-        yield Finding(
-            "models", True, "faked (JIKKO_FAKE_MODELS): every answer is made up", True, "unset JIKKO_FAKE_MODELS"
-        )
+        snippet = "unset JIKKO_FAKE_MODELS"
+        yield Diagnostic("trial.fake_models", where="models", severity="warning", snippet=snippet)
     if settings.mocks.strip():
-        yield Finding("nodes", True, "mocked (JIKKO_MOCKS): those that it names do not run", True, "unset JIKKO_MOCKS")
+        yield Diagnostic("trial.mocks", where="nodes", severity="warning", snippet="unset JIKKO_MOCKS")

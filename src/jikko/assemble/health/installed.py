@@ -7,40 +7,43 @@ import sys
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from jikko.extras import WHAT_FOR, Extra, how_to_install
-from jikko.finding import Finding
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
+from jikko.extras import Extra, how_to_install
 
 _REQUIREMENT: Final = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*["']([\w-]+)["']""")
 """A requirement of an extra, as the metadata of an installed package has it: its name, and that of the extra."""
 
 
-def python() -> Finding:
+def python() -> Diagnostic:
     """The version of Python: any will do that can install Jikko, and those that it was tested with are better."""
     tested = [
         name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")
     ]
-    detail = f"{platform.python_implementation()} {platform.python_version()}"
+    params = {"version": f"{platform.python_implementation()} {platform.python_version()}", "tested": ", ".join(tested)}
     if ".".join(platform.python_version_tuple()[:2]) in tested:
-        return Finding("python", True, detail)
-    advice = "whether code nodes run is what the lines about the sandbox say"
-    return Finding("python", True, f"{detail}; Jikko was tested with {', '.join(tested)} only; {advice}", warning=True)
+        return Diagnostic("python.tested", params, where="python", severity="ok")
+    return Diagnostic("python.untested", params, where="python", severity="warning")
 
 
 def _classifiers() -> list[str]:
     return importlib.metadata.metadata("jikko").get_all("Classifier") or []
 
 
-def extras() -> Iterator[Finding]:
+def extras() -> Iterator[Diagnostic]:
     """Each optional part: whether its libraries are there. None has to be; one of which some are missing is no use."""
     wanted = _wanted()
     for extra in get_args(Extra):
         missing = [name for name in wanted.get(extra, ()) if not _is_installed(name)]
-        if not missing:
-            yield Finding(f"extra {extra}", True, f"installed, for {WHAT_FOR[extra]}")
-            continue
-        some = len(missing) < len(wanted[extra])
-        lacks = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if some else "not installed"
-        yield Finding(f"extra {extra}", True, f"{lacks}; for {WHAT_FOR[extra]}: {how_to_install(extra)}", warning=some)
+        severity: Severity = "ok"
+        where, code = f"extra {extra}", "extra.installed"
+        if missing and len(missing) < len(wanted[extra]):
+            severity = "warning"
+            code = "extra.missing" if len(missing) > 1 else "extra.one_missing"
+        elif missing:
+            code = "extra.not_installed"
+        purpose = Phrase(f"extra.for_{extra}")
+        params = {"names": ", ".join(missing), "purpose": purpose, "command": how_to_install(extra)}
+        yield Diagnostic(code, params, where=where, severity=severity)
 
 
 def _wanted() -> dict[str, list[str]]:

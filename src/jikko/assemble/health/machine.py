@@ -4,12 +4,12 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from jikko.finding import Finding, size
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 
 _MIN_ROOM_BYTES: Final = 50_000_000
 """Bytes without which no server should start: a run that cannot be written is refused."""
@@ -21,34 +21,34 @@ _MIN_OPEN_FILES: Final = 4096
 """Open files that a thousand clients with a stream each, whose runs call other servers, may use up."""
 
 
-def data_folder(home: Path) -> Finding:
+def data_folder(home: Path) -> Diagnostic:
     """Whether this user can keep runs there, and no other user can read them. Makes nothing."""
-    name = "data folder"
     if home.exists() and not home.is_dir():
-        return Finding(name, False, f"{home} is no folder; name another with JIKKO_HOME or --home")
+        return _folder("folder.no_folder", "error", {"home": str(home)}, Phrase("remedy.name_folder"))
     if not home.exists():
-        above = _nearest(home)
-        if not os.access(above, os.W_OK | os.X_OK):
-            return Finding(name, False, f"{home} cannot be made: this user may not write to {above}; {_ELSEWHERE}")
-        return Finding(name, True, f"{home}, not made yet")
+        params = {"home": str(home), "above": str(_nearest(home))}
+        if not os.access(params["above"], os.W_OK | os.X_OK):
+            return _folder("folder.no_parent", "error", params, Phrase("remedy.other_folder"))
+        return _folder("folder.new", "ok", params)
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        return Finding(name, False, f"this user may not write to {home}; give it to this user (chown), or {_ELSEWHERE}")
+        return _folder("folder.read_only", "error", {"home": str(home)}, Phrase("remedy.own_folder"))
     strangers = sorted({file.name for file in _of_others(home)})
     if strangers:
-        detail = (
-            f"{home}: {', '.join(strangers)} {'belongs' if len(strangers) == 1 else 'belong'} to another user; "
-            f"run Jikko as one user, or give it all to this one: chown -R {os.geteuid()} {home}"
-        )
-        paste = f"chown -R {os.geteuid()} {quote(str(home))}"
-        return Finding(name, os.geteuid() == 0, detail, warning=True, paste=paste)
+        code = "folder.stranger" if len(strangers) == 1 else "folder.strangers"
+        remedy = Phrase("remedy.one_user", {"command": f"chown -R {os.geteuid()} {home}"})
+        snippet = f"chown -R {os.geteuid()} {quote(str(home))}"
+        params = {"home": str(home), "names": ", ".join(strangers)}
+        return _folder(code, "warning" if os.geteuid() == 0 else "error", params, remedy, snippet)
     if _is_open(home):
-        mode = stat.S_IMODE(home.stat().st_mode)
-        detail = f"others may look into {home} (mode {mode:o}): chmod 700 {home}"
-        return Finding(name, True, detail, warning=True, paste=f"chmod 700 {quote(str(home))}")
-    return Finding(name, True, str(home))
+        params = {"home": str(home), "mode": f"{stat.S_IMODE(home.stat().st_mode):o}", "command": f"chmod 700 {home}"}
+        return _folder("folder.open", "warning", params, snippet=f"chmod 700 {quote(str(home))}")
+    return _folder("check.verbatim", "ok", {"text": str(home)})
 
 
-_ELSEWHERE: Final = "name another folder with JIKKO_HOME or --home"
+def _folder(
+    code: str, severity: Severity, params: Mapping[str, str], remedy: Phrase | None = None, snippet: str = ""
+) -> Diagnostic:
+    return Diagnostic(code, params, where="data folder", severity=severity, remedy=remedy, snippet=snippet)
 
 
 def _of_others(home: Path) -> Iterator[Path]:
@@ -70,36 +70,40 @@ def _nearest(path: Path) -> Path:
     return next((above for above in path.absolute().parents if above.is_dir()), Path("/"))
 
 
-def disk(home: Path) -> Finding:
+def disk(home: Path) -> Diagnostic:
     """How much room the data folder has."""
     try:
         room = shutil.disk_usage(home if home.exists() else _nearest(home))
     except OSError as error:
-        return Finding("disk", False, f"the disk of {home} cannot be looked at: {error.strerror}")
-    detail = f"{size(room.free)} free of {size(room.total)}"
+        return Diagnostic("disk.unreadable", {"home": str(home), "reason": str(error.strerror)}, where="disk")
+    params = {"free": _size(room.free), "total": _size(room.total)}
     if room.free >= _LITTLE_ROOM:
-        return Finding("disk", True, detail)
-    advice = (
-        "free some, remove old runs (`jikko runs prune --older-than 30d`, JIKKO_RETENTION_DAYS), or have the data "
-        "folder on another disk (JIKKO_HOME)"
-    )
-    return Finding(
-        "disk", room.free >= _MIN_ROOM_BYTES, f"{detail}; {advice}", True, "jikko runs prune --older-than 30d"
-    )
+        return Diagnostic("disk.free", params, where="disk", severity="ok")
+    severity: Severity = "warning" if room.free >= _MIN_ROOM_BYTES else "error"
+    prune = "jikko runs prune --older-than 30d"
+    remedy = Phrase("remedy.free_disk", {"command": prune})
+    return Diagnostic("disk.free", params, where="disk", severity=severity, remedy=remedy, snippet=prune)
 
 
-def open_files() -> Iterator[Finding]:
+def _size(count: float) -> str:
+    """Bytes as people read them: ``512 MB``, ``1.5 GB``."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def open_files() -> Iterator[Diagnostic]:
     """How many files and sockets a server can have open. It takes as many as the hard limit gives."""
     if sys.platform == "win32":
         return
     import resource
 
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY or limit >= _MIN_OPEN_FILES:
-        yield Finding("open files", True, "no limit" if limit == resource.RLIM_INFINITY else f"at most {limit:,}")
+    if limit == resource.RLIM_INFINITY:
+        yield Diagnostic("open_files.unlimited", where="open files", severity="ok")
         return
-    detail = (
-        f"at most {limit:,}: each connection and each request of a workflow takes one; raise the hard limit "
-        "(`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile=65536 of docker run)"
-    )
-    yield Finding("open files", limit >= _REQUIRED_OPEN_FILES, detail, warning=True)
+    params = {"limit": f"{limit:,}"}
+    if limit >= _MIN_OPEN_FILES:
+        yield Diagnostic("open_files.limit", params, where="open files", severity="ok")
+        return
+    severity: Severity = "warning" if limit >= _REQUIRED_OPEN_FILES else "error"
+    remedy = Phrase("remedy.raise_limit")
+    yield Diagnostic("open_files.few", params, where="open files", severity=severity, remedy=remedy)

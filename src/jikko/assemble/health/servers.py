@@ -6,8 +6,8 @@ from typing import Final
 
 from jikko.assemble.cluster import access_of
 from jikko.assemble.stores import contents_of_files
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import JikkoError
-from jikko.finding import Finding
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
@@ -19,7 +19,7 @@ from jikko.store.postgres.sharing import require_own_connections, require_same_t
 _NO_STANDBY: Final = "none is synchronous: a fail-over may forget what was acknowledged"
 
 
-async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Finding]:
+async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
     """What several servers need. Changes nothing, but that a bucket is written to.
 
     Raises:
@@ -34,9 +34,9 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         await require_own_connections(database)
         return f"{settings.where_the_record_is} gives each its own"
 
-    async def room() -> Finding:
+    async def room() -> Diagnostic:
         detail, suffices = await room_for(database, settings.workers)
-        return Finding("room", True, detail, warning=not suffices)
+        return _said("room", detail, suffices)
 
     async def rights() -> str:
         await require_rights(database)
@@ -48,13 +48,13 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
     async def time_of_day() -> str:
         return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
 
-    async def standby() -> Finding:
+    async def standby() -> Diagnostic:
         names = await database.value("SHOW synchronous_standby_names")
-        return Finding("standby", True, f"synchronous: {names}" if names else _NO_STANDBY, warning=not names)
+        return _said("standby", f"synchronous: {names}" if names else _NO_STANDBY, bool(names))
 
-    async def datasets() -> Finding:
+    async def datasets() -> Diagnostic:
         detail, suffices = await look_at_extension(database)
-        return Finding("datasets", True, detail, warning=not suffices)
+        return _said("datasets", detail, suffices)
 
     async def messages() -> str:
         access = access_of(settings)
@@ -66,7 +66,7 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         await contents_of_files(settings).check()
         return "can be written, read and removed from"
 
-    looks: dict[str, Callable[[], Awaitable[str | Finding]]] = {
+    looks: dict[str, Callable[[], Awaitable[str | Diagnostic]]] = {
         "database": there,
         "connections": connections,
         "room": room,
@@ -86,9 +86,13 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
                 continue
             try:
                 found = await look()
-                yield found if isinstance(found, Finding) else Finding(name, True, found)
+                yield found if isinstance(found, Diagnostic) else _said(name, found, True)
             except JikkoError as error:
                 is_there = is_there and name != "database"
-                yield Finding(name, False, str(error))
+                yield Diagnostic("check.verbatim", {"text": str(error)}, where=name)
     finally:
         await database.close()
+
+
+def _said(name: str, text: str, suffices: bool) -> Diagnostic:
+    return Diagnostic("check.verbatim", {"text": text}, where=name, severity="ok" if suffices else "warning")

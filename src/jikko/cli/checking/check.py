@@ -16,9 +16,9 @@ from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.text.positions import Positions
 from jikko.errors import InvalidSettings
-from jikko.forecast.finding import Finding
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.graph.mocks import unknown_mocks
 from jikko.inputs.samples import samples_of
@@ -120,7 +120,7 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
     """
 
     if checked is None:
-        found = Forecast("cannot_be_imported", (Finding("error", "document", "", source.error),))
+        found = Forecast("cannot_be_imported", (Diagnostic("document.verbatim", {"text": source.error}),))
     else:
         found = forecast(checked, here, outside)
     positions = Positions(source.text) if found.findings else None
@@ -131,14 +131,16 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
             line, column = positions.at(finding.where) or (0, 0)
         problems.append(
             {
-                "level": finding.level,
+                "level": finding.severity,
                 "cause": finding.cause,
                 "line": line,
                 "column": column,
                 "path": "" if finding.line else finding.where,
                 "node": {"id": finding.node, "title": finding.title} if finding.node else None,
-                "problem": finding.what,
-                "hint": finding.hint,
+                "problem": finding.text(),
+                "hint": finding.advice(),
+                "code": finding.code,
+                "params": finding.plain(),
             }
         )
     inputs = samples_of(found.inputs)
@@ -160,7 +162,7 @@ def _summary(report: dict[str, Any], found: Any) -> str:
     if not report["ok"]:
         count = sum(problem["level"] == "error" for problem in report["problems"])
         return f"cannot be imported: {count} {'problem' if count == 1 else 'problems'}"
-    sentence: str = found.decisive.sentence(report["problems"][found.findings.index(found.decisive)]["line"])
+    sentence: str = found.outcome(report["problems"][found.findings.index(found.decisive)]["line"])
     return sentence
 
 

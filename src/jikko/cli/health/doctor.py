@@ -11,19 +11,20 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec import structs
 
 from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.health.servers import look_at_servers
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import assembled, home_option, json_option, run_async
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.errors import JikkoError
-from jikko.finding import Finding
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
-    from jikko.console.mending import ToMend
+    from jikko.console.issues import Issue
 
 _BELOW: Final = " " * 8
 """What stands before lines to paste, below the words of a finding."""
@@ -47,26 +48,39 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
     sys.exit(run_async(_doctor(findings, as_json)))
 
 
-async def _doctor(findings: AsyncIterator[Finding], as_json: bool) -> int:
+async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool) -> int:
     failed = 0
     async for finding in findings:
         failed += not finding.ok
         if as_json:
-            click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
+            click.echo(json.dumps(_as_json(finding), ensure_ascii=False))
         else:
-            click.echo(f"{_mark(finding)}  {finding.name}: {finding.detail}")
-            if finding.paste not in finding.detail:
-                click.echo(indent(harmless(finding.paste), _BELOW))
+            detail = harmless(finding.sentence())
+            click.echo(f"{_mark(finding)}  {finding.where}: {detail}")
+            if finding.snippet not in detail:
+                click.echo(indent(harmless(finding.snippet), _BELOW))
     return 1 if failed else 0
 
 
-def _mark(finding: Finding) -> str:
+def _as_json(finding: Diagnostic) -> dict[str, Any]:
+    return {
+        "name": finding.where,
+        "ok": finding.ok,
+        "detail": finding.sentence(),
+        "warning": finding.severity == "warning",
+        "paste": finding.snippet,
+        "code": finding.code,
+        "params": finding.plain(),
+    }
+
+
+def _mark(finding: Diagnostic) -> str:
     if not finding.ok:
         return click.style("FAILED", fg="red")
-    return click.style("warn  ", fg="yellow") if finding.warning else click.style("ok    ", fg="green")
+    return click.style("warn  ", fg="yellow") if finding.severity == "warning" else click.style("ok    ", fg="green")
 
 
-async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
+async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
 
     settings, found = read_settings(os.environ, home, command)
     for finding in found:
@@ -74,16 +88,16 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
     if not all(finding.ok for finding in found):
         return  # what would be looked at is not what is meant
     if not settings.nats_url:
-        yield Finding("servers", False, "nats_url is not set: this server is the only one")
+        yield Diagnostic("servers.alone", where="servers")
         return
     try:
         async for finding in look_at_servers(settings):
             yield finding
     except JikkoError as error:
-        yield Finding("database", False, str(error))
+        yield _verbatim("database", str(error))
 
 
-def _usable(settings: Settings, found: list[Finding]) -> Any:
+def _usable(settings: Settings, found: list[Diagnostic]) -> Any:
     """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
 
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
@@ -94,14 +108,21 @@ def _usable(settings: Settings, found: list[Finding]) -> Any:
     return usable if configured.tools(settings).ok else replace(usable, tools=None)
 
 
-def _of_apps(entry: "ToMend", apps: list[str]) -> Finding:
-    """What is to be mended of apps, as the console tells it: the machine does without."""
-    hit = f"{', '.join(apps[:_MAX_APPS])}{f' and {len(apps) - _MAX_APPS} more' if len(apps) > _MAX_APPS else ''}"
-    parts = [f"{hit}: {entry.text}" if hit else entry.text, entry.mend]
-    return Finding(entry.about, True, printable("; ".join(filter(None, parts))), True, entry.paste)
+def _of_apps(issue: "Issue", apps: list[str]) -> Diagnostic:
+    """What is wrong with apps, as the console tells it: the machine does without."""
+    found, params = issue.diagnostic, {}
+    if apps:
+        more = len(apps) - _MAX_APPS
+        params = {"apps": ", ".join(apps[:_MAX_APPS]), "more": more, "text": Phrase(found.code, found.params)}
+        found = structs.replace(found, code="issue.of_more_apps" if more > 0 else "issue.of_apps", params=params)
+    return structs.replace(found, severity="warning")
 
 
-async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
+def _verbatim(name: str, text: str, severity: Severity = "error") -> Diagnostic:
+    return Diagnostic("check.verbatim", {"text": text}, where=name, severity=severity)
+
+
+async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
     from jikko.assemble import sqlite_suffices, try_sandbox
 
     yield installed.python()
@@ -110,22 +131,22 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     settings, found = read_settings(os.environ, home, command)
     for finding in found:
         yield finding
-    yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
+    yield _verbatim("sqlite", sqlite3.sqlite_version, "ok" if sqlite_suffices() else "error")
     folder = machine.data_folder(settings.home)
     if folder.ok:
         try:
             usable = _usable(settings, found)
             async with assembled(usable, console=True) as assembly:
                 apps = {app.id: app.name for app in await assembly.apps.all()}
-                yield Finding(
-                    "database", True, f"{settings.where_the_record_is}, {len(apps)} app{'' if len(apps) == 1 else 's'}"
-                )
+                code = "database.one_app" if len(apps) == 1 else "database.apps"
+                params = {"place": settings.where_the_record_is, "count": len(apps)}
+                yield Diagnostic(code, params, where="database", severity="ok")
                 # With less than is set, all that needs it would seem to lack it.
                 if (usable.providers, usable.tools) == (settings.providers, settings.tools) and assembly.console:
-                    for entry in (await assembly.console.mending.look()).to_mend:
-                        yield _of_apps(entry, [printable(apps[app]) for app in entry.apps if app in apps])
+                    for issue in (await assembly.console.issues.look()).issues:
+                        yield _of_apps(issue, [printable(apps[app]) for app in issue.apps if app in apps])
         except (JikkoError, OSError) as error:
-            yield Finding("database", False, str(error))
+            yield _verbatim("database", str(error))
         # Again: opening the database closes the folder to others.
         folder = machine.data_folder(settings.home)
     yield folder
@@ -143,7 +164,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
         yield finding
     yield configured.retention(settings)
     if sys.platform != "linux":
-        yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
+        yield Diagnostic("sandbox.other_platform", where="sandbox", severity="ok")
         return
     for line in await try_sandbox(settings):
-        yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")
+        yield structs.replace(line, where=f"sandbox, {line.where}")

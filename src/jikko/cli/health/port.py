@@ -1,12 +1,12 @@
 """Whether a server can listen."""
 
 from jikko.cluster.data_folder_lock import owner_of
-from jikko.finding import Finding
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.server.listening import listen
 from jikko.settings import Settings
 
 
-def port(settings: Settings) -> Finding:
+def port(settings: Settings) -> Diagnostic:
     """Whether a server could listen where the settings say; by now the one of this data folder may."""
 
     try:
@@ -14,8 +14,12 @@ def port(settings: Settings) -> Finding:
     except OSError as error:
         owner = owner_of(settings.home)
         if owner is not None and owner.address.endswith(f":{settings.port}"):
-            return Finding("port", True, f"{settings.host}:{settings.port} is served: {owner}")
-        return Finding("port", False, str(error).replace("--port", "--port or JIKKO_PORT"))
+            params = {"address": f"{settings.host}:{settings.port}", "owner": str(owner)}
+            return Diagnostic("port.served", params, where="port", severity="ok")
+        return Diagnostic(
+            "check.verbatim", {"text": str(error).replace("--port", "--port or JIKKO_PORT")}, where="port"
+        )
     with listening:
-        where = f"{settings.host}:{settings.port}" if settings.port else f"any free port of {settings.host}"
-    return Finding("port", True, f"{where} is free")
+        code = "port.free" if settings.port else "port.free_any"
+        params = {"address": f"{settings.host}:{settings.port}", "host": settings.host}
+    return Diagnostic(code, params, where="port", severity="ok")

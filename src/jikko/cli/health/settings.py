@@ -9,14 +9,14 @@ import click
 from jikko.assemble import mocks_of
 from jikko.assemble.node_ports import allowed_networks
 from jikko.cli.unknown_variables import unknown
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import InvalidSettings
-from jikko.finding import Finding
 from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.setting_sources import read_settings
 from jikko.settings import FILE_NAME, Settings
 
 
-def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
+def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Diagnostic]]:
     """The settings, with what is wrong with them; the defaults stand for settings that cannot be used.
 
     Args:
@@ -24,21 +24,25 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
         command: The whole command, whose options name variables, too.
     """
 
-    found: list[Finding] = []
+    found: list[Diagnostic] = []
     try:
         read = read_settings(environment, home=home)
     except InvalidSettings as error:
-        found += [Finding("settings", False, line) for line in str(error).splitlines()]
+        found += map(_wrong, str(error).splitlines())
         chosen = home or environment.get("JIKKO_HOME")
         read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
-    found += [Finding("settings", False, problem) for problem in _unusable(read)]
+    found += map(_wrong, _unusable(read))
     for name in unknown(environment, command):
-        found.append(Finding("settings", True, f"nothing reads {name}: see docs/settings.md", warning=True))
+        found.append(Diagnostic("settings.unread", {"name": name}, where="settings", severity="warning"))
     if not found:
         file = read.home / FILE_NAME
-        sources = f"the environment and {file}" if file.exists() else "the environment"
-        found.append(Finding("settings", True, f"from {sources}"))
+        code = "settings.file" if file.exists() else "settings.environment"
+        found.append(Diagnostic(code, {"file": str(file)}, where="settings", severity="ok"))
     return read, found
+
+
+def _wrong(text: str) -> Diagnostic:
+    return Diagnostic("check.verbatim", {"text": text}, where="settings")
 
 
 def _unusable(read: Any) -> Iterator[str]:

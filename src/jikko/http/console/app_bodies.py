@@ -1,27 +1,40 @@
 """Apps as the console shows them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.outlooks import Outlook
+from jikko.console.forecast_cache import AppForecast
 from jikko.console.picture import Picture
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.start_variables import StartVariable
 from jikko.events import RunStatus
-from jikko.forecast.finding import Finding, Level
 from jikko.http.console.moments import Moment
 from jikko.http.console.run_bodies import Icon
 from jikko.values import Json, Uuid
 
+PARAMS: Final = "Texts, numbers, or phrases with a `code` and `params` of their own."
+
+
+class PhraseBody(Struct):
+    """A text of the catalogue, which the page words in its language."""
+
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
+
 
 class Problem(Struct):
-    """What `jikko check` finds."""
+    """A diagnostic of `jikko check`."""
 
-    level: Level
+    level: Literal["error", "will_fail", "may_fail", "warning"]
     path: str
     problem: str
     hint: str
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
+    note: Annotated[str, Meta(description="The code of a second clause of the problem; empty for none.")]
+    remedy: Annotated[PhraseBody | None, Meta(description="The hint.")]
     node_id: str | UnsetType = UNSET
 
 
@@ -153,14 +166,29 @@ class AppFull(AppFields, kw_only=True):
     models: list[ModelUse]
 
 
-def problem_of(finding: Finding) -> Problem:
-    """A finding."""
-    return Problem(finding.level, finding.where, finding.what, finding.hint, finding.node or UNSET)
+def phrase_body(phrase: Phrase | None) -> PhraseBody | None:
+    """A phrase, if there is one."""
+    return None if phrase is None else PhraseBody(phrase.code, phrase.plain())
 
 
-def counts_of(outlook: Outlook) -> ProblemCounts:
+def problem_of(diagnostic: Diagnostic) -> Problem:
+    """A diagnostic."""
+    return Problem(
+        "warning" if diagnostic.severity == "ok" else diagnostic.severity,
+        diagnostic.where,
+        diagnostic.text(),
+        diagnostic.advice(),
+        diagnostic.code,
+        diagnostic.plain(),
+        diagnostic.note,
+        phrase_body(diagnostic.remedy),
+        diagnostic.node or UNSET,
+    )
+
+
+def counts_of(forecast: AppForecast) -> ProblemCounts:
     """How many findings there are."""
-    return ProblemCounts(outlook.errors, len(outlook.findings) - outlook.errors)
+    return ProblemCounts(forecast.errors, len(forecast.findings) - forecast.errors)
 
 
 def graph_of(picture: Picture) -> Graph:
@@ -207,6 +235,6 @@ def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
     ]
 
 
-def models_of(outlook: Outlook) -> list[ModelUse]:
+def models_of(forecast: AppForecast) -> list[ModelUse]:
     """The models of a workflow."""
-    return [ModelUse(use.need.provider, use.need.model, list(use.nodes), use.ok) for use in outlook.models]
+    return [ModelUse(use.need.provider, use.need.model, list(use.nodes), use.ok) for use in forecast.models]

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.outlooks import Outlook
+from jikko.console.forecast_cache import AppForecast
 from jikko.console.picture import picture_of
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
-from jikko.forecast.finding import Finding
 from jikko.http.bodies.forms import read_form
 from jikko.http.console import app_bodies as bodies
 from jikko.http.console.gate import Call
@@ -59,10 +59,10 @@ async def list_apps(call: Call) -> Answer:
     days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
     found = []
     for app in apps:
-        outlook = await _outlook(call, app)
+        forecast = await _forecast(call, app)
         fields = await _fields(call, app, days.get(app.id))
-        counts = bodies.ProblemCounts(0, 0) if outlook is None else bodies.counts_of(outlook)
-        found.append(bodies.App(**fields, nodes=0 if outlook is None else outlook.nodes, problems=counts))
+        counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
+        found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
     return json_response(bodies.Apps(found))
 
 
@@ -70,7 +70,7 @@ async def read_app(call: Call) -> Answer:
     """``GET apps/{app_id}``: an app with its graph, the form of its inputs, and all that `jikko check` finds."""
     console, app = call.console, await app_of(call)
     version = await version_of(call, app, call.request.query.get("version") or "")
-    outlook = await console.outlooks.of(app, version)
+    forecast = await console.forecasts.of(app, version)
     days = await console.runs.pages.app_days([app.id], since=call.request.api.now() - _DAY, last=_LAST_RUNS)
     fields = await _fields(call, app, days.get(app.id))
     fields["version"] = version_body(version)
@@ -84,12 +84,12 @@ async def read_app(call: Call) -> Answer:
     return json_response(
         bodies.AppFull(
             **fields,
-            nodes=outlook.nodes,
-            problems=[bodies.problem_of(finding) for finding in outlook.findings],
+            nodes=forecast.nodes,
+            problems=[bodies.problem_of(finding) for finding in forecast.findings],
             graph=bodies.graph_of(await asyncio.to_thread(picture_of, version.source)),
             form=form,
             features=features,
-            models=bodies.models_of(outlook),
+            models=bodies.models_of(forecast),
         )
     )
 
@@ -130,27 +130,27 @@ def version_body(version: WorkflowVersion) -> bodies.Version:
 
 async def _imported(call: Call, name: str, text: bytes, is_trial: bool) -> ImportedFile:
     source = PurePath(name).stem or "workflow"
-    checked, outlook = await call.console.outlooks.judged(text, name, source, {})
-    problems = [bodies.problem_of(finding) for finding in outlook.findings]
+    checked, forecast = await call.console.forecasts.judged(text, name, source, {})
+    problems = [bodies.problem_of(finding) for finding in forecast.findings]
     shown = source if checked.document is None else checked.document.name or source
-    refused = any(finding.level == "error" for finding in outlook.findings)
+    refused = any(finding.severity == "error" for finding in forecast.findings)
     if is_trial or refused:
         return ImportedFile(name, problems, name=shown)
     try:
         published = await call.request.api.apps.publish(text, source=source)
     except (Conflict, InvalidParam, InvalidDocument) as error:
-        problem = bodies.problem_of(Finding("error", "document", "", str(error)))
+        problem = bodies.problem_of(Diagnostic("document.verbatim", {"text": str(error)}))
         return ImportedFile(name, [problem, *problems], name=shown)
     call.note("published", f"{published.app.name!r}, version {published.version.number}")
     return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
 
 
-async def _outlook(call: Call, app: App) -> Outlook | None:
-    known = call.console.outlooks.known(app, app.workflow_id)
+async def _forecast(call: Call, app: App) -> AppForecast | None:
+    known = call.console.forecasts.known(app, app.workflow_id)
     if known is not None:
         return known
     version = await call.console.app_store.version(app.id, app.workflow_id)
-    return None if version is None else await call.console.outlooks.of(app, version)
+    return None if version is None else await call.console.forecasts.of(app, version)
 
 
 async def _fields(call: Call, app: App, day: AppDay | None) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from jikko.console.system import CheckLine, LoadName
+from jikko.console.issues import Issue
+from jikko.console.system import LoadName
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import NotFound
 from jikko.events import RunStatus
+from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
 from jikko.http.console.gate import Call
 from jikko.http.console.moments import Moment
@@ -17,6 +20,7 @@ from jikko.http.responses import Answer, json_response
 from jikko.http.sse import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
+from jikko.values import Json
 
 _DAY = 86_400.0
 
@@ -95,6 +99,7 @@ class ProviderInfo(Struct):
     host: str
     state: Literal["ok", "failing", "incomplete", "unused"]
     error: str | None
+    lacks: Annotated[PhraseBody | None, Meta(description="The error, if it lacks something to be called.")]
     hour: HourInfo
     apps: list[str]
 
@@ -105,6 +110,8 @@ class CheckInfo(Struct):
     name: str
     status: Literal["ok", "warning", "failed"]
     detail: str
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
 
 
 class SandboxInfo(Struct):
@@ -131,6 +138,9 @@ class MendInfo(Struct):
     paste: Annotated[str | None, Meta(description="What to do it with: a command, or lines of a file in YAML.")]
     apps: list[str]
     provider: Annotated[str | None, Meta(description="Whose test, ``POST providers/{name}/test``, says more.")]
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
+    remedy: Annotated[PhraseBody | None, Meta(description="What `mend` says.")]
 
 
 class SystemInfo(Struct):
@@ -218,14 +228,17 @@ async def system(call: Call) -> Answer:
     process, store = report.process, report.store
     providers = []
     for facts, hour, apps in report.providers:
-        error = facts.lacks or hour.error
+        error = hour.error if facts.lacks is None else facts.lacks.text()
         state: Literal["ok", "failing", "incomplete", "unused"] = "ok" if hour.requests else "unused"
-        if facts.lacks:
+        if facts.lacks is not None:
             state = "incomplete"
         elif hour.failed and hour.failed * 2 >= hour.requests:
             state = "failing"
         last_hour = HourInfo(hour.requests, hour.failed, hour.p50)
-        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, last_hour, list(apps)))
+        lacks = phrase_body(facts.lacks)
+        providers.append(
+            ProviderInfo(facts.name, facts.type, facts.host, state, error or None, lacks, last_hour, list(apps))
+        )
     return json_response(
         SystemInfo(
             report.at,
@@ -251,18 +264,7 @@ async def system(call: Call) -> Answer:
             providers,
             SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
             CallbackCounts(report.callbacks_pending, report.callbacks_failed),
-            [
-                MendInfo(
-                    entry.level,
-                    entry.about,
-                    entry.text,
-                    entry.mend or None,
-                    entry.paste or None,
-                    list(entry.apps),
-                    entry.provider or None,
-                )
-                for entry in report.to_mend
-            ],
+            [_issue(issue) for issue in report.issues],
         )
     )
 
@@ -275,8 +277,8 @@ async def check_system(call: Call) -> Answer:
         checks = await call.console.system.check_sandbox()
     else:
         await call.console.app_store.note_uses({})
-        checks = [CheckLine("write", "ok", "a transaction was committed")]
-    return json_response(Checked(all(check.status != "failed" for check in checks), [_check(one) for one in checks]))
+        checks = [Diagnostic("store.written", where="write", severity="ok")]
+    return json_response(Checked(all(check.ok for check in checks), [_check(one) for one in checks]))
 
 
 async def test_provider(call: Call) -> Answer:
@@ -315,5 +317,24 @@ async def list_plugins(call: Call) -> Answer:
     return json_response(PluginEntries(plugins))
 
 
-def _check(line: CheckLine) -> CheckInfo:
-    return CheckInfo(line.name, line.status, line.detail)
+def _check(found: Diagnostic) -> CheckInfo:
+    status: Literal["ok", "warning", "failed"] = "failed"
+    if found.ok:
+        status = "warning" if found.severity == "warning" else "ok"
+    return CheckInfo(found.where, status, found.text(), found.code, found.plain())
+
+
+def _issue(issue: Issue) -> MendInfo:
+    found = issue.diagnostic
+    return MendInfo(
+        "warning" if found.severity == "warning" else "error",
+        found.where,
+        found.text(),
+        found.advice() or None,
+        found.snippet or None,
+        list(issue.apps),
+        issue.provider or None,
+        found.code,
+        found.plain(),
+        phrase_body(found.remedy),
+    )

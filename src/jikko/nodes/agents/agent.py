@@ -1,11 +1,12 @@
 """The Agent node: a strategy asks a model and calls tools until it has an answer."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jikko.diagnostics.translations import worded
 from jikko.dsl.fields import Fields
 from jikko.nodes.agents.agent_outputs import AgentOutputs
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
@@ -30,12 +31,6 @@ from jikko.ports.models import Media, Message
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
-
-SERVER_SIDE: Final = (
-    "agents of version 2 keep their model and tools on the server that made them, and not in the file: use an agent of "
-    "version 1, or an LLM node"
-)
-"""Why an agent of the newer kind cannot be run anywhere but where it was made, and what to do."""
 
 
 class AgentNode(Struct, frozen=True):
@@ -88,7 +83,8 @@ class AgentNode(Struct, frozen=True):
 
     async def run(self, ctx: AgentContext) -> Result:
         if self.is_server_side:
-            raise NodeFailure(f"This agent cannot be run by Jikko: {SERVER_SIDE}.", kind="UnsupportedNodeError")
+            why = worded("remedy.agent_version")
+            raise NodeFailure(f"This agent cannot be run by Jikko: {why}.", kind="UnsupportedNodeError")
         metadata: dict[str, Json] = {"tool_info": {"icon": None, "agent_strategy": self.name.strategy}}
         try:
             strategy = ctx.ports.strategies.find(self.name)

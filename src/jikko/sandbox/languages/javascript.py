@@ -14,6 +14,7 @@ import resource
 from pathlib import Path
 from typing import Any, Final
 
+from jikko.diagnostics.translations import worded
 from jikko.sandbox.languages import refusals
 from jikko.sandbox.languages.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, shorten
 
@@ -54,7 +55,7 @@ class Engine:
             "network": refusals.NETWORK,
             "files": refusals.FILES,
             "processes": refusals.PROCESSES,
-            "modules": refusals.JAVASCRIPT_MODULES,
+            "modules": worded(refusals.JAVASCRIPT_MODULES),
         }
         self._host("advice", json.dumps(advice))
 
@@ -153,5 +154,5 @@ def _describe(text: str, code: str = "") -> str:
     if _MISSING_NETWORK.search(message):
         return f"{described}: {refusals.NETWORK}"
     if message.startswith("SyntaxError") and _IMPORT.search(code):
-        return f"{described}: {refusals.JAVASCRIPT_MODULES}"
+        return f"{described}: {worded(refusals.JAVASCRIPT_MODULES)}"
     return described

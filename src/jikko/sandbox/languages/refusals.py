@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
+from jikko.diagnostics.translations import worded
 from jikko.sandbox.packages.known import package_of, why_refused
 
 NETWORK: Final = "the program cannot use the network; call the service from an HTTP Request node and pass its answer in"
@@ -24,14 +25,8 @@ FILES: Final = (
 )
 THREADS: Final = "the program cannot start threads; do the work in turn, or in an Iteration node in parallel mode"
 PROCESSES: Final = "the program cannot start other processes; call a service that does from an HTTP Request node"
-JAVASCRIPT_MODULES: Final = (
-    "programs have the language itself and no modules; do the work with it, or call a service from an HTTP Request node"
-)
-HTTP_MODULES: Final = (
-    "this HTTP client cannot be imported, as it opens connections; use requests or httpx, whose requests the server "
-    "makes, or an HTTP Request node"
-)
-STDLIB_MODULES: Final = "this part of the standard library is not available to programs, which have no screen or disk"
+JAVASCRIPT_MODULES: Final = "program.javascript_modules"
+"""The code of its text."""
 
 _HTTP_CLIENTS: Final = frozenset(
     (
@@ -70,7 +65,7 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
         if isinstance(cause, ModuleNotFoundError) and cause.name:
             top, dot, _ = cause.name.partition(".")
             is_part = bool(dot) and top in sys.modules and top not in stdlib_names
-            return None if is_part else module_advice(cause.name, stdlib_names)
+            return None if is_part else worded(*module_advice(cause.name, stdlib_names))
         if isinstance(cause, RuntimeError) and "can't start new thread" in str(cause):
             return THREADS
         if isinstance(cause, OSError) and cause.errno in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
@@ -84,22 +79,22 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
     return None
 
 
-def module_advice(name: str, stdlib_names: frozenset[str]) -> str:
-    """The sentence for a module that programs cannot import.
+def module_advice(name: str, stdlib_names: frozenset[str]) -> tuple[str, Mapping[str, str]]:
+    """The code and the parameters of the sentence for a module that programs cannot import.
 
     Args:
         stdlib_names: As for ``advice_for``.
     """
     top = name.split(".")[0]
     if top in _HTTP_CLIENTS:
-        return HTTP_MODULES
+        return "program.http_modules", {}
     if top in stdlib_names:
-        return STDLIB_MODULES
+        return "program.stdlib_modules", {}
     package = package_of(top)
     reason = why_refused(package)
     if reason is not None:
-        return f"the package {package} cannot be used by programs: {reason}"
-    return f"it is not installed for programs; `jikko packages install {package}` installs it"
+        return "program.refused_package", {"package": package, "reason": reason}
+    return "program.package", {"package": package}
 
 
 def _refuser(advice: str) -> Callable[..., NoReturn]:

@@ -131,7 +131,7 @@ class Installer:
             return [str(failure)]
         try:
             failed: dict[str, str] = server.report.get("failed", {})
-            wrong = [f"{line} ({detail})" for line, held, detail in await probed(server) if not held]
+            wrong = [f"{line} ({detail.text()})" for line, held, detail in await probed(server) if not held]
         except ForkServerGone:
             return ["The fork server ended while it was tested"]
         finally:

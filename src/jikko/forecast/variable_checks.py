@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
-from jikko.forecast.finding import Trouble
 from jikko.forecast.known_variables import KnownVariables
 from jikko.lang.conditions import Case, Condition, ConditionError, evaluate_case
 from jikko.values import UNSET, Json, Selector, Unset
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jikko.nodes.flow.if_else import IfElse
     from jikko.nodes.flow.loop import Loop
 
-_CHOOSE: Final = "choose a variable that there is"
+_CHOOSE: Final = Phrase("remedy.choose_variable")
 _FILES: Final = ("file", "array[file]")
 _SAMPLES: Final[dict[str, tuple[Json, ...]]] = {
     "string": ("", "text", "5", "true"),
@@ -40,7 +40,7 @@ class _One(Struct, frozen=True):
     def spend(self, characters: int) -> None: ...
 
 
-def troubles_of_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     """Why a node that needs its variables will fail. Others take one that is not there for null, or for a text.
 
     Args:
@@ -52,74 +52,83 @@ def troubles_of_variables(node: Any, entry: NodeEntry, known: KnownVariables) ->
         case "assigner":
             yield from _of_assignments(node, entry, known)
         case "iteration":
-            what = f"Invalid iterator value {list(node.iterator)}: expected an array"
             where = f"{entry.where}.iterator_selector"
-            absent = f"Iterator variable {list(node.iterator)} not found"
-            yield from _of_list(node.iterator, absent, what, where, known, "a list")
+            yield from _of_list(node.iterator, "variable.iterator", "variable.iterator_type", where, known, "part.list")
         case "list-operator":
             from jikko.nodes.data.list_operator import TYPES
 
-            what = f"Variable {list(node.selector)} is not a list that can be worked on"
-            absent = f"Variable not found for selector: {list(node.selector)}"
-            yield from _of_list(node.selector, absent, what, f"{entry.where}.variable", known, "a list", TYPES)
+            codes = "variable.selector", "variable.not_list"
+            yield from _of_list(node.selector, *codes, f"{entry.where}.variable", known, "part.list", TYPES)
         case "template-transform":
             for number, (_, selector) in enumerate(node.variables):
                 kind = known.kind(selector)
                 if kind is not None and kind.type == "file":
                     where = f"{entry.where}.variables[{number}].value_selector"
-                    what = "Type is not JSON serializable: File"
-                    hint = "templates take lists of files, and parts of a file such as its name"
-                    yield Trouble("variable", where, what, hint, certain=kind.is_given)
+                    severity: Severity = "will_fail" if kind.is_given else "may_fail"
+                    remedy = Phrase("remedy.file_parts")
+                    yield Diagnostic("variable.file_json", where=where, severity=severity, remedy=remedy)
         case "loop":
             yield from _of_loop(node, entry, known)
         case "document-extractor":
-            what = f"Variable {list(node.selector)} is not an ArrayFileSegment"
-            absent = f"File variable not found for selector: {list(node.selector)}"
-            where = f"{entry.where}.variable_selector"
-            yield from _of_list(node.selector, absent, what, where, known, "a file or a list of files", _FILES)
+            codes, where = ("variable.file_selector", "variable.not_file"), f"{entry.where}.variable_selector"
+            yield from _of_list(node.selector, *codes, where, known, "part.file", _FILES)
 
 
-def troubles_of_arguments(
+def diagnose_arguments(
     node: "Code | TemplateTransform", entry: NodeEntry, known: KnownVariables
-) -> Iterator[Trouble]:
+) -> Iterator[Diagnostic]:
     """Variables of a program or a template that no run has: they are null there, which is no failure by itself."""
     for number, (name, selector) in enumerate(node.variables):
         if known.lacks(selector):
             where = f"{entry.where}.variables[{number}].value_selector"
-            what = f"{name} is always null: no run has the variable {'.'.join(selector)}"
-            yield Trouble("variable", where, what, _CHOOSE, harmless=True)
+            params = {"name": name, "variable": ".".join(selector)}
+            yield Diagnostic("variable.null", params, where=where, severity="warning", remedy=_CHOOSE)
 
 
-def _of_loop(node: "Loop", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def no_variable(name: str, where: str, *, certain: bool = True) -> Diagnostic:
+    """A variable that no run has. A node that always needs it fails for certain."""
+    severity: Severity = "will_fail" if certain else "may_fail"
+    return Diagnostic("variable.missing", {"name": name}, where=where, severity=severity, remedy=_CHOOSE)
+
+
+def _of_loop(node: "Loop", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     for number, variable in enumerate(node.variables):
         where = f"{entry.where}.loop_variables[{number}].value"
         if not variable.fits:
-            yield Trouble("variable", where, f"The value of loop variable {variable.label} is no {variable.type}")
+            params = {"name": variable.label, "type": variable.type}
+            yield Diagnostic("variable.loop_type", params, where=where, severity="will_fail")
         if variable.selector is not None and known.is_missing(variable.selector):
-            what = f"Variable {list(variable.selector)} of loop variable {variable.label} not found"
-            yield Trouble("variable", where, what, _CHOOSE)
+            params = {"selector": str(list(variable.selector)), "name": variable.label}
+            yield Diagnostic("variable.loop", params, where=where, severity="will_fail", remedy=_CHOOSE)
 
 
 def _of_list(
     selector: Selector,
     absent: str,
-    what: str,
+    unfit: str,
     where: str,
     known: KnownVariables,
     wanted: str,
     types: Collection[str] | None = None,
-) -> Iterator[Trouble]:
-    """A variable that has to be of one of some types; by default any list will do."""
+) -> Iterator[Diagnostic]:
+    """A variable that has to be of one of some types; by default any list will do.
+
+    Args:
+        absent, unfit, wanted: Codes of what is wrong if it is missing or of another type, and of what to choose.
+    """
+    params = {"selector": str(list(selector))}
     if known.is_missing(selector):
-        yield Trouble("variable", where, absent, _CHOOSE)
+        yield Diagnostic(absent, params, where=where, severity="will_fail", remedy=_CHOOSE)
         return
     kind = known.kind(selector)
     if kind is None or (kind.type.startswith("array") if types is None else kind.type in types):
         return
-    yield Trouble("variable", where, what, f"it is of the type {kind.type}: choose {wanted}", certain=kind.is_given)
+    severity: Severity = "will_fail" if kind.is_given else "may_fail"
+    remedy = Phrase("remedy.choose_type", {"type": kind.type, "wanted": Phrase(wanted)})
+    yield Diagnostic(unfit, params, where=where, severity=severity, remedy=remedy)
 
 
-def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     for number, case in enumerate(node.cases):
         for place, condition in enumerate(case.conditions):
             of_case = "" if case.legacy else f".cases[{number}]"
@@ -128,12 +137,12 @@ def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> I
             is_first = number == place == 0
             kind = known.kind(condition.selector)
             if known.is_missing(condition.selector):
-                what = f"Variable {list(condition.selector)} not found"
-                yield Trouble("variable", f"{where}.variable_selector", what, _CHOOSE, certain=is_first)
+                yield no_variable(str(list(condition.selector)), f"{where}.variable_selector", certain=is_first)
             elif kind is not None and (refused := _refusal(condition, kind.type)):
-                hint = f"it is of the type {kind.type}: choose another comparison"
+                severity: Severity = "will_fail" if is_first and kind.is_given else "may_fail"
+                remedy = Phrase("remedy.choose_type", {"type": kind.type, "wanted": Phrase("part.comparison")})
                 at = f"{where}.comparison_operator"
-                yield Trouble("variable", at, refused, hint, certain=is_first and kind.is_given)
+                yield Diagnostic("variable.verbatim", {"text": refused}, where=at, severity=severity, remedy=remedy)
 
 
 def _refusal(condition: Condition, kind: str) -> str:
@@ -151,7 +160,7 @@ def _refusal(condition: Condition, kind: str) -> str:
     return refused
 
 
-def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     from jikko.nodes.data.assigner_operations import AssignmentRefused, check_support
 
     is_old = node.recorded is None
@@ -159,14 +168,19 @@ def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -
         where = entry.where if is_old else f"{entry.where}.items[{number}]"
         if known.is_missing(assignment.target):
             at = f"{where}.{'assigned_variable_selector' if is_old else 'variable_selector'}"
-            what = "assigned variable not found" if is_old else f"Variable {list(assignment.target)} not found"
-            yield Trouble("variable", at, what, _CHOOSE)
+            yield _missing("variable.assigned" if is_old else "", assignment.target, at)
         elif not is_old and (kind := known.kind(assignment.target)) is not None:
             try:
                 check_support(assignment.operation, kind.type, assignment.input_type)
             except AssignmentRefused as refusal:
-                yield Trouble("variable", f"{where}.operation", str(refusal).removesuffix("."))
+                params, at = {"text": str(refusal).removesuffix(".")}, f"{where}.operation"
+                yield Diagnostic("variable.verbatim", params, where=at, severity="will_fail")
         if assignment.source is not None and known.is_missing(assignment.source):
             at = f"{where}.{'input_variable_selector' if is_old else 'value'}"
-            what = "input value not found" if is_old else f"Variable {list(assignment.source)} not found"
-            yield Trouble("variable", at, what, _CHOOSE)
+            yield _missing("variable.input" if is_old else "", assignment.source, at)
+
+
+def _missing(code: str, selector: Selector, where: str) -> Diagnostic:
+    if not code:
+        return no_variable(str(list(selector)), where)
+    return Diagnostic(code, where=where, severity="will_fail", remedy=_CHOOSE)

@@ -1,4 +1,4 @@
-"""What will happen to workflows of apps here, as ``jikko check`` finds it. Kept for a while, since it takes time."""
+"""Forecasts of the versions of apps, as ``jikko check`` makes them. Cached for a minute, since each takes time."""
 
 import json
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from jikko.apps.environment import Outside
 from jikko.apps.model_needs import Need, needs_of
 from jikko.apps.versions import Checked, check
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.forecast.finding import Finding
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.forecast.installation import Installation
 from jikko.ports.clock import Clock
@@ -31,17 +31,17 @@ class ModelNeed(Struct, frozen=True):
     """Whether it can be reached, as far as the settings tell."""
 
 
-class Outlook(Struct, frozen=True):
+class AppForecast(Struct, frozen=True):
     """What is known of one version."""
 
     nodes: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Diagnostic, ...]
     models: tuple[ModelNeed, ...]
 
     @property
-    def failing(self) -> tuple[Finding, ...]:
+    def failing(self) -> tuple[Diagnostic, ...]:
         """Findings of which runs fail, or imports."""
-        return tuple(finding for finding in self.findings if finding.level in ("error", "will_fail"))
+        return tuple(finding for finding in self.findings if finding.severity in ("error", "will_fail"))
 
     @property
     def errors(self) -> int:
@@ -49,8 +49,8 @@ class Outlook(Struct, frozen=True):
         return len(self.failing)
 
 
-class Outlooks:
-    """Says of versions what ``jikko check`` says."""
+class ForecastCache:
+    """Makes forecasts, and keeps them."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class Outlooks:
         self._classes = node_classes
         self._clock = clock
         self._installation: tuple[float, Installation] | None = None
-        self._known: OrderedDict[tuple[str, str], tuple[float, Outlook]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, AppForecast]] = OrderedDict()
         """By version and the values that were set for its app."""
 
-    async def of(self, app: App, version: WorkflowVersion) -> Outlook:
+    async def of(self, app: App, version: WorkflowVersion) -> AppForecast:
         """What is known of a version of an app."""
         key, now = (version.id, app.environment), self._clock()
         known = self._known.get(key)
@@ -84,14 +84,14 @@ class Outlooks:
                 self._known.popitem(last=False)
         return known[1]
 
-    def known(self, app: App, workflow_id: str) -> Outlook | None:
+    def known(self, app: App, workflow_id: str) -> AppForecast | None:
         """What was found of a version lately, if it was looked at."""
         found = self._known.get((workflow_id, app.environment))
         return None if found is None or self._clock() - found[0] > _KEPT_SECONDS else found[1]
 
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
-    ) -> tuple[Checked, Outlook]:
+    ) -> tuple[Checked, AppForecast]:
         """A file, read and judged.
 
         Args:
@@ -100,7 +100,7 @@ class Outlooks:
         """
         return await off_the_loop(self._judge, (text, source, app_name, values), queue="records")
 
-    def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[Checked, Outlook]:
+    def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[Checked, AppForecast]:
         text, source, app_name, values = asked
         now = self._clock()
         if self._installation is None or now - self._installation[0] > _KEPT_SECONDS:
@@ -111,7 +111,7 @@ class Outlooks:
         nodes = checked.document.nodes if checked.document is not None else ()
         # Where a container begins is a mark of its graph.
         number = sum(not node.type.endswith("-start") for node in nodes)
-        return checked, Outlook(number, found.findings, _models(checked, found))
+        return checked, AppForecast(number, found.findings, _models(checked, found))
 
 
 def _models(checked: Checked, found: Forecast) -> tuple[ModelNeed, ...]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
-from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.ids import is_uuid
@@ -15,45 +15,45 @@ _SHOWN = 60
 """Characters of an id that a message shows."""
 
 
-def troubles_of_retrieval(
+def diagnose_retrieval(
     node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables, installation: Installation
-) -> Iterator[Trouble]:
+) -> Iterator[Diagnostic]:
     """A query that is none, datasets that are not here, models that cannot be called, and settings that are missing."""
     yield from _of_variables(node, entry, known)
     if not node.query:
         return
     if (missing := node.missing_setting) is not None:
-        yield Trouble("knowledge", entry.where, missing, "open the node's settings and save them")
+        params, remedy = {"text": missing}, Phrase("remedy.save_settings")
+        yield Diagnostic("knowledge.verbatim", params, where=entry.where, severity="will_fail", remedy=remedy)
         return
     for place, dataset_id in enumerate(node.dataset_ids):
         if dataset_id.lower() in installation.datasets or dataset_id in installation.datasets:
             continue
-        hint = f"say which dataset of here it is: jikko knowledge map '{dataset_id}' DATASET"
-        if not is_uuid(dataset_id):
-            hint += "; or whose encrypted ids to understand: jikko knowledge map --workspace ID"
+        code = "remedy.map_dataset" if is_uuid(dataset_id) else "remedy.map_workspace"
         short = dataset_id if len(dataset_id) <= _SHOWN else f"{dataset_id[:_SHOWN]}…"
-        yield Trouble(
-            "knowledge",
-            f"{entry.where}.dataset_ids[{place}]",
-            f"the dataset {short} is not here, so that the node finds nothing in it",
-            hint,
-            harmless=True,
+        yield Diagnostic(
+            "knowledge.no_dataset",
+            {"dataset": short},
+            where=f"{entry.where}.dataset_ids[{place}]",
+            severity="warning",
+            remedy=Phrase(code, {"dataset": dataset_id}),
         )
     yield from _of_models(node, entry, installation)
 
 
-def _of_variables(node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables) -> Iterator[Trouble]:
+def _of_variables(node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     kind = known.kind(node.query)
     if node.query and (known.is_missing(node.query) or (kind is not None and kind.type not in _TEXTS)):
         where = f"{entry.where}.query_variable_selector"
-        is_sure = kind is None or kind.is_given
-        yield Trouble("variable", where, "Query variable is not string type", "choose a text that there is", is_sure)
+        severity: Severity = "will_fail" if kind is None or kind.is_given else "may_fail"
+        yield Diagnostic("variable.query", where=where, severity=severity, remedy=Phrase("remedy.choose_text"))
     if node.attachments and known.is_missing(node.attachments):
         where = f"{entry.where}.query_attachment_selector"
-        yield Trouble("variable", where, f"The attachments {'.'.join(node.attachments)} do not exist")
+        params = {"name": ".".join(node.attachments)}
+        yield Diagnostic("variable.attachments", params, where=where, severity="will_fail")
 
 
-def _of_models(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Trouble]:
+def _of_models(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
     if installation.fake_models:
         return
     needed: list[tuple[str, str]] = []
@@ -65,10 +65,10 @@ def _of_models(node: KnowledgeRetrieval, entry: NodeEntry, installation: Install
     for where, provider in needed:
         if provider and installation.providers.find(provider) is None:
             line = installation.providers.line_to_add(provider).strip()
-            yield Trouble(
-                "model",
-                f"{entry.where}.{where}",
-                f"nothing says how to reach the provider {provider}",
-                f"add to the providers file: {line}",
-                certain=False,
+            yield Diagnostic(
+                "model.ranking",
+                {"provider": provider},
+                where=f"{entry.where}.{where}",
+                severity="may_fail",
+                remedy=Phrase("remedy.add_to_providers", {"line": line}),
             )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
-from jikko.forecast.finding import Trouble
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.tools import ToolNotFound, Tools
 
@@ -15,13 +15,13 @@ _ANSWERING: Final = frozenset({"webscraper/webscraper"})
 """Tools that say so in their answer when a required parameter is missing, and do not fail. [QUIRK]"""
 
 
-def troubles_of_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator[Trouble]:
+def diagnose_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator[Diagnostic]:
     """Every reason why a call will fail, and what is said to no purpose."""
     where = f"{entry.where}.tool_name" if entry.data.get("tool_name") else f"{entry.where}.type"
     try:
         tool = tools.known(node.name)
     except ToolNotFound as failure:
-        yield Trouble("tool", where, failure.what, failure.hint)
+        yield no_tool(failure, where)
         return
     if tool is None:
         return
@@ -29,11 +29,19 @@ def troubles_of_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator
     for parameter in tool.parameters:
         needed = parameter.required and parameter.form == "llm" and parameter.default is None
         if needed and parameter.name not in given and node.name.provider_type in _CHECKED:
-            what = f"the parameter {parameter.name} of the tool {node.name} is required, and nothing is given for it"
-            harmless = str(node.name) in _ANSWERING
-            yield Trouble("tool", f"{entry.where}.tool_parameters", what, "fill it in", harmless=harmless)
+            severity: Severity = "warning" if str(node.name) in _ANSWERING else "will_fail"
+            params = {"name": parameter.name, "tool": str(node.name)}
+            where, remedy = f"{entry.where}.tool_parameters", Phrase("remedy.fill_in")
+            yield Diagnostic("tool.parameter", params, where=where, severity=severity, remedy=remedy)
     for name in given:
         if tool.parameter(name) is None:
             has = ", ".join(parameter.name for parameter in tool.parameters) or "none"
-            what = f"the tool {node.name} has no parameter {name}, so that it is null (it has {has})"
-            yield Trouble("tool", f"{entry.where}.tool_parameters.{name}", what, harmless=True)
+            params = {"name": name, "tool": str(node.name), "known": has}
+            where = f"{entry.where}.tool_parameters.{name}"
+            yield Diagnostic("tool.unknown_parameter", params, where=where, severity="warning")
+
+
+def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
+    """A tool or a strategy that is not here."""
+    remedy = Phrase("remedy.verbatim", {"text": failure.hint}) if failure.hint else None
+    return Diagnostic("tool.verbatim", {"text": failure.what}, where=where, severity="will_fail", remedy=remedy)

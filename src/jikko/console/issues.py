@@ -1,0 +1,170 @@
+"""Issues: what is wrong, which apps it hits, and what to do. For the system page and ``jikko doctor``."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.console.forecast_cache import AppForecast, ForecastCache
+from jikko.console.model_uses import ModelUses, ProviderHour
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.forecast.outcome import outcome
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.callback_store import CallbackStore
+
+_MAX_CALLBACKS: Final = 1_000
+
+
+class Issue(Struct, frozen=True):
+    """Something that is wrong: an error or a warning."""
+
+    diagnostic: Diagnostic
+    """``where`` says what it is about: ``workflow``, ``provider``, ``callbacks``, ``disk`` and the like."""
+    apps: tuple[str, ...] = ()
+    """The ids of those that it hits."""
+    provider: str = ""
+    """The one of the providers file that may be asked whether it answers now; ``""`` for none."""
+
+
+class ProviderFacts(Struct, frozen=True):
+    """A provider, as the settings have it."""
+
+    name: str
+    type: str
+    host: str
+    lacks: Diagnostic | None = None
+    """What it lacks to be called."""
+    is_paced: bool = False
+    """Whether its requests are kept to some a minute."""
+
+
+class KnownProvider(NamedTuple):
+    """A provider that is set up: what became of its requests, and the ids of the apps that call it."""
+
+    facts: ProviderFacts
+    hour: ProviderHour
+    apps: tuple[str, ...]
+
+
+class KnownProviders(Struct, frozen=True):
+    """What the providers file has."""
+
+    entries: Sequence[ProviderFacts]
+    file: str
+    """``""`` if there is none."""
+    lines: Mapping[str, str]
+    """Of the names that were asked for and that it does not have: the line that it needs."""
+
+
+class IssueReport(Struct, frozen=True):
+    """What was found in the record."""
+
+    issues: tuple[Issue, ...]
+    providers: tuple[KnownProvider, ...]
+    callbacks_pending: int
+    callbacks_failed: int
+
+
+class Issues:
+    """Finds what is wrong with apps, providers of models, and call-backs."""
+
+    def __init__(
+        self,
+        apps: AppStore,
+        forecasts: ForecastCache,
+        callbacks: CallbackStore,
+        uses: ModelUses,
+        providers: Callable[[Sequence[str]], Awaitable[KnownProviders]],
+    ) -> None:
+        """Args:
+        providers: Reads the providers file; it is given the names of providers that apps call and that lack
+            something.
+        """
+        self._apps = apps
+        self._forecasts = forecasts
+        self._callbacks = callbacks
+        self._uses = uses
+        self._providers = providers
+
+    async def look(self) -> IssueReport:
+        """What is wrong now, worst first."""
+        callers: dict[str, list[str]] = {}
+        lacking: dict[str, list[str]] = {}
+        broken: list[tuple[App, AppForecast]] = []
+        for app in await self._apps.apps():
+            version = await self._apps.version(app.id, app.workflow_id)
+            if version is None:
+                continue
+            forecast = await self._forecasts.of(app, version)
+            for use in forecast.models:
+                callers.setdefault(use.need.provider, []).append(app.id)
+                if not use.ok:
+                    lacking.setdefault(use.need.provider, []).append(app.id)
+            if forecast.errors:
+                broken.append((app, forecast))
+        known = await self._providers(list(lacking))
+        providers = [
+            KnownProvider(entry, self._uses.hour(entry.name), tuple(dict.fromkeys(callers.get(entry.name, ()))))
+            for entry in known.entries
+        ]
+        found = [found for provider in providers if (found := _of_provider(provider)) is not None]
+        for name, line in known.lines.items():
+            remedy = Phrase("remedy.add_to", {"file": known.file or Phrase("part.providers_file")})
+            params, snippet = {"name": name}, f"providers:\n{line}"
+            unknown = Diagnostic("provider.unknown", params, where="provider", remedy=remedy, snippet=snippet)
+            found.append(Issue(unknown, tuple(dict.fromkeys(lacking[name]))))
+        reported = {app for name in known.lines for app in lacking[name]}
+        reported |= {app for provider in providers if provider.facts.lacks for app in provider.apps}
+        for app, forecast in broken:
+            # What a provider lacks is reported once, whichever apps it hits.
+            failing = [one for one in forecast.failing if one.cause != "model" or app.id not in reported]
+            if failing:
+                why = outcome(failing[0])
+                found.append(
+                    Issue(Diagnostic(why.code, why.params, where="workflow", remedy=failing[0].remedy), (app.id,))
+                )
+        undelivered = await self._callbacks.undelivered(limit=_MAX_CALLBACKS)
+        failed = [entry for entry in undelivered if entry.state == "failed"]
+        given_up = len(failed)
+        if failed:
+            last = max(failed, key=lambda entry: entry.finished_at or 0.0)
+            code = f"callbacks.{'failed' if given_up > 1 else 'one_failed'}{'_last' if last.error else ''}"
+            failures = {"count": given_up, "receiver": last.receiver, "error": last.error or ""}
+            found.append(_warning(code, failures, "callbacks", snippet="jikko callbacks resend --all"))
+        found.sort(key=lambda issue: issue.diagnostic.severity)
+        return IssueReport(tuple(found), tuple(providers), len(undelivered) - given_up, given_up)
+
+
+def _of_provider(provider: KnownProvider) -> Issue | None:
+    facts, hour, apps = provider
+    if (lacks := facts.lacks) is not None:
+        what = Phrase("provider.incomplete", {"name": facts.name, "lacks": Phrase(lacks.code, lacks.params)})
+        return Issue(replace(lacks, code=what.code, params=what.params), apps)
+    params = {"name": facts.name, "requests": hour.requests}
+    if hour.failed and hour.failed == hour.requests:
+        params["error"] = hour.error or ""
+        return Issue(Diagnostic("provider.failing", params, where="provider"), apps, facts.name)
+    if hour.refused:
+        params["refused"] = hour.refused
+        if facts.is_paced:
+            return _warning("provider.refused", params, "provider", "remedy.lower_pace", "", apps, facts.name)
+        pace = max(1, (hour.requests - hour.refused) // 60)
+        snippet = f"providers:\n  {json.dumps(facts.name, ensure_ascii=False)}:\n    requests_per_minute: {pace}"
+        return _warning("provider.refused", params, "provider", "remedy.add_limit", snippet, apps, facts.name)
+    return None
+
+
+def _warning(
+    code: str,
+    params: Mapping[str, object],
+    where: str,
+    remedy: str = "",
+    snippet: str = "",
+    apps: tuple[str, ...] = (),
+    provider: str = "",
+) -> Issue:
+    advice = Phrase(remedy) if remedy else None
+    found = Diagnostic(code, params, where=where, severity="warning", remedy=advice, snippet=snippet)
+    return Issue(found, apps, provider)

@@ -1,0 +1,57 @@
+"""Why a model that a workflow needs cannot be called here, as far as is known before a run."""
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from jikko.apps.model_needs import Need
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.providers.config import Providers
+
+_LIBRARIES: Final = {
+    "anthropic": "anthropic",
+    "bedrock": "anthropic",
+    "vertex": "anthropic",
+    "llama_cpp": "xllamacpp",
+    "wordllama": "wordllama",
+}
+"""What the extras ``anthropic``, ``local`` and ``wordllama`` install, by the type of the provider."""
+
+
+def diagnose_model(
+    need: Need, providers: Providers, missing: Callable[[str], str | None], where: str
+) -> Diagnostic | None:
+    """Why a call of a model would fail before anything is sent; ``None`` if it would not.
+
+    Args:
+        missing: As ``missing_library``.
+    """
+    config = providers.find(need.provider)
+    if config is None:
+        place = providers.source or Phrase("part.providers_file")
+        line = providers.line_to_add(need.provider).strip()
+        params = {"provider": repr(need.provider), "model": repr(need.model)}
+        return _fails("model.provider", params, where, Phrase("remedy.add_provider", {"file": place, "line": line}))
+    if config.unset:
+        params = {"entry": repr(config.id), "file": providers.source, "names": " and ".join(config.unset)}
+        return _fails("model.unset", params, where, Phrase("remedy.set_before_start"))
+    file = str(config.options.get("path", "")) if config.type == "llama_cpp" else ""
+    if file and not Path(file).is_file():
+        remedy = Phrase("remedy.model_path", {"entry": repr(config.id), "file": providers.source})
+        return _fails("model.no_file", {"file": file}, where, remedy)
+    package = missing(config.type)
+    if package is not None:
+        remedy = Phrase("remedy.install", {"package": package})
+        return _fails("model.library", {"type": repr(config.type)}, where, remedy)
+    return None
+
+
+def _fails(code: str, params: Mapping[str, object], where: str, remedy: Phrase) -> Diagnostic:
+    return Diagnostic(code, params, where=where, severity="will_fail", remedy=remedy)
+
+
+def missing_library(provider_type: str) -> str | None:
+    """The package that providers of a type need and that is not installed; nothing is imported."""
+    package = _LIBRARIES.get(provider_type)
+    return package if package is not None and find_spec(package) is None else None

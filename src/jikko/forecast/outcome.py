@@ -1,0 +1,18 @@
+"""Sentences on what a diagnostic means for runs: that they will or may fail, and at which node."""
+
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, joined
+from jikko.diagnostics.translations import Language, worded
+
+
+def outcome(diagnostic: Diagnostic) -> Phrase:
+    """What becomes of runs: ``will fail at node "Title" (line 7): why``."""
+    says = "may_fail" if diagnostic.severity == "may_fail" else "will_fail"
+    place = "" if not diagnostic.node else "_at_line" if diagnostic.line else "_at"
+    why = Phrase(diagnostic.code, diagnostic.params)
+    return Phrase(f"outcome.{says}{place}", {"title": diagnostic.title, "line": diagnostic.line, "text": why})
+
+
+def outcome_sentence(diagnostic: Diagnostic, language: Language = "en") -> str:
+    """What becomes of runs, and what to do: the summary of a file if this decides about it."""
+    note = worded(diagnostic.note, language=language) if diagnostic.note else ""
+    return joined(language, outcome(diagnostic).text(language), note, diagnostic.advice(language))
