@@ -12,7 +12,7 @@ import { KEYS, keyName, pressed } from './keys.ts'
 import { Palette } from './Palette.tsx'
 import { setTheme, theme } from './theme.ts'
 
-const Current = createContext<Session | null>(null)
+export const Current = createContext<Session | null>(null)
 /** Who looks at the page. */
 export const useWho = (): Session => useContext(Current) as Session
 export const useMay = (): boolean => useWho().role === 'operator'

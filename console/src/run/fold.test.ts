@@ -98,6 +98,15 @@ test('what a retry took over is marked; its tokens count, as in the record', () 
   expect(run.tokens).toBe(915)
 })
 
+test('what a container used is told with it, and counts once: with the nodes of its rounds', () => {
+  const { id } = node(whole(human), 'score')
+  const used = human.map(event =>
+    event.event === 'node_finished' && event.execution_id === id ? { ...event, usage: { total_tokens: 7 } } : event,
+  ) as RunEvent[]
+  expect(node(whole(used), 'score').tokens).toBe(7)
+  expect(whole(used).tokens).toBe(whole(human).tokens)
+})
+
 test('forms of a run that was stopped disappear', () => {
   const paused = advance(begin(), human, 614)
   const stopped = { id: 615, at: 1e12, event: 'run_finished', status: 'stopped', elapsed: 1 } as RunEvent

@@ -1,0 +1,66 @@
+// @vitest-environment happy-dom
+
+import { cleanup, render, screen } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { useState } from 'react'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Variable } from '../api/types.ts'
+import { setLanguage } from '../words/words.ts'
+import { Field, sendable } from './Fields.tsx'
+import { Kept } from './Kept.tsx'
+
+beforeEach(() => setLanguage('en'))
+afterEach(cleanup)
+
+const variable = (name: string, type: string) => ({ name, label: name, type, required: true }) as Variable
+const file = { transfer_method: 'local_file', upload_file_id: 'u', type: 'document', name: '規程.md', size: 3 }
+
+/** A form with one field, and what it holds. */
+function Form({ type, given, sent }: { type: string; given?: unknown; sent: (value: unknown) => void }) {
+  const [value, set] = useState(given)
+  return (
+    <form
+      onSubmit={event => {
+        event.preventDefault()
+        sent(value)
+      }}
+    >
+      <Field app="a" variable={variable('question', type)} value={value} set={set} />
+      <button type="submit">Send</button>
+    </form>
+  )
+}
+
+test.each(['text-input', 'paragraph'])('a %s has what is typed, and nothing once it is emptied', async type => {
+  const user = userEvent.setup()
+  const sent: unknown[] = []
+  render(<Form type={type} sent={value => sent.push(value)} />)
+  await user.type(screen.getByRole('textbox'), '休暇 🙂')
+  await user.click(screen.getByRole('button', { name: 'Send' }))
+  expect(sent).toEqual(['休暇 🙂'])
+  await user.clear(screen.getByRole('textbox'))
+  screen.getByRole('textbox').removeAttribute('required')
+  await user.click(screen.getByRole('button', { name: 'Send' }))
+  expect(sent).toEqual(['休暇 🙂', undefined])
+})
+
+test('a file that is removed from a form is gone, and the form is not sent', async () => {
+  const user = userEvent.setup()
+  const sent: unknown[] = []
+  render(<Form type="file" given={file} sent={value => sent.push(value)} />)
+  await user.click(screen.getByRole('button', { name: 'Remove 規程.md' }))
+  expect(screen.queryByText('規程.md')).toBeNull()
+  expect(sent).toEqual([])
+})
+
+test('what is left out of a form keeps nothing behind it from being sent', () => {
+  const fields = [variable('first', 'text-input'), variable('second', 'json_object'), variable('third', 'file')]
+  const { name: _name, size: _size, ...taken } = file
+  expect(sendable(fields, { second: '{"語": 1}', third: file })).toEqual({ second: { 語: 1 }, third: taken })
+})
+
+test('a file that a run kept is downloaded by a link with its name', () => {
+  render(<Kept file={{ dify_model_identity: '__dify__file__', related_id: 'f1', filename: '規程.md', size: 3 }} />)
+  const link = screen.getByRole('link', { name: 'Download 規程.md' })
+  expect(link.getAttribute('href')).toMatch(/files\/f1\?as_attachment=true$/)
+})
