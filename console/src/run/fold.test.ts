@@ -99,12 +99,14 @@ test('what a retry took over is marked; its tokens count, as in the record', () 
 })
 
 test('what a container used is told with it, and counts once: with the nodes of its rounds', () => {
-  const { id } = node(whole(human), 'score')
+  const { id } = whole(human).executions.find(one => one.roundList)!
   const used = human.map(event =>
     event.event === 'node_finished' && event.execution_id === id ? { ...event, usage: { total_tokens: 7 } } : event,
   ) as RunEvent[]
-  expect(node(whole(used), 'score').tokens).toBe(7)
-  expect(whole(used).tokens).toBe(whole(human).tokens)
+  // Its end tells what the run used in all.
+  const [told, without] = [used, human].map(events => whole(events.slice(0, -1)))
+  expect(find(told!, id)?.tokens).toBe(7)
+  expect(told!.tokens).toBe(without!.tokens)
 })
 
 test('forms of a run that was stopped disappear', () => {
