@@ -12,9 +12,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.operations import REFERENCE_OPERATIONS
-from jikko.http.welcome import WELCOME_OPERATIONS
+from jikko.http.operation import all_operations
+from jikko.http.served import SERVED
 from jikko.nodes.registry import BY_TYPE
 from jikko.observing.metrics.table import FAMILIES
 from tests.acceptance.client import Client
@@ -46,7 +45,7 @@ LABELS: dict[str, set[str]] = {
         *("2xx", "3xx", "4xx", "5xx", "429", "503", "left"),
         *("ok", "InvokeConnectionError", "InvokeServerUnavailableError"),
     },
-    "route": {operation.path for operation in (*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS)} | {"none"},
+    "route": {operation.path for operation in all_operations(SERVED)} | {"none"},
     "kind": {"record"},
     "why": {"gone", "parked", "waited"},
     "provider": {"langgenius/openai/openai"},

@@ -5,9 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.operations import REFERENCE_OPERATIONS
-from jikko.http.welcome import WELCOME_OPERATIONS
+from jikko.http.operation import all_operations
+from jikko.http.served import SERVED
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 PAGE = {"Origin": "https://app.example"}
 NOTHING = "0199a1b2-0000-7000-8000-000000000000"
-ADDRESSES = sorted({operation.path for operation in [*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS]})
+ADDRESSES = sorted({operation.path for operation in all_operations(SERVED)})
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

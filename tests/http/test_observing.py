@@ -8,18 +8,16 @@ import httpx
 import pytest
 
 from jikko.http.observer import RequestObserver
-from jikko.http.operation import Operation
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.operations import REFERENCE_OPERATIONS
+from jikko.http.operation import Operation, all_operations
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
-from jikko.http.welcome import WELCOME_OPERATIONS
+from jikko.http.served import SERVED
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
 
-ALL = [*(operation for operation in OPERATIONS if operation.described), *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS]
+ALL = [operation for operation in all_operations(SERVED) if operation.described]
 NOTHING = "0199a1b2-0000-7000-8000-000000000000"
 
 

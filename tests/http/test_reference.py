@@ -102,7 +102,7 @@ def test_to_find_the_page_imports_nothing_that_it_describes() -> None:
     code = (
         "import sys\n"
         "from jikko.http.router import Router\n"
-        "from jikko.http.tables.served import SERVED\n"
+        "from jikko.http.served import SERVED\n"
         "known = set(sys.modules)\n"
         "assert Router(SERVED).find('GET', '/docs')[0] is not None\n"
         "print(*sorted(set(sys.modules) - known))\n"

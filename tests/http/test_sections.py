@@ -9,19 +9,17 @@ import pytest
 
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_operations
-from jikko.http.operation import Operation, Section
+from jikko.http.operation import Operation, Route, Section, all_operations
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference.operations import REFERENCE_OPERATIONS
 from jikko.http.router import Router
-from jikko.http.tables.served import SERVED
-from jikko.http.welcome import WELCOME_OPERATIONS
+from jikko.http.served import SERVED
 
 CONSOLE: Any = SimpleNamespace(count=None)
 """None that anybody enters: its operations are only looked up."""
 SECTIONS = [entry for entry in (*SERVED, *console_sections(CONSOLE)) if isinstance(entry, Section)]
-ALL = (*OPERATIONS, *REFERENCE_OPERATIONS, *WELCOME_OPERATIONS)
-ONE = Operation("GET", "/v1/pets/{pet_id}", OPERATIONS[0].handler, "A pet", {})
-OTHER = Operation("POST", "/v1/pets", OPERATIONS[0].handler, "A new pet", {})
+ALL = all_operations(SERVED)
+ONE = Route("GET", "/v1/pets/{pet_id}", {})(OPERATIONS[0].handler)
+OTHER = Route("POST", "/v1/pets", {})(OPERATIONS[0].handler)
 
 
 def address(operation: Operation) -> str:

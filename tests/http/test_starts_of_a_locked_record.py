@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from jikko.http.app import create_app
 from jikko.http.console.sections import console_sections
 from jikko.http.operations import OPERATIONS
-from jikko.http.parameters import START_ERRORS
+from jikko.http.start_options import START_ERRORS
 from jikko.server.serving import api_of
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE

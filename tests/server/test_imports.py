@@ -33,7 +33,7 @@ OURS = (
     # Several servers, and records elsewhere.
     *("jikko.cluster.nats", "jikko.store.postgres", "jikko.store.memory.run_store"),
     # What a server's operator sees of it, if anybody looks.
-    *("jikko.console.service", "jikko.console.issues", "jikko.http.console.gate", "jikko.http.console.tables"),
+    *("jikko.console.service", "jikko.console.issues", "jikko.http.console.gate"),
     *("jikko.http.reference", "jikko.forecast.forecast", "jikko.observing.traces.run_traces"),
     # Operations that few apps are asked for.
     *("jikko.http.routes.annotations", "jikko.http.routes.audio", "jikko.http.routes.completions"),

@@ -17,8 +17,8 @@ from jikko.http.operation import Operation, Section
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer, Response
 from jikko.http.router import Router, has_encoded_slash
+from jikko.http.served import SERVED
 from jikko.http.starting import starting
-from jikko.http.tables.served import SERVED
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
 

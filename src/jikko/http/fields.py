@@ -1,7 +1,7 @@
 """The fields that bodies of requests have in common, and the errors of those that are wrong."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
@@ -77,24 +77,10 @@ def checked(body: dict[str, Any], into: type[Body]) -> Body:
     try:
         return msgspec.convert(body, into)
     except msgspec.ValidationError:
-        raise InvalidParam("; ".join(_problems(body, into))) from None
+        raise InvalidParam("; ".join(problems(body, into))) from None
 
 
-def _problems(body: dict[str, Any], into: type[Struct]) -> Iterator[str]:
-    for field in msgspec.structs.fields(into):
-        value = body.get(field.encode_name)
-        if not field.required and field.encode_name not in body:
-            continue
-        try:
-            msgspec.convert(value, field.type)
-        except msgspec.ValidationError as error:
-            given = next((part.extra for part in get_args(field.type) if isinstance(part, Meta) and part.extra), {})
-            where, what = ("", given[_MUST]) if _MUST in given else _in_words(str(error), field.type)
-            is_missing = value is None and field.required
-            yield f"{field.encode_name}{where}: {f'is required and {what}' if is_missing else what}"
-
-
-def _in_words(message: str, kind: Any) -> tuple[str, str]:
+def worded(message: str, kind: Any) -> tuple[str, str]:
     """A message of msgspec about a value, as it is told to clients: where in the value, and what is wrong.
 
     Args:
@@ -103,6 +89,30 @@ def _in_words(message: str, kind: Any) -> tuple[str, str]:
     place = _PLACE.search(message)
     bare = message if place is None else message[: place.start()]
     return "" if place is None else place[1], _what(bare, kind)
+
+
+def problems(
+    body: Mapping[str, Any],
+    into: type[Struct],
+    words: Callable[[str, Any], tuple[str, str]] = worded,
+    parsed: Callable[[Any, Any], Any] | None = None,
+) -> Iterator[str]:
+    """What is wrong with values that are no such struct, field by field.
+
+    Args:
+        parsed: See ``dec_hook`` of msgspec.
+    """
+    for field in msgspec.structs.fields(into):
+        value = body.get(field.encode_name)
+        if not field.required and field.encode_name not in body:
+            continue
+        try:
+            msgspec.convert(value, field.type, dec_hook=parsed)
+        except msgspec.ValidationError as error:
+            given = next((part.extra for part in get_args(field.type) if isinstance(part, Meta) and part.extra), {})
+            where, what = ("", given[_MUST]) if _MUST in given else words(str(error), field.type)
+            is_missing = value is None and field.required
+            yield f"{field.encode_name}{where}: {f'is required and {what}' if is_missing else what}"
 
 
 def _what(bare: str, kind: Any) -> str:

@@ -1,9 +1,18 @@
-"""One operation of the API: its route and its description; and parts of the table that come when they are asked for."""
+"""One operation of the API: its route and its description, beside its handler; and sections of operations, which are
+imported with the first request for one.
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+    @Route("GET", "/v1/workflows/logs", {200: LogPage}, (400, 401), query=LogFilter)
+    async def logs(request: Request) -> Answer:
+        ...
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from inspect import cleandoc
+from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from jikko.concurrency.later import import_for
 from jikko.http.api import Api
@@ -18,23 +27,22 @@ def _none(api: Api) -> Iterable[object]:
     return ()
 
 
-class Operation(Struct, frozen=True):
-    """One method of one path."""
+class Endpoint(Struct, frozen=True):
+    """One method of one path, and what it takes and answers."""
 
     method: str
     path: str
-    handler: Handler
-    summary: str
     answers: Mapping[int, type[Struct] | str]
     """What it answers with by status, errors apart: a body in JSON, or a media type without a schema."""
     errors: tuple[int, ...] = ()
+    """What it may be refused with besides what its key and its body may be: see ``refusals``."""
     tag: str = "Workflow Runs"
     body: type[Struct] | None = None
     body_media_type: str = "application/json"
-    query: tuple[tuple[str, Schema, str], ...] = ()
-    """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
+    query: type[Struct] | None = None
+    """The parameters behind the path; see ``queried``."""
     headers: tuple[tuple[str, Schema, str], ...] = ()
-    """Headers of the request, all optional; as ``query``."""
+    """Headers of the request, all optional: name, schema and description."""
     streams: bool = False
     """Whether it may answer with server-sent events as well."""
     ids: tuple[str, ...] = ()
@@ -47,8 +55,55 @@ class Operation(Struct, frozen=True):
     """Whether it is asked so often that a line of the log for each time would hide the others."""
     starts: bool = False
     """Whether it starts a run; see ``starting``."""
+    older: tuple[str, ...] = ()
+    """Older names of the path, which are served and not described."""
     described: bool = True
-    """Whether the description of the API has it: not if it is another's older name."""
+    """Whether the description of the API has it."""
+
+
+class Operation(Endpoint, frozen=True, kw_only=True):
+    """An endpoint with its handler, whose docstring describes it to clients."""
+
+    handler: Handler
+
+    @property
+    def refusals(self) -> tuple[int, ...]:
+        """All statuses that it may be refused with, in order."""
+        by_key = () if self.open else (401, 403, 421) if self.key == "console" else (401, 429)
+        by_body = () if self.body is None else (400, 413, 415)
+        return tuple(sorted({*self.errors, *by_key, *by_body}))
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of its handler's docstring, without the full stop."""
+        return " ".join(self._words[0].split()).removesuffix(".")
+
+    @property
+    def description(self) -> str:
+        """The other paragraphs."""
+        return self._words[2]
+
+    @property
+    def _words(self) -> tuple[str, str, str]:
+        return cleandoc(self.handler.__doc__ or "").partition("\n\n")
+
+
+class Route(Endpoint, frozen=True):
+    """An endpoint, as the decorator that makes an operation of its handler."""
+
+    def __call__(self, handler: Handler) -> Operation:
+        """The operation."""
+        return Operation(handler=handler, **asdict(self))
+
+
+def operations_in(*modules: ModuleType) -> Iterator[Operation]:
+    """The operations that modules have, in the order of their text; not those that they import from others."""
+    for module in modules:
+        for found in vars(module).values():
+            if isinstance(found, Operation) and found.handler.__module__ == module.__name__:
+                yield found
+                for path in found.older:
+                    yield replace(found, path=path, older=(), described=False)
 
 
 class Section(Struct, frozen=True):
@@ -73,3 +128,10 @@ class Section(Struct, frozen=True):
         await import_aside(self.imports or self.operations)
         for service in self.services(api):
             await import_for(service)
+
+
+def all_operations(entries: Iterable[Operation | Section]) -> tuple[Operation, ...]:
+    """Operations, and those of sections, which are imported for it."""
+    return tuple(
+        found for entry in entries for found in (entry.operations() if isinstance(entry, Section) else (entry,))
+    )

@@ -3,13 +3,13 @@
 import html
 from typing import Any, Final
 
-from jikko.http.operation import Operation
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 
 
 async def welcome(request: Request) -> Answer:
-    """What this is, and where to read on."""
+    """What this server is, and where to read on."""
     version, root = request.api.version, request.root_path
     if "text/html" in (request.header(b"accept") or "").lower():
         # One address, two answers: no cache may give one client what was meant for another.
@@ -42,7 +42,6 @@ def _page(version: str) -> str:
 
 
 WELCOME_OPERATIONS: Final = tuple(
-    Operation("GET", path, welcome, "What this server is", {200: "application/json"}, tag="Server", open=True)
-    for path in ("/", "/v1")
+    Route("GET", path, {200: "application/json"}, tag="Server", open=True)(welcome) for path in ("/", "/v1")
 )
 """What they answer is no part of the API."""

@@ -14,9 +14,10 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
 from jikko.http.bodies.forms import read_form
 from jikko.http.console import app_bodies as bodies
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.run_bodies import icon_of
 from jikko.http.console.runs import app_of
+from jikko.http.queries import is_on, queried
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
@@ -52,8 +53,21 @@ class ImportForm(Struct):
     ]
 
 
+class VersionChoice(Struct):
+    """Which version is shown."""
+
+    version: Annotated[str, Meta(description="The id or number of a version; by default the current one.")] = ""
+
+
+class Trial(Struct):
+    """Whether it is a trial."""
+
+    dry_run: Annotated[str, Meta(description="true: nothing is imported.")] = ""
+
+
+@VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,))
 async def list_apps(call: Call) -> Answer:
-    """``GET apps``: all apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
+    """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
     console, now = call.console, call.request.api.now()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
     days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
@@ -66,10 +80,11 @@ async def list_apps(call: Call) -> Answer:
     return json_response(bodies.Apps(found))
 
 
+@VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice)
 async def read_app(call: Call) -> Answer:
-    """``GET apps/{app_id}``: an app with its graph, the form of its inputs, and all that `jikko check` finds."""
+    """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
     console, app = call.console, await app_of(call)
-    version = await version_of(call, app, call.request.query.get("version") or "")
+    version = await version_of(call, app, queried(call.request.query, VersionChoice).version)
     forecast = await console.forecasts.of(app, version)
     days = await console.runs.pages.app_days([app.id], since=call.request.api.now() - _DAY, last=_LAST_RUNS)
     fields = await _fields(call, app, days.get(app.id))
@@ -94,10 +109,15 @@ async def read_app(call: Call) -> Answer:
     )
 
 
+@VisitorRoute(
+    "POST", "apps", {200: Imported}, operators=True, body=ImportForm, body_media_type="multipart/form-data", query=Trial
+)
 async def import_apps(call: Call) -> Answer:
-    """``POST apps``: import files, each as a new app or a new version of the app of its name. With ``dry_run=true``
-    nothing is imported, and only problems are told."""
-    is_trial = call.request.query.get("dry_run", "").lower() in ("1", "true")
+    """Import files, each as a new app or a new version of the app of its name.
+
+    With ``dry_run=true`` nothing is imported, and only problems are told.
+    """
+    is_trial = is_on(queried(call.request.query, Trial).dry_run)
     too_large = PayloadTooLarge("The files are too large.")
     async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
         if form is None or not form.files:
@@ -106,8 +126,12 @@ async def import_apps(call: Call) -> Answer:
     return json_response(Imported([await _imported(call, name, text, is_trial) for name, text in files]))
 
 
+@VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), operators=True)
 async def delete_app(call: Call) -> Answer:
-    """``DELETE apps/{app_id}``: remove an app with its versions and keys. Its runs stay."""
+    """Remove an app with its versions and keys.
+
+    Its runs stay.
+    """
     app = await app_of(call)
     await call.request.api.apps.delete(app)
     call.note("deleted app", f"{app.name!r} ({app.id})")

@@ -7,14 +7,15 @@ from msgspec import Meta, Struct
 from jikko.console.chats import variables_at
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import cursor_of, id_in, limit_in, place_in
+from jikko.http.console.queries import WRONG_CURSOR, Limit, PageCursor, cursor_of, id_in
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked, must, user_named
+from jikko.http.queries import Id, queried
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.routes.answers import promised
-from jikko.http.start_options import start_options_of
+from jikko.http.start_options import KEY, START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
 from jikko.ports.stores.run_pages import Place
@@ -95,14 +96,37 @@ class QuestionAccepted(Struct):
     run_id: Annotated[Uuid | None, Meta(description="null: the answer is there, and took no run.")]
 
 
+class ConversationsFilter(Struct):
+    """Which conversations are listed."""
+
+    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    cursor: PageCursor | None = None
+    limit: Limit = 50
+
+
+class MessagesPage(Struct):
+    """Which messages are listed."""
+
+    cursor: Annotated[Id, Meta(description="As `next` of the page before told it.", extra=must(WRONG_CURSOR))] = ""
+    limit: Limit = 50
+
+
+class VariablesMoment(Struct):
+    """When variables are shown."""
+
+    after_message: Annotated[str, Meta(description="The id of a message.")] = ""
+
+
+@VisitorRoute("GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter)
 async def list_conversations(call: Call) -> Answer:
-    """``GET apps/{app_id}/conversations``: of all end users or of one, the last updated first."""
-    query, app = call.request.query, await app_of(call)
-    place = place_in(query)
-    behind = None if place is None else (place.created_at, place.key)
-    page = await call.console.chats.conversations(
-        app.id, user=query.get("user") or None, behind=behind, limit=limit_in(query)
-    )
+    """Conversations of an app.
+
+    Of all end users or of one, the last updated first.
+    """
+    app = await app_of(call)
+    asked = queried(call.request.query, ConversationsFilter)
+    behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
+    page = await call.console.chats.conversations(app.id, user=asked.user or None, behind=behind, limit=asked.limit)
     found = [
         Conversation(entry.id, entry.name, entry.user, entry.created_at, entry.updated_at, entry.turns)
         for entry in page.conversations
@@ -110,12 +134,15 @@ async def list_conversations(call: Call) -> Answer:
     return json_response(Conversations(found, cursor_of(None if page.next is None else Place(*page.next))))
 
 
+@VisitorRoute("GET", "conversations/{conversation_id}/messages", {200: Messages}, (400, 404), query=MessagesPage)
 async def list_messages(call: Call) -> Answer:
-    """``GET conversations/{conversation_id}/messages``: newest first; ``cursor`` is the id of the last one seen."""
-    query, conversation = call.request.query, await _conversation(call)
-    limit, before = limit_in(query), query.get("cursor") or None
-    if before is not None and not is_uuid(before):
-        raise InvalidParam("cursor: is none that this server has told.")
+    """Messages of a conversation.
+
+    Newest first; ``cursor`` is the id of the last one seen.
+    """
+    conversation = await _conversation(call)
+    asked = queried(call.request.query, MessagesPage)
+    limit, before = asked.limit, asked.cursor or None
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
         raise InvalidParam("cursor: the conversation has no such message.")
@@ -123,12 +150,17 @@ async def list_messages(call: Call) -> Answer:
     return json_response(Messages(shown, shown[-1].id if len(found) > limit else None))
 
 
+@VisitorRoute(
+    "GET", "conversations/{conversation_id}/variables", {200: ChatVariables}, (404, 503), query=VariablesMoment
+)
 async def list_variables(call: Call) -> Answer:
-    """``GET conversations/{conversation_id}/variables``: as they are; or with ``after_message``, as they were before
-    and after that message."""
+    """Variables of a conversation.
+
+    As they are; or with ``after_message``, as they were before and after that message.
+    """
     api, conversation = call.request.api, await _conversation(call)
-    message_id = call.request.query.get("after_message") or None
-    if message_id is None:
+    message_id = queried(call.request.query, VariablesMoment).after_message
+    if not message_id:
         known = await api.conversations.variables(conversation.id)
         return json_response(ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known]))
     message = None
@@ -142,9 +174,21 @@ async def list_variables(call: Call) -> Answer:
     )
 
 
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/messages",
+    {202: QuestionAccepted},
+    START_ERRORS,
+    operators=True,
+    body=Question,
+    headers=KEY,
+    starts=True,
+)
 async def ask(call: Call) -> Answer:
-    """``POST apps/{app_id}/messages``: ask, in a new conversation or one that there is. The answer is followed on the
-    stream of its run."""
+    """Ask a chat app, in a new conversation or one that there is.
+
+    The answer is followed on the stream of its run.
+    """
     request, api, app = call.request, call.request.api, await app_of(call)
     body = await request.json()
     asked = checked(body, Question)
@@ -179,8 +223,9 @@ async def ask(call: Call) -> Answer:
     return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
 
 
+@VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), operators=True)
 async def delete_conversation(call: Call) -> Answer:
-    """``DELETE conversations/{conversation_id}``: remove a conversation with its messages and variables."""
+    """Remove a conversation with its messages and variables."""
     found = await _conversation(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
     call.note("deleted conversation", found.id)

@@ -1,16 +1,32 @@
 """Files that runs took or made, for the page: signed addresses of a record are over after minutes."""
 
-from jikko.http.console.gate import Call
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.queries import id_in
+from jikko.http.queries import is_on, queried
 from jikko.http.responses import Answer, Stream, encoded
 
 
-async def read_file(call: Call) -> Answer:
-    """``GET files/{file_id}``: a file, as ``/v1/files/{file_id}/preview`` answers it; ``as_attachment`` to keep it.
+class FileAttachment(Struct):
+    """How a file is sent."""
 
-    Raises:
-        NotFound: There is no such file, or it is not kept any more.
+    as_attachment: Annotated[
+        Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
+    ] = ""
+
+
+@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
+async def read_file(call: Call) -> Answer:
+    """A file of a run.
+
+    A file, as ``/v1/files/{file_id}/preview`` answers it; ``as_attachment`` to keep it.
+
+        Raises:
+            NotFound: There is no such file, or it is not kept any more.
     """
-    as_attachment = call.request.query.get("as_attachment", "").lower() in ("true", "1")
+    as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
     found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
     return Stream(found.chunks, encoded(found.headers.items()))

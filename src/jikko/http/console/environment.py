@@ -6,7 +6,7 @@ from msgspec import Meta, Struct, field
 
 from jikko.apps.environment import overruled_by, with_places
 from jikko.engine.masked import mask
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked
 from jikko.http.responses import Answer, json_response
@@ -43,20 +43,28 @@ class EnvironmentChanges(Struct):
     )
 
 
+@VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), operators=True)
 async def read_environment(call: Call) -> Answer:
-    """``GET apps/{app_id}/environment``: the variables with the values that hold for all versions.
+    """Environment variables.
+
+    The variables with the values that hold for all versions.
 
     Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
     """
     return await _environment_answer(call, await app_of(call))
 
 
+@VisitorRoute(
+    "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), operators=True, body=EnvironmentChanges
+)
 async def set_environment(call: Call) -> Answer:
-    """``POST apps/{app_id}/environment``: set values, and take others back. Runs that begin from now on take them.
+    """Set environment variables.
 
-    Raises:
-        NotFound: There is no such variable. Nothing was written.
-        InvalidEnvironment: A value is not of its type. Nothing was written.
+    Set values, and take others back. Runs that begin from now on take them.
+
+        Raises:
+            NotFound: There is no such variable. Nothing was written.
+            InvalidEnvironment: A value is not of its type. Nothing was written.
     """
     app = await app_of(call)
     body = checked(await call.request.json(), EnvironmentChanges)

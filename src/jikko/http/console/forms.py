@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from jikko.errors import NotFound, TooLate
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
@@ -45,8 +45,12 @@ class FormAnswer(Struct):
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
 
 
+@VisitorRoute("GET", "forms", {200: OpenForms}, (503,))
 async def list_forms(call: Call) -> Answer:
-    """``GET forms``: the open forms of all apps, those of the newest runs first."""
+    """Forms that wait.
+
+    The open forms of all apps, those of the newest runs first.
+    """
     found = []
     for run, form in await call.console.runs.open_forms():
         requested, shown = form.requested, form.requested.form
@@ -69,9 +73,14 @@ async def list_forms(call: Call) -> Answer:
     return json_response(OpenForms(found))
 
 
+@VisitorRoute(
+    "POST", "runs/{run_id}/forms/{form_id}", {200: FormSubmitted}, (404, 412, 429, 503), operators=True, body=FormAnswer
+)
 async def answer_form(call: Call) -> Answer:
-    """``POST runs/{run_id}/forms/{form_id}``: fill a form in, also one that has no address of its own. The run goes
-    on."""
+    """Answer a form.
+
+    Fill a form in, also one that has no address of its own. The run goes on.
+    """
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
     body = checked(await call.request.json(), FormAnswer)
     forms = call.request.api.forms

@@ -1,12 +1,16 @@
-"""The way of every request of the console: the host, who it is from, whether that may be, and the answer's form."""
+"""The way of every request of the console: the host, who it is from, whether that may be, and the answer's form; and
+the routes of those who have signed in.
+"""
 
 import gzip
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
+from types import ModuleType
 from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.access import Visitor
@@ -15,7 +19,7 @@ from jikko.errors import Forbidden, Unauthorized
 from jikko.http.console.entry.cookies import cookie_of
 from jikko.http.console.entry.guarded import guarded
 from jikko.http.console.entry.origins import require_host, require_own_page
-from jikko.http.operation import Handler
+from jikko.http.operation import Endpoint, Handler, Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response
 from jikko.http.sse import EventStream
@@ -43,6 +47,32 @@ class Call(Struct, frozen=True):
 
 ConsoleHandler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[Answer]]
+Answers: TypeAlias = Mapping[int, type[Struct] | str]
+
+API: Final = "/console/api"
+NOTHING: Final[Answers] = {204: "application/json"}
+STREAM: Final[Answers] = {200: "text/event-stream"}
+
+
+class ConsoleOperation(Struct, frozen=True):
+    """An operation for those who have signed in."""
+
+    route: "VisitorRoute"
+    handler: ConsoleHandler
+
+
+class VisitorRoute(Endpoint, frozen=True):
+    """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
+
+    The path is below ``/console/api/``.
+    """
+
+    operators: bool = False
+    """Whether viewers are refused."""
+
+    def __call__(self, handler: ConsoleHandler) -> ConsoleOperation:
+        """The operation."""
+        return ConsoleOperation(self, handler)
 
 
 class Gate:
@@ -90,6 +120,21 @@ class Gate:
             return await handler(request, console)
 
         return handle
+
+    def operations_in(self, *modules: ModuleType) -> list[Operation]:
+        """The operations for those who have signed in that modules have, in the order of their text."""
+        return [
+            self._operation(found.route, found.handler)
+            for module in modules
+            for found in vars(module).values()
+            if isinstance(found, ConsoleOperation) and found.handler.__module__ == module.__name__
+        ]
+
+    def _operation(self, route: VisitorRoute, handler: ConsoleHandler) -> Operation:
+        fields = asdict(route)
+        operators = fields.pop("operators")
+        fields |= {"path": f"{API}/{route.path}", "tag": "Console", "key": "console"}
+        return Operation(handler=self.for_visitors(handler, operators=operators), **fields)
 
     async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
         """Who a request is from.

@@ -1,22 +1,21 @@
 """API keys of apps, and call-backs with the secrets that they are signed with."""
 
 from contextlib import suppress
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.apps.key_files import forget_key
-from jikko.errors import InvalidParam, NotFound
-from jikko.http.console.gate import Call
+from jikko.errors import NotFound
+from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import id_in, limit_in
+from jikko.http.console.queries import Limit, id_in
 from jikko.http.console.runs import app_of
+from jikko.http.queries import queried
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.ports.stores.app_store import ApiKey
 from jikko.ports.stores.callback_store import Callback
 from jikko.values import Uuid
-
-_STATES: Final = ("pending", "failed")
 
 
 class Key(Struct):
@@ -68,14 +67,30 @@ class ResentCallbacks(Struct):
     resent: int
 
 
+class CallbackFilter(Struct):
+    """Which call-backs are listed."""
+
+    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    state: Annotated[Literal["pending", "failed"] | None, Meta(description="By default both.")] = None
+    limit: Limit = 50
+
+
+@VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), operators=True)
 async def list_keys(call: Call) -> Answer:
-    """``GET apps/{app_id}/keys``: the keys of an app, oldest first."""
+    """API keys.
+
+    The keys of an app, oldest first.
+    """
     app = await app_of(call)
     return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
 
 
+@VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), operators=True)
 async def make_key(call: Call) -> Answer:
-    """``POST apps/{app_id}/keys``: make a key, which is shown once."""
+    """Make an API key.
+
+    Make a key, which is shown once.
+    """
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
     call.note("made key", f"{entry.id} of {app.name!r}")
@@ -84,8 +99,12 @@ async def make_key(call: Call) -> Answer:
     return json_response(made, 201)
 
 
+@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), operators=True)
 async def revoke_key(call: Call) -> Answer:
-    """``DELETE apps/{app_id}/keys/{key_id}``: remove a key, which opens nothing from now on."""
+    """Revoke a key.
+
+    Remove a key, which opens nothing from now on.
+    """
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
@@ -93,31 +112,37 @@ async def revoke_key(call: Call) -> Answer:
     return no_content()
 
 
+@VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), operators=True)
 async def new_webhook_secret(call: Call) -> Answer:
-    """``POST apps/{app_id}/webhook-secret``: replace what call-backs of the app are signed with; shown once."""
+    """Replace the secret of call-backs.
+
+    Replace what call-backs of the app are signed with; shown once.
+    """
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
     call.note("replaced webhook secret of", repr(app.name))
     return json_response(WebhookSecret(secret))
 
 
+@VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter)
 async def list_callbacks(call: Call) -> Answer:
-    """``GET callbacks``: call-backs of runs that have ended which were not delivered, oldest first."""
-    query = call.request.query
-    state, limit = query.get("state") or None, limit_in(query)
-    if state is not None and state not in _STATES:
-        raise InvalidParam(f"state: {state[:40]!r} is none of {', '.join(_STATES)}.")
+    """Call-backs that were not delivered.
+
+    Call-backs of runs that have ended which were not delivered, oldest first.
+    """
+    asked = queried(call.request.query, CallbackFilter)
     found: list[UndeliveredCallback] = []
-    async for entry in call.console.callbacks.undelivered((query.get("app") or "").lower() or None):
-        if state in (None, entry.state):
+    async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):
+        if asked.state in (None, entry.state):
             found.append(_callback(entry))
-            if len(found) == limit:
+            if len(found) == asked.limit:
                 break
     return json_response(UndeliveredCallbacks(found))
 
 
+@VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), operators=True)
 async def resend_callbacks(call: Call) -> Answer:
-    """``POST callbacks/resend``: have all call-backs that were given up delivered again."""
+    """Have all call-backs that were given up delivered again."""
     callbacks = call.console.callbacks
     # All first: what is sent again may be given up again meanwhile.
     given_up = [entry.run_id async for entry in callbacks.undelivered() if entry.state == "failed"]
@@ -133,8 +158,9 @@ async def resend_callbacks(call: Call) -> Answer:
     return json_response(ResentCallbacks(resent))
 
 
+@VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), operators=True)
 async def resend_callback(call: Call) -> Answer:
-    """``POST callbacks/{run_id}/resend``: have a call-back delivered again, whatever became of it."""
+    """Have a call-back delivered again, whatever became of it."""
     run_id = id_in(call, "run_id", "run")
     again = await call.console.callbacks.resend(run_id)
     call.console.callbacks_are_due()

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import id_in, limit_in, whole_in
+from jikko.http.console.queries import Limit, id_in
 from jikko.http.fields import checked, must
+from jikko.http.queries import queried
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.knowledge.forms import sent_file
 from jikko.knowledge.datasets import DatasetWishes
@@ -16,8 +17,6 @@ from jikko.knowledge.retrieval.conditions import conditions_of
 from jikko.knowledge.retrieval.model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.values import Json, Uuid
-
-_MAX_PAGES = 1_000_000
 
 
 class KnowledgeSet(Struct):
@@ -127,8 +126,17 @@ class KnowledgeHits(Struct):
     data: list[KnowledgeHit]
 
 
+class KnowledgeFilter(Struct):
+    """Which documents or segments are listed."""
+
+    keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
+    page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
+    limit: Limit = 50
+
+
+@VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,))
 async def list_datasets(call: Call) -> Answer:
-    """``GET datasets``: all datasets."""
+    """All datasets."""
     found = []
     for view in await call.request.api.knowledge.datasets.all_views():
         one, counts = view.dataset, view.counts
@@ -149,15 +157,22 @@ async def list_datasets(call: Call) -> Answer:
     return json_response(KnowledgeSets(found))
 
 
+@VisitorRoute(
+    "GET", "datasets/{dataset_id}/documents", {200: KnowledgeDocuments}, (400, 404, 503), query=KnowledgeFilter
+)
 async def list_documents(call: Call) -> Answer:
-    """``GET datasets/{dataset_id}/documents``: the newest first, with how far each is indexed."""
-    query, documents = call.request.query, call.request.api.knowledge.documents
+    """Documents of a dataset.
+
+    The newest first, with how far each is indexed.
+    """
+    documents = call.request.api.knowledge.documents
+    asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await documents.page(
         id_in(call, "dataset_id", "dataset"),
-        keyword=query.get("keyword", ""),
+        keyword=asked.keyword,
         status="",
-        page=whole_in(query, "page", 1, 1, _MAX_PAGES),
-        limit=limit_in(query),
+        page=asked.page,
+        limit=asked.limit,
     )
     counts = await documents.counts(found)
     shown = []
@@ -183,8 +198,20 @@ async def list_documents(call: Call) -> Answer:
     return json_response(KnowledgeDocuments(shown, total))
 
 
+@VisitorRoute(
+    "POST",
+    "datasets/{dataset_id}/documents",
+    {201: AddedDocument},
+    (404, 503),
+    body=NewFile,
+    body_media_type="multipart/form-data",
+    operators=True,
+)
 async def add_document(call: Call) -> Answer:
-    """``POST datasets/{dataset_id}/documents``: a form with ``file``, which is cut and indexed as the dataset is."""
+    """Add a document.
+
+    A form with ``file``, which is cut and indexed as the dataset is.
+    """
     knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset_id", "dataset")
     dataset = await knowledge.datasets.get(dataset_id)
     source, _ = await sent_file(call.request)
@@ -193,16 +220,26 @@ async def add_document(call: Call) -> Answer:
     return json_response(AddedDocument(document.id, document.name, document.status), 201)
 
 
+@VisitorRoute(
+    "GET",
+    "datasets/{dataset_id}/documents/{document_id}/segments",
+    {200: KnowledgeSegments},
+    (400, 404, 503),
+    query=KnowledgeFilter,
+)
 async def list_segments(call: Call) -> Answer:
-    """``GET datasets/{dataset_id}/documents/{document_id}/segments``: by position."""
-    query = call.request.query
+    """Segments of a document.
+
+    By position.
+    """
+    asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await call.request.api.knowledge.segments.page(
         id_in(call, "dataset_id", "dataset"),
         id_in(call, "document_id", "document"),
-        keyword=query.get("keyword", ""),
+        keyword=asked.keyword,
         statuses=(),
-        number=whole_in(query, "page", 1, 1, _MAX_PAGES),
-        limit=limit_in(query),
+        number=asked.page,
+        limit=asked.limit,
     )
     return json_response(
         KnowledgeSegments(
@@ -226,8 +263,14 @@ async def list_segments(call: Call) -> Answer:
     )
 
 
+@VisitorRoute(
+    "POST", "datasets/{dataset_id}/search", {200: KnowledgeHits}, (404, 503), body=KnowledgeQuestion, operators=True
+)
 async def search_dataset(call: Call) -> Answer:
-    """``POST datasets/{dataset_id}/search``: what fits best, as the dataset is set up to be searched."""
+    """Search a dataset.
+
+    What fits best, as the dataset is set up to be searched.
+    """
     knowledge = call.request.api.knowledge
     body = checked(await call.request.json(), KnowledgeQuestion)
     if not body.query.strip():

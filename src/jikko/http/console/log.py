@@ -9,17 +9,16 @@ from jikko.console.cutting import encoded, plain_event, value_at
 from jikko.dify.events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event
-from jikko.http.console.gate import Call
-from jikko.http.console.queries import whole_in
+from jikko.http.console.gate import STREAM, Call, VisitorRoute
 from jikko.http.console.runs import record_of
+from jikko.http.queries import is_on, queried
 from jikko.http.responses import Answer, Response
 from jikko.http.routes.run_events import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
 from jikko.values import Json
 
-_MAX_PAGE_EVENTS: Final = 5_000
-_MAX_POSITION: Final = 2**53
+_LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "The position of the last event seen."),)
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 LogEvent: TypeAlias = Annotated[
@@ -39,28 +38,57 @@ class LogPage(Struct):
     closed: Annotated[bool, Meta(description="Whether it gets no more.")]
 
 
+class _Behind(Struct):
+    after: Annotated[int, Meta(ge=-1, description="Default -1: from the first event on.")] = -1
+
+
+class LogRange(_Behind):
+    """Which events are told."""
+
+    limit: Annotated[int, Meta(ge=1, le=5_000, description="Default 2000.")] = 2_000
+
+
+class _Position(Struct):
+    position: Annotated[int, Meta(ge=0)]
+
+
+class ValueChoice(Struct):
+    """Which value of an event is told, and how."""
+
+    path: Annotated[str, Meta(description="A JSON Pointer, such as /outputs/text; by default the whole event.")] = ""
+    download: Annotated[str, Meta(description="true: as a file.")] = ""
+
+
+@VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange)
 async def read_log(call: Call) -> Answer:
-    """``GET runs/{run_id}/log``: the events behind a position. A value above 4 kB is cut; ``cut`` says where."""
-    query, record = call.request.query, await record_of(call)
-    after, limit = whole_in(query, "after", -1, -1, _MAX_POSITION), whole_in(query, "limit", 2000, 1, _MAX_PAGE_EVENTS)
-    page = await call.console.logs.page(record, after=after, limit=limit, reveals=call.visitor.is_operator)
+    """Events.
+
+    The events behind a position. A value above 4 kB is cut; ``cut`` says where.
+    """
+    record = await record_of(call)
+    asked = queried(call.request.query, LogRange)
+    page = await call.console.logs.page(record, after=asked.after, limit=asked.limit, reveals=call.visitor.is_operator)
     closed = b"true" if page.closed else b"false"
     return Response(b'{"data":[%b],"end":%d,"closed":%b}' % (b",".join(page.events), page.end, closed))
 
 
+@VisitorRoute("GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice)
 async def read_value(call: Call) -> Answer:
-    """``GET runs/{run_id}/log/{position}/value``: a value of an event, whole, by its path (JSON Pointer)."""
-    query, record = call.request.query, await record_of(call)
-    position = whole_in(call.request.path_params, "position", -1, 0, _MAX_POSITION)
+    """A whole value.
+
+    A value of an event, whole, by its path (JSON Pointer).
+    """
+    record = await record_of(call)
+    asked, position = queried(call.request.query, ValueChoice), queried(call.request.path_params, _Position).position
     event = await call.console.logs.event(record, position)
     try:
         if event is None:
             raise LookupError
-        value = value_at(plain_event(event, reveals=call.visitor.is_operator), query.get("path", ""))
+        value = value_at(plain_event(event, reveals=call.visitor.is_operator), asked.path)
     except LookupError:
         raise NotFound("The log has no such value.") from None
     is_text = isinstance(value, str)
-    if query.get("download", "").lower() in ("1", "true"):
+    if is_on(asked.download):
         name = f"{record.identity.run_id}-{position}.{'txt' if is_text else 'json'}"
         body = value.encode("utf-8", "replace") if is_text else encode(value)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -68,13 +96,17 @@ async def read_value(call: Call) -> Answer:
     return Response(encode(value))
 
 
+@VisitorRoute("GET", "runs/{run_id}/stream", STREAM, (400, 404, 503), headers=_LAST_EVENT)
 async def follow_log(call: Call) -> Answer:
-    """``GET runs/{run_id}/stream``: server-sent events: ``hello`` with the server's time and the end of the log, then
-    each event behind ``Last-Event-ID`` with its position as ``id``, through pauses, until the run ends."""
+    """Follow a run.
+
+    Server-sent events: ``hello`` with the server's time and the end of the log, then each event behind
+    ``Last-Event-ID`` with its position as ``id``, through pauses, until the run ends.
+    """
     record = await record_of(call)
     given = call.request.header(b"last-event-id")
     asked = call.request.query if given is None else {"after": given}
-    after = whole_in(asked, "after", -1, -1, _MAX_POSITION)
+    after = queried(asked, _Behind).after
     return EventStream(_frames(call, record, after))
 
 

@@ -2,121 +2,112 @@
 
 import base64
 import binascii
-import math
 import struct
-from collections.abc import Mapping
-from typing import Final, cast, get_args
+from collections.abc import Iterable
+from typing import Annotated, Final, TypeAlias, cast, get_args
 
-from jikko.errors import InvalidParam, NotFound
+from msgspec import Meta, Struct
+
+from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.gate import Call
-from jikko.http.operation import Schema
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_pages import Place, RunFilter
 
 _PLACE: Final = struct.Struct(">dq")
 _STATUSES: Final = get_args(RunStatus)
-_TEXT: Final[Schema] = {"type": "string"}
-_NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 MAX_ENTRIES: Final = 200
 """Entries of one page."""
-PAGE_QUERY: Final = (
-    ("cursor", _TEXT, "As `next` of the page before told it."),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES}, "Default 50."),
-)
-FILTER_QUERY: Final = (
-    ("app", _TEXT, "The id of an app."),
-    ("status", _TEXT, "Statuses, separated by commas."),
-    ("user", _TEXT, "The user of the requests, exactly."),
-    ("keyword", _TEXT, "A part of inputs, outputs or user, of which the first 30 characters count; or a run id."),
-    ("after", _NUMBER, "Created then or later: seconds since the Unix epoch."),
-    ("before", _NUMBER, "Created then or earlier."),
-    ("min_elapsed", _NUMBER, "Seconds that it took at least."),
-    ("version", _TEXT, "The id of a version (workflow_id)."),
-    ("conversation", _TEXT, "The id of a conversation."),
-)
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="Default 50.")]
+_TEXT: Final = {"type": "string"}
+WRONG_CURSOR: Final = "must be `next` of an earlier page"
+_Since: TypeAlias = Annotated[float, Meta(ge=0)]
 
 
-def filter_of(query: Mapping[str, str]) -> RunFilter:
-    """Which runs are asked for. What is empty counts as not given.
+class Statuses(tuple[RunStatus, ...]):
+    """Statuses of runs, each once."""
 
-    Raises:
-        InvalidParam: A value is none.
-    """
-    statuses = tuple(dict.fromkeys(part for part in query.get("status", "").split(",") if part))
-    if wrong := [status for status in statuses if status not in _STATUSES]:
-        raise InvalidParam(f"status: {wrong[0]!r} is none of {', '.join(_STATUSES)}.")
-    return RunFilter(
-        app_id=(query.get("app") or "").lower() or None,
-        statuses=cast(tuple[RunStatus, ...], statuses),
-        user=query.get("user") or None,
-        keyword=query.get("keyword") or None,
-        after=number_in(query, "after"),
-        before=number_in(query, "before"),
-        min_elapsed=number_in(query, "min_elapsed"),
-        workflow_id=query.get("version") or None,
-        conversation_id=query.get("conversation") or None,
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Statuses":
+        """Raises:
+        ValueError: Some is none. Says which.
+        """
+        statuses = dict.fromkeys(part for part in text.split(",") if part)
+        if wrong := [status for status in statuses if status not in _STATUSES]:
+            raise ValueError(f"must be of {', '.join(_STATUSES)}, and {wrong[0]!r} is not")
+        return cls(cast(Iterable[RunStatus], statuses))
+
+
+class Cursor:
+    """Where a page begins."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Raises:
+        ValueError: It is not one that ``cursor_of`` has made.
+        """
+        try:
+            created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
+        except (ValueError, binascii.Error, struct.error):
+            raise ValueError(WRONG_CURSOR) from None
+        return cls(Place(created_at, key))
+
+
+PageCursor: TypeAlias = Annotated[
+    Cursor, Meta(description="As `next` of the page before told it.", extra_json_schema=_TEXT)
+]
+
+
+class RunsFilter(Struct):
+    """Which runs are asked for."""
+
+    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    status: Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None = (
+        None
     )
+    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    keyword: Annotated[
+        str,
+        Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id."),
+    ] = ""
+    after: Annotated[_Since, Meta(description="Created then or later: seconds since the Unix epoch.")] | None = None
+    before: Annotated[_Since, Meta(description="Created then or earlier.")] | None = None
+    min_elapsed: Annotated[_Since, Meta(description="Seconds that it took at least.")] | None = None
+    version: Annotated[str, Meta(description="The id of a version (workflow_id).")] = ""
+    conversation: Annotated[str, Meta(description="The id of a conversation.")] = ""
+
+    @property
+    def wanted(self) -> RunFilter:
+        """As the store takes it."""
+        return RunFilter(
+            app_id=self.app.lower() or None,
+            statuses=self.status or (),
+            user=self.user or None,
+            keyword=self.keyword or None,
+            after=self.after,
+            before=self.before,
+            min_elapsed=self.min_elapsed,
+            workflow_id=self.version or None,
+            conversation_id=self.conversation or None,
+        )
 
 
-def number_in(query: Mapping[str, str], name: str) -> float | None:
-    """A number from 0 on; ``None`` if it is not given.
+class RunsPage(RunsFilter):
+    """Which runs are listed."""
 
-    Raises:
-        InvalidParam: It is none.
-    """
-    text = query.get(name)
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < 1e15:
-        raise InvalidParam(f"{name}: {text[:40]!r} is no number from 0 up.")
-    return number
+    cursor: PageCursor | None = None
+    limit: Limit = 50
 
 
-def whole_in(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """A whole number.
+class Buckets(RunsFilter):
+    """Which runs are counted."""
 
-    Raises:
-        InvalidParam: It is none, or out of its range.
-    """
-    text = query.get(name)
-    if not text:
-        return default
-    number = (
-        int(text) if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 19 else None
-    )
-    if number is None or not least <= number <= most:
-        raise InvalidParam(f"{name}: {text[:40]!r} is no whole number from {least} to {most}.")
-    return number
-
-
-def limit_in(query: Mapping[str, str]) -> int:
-    """How many entries a page may have.
-
-    Raises:
-        InvalidParam: See ``whole_in``.
-    """
-    return whole_in(query, "limit", 50, 1, MAX_ENTRIES)
-
-
-def place_in(query: Mapping[str, str]) -> Place | None:
-    """Where the page begins; ``None``: with the newest.
-
-    Raises:
-        InvalidParam: The cursor is none of ours.
-    """
-    text = query.get("cursor")
-    if not text:
-        return None
-    try:
-        created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
-    except (ValueError, binascii.Error, struct.error):
-        raise InvalidParam("cursor: is none that this server has told.") from None
-    return Place(created_at, key)
+    buckets: Annotated[int, Meta(ge=1, le=400, description="Default 48.")] = 48
 
 
 def cursor_of(place: Place | None) -> str | None:

@@ -8,9 +8,10 @@ from msgspec import Meta, Struct
 from jikko.dify.events import encode
 from jikko.errors import JikkoError
 from jikko.events import RunStatus
-from jikko.http.console.gate import Call
-from jikko.http.console.queries import filter_of
+from jikko.http.console.gate import STREAM, Call, VisitorRoute
+from jikko.http.console.queries import RunsFilter
 from jikko.http.console.run_bodies import Run, run_body
+from jikko.http.queries import queried
 from jikko.http.responses import Answer
 from jikko.http.sse import PING, EventStream
 from jikko.ids import is_uuid
@@ -33,11 +34,21 @@ class _Shared(NamedTuple):
     changed: list[Run]
 
 
+class ListedRuns(RunsFilter):
+    """Which runs are listened to."""
+
+    newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
+
+
+@VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns)
 async def follow_runs(call: Call) -> Answer:
-    """``GET runs/stream``: server-sent events, ``tick`` four times a second at most, while runs move. No resumption:
-    a client that comes again reads the first page again."""
-    wanted = filter_of(call.request.query)
-    newest = call.request.query.get("newest", "")
+    """Listen to the list.
+
+    Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
+    again reads the first page again.
+    """
+    asked = queried(call.request.query, ListedRuns)
+    wanted, newest = asked.wanted, asked.newest
     pages = call.console.runs.pages
     known = await pages.place(newest) if is_uuid(newest) else None
     return EventStream(_ticks(call, wanted, known or await pages.newest()))

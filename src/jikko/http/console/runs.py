@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, Struct
 from jikko.console.runs import ListedRun
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.bodies.forms import read_form
-from jikko.http.console.gate import Call
-from jikko.http.console.queries import cursor_of, filter_of, id_in, limit_in, number_in, place_in, whole_in
+from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.queries import Buckets, RunsPage, cursor_of, id_in
 from jikko.http.console.run_bodies import (
     Histogram,
     HistogramBar,
@@ -23,10 +23,13 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.fields import checked, must, user_named
+from jikko.http.queries import queried
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.routes.answers import promised
+from jikko.http.routes.files import UploadForm
 from jikko.http.routes.runs import RunStopped
-from jikko.http.start_options import REPEATED, start_options_of
+from jikko.http.start_options import KEY, REPEATED, START_ERRORS, start_options_of
+from jikko.inputs.uploads import File
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
 from jikko.runs.idempotency import Start
@@ -34,7 +37,6 @@ from jikko.runs.runs import StartRequest
 from jikko.values import Json, Uuid
 
 _HOUR: Final = 3600.0
-_MAX_BUCKETS: Final = 400
 
 _Inputs = Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
 _OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
@@ -98,23 +100,35 @@ class RunAccepted(Struct):
     run_id: Uuid
 
 
+class RetryStart(Struct):
+    """From where a run would be repeated."""
+
+    from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
+
+
+@VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage)
 async def list_runs(call: Call) -> Answer:
-    """``GET runs``: runs of all apps, newest first, and how many there are in each status."""
-    query = call.request.query
-    listed = await call.console.runs.page(filter_of(query), behind=place_in(query), limit=limit_in(query))
+    """Runs of all apps, newest first, and how many there are in each status."""
+    asked = queried(call.request.query, RunsPage)
+    behind = None if asked.cursor is None else asked.cursor.place
+    listed = await call.console.runs.page(asked.wanted, behind=behind, limit=asked.limit)
     now = call.request.api.now()
     runs = [run_body(run, now) for run in listed.runs]
     counts, archived = listed.counts, await call.console.run_store.archived_until()
     return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
 
 
+@VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets)
 async def histogram(call: Call) -> Answer:
-    """``GET runs/histogram``: how many runs were created when. Whole hours where the time is long enough for it."""
-    query, pages = call.request.query, call.console.runs.pages
-    wanted, buckets = filter_of(query), whole_in(query, "buckets", 48, 1, _MAX_BUCKETS)
+    """Runs over time.
+
+    How many runs were created when. Whole hours where the time is long enough for it.
+    """
+    asked, pages = queried(call.request.query, Buckets), call.console.runs.pages
+    wanted, buckets = asked.wanted, asked.buckets
     now = call.request.api.now()
     last = now if wanted.before is None else min(wanted.before, now)
-    first = number_in(query, "after")
+    first = asked.after
     if first is None:
         first = (await pages.earliest()) or last - _HOUR
     first = min(first, last)
@@ -127,8 +141,9 @@ async def histogram(call: Call) -> Answer:
     return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
 
 
+@VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503))
 async def read_run(call: Call) -> Answer:
-    """``GET runs/{run_id}``: a run with its inputs and outputs."""
+    """A run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
     lineage = await api.retries.lineage(record)
@@ -152,8 +167,21 @@ async def read_run(call: Call) -> Answer:
     )
 
 
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/runs",
+    {202: RunAccepted},
+    START_ERRORS,
+    operators=True,
+    body=RunStart,
+    headers=KEY,
+    starts=True,
+)
 async def start_run(call: Call) -> Answer:
-    """``POST apps/{app_id}/runs``: start a run. It goes on whatever becomes of the client."""
+    """Start a run.
+
+    It goes on whatever becomes of the client.
+    """
     request, api, app = call.request, call.request.api, await app_of(call)
     body = await request.json()
     asked = checked(body, RunStart)
@@ -171,8 +199,12 @@ async def start_run(call: Call) -> Answer:
     return await _accepted(call, "started run", started)
 
 
+@VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), operators=True)
 async def stop_run(call: Call) -> Answer:
-    """``POST runs/{run_id}/stop``: stop a run. Tells whether it was still going on."""
+    """Stop a run.
+
+    Tells whether it was still going on.
+    """
     record = await record_of(call)
     owner = record.identity
     stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
@@ -180,8 +212,12 @@ async def stop_run(call: Call) -> Answer:
     return json_response(RunStopped(stopped))
 
 
+@VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart)
 async def read_retry(call: Call) -> Answer:
-    """``GET runs/{run_id}/retry``: what a retry of the run would take over, by each version that may run."""
+    """What a retry would take over.
+
+    What a retry of the run would take over, by each version that may run.
+    """
     record = await record_of(call)
     app = await _app(call, record.identity.app_id)
     numbers = await _numbers(call, app)
@@ -192,8 +228,18 @@ async def read_retry(call: Call) -> Answer:
     return json_response(RetryChoices(choices))
 
 
+@VisitorRoute(
+    "POST",
+    "runs/{run_id}/retry",
+    {202: RunAccepted},
+    START_ERRORS,
+    operators=True,
+    body=RunRetry,
+    headers=KEY,
+    starts=True,
+)
 async def retry_run(call: Call) -> Answer:
-    """``POST runs/{run_id}/retry``: start a run that takes over what finished nodes of this one did."""
+    """Repeat a run: start one that takes over what finished nodes of this one did."""
     request, api, record = call.request, call.request.api, await record_of(call)
     body = await request.json()
     asked = checked(body, RunRetry)
@@ -211,8 +257,9 @@ async def retry_run(call: Call) -> Answer:
     return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 
+@VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), operators=True)
 async def delete_run(call: Call) -> Answer:
-    """``DELETE runs/{run_id}``: remove a run that has ended, with its log."""
+    """Remove a run that has ended, with its log."""
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before it is removed.")
@@ -220,8 +267,20 @@ async def delete_run(call: Call) -> Answer:
     return no_content()
 
 
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/files",
+    {201: File},
+    (404, 503),
+    operators=True,
+    body=UploadForm,
+    body_media_type="multipart/form-data",
+)
 async def upload_file(call: Call) -> Answer:
-    """``POST apps/{app_id}/files``: a form with ``file`` and ``user``; answered as ``/v1/files/upload`` is."""
+    """Upload a file.
+
+    A form with ``file`` and ``user``; answered as ``/v1/files/upload`` is.
+    """
     api, app = call.request.api, await app_of(call)
     too_large = PayloadTooLarge("The file is too large.", code="file_too_large")
     async with read_form(call.request, api.file_limits.largest, too_large) as form:
@@ -262,7 +321,7 @@ async def _numbers(call: Call, app: App) -> dict[str, int]:
 
 
 async def _choice(call: Call, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
-    from_node = call.request.query.get("from_node_id") or None
+    from_node = queried(call.request.query, RetryStart).from_node_id or None
     try:
         plan = await call.request.api.retries.plan(app, record, from_node=from_node, current=current)
     except (InvalidParam, NotFound) as error:

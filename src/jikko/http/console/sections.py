@@ -5,11 +5,11 @@ A server whose console nobody opens has imported none of it.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from jikko.http.console.entry.headers import redirect_to
-from jikko.http.operation import Operation, Section
+from jikko.http.operation import Operation, Route, Section
 from jikko.http.requests import Request
 from jikko.http.responses import Answer
 from jikko.http.welcome import welcome
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from jikko.console.service import Console
     from jikko.http.console.files import Page
     from jikko.http.console.gate import Gate
-    from jikko.http.console.tables.entry import Entry
-
-_OF_OPERATIONS: Final = ("jikko.http.console.gate", "jikko.http.console.tables.entry")
-_OF_THE_PAGE: Final = ("jikko.http.console.entry.entrance", "jikko.http.console.files", "jikko.http.console.gate")
-"""Modules that are imported with the first request of a section."""
 
 
 def console_sections(console: "Console", page: "Page | None" = None) -> Sequence[Operation | Section]:
@@ -38,24 +33,13 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
 
         return Gate(console)
 
-    def of_visitors(table: Callable[[], "Iterable[Entry]"], *parts: str) -> Section:
-        def operations() -> Iterable[Operation]:
-            from jikko.http.console.tables.entry import operations_of
-
-            return operations_of(gate(), table())
-
-        def imports() -> None:
-            for name in _OF_OPERATIONS:
-                import_module(name)
-            table()
-
-        return Section(tuple(f"/console/api/{part}" for part in parts), operations, imports, lambda _: (console,))
+    def of_visitors(modules: Callable[[], Iterable[ModuleType]], *parts: str) -> Section:
+        beginnings = tuple(f"/console/api/{part}" for part in parts)
+        return Section(beginnings, lambda: gate().operations_in(*modules()), modules, lambda _: (console,))
 
     def of_all() -> Iterable[Operation]:
-        from jikko.http.console.entry.entrance import page_operations, session_operations
-        from jikko.http.console.files import Page
-
-        return [*session_operations(gate()), *page_operations(gate(), page or Page())]
+        session, entrance, files = _entry()
+        return [*session.session_operations(gate()), *entrance.page_operations(gate(), page or files.Page())]
 
     return [
         BEGINNING,
@@ -65,12 +49,15 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
         of_visitors(_chat, "apps/", "conversations"),
         of_visitors(_knowledge, "datasets"),
         # Behind all others: it has an operation for any address.
-        Section(("/console",), of_all, _import_page, lambda _: (console,)),
+        Section(("/console",), of_all, _entry, lambda _: (console,)),
     ]
 
 
 async def _beginning(request: Request) -> Answer:
-    """What this server is; to a browser, its console."""
+    """What this server is.
+
+    To a browser, its console.
+    """
     if "text/html" in (request.header(b"accept") or "").lower():
         answer = redirect_to(request)
         answer.headers.append((b"vary", b"accept"))
@@ -78,39 +65,42 @@ async def _beginning(request: Request) -> Answer:
     return await welcome(request)
 
 
-BEGINNING: Final = Operation("GET", "/", _beginning, "What this server is", {200: "*/*"}, open=True)
+BEGINNING: Final = Route("GET", "/", {200: "*/*"}, open=True)(_beginning)
 
 
-def _import_page() -> None:
-    for name in _OF_THE_PAGE:
-        import_module(name)
+def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
+    from jikko.http.console import files
+    from jikko.http.console.entry import entrance, session
+
+    return session, entrance, files
 
 
-def _system() -> "Iterable[Entry]":
-    from jikko.http.console.tables.system import SYSTEM
+def _system() -> Iterable[ModuleType]:
+    from jikko.http.console import system
+    from jikko.http.console.entry import session, tokens
 
-    return SYSTEM
-
-
-def _apps() -> "Iterable[Entry]":
-    from jikko.http.console.tables.apps import APPS
-
-    return APPS
+    return system, session, tokens
 
 
-def _runs() -> "Iterable[Entry]":
-    from jikko.http.console.tables.runs import RUNS
+def _apps() -> Iterable[ModuleType]:
+    from jikko.http.console import apps, environment, keys, versions
 
-    return RUNS
-
-
-def _chat() -> "Iterable[Entry]":
-    from jikko.http.console.tables.chat import CHAT
-
-    return CHAT
+    return apps, versions, keys, environment
 
 
-def _knowledge() -> "Iterable[Entry]":
-    from jikko.http.console.tables.knowledge import KNOWLEDGE
+def _runs() -> Iterable[ModuleType]:
+    from jikko.http.console import downloads, forms, log, run_stream, runs
 
-    return KNOWLEDGE
+    return runs, run_stream, log, downloads, forms
+
+
+def _chat() -> Iterable[ModuleType]:
+    from jikko.http.console import chat
+
+    return (chat,)
+
+
+def _knowledge() -> Iterable[ModuleType]:
+    from jikko.http.console import knowledge
+
+    return (knowledge,)

@@ -13,7 +13,7 @@ from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
 from jikko.http.responses import Answer, json_response
@@ -211,8 +211,9 @@ class PluginEntries(Struct):
     data: list[PluginEntry]
 
 
+@VisitorRoute("GET", "overview", {200: Overview}, (503,))
 async def overview(call: Call) -> Answer:
-    """``GET overview``: what goes on, and what the last 24 hours brought."""
+    """What goes on, and what the last 24 hours brought."""
     pages, now = call.console.runs.pages, call.request.api.now()
     open_runs = await pages.open_counts()
     counts, costs = await pages.since(now - _DAY)
@@ -222,8 +223,12 @@ async def overview(call: Call) -> Answer:
     return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
 
 
+@VisitorRoute("GET", "system", {200: SystemInfo}, (503,))
 async def system(call: Call) -> Answer:
-    """``GET system``: what it has, what it carries, and what is to be mended. Kept for five seconds."""
+    """The whole server.
+
+    What it has, what it carries, and what is to be mended. Kept for five seconds.
+    """
     report, api = await call.console.system.report(), call.request.api
     process, store = report.process, report.store
     providers = []
@@ -269,8 +274,12 @@ async def system(call: Call) -> Answer:
     )
 
 
+@VisitorRoute("POST", "system/check", {200: Checked}, (503,), operators=True, body=SystemCheck)
 async def check_system(call: Call) -> Answer:
-    """``POST system/check``: try the sandbox, or whether the database can be written."""
+    """Try the sandbox or the database.
+
+    Try the sandbox, or whether the database can be written.
+    """
     body = checked(await call.request.json(), SystemCheck)
     call.note("checked", body.what)
     if body.what == "sandbox":
@@ -281,8 +290,12 @@ async def check_system(call: Call) -> Answer:
     return json_response(Checked(all(check.ok for check in checks), [_check(one) for one in checks]))
 
 
+@VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), operators=True)
 async def test_provider(call: Call) -> Answer:
-    """``POST providers/{name}/test``: ask a provider which models it has. Its name may be ``a~b`` for ``a/b``."""
+    """Try a provider.
+
+    Ask a provider which models it has. Its name may be ``a~b`` for ``a/b``.
+    """
     name = call.request.path_params["name"].replace("~", "/")
     if name not in {facts.name for facts, _, _ in (await call.console.system.report()).providers}:
         raise NotFound(f"There is no provider {name[:100]!r} in the providers file.")
@@ -295,8 +308,12 @@ async def test_provider(call: Call) -> Answer:
     return json_response(ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200]))
 
 
+@VisitorRoute("GET", "tools", {200: ToolEntries})
 async def list_tools(call: Call) -> Answer:
-    """``GET tools``: the providers of tools. Servers of MCP are not asked for theirs."""
+    """Providers of tools.
+
+    The providers of tools. Servers of MCP are not asked for theirs.
+    """
     found = []
     service = call.console.tools
     for provider in service.providers():
@@ -311,8 +328,12 @@ async def list_tools(call: Call) -> Answer:
     return json_response(ToolEntries(found))
 
 
+@VisitorRoute("GET", "plugins", {200: PluginEntries})
 async def list_plugins(call: Call) -> Answer:
-    """``GET plugins``: the plugins that are installed."""
+    """Plugins.
+
+    The plugins that are installed.
+    """
     plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
     return json_response(PluginEntries(plugins))
 

@@ -3,17 +3,10 @@
 from typing import Any, Final
 
 from jikko.console.service import Console
-from jikko.http.console.entry.entrance import page_operations, session_operations
 from jikko.http.console.files import Page
-from jikko.http.console.gate import Gate
-from jikko.http.console.sections import BEGINNING
-from jikko.http.console.tables.apps import APPS
-from jikko.http.console.tables.chat import CHAT
-from jikko.http.console.tables.entry import API, operations_of
-from jikko.http.console.tables.knowledge import KNOWLEDGE
-from jikko.http.console.tables.runs import RUNS
-from jikko.http.console.tables.system import SYSTEM
-from jikko.http.operation import Operation
+from jikko.http.console.gate import API
+from jikko.http.console.sections import console_sections
+from jikko.http.operation import Operation, all_operations
 from jikko.http.reference.openapi import described
 
 _SCHEME: Final = {
@@ -28,13 +21,7 @@ def console_operations(console: Console, page: Page | None = None) -> list[Opera
     Args:
         page: By default that of the package.
     """
-    gate = Gate(console)
-    return [
-        *session_operations(gate),
-        *operations_of(gate, (*SYSTEM, *APPS, *RUNS, *CHAT, *KNOWLEDGE)),
-        BEGINNING,
-        *page_operations(gate, page or Page()),
-    ]
+    return list(all_operations(console_sections(console, page)))
 
 
 def console_description(version: str, operations: list[Operation], root_path: str = "") -> dict[str, Any]:

@@ -1,19 +1,21 @@
 """Versions of an app: which there are, what is different in them, which is current."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from jikko.apps.versions import check_aside
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.diff import FieldChange, difference
 from jikko.dify.events import encode
 from jikko.dsl.document import Document
-from jikko.errors import InvalidDocument, InvalidParam
+from jikko.errors import InvalidDocument
 from jikko.http.console.app_bodies import Version
 from jikko.http.console.apps import version_body, version_of
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import Call, VisitorRoute
 from jikko.http.console.runs import app_of
+from jikko.http.fields import must
+from jikko.http.queries import queried
 from jikko.http.responses import Answer, Response, json_response
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App
@@ -67,8 +69,26 @@ class VersionDiff(Struct):
     features: list[ChangedField]
 
 
+class TwoVersions(Struct):
+    """Which versions are compared."""
+
+    from_: Annotated[
+        str,
+        Meta(
+            description="The id or number of a version.",
+            min_length=1,
+            extra=must("must be the id or number of a version"),
+        ),
+    ] = field(name="from")
+    to: Annotated[str, Meta(description="By default the current one.")] = ""
+
+
+@VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,))
 async def list_versions(call: Call) -> Answer:
-    """``GET apps/{app_id}/versions``: all versions, newest first."""
+    """Versions.
+
+    All versions, newest first.
+    """
     app = await app_of(call)
     versions = await call.console.app_store.versions(app.id)
     return json_response(
@@ -81,15 +101,20 @@ async def list_versions(call: Call) -> Answer:
     )
 
 
+@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), operators=True)
 async def read_source(call: Call) -> Answer:
-    """``GET apps/{app_id}/versions/{workflow_id}/source``: the file, as it was imported."""
+    """The file of a version.
+
+    The file, as it was imported.
+    """
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
     headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
     return Response(version.source, headers=headers, media_type=b"application/yaml")
 
 
+@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), operators=True)
 async def publish_version(call: Call) -> Answer:
-    """``POST apps/{app_id}/versions/{workflow_id}/publish``: make a version the current one, which new runs take."""
+    """Make a version the current one, which new runs take."""
     app = await app_of(call)
     version = await version_of(call, app, call.request.path_params["workflow_id"])
     await call.request.api.apps.use(app, version)
@@ -97,13 +122,15 @@ async def publish_version(call: Call) -> Answer:
     return json_response(version_body(version))
 
 
+@VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions)
 async def compare_versions(call: Call) -> Answer:
-    """``GET apps/{app_id}/diff``: what is different in two versions, by their ids or numbers. Moved nodes are no
-    change; secrets are masked."""
-    query, app = call.request.query, await app_of(call)
-    if not query.get("from"):
-        raise InvalidParam("from: is required: the id or number of a version.")
-    old, new = [await _document(call, app, query.get(name) or "") for name in ("from", "to")]
+    """What is different in two versions, by their ids or numbers.
+
+    Moved nodes are no change; secrets are masked.
+    """
+    app = await app_of(call)
+    asked = queried(call.request.query, TwoVersions)
+    old, new = [await _document(call, app, which) for which in (asked.from_, asked.to)]
     return Response(await off_the_loop(_compared, (old, new), queue="records"))
 
 
@@ -113,11 +140,11 @@ def _compared(documents: tuple[Document, Document]) -> bytes:
     return encode(
         VersionDiff(
             [
-                ChangedNode(node.id, node.title, node.type, node.change, [_field(field) for field in node.fields])
+                ChangedNode(node.id, node.title, node.type, node.change, [_field(change) for change in node.fields])
                 for node in found.nodes
             ],
             [ChangedEdge(edge.source, edge.handle, edge.target, edge.change) for edge in found.edges],
-            [_field(field) for field in found.features],
+            [_field(change) for change in found.features],
         )
     )
 

@@ -1,7 +1,7 @@
 """The OpenAPI description of the API, made of the table of operations."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_args
 
 import msgspec
@@ -13,13 +13,12 @@ from jikko.http.errors import Error
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
 from jikko.http.routes.run_events import event_schema
-from jikko.http.tables.knowledge.parts import IDS as DATASET_IDS
 
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
     *("conversation_id", "variable_id", "message_id", "annotation_id", "job_id"),
     *("run_id", "app_id", "form_id", "token_id", "key_id"),
-    *DATASET_IDS,
+    *("dataset_id", "segment_id", "child_chunk_id", "metadata_id"),
 }
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
@@ -105,7 +104,7 @@ def described(
 def _operation(operation: Operation) -> dict[str, Any]:
     description: dict[str, Any] = {
         "summary": operation.summary,
-        "description": (operation.handler.__doc__ or "").strip(),
+        "description": operation.description,
         "tags": [operation.tag],
         "operationId": operation.handler.__name__,
         "responses": _responses(operation),
@@ -114,16 +113,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": _UUID if name in _UUIDS else {"type": "string"}}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
-    parameters += [
-        {
-            "name": name.rstrip("*"),
-            "in": "query",
-            "required": name.endswith("*"),
-            "schema": schema,
-            "description": description,
-        }
-        for name, schema, description in operation.query
-    ]
+    if operation.query is not None:
+        parameters += _query(operation.query)
     parameters += [
         {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
         for name, schema, description in operation.headers
@@ -144,6 +135,22 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return description
 
 
+def _query(query: type[Struct]) -> Iterator[dict[str, Any]]:
+    """The parameters of a query. What has no default is required; which it is, the words say."""
+    [schema] = _components([query]).values()
+    for name, part in schema["properties"].items():
+        words = part.pop("description", "")
+        [*_, kind] = (each for each in part.pop("anyOf", [part]) if each.get("type") != "null")
+        words = kind.pop("description", words)
+        kind.pop("default", None)
+        if "format" in kind:
+            kind.pop("pattern", None)
+        if "enum" in kind:
+            kind = {"type": "string", **kind}
+        required = name in schema.get("required", ())
+        yield {"name": name, "in": "query", "required": required, "schema": kind, "description": words}
+
+
 def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
@@ -156,8 +163,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             responses["204"] = {"description": "Nothing more will come."}
             continue
         responses[str(status)] = {"description": "Done." if status < 300 else _WHAT[status], "content": content}
-    # Every request with a key counts for the key's limit.
-    for status in sorted({*operation.errors, *(() if operation.open or operation.key == "console" else (429,))}):
+    for status in operation.refusals:
         content = {"application/json": {"schema": _ref(Error)}}
         if status == 404 and operation.ids:
             content["text/html"] = {}

@@ -9,7 +9,7 @@ from typing import Final
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dify.events import encode
 from jikko.http.errors import no_page
-from jikko.http.operation import Operation
+from jikko.http.operation import Route
 from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response
@@ -18,17 +18,20 @@ _FILE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "n
 _PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 
 
+@Route("GET", "/openapi.json", {200: "application/json"}, tag="Server", open=True)
 async def openapi_json(request: Request) -> Answer:
     """The description."""
     return Response(await off_the_loop(_description, (request.api.version, request.root_path), queue="records"))
 
 
+@Route("GET", "/docs", {200: "text/html"}, tag="Server", open=True)
 async def docs(request: Request) -> Answer:
     """The description as a page."""
     page = await off_the_loop(_page, request.api.version, queue="records")
     return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
 
+@Route("GET", "/docs/{name}", {200: "*/*"}, tag="Server", open=True)
 async def docs_file(request: Request) -> Answer:
     """What the page loads."""
     name = request.path_params["name"]
@@ -54,13 +57,3 @@ def _page(version: str) -> bytes:
     from jikko.http.reference.openapi import openapi
 
     return reference_page(openapi(version)).encode()
-
-
-REFERENCE_OPERATIONS: Final = (
-    Operation(
-        "GET", "/openapi.json", openapi_json, "The description", {200: "application/json"}, tag="Server", open=True
-    ),
-    Operation("GET", "/docs", docs, "The description as a page", {200: "text/html"}, tag="Server", open=True),
-    Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
-)
-"""Those that show the description. It does not have them."""

@@ -7,9 +7,10 @@ from msgspec import Meta, Struct
 from jikko.errors import InvalidParam, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must
+from jikko.http.operation import Route
+from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response, no_content
-from jikko.http.whole_numbers import whole_numbers
 from jikko.ports.stores.annotation_store import Annotation, JobStatus
 from jikko.ports.stores.app_store import App
 from jikko.values import Uuid
@@ -17,6 +18,14 @@ from jikko.values import Uuid
 _MAX_LIMIT: Final = 100
 """Annotations of one page."""
 _CHATS: Final = "Annotations belong to chats: the app is of another mode."
+
+
+class AnnotationFilter(Struct):
+    """Which annotations are listed."""
+
+    page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, description="Default 20; 100 at most count.")] = 20
+    keyword: Annotated[str, Meta(description="A part of question or answer.")] = ""
 
 
 class AnnotationRequest(Struct):
@@ -72,34 +81,56 @@ class ReplyStatus(Struct):
     error_msg: str
 
 
+@Route("GET", "/v1/apps/annotations", {200: AnnotationPage}, (400,), tag="Annotations", query=AnnotationFilter)
 async def list_annotations(request: Request) -> Answer:
-    """``GET /v1/apps/annotations``: of apps of every mode."""
+    """List annotations, newest first.
+
+    Of apps of every mode.
+    """
     app = await authenticated(request)
-    numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, None)})
-    limit = min(numbers["limit"], _MAX_LIMIT)
-    found = await request.api.annotations.page(app.id, request.query.get("keyword", ""), numbers["page"], limit)
+    asked = queried(request.query, AnnotationFilter)
+    limit = min(asked.limit, _MAX_LIMIT)
+    found = await request.api.annotations.page(app.id, asked.keyword, asked.page, limit)
     items = [_item(annotation) for annotation in found.annotations]
-    return json_response(AnnotationPage(items, len(items) == limit, limit, found.total, numbers["page"]))
+    return json_response(AnnotationPage(items, len(items) == limit, limit, found.total, asked.page))
 
 
+@Route("POST", "/v1/apps/annotations", {201: AnnotationItem}, (503,), tag="Annotations", body=AnnotationRequest)
 async def create_annotation(request: Request) -> Answer:
-    """``POST /v1/apps/annotations``."""
+    """Keep a question and its answer."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     _of_chats(app)
     return json_response(_item(await request.api.annotations.create(app.id, body.question, body.answer)), 201)
 
 
+@Route(
+    "PUT",
+    "/v1/apps/annotations/{annotation_id}",
+    {200: AnnotationItem},
+    (404, 503),
+    tag="Annotations",
+    body=AnnotationRequest,
+    ids=("annotation_id",),
+)
 async def change_annotation(request: Request) -> Answer:
-    """``PUT /v1/apps/annotations/{annotation_id}``."""
+    """Change a question and its answer."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     id_ = request.path_params["annotation_id"]
     return json_response(_item(await request.api.annotations.change(app.id, id_, body.question, body.answer)))
 
 
+@Route(
+    "DELETE",
+    "/v1/apps/annotations/{annotation_id}",
+    {204: "application/json"},
+    (400, 404, 503),
+    tag="Annotations",
+    ids=("annotation_id",),
+)
 async def delete_annotation(request: Request) -> Answer:
-    """``DELETE /v1/apps/annotations/{annotation_id}``."""
+    """Remove an annotation."""
     app = await authenticated(request)
     await request.api.annotations.delete(app.id, request.path_params["annotation_id"])
     answer = no_content()
@@ -108,8 +139,12 @@ async def delete_annotation(request: Request) -> Answer:
     return answer
 
 
+@Route("POST", "/v1/apps/annotation-reply/{action}", {200: ReplyBegun}, (503,), tag="Annotations", body=ReplyRequest)
 async def reply(request: Request) -> Answer:
-    """``POST /v1/apps/annotation-reply/{action}``. The body is checked for both actions."""
+    """Answer by annotations from now on, or no more (action: enable, disable).
+
+    The body is checked for both actions.
+    """
     app = await authenticated(request)
     action = _action(request)
     body = checked(await request.json(), ReplyRequest)
@@ -125,8 +160,16 @@ async def reply(request: Request) -> Answer:
     return json_response(ReplyBegun(job.id, job.status))
 
 
+@Route(
+    "GET",
+    "/v1/apps/annotation-reply/{action}/status/{job_id}",
+    {200: ReplyStatus},
+    (400, 404),
+    tag="Annotations",
+    ids=("job_id",),
+)
 async def reply_status(request: Request) -> Answer:
-    """``GET /v1/apps/annotation-reply/{action}/status/{job_id}``."""
+    """How far the begin or end of answers by annotations is."""
     app = await authenticated(request)
     replying = _action(request) == "enable"
     job = await request.api.annotations.job(app.id, request.path_params["job_id"], replying=replying)

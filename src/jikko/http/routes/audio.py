@@ -12,6 +12,7 @@ from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.forms import read_form
 from jikko.http.fields import checked, must, user_named
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Stream, json_response
 from jikko.ids import is_uuid
@@ -40,8 +41,20 @@ class SpeechRequest(Struct):
     streaming: Annotated[Any, Meta(description="Has no effect: the audio comes as it is made.")] = None
 
 
+@Route(
+    "POST",
+    "/v1/audio-to-text",
+    {200: Transcript},
+    (429,),
+    tag="Audio",
+    body=AudioForm,
+    body_media_type="multipart/form-data",
+)
 async def audio_to_text(request: Request) -> Answer:
-    """``POST /v1/audio-to-text``: a form with ``file`` and ``user``."""
+    """Make text of a recording.
+
+    A form with ``file`` and ``user``.
+    """
     api, app = request.api, await authenticated(request)
     await api.speech.check_hearing(app)
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
@@ -57,8 +70,12 @@ async def audio_to_text(request: Request) -> Answer:
     return json_response(Transcript(text))
 
 
+@Route("POST", "/v1/text-to-audio", {200: "audio/mpeg"}, (404, 429), tag="Audio", body=SpeechRequest)
 async def text_to_audio(request: Request) -> Answer:
-    """``POST /v1/text-to-audio``: the audio comes in pieces, as MP3. Cancelled when the client leaves."""
+    """Have a text, or the answer of a message, spoken.
+
+    The audio comes in pieces, as MP3. Cancelled when the client leaves.
+    """
     api, app = request.api, await authenticated(request)
     body = checked(await request.json(), SpeechRequest)
     user = user_named(body.user) or ANONYMOUS

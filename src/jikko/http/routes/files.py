@@ -1,6 +1,6 @@
 """Uploading and fetching files. Source: Dify 1.15, spec/service-api.md §6."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -8,10 +8,15 @@ from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.forms import read_form
+from jikko.http.operation import Route
+from jikko.http.queries import is_on, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, Stream, encoded, json_response
 from jikko.ids import is_uuid
-from jikko.inputs.uploads import Download
+from jikko.inputs.uploads import Download, File
+
+_ANYTHING: Final = "*/*"
+"""A file has a media type of its own."""
 
 
 class UploadForm(Struct):
@@ -21,8 +26,32 @@ class UploadForm(Struct):
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
 
 
+_AsAttachment: TypeAlias = Annotated[str, Meta(description="true: for saving, not for showing.")]
+
+
+class Attachment(Struct):
+    """How a file is sent."""
+
+    as_attachment: _AsAttachment = ""
+
+
+class SignedAddress(Struct):
+    """What a signed address has behind the path."""
+
+    timestamp: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    nonce: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    sign: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    as_attachment: _AsAttachment = ""
+
+
+@Route(
+    "POST", "/v1/files/upload", {201: File}, (503,), tag="Files", body=UploadForm, body_media_type="multipart/form-data"
+)
 async def upload(request: Request) -> Answer:
-    """``POST /v1/files/upload``: a form with ``file`` and ``user``."""
+    """Upload a file for the inputs of a run.
+
+    A form with ``file`` and ``user``.
+    """
     api, app = request.api, await authenticated(request)
     async with read_form(request, api.file_limits.largest, _too_large()) as form:
         if form is None:
@@ -32,20 +61,36 @@ async def upload(request: Request) -> Answer:
     return json_response(api.files.described(stored, base_url=request.base_url), 201)
 
 
+@Route(
+    "GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment, ids=("file_id",)
+)
 async def preview(request: Request) -> Answer:
-    """``GET /v1/files/{file_id}/preview``: a file of a message of the app."""
+    """Fetch a file of a chat message.
+
+    Of the app of the key.
+    """
     api, app = request.api, await authenticated(request)
     file_id = request.path_params["file_id"]
     if not await api.conversations.uses_file(app.id, file_id):
         if await api.conversations.uses_file(None, file_id):
             raise Forbidden("Access to the requested file is denied", code="file_access_denied")
         raise NotFound("File not found in message context", code="file_not_found")
-    as_attachment = request.query.get("as_attachment", "").lower() in ("true", "1")
+    as_attachment = is_on(queried(request.query, Attachment).as_attachment)
     return _sent(await api.files.preview(file_id, as_attachment=as_attachment))
 
 
+@Route(
+    "GET",
+    "/files/{file_id}/file-preview",
+    {200: _ANYTHING},
+    (400, 404),
+    tag="Files",
+    query=SignedAddress,
+    open=True,
+    hot=True,
+)
 async def download(request: Request) -> Answer:
-    """``GET /files/{file_id}/file-preview``: a file by its signed address, without a key."""
+    """Fetch a file by its signed address, without a key."""
     file_id = request.path_params["file_id"]
     # Where no dataset is, nothing of them is imported.
     if is_uuid(file_id) and await request.api.datasets.existing() is not None:
@@ -55,8 +100,9 @@ async def download(request: Request) -> Answer:
     return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
 
 
+@Route("GET", "/files/tools/{name}", {200: _ANYTHING}, (400, 404), tag="Files", query=SignedAddress, open=True)
 async def download_made(request: Request) -> Answer:
-    """``GET /files/tools/{name}``: a file that a node made, by its signed address."""
+    """Fetch a file that a node made, by its signed address."""
     file_id, _, _ = request.path_params["name"].partition(".")
     if not file_id:
         raise NotFound("File not found or signature is invalid")

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from jikko.http.auth import authenticated
 from jikko.http.fields import AnyUser, checked, must, user_of
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.values import Json, Seconds
@@ -33,8 +34,9 @@ class FormSubmitted(Struct):
     """The answer, which says nothing."""
 
 
+@Route("GET", "/v1/form/human_input/{form_token}", {200: Form}, (404, 412, 503), tag="Human Input")
 async def read_form(request: Request) -> Answer:
-    """``GET /v1/form/human_input/{form_token}``: what is to be filled in."""
+    """Read a form that a run waits for."""
     app = await authenticated(request)
     form = (await request.api.forms.open_form(app.id, request.path_params["form_token"])).requested.form
     return json_response(
@@ -48,8 +50,16 @@ async def read_form(request: Request) -> Answer:
     )
 
 
+@Route(
+    "POST",
+    "/v1/form/human_input/{form_token}",
+    {200: FormSubmitted},
+    (404, 412, 503),
+    tag="Human Input",
+    body=FormSubmission,
+)
 async def submit_form(request: Request) -> Answer:
-    """``POST /v1/form/human_input/{form_token}``: fill it in; the run goes on by itself."""
+    """Fill in a form; the run goes on by itself."""
     app = await authenticated(request)
     body = await request.json()
     user_of(body)

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.maintenance.readiness import OK
@@ -43,8 +44,18 @@ class Health(Struct):
     status: str = OK
 
 
+class Verbosity(Struct):
+    """How much is told."""
+
+    verbose: Annotated[str, Meta(description="With any value, or none: tell each check.")] = ""
+
+
+@Route("GET", "/livez", {200: Alive, 503: Alive}, tag="Server", query=Verbosity, open=True, hot=True)
 async def livez(request: Request) -> Answer:
-    """``GET /livez``: 503 if the event loop stood still for more than 10 s lately, so that a restart would help."""
+    """Whether the process works at all.
+
+    503 if the event loop stood still for more than 10 s lately, so that a restart would help.
+    """
     worst = request.api.lag.worst
     is_well = worst <= _STALL_SECONDS
     loop: str | UnsetType = UNSET
@@ -53,17 +64,25 @@ async def livez(request: Request) -> Answer:
     return json_response(Alive(OK if is_well else "failing", loop), 200 if is_well else 503)
 
 
+@Route("GET", "/readyz", {200: Ready, 503: Ready}, tag="Server", query=Verbosity, open=True, hot=True)
 async def readyz(request: Request) -> Answer:
-    """``GET /readyz``: 200 if runs are accepted: the record can be written, the other servers, if there are any, can be
-    heard, and the process is not about to end."""
+    """Whether runs are accepted.
+
+    200 if the record can be written, the other servers, if there are any, can be heard, and the process is not about
+    to end.
+    """
     checks = await request.api.readiness.checks()
     failing = [name for name, found in checks.items() if found != OK]
     verbose = checks if "verbose" in request.query else UNSET
     return json_response(Ready("failing" if failing else OK, failing, verbose), 503 if failing else 200)
 
 
+@Route("GET", "/health", {200: Health}, tag="Server", open=True, hot=True)
 async def health(request: Request) -> Answer:
-    """``GET /health``: always 200. Tells which process answers: there may be several."""
+    """How the server is.
+
+    Always 200. Tells which process answers: there may be several.
+    """
     api = request.api
     checks = await api.readiness.checks(_PATIENCE_SECONDS)
     return json_response(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
@@ -114,19 +115,25 @@ class EndUser(Struct):
     name: str | None = None
 
 
+@Route("GET", "/v1/", {200: Index}, tag="Server", open=True)
 async def index(request: Request) -> Answer:
-    """``GET /v1/``: what this is."""
+    """What this server is."""
     return json_response(Index(request.api.version))
 
 
+@Route("GET", "/v1/info", {200: Info}, tag="Applications")
 async def app_info(request: Request) -> Answer:
-    """``GET /v1/info``."""
+    """What the app is."""
     app = await authenticated(request)
     return json_response(Info(app.name, app.description, app.mode))
 
 
+@Route("GET", "/v1/parameters", {200: Parameters}, (400,), tag="Applications")
 async def parameters(request: Request) -> Answer:
-    """``GET /v1/parameters``: the features of the current version, and the inputs that it asks for."""
+    """What inputs and features the app has.
+
+    Those of the current version.
+    """
     api, app = request.api, await authenticated(request)
     try:
         workflow = await api.workflows.get(app)
@@ -160,20 +167,29 @@ async def parameters(request: Request) -> Answer:
     )
 
 
+@Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
 async def meta(request: Request) -> Answer:
-    """``GET /v1/meta``: icons of tools; there are none."""
+    """Icons of tools.
+
+    There are none.
+    """
     await authenticated(request)
     return json_response(Meta())
 
 
+@Route("GET", "/v1/site", {200: Site}, tag="Applications")
 async def site(request: Request) -> Answer:
-    """``GET /v1/site``: how the app would look as a page."""
+    """How the app would look as a page."""
     app = await authenticated(request)
     return json_response(Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon))
 
 
+@Route("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users", ids=("end_user_id",))
 async def end_user(request: Request) -> Answer:
-    """``GET /v1/end-users/{end_user_id}``: who started a run or uploaded a file."""
+    """Read an end user.
+
+    That is who started a run or uploaded a file.
+    """
     app = await authenticated(request)
     found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])
     created = datetime.fromtimestamp(int(found.created_at), UTC)

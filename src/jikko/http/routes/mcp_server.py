@@ -16,6 +16,7 @@ from jikko.dify import mcp
 from jikko.errors import InvalidParam, NotFound
 from jikko.events import RunFinished, RunPaused
 from jikko.http.fields import checked, must
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.answers import promised
@@ -65,8 +66,17 @@ class _Failed(Exception):
     """The app did not do its work. The message is for the model to read."""
 
 
+@Route(
+    "POST",
+    "/mcp/server/{code}/mcp",
+    {200: McpAnswer, 202: "application/json"},
+    (404, 429, 503),
+    tag="MCP",
+    body=McpMessage,
+    open=True,
+)
 async def answer_mcp(request: Request) -> Answer:
-    """``POST /mcp/server/{code}/mcp``: one message to an app that is an MCP server."""
+    """Send a message to an app that is an MCP server (mcp_servers: of the tools file)."""
     code, api = request.path_params["code"], request.api
     served = await api.served_apps.served(code)
     if served is None:

@@ -1,50 +1,113 @@
 """Records of runs: the list of logs, and the node executions of one run. Source: Dify 1.15, spec/records.md §6."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta, Struct
 
 from jikko.dify import bodies
-from jikko.errors import InvalidParam, LogDamaged, NotFound
+from jikko.errors import LogDamaged, NotFound
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
+from jikko.http.fields import must
 from jikko.http.long_lists import list_response
+from jikko.http.operation import Route
+from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
-from jikko.http.whole_numbers import whole_number
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.runs.reading.history import readable_executions
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import Json
 
-T = TypeVar("T")
-
-
 _WITH_FILES = ("inputs", "process_data", "outputs", "execution_metadata", "files")
-_STATUSES = ("succeeded", "failed", "stopped")
+_TIME: Final = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}]}
+"""An empty one counts as not given, as at Dify."""
 
 
+class _Instant(float):
+    """A moment, in seconds since the Unix epoch."""
+
+    @classmethod
+    def parse(cls, text: str) -> "_Instant":
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("must be a time in ISO 8601, such as 2025-06-01T08:00:00Z") from None
+        try:
+            return cls((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        except (OverflowError, ValueError):
+            raise ValueError("is out of range") from None
+
+
+class _Account:
+    """An account, of which there are none."""
+
+    @classmethod
+    def parse(cls, text: str) -> "_Account":
+        raise ValueError(f"Account not found: {text}")
+
+
+_Time: TypeAlias = Annotated[_Instant, Meta(description="A time in ISO 8601.", extra_json_schema=_TIME)]
+_NoAccount: TypeAlias = Annotated[
+    _Account, Meta(description="There are no accounts; any value is refused.", extra_json_schema={"type": "string"})
+]
+
+
+class LogFilter(Struct):
+    """Which runs are listed."""
+
+    page: Annotated[int, Meta(ge=1, le=99999, description="Default 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
+    keyword: Annotated[
+        str,
+        Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id."),
+    ] = ""
+    status: Annotated[
+        Literal["succeeded", "failed", "stopped"] | None,
+        Meta(description="Runs that ended so.", extra=must("must be 'succeeded', 'failed' or 'stopped'")),
+    ] = None
+    created_at__before: _Time | None = None
+    created_at__after: _Time | None = None
+    created_by_end_user_session_id: Annotated[str, Meta(description="The user of the runs, exactly.")] = ""
+    created_by_account: _NoAccount | None = None
+
+
+@Route("GET", "/v1/workflows/logs", {200: bodies.LogPage}, (400,), query=LogFilter)
 async def logs(request: Request) -> Answer:
-    """``GET /v1/workflows/logs``. Runs of a chat app are not listed here: its messages are, by conversation."""
+    """List runs, newest first.
+
+    Runs of a chat app are not listed here: its messages are, by conversation.
+    """
     api, app = request.api, await authenticated(request)
-    query = _log_query(request, app.id)
+    asked = queried(request.query, LogFilter)
     if app.mode == "advanced-chat":
-        return json_response(bodies.LogPage(query.page, query.limit, 0, False, []))
-    page = await api.runs.records.find(query)
+        return json_response(bodies.LogPage(asked.page, asked.limit, 0, False, []))
+    page = await api.runs.records.find(
+        LogQuery(
+            app_id=app.id,
+            page=asked.page,
+            limit=asked.limit,
+            keyword=asked.keyword or None,
+            status=asked.status,
+            created_before=asked.created_at__before,
+            created_after=asked.created_at__after,
+            user=asked.created_by_end_user_session_id or None,
+        )
+    )
     entries = [bodies.log_entry(record) for record in page.records]
-    has_more = page.total > query.page * query.limit
+    has_more = page.total > asked.page * asked.limit
     until = await api.runs.records.archived_until()
     archived = UNSET if until is None else int(until)
-    return json_response(bodies.LogPage(query.page, query.limit, page.total, has_more, entries, archived))
+    return json_response(bodies.LogPage(asked.page, asked.limit, page.total, has_more, entries, archived))
 
 
+@Route("GET", "/v1/workflows/run/{workflow_run_id}/node-executions", {200: bodies.NodeExecutions}, (404, 503), hot=True)
 async def node_executions(request: Request) -> Answer:
-    """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
+    """Read every node of a run, in order of start."""
     api, record = await record_of(request)
     try:
         executions = await api.runs.records.node_executions(record)
@@ -54,8 +117,11 @@ async def node_executions(request: Request) -> Answer:
     return await list_response(executions, lambda _, execution: _fresh(execution, request))
 
 
+@Route(
+    "GET", "/v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}", {200: NodeExecution}, (404, 503)
+)
 async def node_execution(request: Request) -> Answer:
-    """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
+    """Read one node execution."""
     api, record = await record_of(request)
     wanted = request.path_params["node_execution_id"].lower()
     damage_found: LogDamaged | None = None
@@ -84,57 +150,3 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
 def damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
     """What can be read of a log, in an answer that cannot be taken for the whole."""
     return refusal(Error(damage.code, str(damage), damage.status, data=readable))
-
-
-def _log_query(request: Request, app_id: str) -> LogQuery:
-    """The filters of a request.
-
-    Raises:
-        InvalidParam: Some are wrong. Tells all of them.
-    """
-    parameters = request.query
-    problems: list[str] = []
-
-    def read(name: str, convert: Callable[[str], T], default: T) -> T:
-        text = parameters.get(name)
-        if text is None or text == "":
-            return default
-        try:
-            return convert(text)
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-            return default
-
-    status = parameters.get("status") or None
-    if status is not None and status not in _STATUSES:
-        problems.append("status: must be 'succeeded', 'failed' or 'stopped'")
-    page = read("page", lambda text: whole_number(text, 1, 99999), 1)
-    limit = read("limit", lambda text: whole_number(text, 1, 100), 20)
-    before = read("created_at__before", _instant, None)
-    after = read("created_at__after", _instant, None)
-    account = parameters.get("created_by_account")
-    if account:
-        problems.append(f"created_by_account: Account not found: {account}")
-    if problems:
-        raise InvalidParam("; ".join(problems))
-    return LogQuery(
-        app_id=app_id,
-        page=page,
-        limit=limit,
-        keyword=parameters.get("keyword") or None,
-        status=status,  # type: ignore[arg-type]  # checked above
-        created_before=before,
-        created_after=after,
-        user=parameters.get("created_by_end_user_session_id") or None,
-    )
-
-
-def _instant(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a time in ISO 8601, such as 2025-06-01T08:00:00Z") from None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError):
-        raise ValueError("is out of range") from None

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from jikko.dify.bodies import RunAnswer
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.answers import answer
-from jikko.http.start_options import start_options_of
+from jikko.http.start_options import KEY, START_ERRORS, start_options_of
 from jikko.values import Seconds, Uuid
 
 
@@ -56,10 +58,20 @@ class Lineage(Struct):
     retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
 
 
+@Route(
+    "POST",
+    "/v1/workflows/run/{workflow_run_id}/retry",
+    {200: RunAnswer, 202: RunAnswer},
+    START_ERRORS,
+    body=RetryRequest,
+    headers=KEY,
+    streams=True,
+    starts=True,
+)
 async def retry_run(request: Request) -> Answer:
-    """``POST /v1/workflows/run/{workflow_run_id}/retry``: repeat a run from a node on.
+    """Start a run that takes over what finished nodes of this one did.
 
-    A new run takes over what finished nodes did. Those that failed run again, with everything behind them; or
+    Nodes that failed run again, with everything behind them; or
     ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is. With
     ``current_version`` it is one of the app's current version, and nodes that this changes run again too.
     """
@@ -74,8 +86,9 @@ async def retry_run(request: Request) -> Answer:
     return await answer(request, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
+@Route("GET", "/v1/workflows/run/{workflow_run_id}/lineage", {200: Lineage}, (404,))
 async def lineage(request: Request) -> Answer:
-    """``GET /v1/workflows/run/{workflow_run_id}/lineage``: the run that this one repeats, and those that repeat it."""
+    """Which run this one repeats, and which repeat it."""
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.retries.lineage(record)

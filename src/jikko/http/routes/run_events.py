@@ -17,6 +17,8 @@ from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.fields import user_of
 from jikko.http.long_lists import list_response
+from jikko.http.operation import Route
+from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, no_content
 from jikko.http.routes.records import damaged, record_of
@@ -56,10 +58,18 @@ class EventLog(Struct):
     data: list[NumberedEvent]
 
 
+@Route(
+    "GET",
+    "/v1/workflows/run/{workflow_run_id}/events",
+    {200: EventLog, 204: "text/event-stream"},
+    (400, 404, 503),
+    streams=True,
+    hot=True,
+)
 async def run_events(request: Request) -> Answer:
-    """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
+    """Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID).
 
-    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
+    A stream, if the client accepts ``text/event-stream``: with ``id:`` lines, it goes on, through
     pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
     comes first. If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an
     ``EventSource`` of a browser stops asking then.
@@ -77,15 +87,29 @@ async def run_events(request: Request) -> Answer:
     return EventStream(_log_frames(api, record, after))
 
 
+class Listening(Struct):
+    """What is wanted of a run."""
+
+    user: Annotated[str, Meta(description="The user of the run.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+    include_state_snapshot: Annotated[str, Meta(description="true: begin with what happened so far.")] = ""
+    continue_on_pause: Annotated[str, Meta(description="true: stay when the run pauses.")] = ""
+
+
+@Route(
+    "GET", "/v1/workflow/{workflow_run_id}/events", {200: "text/event-stream"}, (400, 404), query=Listening, hot=True
+)
 async def attach(request: Request) -> Answer:
-    """``GET /v1/workflow/{workflow_run_id}/events``: Dify's way to listen again. Source: spec/service-api.md §4.3."""
+    """Listen to a run again.
+
+    Dify's way. Source: spec/service-api.md §4.3.
+    """
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     if record.identity.user != user:
         raise NotFound("Workflow run not found.")
-    snapshot = request.query.get("include_state_snapshot", "").lower() == "true"
-    stay = request.query.get("continue_on_pause", "").lower() == "true"
+    asked = queried(request.query, Listening)
+    snapshot, stay = asked.include_state_snapshot.lower() == "true", asked.continue_on_pause.lower() == "true"
     return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request.base_url)))
 
 

@@ -9,11 +9,22 @@ from msgspec import Meta, Struct
 from jikko.dify import bodies
 from jikko.errors import BadRequest, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
-from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, TraceSession, check_trace_session, checked, must, user_of
+from jikko.http.fields import (
+    AnyMode,
+    AnyUser,
+    CallbackUrl,
+    TraceSession,
+    UserRequest,
+    check_trace_session,
+    checked,
+    must,
+    user_of,
+)
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.answers import answer, refused_in_stream
-from jikko.http.start_options import start_options_of
+from jikko.http.start_options import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.runs.runs import StartRequest
@@ -57,18 +68,36 @@ class RunStopped(Struct):
     result: str = "success"
 
 
+def _start(path: str) -> Route:
+    return Route(
+        "POST",
+        path,
+        {200: bodies.RunAnswer, 202: bodies.RunAnswer},
+        START_ERRORS,
+        body=RunRequest,
+        query=TraceQuery,
+        headers=START_HEADERS,
+        streams=True,
+        hot=True,
+        starts=True,
+    )
+
+
+@_start("/v1/workflows/run")
 def run_current(request: Request) -> Awaitable[Answer]:
-    """``POST /v1/workflows/run``: run the current version."""
+    """Run the current version of the workflow."""
     return _run(request, None)
 
 
+@_start("/v1/workflows/{workflow_id}/run")
 async def run_version(request: Request) -> Answer:
-    """``POST /v1/workflows/{workflow_id}/run``: run one version."""
+    """Run one version of the workflow."""
     return await _run(request, request.path_params["workflow_id"])
 
 
+@Route("GET", "/v1/workflows/run/{workflow_run_id}", {200: bodies.RunDetail}, (404,), hot=True)
 async def run_detail(request: Request) -> Response:
-    """``GET /v1/workflows/run/{workflow_run_id}``."""
+    """Read a run."""
     api = request.api
     # One statement looks for the run and asks whether the key opens its app. If it finds nothing, the key is looked up.
     detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
@@ -78,8 +107,9 @@ async def run_detail(request: Request) -> Response:
     return Response(bodies.detail_body(detail, lambda outputs: api.fresh(outputs, request.base_url)))
 
 
+@Route("POST", "/v1/workflows/tasks/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
 async def stop_task(request: Request) -> Response:
-    """``POST /v1/workflows/tasks/{task_id}/stop``: stop a run by its task id.
+    """Stop a run by its task id.
 
     Any user may. The answer is the same whether there was something to stop or not, or no such task; a stop by the id
     of the run tells.
@@ -91,8 +121,12 @@ async def stop_task(request: Request) -> Response:
     return json_response(Stopped())
 
 
+@Route("POST", "/v1/workflows/run/{workflow_run_id}/stop", {200: RunStopped}, (404, 503), body=UserRequest)
 async def stop_run(request: Request) -> Response:
-    """``POST /v1/workflows/run/{workflow_run_id}/stop``: stop a run by its id. Tells whether it was still going on."""
+    """Stop a run by its id.
+
+    Tells whether it was still going on.
+    """
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])

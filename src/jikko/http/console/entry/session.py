@@ -1,6 +1,7 @@
 """Signing in and out."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -11,9 +12,10 @@ from jikko.console.service import Console
 from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
-from jikko.http.console.gate import Call, log
+from jikko.http.console.gate import API, NOTHING, Call, Gate, VisitorRoute, log
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
+from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.ports.stores.console_store import Role
@@ -83,16 +85,17 @@ class SignInRate:
             )
 
 
-class SigningIn:
-    """``POST session``: signs in by a token, or by the ticket of a link."""
+def session_operations(gate: Gate) -> list[Operation]:
+    """Signing in and out, before a visitor is known."""
+    rate = SignInRate(gate.console.count)
 
-    def __init__(self, rate: SignInRate) -> None:
-        self._rate = rate
+    async def sign_in(request: Request, console: Console) -> Answer:
+        """Sign in.
 
-    async def sign_in(self, request: Request, console: Console) -> Answer:
-        """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
+        By a token, or by the ticket of a link, which is used up.
+        """
         client = request.scope.get("client")
-        await self._rate.take(client[0] if client else "")
+        await rate.take(client[0] if client else "")
         body = checked(await request.json(largest=SMALL_BYTES), SignIn)
         if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket must be given.")
@@ -106,9 +109,18 @@ class SigningIn:
         answer.headers.append(set_cookie(request, cookie))
         return answer
 
+    session = partial(Route, path=f"{API}/session", tag="Console", open=True)
+    return [
+        session("POST", answers={200: Session}, errors=(401, 403, 421, 429), body=SignIn)(
+            gate.for_all(sign_in, changes=True)
+        ),
+        session("DELETE", answers=NOTHING, errors=(403, 421))(gate.for_all(sign_out, changes=True)),
+    ]
 
+
+@VisitorRoute("GET", "session", {200: CurrentSession})
 async def read_session(call: Call) -> Answer:
-    """``GET session``: who has signed in, and what this server is."""
+    """Who has signed in, and what this server is."""
     api, visitor = call.request.api, call.visitor
     return json_response(
         CurrentSession(
@@ -122,7 +134,7 @@ async def read_session(call: Call) -> Answer:
 
 
 async def sign_out(request: Request, console: Console) -> Answer:
-    """``DELETE session``: end a session."""
+    """Sign out."""
     if cookie := cookie_of(request):
         await console.access.leave(cookie)
     answer = no_content()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
 from jikko.http.responses import Answer, json_response, no_content
@@ -37,21 +37,27 @@ class Tokens(Struct):
     data: list[Token]
 
 
+@VisitorRoute("GET", "tokens", {200: Tokens}, operators=True)
 async def list_tokens(call: Call) -> Answer:
-    """``GET tokens``: all tokens, oldest first."""
+    """All tokens, oldest first."""
     return json_response(Tokens([_token_body(entry) for entry in await call.console.access.tokens()]))
 
 
+@VisitorRoute("POST", "tokens", {201: Token}, operators=True, body=NewToken)
 async def make_token(call: Call) -> Answer:
-    """``POST tokens``: make a token, which is shown once."""
+    """Make a token, which is shown once."""
     body = checked(await call.request.json(), NewToken)
     entry, token = await call.console.access.new_token(body.name, body.role)
     call.note("made token", f"{entry.name} ({entry.role})")
     return json_response(_token_body(entry, token), 201)
 
 
+@VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), operators=True)
 async def revoke_token(call: Call) -> Answer:
-    """``DELETE tokens/{token_id}``: remove a token, and end its sessions."""
+    """Revoke a token.
+
+    Remove a token, and end its sessions.
+    """
     token_id = call.request.path_params["token_id"]
     await call.console.access.revoke(token_id)
     call.note("revoked token", token_id.lower())

@@ -1,23 +1,33 @@
 """Listing, naming and deleting conversations. Source: Dify 1.15, spec/chatflow.md §6."""
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, get_args
 
 from msgspec import Meta, Struct
 
 from jikko.apps.end_users import end_user
-from jikko.dify.conversation_bodies import ConversationPage, Fresh, conversation_body
+from jikko.dify.conversation_bodies import ConversationBody, ConversationPage, Fresh, conversation_body
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.fields import AnyUser, checked, must
+from jikko.http.operation import Route
+from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
 from jikko.http.routes.conversations.turns import flag
-from jikko.http.whole_numbers import whole_numbers
-from jikko.ids import is_uuid
 from jikko.ports.stores.conversation_store import ConversationQuery, Order
 
-ORDERS: Final = ("created_at", "-created_at", "updated_at", "-updated_at")
 _NAME_LENGTH: Final = 255
+
+
+class ConversationFilter(Struct):
+    """Which conversations are listed."""
+
+    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
+    last_id: Annotated[Id, Meta(description="Begin behind this one.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
+    sort_by: Annotated[
+        Order, Meta(description="Default -updated_at.", extra=must(f"must be one of {', '.join(get_args(Order))}"))
+    ] = "-updated_at"
 
 
 class NameRequest(Struct):
@@ -36,32 +46,41 @@ class OptionalUser(Struct):
     user: Annotated[AnyUser, Meta(description="By default that of requests without a user.")] = None
 
 
+@Route("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), tag="Chat apps", query=ConversationFilter)
 async def conversations(request: Request) -> Answer:
-    """``GET /v1/conversations``: those of an end user, by default the last updated first."""
-    query = request.query
+    """List conversations.
+
+    Those of an end user.
+    """
     app, user = await asked_in_query(request, anonymous=True)
-    limit = whole_numbers(query, {"limit": (20, 1, 100)})["limit"]
-    order = query.get("sort_by") or "-updated_at"
-    if order not in ORDERS:
-        raise InvalidParam(f"sort_by: must be one of {', '.join(ORDERS)}")
+    asked = queried(request.query, ConversationFilter)
     found = await request.api.conversations.conversations(
         ConversationQuery(
             app_id=app.id,
             end_user_id=end_user(app.id, user),
-            order=cast(Order, order),
-            after=uuid_of(query.get("last_id"), "last_id"),
-            limit=limit + 1,
+            order=asked.sort_by,
+            after=asked.last_id.lower() or None,
+            limit=asked.limit + 1,
         )
     )
     if found is None:
         raise NotFound("Last Conversation Not Exists.")
     fresh = fresh_of(request)
-    page = [conversation_body(conversation, fresh) for conversation in found[:limit]]
-    return json_response(ConversationPage(limit, len(found) > limit, page))
+    page = [conversation_body(conversation, fresh) for conversation in found[: asked.limit]]
+    return json_response(ConversationPage(asked.limit, len(found) > asked.limit, page))
 
 
+@Route(
+    "DELETE",
+    "/v1/conversations/{conversation_id}",
+    {204: "application/json"},
+    (404, 503),
+    tag="Chat apps",
+    body=OptionalUser,
+    ids=("conversation_id",),
+)
 async def delete_conversation(request: Request) -> Answer:
-    """``DELETE /v1/conversations/{conversation_id}``: with its messages and variables.
+    """Delete a conversation, with its messages and variables.
 
     What a run is still answering in it is sent to no client. Runs and files go by retention.
     """
@@ -72,8 +91,17 @@ async def delete_conversation(request: Request) -> Answer:
     return Response(b"", 204)
 
 
+@Route(
+    "POST",
+    "/v1/conversations/{conversation_id}/name",
+    {200: ConversationBody},
+    (404, 503),
+    tag="Chat apps",
+    body=NameRequest,
+    ids=("conversation_id",),
+)
 async def rename_conversation(request: Request) -> Answer:
-    """``POST /v1/conversations/{conversation_id}/name``: give a conversation a name, or have a model make one."""
+    """Name a conversation, or have a model make a name."""
     api = request.api
     app, user, body = await asked_in_body(request, anonymous=True)
     asked = checked(body, NameRequest)
@@ -91,19 +119,6 @@ async def rename_conversation(request: Request) -> Answer:
     if changed is None:
         raise NotFound("Conversation Not Exists.")
     return json_response(conversation_body(changed, fresh_of(request)))
-
-
-def uuid_of(text: str | None, name: str) -> str | None:
-    """A UUID of the query, in lower case; ``None`` if it is not given.
-
-    Raises:
-        InvalidParam: It is none.
-    """
-    if not text:
-        return None
-    if not is_uuid(text):
-        raise InvalidParam(f"{name}: must be a valid UUID")
-    return text.lower()
 
 
 def fresh_of(request: Request) -> Fresh:

@@ -9,14 +9,31 @@ from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_b
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must, user_of
+from jikko.http.operation import Route
+from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.conversations.asking import asked_in_query, own_conversation
-from jikko.http.routes.conversations.conversations import fresh_of, uuid_of
+from jikko.http.routes.conversations.conversations import fresh_of
 from jikko.http.routes.runs import Stopped
-from jikko.http.whole_numbers import whole_numbers
 from jikko.ids import new_id
 from jikko.ports.stores.messages import Feedback
+
+
+class MessageFilter(Struct, kw_only=True):
+    """Which messages are listed."""
+
+    conversation_id: Annotated[Id, Meta(description="The conversation.")]
+    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
+    first_id: Annotated[Id, Meta(description="Only messages before this one.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
+
+
+class FeedbackFilter(Struct):
+    """Which ratings are listed."""
+
+    page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, le=101, description="Default 20.")] = 20
 
 
 class FeedbackRequest(Struct):
@@ -27,16 +44,16 @@ class FeedbackRequest(Struct):
     content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
 
 
+@Route("GET", "/v1/messages", {200: MessagePage}, (400, 404), tag="Chat apps", query=MessageFilter)
 async def messages(request: Request) -> Answer:
-    """``GET /v1/messages``: the latest of a conversation, or those before ``first_id``; oldest first."""
-    query = request.query
+    """List messages of a conversation, oldest first.
+
+    The latest, or those before ``first_id``.
+    """
     app, user = await asked_in_query(request, anonymous=True)
-    conversation_id = uuid_of(query.get("conversation_id"), "conversation_id")
-    if conversation_id is None:
-        raise InvalidParam("conversation_id: is required and must be a valid UUID")
-    before = uuid_of(query.get("first_id"), "first_id")
-    limit = whole_numbers(query, {"limit": (20, 1, 100)})["limit"]
-    conversation = await own_conversation(request, app, user, conversation_id)
+    asked = queried(request.query, MessageFilter)
+    limit, before = asked.limit, asked.first_id.lower() or None
+    conversation = await own_conversation(request, app, user, asked.conversation_id.lower())
     found = await request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
         raise NotFound("First Message Not Exists.")
@@ -45,8 +62,20 @@ async def messages(request: Request) -> Answer:
     return json_response(MessagePage(limit, len(found) > limit, page))
 
 
+@Route(
+    "POST",
+    "/v1/messages/{message_id}/feedbacks",
+    {200: Stopped},
+    (404, 503),
+    tag="Chat apps",
+    body=FeedbackRequest,
+    ids=("message_id",),
+)
 async def give_feedback(request: Request) -> Answer:
-    """``POST /v1/messages/{message_id}/feedbacks``: rate an answer, or take the rating back. Of apps of every mode."""
+    """Rate an answer, or take the rating back.
+
+    Of apps of every mode.
+    """
     api, app = request.api, await authenticated(request)
     body = await request.json()
     end_user_id = end_user(app.id, user_of(body))
@@ -75,9 +104,13 @@ async def give_feedback(request: Request) -> Answer:
     return json_response(Stopped())
 
 
+@Route("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), tag="Chat apps", query=FeedbackFilter)
 async def list_feedbacks(request: Request) -> Answer:
-    """``GET /v1/app/feedbacks``: what end users think of the answers of the app, newest first."""
+    """List ratings.
+
+    What end users think of the answers of the app, newest first.
+    """
     app = await authenticated(request)
-    numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, 101)})
-    found = await request.api.conversations.feedbacks(app.id, **numbers)
+    asked = queried(request.query, FeedbackFilter)
+    found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)
     return json_response(FeedbackPage([feedback_body(feedback) for feedback in found]))

@@ -1,10 +1,11 @@
 """What may be asked next. Source: Dify 1.15, spec/chatflow.md §6."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from jikko.apps.end_users import end_user
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.conversations.asking import asked_in_query
@@ -17,8 +18,26 @@ class SuggestedQuestions(Struct):
     result: Literal["success"] = "success"
 
 
+class Asker(Struct):
+    """An end user who asks."""
+
+    user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+
+
+@Route(
+    "GET",
+    "/v1/messages/{message_id}/suggested",
+    {200: SuggestedQuestions},
+    (400, 404),
+    tag="Chat apps",
+    query=Asker,
+    ids=("message_id",),
+)
 async def suggested_questions(request: Request) -> Answer:
-    """``GET /v1/messages/{message_id}/suggested``: made when they are asked for."""
+    """Questions that may follow.
+
+    A model makes them when they are asked for.
+    """
     app, user = await asked_in_query(request)
     message_id = request.path_params["message_id"]
     found = await request.api.suggestions.after(app, end_user(app.id, user), message_id)

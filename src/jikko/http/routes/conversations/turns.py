@@ -7,18 +7,29 @@ from msgspec import Meta, Struct
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import events as dify_events
 from jikko.dify import turn_events
-from jikko.dify.chat_messages import ChatAccepted
+from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
 from jikko.errors import BadRequest, InvalidParam
 from jikko.events import FormRequested, RunFinished
 from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
-from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, Mode, TraceSession, check_trace_session, checked, must
+from jikko.http.fields import (
+    AnyMode,
+    AnyUser,
+    CallbackUrl,
+    Mode,
+    TraceSession,
+    UserRequest,
+    check_trace_session,
+    checked,
+    must,
+)
+from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.answers import answer, refused_in_stream, whole_stream
 from jikko.http.routes.conversations.asking import asked_in_body
 from jikko.http.routes.runs import Stopped
-from jikko.http.start_options import start_options_of
+from jikko.http.start_options import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.messages import Message
 from jikko.runs.idempotency import Started
@@ -71,8 +82,21 @@ class ChatRequest(Struct):
     trace_session_id: TraceSession = None
 
 
+@Route(
+    "POST",
+    "/v1/chat-messages",
+    {200: ChatAnswer, 202: ChatAccepted},
+    START_ERRORS,
+    tag="Chat apps",
+    body=ChatRequest,
+    query=TraceQuery,
+    headers=START_HEADERS,
+    streams=True,
+    hot=True,
+    starts=True,
+)
 async def chat(request: Request) -> Answer:
-    """``POST /v1/chat-messages``: ask, in a new conversation or an existing one."""
+    """Ask a question, in a new conversation or an existing one."""
     api = request.api
     app, user, body = await asked_in_body(request)
     check_trace_session(request, body.get("trace_session_id"))
@@ -105,8 +129,11 @@ async def chat(request: Request) -> Answer:
     return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
 
 
+@Route("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Chat apps", body=UserRequest)
 async def stop_chat(request: Request) -> Answer:
-    """``POST /v1/chat-messages/{task_id}/stop``: stop an answer. What was said until then stays.
+    """Stop an answer.
+
+    What was said until then stays.
 
     Any user may. The answer is the same whether there was something to stop or not, or no such task.
     """

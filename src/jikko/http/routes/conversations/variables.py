@@ -6,21 +6,30 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from jikko.dify.conversation_bodies import VariablePage, variable_body
+from jikko.dify.conversation_bodies import VariableBody, VariablePage, variable_body
 from jikko.dify.variable_pages import page_of
 from jikko.dsl.variables import fits
 from jikko.errors import BadRequest, InvalidParam, NotFound
 from jikko.http.fields import AnyUser, checked
+from jikko.http.operation import Route
+from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
-from jikko.http.routes.conversations.conversations import uuid_of
-from jikko.http.whole_numbers import whole_numbers
 from jikko.ports.stores.messages import ConversationVariable
 from jikko.values import Json
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _NUMBERS: Final = ("number", "integer", "float")
+
+
+class VariableFilter(Struct):
+    """Which variables are listed."""
+
+    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
+    last_id: Annotated[Id, Meta(description="Begin behind this one.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
+    variable_name: Annotated[str, Meta(description="A part of the name, in any case.")] = ""
 
 
 class VariableRequest(Struct):
@@ -30,13 +39,23 @@ class VariableRequest(Struct):
     user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
 
 
+@Route(
+    "GET",
+    "/v1/conversations/{conversation_id}/variables",
+    {200: VariablePage},
+    (400, 404),
+    tag="Chat apps",
+    query=VariableFilter,
+    ids=("conversation_id",),
+)
 async def conversation_variables(request: Request) -> Answer:
-    """``GET /v1/conversations/{conversation_id}/variables``: in the order of the workflow."""
-    query = request.query
+    """List the variables of a conversation.
+
+    In the order of the workflow.
+    """
     app, user = await asked_in_query(request, anonymous=True)
-    last_id = uuid_of(query.get("last_id"), "last_id")
-    limit = whole_numbers(query, {"limit": (20, 1, 100)})["limit"]
-    part = query.get("variable_name") or ""
+    asked = queried(request.query, VariableFilter)
+    last_id, limit, part = asked.last_id.lower() or None, asked.limit, asked.variable_name
     if part and _NAME.fullmatch(part) is None:
         raise InvalidParam("variable_name: must consist of letters, digits, hyphens, underscores and periods")
     conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])
@@ -48,8 +67,20 @@ async def conversation_variables(request: Request) -> Answer:
     return json_response(VariablePage(limit, has_more, [variable_body(variable) for variable in page]))
 
 
+@Route(
+    "PUT",
+    "/v1/conversations/{conversation_id}/variables/{variable_id}",
+    {200: VariableBody},
+    (404, 503),
+    tag="Chat apps",
+    body=VariableRequest,
+    ids=("conversation_id", "variable_id"),
+)
 async def set_conversation_variable(request: Request) -> Answer:
-    """``PUT /v1/conversations/{conversation_id}/variables/{variable_id}``: the next turn sees the new value."""
+    """Set a variable of a conversation.
+
+    The next turn sees the new value.
+    """
     api = request.api
     app, user, body = await asked_in_body(request, anonymous=True)
     if "value" not in body:

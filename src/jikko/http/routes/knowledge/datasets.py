@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.datastructures import QueryParams
 
-from jikko.dify.knowledge.datasets import DatasetPage, dataset_body
+from jikko.dify.knowledge.datasets import DatasetBody, DatasetPage, dataset_body
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, deleted, json_response
-from jikko.http.routes.knowledge.access import knowledge_of
-from jikko.http.routes.knowledge.pages import lenient_page
+from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
+from jikko.http.routes.knowledge.pages import Paged, lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
 from jikko.ports.stores.knowledge.records import Dataset
 from jikko.values import Json
@@ -30,6 +30,12 @@ Id: TypeAlias = Annotated[
     str | None,
     Meta(description="The id that the dataset has elsewhere, so that workflow files find it here. (Not Dify's.)"),
 ]
+
+
+class DatasetFilter(Paged):
+    """Which datasets are listed."""
+
+    tag_ids: Annotated[str, Meta(description="Ids of tags that they have; may be repeated.")] = ""
 
 
 class NewDataset(Struct):
@@ -63,8 +69,9 @@ class DatasetChanges(Struct):
     external_knowledge_api_id: str | UnsetType | None = UNSET
 
 
+@DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
 async def create_dataset(request: Request) -> Answer:
-    """``POST /v1/datasets``."""
+    """Make a dataset."""
     body = checked(await request.json(), NewDataset)
     dataset = await knowledge_of(request).datasets.create(
         DatasetWishes(
@@ -84,8 +91,9 @@ async def create_dataset(request: Request) -> Answer:
     return await _shown(request, dataset)
 
 
+@DatasetRoute("GET", "/v1/datasets", {200: DatasetPage}, (400,), query=DatasetFilter)
 async def list_datasets(request: Request) -> Answer:
-    """``GET /v1/datasets``: the newest first."""
+    """List datasets, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
     most = min(limit, 100)
@@ -101,16 +109,21 @@ async def list_datasets(request: Request) -> Answer:
     return json_response(DatasetPage(data, len(data) == limit, limit, total, page))
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404,))
 async def get_dataset(request: Request) -> Answer:
-    """``GET /v1/datasets/{dataset_id}``."""
+    """Read a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
     (view,) = await knowledge.datasets.views([dataset])
     return json_response(dataset_body(view, embedding_available=_available(request, dataset), detail=True))
 
 
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404, 503), body=DatasetChanges)
 async def change_dataset(request: Request) -> Answer:
-    """``PATCH /v1/datasets/{dataset_id}``: only what is given. A change of technique or model indexes all anew."""
+    """Change a dataset.
+
+    Only what is given. A change of technique or model indexes all anew.
+    """
     given = await request.json()
     body = checked(given, DatasetChanges)
 
@@ -136,8 +149,9 @@ async def change_dataset(request: Request) -> Answer:
     return await _shown(request, dataset, members=True)
 
 
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", {204: "*/*"}, (404, 503))
 async def delete_dataset(request: Request) -> Answer:
-    """``DELETE /v1/datasets/{dataset_id}``: with all that is in it."""
+    """Delete a dataset, with all that is in it."""
     await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
     return deleted()
 
@@ -151,8 +165,11 @@ class ModelsOfKind(Struct):
     data: list[dict[str, Json]]
 
 
+@DatasetRoute(
+    "GET", "/v1/workspaces/current/models/model-types/{model_type}", {200: ModelsOfKind}, (400,), tag="Models"
+)
 async def models(request: Request) -> Answer:
-    """``GET /v1/workspaces/current/models/model-types/{model_type}``: the models of the providers file."""
+    """List the models of a kind that the providers file has."""
     kind = request.path_params["model_type"]
     if kind not in _KINDS:
         raise InvalidParam(f"'{kind}' is not a valid ModelType")

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from jikko.dify.knowledge.documents import (
     BatchStatus,
     CreatedDocument,
+    DocumentDetail,
     DocumentPage,
     document_body,
     document_detail,
@@ -17,10 +18,10 @@ from jikko.errors import InvalidParam, UploadRefused
 from jikko.http.fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Stream, deleted, encoded, json_response
-from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.datasets import Technique
 from jikko.http.routes.knowledge.forms import sent_file
-from jikko.http.routes.knowledge.pages import default_page
+from jikko.http.routes.knowledge.pages import Paged, default_page
 from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.sources import NewSource, text_source
@@ -47,6 +48,18 @@ class _Wishes(Struct):
             embedding_model=self.embedding_model,
             retrieval_model=self.retrieval_model,
         )
+
+
+class DocumentFilter(Paged):
+    """Which documents are listed."""
+
+    status: Annotated[str, Meta(description="queuing, indexing, available, error, disabled or archived.")] = ""
+
+
+class DocumentParts(Struct):
+    """What is told of a document."""
+
+    metadata: Annotated[str, Meta(description="all, only or without.")] = "all"
 
 
 class NewTextDocument(_Wishes, kw_only=True):
@@ -97,8 +110,19 @@ class DownloadUrl(Struct):
     url: str
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/document/create-by-text",
+    {200: CreatedDocument},
+    (404, 503),
+    body=NewTextDocument,
+    older=("/v1/datasets/{dataset_id}/document/create_by_text",),
+)
 async def create_document_by_text(request: Request) -> Answer:
-    """``POST …/document/create-by-text``: a document with that name is replaced."""
+    """Add a text.
+
+    A document with that name is replaced.
+    """
     dataset_id = request.path_params["dataset_id"]
     knowledge = knowledge_of(request)
     await knowledge.datasets.get(dataset_id)
@@ -107,8 +131,20 @@ async def create_document_by_text(request: Request) -> Answer:
     return await _created(request, dataset_id, source, body)
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/document/create-by-file",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+    older=("/v1/datasets/{dataset_id}/document/create_by_file",),
+)
 async def create_document_by_file(request: Request) -> Answer:
-    """``POST …/document/create-by-file``: a form with ``file``, and ``data`` in JSON."""
+    """Add a file.
+
+    A form with ``file``, and ``data`` in JSON.
+    """
     dataset_id = request.path_params["dataset_id"]
     await knowledge_of(request).datasets.get(dataset_id)
     source, data = await sent_file(request)
@@ -139,8 +175,16 @@ async def _created(
     return await _with_batch(request, document)
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-text",
+    {200: CreatedDocument},
+    (404, 503),
+    body=TextChanges,
+    older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_text",),
+)
 async def update_document_by_text(request: Request) -> Answer:
-    """``POST …/documents/{document_id}/update-by-text``."""
+    """Replace a text."""
     body = checked(await request.json(), TextChanges)
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
@@ -148,13 +192,37 @@ async def update_document_by_text(request: Request) -> Answer:
     return await _updated(request, source, body.name, body.process_rule)
 
 
+@DatasetRoute(
+    "PATCH",
+    "/v1/datasets/{dataset_id}/documents/{document_id}",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+)
 async def replace_document_file(request: Request) -> Answer:
-    """``PATCH …/documents/{document_id}``: as ``update-by-file``."""
-    return await update_document_by_file(request)
+    """Replace a file.
+
+    As ``update-by-file``.
+    """
+    return await _replaced(request)
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-file",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+    older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_file",),
+)
 async def update_document_by_file(request: Request) -> Answer:
-    """``POST …/documents/{document_id}/update-by-file``."""
+    """Replace a file."""
+    return await _replaced(request)
+
+
+async def _replaced(request: Request) -> Answer:
     source, data = await sent_file(request, required=False)
     body = checked(data, FileWishes)
     return await _updated(request, source, body.name, body.process_rule)
@@ -171,8 +239,9 @@ async def _updated(request: Request, source: NewSource | None, name: str | None,
     return await _with_batch(request, document)
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", {200: DocumentPage}, (400, 404), query=DocumentFilter)
 async def list_documents(request: Request) -> Answer:
-    """``GET …/documents``: the newest first."""
+    """List documents, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = default_page(request.query)
     dataset, found, total = await knowledge.documents.page(
@@ -188,14 +257,18 @@ async def list_documents(request: Request) -> Answer:
     return json_response(DocumentPage(data, page * limit < total, limit, total, page))
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", {200: BatchStatus}, (404,))
 async def indexing_status(request: Request) -> Answer:
-    """``GET …/documents/{batch}/indexing-status``."""
+    """How far a batch is."""
     found = await knowledge_of(request).documents.batch(request.path_params["dataset_id"], request.path_params["batch"])
     return json_response(BatchStatus([status_body(each) for each in found]))
 
 
+@DatasetRoute(
+    "GET", "/v1/datasets/{dataset_id}/documents/{document_id}", {200: DocumentDetail}, (400, 404), query=DocumentParts
+)
 async def get_document(request: Request) -> Answer:
-    """``GET …/documents/{document_id}``."""
+    """Read a document."""
     knowledge = knowledge_of(request)
     which = request.query.get("metadata", "all")
     if which not in ("all", "only", "without"):
@@ -208,14 +281,19 @@ async def get_document(request: Request) -> Answer:
     return json_response(document_detail(document, counts[document.id], fields, which))
 
 
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", {204: "*/*"}, (403, 404, 503))
 async def delete_document(request: Request) -> Answer:
-    """``DELETE …/documents/{document_id}``: also one that is being indexed."""
+    """Delete a document, also one that is being indexed."""
     await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
     return deleted()
 
 
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", {200: Done}, (404, 503), body=DocumentIds)
 async def change_document_status(request: Request) -> Answer:
-    """``PATCH …/documents/status/{action}``: ``enable``, ``disable``, ``archive`` or ``un_archive``."""
+    """Enable, disable or archive.
+
+    The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
+    """
     body = checked(await request.json(), DocumentIds)
     await knowledge_of(request).documents.act(
         request.path_params["dataset_id"], request.path_params["action"], body.document_ids or []
@@ -223,16 +301,26 @@ async def change_document_status(request: Request) -> Answer:
     return json_response(Done())
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
 async def document_url(request: Request) -> Answer:
-    """``GET …/documents/{document_id}/download``: a signed address of what it was made of."""
+    """Where a document can be fetched.
+
+    A signed address of the file that it was made of.
+    """
     _, document = await knowledge_of(request).documents.get(
         request.path_params["dataset_id"], request.path_params["document_id"]
     )
     return json_response(DownloadUrl(knowledge_of(request).files.url(document, request.base_url)))
 
 
+@DatasetRoute(
+    "POST", "/v1/datasets/{dataset_id}/documents/download-zip", {200: "application/zip"}, (404, 503), body=DocumentIds
+)
 async def download_documents(request: Request) -> Answer:
-    """``POST …/documents/download-zip``: what some documents were made of, as a ZIP file."""
+    """Fetch documents.
+
+    The files that they were made of, as a ZIP file.
+    """
     knowledge = knowledge_of(request)
     body = checked(await request.json(), DocumentIds)
     ids = body.document_ids or []

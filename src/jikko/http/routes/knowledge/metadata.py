@@ -4,12 +4,12 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from jikko.dify.knowledge.datasets import FieldName, TagName, TagsOfDataset, tag_body
+from jikko.dify.knowledge.datasets import FieldName, TagBody, TagName, TagsOfDataset, tag_body
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, deleted, json_response
-from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.documents import Done
 from jikko.knowledge.metadata import BUILT_IN
 from jikko.values import Json, Uuid
@@ -120,23 +120,28 @@ class TagUnbinding(Struct):
     tag_id: str | None = None
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/metadata", {200: FieldList}, (404,))
 async def list_fields(request: Request) -> Answer:
-    """``GET …/metadata``."""
+    """List fields."""
     found, built_in = await knowledge_of(request).metadata.fields(request.path_params["dataset_id"])
     return json_response(
         FieldList([FieldUse(field.id, field.name, field.type, count) for field, count in found], built_in)
     )
 
 
+@DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata", {201: FieldName}, (404, 503), body=NewField)
 async def add_field(request: Request) -> Answer:
-    """``POST …/metadata``."""
+    """Add a field."""
     body = checked(await request.json(), NewField)
     field = await knowledge_of(request).metadata.add(request.path_params["dataset_id"], body.name, body.type)
     return json_response(FieldName(field.id, field.name, field.type), 201)
 
 
+@DatasetRoute(
+    "PATCH", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {200: FieldName}, (404, 503), body=FieldRename
+)
 async def rename_field(request: Request) -> Answer:
-    """``PATCH …/metadata/{metadata_id}``: its values go with it."""
+    """Rename a field, which keeps its values."""
     body = checked(await request.json(), FieldRename)
     field = await knowledge_of(request).metadata.rename(
         request.path_params["dataset_id"], request.path_params["metadata_id"], body.name
@@ -144,28 +149,38 @@ async def rename_field(request: Request) -> Answer:
     return json_response(FieldName(field.id, field.name, field.type))
 
 
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {204: "*/*"}, (404, 503))
 async def delete_field(request: Request) -> Answer:
-    """``DELETE …/metadata/{metadata_id}``: its values go with it."""
+    """Delete a field, with its values."""
     await knowledge_of(request).metadata.delete(request.path_params["dataset_id"], request.path_params["metadata_id"])
     return deleted()
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/metadata/built-in", {200: BuiltInFields}, (404,))
 async def list_built_in_fields(request: Request) -> Answer:
-    """``GET …/metadata/built-in``."""
+    """List the built-in fields."""
     await knowledge_of(request).datasets.get(request.path_params["dataset_id"])
     return json_response(BuiltInFields([BuiltInField(name, kind) for name, kind in BUILT_IN.items()]))
 
 
+@DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata/built-in/{action}", {200: Done}, (404, 503))
 async def switch_built_in_fields(request: Request) -> Answer:
-    """``POST …/metadata/built-in/{action}``: ``enable`` or ``disable``; others do nothing."""
+    """Use the built-in fields, or not.
+
+    The action is ``enable`` or ``disable``; others do nothing.
+    """
     await knowledge_of(request).metadata.switch_built_in(
         request.path_params["dataset_id"], request.path_params["action"]
     )
     return json_response(Done())
 
 
+@DatasetRoute("POST", "/v1/datasets/{dataset_id}/documents/metadata", {200: Done}, (404, 503), body=MetadataOperations)
 async def set_metadata(request: Request) -> Answer:
-    """``POST …/documents/metadata``: replaces the values of documents, or adds to them (``partial_update``)."""
+    """Set the metadata of documents.
+
+    It takes the place of their values, or is added to them (``partial_update``).
+    """
     body = checked(await request.json(), MetadataOperations)
     operations = [
         {
@@ -181,32 +196,37 @@ async def set_metadata(request: Request) -> Answer:
     return json_response(Done())
 
 
+@DatasetRoute("GET", "/v1/datasets/tags", {200: "application/json"})
 async def list_tags(request: Request) -> Answer:
-    """``GET /v1/datasets/tags``."""
+    """List tags."""
     return json_response([tag_body(tag, count) for tag, count in await knowledge_of(request).tags.all()])
 
 
+@DatasetRoute("POST", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=NewTag)
 async def create_tag(request: Request) -> Answer:
-    """``POST /v1/datasets/tags``."""
+    """Make a tag."""
     body = checked(await request.json(), NewTag)
     return json_response(tag_body(await knowledge_of(request).tags.create(body.name), 0))
 
 
+@DatasetRoute("PATCH", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=TagRename)
 async def rename_tag(request: Request) -> Answer:
-    """``PATCH /v1/datasets/tags``."""
+    """Rename a tag."""
     body = checked(await request.json(), TagRename)
     return json_response(tag_body(*await knowledge_of(request).tags.rename(body.tag_id, body.name)))
 
 
+@DatasetRoute("DELETE", "/v1/datasets/tags", {204: "*/*"}, (404, 503), body=TagChoice)
 async def delete_tag(request: Request) -> Answer:
-    """``DELETE /v1/datasets/tags``."""
+    """Delete a tag."""
     body = checked(await request.json(), TagChoice)
     await knowledge_of(request).tags.delete(body.tag_id)
     return deleted()
 
 
+@DatasetRoute("POST", "/v1/datasets/tags/binding", {204: "*/*"}, (404, 503), body=TagBinding)
 async def bind_tags(request: Request) -> Answer:
-    """``POST /v1/datasets/tags/binding``."""
+    """Give a dataset tags."""
     body = checked(await request.json(), TagBinding)
     if not body.tag_ids:
         raise InvalidParam("Tag IDs is required.")
@@ -214,8 +234,9 @@ async def bind_tags(request: Request) -> Answer:
     return deleted()
 
 
+@DatasetRoute("POST", "/v1/datasets/tags/unbinding", {204: "*/*"}, (404, 503), body=TagUnbinding)
 async def unbind_tags(request: Request) -> Answer:
-    """``POST /v1/datasets/tags/unbinding``."""
+    """Take tags from a dataset."""
     body = checked(await request.json(), TagUnbinding)
     ids = body.tag_ids or ([body.tag_id] if body.tag_id else [])
     if not ids:
@@ -224,7 +245,8 @@ async def unbind_tags(request: Request) -> Answer:
     return deleted()
 
 
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/tags", {200: TagsOfDataset}, (404,))
 async def list_tags_of_dataset(request: Request) -> Answer:
-    """``GET …/tags``."""
+    """List the tags of a dataset."""
     found = await knowledge_of(request).tags.of(request.path_params["dataset_id"])
     return json_response(TagsOfDataset([TagName(tag.id, tag.name) for tag in found], len(found)))

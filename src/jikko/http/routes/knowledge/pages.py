@@ -2,10 +2,21 @@
 
 import re
 from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+class Paged(Struct):
+    """A page of a list; what its numbers may be, ``lenient_page`` and the others say."""
+
+    page: Annotated[Any, Meta(description="Default 1.", extra_json_schema={"type": "integer"})] = None
+    limit: Annotated[Any, Meta(description="Default 20, at most 100.", extra_json_schema={"type": "integer"})] = None
+    keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
 
 
 def lenient_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:

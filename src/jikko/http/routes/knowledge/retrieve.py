@@ -9,7 +9,7 @@ from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
-from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.knowledge.retrieval.conditions import conditions_of
 from jikko.knowledge.retrieval.model import checked_retrieval_model, retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
@@ -24,8 +24,19 @@ class RetrieveRequest(Struct):
     attachment_ids: list[str] | None = None
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/retrieve",
+    {200: Retrieved},
+    (404, 503),
+    body=RetrieveRequest,
+    older=("/v1/datasets/{dataset_id}/hit-testing",),
+)
 async def retrieve(request: Request) -> Answer:
-    """``POST …/retrieve``, also ``…/hit-testing``: what fits best in one dataset."""
+    """Try what a dataset finds.
+
+    Tells what fits best in one dataset.
+    """
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
     body = checked(await request.json(), RetrieveRequest)

@@ -19,9 +19,15 @@ from jikko.errors import InvalidParam
 from jikko.http.fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, deleted, json_response
-from jikko.http.routes.knowledge.access import knowledge_of
-from jikko.http.routes.knowledge.pages import strict_page
+from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
+from jikko.http.routes.knowledge.pages import Paged, strict_page
 from jikko.knowledge.segments import SegmentWishes
+
+
+class SegmentFilter(Paged):
+    """Which segments are listed."""
+
+    status: Annotated[str, Meta(description="A status; may be repeated.")] = ""
 
 
 class NewSegment(Struct):
@@ -66,8 +72,15 @@ class ChildText(Struct):
     content: str
 
 
+@DatasetRoute(
+    "GET",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments",
+    {200: SegmentPage},
+    (400, 404),
+    query=SegmentFilter,
+)
 async def list_segments(request: Request) -> Answer:
-    """``GET …/segments``: by position."""
+    """List segments, by position."""
     knowledge = knowledge_of(request)
     number, limit = strict_page(request.query)
     statuses = QueryParams(request.scope["query_string"]).getlist("status")
@@ -84,8 +97,18 @@ async def list_segments(request: Request) -> Answer:
     return json_response(SegmentPage(data, document.form, total, number * limit < total, limit, number))
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments",
+    {200: AddedSegments},
+    (404, 503),
+    body=NewSegments,
+)
 async def add_segments(request: Request) -> Answer:
-    """``POST …/segments``: they are found when this is answered."""
+    """Add segments.
+
+    They are found once this is answered.
+    """
     path = request.path_params
     await knowledge_of(request).documents.get(path["dataset_id"], path["document_id"])
     given = await request.json()
@@ -101,8 +124,11 @@ async def add_segments(request: Request) -> Answer:
     return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
 
 
+@DatasetRoute(
+    "GET", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {200: OneSegment}, (404,)
+)
 async def get_segment(request: Request) -> Answer:
-    """``GET …/segments/{segment_id}``."""
+    """Read a segment."""
     path = request.path_params
     document, segment = await knowledge_of(request).segments.get(
         path["dataset_id"], path["document_id"], path["segment_id"]
@@ -111,8 +137,18 @@ async def get_segment(request: Request) -> Answer:
     return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}",
+    {200: OneSegment},
+    (404, 503),
+    body=ChangedSegment,
+)
 async def change_segment(request: Request) -> Answer:
-    """``POST …/segments/{segment_id}``: a changed text is found when this is answered."""
+    """Change a segment.
+
+    A changed text is found once this is answered.
+    """
     path = request.path_params
     await knowledge_of(request).segments.get(path["dataset_id"], path["document_id"], path["segment_id"])
     wishes = checked(await request.json(), ChangedSegment).segment
@@ -132,15 +168,28 @@ async def change_segment(request: Request) -> Answer:
     return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
 
 
+@DatasetRoute(
+    "DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {204: "*/*"}, (404, 503)
+)
 async def delete_segment(request: Request) -> Answer:
-    """``DELETE …/segments/{segment_id}``: the positions of others stay."""
+    """Delete a segment.
+
+    The positions of others stay.
+    """
     path = request.path_params
     await knowledge_of(request).segments.delete(path["dataset_id"], path["document_id"], path["segment_id"])
     return deleted()
 
 
+@DatasetRoute(
+    "GET",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks",
+    {200: ChildPage},
+    (400, 404),
+    query=Paged,
+)
 async def list_child_chunks(request: Request) -> Answer:
-    """``GET …/segments/{segment_id}/child_chunks``: by position."""
+    """List child chunks, by position."""
     path = request.path_params
     number, limit = strict_page(request.query)
     found, total = await knowledge_of(request).child_chunks.page(
@@ -154,8 +203,15 @@ async def list_child_chunks(request: Request) -> Answer:
     return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
 
 
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks",
+    {200: OneChild},
+    (404, 503),
+    body=ChildText,
+)
 async def add_child_chunk(request: Request) -> Answer:
-    """``POST …/segments/{segment_id}/child_chunks``: behind the others."""
+    """Add a child chunk, behind the others."""
     path = request.path_params
     body = checked(await request.json(), ChildText)
     child = await knowledge_of(request).child_chunks.add(
@@ -164,8 +220,15 @@ async def add_child_chunk(request: Request) -> Answer:
     return json_response(OneChild(child_body(child)))
 
 
+@DatasetRoute(
+    "PATCH",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks/{child_chunk_id}",
+    {200: OneChild},
+    (404, 503),
+    body=ChildText,
+)
 async def change_child_chunk(request: Request) -> Answer:
-    """``PATCH …/child_chunks/{child_chunk_id}``."""
+    """Change a child chunk."""
     path = request.path_params
     body = checked(await request.json(), ChildText)
     child = await knowledge_of(request).child_chunks.change(
@@ -174,8 +237,14 @@ async def change_child_chunk(request: Request) -> Answer:
     return json_response(OneChild(child_body(child)))
 
 
+@DatasetRoute(
+    "DELETE",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks/{child_chunk_id}",
+    {204: "*/*"},
+    (404, 503),
+)
 async def delete_child_chunk(request: Request) -> Answer:
-    """``DELETE …/child_chunks/{child_chunk_id}``."""
+    """Delete a child chunk."""
     path = request.path_params
     await knowledge_of(request).child_chunks.delete(
         path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"]

@@ -1,1 +1,0 @@
-"""Operations beside those of workflow runs: each subject has its table."""
