@@ -13,13 +13,11 @@ from jikko.ids import new_id
 from jikko.ports.stores.chat_pages import ChatPages
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
 from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.store.postgres.console.access_store import PostgresConsoleStore
-from jikko.store.postgres.console.chat_pages import PostgresChatPages
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
+from jikko.store.repositories.access_store import SqlConsoleStore
+from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.console.access_store import SqliteConsoleStore
-from jikko.store.sqlite.console.chat_pages import SqliteChatPages
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message
@@ -41,12 +39,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         if request.param == "sqlite":
             database = Database.open(tmp_path / "jikko.db")
             stack.callback(database.close)
-            yield Stores(SqliteConsoleStore(database), SqliteChatPages(database), SqliteConversationStore(database))
+            yield Stores(SqlConsoleStore(database), SqlChatPages(database), SqliteConversationStore(database))
         else:
             postgres = await stack.enter_async_context(new_database(request))
-            yield Stores(
-                PostgresConsoleStore(postgres), PostgresChatPages(postgres), PostgresConversationStore(postgres)
-            )
+            yield Stores(SqlConsoleStore(postgres), SqlChatPages(postgres), PostgresConversationStore(postgres))
 
 
 def digest(text: str) -> bytes:

@@ -10,9 +10,9 @@ from jikko.events import FormClosed, FormRequested
 from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
 from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata, TurnForm
 from jikko.store.memory import MemoryConversationStore
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, feedback, message, variable

@@ -24,11 +24,11 @@ from jikko.ports.stores.projections import (
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryConversationStore, MemoryRunStore
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.values import Json
 from tests.store.postgres_server import POSTGRES, new_database
 

@@ -19,12 +19,12 @@ from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.store.postgres.console import figures as of_postgres
 from jikko.store.postgres.console.run_pages import PostgresRunPages
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console import figures as of_sqlite
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message

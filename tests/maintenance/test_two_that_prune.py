@@ -9,7 +9,7 @@ import pytest
 
 from jikko.ports.stores.file_index import Expired, StoredFile
 from jikko.ports.stores.projections import CallbackRequest
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.file_index import SqlFileIndex

@@ -41,7 +41,7 @@ from jikko.runs.runs import Runs, StartRequest
 from jikko.store.memory import MemoryAppStore, MemoryConversationStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start

@@ -36,6 +36,7 @@ from jikko.ports.stores.messages import (
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
+from jikko.store.repositories.access_store import SqlConsoleStore
 from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
@@ -43,8 +44,7 @@ from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.console.access_store import SqliteConsoleStore
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.migrate import migrations
 from jikko.values import Json
 from tests.contract.conversations import conversation, feedback, message, variable
@@ -120,7 +120,7 @@ class Stores:
         self.callbacks = SqlCallbackStore(database)
         self.conversations = SqliteConversationStore(database)
         self.annotations = SqlAnnotationStore(database)
-        self.console = SqliteConsoleStore(database)
+        self.console = SqlConsoleStore(database)
 
 
 def versions() -> list[int]:

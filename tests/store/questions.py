@@ -13,13 +13,13 @@ from jikko.ports.stores.run_pages import Place, RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.console.chat_pages import PostgresChatPages
 from jikko.store.postgres.console.run_pages import PostgresRunPages
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
 from tests.store.many_postgres_runs import BEGIN, COMMON, RARE, Filled
@@ -50,7 +50,7 @@ class Stores(Struct, frozen=True):
     """What is asked."""
 
     pages: PostgresRunPages
-    chats: PostgresChatPages
+    chats: SqlChatPages
     runs: PostgresRunStore
     archiving: PostgresArchiving
     conversations: PostgresConversationStore
@@ -65,7 +65,7 @@ def stores_of(database: Postgres) -> Stores:
     archive = RunArchive(database, None)
     return Stores(
         PostgresRunPages(database),
-        PostgresChatPages(database),
+        SqlChatPages(database),
         PostgresRunStore(database, archive),
         PostgresArchiving(database, archive),
         PostgresConversationStore(database),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from jikko.store.repositories.conversation_store import remove_old
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
-from jikko.store.sqlite.conversations.removal import remove_old
-from jikko.store.sqlite.conversations.turn_writes import add_turn
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.runs.turn_writes import add_turn
+from jikko.store.sqlite.sql import perform
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, OTHER_APP
 
@@ -40,7 +41,7 @@ def steps(connection: sqlite3.Connection) -> int:
         return 0
 
     connection.set_progress_handler(step, 1)
-    assert remove_old(1000.0, 100, None, connection) == 0
+    assert perform(remove_old(1000.0, 100, None), connection) == 0
     connection.set_progress_handler(None, 1)
     return count
 
@@ -59,9 +60,9 @@ def test_old_conversations_of_all_apps_are_found(connection: sqlite3.Connection)
     for app in apps:
         fill(connection, app, 0, 3)
 
-    assert remove_old(1002.0, 5, None, connection) == 5
-    assert remove_old(1002.0, 5, None, connection) == 1
-    assert remove_old(1002.0, 5, "no such app", connection) == 0
+    assert perform(remove_old(1002.0, 5, None), connection) == 5
+    assert perform(remove_old(1002.0, 5, None), connection) == 1
+    assert perform(remove_old(1002.0, 5, "no such app"), connection) == 0
     left = connection.execute("SELECT text FROM conversations JOIN names ON names.key = app").fetchall()
     assert sorted(text for (text,) in left) == sorted(apps)
 

@@ -9,7 +9,7 @@ import pytest
 from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.ports.stores.run_store import Append
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.conversations import conversation, message, variable
 from tests.contract.runs import Draft, finished, node, started

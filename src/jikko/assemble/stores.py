@@ -117,15 +117,15 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         StoreUnavailable: The database cannot be opened.
     """
     # A run of the command line keeps nothing, and many commands only read.
+    from jikko.store.repositories.access_store import SqlConsoleStore
     from jikko.store.repositories.annotation_store import SqlAnnotationStore
     from jikko.store.repositories.app_store import SqlAppStore
     from jikko.store.repositories.callback_store import SqlCallbackStore
+    from jikko.store.repositories.chat_pages import SqlChatPages
     from jikko.store.repositories.end_user_store import SqlEndUserStore
     from jikko.store.repositories.file_index import SqlFileIndex
-    from jikko.store.sqlite.console.access_store import SqliteConsoleStore
-    from jikko.store.sqlite.console.chat_pages import SqliteChatPages
     from jikko.store.sqlite.console.run_pages import SqliteRunPages
-    from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+    from jikko.store.sqlite.conversation_store import SqliteConversationStore
     from jikko.store.sqlite.database import Database
     from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
@@ -146,7 +146,7 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         SqlAnnotationStore(database),
         SqlCallbackStore(database),
         SqlEndUserStore(database),
-        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
+        ConsoleStores(SqlConsoleStore(database), SqliteRunPages(database), SqlChatPages(database)),
         SqlFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),

@@ -1,6 +1,6 @@
-"""What rows say that have the same columns in each database; how ids are stored is the database's own."""
+"""Objects of rows that have the same columns in each database, in the order of fields unless told otherwise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -11,6 +11,7 @@ from jikko.ports.stores.file_index import Origin, StoredFile
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.store.answers import answer_of
 from jikko.store.callback_states import STATES
+from jikko.store.identifiers import id_text
 
 Columns: TypeAlias = Sequence[Any]
 """A row: values by position."""
@@ -21,117 +22,114 @@ ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
 _decode: Final = msgspec.json.Decoder().decode
 
 
-class RowReader:
-    """Makes objects of rows, whose columns come in the order of the methods' fields unless these say otherwise."""
+def app(row: Columns) -> App:
+    """An app."""
+    return App(
+        id=id_text(row[0]),
+        name=row[1],
+        mode=row[2],
+        description=row[3],
+        icon_type=row[4],
+        icon=row[5],
+        icon_background=row[6],
+        use_icon_as_answer_icon=bool(row[7]),
+        created_at=row[8],
+        workflow_id=id_text(row[9]),
+        environment=row[10],
+    )
 
-    def __init__(self, id_of: Callable[[Any], str]) -> None:
-        """Args:
-        id_of: The id that is stored as that.
-        """
-        self._id_of = id_of
 
-    def app(self, row: Columns) -> App:
-        """An app."""
-        return App(
-            id=self._id_of(row[0]),
-            name=row[1],
-            mode=row[2],
-            description=row[3],
-            icon_type=row[4],
-            icon=row[5],
-            icon_background=row[6],
-            use_icon_as_answer_icon=bool(row[7]),
-            created_at=row[8],
-            workflow_id=self._id_of(row[9]),
-            environment=row[10],
-        )
+def callback(row: Columns) -> Callback:
+    """A call-back."""
+    return Callback(
+        run_id=id_text(row[0]),
+        app_id=id_text(row[1]),
+        url=row[2],
+        created_at=row[3],
+        state=STATES[row[4]],
+        attempts=row[5],
+        first_at=row[6],
+        next_at=row[7],
+        finished_at=row[8],
+        error=row[9],
+    )
 
-    def callback(self, row: Columns) -> Callback:
-        """A call-back."""
-        return Callback(
-            run_id=self._id_of(row[0]),
-            app_id=self._id_of(row[1]),
-            url=row[2],
-            created_at=row[3],
-            state=STATES[row[4]],
-            attempts=row[5],
-            first_at=row[6],
-            next_at=row[7],
-            finished_at=row[8],
-            error=row[9],
-        )
 
-    def file(self, row: Columns) -> StoredFile:
-        """What is known of a file."""
-        return StoredFile(
-            id=self._id_of(row[0]),
-            app_id=self._id_of(row[1]),
-            end_user_id=self._id_of(row[2]),
-            name=row[3],
-            size=row[4],
-            extension=row[5],
-            mime_type=row[6],
-            digest=row[7].hex(),
-            created_at=row[8],
-            origin=ORIGINS[row[9]],
-        )
+def file(row: Columns) -> StoredFile:
+    """What is known of a file."""
+    return StoredFile(
+        id=id_text(row[0]),
+        app_id=id_text(row[1]),
+        end_user_id=id_text(row[2]),
+        name=row[3],
+        size=row[4],
+        extension=row[5],
+        mime_type=row[6],
+        digest=row[7].hex(),
+        created_at=row[8],
+        origin=ORIGINS[row[9]],
+    )
 
-    def conversation(self, row: Columns) -> Conversation:
-        """A conversation."""
-        return Conversation(
-            id=self._id_of(row[0]),
-            app_id=self._id_of(row[1]),
-            end_user_id=self._id_of(row[2]),
-            user=row[3],
-            name=row[4],
-            inputs=_decode(row[5]),
-            introduction=row[6],
-            created_at=row[7],
-            updated_at=row[8],
-            turns=row[9],
-            title_due=bool(row[10]),
-        )
 
-    def message(self, row: Columns) -> Message:
-        """A message. Behind its own 13 columns, four of which are its answer, come the first five of its feedback."""
-        found = Message(
-            id=self._id_of(row[0]),
-            conversation_id=self._id_of(row[1]),
-            app_id=self._id_of(row[2]),
-            end_user_id=self._id_of(row[3]),
-            run_id=None if row[4] is None else self._id_of(row[4]),
-            query=row[5],
-            inputs=_decode(row[6]),
-            files=_decode(row[7]) if row[7] else [],
-            created_at=row[8],
-            answer=answer_of(*row[9:13]),
-        )
-        if row[13] is None:
-            return found
-        return msgspec.structs.replace(found, feedback=self.feedback((*row[13:18], *row[:4])))
+def conversation(row: Columns) -> Conversation:
+    """A conversation."""
+    return Conversation(
+        id=id_text(row[0]),
+        app_id=id_text(row[1]),
+        end_user_id=id_text(row[2]),
+        user=row[3],
+        name=row[4],
+        inputs=_decode(row[5]),
+        introduction=row[6],
+        created_at=row[7],
+        updated_at=row[8],
+        turns=row[9],
+        title_due=bool(row[10]),
+    )
 
-    def feedback(self, row: Columns) -> Feedback:
-        """A feedback."""
-        return Feedback(
-            id=self._id_of(row[0]),
-            rating="like" if row[1] else "dislike",
-            content=row[2],
-            created_at=row[3],
-            updated_at=row[4],
-            message_id=self._id_of(row[5]),
-            conversation_id=self._id_of(row[6]),
-            app_id=self._id_of(row[7]),
-            end_user_id=self._id_of(row[8]),
-        )
 
-    def variable(self, row: Columns) -> ConversationVariable:
-        """A variable of a conversation."""
-        return ConversationVariable(
-            id=self._id_of(row[0]),
-            name=row[1],
-            value_type=row[2],
-            value=_decode(row[3]),
-            description=row[4],
-            created_at=row[5],
-            updated_at=row[6],
-        )
+def message(row: Columns) -> Message:
+    """A message. Behind its own 13 columns, four of which are its answer, come the first five of its feedback."""
+    found = Message(
+        id=id_text(row[0]),
+        conversation_id=id_text(row[1]),
+        app_id=id_text(row[2]),
+        end_user_id=id_text(row[3]),
+        run_id=None if row[4] is None else id_text(row[4]),
+        query=row[5],
+        inputs=_decode(row[6]),
+        files=_decode(row[7]) if row[7] else [],
+        created_at=row[8],
+        answer=answer_of(*row[9:13]),
+    )
+    if row[13] is None:
+        return found
+    return msgspec.structs.replace(found, feedback=feedback((*row[13:18], *row[:4])))
+
+
+def feedback(row: Columns) -> Feedback:
+    """A feedback."""
+    return Feedback(
+        id=id_text(row[0]),
+        rating="like" if row[1] else "dislike",
+        content=row[2],
+        created_at=row[3],
+        updated_at=row[4],
+        message_id=id_text(row[5]),
+        conversation_id=id_text(row[6]),
+        app_id=id_text(row[7]),
+        end_user_id=id_text(row[8]),
+    )
+
+
+def variable(row: Columns) -> ConversationVariable:
+    """A variable of a conversation."""
+    return ConversationVariable(
+        id=id_text(row[0]),
+        name=row[1],
+        value_type=row[2],
+        value=_decode(row[3]),
+        description=row[4],
+        created_at=row[5],
+        updated_at=row[6],
+    )

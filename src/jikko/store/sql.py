@@ -36,7 +36,7 @@ T = TypeVar("T")
 Record: TypeAlias = Any
 """A row: values by position."""
 
-_CHOICE: Final = re.compile(r"\[(sqlite|postgres): ((?:[^\[\]]|\[\])*)\]")
+_CHOICE: Final = re.compile(r"\[(sqlite|postgres):\s((?:[^\[\]]|\[\])*)\]")
 _PARAMETER: Final = re.compile(r"(\b(?:IN|VALUES) )?(?<!:):([a-z]\w*)(::\w+(?:\[\])?)?")
 _CAST: Final = re.compile(r"::\w+(?:\[\])?")
 _LOCK: Final = re.compile(r" FOR (?:NO KEY )?(?:UPDATE|SHARE)(?: SKIP LOCKED)?")

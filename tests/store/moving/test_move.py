@@ -18,17 +18,16 @@ from jikko.ports.stores.run_store import LogQuery
 from jikko.store.moving.move import move
 from jikko.store.moving.tables import TABLES
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.run_pages import PostgresRunPages
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.access_store import SqlConsoleStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.console.access_store import SqliteConsoleStore
-from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 from tests.contract.conversations import conversation, message
@@ -123,7 +122,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     spoken = conversation(new_id())
     await SqliteConversationStore(here).add_turn(message(new_id(), spoken.id), spoken)
     token = ConsoleToken(id=new_id(), name="CI", role="viewer", digest=b"t" * 32, hint="t", created_at=7.0)
-    await SqliteConsoleStore(here).add_token(token)
+    await SqlConsoleStore(here).add_token(token)
     here.close()
     await SqlitePluginStorage(tmp_path / "storage.db").set(APP, "o/p", "k", b"\x00v", most=100)
 
@@ -143,7 +142,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     assert turn.query.startswith("何？")
     await chats.add_turn(message(new_id(), spoken.id))
     assert len(await chats.messages(spoken.id) or []) == 2
-    assert await PostgresConsoleStore(database).tokens() == [token]
+    assert await SqlConsoleStore(database).tokens() == [token]
     assert await PostgresPluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
 
 

@@ -19,10 +19,8 @@ from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import ArchiveObjects
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.console.access_store import PostgresConsoleStore
-from jikko.store.postgres.console.chat_pages import PostgresChatPages
 from jikko.store.postgres.console.run_pages import PostgresRunPages
-from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import RETRIEVALS, Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.migrate import belong, migrate, reach, require_current, require_own
@@ -31,8 +29,10 @@ from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
+from jikko.store.repositories.access_store import SqlConsoleStore
 from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite.unread import has_record
@@ -98,7 +98,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         SqlAnnotationStore(database),
         SqlCallbackStore(database),
         SqlEndUserStore(database),
-        ConsoleStores(PostgresConsoleStore(database), PostgresRunPages(database), PostgresChatPages(database)),
+        ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
         SqlFileIndex(database),
         contents_of_files(settings),
         signing_keys,

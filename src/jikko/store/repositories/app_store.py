@@ -8,9 +8,9 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store import row_reader
 from jikko.store.identifiers import id_text
 from jikko.store.repositories.annotation_store import forget_app
-from jikko.store.row_reader import RowReader
 from jikko.store.sql import Count, Many, Operation, Record, Row, SqlDatabase
 from jikko.values import Json
 
@@ -81,9 +81,6 @@ _NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
 
 
-_READ: Final = RowReader(id_text)
-
-
 class SqlAppStore:
     """An ``AppStore`` in a database, which its opener closes."""
 
@@ -108,7 +105,7 @@ class SqlAppStore:
         return await self._sql.once(digest, find)
 
     async def apps(self) -> list[App]:
-        return [_READ.app(row) for row in await self._sql.rows(_APPS)]
+        return [row_reader.app(row) for row in await self._sql.rows(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         row = await self._sql.row(_VERSION, app_id=app_id, workflow_id=workflow_id.lower())
@@ -179,7 +176,7 @@ class SqlAppStore:
         return await self._sql.write(operation)
 
     def _app(self, row: Record | None) -> App | None:
-        return None if row is None else _READ.app(row)
+        return None if row is None else row_reader.app(row)
 
     def _version(self, row: Record, source: bytes) -> WorkflowVersion:
         return WorkflowVersion(

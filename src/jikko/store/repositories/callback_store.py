@@ -4,9 +4,8 @@ import math
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
+from jikko.store import row_reader
 from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
-from jikko.store.identifiers import id_text
-from jikko.store.row_reader import RowReader
 from jikko.store.sql import Operation, Row, SqlDatabase
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
@@ -61,8 +60,6 @@ ON CONFLICT (app_id) DO UPDATE SET secret = excluded.secret
 """
 _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = :app_id"
 
-_READ: Final = RowReader(id_text)
-
 
 class SqlCallbackStore:
     """A ``CallbackStore`` in a database, which its opener closes."""
@@ -95,7 +92,7 @@ class SqlCallbackStore:
 
     async def find(self, run_id: str) -> Callback | None:
         row = await self._sql.row(_FIND, run_id=run_id.lower())
-        return None if row is None else _READ.callback(row)
+        return None if row is None else row_reader.callback(row)
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
@@ -117,4 +114,4 @@ class SqlCallbackStore:
         await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
 
     async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:
-        return [_READ.callback(row) for row in await self._sql.rows(sql, **values)]
+        return [row_reader.callback(row) for row in await self._sql.rows(sql, **values)]

@@ -6,8 +6,9 @@ from typing import Final
 
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
+from jikko.store import row_reader
 from jikko.store.identifiers import id_text
-from jikko.store.row_reader import ORIGINS, RowReader
+from jikko.store.row_reader import ORIGINS
 from jikko.store.sql import Operation, Rows, SqlDatabase
 
 _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
@@ -39,8 +40,6 @@ _TOTALS: Final = "SELECT count(*), coalesce(sum(size), 0)::int8 FROM files"
 _PAGE: Final = 1000
 """Old files that are looked at in one go."""
 
-_READ: Final = RowReader(id_text)
-
 
 class SqlFileIndex:
     """A ``FileIndex`` in a database, which its opener closes."""
@@ -67,10 +66,10 @@ class SqlFileIndex:
 
     async def find(self, file_id: str) -> StoredFile | None:
         row = await self._sql.row(_FIND, id=file_id.lower())
-        return None if row is None else _READ.file(row)
+        return None if row is None else row_reader.file(row)
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        return [_READ.file(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
+        return [row_reader.file(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
 
     async def used(self, file_id: str, at: float) -> None:
         # At worst the file is removed as if it had not been used again.

@@ -20,9 +20,9 @@ from jikko.ports.stores.projections import (
 )
 from jikko.store.callback_states import PENDING, RUN_GOES_ON
 from jikko.store.postgres.columns import text
-from jikko.store.postgres.conversations.turn_writes import turns_began, turns_changed, turns_repeated
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs.run_rows import RunWrite
+from jikko.store.postgres.runs.turn_writes import turns_began, turns_changed, turns_repeated
 
 _ADD_CALLBACKS: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)

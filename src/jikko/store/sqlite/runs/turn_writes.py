@@ -4,11 +4,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
+from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
-from jikko.store.answers import file_ids, json_text
+from jikko.store.answers import STATUSES, details_of, file_ids, json_text
 from jikko.store.identifiers import StoredId, storable, stored_id
-from jikko.store.sqlite.conversations.rows import answer_columns
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _ADD_CONVERSATION: Final = """
@@ -69,7 +68,7 @@ def add_turn(
         if found is None:
             return
         conversation = found[0]
-    status, answer, error, details = answer_columns(message.answer)
+    status, answer, error, details = _answer(message.answer)
     values: Sequence[Any] = (
         stored_id(message.id),
         conversation,
@@ -144,7 +143,7 @@ def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.
 
 def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnChanged``."""
-    connection.execute(_CHANGE, (*answer_columns(changed.answer), run_id))
+    connection.execute(_CHANGE, (*_answer(changed.answer), run_id))
     if changed.answer.files:
         files = file_ids(changed.answer.files)
         connection.executemany(_ADD_FILE_OF_RUN, [(stored_id(file_id), run_id) for file_id in files])
@@ -154,4 +153,14 @@ def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection
     """See ``VariablesAssigned``."""
     connection.executemany(
         _ASSIGN, [(json_text(value), assigned.at, storable(name), run_id) for name, value in assigned.values.items()]
+    )
+
+
+def _answer(answer: Answer) -> tuple[int, str, str | None, str]:
+    """``status, answer, error, details``."""
+    return (
+        STATUSES.index(answer.status),
+        storable(answer.text),
+        None if answer.error is None else storable(answer.error),
+        details_of(answer),
     )

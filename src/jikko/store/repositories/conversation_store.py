@@ -1,0 +1,296 @@
+"""Conversations: what end users and apps say to each other. Their turns are written with runs, by each database."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from jikko.ports.stores.conversation_store import ConversationQuery, Opened
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
+from jikko.store import row_reader
+from jikko.store.answers import json_text
+from jikko.store.identifiers import id_text
+from jikko.store.repositories import APP, OF_APP
+from jikko.store.sql import Count, Operation, Row, Rows, SqlDatabase
+from jikko.values import Json
+
+CONVERSATION: Final = """
+SELECT c.conversation_id, [sqlite: n.text, u.end_user_id, u.session][postgres: c.app_id, c.end_user_id, c.session],
+  c.name, c.inputs, c.introduction, c.created_at, c.updated_at, c.turns, c.title_due, c.key
+FROM conversations c [sqlite: JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user]
+"""
+"""What ``row_reader.conversation`` wants, and the number of a conversation."""
+KEY: Final = 11
+"""The place of that number."""
+_MESSAGE: Final = """
+SELECT m.message_id, c.conversation_id, [sqlite: n.text, u.end_user_id][postgres: c.app_id, c.end_user_id],
+  m.run_id, m.query, m.inputs, m.files, m.created_at, m.status, m.answer, m.error, m.details,
+  f.feedback_id, f.liked, f.content, f.created_at, f.updated_at
+FROM messages m JOIN conversations c ON c.key = m.conversation
+  [sqlite: JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user]
+  LEFT JOIN feedbacks f ON f.message = m.key
+"""
+# SQLite's conversations refer to rows of end users. An end user with several names is the first of them.
+_OF_USER: Final = """
+[sqlite: end_user = (SELECT key FROM end_users
+  WHERE end_user_id = :end_user_id AND app = (SELECT key FROM names WHERE text = :app_id::text) ORDER BY key LIMIT 1)]
+[postgres: app_id = :app_id AND end_user_id = :end_user_id]
+"""
+_ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
+_OWN: Final = f"SELECT created_at, updated_at, key FROM conversations WHERE conversation_id = :id AND {_OF_USER}"
+_RENAME: Final = f"""
+UPDATE conversations SET name = :name, title_due = FALSE, updated_at = coalesce(:at::float8, updated_at)
+WHERE conversation_id = :id AND {OF_APP} AND (NOT :only_if_due::bool OR title_due)
+"""
+_UNTITLED: Final = f"""
+{CONVERSATION} WHERE c.title_due [sqlite: = 1] ORDER BY c.created_at, c.key LIMIT :limit
+"""
+_BY_ID: Final = f"{_MESSAGE} WHERE m.message_id = :id"
+_BY_RUN: Final = f"{_MESSAGE} WHERE m.run_id = :id"
+_FIRST_MESSAGE: Final = f"""
+{_MESSAGE} WHERE m.conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY m.key LIMIT 1
+"""
+_CONVERSATION_KEY: Final = "SELECT key FROM conversations WHERE conversation_id = :id"
+_MESSAGE_KEY: Final = "SELECT key FROM messages WHERE message_id = :id AND conversation = :conversation"
+_MESSAGES: Final = f"{_MESSAGE} WHERE m.conversation = :conversation AND m.key < :end ORDER BY m.key DESC LIMIT :limit"
+_END: Final = 2**62
+_RATE: Final = f"""
+INSERT INTO feedbacks (message, {APP}, feedback_id, liked, created_at, updated_at, content)
+SELECT m.key, c.{APP}, :id, :liked, :created_at, :updated_at, :content
+FROM messages m JOIN conversations c ON c.key = m.conversation WHERE m.message_id = :message_id
+ON CONFLICT (message) DO UPDATE SET liked = excluded.liked, updated_at = excluded.updated_at, content = excluded.content
+"""
+_UNRATE: Final = "DELETE FROM feedbacks WHERE message = (SELECT key FROM messages WHERE message_id = :id)"
+# The index alone is read for the pages before.
+_FEEDBACKS: Final = f"""
+SELECT f.feedback_id, f.liked, f.content, f.created_at, f.updated_at, m.message_id, c.conversation_id,
+  [sqlite: n.text, u.end_user_id][postgres: f.app_id, c.end_user_id]
+FROM feedbacks f JOIN messages m ON m.key = f.message JOIN conversations c ON c.key = m.conversation
+  [sqlite: JOIN names n ON n.key = f.app JOIN end_users u ON u.key = c.end_user]
+WHERE f.key IN (
+  SELECT key FROM feedbacks INDEXED BY feedbacks_of_app WHERE {OF_APP} ORDER BY key DESC LIMIT :limit OFFSET :first)
+ORDER BY f.key DESC
+"""
+_VARIABLES: Final = """
+SELECT variable_id, name, value_type, value, description, created_at, updated_at FROM conversation_variables
+WHERE conversation = :conversation ORDER BY key
+"""
+_SET_VARIABLE: Final = """
+UPDATE conversation_variables SET value = :value, updated_at = :at
+WHERE conversation = (SELECT key FROM conversations WHERE conversation_id = :id) AND variable_id = :variable_id
+"""
+_USES_FILE: Final = """
+SELECT 1 FROM message_files f JOIN messages m ON m.key = f.message JOIN conversations c ON c.key = m.conversation
+  [sqlite: JOIN names n ON n.key = c.app]
+WHERE f.file_id = :file_id AND (
+  [sqlite: :app_id::text IS NULL OR n.text = :app_id::text][postgres: :app_id::bytea IS NULL OR c.app_id = :app_id])
+LIMIT 1
+"""
+_FILES: Final = "SELECT DISTINCT file_id FROM message_files INDEXED BY message_files_by_id"
+_OF_A_USER: Final = f"""
+SELECT key FROM conversations INDEXED BY conversations_by_update WHERE {_OF_USER} LIMIT :limit
+"""
+# From each app to the next: of the conversations of an app, which may be very many, one is looked at.
+_OLD: Final = """
+[sqlite:
+  WITH RECURSIVE apps (app) AS (
+    SELECT min(app) FROM conversations
+    UNION ALL
+    SELECT (SELECT min(app) FROM conversations INDEXED BY conversations_of_app WHERE app > apps.app) FROM apps
+    WHERE apps.app IS NOT NULL)
+  SELECT c.key FROM apps CROSS JOIN conversations c INDEXED BY conversations_of_app
+    ON c.app = apps.app AND c.updated_at < :before
+  LIMIT :limit]
+[postgres: SELECT key FROM conversations WHERE updated_at < :before ORDER BY updated_at LIMIT :limit]
+"""
+_OLD_OF_APP: Final = f"""
+SELECT key FROM conversations INDEXED BY conversations_of_app WHERE {OF_APP} AND updated_at < :before
+ORDER BY updated_at LIMIT :limit
+"""
+_MESSAGES_OF: Final = "(SELECT key FROM messages INDEXED BY messages_of_conversation WHERE conversation IN :keys::int8)"
+# In PostgreSQL, what belongs to a conversation goes with it.
+_REMOVE_PARTS: Final = (
+    f"[sqlite: DELETE FROM feedbacks WHERE message IN {_MESSAGES_OF}]",
+    f"[sqlite: DELETE FROM message_files WHERE message IN {_MESSAGES_OF}]",
+    "[sqlite: DELETE FROM messages WHERE conversation IN :keys::int8]",
+    "[sqlite: DELETE FROM conversation_variables WHERE conversation IN :keys::int8]",
+)
+# The time is asked for again: another server may have begun a turn since they were chosen.
+_REMOVE: Final = "DELETE FROM conversations WHERE key IN :keys::int8 AND updated_at < :before"
+_ANY_TIME: Final = float("inf")
+_SLICE: Final = 50
+"""Conversations that are removed in one transaction."""
+
+
+class SqlConversationStore:
+    """A ``ConversationStore`` in a database, which its opener closes; but for ``add_turn``."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+
+    async def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Opened | None:
+        def read() -> Operation[Opened | None]:
+            row = yield Row(_ONE, id=conversation_id.lower())
+            found = None if row is None else _if_of(app_id, end_user_id, row_reader.conversation(row))
+            return None if found is None else Opened(found, (yield from _variables(row[KEY])))
+
+        return await self._sql.quick(read)
+
+    async def conversation(self, app_id: str, end_user_id: str, conversation_id: str) -> Conversation | None:
+        found = await self._one(conversation_id)
+        return None if found is None else _if_of(app_id, end_user_id, found)
+
+    async def conversations(self, query: ConversationQuery) -> list[Conversation] | None:
+        own = {"app_id": query.app_id, "end_user_id": query.end_user_id.lower()}
+        column = query.order.lstrip("-")
+        comparison, direction = ("<", "DESC") if query.order.startswith("-") else (">", "ASC")
+
+        def read() -> Operation[list[Conversation] | None]:
+            at, key = 0.0, 0
+            if query.after is not None:
+                after = yield Row(_OWN, id=query.after.lower(), **own)
+                if after is None:
+                    return None
+                at, key = after[0 if column == "created_at" else 1], after[2]
+            behind = "" if query.after is None else f"AND (c.{column}, c.key) {comparison} (:at, :key)"
+            order = f"ORDER BY c.{column} {direction}, c.key {direction} LIMIT :limit"
+            listed = f"{CONVERSATION} WHERE {_OF_USER} {behind} {order}"
+            rows = yield Rows(listed, at=at, key=key, limit=query.limit, **own)
+            return [row_reader.conversation(row) for row in rows]
+
+        return await self._sql.quick(read)
+
+    async def rename(
+        self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
+    ) -> Conversation | None:
+        own = {"app_id": app_id, "id": conversation_id.lower()}
+        if not await self._sql.count(_RENAME, name=name, at=at, only_if_due=only_if_due, **own):
+            return None
+        return await self._one(conversation_id)
+
+    async def untitled(self, limit: int = 100) -> list[Conversation]:
+        return [row_reader.conversation(row) for row in await self._sql.rows(_UNTITLED, limit=limit)]
+
+    async def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> bool:
+        own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
+
+        def delete() -> Operation[bool]:
+            row = yield Row(_OWN, id=conversation_id.lower(), **own)
+            return row is not None and (yield from _remove([row[2]])) > 0
+
+        return await self._sql.write(delete)
+
+    async def delete_all(self, app_id: str, end_user_id: str) -> int:
+        own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
+
+        def delete() -> Operation[int]:
+            rows = yield Rows(_OF_A_USER, limit=_SLICE, **own)
+            return (yield from _remove([row[0] for row in rows]))
+
+        removed = 0
+        # Others write between the slices.
+        while count := await self._sql.write(delete):
+            removed += count
+        return removed
+
+    async def message(self, app_id: str, end_user_id: str, message_id: str) -> Message | None:
+        found = await self._message(_BY_ID, message_id)
+        if found is None or (found.app_id, found.end_user_id) != (app_id, end_user_id.lower()):
+            return None
+        return found
+
+    async def message_of_run(self, run_id: str) -> Message | None:
+        return await self._message(_BY_RUN, run_id)
+
+    async def messages(
+        self, conversation_id: str, *, before: str | None = None, limit: int = 20
+    ) -> list[Message] | None:
+        def read() -> Operation[list[Message] | None]:
+            conversation = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
+            if conversation is None:
+                return [] if before is None else None
+            end = _END
+            if before is not None:
+                message = yield Row(_MESSAGE_KEY, id=before.lower(), conversation=conversation[0])
+                if message is None:
+                    return None
+                end = message[0]
+            rows = yield Rows(_MESSAGES, conversation=conversation[0], end=end, limit=limit)
+            return [row_reader.message(row) for row in rows]
+
+        # A page of clients, at most 100; so is what models are told of a conversation at once.
+        return await self._sql.quick(read)
+
+    async def first_message(self, conversation_id: str) -> Message | None:
+        return await self._message(_FIRST_MESSAGE, conversation_id)
+
+    async def rate(self, feedback: Feedback) -> None:
+        await self._sql.count(
+            _RATE,
+            id=feedback.id,
+            liked=feedback.rating == "like",
+            created_at=feedback.created_at,
+            updated_at=feedback.updated_at,
+            content=feedback.content,
+            message_id=feedback.message_id.lower(),
+        )
+
+    async def unrate(self, message_id: str) -> bool:
+        return await self._sql.count(_UNRATE, id=message_id.lower()) > 0
+
+    async def feedbacks(self, app_id: str, *, page: int = 1, limit: int = 20) -> list[Feedback]:
+        rows = await self._sql.rows(_FEEDBACKS, app_id=app_id, limit=limit, first=(page - 1) * limit)
+        return [row_reader.feedback(row) for row in rows]
+
+    async def variables(self, conversation_id: str) -> list[ConversationVariable]:
+        def read() -> Operation[list[ConversationVariable]]:
+            row = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
+            return [] if row is None else (yield from _variables(row[0]))
+
+        return await self._sql.quick(read)
+
+    async def set_variable(self, conversation_id: str, variable_id: str, value: Json, *, at: float) -> bool:
+        own = {"id": conversation_id.lower(), "variable_id": variable_id.lower()}
+        return await self._sql.count(_SET_VARIABLE, value=json_text(value), at=at, **own) > 0
+
+    async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        return await self._sql.row(_USES_FILE, app_id=app_id, file_id=file_id.lower()) is not None
+
+    async def files(self) -> set[str]:
+        def read() -> Operation[set[str]]:
+            return {id_text(row[0]) for row in (yield Rows(_FILES))}
+
+        return await self._sql.search(read)
+
+    async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
+        return await self._sql.write(lambda: remove_old(before, limit, app_id))
+
+    async def _one(self, conversation_id: str) -> Conversation | None:
+        row = await self._sql.row(_ONE, id=conversation_id.lower())
+        return None if row is None else row_reader.conversation(row)
+
+    async def _message(self, sql: str, id_: str) -> Message | None:
+        row = await self._sql.row(sql, id=id_.lower())
+        return None if row is None else row_reader.message(row)
+
+
+def remove_old(before: float, limit: int, app_id: str | None) -> Operation[int]:
+    """Remove at most ``limit`` conversations that were last updated before a time. Returns how many."""
+    sql = _OLD if app_id is None else _OLD_OF_APP
+    rows = yield Rows(sql, before=before, limit=limit, app_id=app_id)
+    return (yield from _remove([row[0] for row in rows], before))
+
+
+def _remove(keys: Sequence[int], before: float = _ANY_TIME) -> Operation[int]:
+    if not keys:
+        return 0
+    for statement in _REMOVE_PARTS:
+        yield Count(statement, keys=keys)
+    count: int = yield Count(_REMOVE, keys=keys, before=before)
+    return count
+
+
+def _variables(conversation: int) -> Operation[list[ConversationVariable]]:
+    return [row_reader.variable(row) for row in (yield Rows(_VARIABLES, conversation=conversation))]
+
+
+def _if_of(app_id: str, end_user_id: str, found: Conversation) -> Conversation | None:
+    return found if (found.app_id, found.end_user_id) == (app_id, end_user_id.lower()) else None
