@@ -1,5 +1,7 @@
 """Who may enter the console. Nothing is remembered between calls: any process may change it."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from typing import Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken

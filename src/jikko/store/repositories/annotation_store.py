@@ -1,5 +1,7 @@
 """Annotations, and the jobs that make their vectors."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 

@@ -1,5 +1,7 @@
 """Apps, their versions and keys. Nothing is remembered between calls: another process may change it all."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar

@@ -1,5 +1,7 @@
 """Call-backs."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 import math
 from typing import Any, Final
 

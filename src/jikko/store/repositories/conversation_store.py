@@ -1,5 +1,7 @@
 """Conversations: what end users and apps say to each other. Their turns are written with runs, by each database."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Sequence
 from typing import Final
 

@@ -1,5 +1,7 @@
 """End users: those who were added, and those whom runs and conversations name."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from typing import Final
 
 from jikko.ports.stores.end_user_store import EndUser

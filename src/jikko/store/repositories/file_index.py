@@ -1,5 +1,7 @@
 """The metadata of files."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 import math
 from collections.abc import Sequence
 from typing import Final

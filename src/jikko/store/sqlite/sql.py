@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.store.identifiers import storable, stored_id
-from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
+from jikko.store.sql import Dialect, Many, Operation, Record, Row, Rows, nothing
 
 T = TypeVar("T")
 
@@ -30,27 +30,26 @@ class _Database(Protocol):
 
 def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Dialect = SQLITE) -> T:
     """Do an operation by a connection, within its transaction."""
-    answer = None
+    answer: Any = None
+    execute, send, statement_of = connection.execute, operation.send, dialect.statement
     try:
         while True:
-            answer = _answer(operation.send(answer), connection, dialect)
+            query = send(answer)
+            statement, kind = statement_of(query.sql), type(query)
+            if not statement.text:
+                answer = nothing(query)
+            elif isinstance(query, Many):
+                connection.executemany(statement.text, [statement.bound(values)[1] for values in query.values])
+                answer = None
+            elif kind is Row:
+                answer = execute(*statement.bound(query.values)).fetchone()
+            elif kind is Rows:
+                answer = execute(*statement.bound(query.values)).fetchall()
+            else:
+                answer = execute(*statement.bound(query.values)).rowcount
     except StopIteration as end:
         result: T = end.value
         return result
-
-
-def _answer(query: Query | Many, connection: sqlite3.Connection, dialect: Dialect) -> Any:
-    statement = dialect.statement(query.sql)
-    if not statement.text:
-        return nothing(query)
-    if type(query) is Many:
-        connection.executemany(statement.text, [statement.bound(values)[1] for values in query.values])
-        return None
-    assert isinstance(query, Query)
-    cursor = connection.execute(*statement.bound(query.values))
-    if type(query) is Row:
-        return cursor.fetchone()
-    return cursor.rowcount if type(query) is Count else cursor.fetchall()
 
 
 class SqliteSql:

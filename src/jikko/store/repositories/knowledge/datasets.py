@@ -1,5 +1,7 @@
 """Datasets, and what belongs to all of them."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 

@@ -1,5 +1,7 @@
 """Documents of datasets. A transaction that changes a document and its job locks the document first."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 

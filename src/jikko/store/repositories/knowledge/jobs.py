@@ -4,6 +4,8 @@ A transaction that changes a job locks its document before it, as one does that 
 another in a circle.
 """
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 import struct
 from collections.abc import Callable, Sequence
 from typing import Final

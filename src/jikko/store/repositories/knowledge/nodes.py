@@ -1,5 +1,7 @@
 """Removing what is searched (nodes with their vectors and words), and the keywords of segments, as operations."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 

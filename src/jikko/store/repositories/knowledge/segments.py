@@ -1,5 +1,7 @@
 """Segments and child chunks. A transaction that changes them locks their document first."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 

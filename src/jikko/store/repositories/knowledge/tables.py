@@ -3,6 +3,8 @@
 A field ``id``, or whose name ends in ``_id``, holds an id. Structs, lists and mappings are kept as JSON.
 """
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
