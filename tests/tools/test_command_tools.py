@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
+from tests.acceptance.test_knowledge_import import answering
 from tests.acceptance.workflows import app, end, node, start
 from tests.tools.scene import api
 
@@ -112,6 +113,35 @@ def test_a_call_that_fails_says_why(arguments: tuple[str, ...], message: str, tm
     assert code != 0
     assert message in output
     assert "Traceback" not in output
+
+
+def test_a_parameter_that_a_tool_has_not_is_an_error_of_who_called(tmp_path: Path) -> None:
+    code, [error], _ = called(tmp_path, "call", "time/weekday", "yaer=1", "--json")
+
+    assert (code, error["code"]) == (1, "invalid_param")
+
+
+def test_of_many_tools_some_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "tools.yml"
+    path.write_text(json.dumps({"tools": {"many": api("http://a.test", *(f"tool{number}" for number in range(10)))}}))
+
+    code, _, output = called(tmp_path, "test", "--tools", str(path))
+
+    named = ", ".join(f"tool{number}" for number in range(8))
+    assert (code, output) == (0, f"ok      api (many): {named}, and 2 more\n")
+
+
+def test_what_a_tool_says_is_shown_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "tools.yml"
+    with answering(200, '{"天気": "晴れ 🙂"}') as url:
+        path.write_text(json.dumps({"tools": {"weather": api(url, "now")}}))
+        arguments = ["tools", "call", "weather/now", "--tools", str(path), "--home", str(tmp_path)]
+        outputs = [
+            CliRunner().invoke(cli, [*arguments, *more], env={"JIKKO_HTTP_ALLOW": "127.0.0.1"}).output
+            for more in ((), ("--json",))
+        ]
+
+    assert ["晴れ 🙂" in output for output in outputs] == [True, True], outputs
 
 
 def test_a_broken_tools_file_ends_the_command_with_its_problems(tmp_path: Path) -> None:
