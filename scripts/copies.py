@@ -112,7 +112,7 @@ class Copy:
     def ask(self, mutant: Mutant, tests: Mapping[str, float], budget: float) -> Answer:
         """What tests say to a change, up to the first that fails with the change and not without it.
 
-        A busy machine can make tests fail or wait as well, and what it does is no notice.
+        A busy machine can make tests fail or wait as well, and what it does is no notice. So what waits does so twice.
 
         Args:
             tests: By name, what each takes without the change (s).
@@ -131,11 +131,17 @@ class Copy:
                 if time.monotonic() < until:  # what did not begin is not there, with the change
                     asked |= left.keys()
                 break
-            again, waits = self.try_tests(suspects, _ALL_SECONDS)
-            if again.is_over and again.ended and not again.failed and not waits:
-                return Answer("hung" if hangs else "noticed", frozenset(asked))
+            if self._pass(suspects):
+                with self.changed(mutant):
+                    hung_once = hangs and self._pass(suspects)
+                if not hung_once:
+                    return Answer("hung" if hangs else "noticed", frozenset(asked))
             asked |= suspects.keys()
         return Answer("survived", frozenset(asked))
+
+    def _pass(self, tests: Mapping[str, float]) -> bool:
+        said, hangs = self.try_tests(tests, _ALL_SECONDS)
+        return said.is_over and bool(said.ended) and not said.failed and not hangs
 
     def try_tests(self, tests: Mapping[str, float], budget: float) -> tuple[Said, bool]:
         """Run tests with the code as it is, up to the first that fails. What they say, and whether one hangs."""

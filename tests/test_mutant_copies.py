@@ -72,6 +72,10 @@ def test_what_hangs_is_ended_with_all_that_it_started(copy: Copy, monkeypatch: p
     assert not Path("/proc", (copy.folder / "stubborn").read_text()).exists()
     # What waits without the change, too, is none.
     assert asked(copy, "import time\n\ndef test_it():\n    time.sleep(60)\n", "SAID = 2\n") == ["survived"]
+    # Nor is what waits with the change, and does not when it is asked again.
+    once = "    seen = pathlib.Path('seen')\n    if SAID == 2 and not seen.exists():\n        seen.touch()\n"
+    tests = f"import pathlib\nimport time\n\ndef test_it():\n{once}        time.sleep(60)\n"
+    assert asked(copy, tests, "SAID = 2\n") == ["survived"]
 
 
 @pytest.mark.slow

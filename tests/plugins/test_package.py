@@ -191,6 +191,21 @@ def test_a_manifest_that_is_no_mapping_is_refused(content: bytes) -> None:
         read_package(packed({**files(), "manifest.yaml": content}))
 
 
+def test_a_manifest_has_40_levels_at_most() -> None:
+    levels = {depth: f"more: {'[' * depth}{']' * depth}\n".encode() for depth in (39, 40)}
+    content = files()
+    assert read_package(packed({**content, "manifest.yaml": content["manifest.yaml"] + levels[39]}))
+
+    with pytest.raises(PackageRefused, match="nested deeper than 40 levels"):
+        read_package(packed({**content, "manifest.yaml": content["manifest.yaml"] + levels[40]}))
+
+
+def test_a_tool_without_a_name_is_refused_with_its_file() -> None:
+    nameless = yaml.safe_dump({"identity": {"label": {"en_US": "名"}}}).encode()
+    with pytest.raises(PackageRefused, match=r"tools/echo\.yaml.*name"):
+        read_package(packed({**files(), "tools/echo.yaml": nameless}))
+
+
 def test_a_manifest_whose_aliases_multiply_is_refused() -> None:
     bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdef", "bcdefg", strict=True)
