@@ -14,9 +14,9 @@ import yaml
 
 from jikko.apps.keys import parse_keys
 from jikko.cli.main import cli
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
 from jikko.dsl.repair import model_provider
-from jikko.errors import Problem
 from jikko.nodes.data.code import Code
 from jikko.plugins.file import parse_plugins_file
 from jikko.providers.file import parse_providers
@@ -211,7 +211,7 @@ def test_a_file_of_plugins_that_is_shown_can_be_read(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks("docs/packages.md", "yaml"), ids=named)
 def test_outputs_that_are_shown_are_those_of_a_code_node(block: Block) -> None:
     shown = yaml.safe_load(block.text)
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     data = {"type": "code", "code_language": "python3", "code": "def main(): ...", "variables": [], **shown}
     node = Code.from_dsl(Fields("", data, problems))
     assert problems == []

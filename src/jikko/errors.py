@@ -39,7 +39,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
+from jikko.diagnostics.diagnostic import Diagnostic
 
 
 class JikkoError(Exception):
@@ -53,31 +53,13 @@ class JikkoError(Exception):
     """HTTP headers that go with the answer."""
 
 
-class Problem(Struct, frozen=True):
-    """One thing that is wrong with a DSL file, and where."""
-
-    where: str
-    """The path inside the document, such as ``workflow.graph.nodes[3].data.variables[0]``; ``""`` for the whole."""
-    what: str
-    hint: str = ""
-    fatal: bool = True
-    """Whether the file cannot be imported. A warning is true of the file and does not stop the import."""
-    line: int = 0
-    """Counted from 1, for a file that is no YAML; 0 where ``where`` says it. So is ``column``."""
-    column: int = 0
-
-    def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text} ({self.hint})" if self.hint else text
-
-
 class InvalidDocument(JikkoError):
     """The DSL file cannot be imported. Carries every problem found, not only the first."""
 
     code = "invalid_param"
     status = 400
 
-    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, source: str, problems: Sequence[Diagnostic]) -> None:
         self.source = source
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

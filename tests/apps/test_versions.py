@@ -82,7 +82,7 @@ def test_what_is_no_workflow_file_has_no_graph_and_says_why(text: bytes) -> None
     checked = check(text, source="flow.yml", node_classes=BY_TYPE)
 
     assert checked.graph is None
-    fatal = tuple(problem for problem in checked.problems if problem.fatal)
+    fatal = tuple(problem for problem in checked.problems if not problem.ok)
     assert fatal
     with pytest.raises(InvalidDocument, match=r"flow\.yml") as caught:
         checked.require()
@@ -95,7 +95,7 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once() -> None:
 
     checked = check(text, source="flow.yml", node_classes=BY_TYPE)
 
-    fatal_problems = "\n".join(str(problem) for problem in checked.problems if problem.fatal)
+    fatal_problems = "\n".join(str(problem) for problem in checked.problems if not problem.ok)
     assert "nodes[1].data.outputs: is missing" in fatal_problems
     assert "nodes[2].data.cases: is 'none', not a list" in fatal_problems
     assert checked.graph is None

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
-from jikko.errors import Problem
 from jikko.nodes.contract import Node
 from jikko.nodes.registry import BY_TYPE
 
@@ -39,8 +39,8 @@ JSON = st.recursive(
 )
 
 
-def made(kind: str, data: dict[str, Any]) -> tuple[Node, list[Problem]]:
-    problems: list[Problem] = []
+def made(kind: str, data: dict[str, Any]) -> tuple[Node, list[Diagnostic]]:
+    problems: list[Diagnostic] = []
     node: Node = BY_TYPE[kind].from_dsl(Fields("data", {"type": kind, **data}, problems))
     return node, problems
 
@@ -60,7 +60,7 @@ def test_a_node_without_configuration_is_made_and_says_how_it_runs(kind: str) ->
 def test_a_configuration_that_makes_no_sense_is_noted_and_never_raised(kind: str, data: dict[str, Any]) -> None:
     _, problems = made(kind, data)
 
-    assert all(problem.where.startswith("data") and problem.what for problem in problems)
+    assert all(problem.where.startswith("data") and problem.text() for problem in problems)
 
 
 def test_that_node_types_do_not_know_each_other_is_checked_for_all_of_them() -> None:

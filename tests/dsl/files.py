@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
 from jikko.dsl.load import Loaded, load
-from jikko.errors import Problem
 
 RUNNABLE = frozenset(
     {"start", "end", "if-else", "code", "variable-aggregator", "iteration", "iteration-start", "loop", "loop-start"}
@@ -48,8 +48,8 @@ def problems(text: bytes | str) -> list[str]:
     return list(map(shown, read(text).problems))
 
 
-def shown(problem: Problem) -> str:
-    return str(problem) if problem.fatal else f"warning: {problem}"
+def shown(problem: Diagnostic) -> str:
+    return str(problem) if not problem.ok else f"warning: {problem}"
 
 
 def fields(data: dict[str, Any]) -> Fields:

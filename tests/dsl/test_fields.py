@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, did_you_mean, shown
 
 from .files import fields
@@ -67,17 +68,18 @@ def test_of_millions_of_problems_the_first_are_noted_and_a_fatal_one_is_not_lost
             source.problem("k", "is wrong", fatal=fatal)
 
     assert len(source.problems) == 20_000
-    assert [problem.fatal for problem in source.problems[9_999:10_001]] == [False, True]
+    assert [not problem.ok for problem in source.problems[9_999:10_001]] == [False, True]
 
 
 def test_hints_cost_nothing_in_a_file_full_of_mistakes() -> None:
     source = fields({})
-    assert source.meant("strt", ["start"]) == "did you mean 'start'?"
+    assert source.meant("strt", ["start"]) == Phrase("remedy.did_you_mean", {"name": "'start'"})
+    assert did_you_mean("strt", ["start"]) == "did you mean 'start'?"
 
     for _ in range(100):
         source.problem("k", "is wrong")
 
-    assert source.meant("strt", ["start"]) == ""
+    assert source.meant("strt", ["start"]) is None
     assert did_you_mean("x" * 10_000_000, ["x"]) == ""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.errors import Problem
+from jikko.diagnostics.diagnostic import Diagnostic
 from tests.effort import growth
 
 from .files import edges, file, node, problems, read
@@ -205,7 +205,7 @@ def test_a_branch_cannot_go_on_with_default_values() -> None:
 @pytest.mark.slow
 def test_nodes_in_a_row_are_read_in_time_that_is_in_proportion_to_their_number() -> None:
     # Whatever is wrong with them.
-    def find(count: int) -> list[Problem]:
+    def find(count: int) -> list[Diagnostic]:
         nodes = [
             S,
             *(node(f"n{number}", "variable-aggregator", variables=[[f"m{number}", "x"]]) for number in range(count)),
@@ -214,7 +214,7 @@ def test_nodes_in_a_row_are_read_in_time_that_is_in_proportion_to_their_number()
         return read(file(nodes, edges("s --> n0", *row, f"n{count - 1} --> n0"))).problems
 
     found = find(10_000)
-    assert [problem.what for problem in found if problem.fatal] == [
+    assert [problem.text() for problem in found if not problem.ok] == [
         "is 'n10000', and there is no such node",
         "form a cycle: " + " -> ".join(f"n{number}" for number in range(12)) + " -> ...",
     ]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from jikko.concurrency.loop_share import LoopShare
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
 from jikko.engine.event_factory import recovered
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import Problem
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, TextReplaced, Turn, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
@@ -172,10 +172,10 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
     """A compiled graph; a start node without inputs is added if there is none."""
     if root == "start" and not any(entry.id == "start" for entry in nodes):
         nodes = [node("start", "start", variables=[]), *nodes]
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     document = Document("0.6.0", "workflow", "test", "", "emoji", "", "", False, tuple(nodes), tuple(connections), root)
     compiled = compile_graph(document, CLASSES, problems)
-    assert [str(problem) for problem in problems if problem.fatal] == []
+    assert [str(problem) for problem in problems if not problem.ok] == []
     return compiled
 
 

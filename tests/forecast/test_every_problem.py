@@ -91,4 +91,4 @@ def test_a_key_that_a_mapping_has_twice_is_told_with_its_place(tmp_path: Path) -
 def test_a_character_that_no_yaml_has_is_told_with_its_place(character: str) -> None:
     [problem] = load(f"app:\n  name: 名前{character}x\n", source="test", runnable=frozenset()).problems
     assert (problem.line, problem.column) == (2, 11)
-    assert "which YAML does not allow" in problem.what
+    assert "which YAML does not allow" in problem.text()

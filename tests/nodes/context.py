@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.state import AgentTotals
-from jikko.errors import Problem
 from jikko.events import FormClosed, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.context import Variables
@@ -23,7 +23,7 @@ from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 def fields(data: Mapping[str, Json]) -> Fields:
     """The ``data`` of a node; what is wrong with it is in ``fields(...).problems``."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     return Fields("data", data, problems)
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 def problems(**data: Json) -> list[str]:
     source = fields(data)
     HumanInput.from_dsl(source)
-    return [problem.where for problem in source.problems if problem.fatal]
+    return [problem.where for problem in source.problems if not problem.ok]
 
 
 def action(**changed: Json) -> dict[str, Json]:

@@ -23,7 +23,7 @@ VALUES: dict[str, dict[str, Json]] = {
 def llm(**data: Any) -> Llm:
     source = fields({"model": MODEL, "prompt_template": [{"role": "user", "text": "Hi {{#start.s#}}"}], **data})
     node = Llm.from_dsl(source)
-    assert not [problem for problem in source.problems if problem.fatal]
+    assert not [problem for problem in source.problems if not problem.ok]
     return node
 
 

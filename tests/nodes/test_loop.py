@@ -18,7 +18,7 @@ def loop(kind: str, value: Json) -> tuple[Loop, list[tuple[str, bool]]]:
     variable = {"label": "v", "var_type": kind, "value_type": "constant", "value": value}
     data = fields({"loop_count": 1, "loop_variables": [variable]})
     node = Loop.from_dsl(data)
-    return node, [(problem.where, problem.fatal) for problem in data.problems]
+    return node, [(problem.where, not problem.ok) for problem in data.problems]
 
 
 @pytest.mark.parametrize(

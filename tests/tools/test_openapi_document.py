@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from jikko.errors import Problem
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.ports.tools import ToolFailure
 from jikko.tools.openapi.document import Operation, read_document
 from jikko.tools.openapi.request import prepare
 from tests.effort import growth
 
 
-def read(document: Any) -> tuple[dict[str, Operation], list[Problem]]:
-    problems: list[Problem] = []
+def read(document: Any) -> tuple[dict[str, Operation], list[Diagnostic]]:
+    problems: list[Diagnostic] = []
     text = document if isinstance(document, str) else json.dumps(document)
     return read_document(text, "schema", problems, {}, []), problems
 

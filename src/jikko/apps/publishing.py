@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from jikko.apps.environment import declared, typed
 from jikko.apps.versions import check, check_aside
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import Document, Variable
-from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem
+from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, AppStore, WorkflowVersion
@@ -23,7 +24,7 @@ class Published(Struct, frozen=True):
 
     app: App
     version: WorkflowVersion
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Diagnostic, ...]
 
 
 class Apps:

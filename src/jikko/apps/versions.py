@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from jikko.apps.environment import EnvLayer, with_values
 from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import Document
 from jikko.dsl.load import LoadLimits, load
 from jikko.dsl.start_variables import StartVariable
-from jikko.errors import InvalidDocument, NotFound, Problem
+from jikko.errors import InvalidDocument, NotFound
 from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
@@ -44,7 +45,7 @@ class Checked(Struct, frozen=True):
     document: Document | None
     graph: CompiledGraph | None
     """``None`` if the file has fatal problems."""
-    problems: tuple[Problem, ...]
+    problems: tuple[Diagnostic, ...]
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """By their ids, also if the file has fatal problems: those nodes that have none themselves. Not to be run."""
 
@@ -55,7 +56,7 @@ class Checked(Struct, frozen=True):
             InvalidDocument: The file cannot be imported. Carries the fatal problems.
         """
         if self.document is None or self.graph is None:
-            raise InvalidDocument(self.source, [problem for problem in self.problems if problem.fatal])
+            raise InvalidDocument(self.source, [problem for problem in self.problems if not problem.ok])
         return self.document, self.graph
 
 
@@ -67,8 +68,8 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
         return Checked(source, None, None, tuple(problems))
     # Compiled also when it cannot be run, so that the problems of its nodes are among the others.
     graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
-    unique = tuple(dict.fromkeys(problems))
-    wrong = tuple(problem.where for problem in unique if problem.fatal)
+    unique = tuple({(problem.where, problem.severity, problem.sentence()): problem for problem in problems}.values())
+    wrong = tuple(problem.where for problem in unique if not problem.ok)
     nodes = {} if graph is None else {node.id: node.node for node in graph.nodes.values()}
     for entry in loaded.document.nodes if wrong else ():
         if any(where == entry.where or where.startswith(f"{entry.where}.") for where in wrong):

@@ -47,6 +47,14 @@ tools_option = click.option(
 )
 
 
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(["en", "ja"]),
+    default=None,
+    help="The language of what is found.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
+)
+
+
 class FolderOrBucket(click.Path):
     """A place of backups: the path of a folder, or the url of a bucket, both as text."""
 

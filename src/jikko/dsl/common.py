@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.types import RETRYING_TYPES
 from jikko.values import Json
@@ -67,13 +68,13 @@ def _read_default_value(fields: Fields) -> dict[str, Json]:
         kind = entry.text("type", required=True)
         if kind not in _CHECKS:
             if kind:
-                hint = entry.meant(kind, list(_CHECKS)) or f"expected {' or '.join(_CHECKS)}"
-                entry.problem("type", f"is {shown(kind)}, which a default value cannot have", hint)
+                hint = entry.meant(kind, list(_CHECKS)) or Phrase("remedy.expected", {"wanted": " or ".join(_CHECKS)})
+                entry.problem("type", Phrase("document.default_type", {"value": shown(kind)}), hint)
             continue
         description, check = _CHECKS[kind]
         value = _parsed(entry.get("value"), kind)
         if not check(value):
-            entry.problem("value", f"is not {description}, as the type {kind!r} says")
+            entry.problem("value", Phrase("document.default_value", {"wanted": description, "type": repr(kind)}))
             continue
         found[key] = value
     return found

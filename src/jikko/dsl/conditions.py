@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
 from jikko.lang.conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
 from jikko.lang.operators import OPERATORS
@@ -28,7 +29,7 @@ def read_cases(fields: Fields) -> tuple[Case, ...]:
     for case in fields.mappings("cases"):
         case_id = _case_id(case)
         if case_id in seen:
-            case.problem("case_id", f"is {case_id!r}, as that of an earlier case", fatal=False)
+            case.problem("case_id", Phrase("document.same_case", {"value": repr(case_id)}), fatal=False)
         seen.add(case_id)
         cases.append(Case(case_id, read_logical_operator(case), read_conditions(case, "conditions")))
     return tuple(cases)
@@ -48,7 +49,9 @@ def read_logical_operator(fields: Fields) -> LogicalOperator:
 def _case_id(case: Fields) -> str:
     value = case.get("case_id")
     if isinstance(value, bool):
-        case.problem("case_id", f"is {str(value).lower()}, not a text", "put it in quotes", fatal=False)
+        case.problem(
+            "case_id", Phrase("document.case_id", {"value": str(value).lower()}), Phrase("remedy.quote"), fatal=False
+        )
         return str(value).lower()
     return case.text("case_id", required=True)
 
@@ -57,7 +60,7 @@ def _read_condition(entry: Fields) -> Condition | None:
     operator = _read_operator(entry)
     selector = entry.selector("variable_selector", required="variable_selector" not in entry.raw)
     if not selector and entry.get("variable_selector") == []:
-        entry.problem("variable_selector", "is empty: the node will fail", "choose a variable", fatal=False)
+        entry.problem("variable_selector", Phrase("document.selector_empty"), Phrase("remedy.variable"), fatal=False)
     if operator is None:
         return None
     value = _read_value(entry)
@@ -76,8 +79,8 @@ def _read_operator(entry: Fields) -> str | None:
         return name
     if name:
         alias = _ALIASES.get(name)
-        hint = f"did you mean {alias!r}?" if alias else entry.meant(name, list(OPERATORS))
-        entry.problem("comparison_operator", f"is {shown(name)}, which is no operator", hint)
+        hint = Phrase("remedy.did_you_mean", {"name": repr(alias)}) if alias else entry.meant(name, list(OPERATORS))
+        entry.problem("comparison_operator", Phrase("document.no_operator", {"value": shown(name)}), hint)
     return None
 
 
@@ -92,9 +95,9 @@ def _read_scalar(entry: Fields, name: str, value: Json) -> Json:
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, float)):
-        entry.problem(name, f"is the number {value}, which Dify refuses here", "put it in quotes", fatal=False)
+        entry.problem(name, Phrase("document.number_refused", {"value": value}), Phrase("remedy.quote"), fatal=False)
         return str(value)
-    entry.problem(name, f"is {shown(value)}", "expected a text, a list of texts, true, false or null")
+    entry.problem(name, Phrase("document.value", {"value": shown(value)}), Phrase("remedy.value_types"))
     return None
 
 
@@ -108,7 +111,7 @@ def _read_sub_conditions(entry: Fields) -> SubConditions | None:
         key = condition.text("key", required=True)
         if key and key not in FILE_ATTRIBUTES:
             hint = condition.meant(key, FILE_ATTRIBUTES)
-            condition.problem("key", f"is {shown(key)}, which files do not have: the node will fail", hint, fatal=False)
+            condition.problem("key", Phrase("document.file_key", {"value": shown(key)}), hint, fatal=False)
         operator = _read_operator(condition)
         if operator is not None:
             conditions.append(SubCondition(key, operator, _read_value(condition)))

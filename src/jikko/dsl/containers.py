@@ -8,13 +8,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import EdgeEntry, NodeEntry
+from jikko.dsl.fields import problem_at
 from jikko.dsl.types import CONTAINER_STARTS
-from jikko.errors import Problem
 
 
 def assign_containers(
-    nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Problem]
+    nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Diagnostic]
 ) -> list[NodeEntry]:
     """The nodes, each with its container.
 
@@ -28,7 +29,9 @@ def assign_containers(
     owners = {node_id: _innermost(claimed, claims) for node_id, claimed in claims.items()}
     for node_id in _in_themselves(owners):
         where = containers[node_id].where
-        problems.append(Problem(where, f"node {node_id!r} is inside itself", "look at iteration_id and loop_id"))
+        problems.append(
+            problem_at(where, Phrase("document.in_itself", {"node": repr(node_id)}), Phrase("remedy.look_at_ids"))
+        )
         owners[node_id] = None
     return [replace(node, container=owners[node.id]) for node in nodes]
 
@@ -72,7 +75,7 @@ def _in_themselves(owners: Mapping[str, str | None]) -> list[str]:
 
 
 def add_body_starts(
-    nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Problem]
+    nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Diagnostic]
 ) -> tuple[list[NodeEntry], list[EdgeEntry]]:
     """The nodes and edges, with a start pseudo-node for every container that has none.
 
@@ -98,8 +101,15 @@ def add_body_starts(
             start = _new_start(node, kind, taken)
             first = _first_of(body, named)
             if first is None:
-                hint = "connect its start node, and set start_node_id"
-                problems.append(Problem(node.where, f"{node.type} {node.id!r} has no node to begin with", hint, False))
+                hint = Phrase("remedy.connect_start")
+                problems.append(
+                    problem_at(
+                        node.where,
+                        Phrase("document.no_first_node", {"type": node.type, "node": repr(node.id)}),
+                        hint,
+                        fatal=False,
+                    )
+                )
             else:
                 found_edges.append(EdgeEntry(start.id, first.id, "source", node.where))
             found_nodes.append(replace(node, data={**node.data, "start_node_id": start.id}))

@@ -6,6 +6,7 @@ Source: Dify 1.15, spec/dsl.md §5.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import repair_features
 from jikko.values import Json
@@ -55,4 +56,4 @@ def _is_question(features: Fields, index: int, item: Json) -> bool:
 
 
 def _ignored(features: Fields, name: str, value: Json, what: str, hint: str) -> None:
-    features.problem(name, f"is {shown(value)}, {what}, and is ignored", hint, fatal=False)
+    features.problem(name, Phrase("document.ignored", {"value": shown(value), "reason": what}), hint, fatal=False)

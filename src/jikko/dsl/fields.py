@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from jikko.errors import Problem
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.values import Json, Selector
 
 _MAX_PROBLEMS: Final = 10_000
@@ -21,7 +21,7 @@ class Fields:
     __slots__ = ("_written", "problems", "raw", "where")
 
     def __init__(
-        self, where: str, raw: Mapping[str, Any], problems: list[Problem], written: Mapping[str, Any] | None = None
+        self, where: str, raw: Mapping[str, Any], problems: list[Diagnostic], written: Mapping[str, Any] | None = None
     ) -> None:
         """Args:
         written: The mapping as it stands in the file, if ``raw`` has other values in the place of some texts, which may
@@ -32,14 +32,14 @@ class Fields:
         self.problems = problems
         self._written = raw if written is None else written
 
-    def problem(self, name: str, what: str, hint: str = "", *, fatal: bool = True) -> None:
+    def problem(self, name: str, what: str | Phrase, hint: str | Phrase | None = None, *, fatal: bool = True) -> None:
         """Note a problem with the field ``name`` (``""`` for the mapping itself).
 
         A file can have millions. Of those behind the first thousands only fatal ones are noted, then none.
         """
         if len(self.problems) >= (2 * _MAX_PROBLEMS if fatal else _MAX_PROBLEMS):
             return
-        self.problems.append(Problem(self.at(name), what, hint, fatal))
+        self.problems.append(problem_at(self.at(name), what, hint, fatal=fatal))
 
     def at(self, name: str) -> str:
         """The path of a field; that of the mapping itself for ``""``."""
@@ -49,12 +49,12 @@ class Fields:
         """A value as messages show it: short, whatever its size, and as it stands in the file."""
         return shown(self._written.get(name))
 
-    def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
-        """A hint that names the most similar choice, or ``""``.
+    def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
+        """A hint that names the most similar choice, if there is one.
 
         Comparing is slow: once a file has many problems, there are no more hints.
         """
-        return did_you_mean(wrong, choices) if len(self.problems) < _MAX_HINTED else ""
+        return meant(wrong, choices) if len(self.problems) < _MAX_HINTED else None
 
     def standing_at(self, where: str) -> "Fields":
         """The same mapping, as it is told of at another path."""
@@ -69,13 +69,13 @@ class Fields:
         value = self.raw.get(name)
         if value is None:
             if required:
-                self.problem(name, "is missing", "expected a text")
+                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_text"))
             return default
         if isinstance(value, str):
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
-        self.problem(name, f"is {self.shown(name)}, not a text")
+        self.problem(name, Phrase("document.case_id", {"value": self.shown(name)}))
         return default
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -84,7 +84,7 @@ class Fields:
             return default
         if isinstance(value, bool):
             return value
-        self.problem(name, f"is {self.shown(name)}, not true or false")
+        self.problem(name, Phrase("document.not_boolean", {"value": self.shown(name)}))
         return default
 
     def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
@@ -97,10 +97,10 @@ class Fields:
                 raise ValueError
             number = int(value)
         except (ValueError, OverflowError):
-            self.problem(name, f"is {self.shown(name)}, not a whole number")
+            self.problem(name, Phrase("document.not_integer", {"value": self.shown(name)}))
             return default
         if minimum is not None and number < minimum:
-            self.problem(name, f"is {self.shown(name)}, less than {minimum}")
+            self.problem(name, Phrase("document.too_small", {"value": self.shown(name), "minimum": minimum}))
             return default
         return number
 
@@ -111,7 +111,11 @@ class Fields:
             return default
         if isinstance(value, str) and value in choices:
             return value
-        self.problem(name, f"is {self.shown(name)}", self.meant(value, choices) or f"expected {' or '.join(choices)}")
+        self.problem(
+            name,
+            Phrase("document.value", {"value": self.shown(name)}),
+            self.meant(value, choices) or Phrase("remedy.expected", {"wanted": " or ".join(choices)}),
+        )
         return default
 
     def selector(self, name: str, *, required: bool = False) -> Selector:
@@ -119,11 +123,11 @@ class Fields:
         value = self.raw.get(name)
         if value is None or value == []:
             if required:
-                self.problem(name, "is missing", "expected a selector: [node id, variable]")
+                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_selector"))
             return ()
         found = as_selector(value)
         if found is None:
-            self.problem(name, f"is {self.shown(name)}, not a selector", "expected [node id, variable]")
+            self.problem(name, Phrase("document.not_selector", {"value": self.shown(name)}), Phrase("remedy.selector"))
             return ()
         return found
 
@@ -133,7 +137,11 @@ class Fields:
         for index, value in enumerate(self.items(name)):
             selector = as_selector(value)
             if selector is None:
-                self.problem(f"{name}[{index}]", f"is {shown(value)}, not a selector", "expected [node id, variable]")
+                self.problem(
+                    f"{name}[{index}]",
+                    Phrase("document.not_selector", {"value": shown(value)}),
+                    Phrase("remedy.selector"),
+                )
             elif selector:
                 found.append(selector)
         return tuple(found)
@@ -143,18 +151,18 @@ class Fields:
         value = self.raw.get(name)
         if value is None:
             if required:
-                self.problem(name, "is missing", "expected a list")
+                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_list"))
             return []
         if isinstance(value, list):
             return value
-        self.problem(name, f"is {self.shown(name)}, not a list")
+        self.problem(name, Phrase("document.not_list", {"value": self.shown(name)}))
         return []
 
     def mapping(self, name: str) -> "Fields":
         """A mapping, to be read in its turn. An empty one if it is missing."""
         value = self.raw.get(name)
         if value is not None and not isinstance(value, Mapping):
-            self.problem(name, f"is {self.shown(name)}, not a mapping")
+            self.problem(name, Phrase("document.not_mapping", {"value": self.shown(name)}))
             value = None
         return Fields(self.at(name), value or {}, self.problems, self._written.get(name) if value else None)
 
@@ -166,7 +174,29 @@ class Fields:
             if isinstance(value, Mapping):
                 yield Fields(f"{self.at(name)}[{index}]", value, self.problems, as_written)
             else:
-                self.problem(f"{name}[{index}]", f"is {shown(as_written)}, not a mapping")
+                self.problem(f"{name}[{index}]", Phrase("document.not_mapping", {"value": shown(as_written)}))
+
+
+def problem_at(
+    where: str,
+    what: str | Phrase,
+    hint: str | Phrase | None = None,
+    *,
+    fatal: bool = True,
+    line: int = 0,
+    column: int = 0,
+) -> Diagnostic:
+    """What is wrong with a document at a path.
+
+    Args:
+        what, hint: A text stands for itself in every language.
+        fatal: Whether the file cannot be imported. A warning is true of the file and does not stop the import.
+    """
+    said = what if isinstance(what, Phrase) else Phrase("document.verbatim", {"text": what})
+    if isinstance(hint, str):
+        hint = Phrase("remedy.verbatim", {"text": hint}) if hint else None
+    severity: Severity = "error" if fatal else "warning"
+    return Diagnostic(said.code, said.params, where=where, severity=severity, remedy=hint, line=line, column=column)
 
 
 def as_selector(value: Json) -> Selector | None:
@@ -187,14 +217,20 @@ def as_selector(value: Json) -> Selector | None:
 
 def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
     """A hint that names the most similar choice, or ``""``."""
+    hint = meant(wrong, choices)
+    return "" if hint is None else hint.text()
+
+
+def meant(wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
+    """A hint that names the most similar choice, if there is one."""
     import difflib
 
     word = str(wrong)
     # A name of that length is no typing error, and comparing it would take long.
     if len(word) > _MAX_WORD:
-        return ""
+        return None
     close = difflib.get_close_matches(word, [str(choice) for choice in choices], n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
+    return Phrase("remedy.did_you_mean", {"name": repr(close[0])}) if close else None
 
 
 def shown(value: Json) -> str:

@@ -6,30 +6,30 @@ Source: Dify 1.15, spec/dsl.md §2.3, spec/execution.md §2.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import EdgeEntry, NodeEntry
-from jikko.dsl.fields import shown
-from jikko.errors import Problem
+from jikko.dsl.fields import problem_at, shown
 
 _MAX_SHOWN: Final = 20
 _BRANCHING: Final = ("if-else", "question-classifier", "human-input")
 
 
-def check_handles(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Problem]) -> None:
+def check_handles(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Diagnostic]) -> None:
     """Note edges that are never taken, and error strategies that a branch cannot follow."""
     handles: dict[str, dict[str, None] | None] = {}
     for node in nodes:
         own = handles_of(node)
         handles[node.id] = None if own is None else dict.fromkeys(own)
         if node.type in _BRANCHING and node.data.get("error_strategy") == "default-value":
-            what = f"is 'default-value', which leaves node {node.id!r} no branch to take"
-            problems.append(Problem(f"{node.where}.error_strategy", what, "use 'fail-branch'"))
+            what = Phrase("document.branch_default", {"node": repr(node.id)})
+            problems.append(problem_at(f"{node.where}.error_strategy", what, Phrase("remedy.fail_branch")))
     for edge in edges:
         known = handles[edge.source]
         if known is None or edge.handle in known:
             continue
-        what = f"leaves node {edge.source!r} by handle {shown(edge.handle)}, which it does not have"
+        what = Phrase("document.no_handle", {"node": repr(edge.source), "handle": shown(edge.handle)})
         has = " and ".join(map(shown, known)) if len(known) <= _MAX_SHOWN else f"{len(known)} others"
-        problems.append(Problem(edge.where, what, f"it has {has}", fatal=False))
+        problems.append(problem_at(edge.where, what, Phrase("remedy.has_handles", {"handles": has}), fatal=False))
 
 
 def handles_of(node: NodeEntry) -> tuple[str, ...] | None:

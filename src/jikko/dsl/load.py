@@ -7,15 +7,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import Document
 from jikko.dsl.features import read_features
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.variables import read_conversation, read_environment
-from jikko.errors import InvalidDocument, Problem
+from jikko.errors import InvalidDocument
 from jikko.values import Json
 
 __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
@@ -46,13 +47,13 @@ class Loaded(Struct, frozen=True):
     document: Document | None
     """What could be read, without the parts that have problems; ``None`` if there is no graph at all. To be run only
     if no problem is fatal."""
-    problems: list[Problem]
+    problems: list[Diagnostic]
     """In the order of the file, more or less. Compiling may add to them."""
 
     @property
     def ok(self) -> bool:
         """Whether the file can be imported, as far as is known."""
-        return self.document is not None and not any(problem.fatal for problem in self.problems)
+        return self.document is not None and not any(not problem.ok for problem in self.problems)
 
     def require(self) -> Document:
         """The document.
@@ -61,7 +62,7 @@ class Loaded(Struct, frozen=True):
             InvalidDocument: A problem is fatal. Carries the fatal ones.
         """
         if self.document is None or not self.ok:
-            raise InvalidDocument(self.source, [problem for problem in self.problems if problem.fatal])
+            raise InvalidDocument(self.source, [problem for problem in self.problems if not problem.ok])
         return self.document
 
 
@@ -77,17 +78,17 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
 
     Source: Dify 1.15, spec/dsl.md.
     """
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     doubts: list[YamlProblem] = []
     try:
         root = _parse(text, limits or LoadLimits(), doubts)
     except YamlProblem as error:
         where = f"line {error.line}, column {error.column}" if error.line else ""
-        what = error.what if where else f"the file {error.what}"
-        problems.append(Problem(where, what, error.hint, line=error.line, column=error.column))
+        what = error.what if where else Phrase("document.file_reason", {"reason": error.what})
+        problems.append(problem_at(where, what, error.hint, line=error.line, column=error.column))
         return Loaded(source, None, problems)
     problems += [
-        Problem(
+        problem_at(
             f"line {doubt.line}, column {doubt.column}",
             doubt.what,
             doubt.hint,
@@ -129,17 +130,17 @@ def _decode(text: bytes) -> str:
         raise YamlProblem(what, "save the file as UTF-8", line=line, column=column) from None
 
 
-def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> Document | None:
+def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) -> Document | None:
     if not isinstance(root, Mapping):
         kind = "empty" if root is None else f"{shown(root)}, not a mapping"
-        problems.append(Problem("", f"the file is {kind}", "expected a Dify app with the keys 'app' and 'workflow'"))
+        problems.append(problem_at("", Phrase("document.file", {"kind": kind}), Phrase("remedy.app_keys")))
         return None
     file = Fields("", root, problems)
     if file.get("kind") == "rag_pipeline":
         # Every other kind is taken for an app, as in Dify. This one Dify exports, for another editor.
-        file.problem("kind", "is 'rag_pipeline': a knowledge pipeline is no app", "only files of kind 'app' can be run")
+        file.problem("kind", Phrase("document.rag_pipeline"), Phrase("remedy.only_apps"))
         return None
-    app = _block(file, "app", "this is not a Dify app")
+    app = _block(file, "app", Phrase("remedy.not_an_app"))
     version = _read_version(file)
     mode = _read_mode(app)
     if mode is None:
@@ -147,8 +148,8 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
             return None
         # Read on, so that the problems of the graph are reported along with it.
         mode = "workflow"
-    workflow = _block(file, "workflow", f"an app of the mode {mode!r} needs one")
-    graph = _block(workflow, "graph", "a workflow needs one") if workflow.raw else workflow
+    workflow = _block(file, "workflow", Phrase("remedy.workflow_needed", {"mode": repr(mode)}))
+    graph = _block(workflow, "graph", Phrase("remedy.graph_needed")) if workflow.raw else workflow
     if not graph.raw:
         return None
     nodes, edges = read_graph(graph, runnable)
@@ -178,11 +179,17 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
     )
 
 
-def _block(fields: Fields, name: str, why: str) -> Fields:
+def _block(fields: Fields, name: str, why: Phrase) -> Fields:
     """A mapping that must be there and not be empty."""
     value = fields.get(name)
     if not isinstance(value, Mapping) or not value:
-        what = "is missing" if value is None else "is empty" if value == {} else f"is {shown(value)}, not a mapping"
+        what = (
+            Phrase("document.missing")
+            if value is None
+            else Phrase("document.empty")
+            if value == {}
+            else Phrase("document.not_mapping", {"value": shown(value)})
+        )
         fields.problem(name, what, why)
         value = {}
     return Fields(fields.at(name), value, fields.problems)
@@ -193,13 +200,13 @@ def _read_version(file: Fields) -> str:
     if value is None or value == "":
         return "0.1.0"
     if not isinstance(value, str):
-        file.problem("version", f"is {shown(value)}, not a text", "put it in quotes")
+        file.problem("version", Phrase("document.case_id", {"value": shown(value)}), Phrase("remedy.quote"))
         return "0.1.0"
     match = _VERSION.fullmatch(value)
     if match is None:
-        file.problem("version", f"is {shown(value)}, which is no version", "expected one like '0.6.0'")
+        file.problem("version", Phrase("document.no_version", {"value": shown(value)}), Phrase("remedy.version"))
     elif _numbers(match[1]) > _numbers(SUPPORTED_VERSION):
-        what = f"is {value}, newer than {SUPPORTED_VERSION}: what is new in it is ignored"
+        what = Phrase("document.newer_version", {"value": value, "supported": SUPPORTED_VERSION})
         file.problem("version", what, fatal=False)
     return value
 
@@ -216,10 +223,10 @@ def _read_mode(app: Fields) -> str | None:
     if mode in _MODES:
         return mode
     if mode in _OTHER_MODES:
-        what = f"is {mode!r}: {_OTHER_MODES[mode]} has no workflow"
-        app.problem("mode", what, "only 'workflow' and 'advanced-chat' apps can be run")
+        what = Phrase("document.no_workflow", {"value": repr(mode), "kind": _OTHER_MODES[mode]})
+        app.problem("mode", what, Phrase("remedy.modes"))
     elif mode:
-        app.problem("mode", f"is {shown(mode)}, which is no mode", app.meant(mode, _MODES))
+        app.problem("mode", Phrase("document.no_mode", {"value": shown(mode)}), app.meant(mode, _MODES))
     return None
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry, Variable
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.dsl.suggestions import Suggestions
-from jikko.errors import Problem
 from jikko.lang.templates import Template
 from jikko.lang.variables import RESERVED_NODES
 from jikko.values import Selector
@@ -28,7 +28,7 @@ def check_references(
     nodes: Sequence[NodeEntry],
     environment: Sequence[Variable],
     conversation: Sequence[Variable],
-    problems: list[Problem],
+    problems: list[Diagnostic],
 ) -> None:
     """Note selectors and templates that name a node, or an environment or conversation variable, that is not there."""
     ids = {node.id for node in nodes}
@@ -46,9 +46,9 @@ def check_references(
             if owner in names:
                 if name in names[owner]:
                     continue
-                pointed, what = (owner, name), f"refers to {owner}.{name}, which does not exist"
+                pointed, what = (owner, name), Phrase("document.no_variable", {"variable": f"{owner}.{name}"})
             elif owner not in ids and owner not in RESERVED_NODES:
-                pointed, what = (owner,), f"refers to node {shown(owner)}, which does not exist"
+                pointed, what = (owner,), Phrase("document.no_such_node", {"node": shown(owner)})
             else:
                 continue
             if pointed not in reported:

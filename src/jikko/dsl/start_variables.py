@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
 
@@ -56,9 +57,7 @@ def read_start_variables(fields: Fields) -> tuple[StartVariable, ...]:
         if variable is None:
             continue
         if variable.name in found:
-            entry.problem(
-                "variable", f"is {variable.name!r}, as that of an earlier one, which it replaces", fatal=False
-            )
+            entry.problem("variable", Phrase("document.replaces", {"value": repr(variable.name)}), fatal=False)
         found[variable.name] = variable
     return tuple(found.values())
 
@@ -67,11 +66,11 @@ def _read_variable(entry: Fields) -> StartVariable | None:
     name = entry.text("variable", required=True)
     kind = entry.text("type", required=True)
     if kind and kind not in INPUT_TYPES:
-        hint = entry.meant(kind, INPUT_TYPES) or f"expected {' or '.join(INPUT_TYPES)}"
-        entry.problem("type", f"is {shown(kind)}, which inputs cannot have", hint)
+        hint = entry.meant(kind, INPUT_TYPES) or Phrase("remedy.expected", {"wanted": " or ".join(INPUT_TYPES)})
+        entry.problem("type", Phrase("document.input_type", {"value": shown(kind)}), hint)
         return None
     if entry.get("variable") == "":
-        entry.problem("variable", "is empty", "give the input a name")
+        entry.problem("variable", Phrase("document.empty"), Phrase("remedy.name_input"))
     if not name or not kind:
         return None
     return StartVariable(
@@ -97,7 +96,9 @@ def _texts(entry: Fields, name: str) -> tuple[str, ...]:
         if isinstance(item, (str, int, float)) and not isinstance(item, bool):
             found.append(str(item))
         else:
-            entry.problem(f"{name}[{index}]", f"is {shown(item)}, not a text", "put it in quotes")
+            entry.problem(
+                f"{name}[{index}]", Phrase("document.case_id", {"value": shown(item)}), Phrase("remedy.quote")
+            )
     return tuple(found)
 
 
@@ -109,10 +110,10 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
         try:
             schema = json.loads(schema)
         except (ValueError, RecursionError) as error:
-            entry.problem("json_schema", f"is not JSON: {error}")
+            entry.problem("json_schema", Phrase("document.not_json", {"reason": error}))
             return None
     if not isinstance(schema, Mapping):
-        entry.problem("json_schema", f"is {shown(schema)}, not an object")
+        entry.problem("json_schema", Phrase("document.not_object", {"value": shown(schema)}))
         return None
     # Imported where it is needed: few files have schemas, and it takes longer to import than all of this package.
     from jsonschema import Draft7Validator
@@ -123,10 +124,10 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as error:
-        entry.problem("json_schema", f"is no JSON Schema (draft 7): {error.message}")
+        entry.problem("json_schema", Phrase("document.no_schema", {"reason": error.message}))
         return None
     except RecursionError:
-        entry.problem("json_schema", "is nested too deeply")
+        entry.problem("json_schema", Phrase("document.nested"))
         return None
     for doubt in doubts(schema):
         entry.problem("json_schema", doubt, fatal=False)

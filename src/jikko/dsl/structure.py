@@ -8,14 +8,14 @@ Source: Dify 1.15, spec/dsl.md §2 to §4, spec/execution.md §1 to §3.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.containers import add_body_starts, assign_containers
 from jikko.dsl.document import EdgeEntry, NodeEntry
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.repair import repair_node
 from jikko.dsl.suggestions import Suggestions
 from jikko.dsl.text.paths import cycles, reached
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES
-from jikko.errors import Problem
 
 _MAX_SHOWN: Final = 12
 """How many nodes of a cycle a message names."""
@@ -39,16 +39,21 @@ def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
     entries = [node for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     if not entries:
         if nodes:
-            graph.problem("nodes", "has no start node", "a workflow begins at a node of the type 'start'")
+            graph.problem("nodes", Phrase("document.no_start"), Phrase("remedy.start_node"))
         return ""
     starts = [node for node in entries if node.type == "start"]
     triggers = [node for node in entries if node.type.startswith("trigger-")]
     if starts and triggers:
         names = " and ".join(repr(node.id) for node in (starts[0], triggers[0]))
-        graph.problem("nodes", f"has both a start node and a trigger: {names}", "a workflow has one or the other")
+        graph.problem("nodes", Phrase("document.start_and_trigger", {"names": names}), Phrase("remedy.one_entry"))
     for extra in starts[1:]:
         graph.problems.append(
-            Problem(extra.where, f"is a second start node: runs begin at {starts[0].id!r}", "delete it", False)
+            problem_at(
+                extra.where,
+                Phrase("document.second_start", {"first": repr(starts[0].id)}),
+                Phrase("remedy.delete"),
+                fatal=False,
+            )
         )
     return entries[0].id
 
@@ -57,7 +62,7 @@ def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: F
     """Note cycles, and nodes that no run comes to."""
     for cycle in cycles([node.id for node in nodes], [(edge.source, edge.target) for edge in edges]):
         shown = " -> ".join([*cycle[:_MAX_SHOWN], "..."] if len(cycle) > _MAX_SHOWN else [*cycle, cycle[0]])
-        graph.problem("edges", f"form a cycle: {shown}", "repeat nodes by a loop node instead")
+        graph.problem("edges", Phrase("document.cycle", {"nodes": shown}), Phrase("remedy.loop_instead"))
     bodies = {node.id: str(node.data.get("start_node_id")) for node in nodes if node.type in CONTAINER_STARTS}
     entries = [node.id for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     seen = reached(entries, [(edge.source, edge.target) for edge in edges], bodies)
@@ -65,7 +70,12 @@ def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: F
         # What is inside a container that is not reached goes without saying.
         if entries and node.id not in seen and (node.container is None or node.container in seen):
             graph.problems.append(
-                Problem(node.where, f"node {node.id!r} is never reached", "connect or delete it", False)
+                problem_at(
+                    node.where,
+                    Phrase("document.unreached", {"node": repr(node.id)}),
+                    Phrase("remedy.connect_or_delete"),
+                    fatal=False,
+                )
             )
 
 
@@ -79,38 +89,43 @@ def _read_nodes(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry
         if node is None:
             continue
         if node.id in found:
-            wrapper.problem("id", f"is {node.id!r}, as that of {found[node.id].where.removesuffix('.data')}")
+            wrapper.problem(
+                "id",
+                Phrase(
+                    "document.same_id", {"value": repr(node.id), "other": found[node.id].where.removesuffix(".data")}
+                ),
+            )
             continue
         found[node.id] = node
         if isinstance(wrapper.get("parentId"), str):
             parents[node.id] = wrapper.get("parentId")
     if not found and graph.get("nodes") == []:
-        graph.problem("nodes", "is empty", "a workflow needs at least a start node")
+        graph.problem("nodes", Phrase("document.empty"), Phrase("remedy.needs_start"))
     return list(found.values()), parents
 
 
 def _read_node(wrapper: Fields, runnable: frozenset[str]) -> NodeEntry | None:
     node_id = wrapper.text("id", required=True)
     if wrapper.get("id") == "":
-        wrapper.problem("id", "is empty")
+        wrapper.problem("id", Phrase("document.empty"))
     raw = wrapper.get("data")
     if raw is None:
-        wrapper.problem("data", "is missing", "expected the configuration of the node")
+        wrapper.problem("data", Phrase("document.missing"), Phrase("remedy.expected_node"))
     data = wrapper.mapping("data")
     if not data.raw:
         if isinstance(raw, Mapping):
-            data.problem("type", "is missing", "expected the type of the node")
+            data.problem("type", Phrase("document.missing"), Phrase("remedy.expected_type"))
         return None
     data = Fields(data.where, repair_node(data.raw), data.problems)
     kind = data.text("type", required=True)
     if kind and kind not in DIFY_TYPES | runnable:
-        hint = data.meant(kind, sorted(DIFY_TYPES)) or "no version of Dify has it"
-        data.problem("type", f"is {shown(kind)}, which is no node type", hint)
+        hint = data.meant(kind, sorted(DIFY_TYPES)) or Phrase("remedy.no_version")
+        data.problem("type", Phrase("document.no_node_type", {"value": shown(kind)}), hint)
     elif kind.startswith("trigger-") and kind not in runnable:
-        what = f"is {shown(kind)}, which starts no run here: the API does, and what the node gives is null then"
+        what = Phrase("document.trigger", {"value": shown(kind)})
         data.problem("type", what, fatal=False)
     elif kind and kind not in runnable:
-        data.problem("type", f"is {shown(kind)}, which Jikko cannot run: the node will fail", fatal=False)
+        data.problem("type", Phrase("document.unsupported", {"value": shown(kind)}), fatal=False)
     return NodeEntry(node_id, kind, data.raw, data.where) if node_id else None
 
 
@@ -120,19 +135,19 @@ def _read_edges(graph: Fields) -> list[EdgeEntry]:
         ends = [edge.get("source"), edge.get("target")]
         if not all(isinstance(end, str) and end for end in ends):
             name = "source" if not isinstance(ends[0], str) or not ends[0] else "target"
-            edge.problem(name, "is no node id: the edge is ignored", "put numbers in quotes", fatal=False)
+            edge.problem(name, Phrase("document.edge_end"), Phrase("remedy.quote_numbers"), fatal=False)
             continue
         handle = edge.get("sourceHandle", "source")
         if handle is None:
             handle = "source"
         if not isinstance(handle, str):
-            edge.problem("sourceHandle", "is not a text: the edge is ignored", "put it in quotes", fatal=False)
+            edge.problem("sourceHandle", Phrase("document.edge_handle"), Phrase("remedy.quote"), fatal=False)
             continue
         found.append(EdgeEntry(ends[0], ends[1], handle, edge.where))
     return found
 
 
-def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Problem]) -> list[EdgeEntry]:
+def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Diagnostic]) -> list[EdgeEntry]:
     """The edges that connect two nodes of the same body."""
     known = {node.id: node for node in nodes}
     suggestions = Suggestions(known)
@@ -140,15 +155,17 @@ def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Pr
     for edge in edges:
         unknown = [(name, end) for name, end in _ends(edge) if end not in known]
         for name, end in unknown:
-            what = f"is {shown(end)}, and there is no such node"
-            problems.append(Problem(f"{edge.where}.{name}", what, suggestions.hint(end)))
+            what = Phrase("document.no_node", {"value": shown(end)})
+            problems.append(problem_at(f"{edge.where}.{name}", what, suggestions.hint(end)))
         if unknown:
             continue
         inside, outside = known[edge.source].container, known[edge.target].container
         if inside != outside:
             border = f"from {_place(inside)} to {_place(outside)}"
-            what = f"leads {border}: {edge.source!r} -> {edge.target!r}"
-            problems.append(Problem(edge.where, what, "only the container itself is connected to the outside"))
+            what = Phrase(
+                "document.leads", {"border": border, "source": repr(edge.source), "target": repr(edge.target)}
+            )
+            problems.append(problem_at(edge.where, what, Phrase("remedy.container_only")))
             continue
         found.append(edge)
     return found

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from jikko.dsl.fields import did_you_mean
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.fields import meant
 
 _MAX_CHOICES = 2_000
 _MAX_QUESTIONS = 50
@@ -15,9 +16,9 @@ class Suggestions:
         self._choices = list(choices)
         self._left = _MAX_QUESTIONS if len(self._choices) <= _MAX_CHOICES else 0
 
-    def hint(self, wrong: str) -> str:
-        """A hint that names the most similar name, or ``""``."""
+    def hint(self, wrong: str) -> Phrase | None:
+        """A hint that names the most similar name, if there is one."""
         if not self._left:
-            return ""
+            return None
         self._left -= 1
-        return did_you_mean(wrong, self._choices)
+        return meant(wrong, self._choices)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
@@ -50,7 +51,7 @@ def _read(workflow: Fields, name: str, types: tuple[str, ...]) -> Iterator[Varia
         if variable is None:
             continue
         if variable.name in seen:
-            entry.problem("name", f"is {variable.name!r}, as that of an earlier variable", fatal=False)
+            entry.problem("name", Phrase("document.same_variable", {"value": repr(variable.name)}), fatal=False)
         seen.add(variable.name)
         yield variable
 
@@ -59,11 +60,15 @@ def _read_variable(entry: Fields, types: tuple[str, ...]) -> Variable | None:
     name = entry.text("name", required=True)
     kind = entry.text("value_type", required=True)
     if entry.get("value") is None:
-        entry.problem("value", "is missing" if "value" not in entry.raw else "is null", 'an empty text is ""')
+        entry.problem(
+            "value",
+            Phrase("document.missing") if "value" not in entry.raw else Phrase("document.null"),
+            Phrase("remedy.empty_text"),
+        )
         return None
     if kind and kind not in types:
-        hint = entry.meant(kind, types) or f"expected {' or '.join(types)}"
-        entry.problem("value_type", f"is {shown(kind)}, which the variable cannot have", hint)
+        hint = entry.meant(kind, types) or Phrase("remedy.expected", {"wanted": " or ".join(types)})
+        entry.problem("value_type", Phrase("document.variable_type", {"value": shown(kind)}), hint)
         return None
     if not name or not kind:
         return None
@@ -82,11 +87,11 @@ def _read_value(entry: Fields, kind: str) -> Json:
     elif isinstance(value, str) and kind in ("number", "integer", "float"):
         value = _as_number(value)
     if not _CHECKS[kind](value):
-        entry.problem("value", f"does not fit the type {kind!r}")
+        entry.problem("value", Phrase("document.wrong_type", {"type": repr(kind)}))
         return None
     size = len(value.encode(errors="surrogatepass")) if isinstance(value, str) else 0
     if size > MAX_VALUE:
-        entry.problem("value", f"has {size} bytes, more than {MAX_VALUE}")
+        entry.problem("value", Phrase("document.too_long", {"size": size, "limit": MAX_VALUE}))
         return None
     return value
 

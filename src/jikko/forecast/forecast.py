@@ -93,18 +93,10 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     explained = {finding.where for finding in found}
     idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
-        Diagnostic(
-            "document.verbatim",
-            {"text": problem.what},
-            where=problem.where,
-            severity="error" if problem.fatal else "warning",
-            remedy=Phrase("remedy.verbatim", {"text": problem.hint}) if problem.hint else None,
-            line=problem.line,
-            column=problem.column,
-        )
+        problem
         for problem in checked.problems
         # Of a node that cannot run there is more to say than that.
-        if problem.fatal or not (problem.where in explained or problem.where.startswith(tuple(idle)))
+        if not problem.ok or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
     if document is not None:
         findings += _of_models(installation)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.common import read_common
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
-from jikko.errors import Problem
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response, ResponseGroup
 from jikko.nodes.contract import Container, Illustrated, Node, Responder, Writer
 from jikko.nodes.flow.trigger import Trigger
@@ -17,7 +17,7 @@ from jikko.values import Selector
 _PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())
 
 
-def compile_graph(document: Document, node_classes: Mapping[str, Any], problems: list[Problem]) -> CompiledGraph:
+def compile_graph(document: Document, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> CompiledGraph:
     """Compile a document whose structure was found to be sound.
 
     Args:
@@ -38,7 +38,7 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
 
 
 class _Compiler:
-    def __init__(self, document: Document, node_classes: Mapping[str, Any], problems: list[Problem]) -> None:
+    def __init__(self, document: Document, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> None:
         self._document = document
         self._classes = node_classes
         self._problems = problems

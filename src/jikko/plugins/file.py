@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded
 from jikko.dsl.fields import Fields
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import InvalidSettings, Problem
+from jikko.errors import InvalidSettings
 from jikko.plugins.config import Network, PluginConfig, PluginsConfig
 from jikko.plugins.package.names import is_plugin_name, provider_name
 
@@ -46,10 +47,10 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     except (YamlProblem, UnicodeDecodeError) as error:
         what = f"{error.what} (line {error.line})" if isinstance(error, YamlProblem) else "is no UTF-8 text"
         raise InvalidSettings(f"The plugins file {source} {what}.") from None
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
-        root.problem("", "is no mapping", "expected plugins:, aliases: and summary_model:")
+        root.problem("", Phrase("document.no_mapping"), "expected plugins:, aliases: and summary_model:")
     _known(root, _KEYS)
     listed, entries = root.mapping("plugins"), dict[str, PluginConfig]()
     for name in listed.raw:
@@ -63,7 +64,7 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     model = root.mapping("summary_model")
     named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
     if named is not None and not named[1]:
-        model.problem("model", "is missing", "the name of a model")
+        model.problem("model", Phrase("document.missing"), "the name of a model")
     if problems:
         listing = "\n  ".join(map(str, problems))
         raise InvalidSettings(f"The plugins file {source} has {len(problems)} problem(s):\n  {listing}")
@@ -87,4 +88,8 @@ def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginCo
 def _known(fields: Fields, names: tuple[str, ...]) -> None:
     for name in fields.raw:
         if name not in names:
-            fields.problem(str(name), "is not known", fields.meant(str(name), names) or f"expected {', '.join(names)}")
+            fields.problem(
+                str(name),
+                Phrase("document.unknown"),
+                fields.meant(str(name), names) or Phrase("remedy.expected", {"wanted": ", ".join(names)}),
+            )

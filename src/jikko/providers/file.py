@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import yaml
 
 from jikko.config_file import read_config_file
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields
 from jikko.dsl.repair import model_provider
-from jikko.errors import InvalidSettings, Problem
+from jikko.errors import InvalidSettings
 from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
 from jikko.ports.extensions import Extension
 from jikko.ports.models import MediaKind
@@ -66,11 +67,11 @@ def parse_providers(
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     entries: dict[str, ProviderConfig] = {}
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
-        root.problem("providers", "is missing", 'expected a mapping: providers: {"openai": {api_key: …}}')
+        root.problem("providers", Phrase("document.missing"), 'expected a mapping: providers: {"openai": {api_key: …}}')
     else:
         _unknown(root, ("providers", "defaults", "extensions"))
         listed = root.mapping("providers")
@@ -137,11 +138,11 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     if not set(named) & set(unset):
         _check_url(fields, base_url, required=type_ in ("openai", "azure"))
     if type_ == "llama_cpp" and not fields.raw.get("path"):
-        fields.problem("path", "is missing", "the path of a GGUF file")
+        fields.problem("path", Phrase("document.missing"), "the path of a GGUF file")
     if fields.raw.get("pooling") is not None:
         fields.choice("pooling", _POOLING, "")
     if type_ == "azure" and not fields.raw.get("api_version"):
-        fields.problem("api_version", "is missing", "such as 2024-10-21")
+        fields.problem("api_version", Phrase("document.missing"), "such as 2024-10-21")
     headers = fields.mapping("headers")
     models = fields.mapping("models")
     return ProviderConfig(
@@ -165,7 +166,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
 def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:
     if not url:
         if required:
-            fields.problem(name, "is missing", "where requests go, such as https://host/v1")
+            fields.problem(name, Phrase("document.missing"), "where requests go, such as https://host/v1")
         return
     if "@" in url.partition("://")[2].partition("/")[0]:
         fields.problem(name, "holds a user name or password", "use api_key or headers")
@@ -177,7 +178,7 @@ def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_ur
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem(name, f"is {fields.shown(name)}", "expected http://… or https://…")
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected http://… or https://…")
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:
@@ -210,7 +211,9 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
 def _texts(fields: Fields) -> int:
     number = fields.integer("batch", 0, minimum=0)
     if number > _MAX_TEXTS:
-        fields.problem("batch", f"is {fields.shown('batch')}", f"expected {_MAX_TEXTS} texts at most")
+        fields.problem(
+            "batch", Phrase("document.value", {"value": fields.shown("batch")}), f"expected {_MAX_TEXTS} texts at most"
+        )
     return number
 
 
@@ -220,7 +223,9 @@ def _context_size(fields: Fields) -> int:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         fields.problem(
-            "context_size", f"is {fields.shown('context_size')}", "expected how many tokens prompt and answer may have"
+            "context_size",
+            Phrase("document.value", {"value": fields.shown("context_size")}),
+            "expected how many tokens prompt and answer may have",
         )
         return 0
     return value
@@ -235,7 +240,9 @@ def _price(fields: Fields) -> Price:
             if not amount.is_finite() or amount < 0:
                 raise InvalidOperation
         except InvalidOperation:
-            fields.problem(name, f"is {fields.shown(name)}", "expected the price of a million tokens")
+            fields.problem(
+                name, Phrase("document.value", {"value": fields.shown(name)}), "expected the price of a million tokens"
+            )
             amount = Decimal(0)
         amounts.append(amount)
     return Price(amounts[0], amounts[1], fields.text("currency", "USD"))
@@ -246,7 +253,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, f"is {fields.shown(name)}", "expected seconds")
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected seconds")
         return default
     return float(value)
 
@@ -258,7 +265,7 @@ def _flag(fields: Fields, name: str) -> bool | None:
 def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
     for name in fields.raw:
         if name not in known:
-            fields.problem(str(name), "is not known", fields.meant(name, known))
+            fields.problem(str(name), Phrase("document.unknown"), fields.meant(name, known))
 
 
 def _position(error: Exception) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.tools.config import NO_AUTH, Auth, OAuthClient
 
@@ -21,7 +22,7 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
         return NO_AUTH
     value = fields.text("value")
     if fields.raw.get("value") is None:
-        fields.problem("value", "is missing", 'the key, such as "${NAME}"')
+        fields.problem("value", Phrase("document.missing"), 'the key, such as "${NAME}"')
     if kind == "api_key_query":
         return Auth(type="api_key_query", name=fields.text("param") or "key", value=value)
     name = fields.text("header") or "Authorization"
@@ -85,11 +86,11 @@ def check_url(fields: Fields, url: str, name: str = "url") -> None:
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem(name, f"is {fields.shown(name)}", "expected http://… or https://…")
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected http://… or https://…")
 
 
 def check_names(fields: Fields, known: tuple[str, ...]) -> None:
     """Tell of fields that there are not, with what was probably meant."""
     for name in fields.raw:
         if name not in known:
-            fields.problem(str(name), "is not known", fields.meant(name, known))
+            fields.problem(str(name), Phrase("document.unknown"), fields.meant(name, known))

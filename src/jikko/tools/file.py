@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from jikko.config_file import read_config_file
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import InvalidSettings, Problem
+from jikko.errors import InvalidSettings
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.tools.config import (
     NO_AUTH,
@@ -59,7 +60,7 @@ def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsF
 
 def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, source: str = "tools file") -> ToolsFile:
     """The tools that a text describes. See ``read_tools_file``."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     try:
         written = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         raw = parse(written, _LIMITS)
@@ -70,7 +71,7 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
         raise InvalidSettings(f"The tools file {source}, {place}{problem.what}.") from None
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
-        root.problem("", "is no mapping", "expected tools: and mcp_servers:")
+        root.problem("", Phrase("document.no_mapping"), "expected tools: and mcp_servers:")
     check_names(root, ("tools", "mcp_servers"))
     providers = _entries(root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
@@ -79,7 +80,7 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
     return ToolsFile(providers=providers, servers=servers, source=source)
 
 
-def _described(problems: list[Problem], positions: Positions, source: str) -> str:
+def _described(problems: list[Diagnostic], positions: Positions, source: str) -> str:
     lines = []
     for problem in problems[:_MAX_SHOWN]:
         position = positions.at(problem.where)
@@ -109,7 +110,9 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provid
         kind = fields.choice("type", TYPES, "")
         if not kind:
             if fields.raw.get("type") is None:
-                fields.problem("type", "is missing", f"expected {', '.join(TYPES)}")
+                fields.problem(
+                    "type", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": ", ".join(TYPES)})
+                )
             continue
         check_names(fields, _KEYS[kind])
         schema = fields.text("schema", required=True) if kind == "api" else ""
@@ -183,7 +186,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, f"is {fields.shown(name)}", "expected seconds")
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected seconds")
         return default
     return float(value)
 

@@ -109,7 +109,8 @@ def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
             "code": error.code,
             "message": str(error),
             "problems": [
-                {"path": problem.where, "problem": problem.what, "hint": problem.hint} for problem in error.problems
+                {"path": problem.where, "problem": problem.text(), "hint": problem.advice()}
+                for problem in error.problems
             ],
         }
     else:

@@ -1,6 +1,7 @@
 """``jikko check``: says what will happen to DSL files, without running them."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,10 @@ from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
-from jikko.cli.options import home_option, providers_option, settings_of, tools_option
+from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.translations import Language, language_of, worded
 from jikko.dsl.text.positions import Positions
 from jikko.errors import InvalidSettings
 from jikko.forecast.forecast import Forecast, forecast
@@ -25,13 +27,7 @@ from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable, shown
 
-_LEVEL_PREFIX: Final[Mapping[str, str]] = {
-    "error": "",
-    "will_fail": "will fail: ",
-    "may_fail": "may fail: ",
-    "warning": "warning: ",
-}
-_COLORS: Final[Mapping[str, str]] = {"error": "red", "will_fail": "red", "may_fail": "yellow", "warning": "yellow"}
+_COLORS: Final[Mapping[str, str]] = {"will_fail": "red", "may_fail": "yellow", "warning": "yellow"}
 _VERDICT_COLORS: Final[Mapping[str, str]] = {
     "runs": "green",
     "may_fail": "yellow",
@@ -55,6 +51,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @tools_option
 @trial_options
 @home_option
+@lang_option
 def check(
     files: tuple[str, ...],
     strict: bool,
@@ -64,6 +61,7 @@ def check(
     env_file: Path | None,
     fake_models: bool,
     mocks: tuple[str, ...],
+    lang: Language | None,
     **given: Any,
 ) -> None:
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
@@ -83,6 +81,7 @@ def check(
         raise click.UsageError(str(error)) from None
     outside = outside_of(settings)
     output = "json" if as_json else output
+    language = lang or ("en" if output == "json" else language_of(os.environ))
     counts: dict[str, int] = {}
     strictly_wrong = False
     graphs = []
@@ -90,12 +89,12 @@ def check(
         checked = _checked(source)
         if here.mocks and checked is not None and checked.graph is not None:
             graphs.append(checked.graph)
-        report = report_of(source, checked, here, outside)
+        report = report_of(source, checked, here, outside, language)
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
         strictly_wrong = strictly_wrong or bool(report["problems"])
-        _print(report, output)
+        _print(report, output, language)
     if output != "json" and sum(counts.values()) > 1:
-        _say(_total(counts))
+        _say(_total(counts, language))
     # A file that was not compiled may have the nodes.
     for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
         click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {warning}"), err=True)
@@ -110,7 +109,7 @@ def _checked(source: DslSource) -> Any:
     return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
 
 
-def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[str, Any]:
+def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language: Language = "en") -> dict[str, Any]:
     """What is known of a file, as ``--json`` prints it; docs/check.md describes the fields.
 
     Args:
@@ -137,8 +136,8 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
                 "column": column,
                 "path": "" if finding.line else finding.where,
                 "node": {"id": finding.node, "title": finding.title} if finding.node else None,
-                "problem": finding.text(),
-                "hint": finding.advice(),
+                "problem": finding.text(language),
+                "hint": finding.advice(language),
                 "code": finding.code,
                 "params": finding.plain(),
             }
@@ -153,20 +152,19 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
         "problems": problems,
         "example": {"inputs": inputs, "command": command_line(source.name, inputs, mode=mode)},
     }
-    return {**report, "summary": _summary(report, found)}
+    return {**report, "summary": _summary(report, found, language)}
 
 
-def _summary(report: dict[str, Any], found: Any) -> str:
+def _summary(report: dict[str, Any], found: Forecast, language: Language) -> str:
     if found.decisive is None:
-        return f"runs: {report['example']['command']}"
+        return worded("verdict.runs", {"command": report["example"]["command"]}, language)
     if not report["ok"]:
         count = sum(problem["level"] == "error" for problem in report["problems"])
-        return f"cannot be imported: {count} {'problem' if count == 1 else 'problems'}"
-    sentence: str = found.outcome(report["problems"][found.findings.index(found.decisive)]["line"])
-    return sentence
+        return worded("verdict.one_problem" if count == 1 else "verdict.problems", {"count": count}, language)
+    return found.outcome(report["problems"][found.findings.index(found.decisive)]["line"], language)
 
 
-def _print(report: Mapping[str, Any], output: str) -> None:
+def _print(report: Mapping[str, Any], output: str, language: Language) -> None:
     if output == "json":
         _say(json.dumps(report, ensure_ascii=False))
         return
@@ -174,34 +172,40 @@ def _print(report: Mapping[str, Any], output: str) -> None:
     hints: set[str] = set()
     for problem in report["problems"]:
         if output == "github":
-            _say(_annotation(report["file"], problem))
+            _say(_annotation(report["file"], problem, language))
         else:
             # What to do is printed once: many nodes may lack the same.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
             place = f"{file}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
-            prefix = _LEVEL_PREFIX[problem["level"]]
+            prefix = _prefix(problem, language)
             prefix = prefix and click.style(prefix, fg=_COLORS[problem["level"]])
-            _say(f"{place} {prefix}{printable(_problem_text(problem))}")
+            _say(f"{place} {prefix}{printable(_problem_text(problem, language))}")
     _say(f"{file}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
-def _problem_text(problem: Mapping[str, Any]) -> str:
+def _prefix(problem: Mapping[str, Any], language: Language) -> str:
+    level = problem["level"]
+    return "" if level == "error" else f"{worded(f'level.{level}', language=language)}: "
+
+
+def _problem_text(problem: Mapping[str, Any], language: Language) -> str:
+    text: str = problem["problem"]
     if problem["node"] is not None:
-        subject = f'node "{problem["node"]["title"]}": '
-    else:
-        subject = f"{problem['path']}: " if problem["path"] and problem["cause"] == "document" else ""
-    return f"{subject}{problem['problem']}" + (f" ({problem['hint']})" if problem["hint"] else "")
+        text = worded("part.at_node", {"title": problem["node"]["title"], "text": text}, language)
+    elif problem["path"] and problem["cause"] == "document":
+        text = f"{problem['path']}: {text}"
+    return text + (f" ({problem['hint']})" if problem["hint"] else "")
 
 
-def _annotation(file: str, problem: Mapping[str, Any]) -> str:
+def _annotation(file: str, problem: Mapping[str, Any], language: Language) -> str:
     """A workflow command of GitHub Actions, which marks a line of a pull request."""
     kind = "error" if problem["level"] in ("error", "will_fail") else "warning"
     fields = {"file": file, "title": "jikko check"}
     if problem["line"]:
         fields |= {"line": str(problem["line"]), "col": str(problem["column"])}
     listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
-    return f"::{kind} {listed}::{_escaped(_LEVEL_PREFIX[problem['level']] + _problem_text(problem))}"
+    return f"::{kind} {listed}::{_escaped(_prefix(problem, language) + _problem_text(problem, language))}"
 
 
 def _escaped(text: str, *, more: bool = False) -> str:
@@ -210,18 +214,13 @@ def _escaped(text: str, *, more: bool = False) -> str:
     return text
 
 
-def _total(counts: Mapping[str, int]) -> str:
+def _total(counts: Mapping[str, int], language: Language) -> str:
     parts = [
-        f"{counts[verdict]} {phrase}"
-        for verdict, phrase in (
-            ("runs", "run"),
-            ("may_fail", "may fail"),
-            ("will_fail", "will fail"),
-            ("cannot_be_imported", "cannot be imported"),
-        )
+        worded(f"summary.{verdict}", {"count": counts[verdict]}, language)
+        for verdict in _VERDICT_COLORS
         if counts.get(verdict)
     ]
-    return f"{sum(counts.values())} files: {', '.join(parts)}"
+    return worded("summary.files", {"count": sum(counts.values()), "parts": ", ".join(parts)}, language)
 
 
 def _say(text: str) -> None:

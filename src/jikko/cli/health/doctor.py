@@ -17,8 +17,9 @@ from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.health.servers import look_at_servers
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
-from jikko.cli.options import assembled, home_option, json_option, run_async
+from jikko.cli.options import assembled, home_option, json_option, lang_option, run_async
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
+from jikko.diagnostics.translations import Language, language_of, texts
 from jikko.errors import JikkoError
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
@@ -36,8 +37,9 @@ _MAX_APPS: Final = 5
 @click.option("--cluster", is_flag=True, help="Look at what several servers need, and at nothing else.")
 @home_option
 @json_option
+@lang_option
 @click.pass_context
-def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bool) -> None:
+def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bool, lang: Language | None) -> None:
     """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
@@ -45,28 +47,35 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
     code is 0 if all is well, and 1 if something failed; a warning is no failure.
     """
     findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
-    sys.exit(run_async(_doctor(findings, as_json)))
+    language = lang or ("en" if as_json else language_of(os.environ))
+    sys.exit(run_async(_doctor(findings, as_json, language)))
 
 
-async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool) -> int:
+async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool, language: Language) -> int:
     failed = 0
     async for finding in findings:
         failed += not finding.ok
         if as_json:
-            click.echo(json.dumps(_as_json(finding), ensure_ascii=False))
+            click.echo(json.dumps(_as_json(finding, language), ensure_ascii=False))
         else:
-            detail = harmless(finding.sentence())
-            click.echo(f"{_mark(finding)}  {finding.where}: {detail}")
+            detail = harmless(finding.sentence(language))
+            click.echo(f"{_mark(finding)}  {_name(finding.where, language)}: {detail}")
             if finding.snippet not in detail:
                 click.echo(indent(harmless(finding.snippet), _BELOW))
     return 1 if failed else 0
 
 
-def _as_json(finding: Diagnostic) -> dict[str, Any]:
+def _name(name: str, language: Language) -> str:
+    """What was examined: each part that the catalogue has, in the language."""
+    known = texts(language)
+    return ", ".join(known.get(f"name.{part.replace(' ', '_')}", part) for part in name.split(", "))
+
+
+def _as_json(finding: Diagnostic, language: Language) -> dict[str, Any]:
     return {
         "name": finding.where,
         "ok": finding.ok,
-        "detail": finding.sentence(),
+        "detail": finding.sentence(language),
         "warning": finding.severity == "warning",
         "paste": finding.snippet,
         "code": finding.code,

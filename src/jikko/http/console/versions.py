@@ -154,7 +154,7 @@ async def _document(call: Call, app: App, which: str) -> Document:
     source = f"{app.name}, version {version.number}"
     checked = await check_aside(version.source, source=source, node_classes=BY_TYPE)
     if checked.document is None:
-        raise InvalidDocument(checked.source, [problem for problem in checked.problems if problem.fatal])
+        raise InvalidDocument(checked.source, [problem for problem in checked.problems if not problem.ok])
     return checked.document
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Self, cast
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.nodes.context import Variables
@@ -50,7 +51,9 @@ class AgentParameter(Struct, frozen=True):
         if isinstance(raw, Mapping) and raw.get("type") == "variable":
             selector = as_selector(given)
             if selector is None:
-                fields.problem(f"{name}.value", f"is {shown(given)}, not a selector", "expected [node id, variable]")
+                fields.problem(
+                    f"{name}.value", Phrase("document.not_selector", {"value": shown(given)}), Phrase("remedy.selector")
+                )
                 return None
             return cls(name, selector, None, None)
         if isinstance(given, str):

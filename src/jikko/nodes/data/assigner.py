@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Self
 import msgspec
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Update
@@ -42,14 +43,18 @@ class Assignment(Struct, frozen=True):
     def read(cls, data: Fields) -> Self:
         operation = data.text("operation", required=True)
         if operation and operation not in OPERATIONS:
-            data.problem("operation", f"is {operation!r}", f"expected one of {', '.join(OPERATIONS)}")
+            data.problem(
+                "operation",
+                Phrase("document.value", {"value": repr(operation)}),
+                Phrase("remedy.expected_one_of", {"wanted": ", ".join(OPERATIONS)}),
+            )
         input_type = data.choice("input_type", ("variable", "constant"), "variable")
         value = data.get("value")
         source = None
         if input_type == "variable" and operation not in WITHOUT_INPUT and value is not None:
             source = as_selector(value)
             if source is None:
-                data.problem("value", "is not a selector", "expected [node id, variable]")
+                data.problem("value", Phrase("document.selector"), Phrase("remedy.selector"))
         return cls(data.selector("variable_selector", required=True), operation, source, value, input_type)
 
 

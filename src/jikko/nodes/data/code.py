@@ -8,6 +8,7 @@ from typing import ClassVar, Final, Self
 from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
@@ -46,7 +47,7 @@ class Code(Struct, frozen=True):
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
         if data.get("outputs") is None:
-            data.problem("outputs", "is missing", "declare what the code returns; {} if nothing")
+            data.problem("outputs", Phrase("document.missing"), Phrase("remedy.declare_outputs"))
         language = data.choice("code_language", LANGUAGES, "python3")
         return cls(
             language=language,

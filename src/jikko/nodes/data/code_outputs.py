@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.node_ports import ValueLimits
@@ -41,7 +42,11 @@ class OutputSpec(Struct, frozen=True):
     def read(cls, data: Fields, more: Collection[str] = ()) -> Self:
         kind = data.text("type", required=True)
         if kind and kind not in TYPES and kind not in more:
-            data.problem("type", f"is {kind!r}", f"expected one of {', '.join((*TYPES, *more))}")
+            data.problem(
+                "type",
+                Phrase("document.value", {"value": repr(kind)}),
+                Phrase("remedy.expected_one_of", {"wanted": ", ".join((*TYPES, *more))}),
+            )
         children = data.get("children")
         if children is None:
             return cls(kind)

@@ -8,6 +8,7 @@ from typing import Final, Self, TypeAlias
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Variables
@@ -67,7 +68,7 @@ class FilterCondition(Struct, frozen=True):
         if isinstance(value, bool):
             return cls(data.text("key"), operator, value)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            data.problem("value", "is no value to compare with", "expected a text, a list of texts, true or false")
+            data.problem("value", Phrase("document.no_value"), Phrase("remedy.comparable"))
             return cls(data.text("key"), operator, ())
         return cls(data.text("key"), operator, tuple(value))
 

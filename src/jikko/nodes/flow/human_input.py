@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
 from jikko.events import FormClosed
 from jikko.lang.render import to_text
@@ -139,7 +140,7 @@ def _unique(data: Fields, name: str, key: str) -> Iterator[Fields]:
     for entry in data.mappings(name):
         value = entry.get(key)
         if isinstance(value, str) and value in seen:
-            entry.problem(key, f"is {shown(value)}, as that of an earlier entry", "give each a name of its own")
+            entry.problem(key, Phrase("document.same_entry", {"value": shown(value)}), Phrase("remedy.own_name"))
         elif isinstance(value, str):
             seen.add(value)
         yield entry
@@ -150,10 +151,14 @@ def _action(data: Fields) -> dict[str, Json]:
     action_id, title = data.text("id", required=True), data.text("title")
     if "id" in data.raw and not (action_id.isidentifier() and len(action_id) <= _MAX_ID):
         data.problem(
-            "id", f"is {shown(action_id)}", f"expected letters, digits and _, at most {_MAX_ID}, no digit first"
+            "id", Phrase("document.value", {"value": shown(action_id)}), Phrase("remedy.button_id", {"count": _MAX_ID})
         )
     if len(title) > _MAX_TITLE:
-        data.problem("title", f"has {len(title)} characters", f"expected at most {_MAX_TITLE}")
+        data.problem(
+            "title",
+            Phrase("document.characters", {"count": len(title)}),
+            Phrase("remedy.at_most", {"count": _MAX_TITLE}),
+        )
     return {"id": action_id, "title": title, "button_style": data.choice("button_style", BUTTON_STYLES, "default")}
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
@@ -50,11 +51,13 @@ class LoopVariable(Struct, frozen=True):
         if data.choice("value_type", ("constant", "variable"), "constant") == "variable":
             selector = as_selector(value)
             if not selector:
-                data.problem("value", "is no selector", "expected [node id, variable]")
+                data.problem("value", Phrase("document.no_selector"), Phrase("remedy.selector"))
             return cls(label, kind, selector or (), None)
         variable = cls(label, kind, None, _constant(kind, value))
         if not variable.fits:
-            data.problem("value", f"is no {kind}: the node will fail", "check the elements of the list", fatal=False)
+            data.problem(
+                "value", Phrase("document.loop_type", {"type": kind}), Phrase("remedy.list_elements"), fatal=False
+            )
         return variable
 
     @property

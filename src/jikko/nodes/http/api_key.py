@@ -5,6 +5,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Variables
@@ -25,7 +26,7 @@ class ApiKey(Struct, frozen=True):
             return None
         config = data.mapping("config")
         if not config.raw:
-            data.problem("config", "is missing", "expected {type, api_key, header}")
+            data.problem("config", Phrase("document.missing"), Phrase("remedy.api_key"))
         return cls(
             type=config.choice("type", ("bearer", "basic", "custom"), "bearer"),
             key=Template.parse(config.text("api_key")),

@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
@@ -130,7 +131,11 @@ class HttpRequest(Struct, frozen=True):
     def from_dsl(cls, data: Fields) -> Self:
         method = data.text("method", required=True)
         if method and method.lower() not in METHODS:
-            data.problem("method", f"is {method!r}", f"expected one of {', '.join(METHODS)}")
+            data.problem(
+                "method",
+                Phrase("document.value", {"value": repr(method)}),
+                Phrase("remedy.expected_one_of", {"wanted": ", ".join(METHODS)}),
+            )
         timeout, usual = data.mapping("timeout"), Timeouts()
         return cls(
             method=method,

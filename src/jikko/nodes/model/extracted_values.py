@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.values import Json
 
@@ -41,7 +42,7 @@ class Parameter(Struct, frozen=True):
     def from_dsl(cls, data: Fields) -> Self:
         name = data.text("name", required=True)
         if name in _FORBIDDEN:
-            data.problem("name", f"is {name!r}", "the node has an output of that name")
+            data.problem("name", Phrase("document.value", {"value": repr(name)}), Phrase("remedy.output_name"))
         options = data.get("options")
         return cls(
             name=name,

@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
@@ -32,7 +33,7 @@ class ModelConfig(Struct, frozen=True):
         fields = data.mapping("model")
         provider, name = fields.text("provider"), fields.text("name")
         if not provider or not name:
-            fields.problem("", "names no model", "choose one; the run fails at this node", fatal=False)
+            fields.problem("", Phrase("document.no_model"), Phrase("remedy.choose_model_fails"), fatal=False)
         parameters: dict[str, Json | Template] = {}
         for key, value in fields.mapping("completion_params").raw.items():
             template = Template.parse(value) if isinstance(value, str) else None

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
@@ -60,7 +61,7 @@ class QuestionClassifier(Struct, frozen=True):
             for entry in data.mappings("classes", required=True)
         )
         if not categories and data.get("classes") == []:
-            data.problem("classes", "is empty", "expected one class at least")
+            data.problem("classes", Phrase("document.empty"), Phrase("remedy.one_class"))
         return cls(
             query=data.selector("query_variable_selector"),
             model=ModelConfig.from_dsl(data),

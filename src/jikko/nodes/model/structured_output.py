@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from jikko.concurrency.json_in_pieces import decode_json
 from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.nodes.broken_json import TooLong, repaired
@@ -41,12 +42,12 @@ class StructuredOutput(Struct, frozen=True):
             try:
                 schema = json.loads(schema)
             except (ValueError, RecursionError):
-                fields.problem("schema", "is no JSON", "expected a JSON schema")
+                fields.problem("schema", Phrase("document.no_json"), Phrase("remedy.json_schema"))
                 return None
         if not schema:
             return None
         if not isinstance(schema, dict):
-            fields.problem("schema", "is no mapping", "expected a JSON schema")
+            fields.problem("schema", Phrase("document.no_mapping"), Phrase("remedy.json_schema"))
             return None
         return cls(schema)
 

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.nodes.context import Variables
@@ -60,7 +61,9 @@ class Given(Struct, frozen=True):
             return cls(name, None, Template.parse(_text(inner)))
         selector = as_selector(inner)
         if selector is None:
-            fields.problem(f"{name}.value", f"is {shown(inner)}, not a selector", "expected [node id, variable]")
+            fields.problem(
+                f"{name}.value", Phrase("document.not_selector", {"value": shown(inner)}), Phrase("remedy.selector")
+            )
             return None
         return cls(name, selector, Template.parse(""))
 

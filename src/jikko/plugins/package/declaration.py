@@ -5,9 +5,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from jikko.dsl.fields import Fields
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.fields import Fields, problem_at
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import Problem
 from jikko.plugins.package.archive import Archive
 from jikko.plugins.package.names import is_plugin_name
 from jikko.plugins.package.refused import PackageRefused
@@ -120,10 +120,14 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     Raises:
         PackageRefused: Something in it is missing or wrong; the message lists the fields.
     """
-    files, problems = archive.files, list[Problem]()
+    files, problems = archive.files, list[Diagnostic]()
     manifest = _fields(files, "manifest.yaml", problems)
     if manifest.text("type", "plugin") != "plugin":
-        manifest.problem("type", f"is {manifest.text('type')!r}", "only packages of type plugin are installed")
+        manifest.problem(
+            "type",
+            Phrase("document.value", {"value": repr(manifest.text("type"))}),
+            "only packages of type plugin are installed",
+        )
     author, name = manifest.text("author", required=True), manifest.text("name", required=True)
     if author and name and not is_plugin_name(f"{author}/{name}"):
         manifest.problem("name", f"is no name of a plugin: {author}/{name}", "lower case letters, digits, _ and -")
@@ -133,7 +137,9 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     runner = manifest.mapping("meta").mapping("runner")
     language = runner.text("language", "python")
     if language != "python":
-        runner.problem("language", f"is {language!r}", "only plugins written in Python can be run")
+        runner.problem(
+            "language", Phrase("document.value", {"value": repr(language)}), "only plugins written in Python can be run"
+        )
     entrypoint = runner.text("entrypoint", "main")
     if f"{entrypoint.replace('.', '/')}.py" not in files:
         runner.problem("entrypoint", f"is {entrypoint!r}, which is not in the package")
@@ -148,7 +154,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     unused = tuple(str(key) for key, value in listed.raw.items() if value and key not in KINDS)
     if not providers and not unused:
         manifest.problem("plugins", "lists nothing", "expected tools or agent_strategies")
-    fatal = [problem for problem in problems if problem.fatal]
+    fatal = [problem for problem in problems if not problem.ok]
     if fatal:
         raise PackageRefused("The package cannot be used:\n  " + "\n  ".join(map(str, fatal[:20])))
     return Plugin(
@@ -169,7 +175,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     )
 
 
-def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Provider:
+def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Provider:
     fields = _fields(files, path, problems)
     identity = fields.mapping("identity")
     credentials = fields.get("credentials_for_provider")
@@ -193,7 +199,7 @@ def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[
     )
 
 
-def _action(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Action:
+def _action(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Action:
     fields = _fields(files, path, problems)
     identity = fields.mapping("identity")
     description = fields.get("description")
@@ -244,7 +250,7 @@ def _is_path(value: Any, fields: Fields, key: str) -> bool:
     return isinstance(value, str)
 
 
-def _fields(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Fields:
+def _fields(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Fields:
     content = files.get(path)
     empty = Fields(path, {}, problems)
     if content is None:
@@ -253,16 +259,18 @@ def _fields(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> F
     return _read(content, path, problems, lambda raw: Fields(path, raw, problems), empty)
 
 
-def _read(content: bytes, path: str, problems: list[Problem], make: Callable[[dict[str, Any]], T], otherwise: T) -> T:
+def _read(
+    content: bytes, path: str, problems: list[Diagnostic], make: Callable[[dict[str, Any]], T], otherwise: T
+) -> T:
     try:
         if len(content) > _LIMITS.max_bytes:
             raise YamlProblem(f"has more than {_LIMITS.max_bytes} bytes")
         raw = parse(content.decode(), _LIMITS)
     except (YamlProblem, UnicodeDecodeError) as error:
-        problems.append(Problem(path, error.what if isinstance(error, YamlProblem) else "is no UTF-8 text"))
+        problems.append(problem_at(path, error.what if isinstance(error, YamlProblem) else "is no UTF-8 text"))
         return otherwise
     if not isinstance(raw, dict):
-        problems.append(Problem(path, "is no mapping in YAML"))
+        problems.append(problem_at(path, "is no mapping in YAML"))
         return otherwise
     return make(raw)
 

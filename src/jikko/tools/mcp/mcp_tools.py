@@ -11,8 +11,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
-from jikko.errors import Problem
 from jikko.events import Usage
 from jikko.extras import how_to_install
 from jikko.masking import masked
@@ -147,7 +147,7 @@ class McpTools:
                     listed = await library.tools_of(session)
             except ToolFailure as failure:
                 raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
-            problems: list[Problem] = []
+            problems: list[Diagnostic] = []
             tools = read_tools(Fields("tools", tool, problems) for tool in listed)
             self._asked[key] = provider, auth, self._clock(), tools
             return tools

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import Fields, problem_at
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import Problem
 from jikko.ports.tools import ToolParameter
 from jikko.values import Json
 
@@ -68,7 +68,7 @@ class Operation(Struct, frozen=True):
 
 
 def read_document(
-    text: str, where: str, problems: list[Problem], environment: Mapping[str, str], unset: list[str]
+    text: str, where: str, problems: list[Diagnostic], environment: Mapping[str, str], unset: list[str]
 ) -> dict[str, Operation]:
     """The operations of a document by name; of several with one name the first.
 
@@ -80,13 +80,13 @@ def read_document(
         unset: Takes the names that are not set.
     """
     if len(text) > _LIMITS.max_bytes:
-        problems.append(Problem(where, f"has more than {_LIMITS.max_bytes} characters"))
+        problems.append(problem_at(where, f"has more than {_LIMITS.max_bytes} characters"))
         return {}
     try:
         raw = parse(text, _LIMITS)
     except YamlProblem as problem:
         line = f" (line {problem.line} of the document)" if problem.line else ""
-        problems.append(Problem(where, f"{problem.what}{line}", problem.hint))
+        problems.append(problem_at(where, f"{problem.what}{line}", problem.hint))
         return {}
     written = raw if isinstance(raw, dict) else {}
     fields = Fields(where, expanded(written, environment, unset), problems, written)
@@ -137,7 +137,9 @@ class _Reader:
                 return ""
             url = filled
         if not url.startswith(("http://", "https://")):
-            server.problem("url", f"is {server.shown('url')}", "expected http://… or https://…")
+            server.problem(
+                "url", Phrase("document.value", {"value": server.shown("url")}), "expected http://… or https://…"
+            )
         return url
 
     def _operation(self, path: str, method: str, data: Fields) -> Operation:
