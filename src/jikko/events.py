@@ -177,7 +177,7 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     resources: tuple[dict[str, Json], ...] = ()
     """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
     announced: bool = True
-    """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
+    """For a container: whether it had a ``ContainerStarted``. Source: docs/dify-behaviour.md, “Iteration”."""
     own_outputs: dict[str, Json] = {}
     """For a container whose failure was handled: what it had come to by then. ``outputs`` are those of the strategy."""
 
@@ -219,7 +219,7 @@ class RoundFinished(NodeEvent, tag_field="event", tag="round_finished", kw_only=
 
 
 class TextChunk(Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_defaults=True, gc=False):
-    """A piece of the text that the run shows while it goes on. Source: spec/events.md §4."""
+    """A piece of the text that the run streams. Source: docs/dify-behaviour.md, “Order of streamed text”."""
 
     at: float
     text: str
@@ -236,7 +236,7 @@ class TextReplaced(Struct, tag_field="event", tag="text_replaced", kw_only=True,
 
 
 class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True, gc=False):
-    """A piece of a model's reasoning. Source: spec/events.md §4."""
+    """A piece of a model's reasoning. Source: docs/dify-behaviour.md, “Order of streamed text”."""
 
     at: float
     node_id: str
@@ -272,7 +272,7 @@ class StepRecorded(Struct, tag_field="event", tag="step_recorded", kw_only=True,
 
 
 class FormRequested(Struct, tag_field="event", tag="form_requested", kw_only=True, omit_defaults=True, gc=False):
-    """A human-input node waits for its form. Source: spec/events.md §3."""
+    """A human-input node waits for its form. Source: docs/dify-behaviour.md, “Messages of a stream”."""
 
     at: float
     execution_id: str

@@ -64,7 +64,10 @@ class RunDetail(msgspec.Struct, frozen=True):
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
-    """One run as a row: all that run detail and the list of logs show. Source: Dify 1.15, spec/records.md §1."""
+    """One run as a row: all that run detail and the list of logs show.
+
+    Source: docs/dify-behaviour.md, “Run records”.
+    """
 
     identity: RunIdentity
     status: RunStatus = "running"
@@ -171,7 +174,7 @@ def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
 def stored_inputs(event: RunStarted) -> str:
     """The inputs of a run as they are stored: JSON text with ``", "`` and ``": "``, non-ASCII escaped.
 
-    Source: Dify 1.15, spec/records.md §1 (``inputs``).
+    Source: docs/dify-behaviour.md, “Run records” (``inputs``).
     """
     return _to_json(all_inputs(event))
 

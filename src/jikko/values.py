@@ -15,7 +15,7 @@ Json: TypeAlias = Any
 Selector: TypeAlias = tuple[str, ...]
 """A pointer to one variable: ``(node id, variable name, key, ...)``, such as ``("1721", "body", "items")``.
 
-Shorter than two parts it points at nothing. Source: Dify 1.15, spec/variables.md §2.
+Shorter than two parts it points at nothing. Source: docs/dify-behaviour.md, “Selectors”.
 """
 Uuid: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 """The id of something, in a struct that is described to clients."""
@@ -23,7 +23,7 @@ Seconds: TypeAlias = Annotated[int, msgspec.Meta(description="Seconds since the 
 """A moment, in a struct that is described to clients."""
 
 FILE_IDENTITY: Final = "__dify__file__"
-"""The value of a file mapping's ``dify_model_identity``. Source: spec/variables.md §6."""
+"""The value of a file mapping's ``dify_model_identity``. Source: docs/dify-behaviour.md, “File values”."""
 
 
 MAX_DEPTH: Final = 256
@@ -89,7 +89,7 @@ def type_of(value: Json) -> str:
     """The type of a value, as the DSL names it: ``string``, ``integer``, ``float``, ``boolean``, ``object``, ``file``,
     ``none``, ``array[any]`` or ``array[string|number|object|boolean|file]``.
 
-    Source: Dify 1.15, spec/variables.md §1 (inference).
+    Source: docs/dify-behaviour.md, “Types of values” (inference).
     """
     match value:
         case None:

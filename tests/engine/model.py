@@ -1,4 +1,6 @@
-"""What a run must come to, written as slowly and plainly as can be. Source: Dify 1.15, spec/execution.md §3, §6, §10.
+"""What a run must come to, written as slowly and plainly as can be.
+
+Source: docs/dify-behaviour.md, “Branches, skipping, joins”, “Error strategies”, “Iteration”.
 
 Graphs are made of steps; a step may hold steps of its own, and then runs them for each of its rounds.
 """

@@ -1,4 +1,4 @@
-"""How a run proceeds. Source: Dify 1.15, spec/execution.md."""
+"""How a run proceeds. Source: docs/dify-behaviour.md, “Graph execution”."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Text that is shown while a run goes on, where branches, failures and crashes come between. See spec/events.md §4."""
+"""Text that is shown while a run goes on, where branches, failures and crashes come between.
+
+See docs/dify-behaviour.md, “Order of streamed text”.
+"""
 
 import pytest
 

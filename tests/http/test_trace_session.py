@@ -1,4 +1,4 @@
-"""The trace session that a start may name. Source: Dify 1.15, spec/service-api.md §4.1."""
+"""The trace session that a start may name. Source: docs/dify-behaviour.md, “Running a workflow”."""
 
 from typing import Any
 

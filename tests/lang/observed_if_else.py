@@ -1,4 +1,4 @@
-"""The results of if-else nodes that were recorded from a Dify 1.15 server: the operator table of spec/observed.md.
+"""The results of if-else nodes that were recorded from a Dify 1.15 server: docs/dify-behaviour.md, “If-else”.
 
 Each block has the variables, and one row for each condition: selector, operator, value, and the result or the error.
 """

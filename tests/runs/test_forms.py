@@ -1,4 +1,4 @@
-"""Pauses for humans. Source: Dify 1.15, spec/execution.md §9."""
+"""Pauses for humans. Source: docs/dify-behaviour.md, “Stopping, pausing, resuming”."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Who uses an app. Source: Dify 1.15, spec/service-api.md §2."""
+"""Who uses an app. Source: docs/dify-behaviour.md, “Users and errors”."""
 
 import uuid
 from functools import lru_cache

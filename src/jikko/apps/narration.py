@@ -1,4 +1,4 @@
-"""Speaking an answer while it comes. Source: Dify 1.15, spec/events.md §3 (``tts_message``)."""
+"""Speaking an answer while it comes. Source: docs/dify-behaviour.md, “Messages of a stream” (``tts_message``)."""
 
 import asyncio
 import logging

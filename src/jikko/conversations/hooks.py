@@ -73,7 +73,7 @@ async def _cut(app: App, query: str) -> str:
 
 
 def fallback_title(query: str) -> str:
-    """The name of a conversation that no model has made one for. Source: Dify 1.15, spec/chatflow.md §2."""
+    """The name of a conversation that no model has made one for. Source: docs/dify-behaviour.md, “Course of a turn”."""
     return query if len(query) <= 50 else f"{query[:47]}..."
 
 

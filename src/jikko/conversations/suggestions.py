@@ -1,4 +1,7 @@
-"""What an end user may want to ask next, as a model thinks. Source: Dify 1.15, spec/chatflow.md §6."""
+"""What an end user may want to ask next, as a model thinks.
+
+Source: docs/dify-behaviour.md, “Conversations and messages”.
+"""
 
 import asyncio
 import json

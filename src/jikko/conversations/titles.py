@@ -1,4 +1,7 @@
-"""Names of conversations, made by a model. Source: Dify 1.15, spec/chatflow.md §2, §6."""
+"""Names of conversations, made by a model.
+
+Source: docs/dify-behaviour.md, “Course of a turn”, “Conversations and messages”.
+"""
 
 import asyncio
 import logging

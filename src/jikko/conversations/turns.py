@@ -1,4 +1,4 @@
-"""Turns: what becomes of a question. Source: Dify 1.15, spec/chatflow.md §1, §2.
+"""Turns: what becomes of a question. Source: docs/dify-behaviour.md, “Chat requests”, “Course of a turn”.
 
 Turns of one conversation may run at once. Each sees the conversation as it was when it began: the variables of that
 moment, and the messages before its own; a variable that two of them change has the value of the one that did so last.
@@ -312,7 +312,7 @@ _PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
 def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
     """The opening statement with inputs in the places that name them; places that name none stay.
 
-    Source: Dify 1.15, spec/chatflow.md §6 (``introduction``).
+    Source: docs/dify-behaviour.md, “Conversations and messages” (``introduction``).
     """
     statement = workflow.document.features.get("opening_statement")
     if not statement:

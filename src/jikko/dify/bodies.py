@@ -1,4 +1,4 @@
-"""Runs and their nodes as bodies of answers. Source: Dify 1.15, spec/records.md, spec/service-api.md."""
+"""Runs and their nodes as bodies of answers. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -128,7 +128,7 @@ def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
 
 
 def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> bytes:
-    """Run detail. Source: spec/records.md §5.
+    """Run detail. Source: docs/dify-behaviour.md, “Run detail”.
 
     Args:
         fresh: Renews the urls of files; asked only if there may be some.
@@ -141,7 +141,7 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
 
 
 def log_entry(record: RunRecord) -> LogEntry:
-    """One row of the logs. Source: spec/records.md §6."""
+    """One row of the logs. Source: docs/dify-behaviour.md, “Logs”."""
     identity = record.identity
     return LogEntry(
         log_id(identity.run_id),

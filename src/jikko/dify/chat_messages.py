@@ -1,4 +1,7 @@
-"""What the messages of a turn's stream carry, field by field. Source: Dify 1.15, spec/chatflow.md §3."""
+"""What the messages of a turn's stream carry, field by field.
+
+Source: docs/dify-behaviour.md, “Messages of a chat stream”.
+"""
 
 from typing import Any, Literal
 

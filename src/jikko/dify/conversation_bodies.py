@@ -1,4 +1,7 @@
-"""Conversations, messages, feedback and variables as bodies of answers. Source: Dify 1.15, spec/chatflow.md §6."""
+"""Conversations, messages, feedback and variables as bodies of answers.
+
+Source: docs/dify-behaviour.md, “Conversations and messages”.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -269,7 +272,7 @@ def _moment(at: float) -> str:
 
 
 def variable_body(variable: ConversationVariable) -> VariableBody:
-    """A variable, its value as text. Source: Dify 1.15, spec/chatflow.md §6."""
+    """A variable, its value as text. Source: docs/dify-behaviour.md, “Conversations and messages”."""
     kind = variable.value_type
     value = variable.value
     return VariableBody(
@@ -285,7 +288,7 @@ def variable_body(variable: ConversationVariable) -> VariableBody:
 
 # Passages of knowledge that an answer cites, as lists of messages show them.
 #
-# Source: Dify 1.15, spec/knowledge.md §5.1.
+# Source: docs/dify-behaviour.md, “Citations”.
 
 _LEFT_OUT: Final = ("retriever_from", "page", "doc_metadata", "title", "files")
 """What the end of an answer tells of a passage, and a list does not."""

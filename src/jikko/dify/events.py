@@ -1,4 +1,7 @@
-"""Events of a run as Dify's messages. Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md."""
+"""Events of a run as Dify's messages.
+
+Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -76,12 +79,15 @@ def line(value: Any) -> bytes:
 
 
 def error_frame(identity: RunIdentity, error: JikkoError) -> bytes:
-    """An error as the end of a run's stream. Source: spec/events.md §3."""
+    """An error as the end of a run's stream. Source: docs/dify-behaviour.md, “Messages of a stream”."""
     return frame(messages.ErrorMessage(identity.run_id, error.code, error.status, str(error)))
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error: str, now: float) -> bytes:
-    """The stream of a run that was refused after its answer began. Source: spec/events.md §7."""
+    """The stream of a run that was refused after its answer began.
+
+    Source: docs/dify-behaviour.md, “Failures before a stream starts”.
+    """
     identity = RunIdentity(
         run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
     )
@@ -198,7 +204,10 @@ def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json],
 
 
 def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
-    """The iteration and the loop around a node. Of several the outermost is named. Source: spec/execution.md §12."""
+    """The iteration and the loop around a node. Of several the outermost is named.
+
+    Source: docs/dify-behaviour.md, “Messages of a stream”.
+    """
     iteration_id = loop_id = None
     for entry in reversed(rounds):
         if entry.kind == "iteration":
@@ -224,14 +233,15 @@ def _node_started(event: NodeStarted) -> messages.NodeStarted:
 
 
 def icon_of(event: NodeStarted) -> dict[str, Json]:
-    """The ``extras`` of a node that starts. Source: spec/tools.md §1.4."""
+    """The ``extras`` of a node that starts. Source: docs/dify-behaviour.md, “Tool outputs”."""
     return {} if event.icon is None or event.node_type == _AGENT else {"icon": event.icon}
 
 
 def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
     if event.node_type in _CONTAINERS:
         return (f"{event.node_type}_completed", _container_completed(event)) if event.announced else None
-    # Dify tells a handled failure by a fixed text; what went wrong is in the outputs. Source: spec/execution.md §6.2.
+    # Dify tells a handled failure by a fixed text; what went wrong is in the outputs. Source: docs/dify-behaviour.md,
+    # “Error strategies”.
     error = "Unknown error" if event.status == "exception" else event.error
     metadata = execution_metadata(event.usage, event.rounds, event.strategy, event.metadata)
     return "node_finished", NodeState(**_ended(event), status=event.status, error=error, execution_metadata=metadata)

@@ -1,4 +1,4 @@
-"""What an app says as an MCP server. Source: Dify 1.15, spec/tools.md §6."""
+"""What an app says as an MCP server. Source: docs/dify-behaviour.md, “Apps as MCP servers”."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,7 @@
-"""The fields of a run that answers and messages about it have in common. Source: Dify 1.15, spec/records.md §1."""
+"""The fields of a run that answers and messages about it have in common.
+
+Source: docs/dify-behaviour.md, “Run records”.
+"""
 
 from typing import TypeAlias
 

@@ -1,6 +1,6 @@
 """The snapshot of a run that is still open: what happened so far, for a client that comes late.
 
-Source: Dify 1.15, spec/service-api.md §4.3, recordings human_input__approve.
+Source: docs/dify-behaviour.md, “Rejoining a stream”, recordings human_input__approve.
 """
 
 from typing import Any

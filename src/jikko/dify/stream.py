@@ -26,7 +26,8 @@ from jikko.record import RunRecord
 class Messages:
     """Turns one run's events into frames, in their order.
 
-    Rounds whose failure Dify would not show are held back until they have ended. Source: spec/execution.md §10 rule 4.
+    Rounds whose failure Dify would not show are held back until they have ended. Source: docs/dify-behaviour.md,
+    “Iteration”.
     """
 
     def __init__(self, record: RunRecord, before: Iterable[Event] = ()) -> None:

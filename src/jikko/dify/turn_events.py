@@ -1,4 +1,7 @@
-"""Events of a run that answers a message, as Dify's messages. Source: Dify 1.15, spec/chatflow.md §3."""
+"""Events of a run that answers a message, as Dify's messages.
+
+Source: docs/dify-behaviour.md, “Messages of a chat stream”.
+"""
 
 from typing import NamedTuple
 

@@ -25,7 +25,7 @@ def decode(content: bytes) -> str:
     Raises:
         DocumentFailure: It is no text.
 
-    Source: Dify 1.15, spec/nodes.md, document-extractor.
+    Source: docs/dify-behaviour.md, “Document extractor”.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):

@@ -1,6 +1,6 @@
 """Which parser reads which format. Parsers are imported when the first document of their format comes.
 
-Source: Dify 1.15, spec/nodes.md, document-extractor.
+Source: docs/dify-behaviour.md, “Document extractor”.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """Reading a document as several texts: what stands in one of them never gets into a chunk with another.
 
-Source: Dify 1.15, spec/knowledge.md §2.1.
+Source: docs/dify-behaviour.md, “Reading files into texts”.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """Formats that are text already.
 
-Source: Dify 1.15, spec/nodes.md, document-extractor.
+Source: docs/dify-behaviour.md, “Document extractor”.
 """
 
 import json

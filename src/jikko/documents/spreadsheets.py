@@ -1,6 +1,6 @@
 """CSV and Excel as Markdown tables, one for each sheet.
 
-Source: Dify 1.15, spec/nodes.md, document-extractor.
+Source: docs/dify-behaviour.md, “Document extractor”.
 """
 
 import csv

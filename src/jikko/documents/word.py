@@ -1,6 +1,6 @@
 """Word documents: paragraphs as lines, tables as Markdown.
 
-Source: Dify 1.15, spec/nodes.md, document-extractor.
+Source: docs/dify-behaviour.md, “Document extractor”.
 """
 
 import io

@@ -17,7 +17,7 @@ ErrorStrategy: TypeAlias = Literal["fail-branch", "default-value"]
 class NodeCommon(Struct, frozen=True):
     """What the engine, not the node, makes of a configuration.
 
-    Source: Dify 1.15, spec/dsl.md §2.2, spec/execution.md §6.
+    Source: docs/dify-behaviour.md, “Nodes and edges”, “Retries”, “Error strategies”.
     """
 
     title: str = ""

@@ -20,7 +20,7 @@ def read_cases(fields: Fields) -> tuple[Case, ...]:
 
     The old form, conditions without cases, is one case ``true``. Without either there is no case.
 
-    Source: Dify 1.15, spec/nodes.md (if-else), spec/dsl.md §10.
+    Source: docs/dify-behaviour.md, “If-else”, “Older files”.
     """
     if fields.get("cases") is None:
         return (Case("true", read_logical_operator(fields), read_conditions(fields, "conditions"), legacy=True),)

@@ -1,6 +1,6 @@
 """Which node belongs to the body of which container, and where a body begins.
 
-Source: Dify 1.15, spec/dsl.md §4, §10 and §10.1.
+Source: docs/dify-behaviour.md, “Nodes and edges”, “Older files”.
 """
 
 from collections.abc import Mapping, Sequence

@@ -45,7 +45,7 @@ class Variable(Struct, frozen=True):
 class Document(Struct, frozen=True):
     """A DSL file.
 
-    Source: Dify 1.15, spec/dsl.md.
+    Source: docs/dify-behaviour.md, “File format and import”.
     """
 
     version: str

@@ -1,7 +1,7 @@
 """Ids of datasets as Dify exports them: encrypted with the id of the workspace that they are in.
 
-Source: Dify 1.15, spec/knowledge.md §8: AES-256-CBC with PKCS#7, in base64; the key is the SHA-256 of the workspace's
-id, and the initial vector its first 16 bytes.
+Source: docs/dify-behaviour.md, “Encrypted dataset ids”: AES-256-CBC with PKCS#7, in base64; the key is the SHA-256 of
+the workspace's id, and the initial vector its first 16 bytes.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """The ``features`` of a file: how an app presents itself, and which files it takes.
 
-Source: Dify 1.15, spec/dsl.md §5.
+Source: docs/dify-behaviour.md, “Features”.
 """
 
 from collections.abc import Mapping

@@ -203,7 +203,7 @@ def as_selector(value: Json) -> Selector | None:
     """A selector from its form in the DSL (a list of texts); ``None`` if it is none.
 
     Old files read ``sys.query`` and its like, and ``env.NAME``, as outputs of the start node; they are the variables
-    themselves. Source: Dify 1.15, spec/nodes.md, start.
+    themselves. Source: docs/dify-behaviour.md, “Start node”.
     """
     if not isinstance(value, (list, tuple)) or not all(
         isinstance(part, (str, int)) and not isinstance(part, bool) for part in value

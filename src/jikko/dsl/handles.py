@@ -1,6 +1,6 @@
 """The handles that nodes have, and edges that leave by others.
 
-Source: Dify 1.15, spec/dsl.md §2.3, spec/execution.md §2.
+Source: docs/dify-behaviour.md, “Nodes and edges”, “Branches, skipping, joins”.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -76,7 +76,7 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
         runnable: The node types that can be run here. A node of another of Dify's types is a warning.
         limits: ``LoadLimits()`` by default.
 
-    Source: Dify 1.15, spec/dsl.md.
+    Source: docs/dify-behaviour.md, “File format and import”.
     """
     problems: list[Diagnostic] = []
     doubts: list[YamlProblem] = []

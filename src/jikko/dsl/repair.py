@@ -2,7 +2,7 @@
 
 Decided by shape, never by the version that a file states. Nothing is changed in place: YAML aliases share values.
 
-Source: Dify 1.15, spec/dsl.md §10 and §10.1. Two repairs are made elsewhere: ``dsl.containers`` adds missing start
+Source: docs/dify-behaviour.md, “Older files”. Two repairs are made elsewhere: ``dsl.containers`` adds missing start
 nodes, ``dsl.conditions`` reads the old form of if-else. One is not made at all: a missing ``retry_config`` of an HTTP
 node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows. The settings of a tool
 are left as they are: what they mean depends on the node's version (``nodes.tools.given``).
@@ -38,7 +38,7 @@ def repair_node(data: _Data) -> _Data:
 def repair_features(features: _Data) -> _Data:
     """The ``features`` block, with the old image switch in the general form.
 
-    Source: Dify 1.15, spec/dsl.md §5.
+    Source: docs/dify-behaviour.md, “Features”.
     """
     upload = features.get("file_upload")
     if not isinstance(upload, Mapping):

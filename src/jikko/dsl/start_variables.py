@@ -21,13 +21,13 @@ INPUT_TYPES: Final = (
     "json_object",
     "external_data_tool",
 )
-"""Source: Dify 1.15, spec/nodes.md (start). The last is a left-over of old chat apps."""
+"""Source: docs/dify-behaviour.md, “Start node”. The last is a left-over of old chat apps."""
 
 
 class StartVariable(Struct, frozen=True):
     """One input of a workflow.
 
-    Source: Dify 1.15, spec/nodes.md (start).
+    Source: docs/dify-behaviour.md, “Start node”.
     """
 
     name: str

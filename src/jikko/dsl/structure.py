@@ -2,7 +2,7 @@
 
 Everything here takes time linear in nodes and edges, and nothing recurses over the graph.
 
-Source: Dify 1.15, spec/dsl.md §2 to §4, spec/execution.md §1 to §3.
+Source: docs/dify-behaviour.md, “Nodes and edges”, “Start of a run”, “Branches, skipping, joins”.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,13 +3,13 @@
 from typing import Final
 
 ENTRY_TYPES: Final = frozenset({"start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin"})
-"""Where a run may begin. Source: Dify 1.15, spec/dsl.md §3."""
+"""Where a run may begin. Source: docs/dify-behaviour.md, “Nodes and edges”."""
 
 CONTAINER_STARTS: Final = {"iteration": "iteration-start", "loop": "loop-start"}
 """The containers, and the pseudo-node that their bodies begin at."""
 
 RETRYING_TYPES: Final = frozenset({"llm", "tool", "http-request", "code"})
-"""The types whose ``retry_config`` counts. Source: Dify 1.15, spec/execution.md §6.1."""
+"""The types whose ``retry_config`` counts. Source: docs/dify-behaviour.md, “Retries”."""
 
 DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
     {
@@ -41,4 +41,4 @@ DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
 """Every type of Dify 1.15. A node of another type is a mistake."""
 
 OLD_TYPE_NAMES: Final = {"variable-assigner": "variable-aggregator"}
-"""Names that were replaced. Source: spec/dsl.md §10."""
+"""Names that were replaced. Source: docs/dify-behaviour.md, “Older files”."""

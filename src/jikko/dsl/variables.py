@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
 
 MAX_VALUE: Final = 200 * 1024
-"""The largest value, in bytes of UTF-8. Source: Dify 1.15, spec/variables.md §10."""
+"""The largest value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
 
 _ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float")
 _CONVERSATION_TYPES: Final = (
@@ -31,7 +31,7 @@ _CONVERSATION_TYPES: Final = (
 def read_environment(workflow: Fields) -> tuple[Variable, ...]:
     """The environment variables, from the ``workflow`` block. Those with a problem are left out.
 
-    Source: Dify 1.15, spec/dsl.md §6.
+    Source: docs/dify-behaviour.md, “Declared variables”.
     """
     return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES))
 
@@ -39,7 +39,7 @@ def read_environment(workflow: Fields) -> tuple[Variable, ...]:
 def read_conversation(workflow: Fields) -> tuple[Variable, ...]:
     """The conversation variables with their initial values, likewise.
 
-    Source: Dify 1.15, spec/dsl.md §7.
+    Source: docs/dify-behaviour.md, “Declared variables”.
     """
     return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES))
 

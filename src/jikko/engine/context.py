@@ -100,7 +100,8 @@ class NodeContext:
         return self._loop.events.clock()
 
     def say(self, name: str, text: str, *, soon: bool = False) -> None:
-        # Text of nodes in containers is shown when the container's value is. Source: spec/events.md §4.
+        # Text of nodes in containers is shown when the container's value is. Source: docs/dify-behaviour.md,
+        # “Order of streamed text”.
         if not self._started.rounds and not self._loop.has_ended:
             self._loop.events.show(self._loop.state.release.streamed((self._node.id, name), text))
             if not soon:

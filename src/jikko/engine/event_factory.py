@@ -97,7 +97,10 @@ def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float
 def failed(
     node: CompiledNode, started: NodeStarted, failure: NodeFailure, *, at: float, elapsed: float, announced: bool
 ) -> NodeFinished:
-    """A node failed for good; its error strategy decides what follows. Source: Dify 1.15, spec/execution.md §6.2."""
+    """A node failed for good; its error strategy decides what follows.
+
+    Source: docs/dify-behaviour.md, “Error strategies”.
+    """
     strategy = node.strategy
     message = str(failure)
     outputs: dict[str, Json] = dict(failure.outputs)

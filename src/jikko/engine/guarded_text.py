@@ -12,7 +12,7 @@ from jikko.ports.text_guard import TextGuard
 log = logging.getLogger(__name__)
 
 REPLACED: Final = "output_moderation"
-"""Why text was replaced. Source: Dify 1.15, spec/chatflow.md §3."""
+"""Why text was replaced. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 
 class GuardedText:

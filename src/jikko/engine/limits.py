@@ -6,7 +6,7 @@ from msgspec import Struct
 class RunLimits(Struct, frozen=True, kw_only=True):
     """Limits of one run. A run that breaks one is stopped with an error that names it.
 
-    Source: Dify 1.15, spec/execution.md §7 (500 steps, 1200 s).
+    Source: docs/dify-behaviour.md, “Status, counters and limits” (500 steps, 1200 s).
     """
 
     max_steps: int = 100_000

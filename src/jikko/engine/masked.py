@@ -41,7 +41,7 @@ class MaskedVariables:
 def mask(value: str) -> str:
     """What is shown of a secret: nothing of an empty one, 20 asterisks for up to 8 characters, else both ends.
 
-    Source: Dify 1.15, spec/variables.md §7.
+    Source: docs/dify-behaviour.md, “Secrets in records”.
     """
     if not value:
         return ""

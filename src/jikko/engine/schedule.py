@@ -13,7 +13,7 @@ class Schedule:
     A node is ready once every edge into it is decided and one of them was taken. It is skipped, and so are the edges
     out of it, once all of them are decided and none was. All work is linear in the edges of the body.
 
-    Source: Dify 1.15, spec/execution.md §3.
+    Source: docs/dify-behaviour.md, “Branches, skipping, joins”.
     """
 
     __slots__ = ("_body", "_taken", "_undecided", "skipped")

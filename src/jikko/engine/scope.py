@@ -11,7 +11,7 @@ class Scope:
 
     Values are shared and never changed in place.
 
-    Source: Dify 1.15, spec/variables.md §2, spec/execution.md §10 rule 2.
+    Source: docs/dify-behaviour.md, “Selectors”, “Iteration”.
     """
 
     __slots__ = ("_declared", "_fractions", "_outer", "_values")

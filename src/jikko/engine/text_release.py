@@ -21,9 +21,9 @@ Invariants: at most one session is open, the first of the queue, so text never m
 same edge wait in the order of their nodes' ids. A session opens once, and text that was shown is not shown again,
 unless its node begins anew. Every session that is reached closes by the end of its node at the latest.
 
-Source: Dify 1.15, spec/events.md §4. Paths from the root are not listed (Dify does; their number doubles with each
-branch that rejoins): a node is reachable if some path leads to it whose blocking edges were all taken, which one search
-that goes on where it stopped answers in time linear in the edges.
+Source: docs/dify-behaviour.md, “Order of streamed text”. Paths from the root are not listed (Dify does; their number
+doubles with each branch that rejoins): a node is reachable if some path leads to it whose blocking edges were all
+taken, which one search that goes on where it stopped answers in time linear in the edges.
 """
 
 import math

@@ -1,6 +1,6 @@
 """File mappings: how a file looks among the values of a run.
 
-Source: Dify 1.15, spec/variables.md §6.
+Source: docs/dify-behaviour.md, “File values”.
 """
 
 import re

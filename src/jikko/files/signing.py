@@ -18,7 +18,7 @@ class UrlSigner(Struct, frozen=True, kw_only=True):
     """Makes and checks signed urls: ``<base>/files/<id>/file-preview?timestamp=…&nonce=…&sign=…`` for uploads,
     ``<base>/files/tools/<id>.<extension>?…`` for files that nodes made.
 
-    Source: Dify 1.15, spec/variables.md §6 and the recorded cases.
+    Source: docs/dify-behaviour.md, “File values” and the recorded cases.
     """
 
     keys: SigningKeys

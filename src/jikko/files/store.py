@@ -29,7 +29,7 @@ class Files:
         clock: Clock = time.time,
     ) -> None:
         """Args:
-        max_made: Bytes of a file that a node makes. Source: Dify 1.15, spec/service-api.md §6.1.
+        max_made: Bytes of a file that a node makes. Source: docs/dify-behaviour.md, “File uploads”.
         """
         self._index = index
         self._blobs = blobs

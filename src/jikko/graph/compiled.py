@@ -19,7 +19,10 @@ class CompiledNode(Struct, frozen=True, eq=False):
     position: int
     """Its number in its body."""
     branch: bool
-    """Whether only the edges with the handle of its result are taken. Source: spec/execution.md §2."""
+    """Whether only the edges with the handle of its result are taken.
+
+    Source: docs/dify-behaviour.md, “Branches, skipping, joins”.
+    """
     effects: bool = False
     """Whether it acts on the world outside: it starts only once the ends of such nodes before it are durable."""
     retries: int = 0
@@ -48,13 +51,16 @@ class Body(Struct, frozen=True, eq=False):
     incoming: tuple[int, ...]
     """For each node the number of its incoming edges."""
     skipped: tuple[int, ...] = ()
-    """Entry nodes that are not the root: skipped from the start. Source: spec/execution.md §1.5."""
+    """Entry nodes that are not the root: skipped from the start. Source: docs/dify-behaviour.md, “Nodes and edges”."""
     isolated: bool = False
     """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
 
 
 class Response(Struct, frozen=True, eq=False):
-    """What an ``end`` or ``answer`` node contributes to the streamed text. Source: spec/events.md §4."""
+    """What an ``end`` or ``answer`` node contributes to the streamed text.
+
+    Source: docs/dify-behaviour.md, “Order of streamed text”.
+    """
 
     node_id: str
     position: int
@@ -67,7 +73,8 @@ class ResponseGroup(Struct, frozen=True, eq=False):
     responses: tuple[Response, ...]
     blocking: bytes
     """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
-    containers and response nodes, and assigners that write a variable of the responses. Source: spec/events.md §4."""
+    containers and response nodes, and assigners that write a variable of the responses. Source: docs/dify-behaviour.md,
+    “Order of streamed text”."""
 
 
 class CompiledGraph(Struct, frozen=True, eq=False):

@@ -1,4 +1,4 @@
-"""What lets pages of other sites call the API from a browser. Source: Dify 1.15, spec/service-api.md §8b."""
+"""What lets pages of other sites call the API from a browser. Source: docs/dify-behaviour.md, “CORS”."""
 
 from typing import Final
 

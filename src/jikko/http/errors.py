@@ -1,4 +1,4 @@
-"""Errors as clients see them. Source: Dify 1.15, spec/service-api.md §3."""
+"""Errors as clients see them. Source: docs/dify-behaviour.md, “Users and errors”."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated

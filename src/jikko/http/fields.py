@@ -172,7 +172,7 @@ def user_named(user: Any) -> str:
 def check_trace_session(request: Request, in_body: Any) -> None:
     """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
 
-    Nothing depends on it. Source: Dify 1.15, spec/service-api.md §4.1.
+    Nothing depends on it. Source: docs/dify-behaviour.md, “Running a workflow”.
 
     Raises:
         BadRequest: It is no text of 1 to 200 characters, without those at its ends that are blank.

@@ -11,7 +11,7 @@ PING = b"event: ping\n\n"
 RETRY = b"retry: 1000\n"
 """How long a client that lost a stream which can be resumed waits before it comes again, in milliseconds."""
 PING_SECONDS = 10.0
-"""Without a message for so long, a stream sends a ping. Source: Dify 1.15, spec/events.md §1."""
+"""Without a message for so long, a stream sends a ping. Source: docs/dify-behaviour.md, “Transport of a stream”."""
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -1,6 +1,6 @@
 """Turns the file objects of a request into file mappings.
 
-Source: Dify 1.15, spec/service-api.md §6.2. The texts of errors are Dify's.
+Source: docs/dify-behaviour.md, “Files of a request”. The texts of errors are Dify's.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ _MEBIBYTE: Final = 1024 * 1024
 
 
 class FileLimits(Struct, frozen=True, kw_only=True):
-    """How large uploaded files may be. The defaults are Dify's. Source: Dify 1.15, spec/service-api.md §6.1."""
+    """How large uploaded files may be. The defaults are Dify's. Source: docs/dify-behaviour.md, “File uploads”."""
 
     max_image: int = 10 * _MEBIBYTE
     """Bytes of an uploaded image; so are the next three."""

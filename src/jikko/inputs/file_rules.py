@@ -1,6 +1,6 @@
 """Which files an input, or an app, allows.
 
-Source: Dify 1.15, spec/service-api.md §6.2.
+Source: docs/dify-behaviour.md, “Files of a request”.
 """
 
 from collections.abc import Mapping, Sequence

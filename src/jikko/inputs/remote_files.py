@@ -1,6 +1,6 @@
 """What a file at an address is: asked with one request that does not fetch it.
 
-Source: Dify 1.15, spec/service-api.md §6.2.
+Source: docs/dify-behaviour.md, “Files of a request”.
 """
 
 import posixpath

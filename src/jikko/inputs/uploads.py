@@ -1,6 +1,6 @@
 """Uploading files, and fetching them.
 
-Source: Dify 1.15, spec/service-api.md §6.
+Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”.
 """
 
 import posixpath
@@ -59,7 +59,7 @@ class Download(Struct, frozen=True):
 class File(Struct, kw_only=True):
     """A file, as its upload is answered."""
 
-    # Source: Dify 1.15, spec/service-api.md §6.1.
+    # Source: docs/dify-behaviour.md, “File uploads”.
     id: Uuid
     reference: None = None
     name: str
@@ -122,7 +122,7 @@ class FileService:
                 max_size=self._limits.for_upload(extension),
             )
         except FileTooLarge:
-            # Dify's message is empty. Source: spec/observed.md.
+            # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.
             raise PayloadTooLarge("", code="file_too_large") from None
 
     def described(self, file: StoredFile, *, base_url: str = "") -> File:
@@ -214,7 +214,7 @@ def _the_file(parts: Sequence[tuple[str, UploadedPart]]) -> UploadedPart:
 def shortened(name: str) -> str:
     """The name, cut to 200 characters before its extension if it is longer than 200.
 
-    Source: Dify 1.15, spec/service-api.md §6.1.
+    Source: docs/dify-behaviour.md, “File uploads”.
     """
     if len(name) <= _MAX_NAME:
         return name

@@ -1,6 +1,6 @@
 """Checks and converts the inputs of a run.
 
-Source: Dify 1.15, spec/service-api.md §5.
+Source: docs/dify-behaviour.md, “Input validation”.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ def _text(variable: StartVariable, value: Json) -> str:
     if not isinstance(value, str):
         raise InvalidParam(f"(type '{variable.type}') {variable.name} in input form must be a string")
     if variable.max_length and len(value) > variable.max_length:
-        # At most, in fact; the text is Dify's. Source: spec/observed.md.
+        # At most, in fact; the text is Dify's. Source: docs/dify-behaviour.md, “Input validation”.
         raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} characters")
     return value.replace("\x00", "")
 

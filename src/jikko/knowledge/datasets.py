@@ -1,4 +1,4 @@
-"""Datasets: making, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.1."""
+"""Datasets: making, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple

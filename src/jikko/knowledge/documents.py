@@ -1,4 +1,4 @@
-"""Documents: adding, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.2."""
+"""Documents: adding, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""External knowledge APIs: where other search services are. Source: Dify 1.15, spec/knowledge.md §7."""
+"""External knowledge APIs: where other search services are. Source: docs/dify-behaviour.md, “External knowledge”."""
 
 from urllib.parse import urlsplit
 

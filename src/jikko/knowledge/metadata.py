@@ -1,4 +1,4 @@
-"""Metadata of documents. Source: Dify 1.15, spec/knowledge.md §6.5."""
+"""Metadata of documents. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Sequence
 from typing import Any, Final

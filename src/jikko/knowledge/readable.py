@@ -1,4 +1,4 @@
-"""Which files can become documents. Source: Dify 1.15, spec/knowledge.md §2.1, §6.2."""
+"""Which files can become documents. Source: docs/dify-behaviour.md, “Reading files into texts”, “Knowledge API”."""
 
 import posixpath
 from typing import Final

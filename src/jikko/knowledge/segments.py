@@ -1,4 +1,4 @@
-"""Segments and child chunks: adding, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4."""
+"""Segments and child chunks: adding, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Tags of datasets. Source: Dify 1.15, spec/knowledge.md §6.5."""
+"""Tags of datasets. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Sequence
 

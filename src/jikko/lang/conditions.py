@@ -1,6 +1,6 @@
 """Conditions on variables: of if-else cases and of loops.
 
-Source: Dify 1.15, spec/nodes.md (if-else), spec/observed.md.
+Source: docs/dify-behaviour.md, “If-else”.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The comparison operators of conditions.
 
-Source: Dify 1.15, spec/nodes.md (if-else), and the operator table of spec/observed.md. The messages are Dify's.
+Source: docs/dify-behaviour.md, “If-else”. The messages are Dify's.
 """
 
 import operator

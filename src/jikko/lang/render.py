@@ -1,6 +1,7 @@
 """How values read as text.
 
-Source: Dify 1.15, spec/variables.md §4. The literals in it are Python's because Dify is written in Python.
+Source: docs/dify-behaviour.md, “Rendering of values”. The literals in it are Python's because Dify is written in
+Python.
 """
 
 import json

@@ -22,7 +22,7 @@ class Template(Struct, frozen=True):
     A reference to a variable that does not exist reads as its dotted path; one to a null reads as nothing. What does
     not match the grammar of a reference is text.
 
-    Source: Dify 1.15, spec/variables.md §3.
+    Source: docs/dify-behaviour.md, “Templates”.
     """
 
     source: str

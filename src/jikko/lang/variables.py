@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from jikko.values import UNSET, Json, Selector, Unset, is_file
 
 RESERVED_NODES: Final = frozenset({"sys", "env", "conversation", "rag"})
-"""Node ids that no node of a graph has. Source: Dify 1.15, spec/variables.md §2."""
+"""Node ids that no node of a graph has. Source: docs/dify-behaviour.md, “Selectors”."""
 
 _ATTRIBUTES: Final = {
     "type": "type",
@@ -78,7 +78,7 @@ def follow(value: Json, path: Selector) -> Json | Unset:
 
     Walks through the keys of objects and to one attribute of a file. Lists cannot be entered.
 
-    Source: Dify 1.15, spec/variables.md §2.
+    Source: docs/dify-behaviour.md, “Selectors”.
     """
     for name in path:
         if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Making vectors of annotations, in the background. Source: Dify 1.15, spec/chatflow.md §6."""
+"""Making vectors of annotations, in the background. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 import logging
 import time

@@ -52,7 +52,7 @@ class NodeFailure(Exception):
     ) -> None:
         super().__init__(message)
         self.kind = kind
-        """The ``error_type``: a class-like name of spec/nodes.md, or ``""``."""
+        """The ``error_type``: a class-like name, as in docs/dify-behaviour.md, “Node types”, or ``""``."""
         self.inputs = inputs or {}
         self.process_data = process_data or {}
         self.outputs = outputs or {}

@@ -1,7 +1,7 @@
 """Agents, as their node runs them: a strategy asks a model and calls tools until it has an answer.
 
 The node is the strategy's host: models and tools are asked through it, so that what they answered is kept, counted and
-bounded in one place, wherever the strategy runs. Source: Dify 1.15, spec/nodes.md, agent.
+bounded in one place, wherever the strategy runs. Source: docs/dify-behaviour.md, “Agent”.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""Finding texts in datasets, as nodes do it. Source: Dify 1.15, spec/knowledge.md §4, §5."""
+"""Finding texts in datasets, as nodes do it.
+
+Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”, “Knowledge retrieval”.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, Protocol

@@ -22,7 +22,7 @@ FailureKind: TypeAlias = Literal[
     "InvokeBadRequestError",
     "ModelNotExistError",
 ]
-"""The ``error_type`` of a node whose model call failed. Source: Dify 1.15, spec/nodes.md, llm.
+"""The ``error_type`` of a node whose model call failed. Source: docs/dify-behaviour.md, “LLM”.
 
 ``InvokeConnectionError``: no connection, silence for too long, or an answer that stopped in the middle.
 ``InvokeServerUnavailableError``: the provider has a fault (5xx). ``InvokeBadRequestError``: it refused the request, or
@@ -161,7 +161,7 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
         )
 
     def as_json(self) -> dict[str, Json]:
-        """The ``usage`` output. Source: Dify 1.15, spec/nodes.md, llm."""
+        """The ``usage`` output. Source: docs/dify-behaviour.md, “LLM”."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "prompt_unit_price": plain(self.prompt_unit_price),

@@ -16,7 +16,7 @@ from jikko.ports.tools import NoTools, Tools
 class ValueLimits(Struct, frozen=True, kw_only=True):
     """How large the values that nodes make may be.
 
-    The defaults are Dify's. Source: Dify 1.15, spec/variables.md §10.
+    The defaults are Dify's. Source: docs/dify-behaviour.md, “Size limits”.
     """
 
     max_text: int = 400_000

@@ -23,7 +23,7 @@ class SandboxFailure(Exception):
     def __init__(self, message: str, *, kind: str = "CodeExecutionError") -> None:
         self.kind = kind
         """Which failure it is: ``CodeExecutionError`` (exception in the program, refused operation),
-        ``WorkflowNodeError`` (the result is missing or no JSON object; Source: Dify 1.15, spec/nodes.md, code),
+        ``WorkflowNodeError`` (the result is missing or no JSON object; Source: docs/dify-behaviour.md, “Code node”),
         ``SandboxLimitError`` (a limit was broken, which the message names) or ``SandboxUnavailableError``."""
         super().__init__(message)
 
@@ -56,7 +56,8 @@ class Sandbox(Protocol):
                 ``{FILE_MARK: {"filename": …, "content": base64}}``, as far as the program is honest.
 
         Returns:
-            The object that ``main`` returned. May hold NaN and infinities (Source: Dify 1.15, spec/nodes.md, code).
+            The object that ``main`` returned. May hold NaN and infinities (Source: docs/dify-behaviour.md,
+            “Code node”).
 
         Raises:
             SandboxFailure: The program failed, broke a limit or could not be run.

@@ -1,7 +1,7 @@
 """Tools, as nodes call them.
 
 A workflow only names a tool; where it is and what it takes is known to the installation: tools that Jikko has itself,
-those of the tools file, those of plugins. Source: Dify 1.15, spec/tools.md.
+those of the tools file, those of plugins. Source: docs/dify-behaviour.md, “Tools”.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,8 @@ class ToolCall(Struct, frozen=True, kw_only=True):
     tool: Tool
     parameters: Mapping[str, Json]
     """Converted to the declared types. Names that the tool does not declare may be among them. A file is a file mapping
-    (spec/variables.md §6), whose content ``FileStore.read`` has or, of one from elsewhere, its ``url``."""
+    (docs/dify-behaviour.md, “File values”), whose content ``FileStore.read`` has or, of one from elsewhere, its
+    ``url``."""
     app_id: str = ""
     """The app on whose behalf it is called: credentials, files and turns go by it."""
     run_id: str = ""

@@ -1,6 +1,6 @@
 """What the errors of the vendors' SDKs mean. Those of OpenAI and Anthropic are built alike.
 
-Source of the kinds: Dify 1.15, spec/nodes.md, llm.
+Source of the kinds: docs/dify-behaviour.md, “LLM”.
 """
 
 import email.utils

@@ -1,6 +1,6 @@
 """Forms of paused runs: reading and submitting them, and closing those whose time is up.
 
-Source: Dify 1.15, spec/service-api.md §4.4, spec/execution.md §9.
+Source: docs/dify-behaviour.md, “Human-input forms”, “Stopping, pausing, resuming”.
 """
 
 import contextlib

@@ -29,7 +29,7 @@ from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, V
 from jikko.values import FILE_IDENTITY, Json, files_in
 
 _ANSWERING: Final = ("answer", "end", "llm")
-"""Nodes whose files are files of the answer. Source: Dify 1.15, spec/chatflow.md §3."""
+"""Nodes whose files are files of the answer. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 _TURNING: Final = frozenset((RunPaused, RunResumed, RunRetried, RunFinished))
 """Events behind which the answer is kept anew."""
 
@@ -111,7 +111,7 @@ class TurnFold:
         return found
 
     def answer(self) -> Answer:
-        """The answer, as it is kept. Source: Dify 1.15, spec/chatflow.md §3."""
+        """The answer, as it is kept. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
         forms = list(self._forms.values())
         end = self._end
         if isinstance(end, RunFinished):
@@ -280,7 +280,10 @@ def _identity(file: Json) -> Json:
 
 
 def _numbered(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Passages, one a document of a data set, numbered from 1. Source: Dify 1.15, spec/chatflow.md §3."""
+    """Passages, one a document of a data set, numbered from 1.
+
+    Source: docs/dify-behaviour.md, “Messages of a chat stream”.
+    """
     kept: dict[tuple[Json, Json], dict[str, Json]] = {}
     for entry in resources:
         kept.setdefault((entry.get("dataset_id"), entry.get("document_id")), entry)

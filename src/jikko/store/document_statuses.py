@@ -14,4 +14,4 @@ BY_DISPLAY_STATUS: Final = {
     "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
     "archived": "status = 'completed' AND archived",
 }
-"""Source: Dify 1.15, spec/knowledge.md."""
+"""Source: docs/dify-behaviour.md, “Datasets and documents”."""

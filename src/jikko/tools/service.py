@@ -10,7 +10,7 @@ from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolN
 from jikko.values import Json
 
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
-"""Kinds that Dify's node knows and cannot call either. Source: Dify 1.15, spec/tools.md §1."""
+"""Kinds that Dify's node knows and cannot call either. Source: docs/dify-behaviour.md, “Tool node”."""
 
 _LIMITED: Final = frozenset({"workflow", "api"})
 """Kinds whose calls have a limit already: that of the inner run, that of the request."""

@@ -1,6 +1,6 @@
 """Apps of this server as tools.
 
-Source: Dify 1.15, spec/tools.md §4.
+Source: docs/dify-behaviour.md, “Workflows as tools”.
 """
 
 import json

@@ -66,7 +66,10 @@ class Turn:
                 self.status, self.error = "failed", str(event.get("message") or event.get("code") or "failed")
 
     def _is_synthetic(self, details: Mapping[str, Any]) -> bool:
-        """Whether this is the failed run that is told behind an answer which needed none. Source: spec/events.md §7."""
+        """Whether this is the failed run that is told behind an answer which needed none.
+
+        Source: docs/dify-behaviour.md, “Failures before a stream starts”.
+        """
         return bool(self.metadata) and details.get("status") == "failed" and not details.get("total_steps")
 
     def _show(self, text: str) -> None:

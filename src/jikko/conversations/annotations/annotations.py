@@ -1,4 +1,4 @@
-"""The use cases about annotations. Source: Dify 1.15, spec/chatflow.md §6."""
+"""The use cases about annotations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Answers questions by annotations. Source: Dify 1.15, spec/chatflow.md §2."""
+"""Answers questions by annotations. Source: docs/dify-behaviour.md, “Course of a turn”."""
 
 import asyncio
 import logging

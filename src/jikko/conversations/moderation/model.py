@@ -1,6 +1,6 @@
 """Asks a model whether a text may be said.
 
-Source: Dify 1.15, spec/dsl.md §5 (``sensitive_word_avoidance`` of the type ``openai_moderation``).
+Source: docs/dify-behaviour.md, “Features” (``sensitive_word_avoidance`` of the type ``openai_moderation``).
 """
 
 from jikko.errors import InvalidParam

@@ -1,6 +1,6 @@
 """Looks at questions before a run begins, and at answers while they are shown.
 
-Source: Dify 1.15, spec/chatflow.md §2, §3, §4.
+Source: docs/dify-behaviour.md, “Course of a turn”, “Messages of a chat stream”.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from jikko.errors import InvalidParam
 from jikko.ports.text_guard import TextGuard
 from jikko.values import Json
 
-# What a workflow says of moderation. Source: Dify 1.15, spec/dsl.md §5 (``sensitive_word_avoidance``).
+# What a workflow says of moderation. Source: docs/dify-behaviour.md, “Features” (``sensitive_word_avoidance``).
 
 Kind: TypeAlias = Literal["keywords", "api", "openai_moderation"]
 

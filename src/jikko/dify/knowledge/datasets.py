@@ -1,4 +1,4 @@
-"""Datasets in Dify's JSON. Source: Dify 1.15, spec/knowledge.md §6.1."""
+"""Datasets in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Documents in Dify's JSON. Source: Dify 1.15, spec/knowledge.md §6.2, §6.5."""
+"""Documents in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Segments, child chunks and what was found in Dify's JSON. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4, §6.6."""
+"""Segments, child chunks and what was found in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Mapping, Sequence
 

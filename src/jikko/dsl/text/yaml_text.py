@@ -35,7 +35,7 @@ class LoadLimits(Struct, frozen=True):
     """What a file may be at most."""
 
     max_bytes: int = 10 * 1024 * 1024
-    """Of the text. Source: Dify 1.15, spec/dsl.md §9."""
+    """Of the text. Source: docs/dify-behaviour.md, “File format and import”."""
     max_depth: int = 100
     """Mappings and lists within each other."""
     max_values: int = 2_000_000

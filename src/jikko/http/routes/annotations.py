@@ -1,4 +1,4 @@
-"""Annotations. Source: Dify 1.15, spec/chatflow.md §6; openapi_service."""
+"""Annotations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from typing import Annotated, Final, Literal
 

@@ -1,4 +1,7 @@
-"""Completions: no app that is served has them. Source: Dify 1.15, spec/chatflow.md §6, spec/service-api.md §3."""
+"""Completions: no app that is served has them.
+
+Source: docs/dify-behaviour.md, “Conversations and messages”, “Users and errors”.
+"""
 
 from typing import Final
 

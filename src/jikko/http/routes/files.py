@@ -1,4 +1,4 @@
-"""Uploading and fetching files. Source: Dify 1.15, spec/service-api.md §6."""
+"""Uploading and fetching files. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
 
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -110,7 +110,7 @@ async def download_made(request: Request) -> Answer:
 
 
 def _too_large() -> PayloadTooLarge:
-    # Dify's message is empty. Source: spec/observed.md.
+    # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.
     return PayloadTooLarge("", code="file_too_large")
 
 

@@ -1,4 +1,4 @@
-"""Forms of human-input nodes. Source: Dify 1.15, spec/service-api.md §4.4."""
+"""Forms of human-input nodes. Source: docs/dify-behaviour.md, “Human-input forms”."""
 
 from typing import Annotated
 

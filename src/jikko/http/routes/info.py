@@ -1,4 +1,4 @@
-"""What a client can learn of an app. Source: Dify 1.15, spec/service-api.md §7."""
+"""What a client can learn of an app. Source: docs/dify-behaviour.md, “App information”."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from jikko.values import Json, Uuid
 _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}
 _FILES_PER_RUN = 10
-"""What Dify tells editors; runs are not held to it. Source: spec/variables.md §10."""
+"""What Dify tells editors; runs are not held to it. Source: docs/dify-behaviour.md, “Size limits”."""
 _NO_UPLOAD = {
     "image": {
         "enabled": False,

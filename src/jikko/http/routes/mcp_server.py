@@ -1,4 +1,4 @@
-"""Apps as MCP servers. Source: Dify 1.15, spec/tools.md §6.
+"""Apps as MCP servers. Source: docs/dify-behaviour.md, “Apps as MCP servers”.
 
 A request is one message of JSON-RPC, and its answer is one; no session is kept. What goes along with a message is an
 error of HTTP only where the message cannot be understood at all.

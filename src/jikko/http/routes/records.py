@@ -1,4 +1,4 @@
-"""Records of runs: the list of logs, and the node executions of one run. Source: Dify 1.15, spec/records.md §6."""
+"""Records of runs: the list of logs, and the node executions of one run. Source: docs/dify-behaviour.md, “Logs”."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias

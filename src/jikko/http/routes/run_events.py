@@ -1,4 +1,7 @@
-"""The events of one run: its log, and Dify's messages while it goes on. Source: Dify 1.15, spec/service-api.md §4.3."""
+"""The events of one run: its log, and Dify's messages while it goes on.
+
+Source: docs/dify-behaviour.md, “Rejoining a stream”.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -101,7 +104,7 @@ class Listening(Struct):
 async def attach(request: Request) -> Answer:
     """Listen to a run again.
 
-    Dify's way. Source: spec/service-api.md §4.3.
+    Dify's way. Source: docs/dify-behaviour.md, “Rejoining a stream”.
     """
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)

@@ -1,4 +1,4 @@
-"""Starting, stopping and reading runs, as Dify does it. Source: Dify 1.15, spec/service-api.md §4."""
+"""Starting, stopping and reading runs, as Dify does it. Source: docs/dify-behaviour.md, “Running a workflow”."""
 
 from collections.abc import Awaitable
 from functools import partial

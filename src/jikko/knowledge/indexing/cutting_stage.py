@@ -139,5 +139,5 @@ def child_of(segment: Segment, position: int, content: str, now: float, *, type:
 
 
 def hash_of(content: str) -> str:
-    """The ``index_node_hash`` of a segment. Source: Dify 1.15, spec/knowledge.md §1."""
+    """The ``index_node_hash`` of a segment. Source: docs/dify-behaviour.md, “Datasets and documents”."""
     return hashlib.sha256(f"{content}None".encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Which documents meet conditions on their metadata. Source: Dify 1.15, spec/knowledge.md §4.3."""
+"""Which documents meet conditions on their metadata. Source: docs/dify-behaviour.md, “Metadata conditions”."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Asking external knowledge APIs, by Dify's contract. Source: Dify 1.15, spec/knowledge.md §7."""
+"""Asking external knowledge APIs, by Dify's contract. Source: docs/dify-behaviour.md, “External knowledge”."""
 
 import json
 from typing import Any, Final

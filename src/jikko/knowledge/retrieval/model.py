@@ -1,6 +1,6 @@
 """How a dataset is searched: its retrieval model, as clients send it and as it is kept.
 
-Source: Dify 1.15, spec/knowledge.md §4.1.
+Source: docs/dify-behaviour.md, “Searching one dataset”.
 """
 
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Searching one dataset. Source: Dify 1.15, spec/knowledge.md §4.2."""
+"""Searching one dataset. Source: docs/dify-behaviour.md, “Searching one dataset”."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""Putting what was found into an order: pure functions. Source: Dify 1.15, spec/knowledge.md §4.2, §4.4."""
+"""Putting what was found into an order: pure functions.
+
+Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”.
+"""
 
 import math
 from collections import Counter

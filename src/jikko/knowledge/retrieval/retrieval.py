@@ -1,4 +1,7 @@
-"""Searching one or several datasets: what nodes and the knowledge API call. Source: Dify 1.15, spec/knowledge.md §4."""
+"""Searching one or several datasets: what nodes and the knowledge API call.
+
+Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”.
+"""
 
 import asyncio
 import logging

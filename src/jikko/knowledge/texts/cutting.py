@@ -1,4 +1,4 @@
-"""Cutting texts into chunks. Lengths are characters (code points). Source: Dify 1.15, spec/knowledge.md §2.3, §2.4."""
+"""Cutting texts into chunks. Lengths are characters (code points). Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 import re
 from collections import deque

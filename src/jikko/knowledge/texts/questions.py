@@ -1,4 +1,4 @@
-"""Questions and answers that a model makes of a chunk. Source: Dify 1.15, spec/knowledge.md §2.6."""
+"""Questions and answers that a model makes of a chunk. Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 import re
 from collections.abc import Iterator

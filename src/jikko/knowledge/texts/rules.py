@@ -12,7 +12,7 @@ DocForm: TypeAlias = Literal["text_model", "hierarchical_model", "qa_model"]
 
 MIN_SIZE: Final = 50
 MAX_SIZE: Final = 4000
-"""Characters of a chunk. Source: Dify 1.15, spec/knowledge.md §2.4."""
+"""Characters of a chunk. Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 
 class CuttingError(Exception):
@@ -99,7 +99,7 @@ def checked_rule(given: Any, form: str) -> dict[str, Json]:
         form: The document's form.
 
     Raises:
-        InvalidParam: It is no rule. Source: Dify 1.15, spec/knowledge.md §6.2.
+        InvalidParam: It is no rule. Source: docs/dify-behaviour.md, “Knowledge API”.
     """
     if not isinstance(given, dict):
         raise InvalidParam("process_rule: must be an object")

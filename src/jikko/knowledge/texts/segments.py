@@ -1,4 +1,4 @@
-"""From the texts of a document to its segments. Source: Dify 1.15, spec/knowledge.md §2.4, §2.5."""
+"""From the texts of a document to its segments. Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -114,7 +114,7 @@ def _without_stops(chunks: Iterable[str]) -> Iterator[str]:
             yield kept
 
 
-# Cleaning a text before it is cut. Source: Dify 1.15, spec/knowledge.md §2.2.
+# Cleaning a text before it is cut. Source: docs/dify-behaviour.md, “Cleaning texts”.
 
 BLANKS: Final = "\t\f\r \u00a0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000"
 """As a character class of a regular expression."""

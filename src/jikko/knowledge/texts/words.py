@@ -1,6 +1,6 @@
 """The words of texts: for full text, and the keywords that texts are found by without vectors.
 
-Source: Dify 1.15, spec/knowledge.md §2.7. Dify cuts Chinese by a dictionary, and so does this where ``rjieba`` is
+Source: docs/dify-behaviour.md, “Keywords”. Dify cuts Chinese by a dictionary, and so does this where ``rjieba`` is
 installed; else every two characters beside each other are a word. Words of other languages are what stands between
 blanks and signs.
 """

@@ -39,7 +39,7 @@ class AgentNode(Struct, frozen=True):
     Outputs:
         ``text``, ``usage``, ``files``, ``json`` (the log, then what was said in JSON), and those that it makes besides.
 
-    Source: Dify 1.15, spec/nodes.md, agent.
+    Source: docs/dify-behaviour.md, “Agent”.
     """
 
     type: ClassVar[str] = "agent"

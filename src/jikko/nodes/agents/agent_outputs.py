@@ -1,6 +1,6 @@
 """What an agent says, folded into the outputs of its node.
 
-Source: Dify 1.15, spec/nodes.md, agent.
+Source: docs/dify-behaviour.md, “Agent”.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The values that an agent node gives to the parameters of its strategy.
 
-Source: Dify 1.15, spec/nodes.md, agent.
+Source: docs/dify-behaviour.md, “Agent”.
 """
 
 import json

@@ -87,7 +87,7 @@ class _Pool:
     def recorded(self) -> list[Json]:
         """What is recorded of the changes.
 
-        Source: Dify 1.15, spec/nodes.md, assigner (``__updated_variables``).
+        Source: docs/dify-behaviour.md, “Variable assigner” (``__updated_variables``).
         """
         return [
             {
@@ -109,7 +109,7 @@ class Assigner(Struct, frozen=True):
     Outputs:
         None.
 
-    Source: Dify 1.15, spec/nodes.md, assigner version 1 and version 2.
+    Source: docs/dify-behaviour.md, “Variable assigner”.
     """
 
     type: ClassVar[str] = "assigner"

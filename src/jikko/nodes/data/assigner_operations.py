@@ -1,6 +1,6 @@
 """What a Variable Assigner (version 2) may do to variables of which type. Pure functions.
 
-Source: Dify 1.15, spec/nodes.md, assigner version 2.
+Source: docs/dify-behaviour.md, “Variable assigner”.
 """
 
 import json

@@ -32,7 +32,7 @@ class Code(Struct, frozen=True):
     A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make
     themselves, are recorded as ``requests`` of the process data. Outputs may also be files, unlike Dify's.
 
-    Source: Dify 1.15, spec/nodes.md, code.
+    Source: docs/dify-behaviour.md, “Code node”.
     """
 
     type: ClassVar[str] = "code"

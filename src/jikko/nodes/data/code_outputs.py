@@ -1,6 +1,6 @@
 """What a code node may return: checked against the outputs that it declares.
 
-Source: Dify 1.15, spec/nodes.md, code (output check).
+Source: docs/dify-behaviour.md, “Code node” (output check).
 """
 
 import re
@@ -66,7 +66,7 @@ def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[st
 def _read(value: Json) -> Json:
     """A text in scientific notation with an exponent sign is a float.
 
-    Source: Dify 1.15, spec/nodes.md, code ([QUIRK]).
+    Source: docs/dify-behaviour.md, “Code node” ([QUIRK]).
     """
     return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
 

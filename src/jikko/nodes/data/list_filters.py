@@ -1,6 +1,6 @@
 """The conditions of a List Operator node, and what they look at in files.
 
-Source: Dify 1.15, spec/nodes.md, list-operator.
+Source: docs/dify-behaviour.md, “List operator”.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ class ListOperator(Struct, frozen=True):
     Outputs:
         ``result``: The list. ``first_record`` and ``last_record``: its ends, null if it is empty.
 
-    Source: Dify 1.15, spec/nodes.md, list-operator.
+    Source: docs/dify-behaviour.md, “List operator”.
     """
 
     type: ClassVar[str] = "list-operator"

@@ -18,7 +18,7 @@ class TemplateTransform(Struct, frozen=True):
     Outputs:
         ``output``: The text, at most as long as the sandbox allows (400,000 characters by default).
 
-    Source: Dify 1.15, spec/nodes.md, template-transform.
+    Source: docs/dify-behaviour.md, “Template node”.
     """
 
     type: ClassVar[str] = "template-transform"

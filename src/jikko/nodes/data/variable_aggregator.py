@@ -20,7 +20,7 @@ class VariableAggregator(Struct, frozen=True):
     Outputs:
         ``output``, or with groups one object ``{"output": value}`` per group. Nothing for a group without a hit.
 
-    Source: Dify 1.15, spec/nodes.md, variable-aggregator.
+    Source: docs/dify-behaviour.md, “Variable aggregator”.
     """
 
     type: ClassVar[str] = "variable-aggregator"

@@ -18,7 +18,7 @@ class DocumentExtractor(Struct, frozen=True):
     Outputs:
         ``text``: A text for one file; a list of texts for a list, and for a variable without a value.
 
-    Source: Dify 1.15, spec/nodes.md, document-extractor.
+    Source: docs/dify-behaviour.md, “Document extractor”.
     """
 
     type: ClassVar[str] = "document-extractor"

@@ -17,7 +17,7 @@ class Answer(Struct, frozen=True):
     Outputs:
         ``answer``: The text, in Markdown. ``files``: the files among the values referenced.
 
-    Source: Dify 1.15, spec/nodes.md, answer.
+    Source: docs/dify-behaviour.md, “Answer node”.
     """
 
     type: ClassVar[str] = "answer"

@@ -18,7 +18,7 @@ class End(Struct, frozen=True):
     Outputs:
         One per entry; null when the variable does not exist.
 
-    Source: Dify 1.15, spec/nodes.md, end.
+    Source: docs/dify-behaviour.md, “End node”.
     """
 
     type: ClassVar[str] = "end"
@@ -32,7 +32,10 @@ class End(Struct, frozen=True):
         return cls(outputs=read_named(data, "outputs"))
 
     def parts(self) -> tuple[str | Selector, ...]:
-        """The values in their order, a line break between each two. Source: spec/events.md §4."""
+        """The values in their order, a line break between each two.
+
+        Source: docs/dify-behaviour.md, “Order of streamed text”.
+        """
         found: list[str | Selector] = []
         for _, selector in self.outputs:
             if found:

@@ -36,7 +36,7 @@ class HumanInput(Struct, frozen=True):
         One per input, ``__action_id``, ``__action_value`` (the action's title) and ``__rendered_content``. After its
         time the special ones are empty texts, but for the content.
 
-    Source: Dify 1.15, spec/nodes.md, human-input.
+    Source: docs/dify-behaviour.md, “Human input”.
     """
 
     type: ClassVar[str] = "human-input"
@@ -147,7 +147,7 @@ def _unique(data: Fields, name: str, key: str) -> Iterator[Fields]:
 
 
 def _action(data: Fields) -> dict[str, Json]:
-    """One button. Source: Dify 1.15, spec/nodes.md, human-input."""
+    """One button. Source: docs/dify-behaviour.md, “Human input”."""
     action_id, title = data.text("id", required=True), data.text("title")
     if "id" in data.raw and not (action_id.isidentifier() and len(action_id) <= _MAX_ID):
         data.problem(

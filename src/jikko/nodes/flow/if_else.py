@@ -21,7 +21,7 @@ class IfElse(Struct, frozen=True):
     Outputs:
         ``result``: Whether a case holds. ``selected_case_id``: its id, or ``false``.
 
-    Source: Dify 1.15, spec/nodes.md, if-else.
+    Source: docs/dify-behaviour.md, “If-else”.
     """
 
     type: ClassVar[str] = "if-else"

@@ -27,7 +27,7 @@ class Iteration(Struct, frozen=True):
     Outputs:
         ``output``: The values in the order of the elements.
 
-    Source: Dify 1.15, spec/execution.md §10.
+    Source: docs/dify-behaviour.md, “Iteration”.
     """
 
     type: ClassVar[str] = "iteration"
@@ -151,7 +151,7 @@ class Iteration(Struct, frozen=True):
         values = [outcome.outputs.get("output") for outcome in outcomes]
         if self.error_mode == "remove-abnormal-output":
             if self.is_parallel:
-                # Legitimate nulls go, too. Source: spec/execution.md §10 rule 4.
+                # Legitimate nulls go, too. Source: docs/dify-behaviour.md, “Iteration”.
                 values = [value for value in values if value is not None]
             else:
                 values = [outcome.outputs.get("output") for outcome in outcomes if outcome.error is None]

@@ -75,7 +75,7 @@ class Loop(Struct, frozen=True):
     Outputs:
         Each loop variable as it is at the end, and ``loop_round``, the number of rounds. Nothing without a round.
 
-    Source: Dify 1.15, spec/execution.md §11.
+    Source: docs/dify-behaviour.md, “Loop”.
     """
 
     type: ClassVar[str] = "loop"
@@ -187,7 +187,7 @@ class Loop(Struct, frozen=True):
 
 
 def _constant(kind: str, value: Json) -> Json:
-    """The first value of a constant. Source: Dify 1.15, spec/execution.md §11 (``value_type: constant``)."""
+    """The first value of a constant. Source: docs/dify-behaviour.md, “Loop” (``value_type: constant``)."""
     if kind in ("array[string]", "array[number]", "array[object]"):
         if not isinstance(value, str):
             return []

@@ -24,12 +24,12 @@ class _Mark(Struct, frozen=True):
 
 
 class BodyStart(_Mark, frozen=True):
-    """Where a body begins. Has no events and no record. Source: spec/nodes.md, iteration-start, loop-start."""
+    """Where a body begins. Has no events and no record. Source: docs/dify-behaviour.md, “Loop”."""
 
     type: ClassVar[str] = "body-start"
 
 
 class LoopEnd(_Mark, frozen=True):
-    """Ends the loop around it after the current round. Source: spec/nodes.md, loop-end."""
+    """Ends the loop around it after the current round. Source: docs/dify-behaviour.md, “Loop”."""
 
     type: ClassVar[str] = "loop-end"

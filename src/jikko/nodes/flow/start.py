@@ -28,7 +28,7 @@ class Start:
     Outputs:
         One per declared variable; null for an optional one that was not given.
 
-    Source: Dify 1.15, spec/nodes.md, start.
+    Source: docs/dify-behaviour.md, “Start node”.
     """
 
     type: ClassVar[str] = "start"

@@ -20,7 +20,7 @@ class Trigger(Struct, frozen=True):
         What a webhook declares (headers, with ``_`` for ``-``, parameters of the query, fields of the body), each null,
         and ``_webhook_raw``, which is empty. Of every trigger the system variables, as ``sys.user_id``.
 
-    Source: Dify 1.15, spec/triggers.md §1 (a run that the service API starts), §2.4.
+    Source: docs/dify-behaviour.md, “Trigger nodes” (a run that the service API starts), §2.4.
     """
 
     type: ClassVar[str] = "trigger"

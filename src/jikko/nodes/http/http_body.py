@@ -59,7 +59,7 @@ class BodyItem(Struct, frozen=True):
 class Body(Struct, frozen=True):
     """The configuration.
 
-    Source: Dify 1.15, spec/nodes.md, http-request.
+    Source: docs/dify-behaviour.md, “HTTP request”.
     """
 
     type: str = "none"
@@ -72,7 +72,7 @@ class Body(Struct, frozen=True):
         if not raw or kind == "none":
             return cls(kind)
         if isinstance(raw, str):
-            # The shape of older files. Source: spec/dsl.md §10.
+            # The shape of older files. Source: docs/dify-behaviour.md, “Older files”.
             return cls(kind, (BodyItem(Template.parse(""), False, Template.parse(raw), ()),))
         return cls(kind, tuple(BodyItem.read(item) for item in data.mappings("data")))
 

@@ -17,7 +17,7 @@ def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked
     Raises:
         ValueError: The URL cannot be taken apart.
 
-    Source: Dify 1.15, spec/nodes.md, http-request.
+    Source: docs/dify-behaviour.md, “HTTP request”.
     """
     parts = urlparse(url)
     query = urlencode(params) if params else parts.query

@@ -33,7 +33,7 @@ class HeaderLine(Struct, frozen=True):
     What stands in its variables makes no further header: a line break in one becomes a space. Only a line that is
     nothing but one reference may become several headers, since there the variable is meant to hold them.
 
-    Source: Dify 1.15, spec/nodes.md, http-request (headers). Dify splits what came of the whole text.
+    Source: docs/dify-behaviour.md, “HTTP request” (headers). Dify splits what came of the whole text.
     """
 
     name: Template
@@ -108,7 +108,7 @@ class HttpRequest(Struct, frozen=True):
     Outputs:
         ``status_code``, ``body`` (text; ``""`` if the answer is a file), ``headers`` (by lower-case name), ``files``.
 
-    Source: Dify 1.15, spec/nodes.md, http-request.
+    Source: docs/dify-behaviour.md, “HTTP request”.
     """
 
     type: ClassVar[str] = "http-request"

@@ -1,6 +1,6 @@
 """What an HTTP Request node makes of the answer: a text, or a file.
 
-Source: Dify 1.15, spec/nodes.md, http-request.
+Source: docs/dify-behaviour.md, “HTTP request”.
 """
 
 import codecs

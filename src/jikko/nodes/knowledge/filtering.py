@@ -1,4 +1,7 @@
-"""Conditions on the metadata of documents, as a node has them. Source: Dify 1.15, spec/knowledge.md §4.3, §5."""
+"""Conditions on the metadata of documents, as a node has them.
+
+Source: docs/dify-behaviour.md, “Metadata conditions”, “Knowledge retrieval”.
+"""
 
 from typing import Final, Self, TypeAlias
 

@@ -24,7 +24,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
     Outputs:
         ``result``: what was found, best first. None at all if the node asks for nothing.
 
-    Source: Dify 1.15, spec/knowledge.md §4, §5.
+    Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”, “Knowledge retrieval”.
     """
 
     type: ClassVar[str] = "knowledge-retrieval"
@@ -225,7 +225,7 @@ def total_usage(usages: Sequence[ModelUsage]) -> ModelUsage:
     return total
 
 
-# What was found, as the node hands it on. Source: Dify 1.15, spec/knowledge.md §5.
+# What was found, as the node hands it on. Source: docs/dify-behaviour.md, “Knowledge retrieval”.
 
 
 def found_texts(hits: Sequence[Hit]) -> list[Json]:

@@ -1,6 +1,6 @@
 """The parameters of an extractor: their schema, and what becomes of the values that a model found.
 
-Source: Dify 1.15, spec/nodes.md, parameter-extractor.
+Source: docs/dify-behaviour.md, “Parameter extractor”.
 """
 
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ class Llm(Struct, frozen=True):
         ``text``, ``reasoning_content``, ``usage``, ``finish_reason``; ``structured_output`` if it is on; ``files`` if
         the model made some.
 
-    Source: Dify 1.15, spec/nodes.md, llm.
+    Source: docs/dify-behaviour.md, “LLM”.
     """
 
     type: ClassVar[str] = "llm"
@@ -147,7 +147,7 @@ class Llm(Struct, frozen=True):
             outputs["files"] = files
             outputs["text"] += links
             ctx.say("text", links)
-        # Dify ends a stream with two empty pieces. Source: spec/observed.md.
+        # Dify ends a stream with two empty pieces. Source: docs/dify-behaviour.md, “LLM”.
         ctx.say("text", "")
         ctx.say("text", "")
         return Result(
@@ -176,7 +176,7 @@ def context_text(value: Json | Unset) -> str:
     Raises:
         NodeFailure: A list has an element without ``content``.
 
-    Source: Dify 1.15, spec/nodes.md, llm.
+    Source: docs/dify-behaviour.md, “LLM”.
     """
     if value is UNSET or value is None:
         return ""
@@ -200,7 +200,7 @@ def context_text(value: Json | Unset) -> str:
     return "\n".join(lines).strip()
 
 
-# Passages of knowledge that an answer is based on. Source: Dify 1.15, spec/knowledge.md §5.1.
+# Passages of knowledge that an answer is based on. Source: docs/dify-behaviour.md, “Citations”.
 
 
 def cited_sources(context: Json | Unset) -> tuple[dict[str, Json], ...]:

@@ -1,4 +1,4 @@
-"""What a model is told of the conversation so far. Source: Dify 1.15, spec/chatflow.md §5."""
+"""What a model is told of the conversation so far. Source: docs/dify-behaviour.md, “Memory”."""
 
 from collections.abc import Sequence
 from typing import Final, Self

@@ -71,7 +71,7 @@ def recorded_source(completion: Completion) -> dict[str, Json]:
 
 
 def recorded_prompts(messages: Iterable[Message], mode: str) -> list[Json]:
-    """The ``prompts`` of the process data. Source: Dify 1.15, spec/nodes.md, llm."""
+    """The ``prompts`` of the process data. Source: docs/dify-behaviour.md, “LLM”."""
     prompts: list[Json] = []
     for message in messages:
         files = [_recorded(part) for part in message.parts if isinstance(part, Media)]

@@ -15,7 +15,7 @@ from jikko.ports.models import Mode
 from jikko.values import Json
 
 _MAX_PARAMETER: Final = 1024
-"""Characters that the text of an expanded parameter keeps. Source: Dify 1.15, spec/nodes.md, llm."""
+"""Characters that the text of an expanded parameter keeps. Source: docs/dify-behaviour.md, “LLM”."""
 
 
 class ModelConfig(Struct, frozen=True):

@@ -35,7 +35,7 @@ class ParameterExtractor(Struct, frozen=True):
     Outputs:
         One for each parameter; ``__is_success`` (1 or 0), ``__reason`` (why it is 0), ``__usage``.
 
-    Source: Dify 1.15, spec/nodes.md, parameter-extractor.
+    Source: docs/dify-behaviour.md, “Parameter extractor”.
     """
 
     type: ClassVar[str] = "parameter-extractor"

@@ -208,6 +208,6 @@ class Prompt(Struct, frozen=True):
 
 def _completed(text: str, query: str, history: str) -> str:
     # Without a conversation the history is empty, and leaves its line break all the same.
-    # Source: Dify 1.15, spec/nodes.md, llm.
+    # Source: docs/dify-behaviour.md, “LLM”.
     text = text.replace(_HISTORIES, history) if _HISTORIES in text else f"{history}\n{text}"
     return text.replace(_QUERY, query) if query else text

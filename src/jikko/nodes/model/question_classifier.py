@@ -39,7 +39,7 @@ class QuestionClassifier(Struct, frozen=True):
     Outputs:
         ``class_name``, ``class_label``, ``class_id``, ``usage``.
 
-    Source: Dify 1.15, spec/nodes.md, question-classifier.
+    Source: docs/dify-behaviour.md, “Question classifier”.
     """
 
     type: ClassVar[str] = "question-classifier"
@@ -82,7 +82,8 @@ class QuestionClassifier(Struct, frozen=True):
             return await self._run(ctx, inputs)
         except NodeFailure as failure:
             failure.inputs = inputs
-            # All failures of this node tell tokens and have no type. Source: Dify 1.15, spec/nodes.md.
+            # All failures of this node tell tokens and have no type. Source: docs/dify-behaviour.md,
+            # “Question classifier”.
             failure.usage = failure.usage or ModelUsage().as_usage()
             failure.kind = failure.kind if failure.kind == "ModelNotExistError" else ""
             raise

@@ -18,7 +18,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
     Blocks are joined with newlines; runs of blank lines that are left in the answer collapse, and its ends are trimmed.
 
-    Source: Dify 1.15, spec/nodes.md, llm.
+    Source: docs/dify-behaviour.md, “LLM”.
     """
     answer, reasoning = [], []
     position = 0

@@ -55,7 +55,7 @@ class StructuredOutput(Struct, frozen=True):
     def for_model(self) -> dict[str, Json]:
         """The schema as models get it that keep to one by themselves.
 
-        Booleans are asked for as texts. Source: Dify 1.15, spec/nodes.md, llm.
+        Booleans are asked for as texts. Source: docs/dify-behaviour.md, “LLM”.
         """
         converted = _booleans_as_text(self.schema)
         return converted if isinstance(converted, dict) else {}
@@ -75,7 +75,7 @@ class StructuredOutput(Struct, frozen=True):
         """
         parsed = await _parsed(without_reasoning(text).strip())
         if isinstance(parsed, list):
-            # Source: Dify 1.15, spec/nodes.md, llm.
+            # Source: docs/dify-behaviour.md, “LLM”.
             first = next((item for item in parsed if isinstance(item, dict)), None)
             if first is None:
                 return {}

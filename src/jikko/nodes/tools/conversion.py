@@ -1,6 +1,6 @@
 """Values of parameters, converted to the types that tools declare.
 
-Source: Dify 1.15, spec/tools.md §1.3.
+Source: docs/dify-behaviour.md, “Tool parameters”.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The values that a node gives to the parameters of a tool.
 
-Source: Dify 1.15, spec/tools.md §1.1, §1.2.
+Source: docs/dify-behaviour.md, “Tool parameters”.
 """
 
 from collections.abc import Iterator, Mapping
@@ -113,7 +113,7 @@ def _entries(fields: Fields) -> Iterator[Given]:
 
 
 def _selects(value: Json) -> bool:
-    """Whether a setting chooses a model or an app. Source: Dify 1.15, spec/dsl.md §10."""
+    """Whether a setting chooses a model or an app. Source: docs/dify-behaviour.md, “Older files”."""
     return isinstance(value, Mapping) and ("app_id" in value or {"provider", "model", "model_type"} <= value.keys())
 
 

@@ -29,7 +29,7 @@ class ToolNode(Struct, frozen=True):
     Outputs:
         ``text``, ``files``, ``json`` (a list), and those that the tool makes besides.
 
-    Source: Dify 1.15, spec/tools.md §1.
+    Source: docs/dify-behaviour.md, “Tool node”.
     """
 
     type: ClassVar[str] = "tool"

@@ -1,6 +1,6 @@
 """What a tool says, folded into the outputs of its node.
 
-Source: Dify 1.15, spec/tools.md §1.4.
+Source: docs/dify-behaviour.md, “Tool outputs”.
 """
 
 import asyncio

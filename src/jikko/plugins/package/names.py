@@ -1,4 +1,4 @@
-"""How workflows name plugins and their providers. Source: Dify 1.15, spec/tools.md."""
+"""How workflows name plugins and their providers. Source: docs/dify-behaviour.md, “Older files”."""
 
 import re
 from collections.abc import Mapping

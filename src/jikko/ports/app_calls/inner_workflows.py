@@ -8,7 +8,7 @@ from jikko.values import Json
 MAX_DEPTH = 5
 """Levels of workflows that call each other; a run that a client started is at level 0.
 
-Source: Dify 1.15, spec/variables.md §10."""
+Source: docs/dify-behaviour.md, “Size limits”."""
 
 
 class InnerInput(NamedTuple):

@@ -14,7 +14,7 @@ _REFERENCE: Final = "file-ref:"
 
 
 def reference_of(file_id: str) -> str:
-    """The opaque ``reference`` of a stored file. Source: Dify 1.15, spec/variables.md §6."""
+    """The opaque ``reference`` of a stored file. Source: docs/dify-behaviour.md, “File values”."""
     return _REFERENCE + file_id
 
 
@@ -57,7 +57,8 @@ class FileStore(Protocol):
             type: ``image``, ``document``, ``audio``, ``video`` or ``custom``; ``""`` to tell it from the name.
 
         Returns:
-            Its file mapping (spec/variables.md §6), with ``transfer_method`` ``tool_file`` and a fresh signed url.
+            Its file mapping (docs/dify-behaviour.md, “File values”), with ``transfer_method`` ``tool_file`` and a fresh
+            signed url.
 
         Raises:
             FileTooLarge: It is larger than files of nodes may be.
@@ -109,7 +110,7 @@ class FileStore(Protocol):
     def mapping(
         self, file: StoredFile, *, type: str = "", transfer_method: str = "", id: Json = None, base_url: str = ""
     ) -> dict[str, Json]:
-        """The file mapping of a stored file (spec/variables.md §6), with a fresh signed url.
+        """The file mapping of a stored file (docs/dify-behaviour.md, “File values”), with a fresh signed url.
 
         Args:
             type: ``""`` to tell it from extension and MIME type.

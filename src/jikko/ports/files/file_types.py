@@ -21,7 +21,7 @@ _EXTENSIONS: Final[dict[FileType, frozenset[str]]] = {
         | {"csv", "eml", "msg", "ppt", "pptx", "xml", "epub"}
     ),
 }
-"""Source: Dify 1.15, spec/variables.md §6."""
+"""Source: docs/dify-behaviour.md, “File values”."""
 
 _SAY_NOTHING: Final = frozenset(
     {UNKNOWN, "binary/octet-stream", "application/unknown", "application/x-unknown", "unknown/unknown", "*/*"}
@@ -38,7 +38,7 @@ def detect_type(extension: str, mime_type: str) -> FileType:
     Args:
         extension: In any case, with or without the dot; may be empty.
 
-    Source: Dify 1.15, spec/variables.md §6.
+    Source: docs/dify-behaviour.md, “File values”.
     """
     plain = extension.lower().lstrip(".")
     for kind, extensions in _EXTENSIONS.items():

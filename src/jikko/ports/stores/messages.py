@@ -1,4 +1,7 @@
-"""Conversations, their messages and variables, as they are kept. Source: Dify 1.15, spec/chatflow.md §6."""
+"""Conversations, their messages and variables, as they are kept.
+
+Source: docs/dify-behaviour.md, “Conversations and messages”.
+"""
 
 from typing import Literal
 

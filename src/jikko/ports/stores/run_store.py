@@ -53,7 +53,7 @@ def new_mark() -> int:
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
-    """Which runs of an app to list. Source: Dify 1.15, spec/records.md §6."""
+    """Which runs of an app to list. Source: docs/dify-behaviour.md, “Logs”."""
 
     app_id: str
     page: int = 1

@@ -17,7 +17,10 @@ from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
 
 BATCH: Final = 32
-"""Texts of one request where the providers file says nothing. Source: Dify 1.15, spec/knowledge.md §3.1."""
+"""Texts of one request where the providers file says nothing.
+
+Source: docs/dify-behaviour.md, “Datasets and documents”.
+"""
 
 
 class ProviderEmbedder:

@@ -80,7 +80,7 @@ def execution_metadata(
 ) -> dict[str, Json] | None:
     """``execution_metadata`` as Dify shows it, ``None`` if there is nothing to tell.
 
-    Source: Dify 1.15, spec/execution.md §6.2, spec/records.md §2.
+    Source: docs/dify-behaviour.md, “Error strategies”, “Node records”.
     """
     data: dict[str, Json] = {}
     if usage is not None:
@@ -106,7 +106,7 @@ def node_executions(
     Args:
         log: The events of the run from the first on.
         status: The run's status, if the run ended: executions still open then count as ``failed`` (``stopped`` if
-            the run was stopped), with the run's error. Source: spec/execution.md §6.4.
+            the run was stopped), with the run's error. Source: docs/dify-behaviour.md, “Error strategies”.
     """
     found: dict[str, NodeExecution] = {}
     waiting: set[str] = set()

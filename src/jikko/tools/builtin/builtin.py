@@ -26,7 +26,7 @@ _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text
 class BuiltinTools:
     """``Tools`` of the providers ``time``, ``webscraper`` and ``code``.
 
-    Source: Dify 1.15, spec/tools.md §3.
+    Source: docs/dify-behaviour.md, “Built-in tools”.
     """
 
     def __init__(self, *, http: HttpClient, documents: DocumentReader, sandbox: Sandbox, clock: Clock) -> None:
@@ -81,7 +81,7 @@ def _address(symbol: str) -> str:
 
 # The tool of the provider ``code``: runs a program in the sandbox and tells what it printed.
 #
-# Source: Dify 1.15, spec/tools.md §3.
+# Source: docs/dify-behaviour.md, “Built-in tools”.
 
 _PYTHON: Final = """\
 def main(code):

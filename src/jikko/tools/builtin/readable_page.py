@@ -44,7 +44,7 @@ class Page(NamedTuple):
 def read_page(html: str) -> Page:
     """Take a page apart. Broken markup is read as far as it goes; takes time in proportion to its length.
 
-    Source: Dify 1.15, spec/tools.md §3 (webscraper), recordings tool_web__*.
+    Source: docs/dify-behaviour.md, “Built-in tools” (webscraper), recordings tool_web__*.
     """
     reader = _Reader()
     marked, end, rest = _NO_TEXT.sub("", html).rpartition(">")

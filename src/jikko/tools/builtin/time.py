@@ -1,6 +1,6 @@
 """The tools of the provider ``time``.
 
-Source: Dify 1.15, spec/tools.md §3.
+Source: docs/dify-behaviour.md, “Built-in tools”.
 """
 
 from collections.abc import Callable, Mapping

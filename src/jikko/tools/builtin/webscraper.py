@@ -1,6 +1,6 @@
 """The tool of the provider ``webscraper``: tells what there is to read at an address.
 
-Source: Dify 1.15, spec/tools.md §3.
+Source: docs/dify-behaviour.md, “Built-in tools”.
 """
 
 import asyncio

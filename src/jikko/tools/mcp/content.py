@@ -1,6 +1,6 @@
 """What a tool of an MCP server says of a result.
 
-Source: Dify 1.15, spec/tools.md §5.
+Source: docs/dify-behaviour.md, “MCP tools”.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Answers of a server without those parts that the library would refuse all of an answer for.
 
 A server that is newer than the library, or careless, may send a kind of content that nobody knows here, or describe one
-tool of many wrongly. Dify takes no notice of such a part. Source: Dify 1.15, spec/tools.md §5.
+tool of many wrongly. Dify takes no notice of such a part. Source: docs/dify-behaviour.md, “MCP tools”.
 
 Imported only with the library.
 """

@@ -1,6 +1,6 @@
 """Tools of MCP servers, as their servers describe them.
 
-Source: Dify 1.15, spec/tools.md §5.
+Source: docs/dify-behaviour.md, “MCP tools”.
 """
 
 import json

@@ -196,7 +196,7 @@ def _listed(operations: Mapping[str, Operation]) -> str:
 
 # What an API tool says of the answer.
 #
-# Source: Dify 1.15, spec/tools.md §2.
+# Source: docs/dify-behaviour.md, “OpenAPI tools”.
 
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
 _MAX_QUOTED: Final = 2000

@@ -3,7 +3,7 @@
 References are followed one level, and only within the document: nothing is fetched. So a document that refers to
 itself, or to somewhere else, does no harm.
 
-Source: Dify 1.15, spec/tools.md §2.
+Source: docs/dify-behaviour.md, “OpenAPI tools”.
 """
 
 import re

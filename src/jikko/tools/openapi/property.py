@@ -1,6 +1,6 @@
 """A property of a body, converted as its schema says.
 
-Source: Dify 1.15, spec/tools.md §2 (3).
+Source: docs/dify-behaviour.md, “OpenAPI tools”.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Makes the request of an operation. No I/O: the contents of files are there already.
 
-Source: Dify 1.15, spec/tools.md §2.
+Source: docs/dify-behaviour.md, “OpenAPI tools”.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Listing, naming and deleting conversations. Source: Dify 1.15, spec/chatflow.md §6."""
+"""Listing, naming and deleting conversations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from typing import Annotated, Any, Final, get_args
 

@@ -1,4 +1,4 @@
-"""Reading messages, and what end users think of them. Source: Dify 1.15, spec/chatflow.md §6."""
+"""Reading messages, and what end users think of them. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from typing import Annotated, Any, Literal
 

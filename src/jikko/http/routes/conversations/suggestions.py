@@ -1,4 +1,4 @@
-"""What may be asked next. Source: Dify 1.15, spec/chatflow.md §6."""
+"""What may be asked next. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from typing import Annotated, Literal
 

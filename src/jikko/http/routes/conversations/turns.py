@@ -1,4 +1,4 @@
-"""Asking a chat app, and stopping its answer. Source: Dify 1.15, spec/chatflow.md §1."""
+"""Asking a chat app, and stopping its answer. Source: docs/dify-behaviour.md, “Chat requests”."""
 
 from typing import Annotated, Any, Final
 

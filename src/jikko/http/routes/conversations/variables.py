@@ -1,4 +1,4 @@
-"""The variables of a conversation. Source: Dify 1.15, spec/chatflow.md §6."""
+"""The variables of a conversation. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 import re
 from typing import Annotated, Any, Final
@@ -62,7 +62,7 @@ async def conversation_variables(request: Request) -> Answer:
     found = await request.api.conversations.variables(conversation.id)
     found = [variable for variable in found if part.lower() in variable.name.lower()]
     if last_id is not None and last_id not in [variable.id for variable in found]:
-        raise InvalidParam("")  # Dify's own text. Source: spec/chatflow.md §6.
+        raise InvalidParam("")  # Dify's own text. Source: docs/dify-behaviour.md, “Conversations and messages”.
     page, has_more = page_of(found, limit, last_id)
     return json_response(VariablePage(limit, has_more, [variable_body(variable) for variable in page]))
 

@@ -1,4 +1,4 @@
-"""Datasets, and the models that they can name. Source: Dify 1.15, spec/knowledge.md §6.1."""
+"""Datasets, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Documents of datasets. Source: Dify 1.15, spec/knowledge.md §6.2."""
+"""Documents of datasets. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from functools import partial
 from typing import Annotated, Any

@@ -45,7 +45,7 @@ async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bo
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         return None
     if len({name for name, _ in files}) > 1:
-        # Of several of one name the first counts. Source: spec/observed.md, of uploads.
+        # Of several of one name the first counts. Source: docs/dify-behaviour.md, “File uploads”.
         raise UploadRefused("Only one file is allowed.", code="too_many_files")
     name = (part.filename or "").replace("\x00", "").encode("utf-8", "replace").decode()
     if not name:

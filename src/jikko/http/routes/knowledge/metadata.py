@@ -1,4 +1,4 @@
-"""Metadata and tags of datasets. Source: Dify 1.15, spec/knowledge.md §6.5."""
+"""Metadata and tags of datasets. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Trying what a dataset finds. Source: Dify 1.15, spec/knowledge.md §6.6."""
+"""Trying what a dataset finds. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Segments and child chunks. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4."""
+"""Segments and child chunks. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated
 

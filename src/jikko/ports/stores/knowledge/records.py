@@ -1,4 +1,4 @@
-"""What is kept of datasets. Source: Dify 1.15, spec/knowledge.md §1."""
+"""What is kept of datasets. Source: docs/dify-behaviour.md, “Datasets and documents”."""
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -76,7 +76,7 @@ class Document(Struct, frozen=True, kw_only=True):
     form: str
     language: str = "English"
     created_from: str = "api"
-    """``web`` once it was updated. Source: Dify 1.15, spec/knowledge.md and the recorded cases."""
+    """``web`` once it was updated. Source: docs/dify-behaviour.md, “Datasets and documents” and the recorded cases."""
     status: DocumentStatus = "waiting"
     error: str | None = None
     """Why it is in error; or, while it is being indexed, why that has to wait."""

@@ -1,4 +1,4 @@
-"""Which runs a list of logs shows. Source: Dify 1.15, spec/records.md §6."""
+"""Which runs a list of logs shows. Source: docs/dify-behaviour.md, “Logs”."""
 
 import sqlite3
 from typing import Any, Final
