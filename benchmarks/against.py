@@ -24,11 +24,12 @@ from benchmarks.footprint import cpu_seconds, pss, to_the_first_answer
 from benchmarks.http_runs import body, one_run
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import Server, chain, figure, jikko, put, request, start_end
+from benchmarks.sizes import sized
 
-ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "15"))
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "0.5"))
-CLIENTS: Final = 32
-STARTS: Final = 9
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", sized(15, 1)))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", sized(0.5, 0.02)))
+CLIENTS: Final = sized(32, 2)
+STARTS: Final = sized(9, 1)
 _AIM: Final = "<= 1.1"
 
 

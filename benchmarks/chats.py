@@ -26,13 +26,14 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import App, document, figure, imported, node, put, request, serving, start_end
+from benchmarks.sizes import sized
 from jikko.apps.end_users import end_user
 from jikko.ids import new_id
 from jikko.store.identifiers import id_text, stored_id
 
-SECONDS = 2.0
-ROUNDS = 5
-LONG, SHORT = 1_000, 10
+SECONDS = sized(2.0, 0.02)
+ROUNDS = sized(5, 1)
+LONG, SHORT = sized(1_000, 20), 10
 """Messages of a conversation."""
 EACH = 10
 """Messages of each of the very many conversations."""
@@ -137,7 +138,7 @@ async def long_conversations(port: int, apps: dict[str, App], home: Path) -> Non
                 add_messages(connection, ((key, at) for at in range(count - 1)))
         # Turns of the two in turn, so that both have the same moments of the machine.
         times: dict[str, list[float]] = {short: [], long: []}
-        for _ in range(5):
+        for _ in range(ROUNDS):
             for conversation_id in (short, long):
                 wanted = request("POST", "/v1/chat-messages", app.key, question("blocking", conversation_id))
                 times[conversation_id].append((await put(port, wanted, clients=1, seconds=0.2)).median)
@@ -215,5 +216,5 @@ async def main(most: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=1_000_000)
+    parser.add_argument("--most", type=int, default=sized(1_000_000, 100))
     uvloop.run(main(parser.parse_args().most))

@@ -24,6 +24,7 @@ from benchmarks.http_runs import body, one_run
 from benchmarks.idle_streams import asks
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 from benchmarks.observing import processor_seconds
+from benchmarks.sizes import sized
 from jikko.assemble.console.watch import console_watch, watched_by
 from jikko.cluster.alone import Alone
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
@@ -31,9 +32,9 @@ from jikko.record import RunIdentity
 from jikko.runs.observer import observe
 from jikko.settings import Settings
 
-LOOKING = 100
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "60"))
-SECONDS = 0.4
+LOOKING = sized(100, 2)
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", sized(60, 2)))
+SECONDS = sized(0.4, 0.02)
 TOKEN = "t" * 40
 NONE_AGAIN = "that is not there, either"
 ON = {"JIKKO_CONSOLE_TOKEN": TOKEN}
@@ -72,7 +73,7 @@ async def alone(nodes: int) -> float:
     cluster, store = Alone(), cast(Any, None)  # nobody enters
     observer = watched_by(None, console_watch(Settings(), store, cluster, time.time))
     best = 1.0
-    for _ in range(300):
+    for _ in range(sized(300, 1)):
         began = time.process_time_ns()
         for _ in range(100):
             observe(observer, identity, 0, events)

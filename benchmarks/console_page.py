@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.acceptance.workflows import app, end, fetch, first_of, iteration, python, start, template
 
 from benchmarks.load import figure, jikko
+from benchmarks.sizes import sized
 
 TOKEN: Final = "t" * 40
-TIMES: Final = int(os.environ.get("BENCH_TIMES", "5"))
+TIMES: Final = int(os.environ.get("BENCH_TIMES", sized(5, 1)))
 PER_ROUND: Final = 4
 """Events."""
 AROUND: Final = 10

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.store.console.many_runs import milliseconds, write_runs
 
+from benchmarks.sizes import sized
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 
@@ -24,7 +25,7 @@ async def measured(count: int) -> dict[str, float]:
 
 
 async def main() -> None:
-    few, many = await measured(1_000), await measured(1_000_000)
+    few, many = await measured(sized(1_000, 50)), await measured(sized(1_000_000, 100))
     for name, took in many.items():
         figure = {"name": f"page 1 of the console's runs, filter: {name}; processor time", "unit": "ms", "aim": "50 ms"}
         print(json.dumps({**figure, "value": round(took, 2), "baseline": round(few[name], 2)}))

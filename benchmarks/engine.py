@@ -14,6 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import chain, document, figure, node
+from benchmarks.sizes import sized
 from jikko.apps.versions import check
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
@@ -63,7 +64,7 @@ async def seconds_per_run(graph: CompiledGraph, count: int) -> float:
 async def empty() -> None: ...
 
 
-async def seconds_per_empty(count: int = 200_000) -> float:
+async def seconds_per_empty(count: int = sized(200_000, 100)) -> float:
     began = time.perf_counter()
     for _ in range(count):
         await empty()
@@ -97,14 +98,17 @@ def rejoining(count: int) -> dict[str, Any]:
 
 async def main() -> None:
     baseline = await seconds_per_empty()
-    short, long = await seconds_per_run(compiled(chain(10)), 500), await seconds_per_run(compiled(chain(1010)), 10)
+    short, long = (
+        await seconds_per_run(compiled(chain(10)), sized(500, 2)),
+        await seconds_per_run(compiled(chain(1010)), sized(10, 1)),
+    )
     per_node = (long - short) / 1000
     figure("engine, per node", per_node * 1e6, "us", baseline=baseline * 1e6, aim="<= 15 us")
     figure("engine, per run", (short - 10 * per_node) * 1e6, "us", aim="<= 100 us")
-    for nodes in (10, 100, 1_000, 10_000):
-        took = await seconds_per_run(compiled(chain(nodes)), max(2, 2_000 // nodes))
+    for nodes in sized((10, 100, 1_000, 10_000), (10, 100)):
+        took = await seconds_per_run(compiled(chain(nodes)), max(2, sized(2_000, 10) // nodes))
         figure(f"engine, a chain of {nodes} nodes", took * 1000, "ms")
-    branches = await seconds_per_run(compiled(rejoining(28)), 50)
+    branches = await seconds_per_run(compiled(rejoining(28)), sized(50, 2))
     figure("28 rejoining if-else in series", branches * 1000, "ms", aim="<= 5 ms")
     text = json.dumps(chain(1000)).encode()
     began = time.perf_counter()

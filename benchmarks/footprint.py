@@ -25,9 +25,10 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import chain, figure, jikko, put, request, start_end
+from benchmarks.sizes import sized
 
 ROOT = Path(__file__).parents[1]
-TIMES = 7
+TIMES = sized(7, 1)
 
 
 def seconds(*command: str) -> float:

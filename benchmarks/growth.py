@@ -12,9 +12,10 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import chain, figure, jikko, put, request
+from benchmarks.sizes import sized
 
-CLIENTS = (1, 4, 16, 64, 256)
-TEXTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+CLIENTS = sized((1, 4, 16, 64, 256), (1, 4))
+TEXTS = sized((1_000, 10_000, 100_000, 1_000_000, 10_000_000), (1_000, 10_000))
 
 
 def run_body(text: str) -> bytes:

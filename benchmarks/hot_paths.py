@@ -29,6 +29,7 @@ from benchmarks.chats import question, remembering, start_answer
 from benchmarks.counting import counted_calls
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
+from benchmarks.sizes import sized
 from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.server.serving import api_of
@@ -162,9 +163,9 @@ async def costs(paths: Mapping[str, Request], rounds: int = 40) -> dict[str, flo
     return {name: cost / unit for name, cost in least.items()}
 
 
-async def microseconds(path: Request, seconds: float = 1.0) -> float:
+async def microseconds(path: Request, seconds: float = sized(1.0, 0.01)) -> float:
     """A request, mean, one after the other."""
-    for _ in range(20):
+    for _ in range(sized(20, 1)):
         await path()
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
@@ -221,9 +222,9 @@ async def main() -> None:
                 for what, path in (await paths.all()).items():
                     took = await microseconds(path)
                     figure(f"{what}, {name}", took, "us")
-                    figure(f"{what}, {name}, function calls", await calls(path, 50), "")
+                    figure(f"{what}, {name}, function calls", await calls(path, sized(50, 1)), "")
                     if in_memory or "detail" in what:
-                        await profiled(path, took, 200)
+                        await profiled(path, took, sized(200, 1))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import Server, chain, figure, jikko, process, put, request, start_end
+from benchmarks.sizes import sized
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", sized(3, 0.02)))
 
 
 def body(mode: str) -> bytes:
@@ -46,12 +47,13 @@ def commits_per_second() -> float:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, data BLOB)")
-        count, ends = 0, time.perf_counter() + 1.5
+        seconds = sized(1.5, 0.02)
+        count, ends = 0, time.perf_counter() + seconds
         while time.perf_counter() < ends:
             connection.execute("INSERT INTO rows (data) VALUES (?)", (os.urandom(1500),))
             count += 1
         connection.close()
-        return count / 1.5
+        return count / seconds
 
 
 async def reading(server: Server) -> None:

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.bare import answering
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, figure, imported, process, put, request, start_end
+from benchmarks.sizes import sized
 from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.server.http_server import serve
@@ -41,7 +42,7 @@ from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 KINDS: Final = ("jikko", "uvicorn", *(("granian-asgi", "granian-rsgi") if find_spec("granian") else ()))
-PING: Final = 10.0
+PING: Final = sized(10.0, 0.1)
 """Seconds."""
 
 
@@ -194,8 +195,8 @@ async def idle_streams(kind: str, pid: int, port: int, count: int) -> None:
     """N streams at once: what each holds, and what the pings of a minute take."""
     before = memory(pid)
     streams = []
-    for _ in range(count // 250):
-        opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(250)))
+    for _ in range(-(-count // 250)):
+        opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(min(count, 250))))
         for reader, writer in opened:
             writer.write(request("GET", "/"))
             streams.append((reader, writer))
@@ -256,9 +257,9 @@ async def main(rounds: int, seconds: float, streams: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--streams", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=sized(9, 1))
+    parser.add_argument("--seconds", type=float, default=sized(1.5, 0.02))
+    parser.add_argument("--streams", type=int, default=sized(10_000, 10))
     parser.add_argument("--serve", nargs=3, metavar=("KIND", "WHAT", "HOME"))
     arguments = parser.parse_args()
     if arguments.serve:

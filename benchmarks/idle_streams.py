@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.footprint import tree
 from benchmarks.http_runs import one_run
 from benchmarks.load import Server, document, figure, jikko, node, request
+from benchmarks.sizes import sized
 
-STREAMS = 200
-SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
+STREAMS = sized(200, 4)
+SECONDS = float(os.environ.get("BENCH_SECONDS", sized(20, 0.1)))
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,7 +69,7 @@ async def measure(workers: int) -> None:
             writer.write(wanted)
             assert b" 200 " in await reader.readline()
             streams.append((reader, writer))
-        await asyncio.sleep(3)
+        await asyncio.sleep(sized(3, 0.1))
         waiting = await load(server)
         name = f"{STREAMS} streams of a paused run, {workers} process{'es' if workers > 1 else ''}"
         figure(f"{name}: CPU", waiting - without, "% of a core", aim="<= 0.5 %, pings apart")

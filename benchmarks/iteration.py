@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.engine import compiled, run_once, seconds_per_run
 from benchmarks.load import chain, document, figure, jikko, node, put, request, start_end
+from benchmarks.sizes import sized
 
-COUNTS = (10, 100, 1_000, 10_000)
+COUNTS = sized((10, 100, 1_000, 10_000), (10, 100))
 
 
 def iteration(parallel: int = 1) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def inputs(count: int) -> dict[str, Any]:
 async def by_the_engine() -> None:
     graph = compiled(iteration())
     for count in COUNTS:
-        rounds = max(2, 1_000 // count)
+        rounds = max(2, sized(1_000, 20) // count)
         await run_once(graph, inputs(count))
         began = time.perf_counter()
         for _ in range(rounds):

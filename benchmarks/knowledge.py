@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tests.knowledge.scene import BY_LINE, DirectedEmbedder, added, dataset_of, knowledge_at
 
+from benchmarks.sizes import sized
 from jikko.knowledge.retrieval.model import RetrievalModel
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings
 
-PER_DOCUMENT = 1_000
-SEARCHES = 40
+PER_DOCUMENT = sized(1_000, 50)
+SEARCHES = sized(40, 4)
 TOP = 10
 
 
@@ -183,7 +184,7 @@ def _waited() -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--chunks", type=int, default=20_000)
-    parser.add_argument("--dimensions", type=int, default=1_024)
+    parser.add_argument("--chunks", type=int, default=sized(20_000, 100))
+    parser.add_argument("--dimensions", type=int, default=sized(1_024, 16))
     given = parser.parse_args()
     asyncio.run(main(given.chunks, given.dimensions))

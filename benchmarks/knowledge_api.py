@@ -22,10 +22,11 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import document, figure, imported, node, put, request, serving, settings, start_end
+from benchmarks.sizes import sized
 
-SECONDS = 2.0
-DOCUMENTS = 30
-CHUNKS = 12
+SECONDS = sized(2.0, 0.04)
+DOCUMENTS = sized(30, 3)
+CHUNKS = sized(12, 5)
 NEEDED = ("cryptography", "numpy", "rjieba", "usearch")
 """Packages of the extra ``knowledge``."""
 
@@ -122,7 +123,7 @@ async def main() -> None:
             wanted = [request("POST", "/v1/workflows/run", apps[name].key, run) for name in ("start_end", "searching")]
             # In turns, so that both have the same moments of the machine.
             medians: list[list[float]] = [[], []]
-            for _ in range(5):
+            for _ in range(sized(5, 1)):
                 for which, each in enumerate(wanted):
                     medians[which].append((await put(port, each, clients=1, seconds=SECONDS / 4)).median * 1000)
             baseline, ours = map(statistics.median, medians)

@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks.sizes import sized
+
 Node = dict[str, Any]
 
 
@@ -192,6 +194,7 @@ class _Client(asyncio.Protocol):
 async def put(port: int, *wanted: bytes, clients: int, seconds: float) -> Load:
     """Let clients send requests in turn, again and again, each over a connection of its own."""
     loop, requests = asyncio.get_running_loop(), itertools.cycle(wanted)
+    seconds = sized(seconds, min(seconds, 0.05))
     began = time.perf_counter()
     waiting, protocols = [], []
     for _ in range(clients):

@@ -19,14 +19,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.http_runs import body
 from benchmarks.load import Server, chain, figure, jikko, put, request, start_end
+from benchmarks.sizes import sized
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
 from jikko.http.operations import OPERATIONS
+from jikko.http.requests import Request
 from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.runs.observer import observe
 
 HEADERS = [(b"content-length", b"500"), (b"content-type", b"application/json"), (b"x-request-id", b"0123456789abcdef")]
-ROUNDS = 12
-SECONDS = 1.0
+ROUNDS = sized(12, 1)
+SECONDS = sized(1.0, 0.05)
 WAYS = {
     "nothing": {"JIKKO_LOG_RUNS": "false"},
     "metrics": {"JIKKO_LOG_RUNS": "false"},
@@ -47,21 +49,20 @@ def processor_seconds(pid: int) -> float:
 
 def alone(nodes: int) -> float:
     """Processor seconds that metrics take of one run and its request, by themselves: the best of many."""
-    identity: Any = None
-    request: Any = object()
+    none: Any = None
     events: list[Event] = [RunStarted(at=0.0, inputs={}, system={})]
     for index in range(nodes):
         about: Any = {"execution_id": "x", "node_id": "n", "node_type": "if-else", "index": index, "started_at": 0.0}
         events.append(NodeFinished(**about, at=0.0, elapsed=0.0004, status="succeeded"))
     events.append(RunFinished(at=0.0, status="succeeded", elapsed=0.01))
     metrics = ProcessMetrics(by_app=False)
-    operation = OPERATIONS[0]
+    request = Request(none, {"headers": []}, none, {}, iter([b"0" * 16]), OPERATIONS[0])
     best = 1.0
-    for _ in range(300):
+    for _ in range(sized(300, 1)):
         began = time.process_time_ns()
         for _ in range(100):
-            metrics.requests.began(request, operation)
-            observe(metrics.runs, identity, 0, events)
+            metrics.requests.began(request, request.operation)
+            observe(metrics.runs, none, 0, events)
             metrics.requests.responding(request, 200, HEADERS)
             metrics.requests.ended(request, 200, 500, 0.01)
         best = min(best, (time.process_time_ns() - began) / 100 / 1e9)

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import figure
+from benchmarks.sizes import sized
 from jikko.assemble.packages import install_packages
 from jikko.assemble.sandboxes import package_folder
 from jikko.sandbox.client import ForkServerSandbox
@@ -74,4 +75,4 @@ async def main(duration: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0))
+    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else sized(5.0, 0.2)))

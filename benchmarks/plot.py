@@ -1,6 +1,6 @@
 """Draws growth: docs/growth.svg from the figures of a run of the benchmarks.
 
-    python -m benchmarks.plot [build/benchmarks.json]
+    python -m benchmarks.plot [build/benchmarks.json [docs/growth.svg]]
 
 Both axes are logarithmic; a straight line that rises one step a step grows in proportion.
 """
@@ -81,8 +81,9 @@ def main() -> None:
     lines.append('<rect width="100%" height="100%" fill="#fff"/>')
     for index, (title, found) in enumerate(shown):
         lines += panel(title, found, LEFT + index % COLUMNS * across, TOP + index // COLUMNS * down)
-    TARGET.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
-    print(f"{len(shown)} panels in {TARGET.relative_to(ROOT)}")
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else TARGET
+    target.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
+    print(f"{len(shown)} panels in {target}")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.sizes import sized
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure, Stream
 
 STAND_IN = Path(__file__).parents[1] / "tests" / "plugins" / "stand_in.py"
-CRASHES = 1000
+CRASHES = sized(1000, 2)
 
 
 async def main() -> None:
@@ -49,7 +50,7 @@ async def called(process: PluginProcess, tool: str, emit: Any = lambda message: 
 
 async def empty_calls(process: PluginProcess) -> None:
     took = []
-    before, count = cpu(), 2000
+    before, count = cpu(), sized(2000, 10)
     for _ in range(count):
         began = time.perf_counter()
         await called(process, "echo")
@@ -60,7 +61,7 @@ async def empty_calls(process: PluginProcess) -> None:
 
 async def waiting_calls(process: PluginProcess) -> None:
     before, began = cpu(), time.perf_counter()
-    await asyncio.gather(*(called(process, "wait", seconds=5) for _ in range(100)))
+    await asyncio.gather(*(called(process, "wait", seconds=sized(5, 0.1)) for _ in range(100)))
     figure("100 calls that wait, of a core", (cpu() - before) / (time.perf_counter() - began) * 100, "%", 5)
 
 
@@ -81,7 +82,7 @@ async def flood(process: PluginProcess) -> None:
 
     watching = asyncio.create_task(watch())
     began = time.perf_counter()
-    await called(process, "many", emit, count=60_000)
+    await called(process, "many", emit, count=sized(60_000, 100))
     seconds = time.perf_counter() - began
     watching.cancel()
     figure("messages of a flood", received / seconds, "/s", 5000)
@@ -90,7 +91,7 @@ async def flood(process: PluginProcess) -> None:
 
 async def crash() -> None:
     took = []
-    for _ in range(20):
+    for _ in range(sized(20, 1)):
         process = await started()
         other = asyncio.create_task(called(process, "never"))
         await asyncio.sleep(0.05)
@@ -105,7 +106,7 @@ async def crash() -> None:
 
 async def crashes() -> None:
     # The first ones load what is loaded once.
-    await _crash_often(20)
+    await _crash_often(sized(20, 1))
     descriptors, tasks, memory = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), resident()
     await _crash_often(CRASHES)
     figure(f"descriptors more after {CRASHES} crashes", len(os.listdir("/proc/self/fd")) - descriptors, "", 0)

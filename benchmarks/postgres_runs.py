@@ -23,12 +23,13 @@ from tests.store.many_postgres_runs import Filled, fill
 from tests.store.postgres_server import postgres_running
 from tests.store.questions import Question, filters, listed, questions, stores_of
 
+from benchmarks.sizes import sized
 from jikko.errors import StoreUnavailable
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import migrate
 
 SETTINGS = ("fsync=off", "shared_buffers=512MB", "max_wal_size=4GB", "work_mem=16MB", "maintenance_work_mem=256MB")
-FEW = 10_000
+FEW = sized(10_000, 100)
 PLANS = {"values": "force_custom_plan", "any": "force_generic_plan"}
 
 
@@ -92,8 +93,8 @@ async def at(count: int, options: argparse.Namespace) -> Mapping[str, dict[str, 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=1_000_000)
-    parser.add_argument("--combined", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=sized(1_000_000, 200))
+    parser.add_argument("--combined", type=int, default=sized(2, 1))
     parser.add_argument("--only", default="")
     parser.add_argument("--stale", action="store_true", help="The database knows no figures of its tables.")
     options = parser.parse_args()

@@ -15,8 +15,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from unittest import mock
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.sizes import sized
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer
@@ -107,7 +111,7 @@ async def confined(duration: float) -> None:
     await sandbox.run_code("python3", PYTHON, ARGUMENTS)
     show("first run, fork server started for it", [time.perf_counter() - began])
     for name, call in calls(sandbox).items():
-        await closed_loop(call, 1, 0.5)
+        await closed_loop(call, 1, sized(0.5, 0.02))
         for rate in (20, 100):
             show(f"{name}, open loop {rate}/s", await open_loop(call, rate, duration))
         for concurrency in (1, 4):
@@ -121,7 +125,7 @@ async def confined(duration: float) -> None:
     await asyncio.sleep(0.5)
     show("python, open loop 20/s beside 8 endless loops", await open_loop(calls(sandbox)["python"], 20, duration))
     lags = []
-    for _ in range(100):
+    for _ in range(sized(100, 2)):
         began = time.perf_counter()
         await asyncio.sleep(0.01)
         lags.append(time.perf_counter() - began - 0.01)
@@ -156,7 +160,7 @@ async def cost_of_isolation(duration: float) -> None:
     await unlocked.close()
 
 
-async def beside_busy_loops(programs: int = 10_000, loops: int = 3) -> None:
+async def beside_busy_loops(programs: int = sized(10_000, 8), loops: int = sized(3, 0)) -> None:
     """Programs on a machine that has no time for them: a child may come to its first line after anything else."""
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]  # noqa: ASYNC220
     sandbox = ForkServerSandbox(SandboxLimits(wall_seconds=60, runs_per_server=1_000))
@@ -190,7 +194,7 @@ async def beside_busy_loops(programs: int = 10_000, loops: int = 3) -> None:
 def interpreter_per_run() -> None:
     program = PYTHON + f"\nimport json\nprint(json.dumps(main(**json.loads({json.dumps(ARGUMENTS)!r}))))"
     latencies = []
-    for _ in range(30):
+    for _ in range(sized(30, 1)):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, stdout=subprocess.DEVNULL)
         latencies.append(time.perf_counter() - began)
@@ -200,7 +204,7 @@ def interpreter_per_run() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["beside"]:
         sys.exit(asyncio.run(beside_busy_loops()))
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else sized(5.0, 0.1)
     asyncio.run(confined(seconds))
     asyncio.run(cost_of_isolation(seconds))
     interpreter_per_run()

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.store.postgres_server import PostgresServer
 
 from benchmarks.load import figure
+from benchmarks.sizes import sized
 from benchmarks.store import at_once, finished_run
 from jikko.files.memory import MemoryObjects
 from jikko.ports.stores.run_store import Append
@@ -97,7 +98,7 @@ async def measure(server: PostgresServer, count: int) -> None:
         async with database_of(server) as database:
             runs = [finished_run(nodes) for _ in range(count if whole else count // 4)]
             work = [[at_once(appends)] for appends in runs] if whole else runs
-            await taken(database, parent, [[at_once(finished_run(nodes))] for _ in range(200)])
+            await taken(database, parent, [[at_once(finished_run(nodes))] for _ in range(sized(200, 10))])
             found = await taken(database, parent, work)
             what = f"{nodes} nodes, {'one append' if whole else 'an append an event'}"
             appends = sum(map(len, work))
@@ -120,7 +121,7 @@ async def measure(server: PostgresServer, count: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    count = int(arguments[0]) if arguments else 4000
+    count = int(arguments[0]) if arguments else sized(4000, 40)
     with tempfile.TemporaryDirectory(prefix="jk-") as folder:
         server = PostgresServer(Path(folder), SETTINGS)
         server.start()

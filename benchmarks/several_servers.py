@@ -33,12 +33,13 @@ from tests.store.postgres_server import DURABLE, PostgresServer, postgres_runnin
 
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, document, figure, imported, jikko, node, put, request, serving, start_end
+from benchmarks.sizes import sized
 
 CLIENTS = 64
-SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-TIMES = 3
-MEMBER_SECONDS = 10.0
-HELD = 20
+SECONDS = float(os.environ.get("BENCH_SECONDS", sized(3, 0.05)))
+TIMES = sized(3, 1)
+MEMBER_SECONDS = sized(10.0, 2.0)
+HELD = sized(20, 2)
 """Runs of the server that is killed."""
 EVENTS = 40
 """Nodes of the run that is followed."""

@@ -29,11 +29,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.footprint import pss, tree
 from benchmarks.load import chain, document, figure, node
+from benchmarks.sizes import sized
 
 CLIENTS = 16
 LOAD = 0.7
 """Part of the capacity that is used."""
-TRIAL = 6.0
+TRIAL = sized(6.0, 0.3)
 """Seconds in which the capacity is measured."""
 FLAT = 1.25
 """How much more memory the last life of the server may take at its end than an early one, with 8 MiB to spare."""
@@ -291,8 +292,8 @@ def report(findings: Findings, wrong: list[str], code: int, seconds: float, capa
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--minutes", type=float, default=10.0)
-    options.add_argument("--kill-every", type=float, default=30.0, help="seconds")
+    options.add_argument("--minutes", type=float, default=sized(10.0, 0.02))
+    options.add_argument("--kill-every", type=float, default=sized(30.0, 0.6), help="seconds")
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()

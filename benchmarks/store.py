@@ -20,6 +20,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import figure
+from benchmarks.sizes import sized
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import Append
@@ -181,14 +182,14 @@ async def measure(folder: Path, runs: int) -> None:
         figure(f"stored bytes per finished run of {nodes} nodes", path.stat().st_size / stored, "B", aim=aim)
 
     store = SqliteRunStore(Database.open(folder / "busy.db"))
-    waits = await beside_a_busy_loop(store, [[at_once(finished_run(10))] for _ in range(200)])
+    waits = await beside_a_busy_loop(store, [[at_once(finished_run(10))] for _ in range(sized(200, 10))])
     figure("one client beside an event loop that is never idle, p50", waits[len(waits) // 2] * 1e3, "ms")
     figure("one client beside an event loop that is never idle, p95", waits[int(len(waits) * 0.95)] * 1e3, "ms")
     await store.close()
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else sized(4000, 40)
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure(Path(folder), runs))
 

@@ -24,6 +24,7 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import App, figure, imported, put, request, serving, start_end
+from benchmarks.sizes import sized
 from benchmarks.store import at_once, finished_run
 from jikko.events import RunStarted
 from jikko.ports.stores.run_store import Append
@@ -31,7 +32,7 @@ from jikko.record import stored_inputs
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.values import encode_json
 
-STORED = (1_000, 10_000, 100_000, 1_000_000)
+STORED = sized((1_000, 10_000, 100_000, 1_000_000), (100, 200))
 AT_ONCE = 500
 INDEXED_AT_ONCE = 64
 READ = 1_000
@@ -93,8 +94,8 @@ async def reading(port: int, app: App, ids: list[str], firsts: dict[str, float])
     async def measured(name: str, *paths: str, aim: str) -> None:
         wanted = [request("GET", f"/v1/workflows/{path}", app.key) for path in paths]
         # Twice as long as it takes to have asked for all: what is not in memory is then.
-        await put(port, *wanted, clients=1, seconds=0.5)
-        found = (await put(port, *wanted, clients=1, seconds=1)).median * 1000
+        await put(port, *wanted, clients=1, seconds=sized(0.5, 0.02))
+        found = (await put(port, *wanted, clients=1, seconds=sized(1, 0.02))).median * 1000
         figure(f"{name} at {len(ids):,} runs, p50", found, "ms", baseline=firsts.setdefault(name, found), aim=aim)
 
     details = [f"run/{run_id}" for run_id in random.Random(0).sample(ids, min(READ, len(ids)))]
@@ -158,7 +159,7 @@ def varied(append: Append, app_id: str, number: int) -> Append:
     system = first.system | {"user_id": owner.user, "workflow_run_id": run_id, "timestamp": int(first.at) + number}
     record = msgspec.structs.replace(
         append.record,
-        owner=owner,
+        identity=owner,
         created_at=append.record.created_at + number,
         inputs=stored_inputs(RunStarted(at=first.at, inputs={"question": question, "language": "en"}, system=system)),
         outputs=encode_json({"result": answer}),

@@ -19,10 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 1000
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.sizes import sized
+
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else sized(1000, 4)
 TOKENS = 20
-SECONDS = 2.0
-MANY = 2000
+SECONDS = sized(2.0, 0.2)
+MANY = sized(2000, 50)
 """Tokens of an answer that comes as fast as it can, for the cost of one."""
 WORKFLOW = """
 app: {name: streaming, mode: workflow}

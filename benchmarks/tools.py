@@ -26,13 +26,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.acceptance.workflows import app, end, fetch, node, start, template
 
 from benchmarks.load import figure
+from benchmarks.sizes import sized
 from jikko.assemble import Assembly, assemble
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
-RUNS = 100
+RUNS = sized(100, 2)
 """Of a round."""
-ROUNDS = 20
+ROUNDS = sized(20, 1)
 SERVER = """
 import asyncio, sys
 BODY = b'{"hello": "world", "items": [' + b", ".join(b'{"id": %d, "name": "item"}' % n for n in range(20)) + b"]}"

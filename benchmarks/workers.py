@@ -22,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.footprint import tree
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, figure, jikko, put, request, start_end
+from benchmarks.sizes import sized
 
-CLIENTS = 128
-SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-TIMES = 3
+CLIENTS = sized(128, 4)
+SECONDS = float(os.environ.get("BENCH_SECONDS", sized(3, 0.05)))
+TIMES = sized(3, 1)
 
 Measured = Callable[[Server], Awaitable[float]]
 

@@ -1,0 +1,58 @@
+"""Every benchmark still runs: each once, with tiny sizes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.effort import PATIENCE
+
+ROOT = Path(__file__).parents[1]
+SERVED = ("bare", "counting")
+"""Programs that other benchmarks start, and that do not end."""
+NEED = {
+    "console_page": "a browser",
+    "packages": "a package registry",
+    **dict.fromkeys(("postgres_runs", "scale_figures", "several_servers"), "PostgreSQL"),
+}
+DRAWN = ("plot", "scale")
+"""What measures nothing."""
+ARGUMENTS = {
+    "against": [sys.executable, "detail"],
+    "fairness": ["--only", "an input of 4 MB"],
+    "postgres_runs": ["--only", "console, user"],
+}
+
+
+def benchmarks() -> list[str]:
+    files = sorted((ROOT / "benchmarks").glob("*.py"))
+    return [file.stem for file in files if "__main__" in file.read_text("utf-8") and file.stem not in SERVED]
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.services if each in NEED else ()) for each in benchmarks()]
+)
+def test_a_benchmark_runs_to_its_end_and_prints_figures(name: str, tmp_path: Path) -> None:
+    arguments = ARGUMENTS.get(name, [])
+    if name == "plot":
+        figures = [{"name": f"engine, a chain of {nodes} nodes", "value": nodes / 7} for nodes in (10, 100)]
+        (tmp_path / "figures.json").write_text(json.dumps(figures), "utf-8")
+        arguments = [str(tmp_path / "figures.json"), str(tmp_path / "growth.svg")]
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
+        env={**os.environ, "BENCH_TINY": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=5 * PATIENCE,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert all(isinstance(each["name"], str) for each in found)
+    assert found or name in DRAWN, done.stdout
