@@ -20,10 +20,10 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.footprint import cpu_seconds
 from benchmarks.http_runs import body, one_run
 from benchmarks.idle_streams import asks
 from benchmarks.load import Server, figure, jikko, put, request, start_end
-from benchmarks.observing import processor_seconds
 from benchmarks.sizes import sized
 from jikko.assemble.console.watch import console_watch, watched_by
 from jikko.cluster.alone import Alone
@@ -84,10 +84,10 @@ async def alone(nodes: int) -> float:
 
 async def cost(server: Server) -> float:
     """Processor seconds of the server a run, under the load of the benchmarks."""
-    before = processor_seconds(server.pid)
+    before = cpu_seconds(server.pid)
     start = request("POST", "/v1/workflows/run", server.keys["start_end"], body("blocking"))
     load = await put(server.port, start, clients=8, seconds=SECONDS)
-    return (processor_seconds(server.pid) - before) / load.count
+    return (cpu_seconds(server.pid) - before) / load.count
 
 
 async def main() -> None:

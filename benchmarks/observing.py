@@ -5,7 +5,6 @@ of each the best second counts. On a busy machine these differ by more than what
 themselves does not.
 """
 
-import os
 import socket
 import sys
 import time
@@ -17,6 +16,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.footprint import cpu_seconds
 from benchmarks.http_runs import body
 from benchmarks.load import Server, chain, figure, jikko, put, request, start_end
 from benchmarks.sizes import sized
@@ -40,11 +40,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
-
-
-def processor_seconds(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def alone(nodes: int) -> float:
@@ -71,14 +66,14 @@ def alone(nodes: int) -> float:
 
 async def cost(server: Server, app: str) -> float:
     """Processor seconds of the server a run."""
-    before = processor_seconds(server.pid)
+    before = cpu_seconds(server.pid)
     load = await put(
         server.port,
         request("POST", "/v1/workflows/run", server.keys[app], body("blocking")),
         clients=8,
         seconds=SECONDS,
     )
-    return (processor_seconds(server.pid) - before) / (load.per_second * SECONDS)
+    return (cpu_seconds(server.pid) - before) / (load.per_second * SECONDS)
 
 
 async def main() -> None:

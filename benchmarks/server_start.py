@@ -23,6 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.chats import question, start_answer
 from benchmarks.hot_paths import run_body
 from benchmarks.load import figure, imported, serving, settings, start_end
+from benchmarks.sizes import sized
+
+TIMES = sized(100, 5)
 
 
 class Start(msgspec.Struct):
@@ -111,8 +114,8 @@ if __name__ == "__main__":
         figure("start, function calls", start.calls, "")
         figure("start, statements", len(start.statements), "")
         figure("start, memory", start.kib, "KiB")
-        server.load(100)
+        server.load(TIMES)
         before = server.kib()
         figure("memory after load", before, "KiB")
-        server.load(100)
-        figure("memory that a round of load leaves behind", (server.kib() - before) / 100, "KiB")
+        server.load(TIMES)
+        figure("memory that a round of load leaves behind", (server.kib() - before) / TIMES, "KiB")

@@ -276,7 +276,9 @@ async def soak(seconds: float, kill_every: float, seed: int, workers: int) -> in
 
 def report(findings: Findings, wrong: list[str], code: int, seconds: float, capacity: float) -> int:
     """Print what was found. Returns the exit code."""
-    print(dict(findings.ways), f"MiB at the end of each life: {[round(held, 1) for held in findings.memory]}")
+    print(
+        f"Ways: {dict(findings.ways)};", f"MiB at the end of each life: {[round(held, 1) for held in findings.memory]}"
+    )
     done = sum(findings.ways.values())
     figure("soak, requests", done / seconds, "/s", baseline=capacity)
     figure("soak, runs that clients were told of", len(findings.expected), "")
@@ -292,8 +294,8 @@ def report(findings: Findings, wrong: list[str], code: int, seconds: float, capa
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--minutes", type=float, default=sized(10.0, 0.02))
-    options.add_argument("--kill-every", type=float, default=sized(30.0, 0.6), help="seconds")
+    options.add_argument("--minutes", type=float, default=sized(10.0, 0.035))
+    options.add_argument("--kill-every", type=float, default=sized(30.0, 0.8), help="seconds")
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.footprint import cpu_seconds
 from benchmarks.sizes import sized
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else sized(1000, 4)
@@ -184,8 +185,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds that it has used of the processors."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
     def peak_memory(self) -> float:
         """MiB that it ever held."""
