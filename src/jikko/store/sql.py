@@ -44,7 +44,7 @@ _INDEX: Final = re.compile(r" INDEXED BY \w+")
 _MAX_STATEMENTS: Final = 1000
 
 
-class Query:
+class SqlQuery:
     """A statement with the values of its parameters."""
 
     __slots__ = ("sql", "values")
@@ -54,19 +54,19 @@ class Query:
         self.values = values
 
 
-class Row(Query):
+class Row(SqlQuery):
     """Asks for the first row, or ``None``."""
 
     __slots__ = ()
 
 
-class Rows(Query):
+class Rows(SqlQuery):
     """Asks for all rows."""
 
     __slots__ = ()
 
 
-class Count(Query):
+class Count(SqlQuery):
     """Asks how many rows were changed."""
 
     __slots__ = ()
@@ -82,12 +82,12 @@ class Many:
         self.values = values
 
 
-def nothing(query: Query | Many) -> Any:
+def nothing(query: SqlQuery | Many) -> Any:
     """The answer to a statement that the database has no use for."""
     return 0 if type(query) is Count else [] if type(query) is Rows else None
 
 
-Operation: TypeAlias = Generator[Query | Many, Any, T]
+Operation: TypeAlias = Generator[SqlQuery | Many, Any, T]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 

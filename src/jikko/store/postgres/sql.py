@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from jikko.errors import JikkoError
 from jikko.store.postgres.columns import id_column, text
-from jikko.store.sql import Count, Dialect, Many, Operation, Query, Record, Row, nothing
+from jikko.store.sql import Count, Dialect, Many, Operation, Record, Row, SqlQuery, nothing
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ async def perform(operation: Operation[T], connection: Any, seconds: float | Non
         return result
 
 
-async def _answer(query: Query | Many, connection: Any, seconds: float | None) -> Any:
+async def _answer(query: SqlQuery | Many, connection: Any, seconds: float | None) -> Any:
     statement = POSTGRES.statement(query.sql)
     if not statement.text:
         return nothing(query)
@@ -53,7 +53,7 @@ async def _answer(query: Query | Many, connection: Any, seconds: float | None) -
             rows = [statement.bound(values)[1] for values in query.values]
             await connection.executemany(statement.text, rows, timeout=seconds)
         return None
-    assert isinstance(query, Query)
+    assert isinstance(query, SqlQuery)
     _, values = statement.bound(query.values)
     if type(query) is Row:
         return await connection.fetchrow(statement.text, *values, timeout=seconds)

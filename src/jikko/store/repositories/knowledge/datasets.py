@@ -14,7 +14,7 @@ from jikko.store.repositories.knowledge.tables import (
     IN_TURN,
     KEYS,
     TAGS,
-    Table,
+    RecordTable,
     contains,
     sought,
 )
@@ -219,7 +219,7 @@ class SqlDatasets:
     async def workspaces(self) -> list[str]:
         return [id_text(row[0]) for row in await self._sql.rows("SELECT id FROM knowledge.workspace ORDER BY id")]
 
-    async def _add_named(self, table: Table[T], record: T) -> bool:
+    async def _add_named(self, table: RecordTable[T], record: T) -> bool:
         def add() -> Operation[bool]:
             yield Row(IN_TURN)
             if (yield from table.one("WHERE name = :name", name=record.name)) is not None:

@@ -31,7 +31,7 @@ _NO_IDS: Final = frozenset({"external_knowledge_id"})
 """Columns of texts that are called like ids."""
 
 
-class Table(Generic[T]):
+class RecordTable(Generic[T]):
     """A table of one kind of records."""
 
     def __init__(self, name: str, kind: type[T]) -> None:
@@ -109,15 +109,15 @@ def _is_json(kind: Any) -> bool:
     )
 
 
-DATASETS: Final = Table("dataset", Dataset)
-DOCUMENTS: Final = Table("document", Document)
-SEGMENTS: Final = Table("segment", Segment)
-CHILDREN: Final = Table("child", ChildChunk)
-FIELDS: Final = Table("field", MetadataField)
-TAGS: Final = Table("tag", Tag)
-EXTERNAL_APIS: Final = Table("external_api", ExternalApi)
-KEYS: Final = Table("api_key", DatasetKey)
-JOBS: Final = Table("job", Job)
+DATASETS: Final = RecordTable("dataset", Dataset)
+DOCUMENTS: Final = RecordTable("document", Document)
+SEGMENTS: Final = RecordTable("segment", Segment)
+CHILDREN: Final = RecordTable("child", ChildChunk)
+FIELDS: Final = RecordTable("field", MetadataField)
+TAGS: Final = RecordTable("tag", Tag)
+EXTERNAL_APIS: Final = RecordTable("external_api", ExternalApi)
+KEYS: Final = RecordTable("api_key", DatasetKey)
+JOBS: Final = RecordTable("job", Job)
 
 # Of two that want one name, the second sees the first.
 IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(5021873360)]"
