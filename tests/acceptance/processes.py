@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.acceptance.warm_commands import warm
 from tests.effort import PATIENCE
 
 JIKKO = Path(sys.executable).parent / "jikko"
@@ -35,14 +37,15 @@ class Command:
         if arguments[:1] == ("doctor",):
             # Whatever else listens on this machine is no fault of what is tested.
             settings = {"JIKKO_PORT": "0", **settings}
-        done = subprocess.run(
-            [JIKKO, *map(str, arguments)],
-            env=environment(self.home, **settings),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        words, variables = [str(JIKKO), *map(str, arguments)], environment(self.home, **settings)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            if warm().can_be(variables):
+                code = warm().start(words, variables, out, err).wait(60)
+            else:
+                code = subprocess.run(words, env=variables, stdout=out, stderr=err, timeout=60, check=False).returncode
+            out.seek(0)
+            err.seek(0)
+            return Outcome(code, out.read().decode(), err.read().decode())
 
     def json(self, *arguments: str | Path) -> list[dict[str, Any]]:
         """The lines that a successful command prints with ``--json``."""
