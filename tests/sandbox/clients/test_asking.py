@@ -1,12 +1,13 @@
 """Requests of programs, as the server sees them: programs may ask for anything, and at any time."""
 
 import asyncio
+import importlib
 import time
 
 import pytest
 
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.sandbox import Sandbox, SandboxFailure
+from jikko.ports.sandbox import HTTP_CLIENTS, Sandbox, SandboxFailure
 from jikko.sandbox.asking import MAX_BODY, parse_request
 from jikko.sandbox.limits import SandboxLimits
 from tests.effort import PATIENCE
@@ -200,3 +201,10 @@ async def test_json_is_repaired_without_installing_anything(sandbox: Sandbox) ->
     assert await result_of(sandbox, Outside(), "import json_repair\nr = json_repair.loads(s)", {"s": "{a: 1}"}) == {
         "a": 1
     }
+
+
+@pytest.mark.parametrize("client", HTTP_CLIENTS)
+def test_all_names_that_a_client_offers_are_there(client: str) -> None:
+    module = importlib.import_module(f"jikko.sandbox.clients.{client}")
+
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
