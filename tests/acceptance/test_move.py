@@ -175,7 +175,9 @@ def test_a_command_that_was_killed_while_it_copied_is_called_again(
             refused = jikko("serve", "--port", "0", **settings)
             assert (refused.code, "was broken off. Call it again" in refused.err) == (2, True), refused
 
-    assert jikko("move", "--to", url).code == 0
+    moved = jikko("move", "--to", url)
+    assert moved.code == 0
+    assert f"Serve {jikko.home} with JIKKO_DATABASE_URL set; what it had is kept as " in moved.out
     with closing(Server(jikko.home, settings={"JIKKO_DATABASE_URL": url})) as server:
         client = Client(server.url, imported["api_key"])
         assert client.run(q=HARD)["data"]["outputs"] == {"q": HARD}
