@@ -36,8 +36,9 @@ const OTHER_METHOD = new Map([
 ])
 /** Calls that are left out, so that what they were asked of stays as it is. */
 const LEFT_OUT = new Set(['filter', 'sort', 'toSorted', 'reverse', 'toReversed', 'trim', 'slice'])
-/** Attributes of elements that say how they look, or that only React reads. */
+/** Attributes of elements that say how they look, or that only React reads; and elements whose attributes all do. */
 const LOOKS = new Set(['className', 'style', 'key', 'ref'])
+const DRAWN = new Set(['svg', 'path', 'rect'])
 const LOOPS = new Set([K.ForStatement, K.ForOfStatement, K.ForInStatement, K.WhileStatement, K.DoStatement])
 
 function places(path, text) {
@@ -58,7 +59,7 @@ function places(path, text) {
     if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return
     if (ts.isJsxAttribute(node)) {
-      if (LOOKS.has(said(node.name))) return
+      if (LOOKS.has(said(node.name)) || DRAWN.has(said(node.parent.parent.tagName))) return
       change(node, '')
       const given = node.initializer?.expression
       if (given && ts.isNumericLiteral(given)) return

@@ -1,10 +1,15 @@
 // @vitest-environment happy-dom
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { cleanup, renderHook, waitFor } from '@testing-library/react'
+import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
 import type { PropsWithChildren } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { Session } from '../../api/types.ts'
+import { Current } from '../../app/Shell.tsx'
+import { setLanguage, t } from '../../words/words.ts'
 import { useFilter } from './filter.ts'
+import { RunsPage } from './RunsPage.tsx'
 import { useRuns } from './useRuns.ts'
 
 afterEach(() => {
@@ -33,4 +38,21 @@ test('the list and its stream ask for the stretch of time that the address says,
     { path: 'stream', ...stretch },
   ])
   unmount()
+})
+
+test('where no run fits, one button asks for all runs of all times', async () => {
+  setLanguage('en')
+  vi.stubGlobal('fetch', async (address: string) =>
+    address.includes('stream') ? new Promise(() => undefined) : Response.json({ data: [] }),
+  )
+  window.history.replaceState(null, '', '/console/?from=1000&until=2000&status=failed&q=語')
+  render(
+    <Cached>
+      <Current.Provider value={{ role: 'viewer' } as Session}>
+        <RunsPage />
+      </Current.Provider>
+    </Cached>,
+  )
+  await userEvent.click(await screen.findByRole('button', { name: t('runs.all') }))
+  expect(window.location.search).toBe('?t=all')
 })

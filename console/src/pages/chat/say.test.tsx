@@ -1,0 +1,32 @@
+// @vitest-environment happy-dom
+
+import { cleanup, render, screen, waitFor } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { afterEach, expect, test } from 'vitest'
+import type { AppDetail } from '../../api/types.ts'
+import { setLanguage, t } from '../../words/words.ts'
+import { Say } from './Say.tsx'
+
+afterEach(cleanup)
+
+test('Enter asks; what was taken leaves an empty field without files, and what was refused stays', async () => {
+  setLanguage('en')
+  const user = userEvent.setup()
+  const asked: string[] = []
+  let taken = false
+  const ask = async (text: string) => {
+    asked.push(text)
+    return taken
+  }
+  const app = { id: 'a', features: { file_upload: { enabled: true } } } as unknown as AppDetail
+  render(<Say app={app} ask={ask} running={undefined} wrong="" />)
+  const text = screen.getByRole<HTMLTextAreaElement>('textbox')
+  const files = screen.getByRole('button', { name: t('chat.file') })
+  await user.click(files)
+  await user.type(text, ' 何? 🙂{Shift>}{Enter}{/Shift}  {Enter}')
+  expect([asked, text.value, files.getAttribute('aria-pressed')]).toEqual([['何? 🙂'], ' 何? 🙂\n  ', 'true'])
+  taken = true
+  await user.type(text, '{Enter}')
+  await waitFor(() => expect(text.value).toBe(''))
+  expect([asked.length, files.getAttribute('aria-pressed')]).toEqual([2, 'false'])
+})
