@@ -26,8 +26,8 @@ ONE_NOUN = {"src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
 """Longer files: one list, or one machine of states, of which no part is understood without the others."""
 MOST = {
     "own modules imported inside functions": 198,
-    "public class names used twice or more": 106,
-    "modules that share their name": 389,
+    "public class names used twice or more": 104,
+    "modules that share their name": 380,
     "Any for settings and assembly in cli and server": 0,
 }
 """Of what `make house` counts. Figures that fell are recorded here: it is what keeps them."""

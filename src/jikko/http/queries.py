@@ -7,7 +7,6 @@ A field is a text, a number, a ``Literal``, or of a class whose ``parse`` makes 
 it must be.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
@@ -17,16 +16,29 @@ from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
 from jikko.http.fields import must, problems, worded
+from jikko.ids import is_uuid
 
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,16}")
+_DIGITS: Final = 16
 """A page of that many digits times the entries of a page fits into the integers of a database."""
 _MAX_NUMBER: Final = 1e15
-_UUID: Final = "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+
+class _Uuid(str):
+    """A UUID in lower case."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "_Uuid":
+        if not is_uuid(text):
+            raise ValueError
+        return cls(text.lower())
+
 
 Id: TypeAlias = Annotated[
-    str, Meta(pattern=_UUID, extra_json_schema={"format": "uuid"}, extra=must("must be a valid UUID"))
+    _Uuid, Meta(extra_json_schema={"type": "string", "format": "uuid"}, extra=must("must be a valid UUID"))
 ]
-"""A UUID; where the field has a default, ``""``."""
+"""A UUID, in lower case."""
 Query = TypeVar("Query", bound=Struct)
 
 
@@ -72,7 +84,8 @@ def _parts(kind: Any) -> Iterator[Any]:
 
 
 def _whole(text: str) -> int | str:
-    return int(text) if _WHOLE.fullmatch(text) else text
+    digits = text[1:] if text.startswith(("+", "-")) else text
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else text
 
 
 def _number(text: str) -> float | str:

@@ -9,7 +9,7 @@ from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import WRONG_CURSOR, Limit, PageCursor, cursor_of, id_in
+from jikko.http.console.queries import Limit, PageCursor, cursor_of, id_in
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked, must, user_named
 from jikko.http.queries import Id, queried
@@ -107,7 +107,7 @@ class ConversationsFilter(Struct):
 class MessagesPage(Struct):
     """Which messages are listed."""
 
-    cursor: Annotated[Id, Meta(description="As `next` of the page before told it.", extra=must(WRONG_CURSOR))] = ""
+    cursor: Annotated[Id, Meta(description="As `next` of the page before told it.")] | None = None
     limit: Limit = 50
 
 
@@ -119,10 +119,7 @@ class VariablesMoment(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter)
 async def list_conversations(call: Call) -> Answer:
-    """Conversations of an app.
-
-    Of all end users or of one, the last updated first.
-    """
+    """Conversations of an app, of all end users or of one; the last updated first."""
     app = await app_of(call)
     asked = queried(call.request.query, ConversationsFilter)
     behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
@@ -136,13 +133,10 @@ async def list_conversations(call: Call) -> Answer:
 
 @VisitorRoute("GET", "conversations/{conversation_id}/messages", {200: Messages}, (400, 404), query=MessagesPage)
 async def list_messages(call: Call) -> Answer:
-    """Messages of a conversation.
-
-    Newest first; ``cursor`` is the id of the last one seen.
-    """
+    """Messages of a conversation, newest first."""
     conversation = await _conversation(call)
     asked = queried(call.request.query, MessagesPage)
-    limit, before = asked.limit, asked.cursor or None
+    limit, before = asked.limit, asked.cursor
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
         raise InvalidParam("cursor: the conversation has no such message.")
@@ -154,10 +148,7 @@ async def list_messages(call: Call) -> Answer:
     "GET", "conversations/{conversation_id}/variables", {200: ChatVariables}, (404, 503), query=VariablesMoment
 )
 async def list_variables(call: Call) -> Answer:
-    """Variables of a conversation.
-
-    As they are; or with ``after_message``, as they were before and after that message.
-    """
+    """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
     api, conversation = call.request.api, await _conversation(call)
     message_id = queried(call.request.query, VariablesMoment).after_message
     if not message_id:

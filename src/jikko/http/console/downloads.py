@@ -20,13 +20,7 @@ class FileAttachment(Struct):
 
 @VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
 async def read_file(call: Call) -> Answer:
-    """A file of a run.
-
-    A file, as ``/v1/files/{file_id}/preview`` answers it; ``as_attachment`` to keep it.
-
-        Raises:
-            NotFound: There is no such file, or it is not kept any more.
-    """
+    """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
     as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
     found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
     return Stream(found.chunks, encoded(found.headers.items()))

@@ -45,9 +45,7 @@ class EnvironmentChanges(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), operators=True)
 async def read_environment(call: Call) -> Answer:
-    """Environment variables.
-
-    The variables with the values that hold for all versions.
+    """Environment variables of an app, with the values that hold for all versions.
 
     Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
     """
@@ -58,13 +56,9 @@ async def read_environment(call: Call) -> Answer:
     "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), operators=True, body=EnvironmentChanges
 )
 async def set_environment(call: Call) -> Answer:
-    """Set environment variables.
+    """Set environment variables, and take others back.
 
-    Set values, and take others back. Runs that begin from now on take them.
-
-        Raises:
-            NotFound: There is no such variable. Nothing was written.
-            InvalidEnvironment: A value is not of its type. Nothing was written.
+    Runs that begin from now on take them. If one is unknown or a value is not of its type, nothing is written.
     """
     app = await app_of(call)
     body = checked(await call.request.json(), EnvironmentChanges)

@@ -47,10 +47,7 @@ class FormAnswer(Struct):
 
 @VisitorRoute("GET", "forms", {200: OpenForms}, (503,))
 async def list_forms(call: Call) -> Answer:
-    """Forms that wait.
-
-    The open forms of all apps, those of the newest runs first.
-    """
+    """Forms that runs of all apps wait for, those of the newest runs first."""
     found = []
     for run, form in await call.console.runs.open_forms():
         requested, shown = form.requested, form.requested.form
@@ -77,10 +74,7 @@ async def list_forms(call: Call) -> Answer:
     "POST", "runs/{run_id}/forms/{form_id}", {200: FormSubmitted}, (404, 412, 429, 503), operators=True, body=FormAnswer
 )
 async def answer_form(call: Call) -> Answer:
-    """Answer a form.
-
-    Fill a form in, also one that has no address of its own. The run goes on.
-    """
+    """Fill in a form, also one that has no address of its own; the run goes on."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
     body = checked(await call.request.json(), FormAnswer)
     forms = call.request.api.forms

@@ -77,20 +77,14 @@ class CallbackFilter(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), operators=True)
 async def list_keys(call: Call) -> Answer:
-    """API keys.
-
-    The keys of an app, oldest first.
-    """
+    """API keys of an app, oldest first."""
     app = await app_of(call)
     return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
 
 
 @VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), operators=True)
 async def make_key(call: Call) -> Answer:
-    """Make an API key.
-
-    Make a key, which is shown once.
-    """
+    """Make an API key, which is shown once."""
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
     call.note("made key", f"{entry.id} of {app.name!r}")
@@ -101,10 +95,7 @@ async def make_key(call: Call) -> Answer:
 
 @VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), operators=True)
 async def revoke_key(call: Call) -> Answer:
-    """Revoke a key.
-
-    Remove a key, which opens nothing from now on.
-    """
+    """Revoke an API key, which opens nothing from now on."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
@@ -114,10 +105,7 @@ async def revoke_key(call: Call) -> Answer:
 
 @VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), operators=True)
 async def new_webhook_secret(call: Call) -> Answer:
-    """Replace the secret of call-backs.
-
-    Replace what call-backs of the app are signed with; shown once.
-    """
+    """Replace the secret that call-backs of the app are signed with; shown once."""
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
     call.note("replaced webhook secret of", repr(app.name))
@@ -126,10 +114,7 @@ async def new_webhook_secret(call: Call) -> Answer:
 
 @VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter)
 async def list_callbacks(call: Call) -> Answer:
-    """Call-backs that were not delivered.
-
-    Call-backs of runs that have ended which were not delivered, oldest first.
-    """
+    """Call-backs of ended runs that were not delivered, oldest first."""
     asked = queried(call.request.query, CallbackFilter)
     found: list[UndeliveredCallback] = []
     async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):

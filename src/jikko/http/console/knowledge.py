@@ -161,10 +161,7 @@ async def list_datasets(call: Call) -> Answer:
     "GET", "datasets/{dataset_id}/documents", {200: KnowledgeDocuments}, (400, 404, 503), query=KnowledgeFilter
 )
 async def list_documents(call: Call) -> Answer:
-    """Documents of a dataset.
-
-    The newest first, with how far each is indexed.
-    """
+    """Documents of a dataset, the newest first, with how far each is indexed."""
     documents = call.request.api.knowledge.documents
     asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await documents.page(
@@ -228,10 +225,7 @@ async def add_document(call: Call) -> Answer:
     query=KnowledgeFilter,
 )
 async def list_segments(call: Call) -> Answer:
-    """Segments of a document.
-
-    By position.
-    """
+    """Segments of a document, by position."""
     asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await call.request.api.knowledge.segments.page(
         id_in(call, "dataset_id", "dataset"),
@@ -267,10 +261,7 @@ async def list_segments(call: Call) -> Answer:
     "POST", "datasets/{dataset_id}/search", {200: KnowledgeHits}, (404, 503), body=KnowledgeQuestion, operators=True
 )
 async def search_dataset(call: Call) -> Answer:
-    """Search a dataset.
-
-    What fits best, as the dataset is set up to be searched.
-    """
+    """Search a dataset, as it is set up to be searched."""
     knowledge = call.request.api.knowledge
     body = checked(await call.request.json(), KnowledgeQuestion)
     if not body.query.strip():

@@ -61,9 +61,9 @@ class ValueChoice(Struct):
 
 @VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange)
 async def read_log(call: Call) -> Answer:
-    """Events.
+    """Events of a log behind a position.
 
-    The events behind a position. A value above 4 kB is cut; ``cut`` says where.
+    A value above 4 kB is cut; ``cut`` says where.
     """
     record = await record_of(call)
     asked = queried(call.request.query, LogRange)
@@ -74,10 +74,7 @@ async def read_log(call: Call) -> Answer:
 
 @VisitorRoute("GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice)
 async def read_value(call: Call) -> Answer:
-    """A whole value.
-
-    A value of an event, whole, by its path (JSON Pointer).
-    """
+    """A value of an event, whole, by its path (JSON Pointer)."""
     record = await record_of(call)
     asked, position = queried(call.request.query, ValueChoice), queried(call.request.path_params, _Position).position
     event = await call.console.logs.event(record, position)

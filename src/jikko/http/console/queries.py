@@ -20,7 +20,6 @@ MAX_ENTRIES: Final = 200
 """Entries of one page."""
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="Default 50.")]
 _TEXT: Final = {"type": "string"}
-WRONG_CURSOR: Final = "must be `next` of an earlier page"
 _Since: TypeAlias = Annotated[float, Meta(ge=0)]
 
 
@@ -54,7 +53,7 @@ class Cursor:
         try:
             created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
         except (ValueError, binascii.Error, struct.error):
-            raise ValueError(WRONG_CURSOR) from None
+            raise ValueError("must be `next` of an earlier page") from None
         return cls(Place(created_at, key))
 
 

@@ -42,7 +42,7 @@ class ListedRuns(RunsFilter):
 
 @VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns)
 async def follow_runs(call: Call) -> Answer:
-    """Listen to the list.
+    """Follow the list of runs.
 
     Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
     again reads the first page again.

@@ -120,9 +120,9 @@ async def list_runs(call: Call) -> Answer:
 
 @VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets)
 async def histogram(call: Call) -> Answer:
-    """Runs over time.
+    """How many runs were created when.
 
-    How many runs were created when. Whole hours where the time is long enough for it.
+    Bars are whole hours where the time is long enough for it.
     """
     asked, pages = queried(call.request.query, Buckets), call.console.runs.pages
     wanted, buckets = asked.wanted, asked.buckets
@@ -214,10 +214,7 @@ async def stop_run(call: Call) -> Answer:
 
 @VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart)
 async def read_retry(call: Call) -> Answer:
-    """What a retry would take over.
-
-    What a retry of the run would take over, by each version that may run.
-    """
+    """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
     app = await _app(call, record.identity.app_id)
     numbers = await _numbers(call, app)

@@ -276,10 +276,7 @@ async def system(call: Call) -> Answer:
 
 @VisitorRoute("POST", "system/check", {200: Checked}, (503,), operators=True, body=SystemCheck)
 async def check_system(call: Call) -> Answer:
-    """Try the sandbox or the database.
-
-    Try the sandbox, or whether the database can be written.
-    """
+    """Try the sandbox, or whether the database can be written."""
     body = checked(await call.request.json(), SystemCheck)
     call.note("checked", body.what)
     if body.what == "sandbox":
@@ -292,9 +289,9 @@ async def check_system(call: Call) -> Answer:
 
 @VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), operators=True)
 async def test_provider(call: Call) -> Answer:
-    """Try a provider.
+    """Ask a provider which models it has.
 
-    Ask a provider which models it has. Its name may be ``a~b`` for ``a/b``.
+    Its name may be ``a~b`` for ``a/b``.
     """
     name = call.request.path_params["name"].replace("~", "/")
     if name not in {facts.name for facts, _, _ in (await call.console.system.report()).providers}:
@@ -310,10 +307,7 @@ async def test_provider(call: Call) -> Answer:
 
 @VisitorRoute("GET", "tools", {200: ToolEntries})
 async def list_tools(call: Call) -> Answer:
-    """Providers of tools.
-
-    The providers of tools. Servers of MCP are not asked for theirs.
-    """
+    """Providers of tools; servers of MCP are not asked for theirs."""
     found = []
     service = call.console.tools
     for provider in service.providers():
@@ -330,10 +324,7 @@ async def list_tools(call: Call) -> Answer:
 
 @VisitorRoute("GET", "plugins", {200: PluginEntries})
 async def list_plugins(call: Call) -> Answer:
-    """Plugins.
-
-    The plugins that are installed.
-    """
+    """Plugins that are installed."""
     plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
     return json_response(PluginEntries(plugins))
 

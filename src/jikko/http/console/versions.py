@@ -85,10 +85,7 @@ class TwoVersions(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,))
 async def list_versions(call: Call) -> Answer:
-    """Versions.
-
-    All versions, newest first.
-    """
+    """Versions of an app, newest first."""
     app = await app_of(call)
     versions = await call.console.app_store.versions(app.id)
     return json_response(
@@ -103,10 +100,7 @@ async def list_versions(call: Call) -> Answer:
 
 @VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), operators=True)
 async def read_source(call: Call) -> Answer:
-    """The file of a version.
-
-    The file, as it was imported.
-    """
+    """The file of a version, as it was imported."""
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
     headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
     return Response(version.source, headers=headers, media_type=b"application/yaml")

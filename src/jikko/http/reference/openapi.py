@@ -143,8 +143,6 @@ def _query(query: type[Struct]) -> Iterator[dict[str, Any]]:
         [*_, kind] = (each for each in part.pop("anyOf", [part]) if each.get("type") != "null")
         words = kind.pop("description", words)
         kind.pop("default", None)
-        if "format" in kind:
-            kind.pop("pattern", None)
         if "enum" in kind:
             kind = {"type": "string", **kind}
         required = name in schema.get("required", ())

@@ -17,10 +17,7 @@ UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 
 @Route("POST", "/v1/completion-messages", {}, (400, 413, 415), tag="Completion apps")
 async def complete(request: Request) -> Answer:
-    """Completion; refused.
-
-    With 400 ``app_unavailable``, whatever the app.
-    """
+    """Completion; refused with 400 ``app_unavailable``, whatever the app."""
     return await _refuse(request)
 
 

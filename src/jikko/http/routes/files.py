@@ -65,10 +65,7 @@ async def upload(request: Request) -> Answer:
     "GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment, ids=("file_id",)
 )
 async def preview(request: Request) -> Answer:
-    """Fetch a file of a chat message.
-
-    Of the app of the key.
-    """
+    """Fetch a file of a chat message of the app."""
     api, app = request.api, await authenticated(request)
     file_id = request.path_params["file_id"]
     if not await api.conversations.uses_file(app.id, file_id):

@@ -130,10 +130,7 @@ async def app_info(request: Request) -> Answer:
 
 @Route("GET", "/v1/parameters", {200: Parameters}, (400,), tag="Applications")
 async def parameters(request: Request) -> Answer:
-    """What inputs and features the app has.
-
-    Those of the current version.
-    """
+    """What inputs and features the current version of the app has."""
     api, app = request.api, await authenticated(request)
     try:
         workflow = await api.workflows.get(app)
@@ -169,10 +166,7 @@ async def parameters(request: Request) -> Answer:
 
 @Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
 async def meta(request: Request) -> Answer:
-    """Icons of tools.
-
-    There are none.
-    """
+    """Icons of tools; there are none."""
     await authenticated(request)
     return json_response(Meta())
 
@@ -186,10 +180,7 @@ async def site(request: Request) -> Answer:
 
 @Route("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users", ids=("end_user_id",))
 async def end_user(request: Request) -> Answer:
-    """Read an end user.
-
-    That is who started a run or uploaded a file.
-    """
+    """Read an end user: who started a run or uploaded a file."""
     app = await authenticated(request)
     found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])
     created = datetime.fromtimestamp(int(found.created_at), UTC)

@@ -72,10 +72,10 @@ class EventLog(Struct):
 async def run_events(request: Request) -> Answer:
     """Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID).
 
-    A stream, if the client accepts ``text/event-stream``: with ``id:`` lines, it goes on, through
-    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
-    comes first. If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an
-    ``EventSource`` of a browser stops asking then.
+    The stream, which a client gets that accepts ``text/event-stream``, has ``id:`` lines and goes on, through pauses,
+    until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that comes first.
+    If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an ``EventSource``
+    of a browser stops asking then.
     """
     api, record = await record_of(request)
     if "text/event-stream" not in (request.header(b"accept") or ""):
@@ -102,10 +102,8 @@ class Listening(Struct):
     "GET", "/v1/workflow/{workflow_run_id}/events", {200: "text/event-stream"}, (400, 404), query=Listening, hot=True
 )
 async def attach(request: Request) -> Answer:
-    """Listen to a run again.
-
-    Dify's way. Source: docs/dify-behaviour.md, “Rejoining a stream”.
-    """
+    """Listen to a run again, as in Dify."""
+    # Source: docs/dify-behaviour.md, “Rejoining a stream”.
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])

@@ -54,10 +54,7 @@ async def make_token(call: Call) -> Answer:
 
 @VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), operators=True)
 async def revoke_token(call: Call) -> Answer:
-    """Revoke a token.
-
-    Remove a token, and end its sessions.
-    """
+    """Remove a token, and end its sessions."""
     token_id = call.request.path_params["token_id"]
     await call.console.access.revoke(token_id)
     call.note("revoked token", token_id.lower())

@@ -23,7 +23,7 @@ class ConversationFilter(Struct):
     """Which conversations are listed."""
 
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
-    last_id: Annotated[Id, Meta(description="Begin behind this one.")] = ""
+    last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     sort_by: Annotated[
         Order, Meta(description="Default -updated_at.", extra=must(f"must be one of {', '.join(get_args(Order))}"))
@@ -48,10 +48,7 @@ class OptionalUser(Struct):
 
 @Route("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), tag="Chat apps", query=ConversationFilter)
 async def conversations(request: Request) -> Answer:
-    """List conversations.
-
-    Those of an end user.
-    """
+    """List conversations of an end user."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, ConversationFilter)
     found = await request.api.conversations.conversations(
@@ -59,7 +56,7 @@ async def conversations(request: Request) -> Answer:
             app_id=app.id,
             end_user_id=end_user(app.id, user),
             order=asked.sort_by,
-            after=asked.last_id.lower() or None,
+            after=asked.last_id,
             limit=asked.limit + 1,
         )
     )

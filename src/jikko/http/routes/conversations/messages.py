@@ -25,7 +25,7 @@ class MessageFilter(Struct, kw_only=True):
 
     conversation_id: Annotated[Id, Meta(description="The conversation.")]
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
-    first_id: Annotated[Id, Meta(description="Only messages before this one.")] = ""
+    first_id: Annotated[Id, Meta(description="Only messages before this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
 
 
@@ -52,9 +52,9 @@ async def messages(request: Request) -> Answer:
     """
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, MessageFilter)
-    limit, before = asked.limit, asked.first_id.lower() or None
-    conversation = await own_conversation(request, app, user, asked.conversation_id.lower())
-    found = await request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
+    limit = asked.limit
+    conversation = await own_conversation(request, app, user, asked.conversation_id)
+    found = await request.api.conversations.messages(conversation.id, before=asked.first_id, limit=limit + 1)
     if found is None:
         raise NotFound("First Message Not Exists.")
     fresh = fresh_of(request)
@@ -106,10 +106,7 @@ async def give_feedback(request: Request) -> Answer:
 
 @Route("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), tag="Chat apps", query=FeedbackFilter)
 async def list_feedbacks(request: Request) -> Answer:
-    """List ratings.
-
-    What end users think of the answers of the app, newest first.
-    """
+    """List ratings of answers of the app, newest first."""
     app = await authenticated(request)
     asked = queried(request.query, FeedbackFilter)
     found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)

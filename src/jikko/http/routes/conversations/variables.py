@@ -27,7 +27,7 @@ class VariableFilter(Struct):
     """Which variables are listed."""
 
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
-    last_id: Annotated[Id, Meta(description="Begin behind this one.")] = ""
+    last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     variable_name: Annotated[str, Meta(description="A part of the name, in any case.")] = ""
 
@@ -49,13 +49,10 @@ class VariableRequest(Struct):
     ids=("conversation_id",),
 )
 async def conversation_variables(request: Request) -> Answer:
-    """List the variables of a conversation.
-
-    In the order of the workflow.
-    """
+    """List the variables of a conversation, in the order of the workflow."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, VariableFilter)
-    last_id, limit, part = asked.last_id.lower() or None, asked.limit, asked.variable_name
+    last_id, limit, part = asked.last_id, asked.limit, asked.variable_name
     if part and _NAME.fullmatch(part) is None:
         raise InvalidParam("variable_name: must consist of letters, digits, hyphens, underscores and periods")
     conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])

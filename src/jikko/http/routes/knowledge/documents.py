@@ -290,7 +290,7 @@ async def delete_document(request: Request) -> Answer:
 
 @DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", {200: Done}, (404, 503), body=DocumentIds)
 async def change_document_status(request: Request) -> Answer:
-    """Enable, disable or archive.
+    """Enable, disable or archive documents.
 
     The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
     """
@@ -303,10 +303,7 @@ async def change_document_status(request: Request) -> Answer:
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
 async def document_url(request: Request) -> Answer:
-    """Where a document can be fetched.
-
-    A signed address of the file that it was made of.
-    """
+    """A signed address of the file that a document was made of."""
     _, document = await knowledge_of(request).documents.get(
         request.path_params["dataset_id"], request.path_params["document_id"]
     )
@@ -317,10 +314,7 @@ async def document_url(request: Request) -> Answer:
     "POST", "/v1/datasets/{dataset_id}/documents/download-zip", {200: "application/zip"}, (404, 503), body=DocumentIds
 )
 async def download_documents(request: Request) -> Answer:
-    """Fetch documents.
-
-    The files that they were made of, as a ZIP file.
-    """
+    """Fetch the files that documents were made of, as a ZIP file."""
     knowledge = knowledge_of(request)
     body = checked(await request.json(), DocumentIds)
     ids = body.document_ids or []

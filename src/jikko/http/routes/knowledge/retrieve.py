@@ -33,10 +33,7 @@ class RetrieveRequest(Struct):
     older=("/v1/datasets/{dataset_id}/hit-testing",),
 )
 async def retrieve(request: Request) -> Answer:
-    """Try what a dataset finds.
-
-    Tells what fits best in one dataset.
-    """
+    """Try what fits best in a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
     body = checked(await request.json(), RetrieveRequest)
