@@ -66,6 +66,8 @@ def test_json_has_the_documented_fields(jikko: Command, tool: Path) -> None:
             "node": {"id": "翻訳", "title": "翻訳"},
             "problem": REASON,
             "hint": HINT,
+            "code": "tool.verbatim",
+            "params": {"text": REASON},
         }
     ]
     assert entry["example"] == {"inputs": {}, "command": f"jikko run {tool}"}

@@ -98,7 +98,7 @@ def test_doctor_finds_all_well_here(jikko: Command) -> None:
 
 def test_doctor_answers_in_json(jikko: Command) -> None:
     findings = jikko.json("doctor")
-    assert all(set(finding) == {"name", "ok", "detail", "warning", "paste"} for finding in findings)
+    assert all(set(finding) == {"name", "ok", "detail", "warning", "paste", "code", "params"} for finding in findings)
     assert all(finding["ok"] for finding in findings)
 
 

@@ -14,8 +14,8 @@ LONG = "a" * 60 + "!"
 
 
 def message(schema: dict[str, Any], value: Json, draft: Draft = "draft 7") -> str:
-    misfit = JsonSchema(schema, draft).misfit(value)
-    return "" if misfit is None else misfit.message
+    violation = JsonSchema(schema, draft).violation(value)
+    return "" if violation is None else violation.message
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_one_that_failed_is_an_exception_and_ends_its_frame_with_the_first_error
 
 def test_attempts_that_failed_are_steps_too_and_count_what_they_used() -> None:
     state = state_of(begun(), attempted(1, Usage(total_tokens=5)), attempted(2, Usage(total_tokens=2)))
-    assert (state.total_steps, state.exceptions, state.attempts, state.troubles.tries) == (3, 2, {"x-a": 2}, 2)
+    assert (state.total_steps, state.exceptions, state.attempts, state.failures.tries) == (3, 2, {"x-a": 2}, 2)
     assert state.usage is not None
     assert state.usage.total_tokens == 7
 

@@ -61,7 +61,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 def test_an_object_fits_its_schema(name: str) -> None:
     variable = StartVariable(name="v", label="v", type="json_object", required=True, json_schema=SCHEMAS[name])
     sample = samples_of([variable])["v"]
-    assert JsonSchema(SCHEMAS[name], "draft 7").misfit(sample) is None
+    assert JsonSchema(SCHEMAS[name], "draft 7").violation(sample) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.json_schema import JsonSchema, Misfit
+from jikko.dsl.json_schema import JsonSchema, SchemaViolation
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.flow.start import Start
 from jikko.values import Json
@@ -51,11 +51,11 @@ NUMBERS = {"properties": {"n": {"items": {"type": "number"}}}}
 async def test_the_event_loop_goes_on_while_a_large_object_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     went_on = threading.Event()
 
-    def waits(schema: JsonSchema, value: Json) -> Misfit | None:
+    def waits(schema: JsonSchema, value: Json) -> SchemaViolation | None:
         assert went_on.wait(PATIENCE)
         return None
 
-    monkeypatch.setattr(JsonSchema, "misfit", waits)
+    monkeypatch.setattr(JsonSchema, "violation", waits)
     asyncio.get_running_loop().call_soon(went_on.set)
 
     large = {"n": list(range(10_000))}

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from jikko.dsl.json_schema import JsonSchema, Misfit
+from jikko.dsl.json_schema import JsonSchema, SchemaViolation
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.values import Json
@@ -27,11 +27,11 @@ async def test_what_does_not_fit_is_told_with_its_place_and_cut() -> None:
 async def test_the_event_loop_goes_on_while_a_long_answer_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     went_on = threading.Event()
 
-    def waits(schema: JsonSchema, value: Json) -> Misfit | None:
+    def waits(schema: JsonSchema, value: Json) -> SchemaViolation | None:
         assert went_on.wait(PATIENCE)
         return None
 
-    monkeypatch.setattr(JsonSchema, "misfit", waits)
+    monkeypatch.setattr(JsonSchema, "violation", waits)
     asyncio.get_running_loop().call_soon(went_on.set)
 
     value = await NUMBERS.value_of(f'{{"n": [{"1, " * 10_000}1]}}')

@@ -16,7 +16,7 @@ class BadSchema(Exception):
     """A value cannot be checked against the schema. The message says why: ``it is nested too deeply``."""
 
 
-class Misfit(NamedTuple):
+class SchemaViolation(NamedTuple):
     """Why a value does not fit."""
 
     where: str
@@ -46,7 +46,7 @@ class JsonSchema:
         except RecursionError:
             raise BadSchema("it is nested too deeply") from None
 
-    def misfit(self, value: Json) -> Misfit | None:
+    def violation(self, value: Json) -> SchemaViolation | None:
         """The first thing that does not fit; ``None`` if the value does.
 
         Raises:
@@ -65,7 +65,7 @@ class JsonSchema:
         except Exception as error:
             # A reference may point at what was never meant as a schema.
             raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
-        return found and Misfit(".".join(map(str, found.absolute_path)), found.message[:_MAX_MESSAGE])
+        return found and SchemaViolation(".".join(map(str, found.absolute_path)), found.message[:_MAX_MESSAGE])
 
 
 def doubts(schema: Mapping[str, Any]) -> Iterator[str]:

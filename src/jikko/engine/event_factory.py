@@ -184,7 +184,7 @@ def ended(
     at: float,
 ) -> RunFinished:
     """The end of a run."""
-    usage, troubles = state.usage, state.troubles
+    usage, troubles = state.usage, state.failures
     is_priced = usage is not None and bool(Decimal(usage.total_price))
     return RunFinished(
         at=at,

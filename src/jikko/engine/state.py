@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from jikko.engine.frame import ContainerState, Frame, FrameKey
+from jikko.engine.run_failures import RunFailures
 from jikko.engine.scope import Scope
 from jikko.engine.text_release import Chunk, TextRelease
-from jikko.engine.troubles import Troubles
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -75,7 +75,7 @@ class RunState:
         """Node executions that have started."""
         self.total_steps = 0
         self.exceptions = 0
-        self.troubles = Troubles()
+        self.failures = RunFailures()
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
         self.turn: Turn | None = None
@@ -127,7 +127,7 @@ class RunState:
             case StepRecorded():
                 self._step_recorded(event)
             case NodeAttempted():
-                self.troubles.tries += 1
+                self.failures.tries += 1
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
@@ -223,7 +223,7 @@ class RunState:
         if top:
             self.exceptions += event.status != "succeeded"
         if event.status != "succeeded":
-            self.troubles.ended(event)
+            self.failures.ended(event)
         if event.usage is not None:
             if top:
                 self.usage = added(self.usage, event.usage)
@@ -305,7 +305,7 @@ class RunState:
         self.frames[event.execution_id, event.round] = Frame(body, scope, rounds)
 
     def _round_finished(self, event: RoundFinished) -> None:
-        self.troubles.rounds += event.error is not None
+        self.failures.rounds += event.error is not None
         if self.interrupted:
             self._progressed(event.execution_id, event.rounds)
         self._drop((event.execution_id, event.round))

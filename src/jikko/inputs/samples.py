@@ -54,7 +54,7 @@ def _file(variable: StartVariable) -> dict[str, Json]:
 def _object(schema: Mapping[str, Any]) -> Json:
     try:
         made = _of_schema(schema, 0)
-        if isinstance(made, dict) and JsonSchema(schema, "draft 7").misfit(made) is None:
+        if isinstance(made, dict) and JsonSchema(schema, "draft 7").violation(made) is None:
             return made
     except (BadSchema, TypeError, ValueError, OverflowError):
         # The schema is a stranger's: where it makes no sense, neither does a sample.

@@ -95,7 +95,7 @@ def _without_sample(variable: StartVariable) -> str:
 
 def _fits(value: Json, schema: Mapping[str, Any] | None) -> bool:
     try:
-        return not schema or JsonSchema(schema, "draft 7").misfit(value) is None
+        return not schema or JsonSchema(schema, "draft 7").violation(value) is None
     except BadSchema:
         return False
 

@@ -64,8 +64,8 @@ class SteadyClient(StrictClient):
         await self._process_op_err(error)
 
 
-class Troubles:
-    """What becomes of a connection, for the log."""
+class ConnectionEvents:
+    """Takes what happens to a connection: for the log, and for its user."""
 
     def __init__(self) -> None:
         self.last: Exception | None = None
@@ -87,7 +87,7 @@ class Troubles:
         self.on_back()
 
 
-async def connected(url: str, name: str, access: NatsAccess, member_seconds: float) -> tuple[Client, Troubles]:
+async def connected(url: str, name: str, access: NatsAccess, member_seconds: float) -> tuple[Client, ConnectionEvents]:
     """A connection to one of several servers.
 
     Args:
@@ -100,7 +100,7 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
     if trouble := trouble_of_nats(url):
         raise InvalidSettings(f"nats_url {trouble}.")
     servers = nats_servers(url)
-    client, troubles = SteadyClient(), Troubles()
+    client, events = SteadyClient(), ConnectionEvents()
     options = access.options(client)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -113,18 +113,18 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
                 pending_size=_PENDING,
                 ping_interval=max(_MIN_PING_SECONDS, member_seconds * _PING_PART),  # type: ignore[arg-type]  # so is this
                 max_outstanding_pings=_PINGS,
-                error_cb=troubles.on_error,
-                disconnected_cb=troubles.on_disconnected,
-                reconnected_cb=troubles.on_reconnected,
+                error_cb=events.on_error,
+                disconnected_cb=events.on_disconnected,
+                reconnected_cb=events.on_reconnected,
                 **options,
             )
     except TROUBLE as error:
         await try_to(client.close())
-        reason = troubles.last or error
+        reason = events.last or error
         raise StoreUnavailable(
             f"NATS at {shown_servers(servers)} cannot be reached: {what_keeps_out(reason)}."
         ) from None
-    return client, troubles
+    return client, events
 
 
 async def try_to(work: Awaitable[object]) -> None:

@@ -84,20 +84,20 @@ class NatsLink:
             InvalidSettings: That is no such address, or NATS lacks what is needed.
             StoreUnavailable: NATS cannot be reached.
         """
-        client, troubles = await connected(url, name, access, member_seconds)
+        client, events = await connected(url, name, access, member_seconds)
         where = shown_servers(nats_servers(url))
         # Who was connected once tries for ever.
         client.options["max_reconnect_attempts"] = -1
         link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
-        troubles.on_lost = link._lost
-        troubles.on_back = lambda: link.on_back()
+        events.on_lost = link._lost
+        events.on_back = lambda: link.on_back()
         try:
             link._require_new_enough()
             link._require_long_messages()
             await link._declare_first()
         except TROUBLE as error:
             await link.break_off()
-            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, troubles.last)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
         except BaseException:
             await link.break_off()
             raise
@@ -111,7 +111,7 @@ class NatsLink:
             InvalidSettings: See ``open``.
             StoreUnavailable: See ``open``.
         """
-        client, troubles = await connected(url, "looks", access, 0)
+        client, events = await connected(url, "looks", access, 0)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
             link._require_new_enough()
@@ -120,7 +120,7 @@ class NatsLink:
             return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
         except TROUBLE as error:
             where = shown_servers(nats_servers(url))
-            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, troubles.last)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
         finally:
             await link.break_off()
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Self
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.fields import Fields
-from jikko.dsl.json_schema import BadSchema, JsonSchema, Misfit
+from jikko.dsl.json_schema import BadSchema, JsonSchema, SchemaViolation
 from jikko.dsl.start_variables import StartVariable, read_start_variables
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
@@ -69,16 +69,16 @@ class Start:
             raise NodeFailure(f"Input {name} must be a JSON object.", kind=_UNEXPECTED)
         try:
             schema = self._schemas.get(name)
-            misfit = None if schema is None else await _misfit(schema, value)
+            violation = None if schema is None else await _violation(schema, value)
         except BadSchema as bad:
             raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", kind=_UNEXPECTED) from None
-        if misfit is not None:
-            raise NodeFailure(f"Input {name} does not fit its schema: {misfit.message}", kind=_UNEXPECTED)
+        if violation is not None:
+            raise NodeFailure(f"Input {name} does not fit its schema: {violation.message}", kind=_UNEXPECTED)
 
 
-async def _misfit(schema: JsonSchema, value: Json) -> Misfit | None:
+async def _violation(schema: JsonSchema, value: Json) -> SchemaViolation | None:
     if not has_more_elements(value, _MAX_INLINE_ELEMENTS):
-        return schema.misfit(value)
+        return schema.violation(value)
     # Where the node is run in place it ends here, and begins again in a task.
     await asyncio.sleep(0)
-    return await off_the_loop(schema.misfit, value)
+    return await off_the_loop(schema.violation, value)

@@ -25,7 +25,7 @@ _FORBIDDEN: Final = ("__reason", "__is_success")
 _ZERO: Final[dict[str, Json]] = {"string": "", "number": 0, "boolean": False}
 
 
-class Misfit(Exception):
+class InvalidExtraction(Exception):
     """The values are not what was asked for. The message is the node's ``__reason``."""
 
 
@@ -87,7 +87,7 @@ class Parameter(Struct, frozen=True):
         """Make sure that a value fits as it is.
 
         Raises:
-            Misfit: It does not.
+            InvalidExtraction: It does not.
         """
         element = self.element
         if element is None:
@@ -95,9 +95,9 @@ class Parameter(Struct, frozen=True):
         else:
             fits = isinstance(value, list) and all(_is(element, item) for item in value)
         if not fits:
-            raise Misfit(f"Invalid value for parameter {self.name}, expected type {self.type}")
+            raise InvalidExtraction(f"Invalid value for parameter {self.name}, expected type {self.type}")
         if self.type == "string" and self.options and value not in self.options:
-            raise Misfit(f"Invalid `select` value for parameter {self.name}")
+            raise InvalidExtraction(f"Invalid `select` value for parameter {self.name}")
 
     def converted(self, value: Json) -> Json:
         """The value of the output: what can be made of a value, or the zero value."""
@@ -129,13 +129,13 @@ def check_values(parameters: Sequence[Parameter], found: dict[str, Json]) -> Non
     """Make sure that exactly the parameters were found.
 
     Raises:
-        Misfit: They were not.
+        InvalidExtraction: They were not.
     """
     if len(found) != len(parameters):
-        raise Misfit("Invalid number of parameters")
+        raise InvalidExtraction("Invalid number of parameters")
     for parameter in parameters:
         if parameter.required and parameter.name not in found:
-            raise Misfit(f"Parameter {parameter.name} is required")
+            raise InvalidExtraction(f"Parameter {parameter.name} is required")
         parameter.check(found.get(parameter.name))
 
 

@@ -12,7 +12,7 @@ from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
+from jikko.nodes.model.extracted_values import InvalidExtraction, Parameter, check_values, schema_of
 from jikko.nodes.model.json_in_text import first_object
 from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
@@ -174,8 +174,8 @@ class ParameterExtractor(Struct, frozen=True):
                 found = {parameter.name: parameter.zero for parameter in self.parameters}
         try:
             check_values(self.parameters, found)
-        except Misfit as misfit:
-            reason = str(misfit)
+        except InvalidExtraction as invalid:
+            reason = str(invalid)
         return {
             parameter.name: parameter.converted(found[parameter.name]) if parameter.name in found else parameter.zero
             for parameter in self.parameters

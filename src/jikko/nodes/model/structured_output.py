@@ -91,13 +91,13 @@ class StructuredOutput(Struct, frozen=True):
 
     def _check(self, value: dict[str, Json]) -> None:
         try:
-            misfit = JsonSchema(self.schema, "draft 2020-12").misfit(value)
+            violation = JsonSchema(self.schema, "draft 2020-12").violation(value)
         except BadSchema:
             # There is nothing to check against.
             return
-        if misfit is not None:
+        if violation is not None:
             raise NodeFailure(
-                f"The model's answer does not fit the schema: {misfit.where or 'the object'}: {misfit.message}",
+                f"The model's answer does not fit the schema: {violation.where or 'the object'}: {violation.message}",
                 kind="LLMNodeError",
             )
 

@@ -1,4 +1,4 @@
-"""What went wrong in a run so far, for its record."""
+"""Failures and handled errors of a run so far, for its record."""
 
 from msgspec import Struct, field
 
@@ -6,8 +6,8 @@ from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import NodeFinished
 
 
-class Troubles(Struct):
-    """What went wrong so far."""
+class RunFailures(Struct):
+    """Failures and handled errors of a run so far."""
 
     tries: int = 0
     handled: int = 0
