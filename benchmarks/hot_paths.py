@@ -32,7 +32,6 @@ from benchmarks.load import chain, figure, start_end
 from benchmarks.sizes import sized
 from jikko.assemble import assemble
 from jikko.http.app import create_app
-from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 Request = Callable[[], Awaitable[bytes]]
@@ -120,7 +119,7 @@ async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
             name = document["app"]["name"]
             published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
             keys[name] = await assembly.app_keys.issue(published.app.id)
-        yield HotPaths(create_app(api_of(assembly)), keys)
+        yield HotPaths(create_app(assembly), keys)
         await assembly.runs.close(10)
 
 

@@ -38,7 +38,6 @@ from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.server.http_server import serve
 from jikko.server.listening import listen
-from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 KINDS: Final = ("jikko", "uvicorn", *(("granian-asgi", "granian-rsgi") if find_spec("granian") else ()))
@@ -167,7 +166,7 @@ async def child(kind: str, what: str, home: str) -> None:
         await by(streaming())
     else:
         async with assemble(Settings(home=Path(home))) as assembly:
-            await by(create_app(api_of(assembly)))
+            await by(create_app(assembly))
 
 
 def cpu(pid: int) -> float:

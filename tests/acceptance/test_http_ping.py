@@ -5,12 +5,11 @@ from typing import Any
 
 import anyio
 import pytest
-from msgspec.structs import replace
 
 from jikko.assemble import assemble
 from jikko.http.app import create_app
+from jikko.http.front import Front
 from jikko.http.sse import PING, PING_SECONDS
-from jikko.server.serving import api_of
 from jikko.settings import Settings
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, fetch, start
@@ -31,7 +30,7 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
     async with assemble(settings) as assembly:
         published = await assembly.apps.publish(app("Slow", nodes, "start>wait wait>end").encode(), source="slow")
         key = await assembly.app_keys.issue(published.app.id)
-        application = create_app(replace(api_of(assembly), ping_seconds=0.02))
+        application = create_app(assembly, front=Front(ping_seconds=0.02))
         method, address, body = (
             "POST",
             "/v1/workflows/run",

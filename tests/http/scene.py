@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,13 +12,13 @@ from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
-from jikko.concurrency.loop_lag import LoopLag
+from jikko.assemble.assembly import Assembly
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
-from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.bodies.reading import Bodies
+from jikko.http.front import Front
 from jikko.http.observer import RequestObserver
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
@@ -33,6 +34,7 @@ from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
+from jikko.settings import Settings
 from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRecord, MemoryRunStore
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
@@ -71,11 +73,9 @@ async def client_of(
     bodies: Bodies | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
-    api = api_of(
-        world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults, bodies=bodies
-    )
+    api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults)
     key = await api.app_keys.issue(app.id)
-    transport = httpx.ASGITransport(create_app(api, observers))
+    transport = httpx.ASGITransport(create_app(api, observers, Front(bodies=bodies or Bodies())))
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(
         transport=transport,
@@ -105,14 +105,34 @@ def api_of(
     models: Models | None = None,
     defaults: DefaultModels | None = None,
     served_apps: ServedApps | None = None,
-    bodies: Bodies | None = None,
-) -> Api:
-    """What a process serves."""
+) -> Assembly:
+    """The services of a process, as far as the API asks for them."""
     file_limits = file_limits or FileLimits()
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
     knowledge = no_datasets()
-    return Api(
+    return Assembly(
+        settings=Settings(home=Path("unused"), max_body=1 << 20, body_memory=0),
+        configuration=unused,
+        cluster=process.cluster,
+        store=world.store,
+        retention=unused,
+        archiving=unused,
+        scheduled_backups=[],
+        user_removal=unused,
+        keyword_indexing=unused,
+        orphans=unused,
+        callbacks=unused,
+        indexing=unused,
+        annotation_indexing=unused,
+        titles=unused,
+        embedder=unused,
+        default_models=defaults,
+        tools=unused,
+        measures=unused,
+        console=None,
+        console_feed=None,
+        clock=lambda: world.now,
         apps=Apps(world.app_store, world.classes, lambda: world.now),
         app_keys=AppKeys(world.app_store, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
@@ -121,10 +141,6 @@ def api_of(
         conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
-        version="0",
-        max_body=1 << 20,
-        max_elements=200_000,
-        bodies=bodies or Bodies(),
         end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
@@ -136,10 +152,6 @@ def api_of(
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         served_apps=served_apps or Served(),
         readiness=Readiness(MemoryRecord(), lambda: process.runs.is_closing),
-        lag=LoopLag(),
-        node="test/0",
-        public_url="",
-        now=lambda: world.now,
     )
 
 

@@ -29,9 +29,9 @@ def asked(**scope: Any) -> tuple[Request, dict[str, Any]]:
         "root_path": "",
         **scope,
     }
-    api: Any = SimpleNamespace(public_url="")
-    receive: Any = None
-    return Request(api, whole, receive, {}, request_ids()), whole
+    api: Any = SimpleNamespace(settings=SimpleNamespace(public_url=""))
+    unused: Any = None
+    return Request(api, unused, whole, unused, {}, request_ids()), whole
 
 
 @pytest.mark.parametrize("host", [None, *HOSTS])
@@ -66,7 +66,7 @@ def test_an_address_that_is_set_counts_whatever_the_request_says(public_url: str
     assert request.root_path == "/below"
 
     # In place of another whole server for each address.
-    request.api.public_url = public_url  # type: ignore[misc]
+    request.api.settings.public_url = public_url  # type: ignore[misc]
 
     assert (request.base_url, request.root_path) == (base, root)
 

@@ -8,7 +8,10 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from jikko import __version__
+from jikko.cluster.alone import Alone
 from jikko.http.app import create_app
+from jikko.http.front import Front
 from tests.http.scene import api_of
 from tests.maintenance.test_readiness import Process
 from tests.runs.world import World
@@ -35,9 +38,9 @@ async def world() -> AsyncIterator[World]:
     await world.close()
 
 
-async def asked(world: World, path: str, **parts: Any) -> tuple[int, dict[str, Any]]:
+async def asked(world: World, path: str, front: Front | None = None, **parts: Any) -> tuple[int, dict[str, Any]]:
     """Status and body of an answer of a process with these parts."""
-    application = create_app(replace(api_of(world, world.process()), **parts))
+    application = create_app(replace(api_of(world, world.process()), **parts), front=front)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://jikko") as client:
         answer = await client.get(path)
     return answer.status_code, answer.json()
@@ -73,19 +76,21 @@ async def test_one_that_ends_is_not_ready(world: World, process: Process) -> Non
 
 @pytest.mark.parametrize(("seconds", "status"), [(9.9, 200), (10.1, 503)])
 async def test_a_loop_that_stood_still_for_long_is_not_well(world: World, seconds: float, status: int) -> None:
-    found, body = await asked(world, "/livez?verbose", lag=Stalled(seconds))
+    lag: Any = Stalled(seconds)
+    found, body = await asked(world, "/livez?verbose", Front(lag=lag))
     assert found == status
     assert body["loop"] == ("ok" if status == 200 else "it stood still for 10 s")
 
 
 async def test_for_people_there_is_always_an_answer(world: World, process: Process) -> None:
     process.disk.works = False
-    status, body = await asked(world, "/health", readiness=process.readiness)
+    cluster = Alone()
+    status, body = await asked(world, "/health", readiness=process.readiness, cluster=cluster)
     assert status == 200
     assert body == {
-        "version": "0",
+        "version": __version__,
         "process": os.getpid(),
-        "node": "test/0",
+        "node": cluster.name,
         "record": "the record cannot be written",
         "files": "ok",
         "status": "ok",

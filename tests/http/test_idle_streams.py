@@ -4,11 +4,11 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import msgspec
 import pytest
 
 from jikko.events import RunPaused
 from jikko.http.app import create_app
+from jikko.http.front import Front
 from jikko.http.sse import PING
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
@@ -44,8 +44,8 @@ async def test_200_idle_streams_of_a_paused_run_ask_the_store_nothing() -> None:
     run = await process.start(app)
     async with asyncio.timeout(PATIENCE):
         assert isinstance(await run.ended(), RunPaused)
-    api = msgspec.structs.replace(api_of(world, process), ping_seconds=0.005)
-    application, key = create_app(api), await api.app_keys.issue(app.id)
+    api = api_of(world, process)
+    application, key = create_app(api, front=Front(ping_seconds=0.005)), await api.app_keys.issue(app.id)
     run_id = run.record.identity.run_id
     ways = (
         f"{RUN}/{run_id}/events",

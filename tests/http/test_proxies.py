@@ -1,5 +1,6 @@
 """Behind a proxy: whose word on a request is taken, and links that lead back through it."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,7 +30,8 @@ FORWARDED = {
 @asynccontextmanager
 async def behind(world: World, app: App, *, peer: str = PROXY, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client whose requests come from an address."""
-    api = replace(api_of(world, world.process()), **changed)
+    api = api_of(world, world.process())
+    api = replace(api, settings=dataclasses.replace(api.settings, **changed))
     key = await api.app_keys.issue(app.id)
     transport = httpx.ASGITransport(create_app(api), client=(peer, 1))
     headers = {"Authorization": f"Bearer {key}"}
@@ -47,13 +49,13 @@ async def link(client: httpx.AsyncClient, prefix: str = "", **headers: str) -> s
 
 @pytest.mark.parametrize("trusted", [[PROXY], ["10.0.0.0/8"], ["192.0.2.1", "10.0.0.0/24"]])
 async def test_a_trusted_proxy_says_how_clients_reach_the_server(world: World, app: App, trusted: list[str]) -> None:
-    async with behind(world, app, proxies=TrustedProxies(trusted)) as client:
+    async with behind(world, app, trusted_proxies=tuple(trusted)) as client:
         assert await link(client, **FORWARDED) == "https://flows.example:8443/jikko"
 
 
 @pytest.mark.parametrize("trusted", [[], ["10.0.0.2"], ["127.0.0.1", "::1"], [CLIENT]])
 async def test_anybody_else_is_not_believed(world: World, app: App, trusted: list[str]) -> None:
-    async with behind(world, app, proxies=TrustedProxies(trusted) if trusted else None) as client:
+    async with behind(world, app, trusted_proxies=tuple(trusted)) as client:
         assert await link(client, **FORWARDED) == "http://inside"
 
 
@@ -78,12 +80,12 @@ async def test_by_default_not_even_this_machine_is_believed(world: World, app: A
     ],
 )
 async def test_what_a_proxy_says_that_cannot_be_is_not_believed(world: World, app: App, name: str, value: str) -> None:
-    async with behind(world, app, proxies=TrustedProxies([PROXY])) as client:
+    async with behind(world, app, trusted_proxies=(PROXY,)) as client:
         assert await link(client, **{name: value}) == "http://inside"
 
 
 async def test_of_several_values_the_nearest_proxys_counts(world: World, app: App) -> None:
-    async with behind(world, app, proxies=TrustedProxies([PROXY])) as client:
+    async with behind(world, app, trusted_proxies=(PROXY,)) as client:
         forwarding = {"X-Forwarded-Host": "forged.example, flows.example", "X-Forwarded-Proto": "http, https"}
         assert await link(client, **forwarding) == "https://flows.example"
 

@@ -1,6 +1,7 @@
 """Starts of all kinds while another process holds the lock of the database: each is answered, and none begins later."""
 
 import asyncio
+import dataclasses
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -14,10 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.http.app import create_app
-from jikko.http.console.sections import console_sections
 from jikko.http.operations import OPERATIONS
 from jikko.http.start_options import START_ERRORS
-from jikko.server.serving import api_of
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, console_on
@@ -58,9 +57,9 @@ class Server:
 
     def waits(self, seconds: float) -> None:
         """How long starts may wait from now on."""
-        api, console = api_of(self.scene.assembly), self.scene.assembly.console
-        assert console is not None
-        self.scene.application = create_app(replace(api, start_seconds=seconds), console=console_sections(console))
+        api = self.scene.assembly
+        settings = dataclasses.replace(api.settings, start_seconds=seconds)
+        self.scene.application = create_app(replace(api, settings=settings))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

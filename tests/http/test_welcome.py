@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from jikko import __version__
 from tests.acceptance.workflows import end, start
 from tests.http.scene import client_of
 from tests.runs.world import World
@@ -26,7 +27,7 @@ async def test_the_printed_address_is_no_404_for_a_client(client: httpx.AsyncCli
     answer = await client.get(path, headers={"Authorization": ""})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     body = answer.json()
-    assert (body["welcome"], body["api_version"], body["server_version"]) == ("Jikko", "v1", "0")
+    assert (body["welcome"], body["api_version"], body["server_version"]) == ("Jikko", "v1", __version__)
     for link in ("api", "docs", "openapi", "health"):
         assert (await client.get(body[link])).status_code == 200
 

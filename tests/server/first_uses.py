@@ -47,13 +47,12 @@ async def asked(app: Any, method: str, path: str, key: str, body: bytes) -> int:
 async def main(requests: list[Any]) -> None:
     from jikko.assemble.assembling import assemble
     from jikko.http.app import create_app
-    from jikko.server.serving import api_of, console_of
     from jikko.settings import Settings
 
     found = {}
     settings = Settings(home=Path(os.environ["JIKKO_HOME"]), console_token="x" * 40)
     async with assemble(settings, owned=True, console=True) as assembly:
-        app = create_app(api_of(assembly), console=console_of(assembly))
+        app = create_app(assembly)
         noting = Noting()
         sys.meta_path.insert(0, noting)
         for name, method, path, key, body in requests:

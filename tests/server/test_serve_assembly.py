@@ -256,7 +256,6 @@ async def test_on_a_terminal_a_link_opens_the_console(
     link = f"{address}/console/enter#ticket=t-operator"
     assert await serving.console_lines(assembly, "http://h:1") == [f"Console: {link} (opens it once, for 5 minutes)"]
     assert await serving.console_lines(without, "http://h:1") == []
-    assert serving.console_of(without) == []
 
 
 def test_who_finds_the_folder_held_knows_how_long_it_may_take(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ async def assemble(
             suggestions=Suggestions(stores.conversations, workflows, ports.models, defaults),
             titles=titles,
             embedder=embedder,
-            app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
+            speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
             served_apps=directory,

@@ -85,7 +85,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     suggestions: Suggestions
     titles: Titles
     embedder: Embedder
-    app_speech: AppSpeech
+    speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
     served_apps: ServedApps

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
-from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
+from jikko.http.front import Front, front_of
 from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation, Section
+from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer, Response
 from jikko.http.router import Router, has_encoded_slash
@@ -26,14 +28,23 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    api: Api, observers: Iterable[RequestObserver] = (), console: Sequence[Operation | Section] = ()
+    api: Assembly,
+    observers: Iterable[RequestObserver] = (),
+    front: Front | None = None,
+    console: Sequence[Operation | Section] | None = None,
 ) -> ASGIApp:
-    """The application that serves an assembled API.
+    """The application that serves the services of a process: the API, and the console if there is one.
 
     Args:
-        console: The operations of the console, if there is one. They win over those of the API.
+        front: What it has for all requests; by default as the settings say.
+        console: The operations of the console, which win over those of the API; by default those of the process.
+
+    Raises:
+        InvalidSettings: The path of the server, or a proxy, cannot be one.
     """
-    return _Application(api, observers, console)
+    return _Application(
+        api, observers, front or front_of(api.settings), _console_of(api) if console is None else console
+    )
 
 
 class _Application:
@@ -41,11 +52,16 @@ class _Application:
 
     def __init__(
         self,
-        api: Api,
+        api: Assembly,
         observers: Iterable[RequestObserver],
+        front: Front,
         console: Sequence[Operation | Section],
     ) -> None:
         self._api = api
+        self._front = front
+        self._root_path = checked_root_path(api.settings.root_path)
+        proxies = api.settings.trusted_proxies
+        self._proxies = TrustedProxies(proxies) if proxies else None
         self._router = Router([*SERVED, *console])
         self._has_console = bool(console)
         self._observed = Observed(observers)
@@ -57,17 +73,17 @@ class _Application:
         if scope["type"] != "http":
             await _refuse(scope, receive, send)
             return
-        if self._api.root_path:
-            scope = {**scope, "root_path": self._api.root_path}
-        if self._api.proxies is not None:
-            scope = self._api.proxies.believed(scope)
+        if self._root_path:
+            scope = {**scope, "root_path": self._root_path}
+        if self._proxies is not None:
+            scope = self._proxies.believed(scope)
         path = scope["path"]
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             path = _path(scope)
         if self._router.is_to_be_prepared(path):
             await self._router.prepare(path, self._api)
         operation, values = self._router.find(scope["method"], path)
-        request = Request(self._api, scope, receive, values, self._ids, operation)
+        request = Request(self._api, self._front, scope, receive, values, self._ids, operation)
         log_context.set(LogContext(request.id, scope["headers"]))
         observed = ObservedRequest(self._observed, request, send) if self._is_observed else None
         try:
@@ -111,6 +127,14 @@ class _Application:
         if not methods:
             return _begin_of(request) or no_page()
         return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
+
+
+def _console_of(api: Assembly) -> Sequence[Operation | Section]:
+    if api.console is None:
+        return []
+    from jikko.http.console.sections import console_sections
+
+    return console_sections(api.console)
 
 
 def _begin_of(request: Request) -> Answer | None:

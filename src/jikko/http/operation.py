@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from jikko.assemble.assembly import Assembly
 from jikko.concurrency.later import import_for
-from jikko.http.api import Api
 from jikko.http.requests import Request
 from jikko.http.responses import Answer
 
@@ -23,7 +23,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Schema: TypeAlias = dict[str, Any]
 
 
-def _none(api: Api) -> Iterable[object]:
+def _none(api: Assembly) -> Iterable[object]:
     return ()
 
 
@@ -118,10 +118,10 @@ class Section(Struct, frozen=True):
     """Imports them."""
     imports: Callable[[], object] | None = None
     """Imports them and does nothing else, in another thread; ``None``: ``operations`` is like that."""
-    services: Callable[[Api], Iterable[object]] = _none
+    services: Callable[[Assembly], Iterable[object]] = _none
     """What they work with, of which some may not be made and imported yet: see ``later``."""
 
-    async def prepare(self, api: Api) -> None:
+    async def prepare(self, api: Assembly) -> None:
         """Have all imported that the event loop would have to wait for."""
         from jikko.concurrency.import_aside import import_aside
 

@@ -12,15 +12,16 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from starlette.types import Receive, Scope
 
+from jikko.assemble.assembly import Assembly
 from jikko.concurrency.fair_room import Stay
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
-from jikko.http.api import Api
 from jikko.http.bodies.reading import UNREADABLE, read_body
 from jikko.ports.stores.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
+    from jikko.http.front import Front
     from jikko.http.operation import Operation
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -38,6 +39,7 @@ class Request:
         "_query",
         "api",
         "app",
+        "front",
         "id",
         "operation",
         "origin",
@@ -49,7 +51,8 @@ class Request:
 
     def __init__(
         self,
-        api: Api,
+        api: Assembly,
+        front: "Front",
         scope: Scope,
         receive: Receive,
         path_params: Mapping[str, str],
@@ -57,11 +60,14 @@ class Request:
         operation: "Operation | None" = None,
     ) -> None:
         """Args:
+        api: The services of the process.
+        front: What it has for all requests.
         ids: Names for requests that come without one; see ``request_ids``.
         """
         self.operation = operation
         """What it is for; ``None`` if its method and address are none of the API's."""
         self.api = api
+        self.front = front
         self.scope = scope
         self.receive = receive
         self.path_params = path_params
@@ -102,16 +108,16 @@ class Request:
     @property
     def base_url(self) -> str:
         """The address under which its client reached the server, ``root_path`` included, without a slash at its end."""
-        if self.api.public_url:
-            return self.api.public_url.rstrip("/")
+        if self.api.settings.public_url:
+            return self.api.settings.public_url.rstrip("/")
         scope = self.scope
         return _base_url(scope["scheme"], self.header(b"host"), scope.get("server"), scope.get("root_path", ""))
 
     @property
     def root_path(self) -> str:
         """The path below which its client reached the server, such as ``/jikko``; mostly ``""``."""
-        if self.api.public_url:
-            return urlsplit(self.api.public_url).path.rstrip("/")
+        if self.api.settings.public_url:
+            return urlsplit(self.api.settings.public_url).path.rstrip("/")
         path: str = self.scope.get("root_path", "")
         return path
 
@@ -153,8 +159,8 @@ class Request:
                 if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
                     raise _too_deep()
             else:
-                async with self.api.bodies.decoding.place(self.room_key):
-                    value = await decode_json(body, most=self.api.max_elements)
+                async with self.front.bodies.decoding.place(self.room_key):
+                    value = await decode_json(body, most=max(1, self.api.settings.max_elements))
         except TooManyElements as error:
             raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

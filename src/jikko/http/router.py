@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from jikko.http.api import Api
+from jikko.assemble.assembly import Assembly
 from jikko.http.operation import Operation, Section
 
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -51,7 +51,7 @@ class Router:
         """Whether a section is to be imported for a path."""
         return path.startswith(self._beginnings)
 
-    async def prepare(self, path: str, api: Api) -> None:
+    async def prepare(self, path: str, api: Assembly) -> None:
         """Have what is to be imported for a path imported beside the event loop, which then finds it quickly."""
         for entry in self._entries:
             if isinstance(entry, Section) and path.startswith(entry.beginnings):

@@ -49,5 +49,5 @@ def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> 
         return None
     claim = None
     if key is not None:
-        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=request.api.now())
+        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=request.api.clock())
     return StartOptions(claim=claim, callback_url=None if url is None else checked_url(url))

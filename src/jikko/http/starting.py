@@ -24,7 +24,7 @@ async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) 
     api = request.api
     if api.readiness.trouble:
         raise StartRefused(f"The run was not started: {api.readiness.trouble}. Nothing of it is kept.")
-    waiting = Patience(api.start_seconds, request.left, api.readiness.start_failed)
+    waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.readiness.start_failed)
     patience.set(waiting)
     try:
         return await handle(request)

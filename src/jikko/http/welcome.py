@@ -3,6 +3,7 @@
 import html
 from typing import Any, Final
 
+from jikko import __version__
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
@@ -10,7 +11,7 @@ from jikko.http.responses import Answer, Response, json_response
 
 async def welcome(request: Request) -> Answer:
     """What this server is, and where to read on."""
-    version, root = request.api.version, request.root_path
+    version, root = __version__, request.root_path
     if "text/html" in (request.header(b"accept") or "").lower():
         # One address, two answers: no cache may give one client what was meant for another.
         return Response(_page(version).encode(), headers={"vary": "accept"}, media_type=b"text/html; charset=utf-8")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import math
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -71,62 +70,6 @@ def holding(settings: Settings) -> Iterator[Hold]:
         yield hold
 
 
-def api_of(assembly: Assembly, lag: Any = None) -> Any:
-    """What routes work with, of an assembly.
-
-    Args:
-        lag: The ``LoopLag`` of the process, if it is measured.
-    """
-    from jikko import __version__
-    from jikko.concurrency.loop_lag import LoopLag
-    from jikko.http.api import Api
-    from jikko.http.bodies.reading import Bodies
-    from jikko.http.proxies import TrustedProxies, checked_root_path
-
-    settings = assembly.settings
-    return Api(
-        apps=assembly.apps,
-        app_keys=assembly.app_keys,
-        runs=assembly.runs,
-        starts=assembly.starts,
-        turns=assembly.turns,
-        conversations=assembly.conversations,
-        retries=assembly.retries,
-        end_users=assembly.end_users,
-        workflows=assembly.workflows,
-        version=__version__,
-        max_body=settings.max_body,
-        max_elements=max(1, settings.max_elements),
-        bodies=Bodies(settings.body_memory, settings.app_share, settings.body_seconds),
-        files=assembly.files,
-        forms=assembly.forms,
-        file_limits=assembly.file_limits,
-        datasets=assembly.datasets,
-        knowledge=assembly.knowledge,
-        annotations=assembly.annotations,
-        suggestions=assembly.suggestions,
-        speech=assembly.app_speech,
-        served_apps=assembly.served_apps,
-        readiness=assembly.readiness,
-        lag=lag or LoopLag(),
-        node=assembly.cluster.name,
-        public_url=settings.public_url,
-        now=assembly.clock,
-        root_path=checked_root_path(settings.root_path),
-        proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
-        start_seconds=settings.start_seconds or math.inf,
-    )
-
-
-def console_of(assembly: Assembly) -> Sequence[Any]:
-    """The operations of the console, of an assembly; none if it is off."""
-    if assembly.console is None:
-        return []
-    from jikko.http.console.sections import console_sections
-
-    return console_sections(assembly.console)
-
-
 async def console_lines(assembly: Assembly, base: str) -> list[str]:
     """What is printed of the console when the server is ready: on a terminal, a link that opens it once."""
     if assembly.console is None or not sys.stdout.isatty():
@@ -168,6 +111,7 @@ async def serve_assembly(
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
+    from jikko.http.front import front_of
     from jikko.server.connections.refusals import HeadLimits
     from jikko.server.connections.unread import Unread
     from jikko.server.http_server import Drain, serve
@@ -191,7 +135,7 @@ async def serve_assembly(
     metrics = None if observers is None else observers.metrics
     lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
     seen_by = () if observers is None else observers.requests
-    app = create_app(api_of(assembly, lag), seen_by, console=console_of(assembly))
+    app = create_app(assembly, seen_by, front_of(settings, lag))
     await assembly.indexing.prepare()
     # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
     gc.freeze()

@@ -9,19 +9,18 @@ from typing import Any
 import httpx
 import msgspec
 from jsonschema import Draft202012Validator
-from msgspec.structs import replace
 
 from jikko.assemble import Assembly, assemble
 from jikko.http.app import create_app
 from jikko.http.console.files import Page
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
+from jikko.http.front import Front
 from jikko.http.operation import Operation
 from jikko.http.router import Router
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.console_store import Role
-from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 API = "/console/api"
@@ -54,7 +53,7 @@ class Scene:
         self._api = [operation for operation in self.operations if operation.path.startswith(API)]
         self._description = _description_of(self._api)
         self._router = Router(self._api)
-        self.application: Any = create_app(api_of(self.assembly), console=self._sections)
+        self.application: Any = create_app(self.assembly, console=self._sections)
 
     @property
     def access(self) -> Any:
@@ -64,8 +63,7 @@ class Scene:
 
     def pings(self, seconds: float) -> None:
         """Have streams say more often that the server is there."""
-        api = replace(api_of(self.assembly), ping_seconds=seconds)
-        self.application = create_app(api, console=self._sections)
+        self.application = create_app(self.assembly, front=Front(ping_seconds=seconds), console=self._sections)
 
     def client(self, base_url: str = "http://localhost:8000", **headers: str) -> httpx.AsyncClient:
         """A client without a session. All its answers are held against the description."""

@@ -12,7 +12,6 @@ import pytest
 from jikko.cluster.alone import Alone
 from jikko.errors import InvalidSettings
 from jikko.http.app import create_app
-from jikko.server.serving import api_of, console_of
 from tests.http.console.scene import API, OWN_PAGE, Clock, Scene, console_on, decoded
 
 pytestmark = pytest.mark.anyio
@@ -319,7 +318,7 @@ async def test_off_there_is_no_such_address(tmp_path: Path) -> None:
     from jikko.settings import Settings
 
     async with assemble(Settings(home=tmp_path, console=False), clock=Clock(), console=True) as assembly:
-        application = create_app(api_of(assembly), console=console_of(assembly))
+        application = create_app(assembly)
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
             for path in ("/console", "/console/", "/console/api/session", "/console/openapi.json"):

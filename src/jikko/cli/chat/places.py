@@ -21,7 +21,6 @@ from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
 from jikko.http.app import create_app
 from jikko.nodes.registry import BY_TYPE
-from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 
@@ -122,7 +121,7 @@ async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
 async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> ChatService:
 
     stack.push_async_callback(assembly.runs.close, 0)
-    return ChatService(AppTransport(create_app(api_of(assembly))), key, user)
+    return ChatService(AppTransport(create_app(assembly)), key, user)
 
 
 def local(address: str) -> str:

@@ -70,7 +70,7 @@ async def read_body(request: "Request", largest: int | None = None) -> bytes | b
         BadRequest: The client went away in the middle.
         NoRoom, BodyTooSlow: See ``with_room``.
     """
-    limit = request.api.max_body
+    limit = request.api.settings.max_body
     if largest is not None:
         limit = min(limit, largest)
     announced = announced_bytes(request)
@@ -97,7 +97,7 @@ async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
     if size <= SMALL_BYTES:
         yield request.receive
         return
-    request.stay = stay = await request.api.bodies.enter(request.room_key, size)
+    request.stay = stay = await request.front.bodies.enter(request.room_key, size)
     if stay is None:
         yield request.receive
         return

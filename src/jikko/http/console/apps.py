@@ -68,7 +68,7 @@ class Trial(Struct):
 @VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,))
 async def list_apps(call: Call) -> Answer:
     """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
-    console, now = call.console, call.request.api.now()
+    console, now = call.console, call.request.api.clock()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
     days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
     found = []
@@ -86,7 +86,7 @@ async def read_app(call: Call) -> Answer:
     console, app = call.console, await app_of(call)
     version = await version_of(call, app, queried(call.request.query, VersionChoice).version)
     forecast = await console.forecasts.of(app, version)
-    days = await console.runs.pages.app_days([app.id], since=call.request.api.now() - _DAY, last=_LAST_RUNS)
+    days = await console.runs.pages.app_days([app.id], since=call.request.api.clock() - _DAY, last=_LAST_RUNS)
     fields = await _fields(call, app, days.get(app.id))
     fields["version"] = version_body(version)
     try:

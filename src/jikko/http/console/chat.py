@@ -237,9 +237,9 @@ async def _message(call: Call, entry: kept.Message) -> Message:
     return Message(
         entry.id,
         entry.query,
-        api.fresh_text(entry.answer.text, base_url),
-        list(api.fresh(entry.files, base_url)),
-        list(api.fresh(entry.answer.files, base_url)),
+        api.files.fresh_text(entry.answer.text, base_url=base_url),
+        list(api.files.fresh(entry.files, base_url=base_url)),
+        list(api.files.fresh(entry.answer.files, base_url=base_url)),
         entry.run_id,
         status if record is None else record.status,
         entry.answer.error,

@@ -98,7 +98,7 @@ class Gate:
             answer = await handler(Call(request, visitor, console))
             if isinstance(answer, EventStream):
                 answer.through(
-                    lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.now)
+                    lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.clock)
                 )
             return await compressed(request, answer)
 

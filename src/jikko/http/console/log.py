@@ -110,8 +110,9 @@ async def follow_log(call: Call) -> Answer:
 async def _frames(call: Call, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     api, reveals = call.request.api, call.visitor.is_operator
     end = await call.console.run_store.log_end(record.identity.run_id)
-    yield RETRY + b"event: hello\ndata: " + encode({"now": api.now(), "end": end}) + b"\n\n"
-    follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
+    yield RETRY + b"event: hello\ndata: " + encode({"now": api.clock(), "end": end}) + b"\n\n"
+    idle = call.request.front.ping_seconds
+    follow = api.runs.control.reader(record).follow(after, durable=True, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
             yield (

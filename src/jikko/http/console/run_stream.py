@@ -57,7 +57,7 @@ async def follow_runs(call: Call) -> Answer:
 async def _ticks(call: Call, wanted: RunFilter, known: Place | None) -> AsyncIterator[bytes]:
     try:
         yield await _tick(call, wanted, known, ())
-        async for moved in call.console.feed.follow(call.request.api.ping_seconds):
+        async for moved in call.console.feed.follow(call.request.front.ping_seconds):
             yield await _tick(call, wanted, known, moved) if moved else PING
     except JikkoError as error:
         yield b"event: error\ndata: " + encode({"code": error.code, "message": str(error)}) + b"\n\n"
@@ -80,6 +80,6 @@ async def _frame(call: Call, wanted: RunFilter, known: Place | None, moved: Sequ
 
 
 async def _shared(call: Call, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
-    runs, now = call.console.runs, call.request.api.now()
+    runs, now = call.console.runs, call.request.api.clock()
     changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
     return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])

@@ -112,7 +112,7 @@ async def list_runs(call: Call) -> Answer:
     asked = queried(call.request.query, RunsPage)
     behind = None if asked.cursor is None else asked.cursor.place
     listed = await call.console.runs.page(asked.wanted, behind=behind, limit=asked.limit)
-    now = call.request.api.now()
+    now = call.request.api.clock()
     runs = [run_body(run, now) for run in listed.runs]
     counts, archived = listed.counts, await call.console.run_store.archived_until()
     return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
@@ -126,7 +126,7 @@ async def histogram(call: Call) -> Answer:
     """
     asked, pages = queried(call.request.query, Buckets), call.console.runs.pages
     wanted, buckets = asked.wanted, asked.buckets
-    now = call.request.api.now()
+    now = call.request.api.clock()
     last = now if wanted.before is None else min(wanted.before, now)
     first = asked.after
     if first is None:
@@ -149,11 +149,11 @@ async def read_run(call: Call) -> Answer:
     lineage = await api.retries.lineage(record)
     log_end = await call.console.run_store.log_end(record.identity.run_id)
     callback = await call.console.callback_store.find(record.identity.run_id)
-    inputs = api.fresh(json.loads(record.inputs), call.request.base_url)
-    outputs = None if record.is_open else api.fresh(json.loads(record.outputs), call.request.base_url)
+    inputs = api.files.fresh(json.loads(record.inputs), base_url=call.request.base_url)
+    outputs = None if record.is_open else api.files.fresh(json.loads(record.outputs), base_url=call.request.base_url)
     return json_response(
         RunFull(
-            **run_fields(run, api.now()),
+            **run_fields(run, api.clock()),
             inputs=inputs,
             outputs=outputs,
             log_end=log_end,

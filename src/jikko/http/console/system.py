@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from jikko import __version__
 from jikko.console.issues import Issue
 from jikko.console.system import LoadName
 from jikko.diagnostics.diagnostic import Diagnostic
@@ -214,7 +215,7 @@ class PluginEntries(Struct):
 @VisitorRoute("GET", "overview", {200: Overview}, (503,))
 async def overview(call: Call) -> Answer:
     """What goes on, and what the last 24 hours brought."""
-    pages, now = call.console.runs.pages, call.request.api.now()
+    pages, now = call.console.runs.pages, call.request.api.clock()
     open_runs = await pages.open_counts()
     counts, costs = await pages.since(now - _DAY)
     day = OverviewDay(
@@ -247,7 +248,7 @@ async def system(call: Call) -> Answer:
     return json_response(
         SystemInfo(
             report.at,
-            ServerInfo(api.version, api.now(), call.console.public_url),
+            ServerInfo(__version__, api.clock(), call.console.public_url),
             ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
             StoreInfo(
                 store.engine,

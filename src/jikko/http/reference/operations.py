@@ -6,6 +6,7 @@ Both are made once, at the first look, and off the event loop: all routes are im
 from functools import lru_cache
 from typing import Final
 
+from jikko import __version__
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dify.events import encode
 from jikko.http.errors import no_page
@@ -21,13 +22,13 @@ _PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Ref
 @Route("GET", "/openapi.json", {200: "application/json"}, tag="Server", open=True)
 async def openapi_json(request: Request) -> Answer:
     """The description."""
-    return Response(await off_the_loop(_description, (request.api.version, request.root_path), queue="records"))
+    return Response(await off_the_loop(_description, (__version__, request.root_path), queue="records"))
 
 
 @Route("GET", "/docs", {200: "text/html"}, tag="Server", open=True)
 async def docs(request: Request) -> Answer:
     """The description as a page."""
-    page = await off_the_loop(_page, request.api.version, queue="records")
+    page = await off_the_loop(_page, __version__, queue="records")
     return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
 

@@ -102,7 +102,7 @@ async def refused_in_stream(
     try:
         return await start()
     except InvalidParam as error:
-        return whole_stream(dify_events.refused_start(new_id(), workflow.id, inputs, str(error), request.api.now()))
+        return whole_stream(dify_events.refused_start(new_id(), workflow.id, inputs, str(error), request.api.clock()))
 
 
 def whole_stream(frames: bytes) -> EventStream:
@@ -141,7 +141,7 @@ async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
     stream = Messages(run.record)
     narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
     try:
-        async for batch in run.follow(idle=api.ping_seconds):
+        async for batch in run.follow(idle=request.front.ping_seconds):
             if piece := stream.frames(event for _, event in batch):
                 yield piece
             elif not batch:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko import __version__
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
@@ -56,7 +57,7 @@ async def livez(request: Request) -> Answer:
 
     503 if the event loop stood still for more than 10 s lately, so that a restart would help.
     """
-    worst = request.api.lag.worst
+    worst = request.front.lag.worst
     is_well = worst <= _STALL_SECONDS
     loop: str | UnsetType = UNSET
     if "verbose" in request.query:
@@ -87,9 +88,9 @@ async def health(request: Request) -> Answer:
     checks = await api.readiness.checks(_PATIENCE_SECONDS)
     return json_response(
         Health(
-            version=api.version,
+            version=__version__,
             process=os.getpid(),
-            node=api.node,
+            node=api.cluster.name,
             record=checks["record"],
             files=api.readiness.files(),
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
+from jikko import __version__
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
@@ -118,7 +119,7 @@ class EndUser(Struct):
 @Route("GET", "/v1/", {200: Index}, tag="Server", open=True)
 async def index(request: Request) -> Answer:
     """What this server is."""
-    return json_response(Index(request.api.version))
+    return json_response(Index(__version__))
 
 
 @Route("GET", "/v1/info", {200: Info}, tag="Applications")

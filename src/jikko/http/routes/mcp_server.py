@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko import __version__
 from jikko.apps.keys import digest
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import mcp
@@ -106,7 +107,7 @@ async def _result(
             if not isinstance(wanted, str):
                 raise _Refused(mcp.INVALID_PARAMS, "protocolVersion is required and must be a string")
             await api.end_users.known(app.id, user)
-            return mcp.initialized(served, app, api.version, wanted)
+            return mcp.initialized(served, app, __version__, wanted)
         case "ping":
             return {}
         case "tools/list":
@@ -139,7 +140,7 @@ async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]
     run = await api.runs.start(app, StartRequest(inputs=arguments, user=user, base_url=request.base_url))
     await promised(request, run)
     outputs = _finished(await run.ended()).outputs
-    return mcp.call_result(mcp.outputs_text(api.fresh(outputs, request.base_url)))
+    return mcp.call_result(mcp.outputs_text(api.files.fresh(outputs, base_url=request.base_url)))
 
 
 async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:

@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
+from jikko.assemble.assembly import Assembly
 from jikko.dify import bodies
 from jikko.errors import LogDamaged, NotFound
-from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import must
@@ -135,7 +135,7 @@ async def node_execution(request: Request) -> Answer:
     raise damage_found or NotFound("Node execution not found.")
 
 
-async def record_of(request: Request) -> tuple[Api, RunRecord]:
+async def record_of(request: Request) -> tuple[Assembly, RunRecord]:
     """The record of the run that a request names. Raises ``NotFound``."""
     api, app = request.api, await authenticated(request)
     return api, await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
@@ -143,7 +143,8 @@ async def record_of(request: Request) -> tuple[Api, RunRecord]:
 
 def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
     """The execution with urls of files that have not expired."""
-    fields = {name: request.api.fresh(getattr(execution, name), request.base_url) for name in _WITH_FILES}
+    files, base_url = request.api.files, request.base_url
+    fields = {name: files.fresh(getattr(execution, name), base_url=base_url) for name in _WITH_FILES}
     return msgspec.structs.replace(execution, **fields)
 
 

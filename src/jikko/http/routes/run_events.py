@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final, TypeAlias, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from jikko.assemble.assembly import Assembly
 from jikko.dify import events as dify_events
 from jikko.dify.messages import Message
 from jikko.dify.snapshot import snapshot as snapshot_messages
 from jikko.dify.stream import Messages
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.fields import user_of
 from jikko.http.long_lists import list_response
@@ -87,7 +87,7 @@ async def run_events(request: Request) -> Answer:
     after = _last_event_id(request)
     if after >= 0 and await _is_behind_the_end(api, record, after):
         return no_content()
-    return EventStream(_log_frames(api, record, after))
+    return EventStream(_log_frames(request, record, after))
 
 
 class Listening(Struct):
@@ -111,12 +111,13 @@ async def attach(request: Request) -> Answer:
         raise NotFound("Workflow run not found.")
     asked = queried(request.query, Listening)
     snapshot, stay = asked.include_state_snapshot.lower() == "true", asked.continue_on_pause.lower() == "true"
-    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request.base_url)))
+    return EventStream(_attached(request, record, snapshot, stay))
 
 
-async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
+async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield RETRY + PING
-    follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
+    reader, idle = request.api.runs.control.reader(record), request.front.ping_seconds
+    follow = reader.follow(after, durable=True, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
             yield (
@@ -132,9 +133,12 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
         yield dify_events.error_frame(record.identity, error)
 
 
-async def _attached(
-    api: Api, record: RunRecord, snapshot: bool, stay: bool, fresh: Callable[[Json], Json]
-) -> AsyncIterator[bytes]:
+async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
+    api = request.api
+
+    def fresh(outputs: Json) -> Json:
+        return api.files.fresh(outputs, base_url=request.base_url)
+
     if not record.is_open:
         yield _end(record, fresh)
         return
@@ -156,7 +160,8 @@ async def _attached(
             return
     last: Event | None = None
     messages = Messages(record, log)
-    follow = api.runs.control.reader(record).follow(len(log) - 1, idle=api.ping_seconds, through_pauses=True)
+    idle = request.front.ping_seconds
+    follow = api.runs.control.reader(record).follow(len(log) - 1, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
             if piece := messages.frames(event for _, event in batch):
@@ -183,7 +188,7 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     return dify_events.frame(Message("workflow_finished", run_id, run_id, data))
 
 
-async def _is_behind_the_end(api: Api, record: RunRecord, after: int) -> bool:
+async def _is_behind_the_end(api: Assembly, record: RunRecord, after: int) -> bool:
     """Whether a client that has seen the events up to a position has seen all that there will ever be."""
     if record.is_open:
         return False

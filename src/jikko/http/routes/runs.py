@@ -104,7 +104,7 @@ async def run_detail(request: Request) -> Response:
     if detail is None:
         await authenticated(request)
         raise NotFound("Workflow run not found.")
-    return Response(bodies.detail_body(detail, lambda outputs: api.fresh(outputs, request.base_url)))
+    return Response(bodies.detail_body(detail, lambda outputs: api.files.fresh(outputs, base_url=request.base_url)))
 
 
 @Route("POST", "/v1/workflows/tasks/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)

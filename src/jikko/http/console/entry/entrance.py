@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from jikko import __version__
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.service import Console
 from jikko.dify.events import encode
@@ -31,7 +32,7 @@ def page_operations(gate: Gate, page: Page) -> list[Operation]:
     async def openapi_json(request: Request, console: Console) -> Answer:
         """The description."""
         # Made once and off the event loop, as that of the Service API: anybody may ask for it.
-        return Response(await off_the_loop(description, (request.api.version, request.root_path), queue="records"))
+        return Response(await off_the_loop(description, (__version__, request.root_path), queue="records"))
 
     files = {200: "*/*"}
     return [

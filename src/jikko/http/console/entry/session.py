@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko import __version__
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.console.access import Visitor
 from jikko.console.service import Console
@@ -127,7 +128,7 @@ async def read_session(call: Call) -> Answer:
             visitor.role,
             visitor.name,
             visitor.expires_at,
-            ServerInfo(api.version, api.now(), call.console.public_url),
+            ServerInfo(__version__, api.clock(), call.console.public_url),
             Features(chat=True),
         )
     )

@@ -1,5 +1,6 @@
 """Listing, naming and deleting conversations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
+from functools import partial
 from typing import Annotated, Any, Final, get_args
 
 from msgspec import Meta, Struct
@@ -112,7 +113,7 @@ async def rename_conversation(request: Request) -> Answer:
     if automatic:
         first = await api.conversations.first_message(conversation.id)
         name = await api.turns.title(app, "" if first is None else first.query)
-    changed = await api.conversations.rename(app.id, conversation.id, name, at=api.now())
+    changed = await api.conversations.rename(app.id, conversation.id, name, at=api.clock())
     if changed is None:
         raise NotFound("Conversation Not Exists.")
     return json_response(conversation_body(changed, fresh_of(request)))
@@ -120,5 +121,5 @@ async def rename_conversation(request: Request) -> Answer:
 
 def fresh_of(request: Request) -> Fresh:
     """What renews addresses of files for the client of a request."""
-    api, base_url = request.api, request.base_url
-    return Fresh(lambda value: api.fresh(value, base_url), lambda text: api.fresh_text(text, base_url))
+    files, base_url = request.api.files, request.base_url
+    return Fresh(partial(files.fresh, base_url=base_url), partial(files.fresh_text, base_url=base_url))

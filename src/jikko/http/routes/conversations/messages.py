@@ -87,7 +87,7 @@ async def give_feedback(request: Request) -> Answer:
         if not await api.conversations.unrate(message.id):
             raise InvalidParam("rating cannot be None when feedback not exists")
         return json_response(Stopped())
-    now = api.now()
+    now = api.clock()
     await api.conversations.rate(
         Feedback(
             id=new_id(),

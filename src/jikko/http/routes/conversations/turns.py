@@ -4,13 +4,13 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from jikko.assemble.assembly import Assembly
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import events as dify_events
 from jikko.dify import turn_events
 from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
 from jikko.errors import BadRequest, InvalidParam
 from jikko.events import FormRequested, RunFinished
-from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import (
     AnyMode,
@@ -191,7 +191,7 @@ def _replied(message: Message, mode: Mode) -> Answer:
     return json_response(turn_events.replied_body(message, task_id))
 
 
-async def fold_of(api: Api, run: Started) -> TurnFold:
+async def fold_of(api: Assembly, run: Started) -> TurnFold:
     """The answer, of a run that has begun here or elsewhere."""
     if isinstance(run, RunLog) and run.turn is not None:
         return run.turn

@@ -88,7 +88,7 @@ async def set_conversation_variable(request: Request) -> Answer:
     known = {variable.id: variable for variable in await api.conversations.variables(conversation.id)}
     if wanted not in known:
         raise NotFound("Conversation variable not exists.")
-    variable, now = known[wanted], api.now()
+    variable, now = known[wanted], api.clock()
     value = _fitting(variable, value)
     if not await api.conversations.set_variable(conversation.id, variable.id, value, at=now):
         raise NotFound("Conversation variable not exists.")

@@ -35,7 +35,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
     async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
         data = next(iter(form.getlist("data")), None)
         source = await _source(files_of(form), most, required)
-        return source, await _data(data if isinstance(data, str) else "", request.api.max_elements)
+        return source, await _data(data if isinstance(data, str) else "", max(1, request.api.settings.max_elements))
 
 
 async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bool) -> NewSource | None:
