@@ -25,8 +25,10 @@ from benchmarks.http_runs import body, one_run
 from benchmarks.idle_streams import asks
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 from benchmarks.sizes import sized
-from jikko.assemble.console.watch import console_watch, watched_by
+from jikko.assemble.build_context import BuildContext
+from jikko.assemble.console.watch import build_watch
 from jikko.cluster.alone import Alone
+from jikko.concurrency.shutdown import Shutdown
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
 from jikko.record import RunIdentity
 from jikko.runs.observer import observe
@@ -71,7 +73,9 @@ async def alone(nodes: int) -> float:
         events.append(NodeFinished(**about, at=0.0, elapsed=0.0004, status="succeeded"))
     events.append(RunFinished(at=0.0, status="succeeded", elapsed=0.01))
     cluster, store = Alone(), cast(Any, None)  # nobody enters
-    observer = watched_by(None, console_watch(Settings(), store, cluster, time.time))
+    settings = Settings()
+    context = BuildContext(settings, settings, Shutdown(), {}, time.time)
+    observer = build_watch(context, store, cluster).watching(None)
     best = 1.0
     for _ in range(sized(300, 1)):
         began = time.process_time_ns()

@@ -51,7 +51,7 @@ def alone(nodes: int) -> float:
         events.append(NodeFinished(**about, at=0.0, elapsed=0.0004, status="succeeded"))
     events.append(RunFinished(at=0.0, status="succeeded", elapsed=0.01))
     metrics = ProcessMetrics(by_app=False)
-    request = Request(none, {"headers": []}, none, {}, iter([b"0" * 16]), OPERATIONS[0])
+    request = Request(none, none, {"headers": []}, none, {}, iter([b"0" * 16]), OPERATIONS[0])
     best = 1.0
     for _ in range(sized(300, 1)):
         began = time.process_time_ns()

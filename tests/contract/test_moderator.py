@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jikko.assemble.moderation import make_moderator
+from jikko.assemble.models import make_moderator
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.providers.backends import BACKENDS

@@ -7,8 +7,7 @@ if TYPE_CHECKING:
     from jikko.assemble.assembling import assemble
     from jikko.assemble.assembly import Assembly
     from jikko.assemble.configuration import key_files
-    from jikko.assemble.embeddings import make_embedder
-    from jikko.assemble.models import make_models, providers_of
+    from jikko.assemble.models import make_embedder, make_models, providers_of
     from jikko.assemble.node_ports import mocks_of
     from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
     from jikko.assemble.stores import sqlite_suffices, stored_values
@@ -32,7 +31,7 @@ _MODULES: Final = {
     "Assembly": "assembly",
     "assemble": "assembling",
     "key_files": "configuration",
-    "make_embedder": "embeddings",
+    "make_embedder": "models",
     "make_models": "models",
     "make_sandbox": "sandboxes",
     "mocks_of": "node_ports",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.apps.publishing import Apps
     from jikko.apps.speech import AppSpeech
     from jikko.apps.versions import Workflows
+    from jikko.assemble.build_upkeep import Measures
     from jikko.assemble.configuration import Configuration
-    from jikko.assemble.measures import Measures
     from jikko.console.run_feed import RunFeed
     from jikko.console.service import Console
     from jikko.conversations.annotations.annotations import Annotations

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jikko import __version__
+from jikko.assemble.build_context import BuildContext
 from jikko.cluster.alone import Alone
-from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster
@@ -32,11 +32,9 @@ def access_of(settings: Settings) -> "NatsAccess":
     )
 
 
-async def make_cluster(
-    settings: Settings,
-    stack: Shutdown,
+async def build_cluster(
+    context: BuildContext,
     cluster: str,
-    owned: bool,
     name: str,
     on_members: Callable[[int], None],
     measures: ClusterMeasures | None,
@@ -44,9 +42,7 @@ async def make_cluster(
     """The ``Cluster`` of this process.
 
     Args:
-        stack: Leaves the cluster.
         cluster: See ``Stores.cluster``.
-        owned: Whether this is a server. Commands beside it are no members.
         name: What this process is called: ``server/number``. Empty: a new name.
         on_members: Called with how many members there are whenever that changes.
         measures: Where it is told how this process does among them.
@@ -55,7 +51,9 @@ async def make_cluster(
         InvalidSettings: NATS cannot be used.
         StoreUnavailable: It cannot be reached.
     """
-    if not (owned and settings.nats_url):
+    settings = context.of_machine
+    # Commands beside a server are no members.
+    if context.in_memory or not (context.owned and settings.nats_url):
         return Alone()
     access = access_of(settings)
     from jikko.cluster.nats.link import NatsLink
@@ -73,5 +71,5 @@ async def make_cluster(
     )
     made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members
-    stack.step("the cluster", made.close)
+    context.stack.step("the cluster", made.close)
     return made

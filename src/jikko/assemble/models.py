@@ -1,10 +1,17 @@
-"""Picks what answers as a model."""
+"""The factories of models: what answers, makes vectors, hears and speaks, and looks at texts.
+
+All but the first are made with the first text or recording, over the connections of the first.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
 
+from jikko.concurrency.later import later
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
+from jikko.ports.embeddings import Embedder
 from jikko.ports.models import Models
+from jikko.ports.moderation import Moderator
+from jikko.ports.speech import Speech
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
 from jikko.providers.models import ProviderModels
@@ -63,3 +70,39 @@ def fake_models() -> Models:
     from jikko.providers.fake import FakeModels
 
     return FakeModels()
+
+
+def make_embedder(models: Models) -> Embedder:
+    """What makes vectors beside these language models; without a model, if they are fake."""
+
+    def made() -> Embedder:
+        from jikko.providers.vectors.embedder import ProviderEmbedder
+        from jikko.providers.vectors.fake import FakeEmbedder
+
+        return ProviderEmbedder(models.connections) if isinstance(models, ProviderModels) else FakeEmbedder()
+
+    return later(made)
+
+
+def make_speech(models: Models) -> Speech:
+    """What hears and speaks beside these language models; no model, if they are fake."""
+
+    def made() -> Speech:
+        from jikko.providers.speech.fake import FakeSpeech
+        from jikko.providers.speech.speaker import ProviderSpeech
+
+        return ProviderSpeech(models.connections) if isinstance(models, ProviderModels) else FakeSpeech()
+
+    return later(made)
+
+
+def make_moderator(models: Models) -> Moderator:
+    """What looks at texts beside these language models; no model, if they are fake."""
+
+    def made() -> Moderator:
+        from jikko.providers.fake_moderator import FakeModerator
+        from jikko.providers.moderators import ProviderModerators
+
+        return ProviderModerators(models.connections) if isinstance(models, ProviderModels) else FakeModerator()
+
+    return later(made)

@@ -1,17 +1,17 @@
 """Picks what nodes reach the world through."""
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
+from jikko.assemble.build_context import BuildContext
 from jikko.assemble.knowledge.opening import later_retrieval
 from jikko.assemble.models import fake_models, make_models
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import later_strategies, later_tools
-from jikko.concurrency.shutdown import Shutdown
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
@@ -19,7 +19,6 @@ from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
-from jikko.ports.clock import Clock
 from jikko.ports.history import EarlierTurns
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
@@ -27,35 +26,39 @@ from jikko.settings import Settings
 from jikko.values import Json
 
 if TYPE_CHECKING:
+    from jikko.knowledge.retrieval.retrieval import Retrieval
     from jikko.ports.stores.knowledge.stores import OpenKnowledge
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.service import ToolService
 
 
-def make_node_ports(
-    settings: Settings,
+class NodeServices(Struct, frozen=True):
+    """What nodes reach the world through: by themselves the tools among it, and the plugins among these."""
+
+    ports: NodePorts
+    tools: "ToolService"
+    plugins: Plugins
+    retrieval: "Retrieval"
+
+
+def build_nodes(
+    context: BuildContext,
     providers: Providers,
     directory: "ToolsDirectory",
     inner: InnerWorkflows,
     files: Files,
     datasets: "OpenKnowledge",
     history: EarlierTurns,
-    stack: Shutdown,
-    workers: int,
-    clock: Clock,
-    environment: Mapping[str, str] = os.environ,
-) -> "tuple[NodePorts, ToolService, Plugins]":
-    """Build the ports of nodes, and by themselves the tools among them, and the plugins among these.
+) -> NodeServices:
+    """The ports of the nodes of a process.
 
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
         datasets: Those that nodes search.
         history: The earlier turns of conversations.
-        stack: Closes what was built, the newest first.
-        workers: How many processes share the limits of this machine.
-        environment: What ``${NAME}`` in the plugins file stands for.
     """
+    settings, stack, workers = context.settings, context.stack, context.workers
     sandbox = make_sandbox(settings, workers)
     stack.step("the sandbox", sandbox.close)
     http = http_client(settings)
@@ -71,7 +74,7 @@ def make_node_ports(
     models = fake_models() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.step("models", models.close)
     retrieval = later_retrieval(datasets, http, models, stack)
-    plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=environment)
+    plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=context.environment)
     tools = later_tools(
         plugins,
         stack,
@@ -82,7 +85,7 @@ def make_node_ports(
         documents=documents,
         sandbox=sandbox,
         workflows=inner,
-        clock=clock,
+        clock=context.clock,
     )
     ports = NodePorts(
         sandbox=sandbox,
@@ -115,7 +118,7 @@ def make_node_ports(
             tool_seconds=settings.tool_seconds,
         ),
     )
-    return ports, tools, plugins
+    return NodeServices(ports, tools, plugins, retrieval)
 
 
 def http_client(settings: Settings) -> AiohttpClient:

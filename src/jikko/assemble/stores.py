@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
+from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.shutdown import Shutdown
@@ -63,6 +64,19 @@ class Stores(NamedTuple):
     """What moves old runs out of the database, if that is to be done."""
     cluster: str = ""
     """What the servers are called together that share the database; empty: there is one."""
+
+
+async def build_stores(context: BuildContext) -> Stores:
+    """The stores of a process; without a data folder, those that are gone with it.
+
+    Raises:
+        InvalidSettings, StoreUnavailable: As ``open_stores``.
+    """
+    if context.in_memory:
+        return in_memory_stores()
+    return await open_stores(
+        context.settings, context.stack, context.owned, shared=context.workers > 1, clock=context.clock
+    )
 
 
 async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool, clock: Clock) -> Stores:

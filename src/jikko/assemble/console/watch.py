@@ -2,17 +2,21 @@
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from jikko.assemble.build_context import BuildContext
+from jikko.assemble.node_ports import NodeServices
+from jikko.assemble.stores import Stores
 from jikko.concurrency.later import is_made, later
 from jikko.console.access import Access
 from jikko.console.model_uses import ModelUses
 from jikko.console.run_feed import RunFeed
-from jikko.ports.clock import Clock
+from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.console_store import ConsoleStore
+from jikko.runs.admission import Admission
+from jikko.runs.forms import Forms
 from jikko.runs.observer import RunObserver, RunObservers
-from jikko.settings import Settings
 
 if TYPE_CHECKING:
     from jikko.console.service import Console
@@ -25,38 +29,55 @@ class ConsoleWatch(NamedTuple):
     uses: ModelUses
     access: Access
 
+    def watching(self, observer: RunObserver | None) -> RunObserver:
+        """What sees the runs of the process: an observer, if there is one, and the console."""
+        return RunObservers(*([] if observer is None else [observer]), self.feed, self.uses)
 
-def console_watch(settings: Settings, store: ConsoleStore, cluster: Cluster, clock: Clock) -> ConsoleWatch:
+    def console(
+        self,
+        context: BuildContext,
+        stores: Stores,
+        nodes: NodeServices,
+        forms: Forms,
+        callbacks: Callbacks,
+        cluster: Cluster,
+        admission: Admission,
+    ) -> "Console":
+        """The console, which is made, and imported, with the first request for it."""
+
+        def made() -> "Console":
+            from jikko.assemble.console.making import make_console
+
+            return make_console(
+                context.settings,
+                stores,
+                context.clock,
+                self,
+                forms=forms,
+                callbacks=callbacks,
+                cluster=cluster,
+                environment=context.environment,
+                admission=admission,
+                ports=nodes.ports,
+                workers=context.workers,
+                tools=nodes.tools,
+            )
+
+        console = later(made, partial(import_module, "jikko.assemble.console.making"))
+
+        async def close() -> None:
+            if is_made(console):
+                await console.system.close()
+
+        context.stack.step("the console", close)
+        return console
+
+
+def build_watch(context: BuildContext, store: ConsoleStore, cluster: Cluster) -> ConsoleWatch:
     """That of one process.
 
     Raises:
         InvalidSettings: The token of the settings cannot be used.
     """
-    return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock), Access(store, clock, settings.console_token))
-
-
-def watched_by(observer: RunObserver | None, watch: ConsoleWatch) -> RunObserver:
-    """Who sees what happens in runs."""
-    return RunObservers(*([] if observer is None else [observer]), watch.feed, watch.uses)
-
-
-def later_console(*given: Any, **named: Any) -> "Console":
-    """The console, which is made, and imported, with the first request for it.
-
-    Args:
-        given: As for ``make_console``.
-        named: The same.
-    """
-    return later(partial(_console, *given, **named), partial(import_module, "jikko.assemble.console.making"))
-
-
-def _console(*given: Any, **named: Any) -> "Console":
-    from jikko.assemble.console.making import make_console
-
-    return make_console(*given, **named)
-
-
-async def close_console(console: "Console") -> None:
-    """End what it does, if it was ever made."""
-    if is_made(console):
-        await console.system.close()
+    clock = context.clock
+    return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock), Access(store, clock, context.settings.console_token))

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from jikko.assemble.embeddings import make_embedder
-from jikko.assemble.models import default_models
+from jikko.assemble.models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import Rate
 from jikko.files.signing import UrlSigner

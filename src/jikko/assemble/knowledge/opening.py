@@ -4,11 +4,21 @@ import asyncio
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
+from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.later import is_made, later
+from jikko.concurrency.rate_limit import Rate
 from jikko.concurrency.shutdown import Shutdown
+from jikko.files.signing import UrlSigner
+from jikko.knowledge.awaited_indexing import AwaitedIndexing
+from jikko.ports.cluster import Cluster
+from jikko.ports.node_ports import NodePorts
+from jikko.providers.config import Providers
 from jikko.settings import Settings
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
@@ -62,17 +72,47 @@ def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models
     return retrieval
 
 
-def later_knowledge(*given: Any, **named: Any) -> "Knowledge":
-    """The use cases about datasets; made with the first that is asked for.
+class KnowledgeServices(Struct, frozen=True):
+    """What works with datasets: made, and imported, with the first that is asked for."""
+
+    knowledge: "Knowledge"
+    indexing: AwaitedIndexing
+
+
+def build_knowledge(
+    context: BuildContext,
+    stores: "OpenKnowledge",
+    ports: NodePorts,
+    retrieval: "Retrieval",
+    providers: Providers,
+    signer: UrlSigner,
+    cluster: Cluster,
+    rate: Rate,
+) -> KnowledgeServices:
+    """The datasets of a process.
 
     Args:
-        given: As for ``make_knowledge``.
-        named: The same.
+        ports: Those of nodes: documents are read and models called as for these.
+        retrieval: What searches for nodes.
+        rate: How many requests each key may make.
     """
+    alarm = Alarm(context.clock)
 
     def made() -> "Knowledge":
         from jikko.assemble.knowledge.making import make_knowledge
 
-        return make_knowledge(*given, **named)
+        return make_knowledge(
+            context.settings,
+            stores,
+            ports,
+            providers,
+            retrieval=retrieval,
+            alarm=alarm,
+            signer=signer,
+            cluster=cluster,
+            rate=rate,
+            clock=context.clock,
+        )
 
-    return later(made, _IMPORTS)
+    knowledge = later(made, _IMPORTS)
+    return KnowledgeServices(knowledge, AwaitedIndexing(stores, knowledge, alarm))

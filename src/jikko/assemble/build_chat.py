@@ -1,0 +1,98 @@
+"""The factory of conversations: turns, and what looks at their texts."""
+
+from msgspec import Struct
+
+from jikko.apps.speech import AppSpeech
+from jikko.apps.versions import Workflows
+from jikko.assemble.build_context import BuildContext
+from jikko.assemble.build_runs import RunServices
+from jikko.assemble.models import make_embedder, make_moderator, make_speech
+from jikko.assemble.stores import Stores
+from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.annotations.replies import AnnotationReplies
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
+from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.suggestions import Suggestions
+from jikko.conversations.titles import Titles
+from jikko.conversations.turns import Turns
+from jikko.maintenance.annotation_indexing import AnnotationIndexing
+from jikko.ports.cluster import Cluster, JobDue
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.embeddings import Embedder
+from jikko.ports.node_ports import NodePorts
+from jikko.providers.config import Providers
+
+
+class ChatHooks(Struct, frozen=True):
+    """What looks at texts of conversations on their way; runs are built with it."""
+
+    hooks: Hooks
+    titles: Titles
+    embedder: Embedder
+
+
+class ChatServices(Struct, frozen=True):
+    """What conversations are held with."""
+
+    turns: Turns
+    annotations: Annotations
+    annotation_indexing: AnnotationIndexing
+    suggestions: Suggestions
+    speech: AppSpeech
+
+
+def build_hooks(
+    context: BuildContext, stores: Stores, ports: NodePorts, providers: Providers, defaults: DefaultModels
+) -> ChatHooks:
+    """Moderation, replies of annotations and titles.
+
+    Args:
+        defaults: The models that are called where nothing names one.
+    """
+    embedder = make_embedder(ports.models)
+    titles = Titles(stores.conversations, ports.models, defaults, context.clock)
+    context.stack.step("titles", titles.close)
+    moderation = Moderation(
+        ModerationExtension(providers.extensions, ports.http),
+        ModerationModel(make_moderator(ports.models), defaults),
+    )
+    hooks = Hooks(
+        policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
+        guard=moderation.guard,
+        first_turn=titles.first_turn,
+        title=titles.title,
+    )
+    return ChatHooks(hooks, titles, embedder)
+
+
+def build_chat(
+    context: BuildContext,
+    stores: Stores,
+    workflows: Workflows,
+    ports: NodePorts,
+    defaults: DefaultModels,
+    *,
+    runs: RunServices,
+    hooks: ChatHooks,
+    cluster: Cluster,
+) -> ChatServices:
+    """The conversations of a process."""
+    clock = context.clock
+    turns = Turns(
+        store=stores.conversations,
+        runs=runs.runs,
+        starts=runs.starts,
+        workflows=workflows,
+        file_inputs=runs.file_inputs,
+        hooks=hooks.hooks,
+        clock=clock,
+    )
+    return ChatServices(
+        turns,
+        Annotations(stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))),
+        AnnotationIndexing(stores.annotations, hooks.embedder),
+        Suggestions(stores.conversations, workflows, ports.models, defaults),
+        AppSpeech(workflows, make_speech(ports.models), defaults),
+    )

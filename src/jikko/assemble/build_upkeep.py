@@ -1,0 +1,132 @@
+"""The factory of what goes on beside runs: call-backs, retention, archive, backups, readiness; and what is counted."""
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from jikko.assemble.build_context import BuildContext
+from jikko.assemble.build_runs import RunServices
+from jikko.assemble.stores import Stores, trouble_with_files
+from jikko.files.store import Files
+from jikko.maintenance.archiving import Archiving
+from jikko.maintenance.callbacks import Callbacks
+from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.readiness import Readiness
+from jikko.maintenance.retention import Retention
+from jikko.maintenance.tally import Tally
+from jikko.maintenance.user_removal import UserRemoval
+from jikko.measures import Counter
+from jikko.ports.cluster import Cluster
+from jikko.ports.http import HttpClient
+from jikko.ports.measures import ClusterMeasures, ModelMeasures, ProgramMeasures, RecordMeasures, RunMeasures
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.stores.record import Record
+from jikko.providers.models import ProviderModels
+from jikko.runs.admission import Admission
+from jikko.runs.runs import Runs
+from jikko.sandbox.client import ForkServerSandbox
+
+if TYPE_CHECKING:
+    from jikko.maintenance.scheduled_backups import ScheduledBackups
+
+_CLUSTER_LOOKS: Final = 1.5
+"""Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""
+
+
+class UpkeepServices(Struct, frozen=True):
+    """What goes on beside runs."""
+
+    callbacks: Callbacks
+    tally: Tally
+    retention: Retention
+    archiving: Archiving | None
+    scheduled_backups: "list[ScheduledBackups]"
+    user_removal: UserRemoval
+    keyword_indexing: KeywordIndexing
+    orphans: Orphans
+    readiness: Readiness
+
+
+def build_upkeep(
+    context: BuildContext, stores: Stores, files: Files, http: HttpClient, runs: Runs, cluster: Cluster
+) -> UpkeepServices:
+    """The upkeep of a process.
+
+    Args:
+        http: What call-backs are sent by.
+
+    Raises:
+        InvalidSettings: The bucket of backups cannot be one, or the library for it is missing.
+    """
+    settings, clock = context.settings, context.clock
+    callbacks = Callbacks(stores.callbacks, stores.runs, http, clock)
+    orphans = (
+        Orphans(stores.runs, cluster, look_seconds=_CLUSTER_LOOKS * settings.member_seconds)
+        if stores.cluster
+        else Orphans(stores.runs, cluster)
+    )
+    readiness = Readiness(
+        stores.record,
+        lambda: runs.is_closing,
+        lambda: "" if context.in_memory else trouble_with_files(settings),
+        cluster.trouble if stores.cluster else None,
+    )
+    return UpkeepServices(
+        callbacks=callbacks,
+        tally=Tally(stores.runs, stores.callbacks, cluster, clock),
+        retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+        archiving=None
+        if stores.archiving is None
+        else Archiving(stores.archiving, clock, days=settings.archive_after_days),
+        scheduled_backups=_scheduled_backups(context),
+        user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
+        keyword_indexing=KeywordIndexing(stores.runs),
+        orphans=orphans,
+        readiness=readiness,
+    )
+
+
+def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
+    """Most servers make none, and import nothing for it."""
+    if context.settings.backup_folder is None and not context.settings.backup_url:
+        return []
+    from jikko.assemble.backup import backups_by_the_clock
+
+    return backups_by_the_clock(context.settings, context.clock)
+
+
+class Measures(Struct, frozen=True, kw_only=True):
+    """Of one process."""
+
+    runs: RunMeasures
+    admission: Admission
+    record: RecordMeasures
+    programs: ProgramMeasures
+    models: ModelMeasures
+    failed_callbacks: Counter
+    tally: Tally
+    cluster: ClusterMeasures | None
+    """``None``: there is one server."""
+
+
+def measures_of(
+    runs: RunServices,
+    admission: Admission,
+    record: Record,
+    ports: NodePorts,
+    upkeep: UpkeepServices,
+    cluster: ClusterMeasures | None,
+) -> Measures:
+    """Those of the parts of a process; of a part that counts nothing, none."""
+    sandbox, models = ports.sandbox, ports.models
+    return Measures(
+        runs=runs.measures,
+        admission=admission,
+        record=record.measures,
+        programs=sandbox.measures if isinstance(sandbox, ForkServerSandbox) else ProgramMeasures(),
+        models=models.measures if isinstance(models, ProviderModels) else ModelMeasures(),
+        failed_callbacks=upkeep.callbacks.failed,
+        tally=upkeep.tally,
+        cluster=cluster,
+    )
