@@ -13,14 +13,18 @@ FAST := not slow and not services
 SAMPLE := 100
 # Files with tests that run by themselves: to collect all others again takes longer than these.
 SERIAL = $(shell grep --recursive --files-with-matches --include='test_*.py' 'mark\.serial' tests)
+# What is tested with the second Python, too: rooms that rest on the interpreter (its parser, processes, threads, event loop,
+# sockets, certificates, SQLite, regular expressions, depth of recursion), and the server as a whole.
+INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl inputs lang locks outbound plugins ports sandbox \
+	server store http/test_depth.py runs/test_depth.py)
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Runs the tests that a marker expression chooses: two at a time, the longest files first (tests/durations.py), and then
-# by themselves those that can have nothing beside them.
+# by themselves those that can have nothing beside them. A second argument says where to look.
 define pytest
 	@code=0; set -x; \
-	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" || code=1; \
+	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
 	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" $(SERIAL) || code=1; \
 	exit $$code
 endef
@@ -65,8 +69,8 @@ test-other: $(VENV)/.development
 	done; \
 	echo "== There is no second tested Python here: tested with $$here alone"
 
-test-brief: $(VENV)/.development ## Run the quicker tests that depend on the version of Python, and a short kill test
-	$(call pytest,not services and not once and (not slow or every_python))
+test-brief: $(VENV)/.development ## Run the quicker tests of what rests on the interpreter, and a short kill test
+	$(call pytest,not services and not once and (not slow or every_python),$(INTERPRETED))
 	JIKKO_TEST_KILLS=5 $(BIN)/python -m pytest tests/acceptance/test_crash.py -k server_is_killed
 
 quick: $(VENV)/.development ## Run the fast tests that a change can break, within a minute (SINCE=main: all since then)
