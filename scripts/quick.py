@@ -1,13 +1,15 @@
 """Runs the fast tests that a change can break, those nearest to it first, within a minute on two quiet processors.
 
-Usage: python -m scripts.quick [--since REV] [--seconds N] [--list] [--history N]
+Usage: python -m scripts.quick [--since REV] [--seconds N] [--list] [--history N [--every M]]
 
 A change is what differs from REV: by default what is not committed, or else the last commit. A file of tests can be
 broken by it if it imports what changed, over any number of other modules. The fewer there are between them, the nearer
-it is. What does not fit into the time is named, and left to `make check`.
+it is. A module that no test imports, since it is loaded by its name or started as a program, can break the tests of its
+folder; and so can a file of data beside tests. What does not fit into the time is named, and left to `make check`.
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,10 +19,12 @@ from typing import Final
 
 import grimp
 import msgspec
+from scripts.selection import ELSEWHERE, nearest
 from tests.durations import QUICK_SECONDS, known
 
 ROOT: Final = Path(__file__).parent.parent
 MARKS: Final = "not slow and not services and not serial"
+COMMAND: Final = (sys.executable, "-W", "error", "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", MARKS)
 SECONDS: Final = 80.0
 """Of tests, as one process runs them: two at a time, and some seconds to start."""
 _START_SECONDS: Final = 0.2
@@ -35,7 +39,9 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "examples/": ("tests/forecast/", "tests/dsl/"),
     "scripts/": ("tests/test_mutants.py",),
     "console/": ("tests/test_build_console.py",),
-    "pyproject.toml": ("tests/test_extras.py",),
+    "pyproject.toml": ("tests/test_extras.py", "tests/test_lock.py"),
+    "requirements.txt": ("tests/test_lock.py",),
+    "docs/decisions/": ("tests/test_decisions.py",),
 }
 """Files that no module imports, by the beginnings of their paths, and tests that read them."""
 
@@ -103,12 +109,10 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
         durations: What files of tests take (s); those that are missing are quick.
     """
     distances = imports.distances(paths)
-    readers = {
-        begin for start, tests in READERS.items() if any(path.startswith(start) for path in paths) for begin in tests
-    }
+    readers = {begin for path in paths for begin in _readers(path, imports)}
     stems = {f"test_{Path(path).stem}.py" for path in paths}
     rooms = {_room(path) for path in paths}
-    files = {*ALWAYS, *distances, *(test for test in _tests() if any(test.startswith(begin) for begin in readers))}
+    files = {*ALWAYS, *distances, *(test for test in _tests() if test.startswith(tuple(readers)))}
 
     def rank(test: str) -> tuple[bool, bool, bool, int, float]:
         near = distances.get(test, 0)
@@ -129,6 +133,17 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
         else:
             left.append(test)
     return Choice(chosen, left, total)
+
+
+def _readers(path: str, imports: Imports) -> set[str]:
+    """How the paths of tests begin that a file can break though none of them imports it."""
+    found = {begin for start, tests in READERS.items() if path.startswith(start) for begin in tests}
+    if path.startswith("src/jikko/") and not imports.distances([path]):
+        near = nearest(path.removeprefix("src/jikko/").partition("/")[0].removesuffix(".py"))
+        found |= {begin for begin in near if not begin.startswith(ELSEWHERE)}
+    if path.startswith("tests/") and not imports.distances([path]):
+        found.add(f"{path.rpartition('/')[0]}/test_")
+    return found
 
 
 def _room(path: str) -> str:
@@ -153,15 +168,37 @@ def _git(*words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def history(count: int, imports: Imports, seconds: float, durations: Mapping[str, float]) -> None:
-    """Print what the last commits would take (s), and how much of what each can break would be left."""
+def history(count: int, imports: Imports, seconds: float, durations: Mapping[str, float], every: int) -> None:
+    """Print what the last commits would take (s), and how much of what each can break would be left.
+
+    Args:
+        every: Of the commits, one in so many is tried: its tests run as they are now, and what processors they take (s)
+            is printed. None with 0.
+    """
     took: list[float] = []
-    for commit in _git("rev-list", "--no-merges", f"--max-count={count}", "HEAD"):
+    tried: list[float] = []
+    for number, commit in enumerate(_git("rev-list", "--no-merges", f"--max-count={count}", "HEAD")):
         paths = _git("show", "--name-only", "--format=", commit)
         choice = choose(paths, imports, seconds, durations)
         took.append(choice.seconds)
-        print(f"{commit[:8]} {choice.seconds:5.1f} s, {len(choice.chosen):3} files, {len(choice.left):3} left")
+        line = f"{commit[:8]} {choice.seconds:5.1f} s, {len(choice.chosen):3} files, {len(choice.left):3} left"
+        if every and number % every == 0:
+            before = _cpu_seconds()
+            code = subprocess.run([*COMMAND, *choice.chosen], cwd=ROOT, check=False, capture_output=True).returncode
+            tried.append((_cpu_seconds() - before) / 2)
+            line += f", tried: {tried[-1]:.1f} s on two processors, exit code {code}"
+        print(line, flush=True)
     print(f"median {quantiles(took, n=2)[0]:.1f} s, p90 {quantiles(took, n=10)[8]:.1f} s of tests, one after the other")
+    if len(tried) > 1:
+        print(
+            f"{len(tried)} tried: p90 {quantiles(tried, n=10)[8]:.1f} s, longest {max(tried):.1f} s on two processors"
+        )
+
+
+def _cpu_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
@@ -170,19 +207,19 @@ def main() -> int:
     parser.add_argument("--since", default="", help="a revision, such as main")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--list", action="store_true", help="run nothing; print the files")
+    parser.add_argument("--every", type=int, default=0, metavar="M", help="and try one in M of these")
     parser.add_argument("--history", type=int, default=0, metavar="N", help="run nothing; what the last N commits take")
     given = parser.parse_args()
     imports = Imports.read()
     durations = {path: duration.fast for path, duration in known().items()}
     if given.history:
-        history(given.history, imports, given.seconds, durations)
+        history(given.history, imports, given.seconds, durations, given.every)
         return 0
     choice = choose(changed(given.since), imports, given.seconds, durations)
     if given.list:
         print("\n".join(choice.chosen))
         return 0
-    command = [sys.executable, "-W", "error", "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", MARKS]
-    code = subprocess.run([*command, *choice.chosen], cwd=ROOT, check=False).returncode
+    code = subprocess.run([*COMMAND, *choice.chosen], cwd=ROOT, check=False).returncode
     seconds = sum(durations.get(test, QUICK_SECONDS) for test in choice.left)
     print(f"{len(choice.chosen)} files of tests ran. ", end="")
     if choice.left:

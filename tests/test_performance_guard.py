@@ -50,10 +50,10 @@ CALLS_MARGIN = 1.01
 """They are the same each time, but for an iteration, which gives way after a time: half a per cent."""
 CALLS_TO_WRITE = {
     "GET run detail": 8,
-    "blocking start->end": 84,
-    "blocking start->answer of a chat": 86,
-    "streaming start->end": 84,
-    "blocking 10-node chain": 132,
+    "blocking start->end": 80,
+    "blocking start->answer of a chat": 83,
+    "streaming start->end": 80,
+    "blocking 10-node chain": 129,
 }
 """Those that a request on the disk has more, on the same thread."""
 CALLS_TO_WRITE_MARGIN = 5

@@ -62,6 +62,23 @@ def test_pages_are_read_by_their_tests() -> None:
     assert "tests/test_page_blocks.py" in choose(["docs/chat.md"], IMPORTS, 100.0, {}).chosen
 
 
+def test_what_is_loaded_by_its_name_is_a_change_for_the_tests_of_its_folder() -> None:
+    chosen = choose(["src/jikko/cli/users.py"], IMPORTS, 100.0, {}).chosen
+    assert "tests/cli/test_doctor.py" in chosen
+    assert not [test for test in chosen if not test.startswith(("tests/cli/", "tests/test_house.py"))]
+
+
+def test_data_and_programs_beside_tests_are_a_change_for_these() -> None:
+    assert "tests/http/test_outline.py" in choose(["tests/http/api.txt"], IMPORTS, 100.0, {}).chosen
+    assert "tests/plugins/test_package.py" in choose(["tests/plugins/attacks.py"], IMPORTS, 100.0, {}).chosen
+
+
+def test_a_module_that_no_test_imports_has_tests_all_the_same() -> None:
+    imports = Imports.read()
+    for path in ("src/jikko/cli/serve.py", "src/jikko/sandbox/runner.py", "src/jikko/tools/mcp/sse.py"):
+        assert len(choose([path], imports, 100.0, {}).chosen) > 1, path
+
+
 def test_the_imports_of_the_project_lead_from_a_module_to_its_tests() -> None:
     distances = Imports.read().distances(["src/jikko/ids.py"])
     assert distances["tests/test_ids.py"] == 1
