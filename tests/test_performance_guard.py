@@ -50,14 +50,14 @@ CALLS_MARGIN = 1.01
 """They are the same each time, but for an iteration, which gives way after a time: half a per cent."""
 CALLS_TO_WRITE = {
     "GET run detail": 8,
-    "blocking start->end": 80,
-    "blocking start->answer of a chat": 83,
-    "streaming start->end": 80,
-    "blocking 10-node chain": 129,
+    "blocking start->end": 76,
+    "blocking start->answer of a chat": 79,
+    "streaming start->end": 76,
+    "blocking 10-node chain": 125,
 }
 """Those that a request on the disk has more, on the same thread."""
-CALLS_TO_WRITE_MARGIN = 5
-"""The thread that writes may be before or behind the other: three more or fewer."""
+CALLS_TO_WRITE_MARGIN = 3
+"""One more or fewer was seen, beside a load of 15."""
 LATER = sys.version_info >= (3, 12)
 STATEMENTS = 7
 """SQL statements of a transaction that writes one finished run, whatever its number of nodes."""
@@ -124,8 +124,13 @@ async def test_a_streamed_token_makes_no_more_function_calls_than_recorded(paths
 async def test_writing_a_run_makes_no_more_function_calls_than_recorded(paths: HotPaths, tmp_path: Path) -> None:
     async with hot_paths(tmp_path / "stored", in_memory=False) as stored:
         on_disk, in_memory = await stored.all(), await paths.all()
-        found = {name: await calls(on_disk[name], 40) - await calls(in_memory[name], 40) for name in CALLS_TO_WRITE}
+        found = {name: await least(on_disk[name]) - await least(in_memory[name]) for name in CALLS_TO_WRITE}
     assert {name: count for name, count in found.items() if count > CALLS_TO_WRITE[name] + CALLS_TO_WRITE_MARGIN} == {}
+
+
+async def least(path: Request) -> float:
+    """Function calls of that request of 30 that has the fewest: the thread that writes was in no one's way."""
+    return min([await calls(path, 1) for _ in range(30)])
 
 
 async def test_the_hot_paths_ask_the_database_no_more_than_recorded(
