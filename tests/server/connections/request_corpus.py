@@ -76,6 +76,7 @@ LINES: Final = {
     "http in small letters": b"GET /odd http/1.1",
     "the beginning of HTTP/2": b"PRI * HTTP/2.0",
     "another protocol": b"OPTIONS /odd RTSP/1.1",
+    "another protocol with a method of its own": b"SOURCE /odd ICE/1.1",
     "an unknown method": b"BREW /odd HTTP/1.1",
     "a method in small letters": b"get /odd HTTP/1.1",
     "a method of another protocol": b"DESCRIBE /odd HTTP/1.1",

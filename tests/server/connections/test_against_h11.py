@@ -16,6 +16,7 @@ LENIENT: Final = {
     "a line feed before a request": "RFC 9112, 2.2: may be the end of a line; here of an empty one alone",
     "a carriage return before a request": "RFC 9112, 2.2: no part of a line that counts",
     "another protocol": "RFC 9112, 2.3: is read as HTTP of that version; the parser does not tell",
+    "another protocol with a method of its own": "RFC 9112, 2.3: likewise",
     "a fragment": "RFC 9112, 3.2: no part of a target; it is left out",
     "a size of very many digits": "RFC 9112, 7.1: has no bound; here that of a head",
 }
