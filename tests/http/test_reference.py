@@ -12,6 +12,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from jikko import __version__
 from jikko.concurrency import off_the_loop
 from jikko.events import Event
 from jikko.http import reference
@@ -24,7 +25,7 @@ from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio
 
-DESCRIPTION = openapi("0")
+DESCRIPTION = openapi(__version__)
 SCHEMAS = DESCRIPTION["components"]["schemas"]
 
 
