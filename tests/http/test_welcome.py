@@ -37,7 +37,7 @@ async def test_the_printed_address_is_a_page_for_a_person(client: httpx.AsyncCli
     answer = await client.get(path, headers={"Accept": BROWSER, "Authorization": ""})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert answer.headers["vary"] == "accept"
-    assert "<h1>Jikko 0</h1>" in answer.text
+    assert f"<h1>Jikko {__version__}</h1>" in answer.text
     for link in ("docs", "openapi.json", "health"):
         assert f"<a href={link}>" in answer.text
         assert (await client.get(str(httpx.URL(f"http://x{path}").join(link).path))).status_code == 200

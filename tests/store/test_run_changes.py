@@ -22,7 +22,6 @@ pytestmark = pytest.mark.anyio
 
 MANY = 200
 OTHERS = 2000
-"""Ten times as many: statistics of any age say that to look at each of them is dearer."""
 
 
 async def waiting(store: RunStore, count: int, others: int) -> dict[str, int]:
@@ -47,6 +46,8 @@ async def watched(request: pytest.FixtureRequest) -> AsyncIterator[Explained]:
 async def test_postgres_is_asked_once_and_looks_at_one_row_of_each_run_that_waits(watched: Explained) -> None:
     store = PostgresRunStore(watched)
     known = await waiting(store, MANY, OTHERS)
+    # As if PostgreSQL had counted when nothing was open, which it does when it likes.
+    await watched.execute("UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relname = 'open_runs'")
     moved = Draft()
     await store.append(moved.step(started()))
     await store.append(moved.step(*node()))

@@ -64,12 +64,14 @@ SELECT log_end, log, NULL::int4, NULL::bytea[] FROM runs WHERE run_id = $1
 UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL ({_frames("o.run_id", "$2")}) l
 WHERE o.run_id = $1
 """
-# Of a run that has not moved, one row is looked at: those are left out first (`OFFSET 0`).
+# Of a run that has not moved, one row is looked at: those are left out first (`OFFSET 0`), each by its key (`LIMIT 1`),
+# also while PostgreSQL believes that nothing is open.
 CHANGED: Final = f"""
 SELECT {", ".join(f"r.{name}" for name in COLUMNS.split(", "))}, r.format, r.log, l.start, l.frames, u.number
 FROM (
-  SELECT * FROM unnest($1::bytea[], $2::int4[]) WITH ORDINALITY AS u (run_id, known, number)
-  WHERE NOT EXISTS (SELECT FROM open_runs o WHERE o.run_id = u.run_id AND o.log_end <= u.known) OFFSET 0
+  SELECT u.* FROM unnest($1::bytea[], $2::int4[]) WITH ORDINALITY AS u (run_id, known, number)
+  LEFT JOIN LATERAL (SELECT log_end FROM open_runs WHERE run_id = u.run_id LIMIT 1) o ON true
+  WHERE o.log_end IS NULL OR o.log_end > u.known OFFSET 0
 ) u
 LEFT JOIN LATERAL (
   SELECT {COLUMNS}, format, NULL::bytea AS log FROM open_runs WHERE run_id = u.run_id
