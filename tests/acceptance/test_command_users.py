@@ -145,7 +145,7 @@ def test_a_data_folder_that_is_not_there_is_not_made(jikko: Command) -> None:
 
 def test_ctrl_c_at_the_question_ends_the_command_at_once(jikko: Command, key: str) -> None:
     with Terminal(jikko.home, ["users", "delete", "Talk", "花子"]) as terminal:
-        terminal.wait_for("[y/N]:")  # and not for the space behind it, which shows a moment before it listens
+        terminal.wait_for("[y/N]: ")
         terminal.type(CTRL_C)
         assert terminal.ended() == 130
     assert "nothing further was done" in terminal.seen

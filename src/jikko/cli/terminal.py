@@ -1,13 +1,17 @@
 """What the terminal of the command is like."""
 
+import select
 import shutil
 import signal
+import socket
 import sys
 import unicodedata
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
+
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def color_wanted(environment: Mapping[str, str]) -> bool | None:
@@ -40,10 +44,28 @@ def confirmed(question: str) -> bool:
         click.Abort: Ctrl-C, or the end of the input.
     """
     of_loop = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # One that comes just before the wait for the answer would not end that: a byte in the pair does.
+    woken, waking = socket.socketpair()
+    waking.setblocking(False)
+    wakes_loop = signal.set_wakeup_fd(waking.fileno())
     try:
-        return click.confirm(question, err=True)
+        while True:
+            click.echo(f"{question} [y/N]: ", nl=False, err=True)
+            select.select([sys.stdin, woken], [], [])
+            line = sys.stdin.readline()
+            if not line:
+                raise click.Abort
+            if (answer := line.strip().lower()) in _ANSWERS:
+                return _ANSWERS[answer]
+            click.echo("Error: invalid input", err=True)
+    except KeyboardInterrupt:
+        click.echo(err=True)
+        raise click.Abort from None
     finally:
+        signal.set_wakeup_fd(wakes_loop, warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, of_loop)
+        woken.close()
+        waking.close()
 
 
 def columns() -> int:
