@@ -194,3 +194,15 @@ async def test_a_process_that_starts_while_the_pool_closes_ends_too(plugins: Plu
     with pytest.raises(PluginFailure, match="stopping"):
         await call
     assert plugins.pool.processes == []
+
+
+async def test_a_closed_pool_has_waited_for_a_process_whose_end_was_not_waited_for(plugins: Plugins) -> None:
+    await plugins.call("a")
+    [process] = plugins.pool.processes
+    forgetting = asyncio.ensure_future(plugins.pool.forget("a"))
+    await asyncio.sleep(0)  # it has begun
+    forgetting.cancel()
+
+    await plugins.pool.close()
+
+    assert "it ended with signal SIGKILL" in process.last_words

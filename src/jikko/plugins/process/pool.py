@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.plugins.process.process import PluginProcess
@@ -117,7 +117,7 @@ class Pool(Generic[K]):
         for slot in self._slots.values():
             self._stay(slot)
             for process in list(slot.processes):
-                await self._end(slot, process)
+                self._end_later(slot, process)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _ready(self, key: K, slot: _Slot) -> PluginProcess:
@@ -147,7 +147,7 @@ class Pool(Generic[K]):
                     raise PluginFailure("PluginStopped", "The server is stopping.")
                 process = await self._start(key)
                 if self._closed:
-                    await process.kill()
+                    await asyncio.shield(self._later(process.kill()))
                     raise PluginFailure("PluginStopped", "The server is stopping.")
         except BaseException as error:
             self._count -= 1
@@ -198,21 +198,20 @@ class Pool(Generic[K]):
         slot.last_words = last_words
 
     async def _end(self, slot: _Slot, process: PluginProcess) -> None:
+        # Whoever waits may be cancelled. The process is not in the pool any more, and ``close`` waits for its end.
+        await asyncio.shield(self._end_later(slot, process))
+
+    def _end_later(self, slot: _Slot, process: PluginProcess) -> "asyncio.Task[None]":
         if process in slot.processes:
             slot.processes.remove(process)
             self._count -= 1
-        await process.kill()
+        return self._later(process.kill())
 
-    def _end_later(self, slot: _Slot, process: PluginProcess) -> None:
-        if process in slot.processes:
-            slot.processes.remove(process)
-            self._count -= 1
-        self._later(process.kill())
-
-    def _later(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _later(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+        return task
 
     def _leave_later(self, slot: _Slot) -> None:
         self._stay(slot)
