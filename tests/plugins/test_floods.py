@@ -97,7 +97,10 @@ async def test_a_flood_between_calls_costs_less_than_a_twentieth_of_a_core(home:
     async with world(home) as here:
         await here.messages_of("run", code=FLOODING, flood=FLOODS[flood])
         go.touch()
-        await share_of_a_core(1.0)  # what it may cost at once is used up
-        assert await share_of_a_core(2.0) < 0.05
+        # What it may cost at once is used up first, which takes longer where the machine is busy.
+        shares = [await share_of_a_core(1.0)]
+        while min(shares) >= 0.05 and len(shares) < 10:
+            shares.append(await share_of_a_core(1.0))
+        assert min(shares) < 0.05, shares
         [process] = here.runtime.pool.processes
         assert process.is_alive
