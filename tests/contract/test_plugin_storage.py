@@ -8,8 +8,8 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.plugin_storage import PluginStorage, StorageFull
 from jikko.store.memory.plugin_storage import MemoryPluginStorage
-from jikko.store.postgres.plugin_storage import PostgresPluginStorage
-from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.store.sqlite.plugin_file import PluginFile
 from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
@@ -21,10 +21,10 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         case "memory":
             yield MemoryPluginStorage()
         case "sqlite":
-            yield SqlitePluginStorage(tmp_path / "a" / "storage.db")
+            yield SqlPluginStorage(PluginFile(tmp_path / "a" / "storage.db"))
         case _:
             async with new_database(request) as postgres:
-                yield PostgresPluginStorage(postgres)
+                yield SqlPluginStorage(postgres)
 
 
 async def test_a_value_is_its_apps_and_its_plugins(storage: PluginStorage) -> None:
@@ -56,4 +56,11 @@ async def test_a_plugin_keeps_no_more_than_it_may_in_all_apps_together(storage: 
 async def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "storage.db").write_bytes(b"no database, and long enough to be looked at" * 100)
     with pytest.raises(StoreUnavailable, match=r"storage\.db"):
-        await SqlitePluginStorage(tmp_path / "storage.db").set("one", "a/b", "k", b"1", most=10)
+        await SqlPluginStorage(PluginFile(tmp_path / "storage.db")).set("one", "a/b", "k", b"1", most=10)
+
+
+async def test_to_ask_and_to_delete_make_no_file(tmp_path: Path) -> None:
+    storage = SqlPluginStorage(PluginFile(tmp_path / "plugins" / "storage.db"))
+    assert await storage.get("one", "a/b", "k") is None
+    assert not await storage.delete("one", "a/b", "k")
+    assert not (tmp_path / "plugins").exists()

@@ -17,7 +17,8 @@ from jikko.ports.models import (
     ToolCall as FunctionCall,
 )
 from jikko.ports.tools import TextMessage
-from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.store.sqlite.plugin_file import PluginFile
 from tests.effort import PATIENCE
 from tests.nodes.models import ScriptedModels
 from tests.plugins.calling import world
@@ -132,7 +133,7 @@ async def test_a_manifest_may_ask_for_any_amount_of_storage_and_gets_100_mebibyt
     home = tmp_path / "home"
     wanted = {**PERMISSIONS, "storage": {"enabled": True, "size": 1 << 40}}
     await installed(home, files(resource={"memory": 1, "permission": wanted}))
-    storage = SqlitePluginStorage(home / "plugins" / "storage.db")
+    storage = SqlPluginStorage(PluginFile(home / "plugins" / "storage.db"))
     await storage.set("app", "tester/stand_in", "蔵", bytes((100 << 20) - 10), most=1 << 40)
     await storage.close()
     async with world(home) as here:

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from jikko.assemble.postgres.stores import plugin_storage
+from jikko.assemble.postgres.stores import plugin_database
 from jikko.errors import StoreUnavailable
 from jikko.settings import Settings
 from jikko.store.postgres import database as module
@@ -39,7 +39,7 @@ async def test_reads_share_the_connections_that_are_there(
 
 def test_the_doctor_counts_with_all_connections_of_a_process() -> None:
     url = "postgresql://jikko@localhost/jikko"
-    plugins = plugin_storage(Settings(database_url=url))._database
+    plugins = plugin_database(Settings(database_url=url))
     pools = [Postgres(url), Postgres(url, searches=RETRIEVALS), plugins]
     assert sum(pool.connections()["free"] for pool in pools) + OF_THEIR_OWN == PER_PROCESS
 

@@ -243,10 +243,12 @@ def make_runtime(
 
 def _storage(settings: Settings) -> PluginStorage:
     """What plugins keep, where the record is."""
+    from jikko.store.repositories.plugin_storage import SqlPluginStorage
+
     if settings.database_url:
-        from jikko.assemble.postgres.stores import plugin_storage
+        from jikko.assemble.postgres.stores import plugin_database
 
-        return plugin_storage(settings)
-    from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+        return SqlPluginStorage(plugin_database(settings))
+    from jikko.store.sqlite.plugin_file import PluginFile
 
-    return SqlitePluginStorage(settings.plugin_folder / "storage.db")
+    return SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

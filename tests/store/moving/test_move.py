@@ -22,14 +22,14 @@ from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.access_store import SqlConsoleStore
 from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
-from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+from jikko.store.sqlite.plugin_file import PluginFile
 from tests.contract.conversations import conversation, message
 from tests.contract.knowledge.records import MODEL, WORKER, dataset_in, put, segments_in, shown, vector, visible
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started
@@ -124,7 +124,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     token = ConsoleToken(id=new_id(), name="CI", role="viewer", digest=b"t" * 32, hint="t", created_at=7.0)
     await SqlConsoleStore(here).add_token(token)
     here.close()
-    await SqlitePluginStorage(tmp_path / "storage.db").set(APP, "o/p", "k", b"\x00v", most=100)
+    await SqlPluginStorage(PluginFile(tmp_path / "storage.db")).set(APP, "o/p", "k", b"\x00v", most=100)
 
     await move(database, path, None, tmp_path / "storage.db", quiet)
 
@@ -143,7 +143,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     await chats.add_turn(message(new_id(), spoken.id))
     assert len(await chats.messages(spoken.id) or []) == 2
     assert await SqlConsoleStore(database).tokens() == [token]
-    assert await PostgresPluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
+    assert await SqlPluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
 
 
 async def test_datasets_are_found_in_as_before(database: Postgres, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import RETRIEVALS, Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.migrate import belong, migrate, reach, require_current, require_own
-from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
@@ -118,9 +117,9 @@ def _archive(settings: Settings, database: Postgres) -> RunArchive:
     return RunArchive(database, None if bucket is None else ArchiveObjects(bucket))
 
 
-def plugin_storage(settings: Settings) -> PostgresPluginStorage:
-    """What plugins keep. Connects to nothing yet, and searches nothing."""
-    return PostgresPluginStorage(Postgres(settings.database_url, searches=0))
+def plugin_database(settings: Settings) -> Postgres:
+    """The database of what plugins keep. Connects to nothing yet, and searches nothing."""
+    return Postgres(settings.database_url, searches=0)
 
 
 def datasets_in_postgres(settings: Settings, stack: Shutdown) -> PostgresKnowledge:

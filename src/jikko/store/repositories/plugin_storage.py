@@ -1,0 +1,71 @@
+"""What plugins keep."""
+
+from __future__ import annotations  # operations are functions that are made for each call
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from jikko.ports.stores.plugin_storage import StorageFull
+from jikko.store.sql import Count, Operation, Record, Row
+
+T = TypeVar("T")
+_TABLE: Final = "[sqlite: kept][postgres: plugin_storage]"
+_THIS: Final = "plugin = :plugin AND app_id = :app_id AND key = :key"
+_GET: Final = f"SELECT value FROM {_TABLE} WHERE {_THIS}"
+# One write of a plugin at a time, so that two do not both find room for themselves.
+_IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(1785359723, hashtext(:plugin))]"
+_USED: Final = f"""
+SELECT coalesce(sum(length(value) + length([sqlite: CAST(key AS BLOB)][postgres: convert_to(key, 'UTF8')])), 0)::int8
+FROM {_TABLE} WHERE plugin = :plugin AND NOT (app_id = :app_id AND key = :key)
+"""
+_SET: Final = f"""
+INSERT INTO {_TABLE} (plugin, app_id, key, value) VALUES (:plugin, :app_id, :key, :value)
+ON CONFLICT (plugin, app_id, key) DO UPDATE SET value = excluded.value
+"""
+_DELETE: Final = f"DELETE FROM {_TABLE} WHERE {_THIS}"
+
+
+class _Sql(Protocol):
+    """As much of ``Sql`` as is needed."""
+
+    async def row(self, sql: str, /, **values: Any) -> Record | None: ...
+
+    async def count(self, sql: str, /, **values: Any) -> int: ...
+
+    async def write(self, operation: Callable[[], Operation[T]]) -> T: ...
+
+
+class _Database(Protocol):
+    @property
+    def sql(self) -> _Sql: ...
+
+    async def close(self) -> None: ...
+
+
+class SqlPluginStorage:
+    """A ``PluginStorage`` in a database, which it closes."""
+
+    def __init__(self, database: _Database) -> None:
+        self._database = database
+        self._sql = database.sql
+
+    async def get(self, app_id: str, plugin: str, key: str) -> bytes | None:
+        row = await self._sql.row(_GET, plugin=plugin, app_id=app_id, key=key)
+        return None if row is None else bytes(row[0])
+
+    async def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> None:
+        def keep() -> Operation[None]:
+            yield Row(_IN_TURN, plugin=plugin)
+            [others] = yield Row(_USED, plugin=plugin, app_id=app_id, key=key)
+            used = others + len(value) + len(key.encode())
+            if used > most:
+                raise StorageFull(f"The plugin {plugin} may keep {most} bytes; this would be {used}.")
+            yield Count(_SET, plugin=plugin, app_id=app_id, key=key, value=value)
+
+        await self._sql.write(keep)
+
+    async def delete(self, app_id: str, plugin: str, key: str) -> bool:
+        return await self._sql.count(_DELETE, plugin=plugin, app_id=app_id, key=key) > 0
+
+    async def close(self) -> None:
+        await self._database.close()
