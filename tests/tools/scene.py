@@ -101,6 +101,8 @@ async def scene(
         documents=nothing,
         sandbox=nothing,
         workflows=nothing,
+        speech=nothing,
+        defaults={},
         plugins=NoTools(),
     )
     try:

@@ -11,6 +11,7 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.settings import Settings
+from jikko.tools.builtin.audio import Audio
 from jikko.tools.builtin.builtin import BuiltinTools, code_tools
 from jikko.tools.builtin.readable_page import read_page
 from jikko.tools.builtin.time import time_tools
@@ -235,7 +236,8 @@ def test_broken_pages_are_read_in_time_in_proportion_to_their_length(html: str) 
 
 def test_a_tool_that_is_not_there_is_told_with_those_that_are() -> None:
     nothing: Any = None
-    tools = BuiltinTools(http=nothing, documents=nothing, sandbox=nothing, clock=lambda: NOW)
+    audio = Audio(nothing, {}, nothing)
+    tools = BuiltinTools(audio=audio, http=nothing, documents=nothing, sandbox=nothing, clock=lambda: NOW)
 
     with pytest.raises(ToolNotFound, match="builtin tool now not found; time has current_time, "):
         tools.known(ToolName(provider_type="builtin", provider="time", tool="now"))

@@ -1,9 +1,14 @@
 """Which providers and models workflows need."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from jikko.apps.plugin_needs import tools_of_agent
 from jikko.dsl.repair import model_provider
+from jikko.ports.default_models import ModelPurpose
+
+_SPEECH: Final[Mapping[str, ModelPurpose]] = {"tts": "text_to_speech", "asr": "speech_to_text"}
+"""Built-in tools of the provider ``audio``."""
 
 
 class Need(NamedTuple):
@@ -30,6 +35,8 @@ def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
             found.append(Need(model_provider(model["provider"]), str(model.get("name") or ""), title))
         if data.get("type") == "agent":
             found += [need for _, need in needs_of_agent(title, data)]
+        chosen = (speech_model(tool) for _, tool in speech_tools(data))
+        found += [Need(*model, title) for model in chosen if model is not None]
     return found
 
 
@@ -42,3 +49,27 @@ def needs_of_agent(title: str, data: Mapping[str, Any]) -> Iterator[tuple[str, N
             model = value.get("model")
             if isinstance(model, str) and model:
                 yield name, Need(model_provider(value["provider"]), model, title)
+
+
+def speech_tools(data: Mapping[str, Any]) -> Iterator[tuple[ModelPurpose, Mapping[str, Any]]]:
+    """The built-in tools that speak or hear among those of a tool node or an agent, each with its purpose."""
+    named = [data] if data.get("type") == "tool" else tools_of_agent(data) if data.get("type") == "agent" else ()
+    for tool in named:
+        kind = tool.get("provider_type") or tool.get("type")
+        if kind == "builtin" and "audio" in (tool.get("provider_id"), tool.get("provider_name")):
+            purpose = _SPEECH.get(str(tool.get("tool_name")))
+            if purpose is not None:
+                yield purpose, tool
+
+
+def speech_model(tool: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Long name of the provider, and the model, of the setting ``provider#model``; ``None`` without one."""
+    for key in ("tool_configurations", "settings", "parameters"):
+        settings = tool.get(key)
+        chosen = settings.get("model") if isinstance(settings, Mapping) else None
+        while isinstance(chosen, Mapping):
+            chosen = chosen.get("value")
+        if isinstance(chosen, str) and chosen:
+            provider, _, model = chosen.partition("#")
+            return model_provider(provider), model
+    return None

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.knowledge.opening import later_retrieval
-from jikko.assemble.models import fake_models, make_models
+from jikko.assemble.models import default_models, fake_models, make_models, make_speech
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import later_strategies, later_tools
@@ -85,6 +85,8 @@ def build_nodes(
         documents=documents,
         sandbox=sandbox,
         workflows=inner,
+        speech=make_speech(models),
+        defaults=default_models(settings, providers),
         clock=context.clock,
     )
     ports = NodePorts(

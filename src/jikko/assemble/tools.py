@@ -16,10 +16,12 @@ from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
+from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.http import HttpClient
+from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.sandbox import Sandbox
+from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
@@ -103,7 +105,7 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
     made = partial(make_tools, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing)
-    tools = later(partial(made, settings, directory, plugins=plugins))
+    tools = later(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
     return tools
 
 
@@ -116,11 +118,19 @@ def make_tools(
     documents: DocumentReader,
     sandbox: Sandbox,
     workflows: InnerWorkflows,
+    speech: Speech,
+    defaults: DefaultModels,
     plugins: Tools,
     clock: Clock = time.time,
 ) -> "ToolService":
-    """All tools of this installation. Connects to nothing, and starts nothing, yet."""
+    """All tools of this installation. Connects to nothing, and starts nothing, yet.
+
+    Args:
+        defaults: The models that speak and hear where a node chooses none.
+    """
+    from jikko.tools.builtin.audio import Audio
     from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+    from jikko.tools.given_files import GivenFiles
     from jikko.tools.mcp.mcp_tools import McpTools
     from jikko.tools.openapi.api_tools import ApiTools
     from jikko.tools.service import ToolService
@@ -140,7 +150,13 @@ def make_tools(
     }
     return ToolService(
         kinds,
-        builtin=BuiltinTools(http=http, documents=documents, sandbox=sandbox, clock=clock),
+        builtin=BuiltinTools(
+            audio=Audio(speech, defaults, GivenFiles(files, http, Timeouts(total=settings.tool_seconds))),
+            http=http,
+            documents=documents,
+            sandbox=sandbox,
+            clock=clock,
+        ),
         builtin_names=frozenset(BUILTIN),
         seconds=settings.tool_seconds,
     )

@@ -7,7 +7,7 @@ from jikko.apps.plugin_needs import tools_of_agent
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.installation import Installation
-from jikko.forecast.model_checks import diagnose_model
+from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.tool_checks import no_tool
 from jikko.nodes.agents.agent import AgentNode
 from jikko.nodes.agents.agent_parameters import tool_name
@@ -31,6 +31,7 @@ def diagnose_agent(node: AgentNode, entry: NodeEntry, installation: Installation
             installation.tools.known(tool_name(tool))
         except ToolNotFound as failure:
             yield no_tool(failure, f"{where}.tools")
+    yield from diagnose_speech(entry.data, installation, f"{where}.tools")
     for name, need in () if installation.fake_models else needs_of_agent(entry.id, entry.data):
         found = diagnose_model(need, installation.providers, installation.missing_library, f"{where}.{name}")
         if found is not None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import Document
 from jikko.forecast.installation import Installation
+from jikko.forecast.model_checks import default_model
 from jikko.ports.default_models import ModelPurpose
 
 _WHERE: Final = "workflow.features"
@@ -27,7 +28,7 @@ def of_features(document: Document, installation: Installation) -> Iterator[Diag
         return
     for name, (purpose, so) in _NEEDS.items():
         if _on(features, name) and purpose not in installation.providers.defaults:
-            where, remedy = f"{_WHERE}.{name}", _default(purpose)
+            where, remedy = f"{_WHERE}.{name}", default_model(purpose)
             yield Diagnostic("model.default", {"so": Phrase(so)}, where=where, severity="warning", remedy=remedy)
 
 
@@ -44,7 +45,7 @@ def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> It
     severity: Severity = "will_fail" if refused else "warning"
     if kind == "openai_moderation":
         if not installation.fake_models and "moderation" not in installation.providers.defaults:
-            remedy = _default("moderation")
+            remedy = default_model("moderation")
             yield Diagnostic("model.moderation", {"so": so}, where=where, severity=severity, remedy=remedy)
         return
     if kind != "api":
@@ -57,10 +58,6 @@ def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> It
         remedy = Phrase("remedy.add_extension", {"extension": id_})
         needed = {"extension": repr(id_), "so": so}
         yield Diagnostic("address.extension", needed, where=where, severity=severity, remedy=remedy)
-
-
-def _default(purpose: ModelPurpose) -> Phrase:
-    return Phrase("remedy.default_model", {"line": f"defaults: {{{purpose}: {{provider: …, model: …}}}}"})
 
 
 def _on(features: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,13 +1,17 @@
 """Why a model that a workflow needs cannot be called here, as far as is known before a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jikko.apps.model_needs import Need
+from jikko.apps.model_needs import Need, speech_model, speech_tools
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.ports.default_models import ModelPurpose
 from jikko.providers.config import Providers
+
+if TYPE_CHECKING:
+    from jikko.forecast.installation import Installation
 
 _LIBRARIES: Final = {
     "anthropic": "anthropic",
@@ -45,6 +49,29 @@ def diagnose_model(
         remedy = Phrase("remedy.install", {"package": package})
         return _fails("model.library", {"type": repr(config.type)}, where, remedy)
     return None
+
+
+def diagnose_speech(data: Mapping[str, Any], installation: "Installation", where: str) -> Iterator[Diagnostic]:
+    """Why the built-in tools of a node cannot speak or hear.
+
+    Args:
+        data: Of a tool node, or of an agent.
+    """
+    for purpose, tool in () if installation.fake_models else speech_tools(data):
+        model = speech_model(tool)
+        if model is None:
+            if purpose not in installation.providers.defaults:
+                params = {"so": Phrase("so.no_speech" if purpose == "text_to_speech" else "so.no_recordings")}
+                yield _fails("model.default", params, where, default_model(purpose))
+            continue
+        found = diagnose_model(Need(*model, ""), installation.providers, installation.missing_library, where)
+        if found is not None:
+            yield found
+
+
+def default_model(purpose: ModelPurpose) -> Phrase:
+    """The remedy for a default model that is missing."""
+    return Phrase("remedy.default_model", {"line": f"defaults: {{{purpose}: {{provider: …, model: …}}}}"})
 
 
 def _fails(code: str, params: Mapping[str, object], where: str, remedy: Phrase) -> Diagnostic:

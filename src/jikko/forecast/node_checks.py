@@ -85,7 +85,7 @@ def _of_type(
         case "tool":
             from jikko.forecast.tool_checks import diagnose_tool
 
-            yield from diagnose_tool(node, entry, installation.tools)
+            yield from diagnose_tool(node, entry, installation)
         case "knowledge-retrieval":
             from jikko.forecast.knowledge_checks import diagnose_retrieval
 

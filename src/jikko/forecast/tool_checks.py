@@ -5,8 +5,10 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
+from jikko.forecast.installation import Installation
+from jikko.forecast.model_checks import diagnose_speech
 from jikko.nodes.tools.tool import ToolNode
-from jikko.ports.tools import ToolNotFound, Tools
+from jikko.ports.tools import ToolNotFound
 
 _CHECKED: Final = frozenset({"builtin", "api"})
 """Kinds of tools that fail without a required parameter; others are called without it, and decide for themselves."""
@@ -15,16 +17,18 @@ _ANSWERING: Final = frozenset({"webscraper/webscraper"})
 """Tools that say so in their answer when a required parameter is missing, and do not fail. [QUIRK]"""
 
 
-def diagnose_tool(node: ToolNode, entry: NodeEntry, tools: Tools) -> Iterator[Diagnostic]:
+def diagnose_tool(node: ToolNode, entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
     """Every reason why a call will fail, and what is said to no purpose."""
     where = f"{entry.where}.tool_name" if entry.data.get("tool_name") else f"{entry.where}.type"
     try:
-        tool = tools.known(node.name)
+        tool = installation.tools.known(node.name)
     except ToolNotFound as failure:
         yield no_tool(failure, where)
         return
     if tool is None:
         return
+    tool = tool.with_settings(node.given.settings)
+    yield from diagnose_speech(entry.data, installation, f"{entry.where}.tool_configurations")
     given = {given.name for given in node.given.parameters}
     for parameter in tool.parameters:
         needed = parameter.required and parameter.form == "llm" and parameter.default is None

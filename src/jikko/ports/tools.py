@@ -4,10 +4,11 @@ A workflow only names a tool; where it is and what it takes is known to the inst
 those of the tools file, those of plugins. Source: docs/dify-behaviour.md, “Tools”.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.values import Json
@@ -62,6 +63,16 @@ class Tool(Struct, frozen=True, kw_only=True):
     description: str = ""
     plugin: str | None = None
     """The identifier of the plugin that has it, as ``tool_info`` of the record tells."""
+    open_settings: str = ""
+    """How the names of further settings begin, which it takes though they are not among its parameters; ``""``: none.
+    """
+
+    def with_settings(self, names: Iterable[str]) -> "Tool":
+        """The tool with those of these settings among its parameters that it takes."""
+        taken = [name for name in names if self.open_settings and name.startswith(self.open_settings)]
+        if not taken:
+            return self
+        return replace(self, parameters=(*self.parameters, *(ToolParameter(name=name, form="form") for name in taken)))
 
     def parameter(self, name: str) -> ToolParameter | None:
         """The parameter of that name."""

@@ -110,6 +110,7 @@ class ToolNode(Struct, frozen=True):
         except ToolNotFound as failure:
             text, kind = str(failure), "ToolRuntimeResolutionError"
             raise NodeFailure(f"Failed to get tool runtime: {text}", kind=kind, metadata=self._info(None)) from None
+        tool = tool.with_settings(self.given.settings)
         settings = {}
         for parameter in tool.parameters:
             if parameter.form == "form":

@@ -12,25 +12,29 @@ from jikko.ports.files.documents import DocumentReader
 from jikko.ports.http import HttpClient
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.ports.tools import Emit, TextMessage, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.tools.builtin.audio import Audio
 from jikko.tools.builtin.time import time_tools
 from jikko.tools.builtin.tool import BuiltinTool, parameter
 from jikko.tools.builtin.webscraper import Webscraper
 from jikko.values import Json
 
-BUILTIN: Final = ("code", "time", "webscraper")
+BUILTIN: Final = ("audio", "code", "time", "webscraper")
 """The providers."""
-_SYMBOLS: Final = {"code": "⌨️", "time": "🕐", "webscraper": "🕸️"}
+_SYMBOLS: Final = {"audio": "🔊", "code": "⌨️", "time": "🕐", "webscraper": "🕸️"}
 _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text y="19" font-size="20">{}</text></svg>'
 
 
 class BuiltinTools:
-    """``Tools`` of the providers ``time``, ``webscraper`` and ``code``.
+    """``Tools`` of the providers ``audio``, ``code``, ``time`` and ``webscraper``.
 
     Source: docs/dify-behaviour.md, “Built-in tools”.
     """
 
-    def __init__(self, *, http: HttpClient, documents: DocumentReader, sandbox: Sandbox, clock: Clock) -> None:
+    def __init__(
+        self, *, audio: Audio, http: HttpClient, documents: DocumentReader, sandbox: Sandbox, clock: Clock
+    ) -> None:
         self._providers: Mapping[str, Mapping[str, BuiltinTool]] = {
+            "audio": audio.tools(),
             "code": code_tools(sandbox),
             "time": time_tools(clock),
             "webscraper": Webscraper(http, documents).tools(),
@@ -47,7 +51,12 @@ class BuiltinTools:
         if found is None:
             has = ", ".join(self._providers.get(name.provider, ()))
             raise ToolNotFound(f"builtin tool {name.tool} not found", f"{name.provider} has {has}")
-        return Tool(name=name, parameters=found.parameters, description=found.description)
+        return Tool(
+            name=name,
+            parameters=found.parameters,
+            description=found.description,
+            open_settings=found.open_settings,
+        )
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """See ``Tools.find``."""

@@ -16,6 +16,8 @@ class BuiltinTool(NamedTuple):
     parameters: tuple[ToolParameter, ...]
     act: Act
     description: str
+    open_settings: str = ""
+    """See ``Tool``."""
 
 
 def parameter(name: str, kind: str = "string", *, required: bool = False, default: Json = None) -> ToolParameter:

@@ -13,7 +13,6 @@ from jikko.masking import masked
 from jikko.nodes.http.http_response import text_of
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
-from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.tools import (
     Emit,
     JsonMessage,
@@ -27,15 +26,13 @@ from jikko.ports.tools import (
 )
 from jikko.tools.config import ApiProvider, Auth
 from jikko.tools.directory import ToolsDirectory
+from jikko.tools.given_files import FileContent, GivenFiles
 from jikko.tools.openapi.document import Operation
-from jikko.tools.openapi.request import FileContent, prepare
+from jikko.tools.openapi.request import prepare
 from jikko.values import Json
 
 _CONNECT = 10.0
 _SILENCE = 60.0
-_MAX_REMOTE = 100 << 20
-"""Bytes of a file that is fetched from elsewhere, to be sent along."""
-
 _MAX_KNOWN = 1_000
 """Tools that are kept for the next call."""
 
@@ -52,11 +49,11 @@ class ApiTools:
         """
         self._directory = directory
         self._http = http
-        self._files = files
         self._max_bytes = max_bytes
         self._known: dict[ToolName, tuple[ApiProvider, Tool]] = {}
         """Tools that were asked for, each with its provider: another one is there once the file was read again."""
         self._timeouts = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=seconds)
+        self._files = GivenFiles(files, http, self._timeouts)
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``."""
@@ -145,35 +142,8 @@ class ApiTools:
                 continue
             value = call.parameters[parameter.name]
             listed = value if isinstance(value, list) else [value]
-            found[parameter.name] = [await self._content(file, parameter.name, call) for file in listed]
+            found[parameter.name] = [await self._files.read(file, parameter.name, call) for file in listed]
         return found
-
-    async def _content(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
-        if not isinstance(file, Mapping):
-            raise ToolFailure(f"the parameter {parameter} takes a file, and was given none", reported=False)
-        name, file_id, url = str(file.get("filename") or "file"), file.get("related_id"), file.get("remote_url")
-        if isinstance(file_id, str) and file_id:
-            try:
-                content = await self._files.read(file_id, app_id=call.app_id, end_user_id=call.end_user_id)
-            except FileMissing as failure:
-                raise ToolFailure(f"{name}: {failure}", reported=False) from None
-        elif isinstance(url, str) and url:
-            content = await self._fetched(url, name, call)
-        else:
-            raise ToolFailure(f"{name} names no file", reported=False)
-        return FileContent(name, content, str(file.get("mime_type") or "application/octet-stream"))
-
-    async def _fetched(self, url: str, name: str, call: ToolCall) -> bytes:
-        request = OutgoingRequest(
-            method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=self._timeouts
-        )
-        try:
-            answer = await self._http.send(request)
-        except HttpFailure as failure:
-            raise ToolFailure(f"{name}: {failure}", reported=False) from None
-        if not 200 <= answer.status < 300:
-            raise ToolFailure(f"{name}: the server answered with status {answer.status}", reported=False)
-        return answer.body
 
 
 def _with_auth(headers: Pairs, auth: Auth) -> Pairs:

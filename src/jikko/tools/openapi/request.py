@@ -15,6 +15,7 @@ from msgspec import Struct
 from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
+from jikko.tools.given_files import FileContent
 from jikko.tools.openapi.document import MAX_URL, Body, Operation, PlacedParameter, filled_in
 from jikko.tools.openapi.property import converted_property
 from jikko.values import Json
@@ -24,14 +25,6 @@ _SLASHES: Final = re.compile(r"[/\\]")
 _SEVERAL_SEGMENTS: Final = "/:@!$&'()*+,;="
 _COOKIE: Final = "!#$%&'()*+/:<=>?@[]^`{|}"
 """What may stand in the value of a cookie beside letters, digits and ``-._~``. Source: RFC 6265 §4.1.1."""
-
-
-class FileContent(Struct, frozen=True):
-    """A file that goes along."""
-
-    filename: str
-    content: bytes
-    mime_type: str
 
 
 class Prepared(Struct, frozen=True):
