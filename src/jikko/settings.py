@@ -221,7 +221,7 @@ class Settings:
     """Elements of an array of numbers that a code node may make."""
     max_elements: int = 200_000
     """Elements of all arrays and objects together, nested ones too, that a code node may make, or a JSON body of over
-    256 KiB have."""
+    256 KiB have. There a number of n digits counts as n² / 8192 more."""
     max_expanded: int = 4_000_000
     """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""
     code_seconds: float = 10.0

@@ -142,6 +142,16 @@ async def test_it_may_have_so_many_elements_and_not_one_more(item: bytes) -> Non
         await decode_json(body, most=elements - 1)
 
 
+@pytest.mark.parametrize(("digits", "elements"), [(90, 1), (91, 2), (1000, 123), (4299, 2257)])
+@pytest.mark.parametrize("sign", [b"", b"-", b"0."])
+async def test_a_number_counts_by_the_square_of_its_digits(digits: int, elements: int, sign: bytes) -> None:
+    body = b"[" + b",".join([sign + b"7" * digits] * 1000) + b', "%b"]' % (b"1" * LARGE_BYTES)
+
+    assert len(await decode_json(body, most=1 + 1000 * elements)) == 1001
+    with pytest.raises(TooManyElements):
+        await decode_json(body, most=1000 * elements)
+
+
 async def test_a_lenient_decoder_takes_what_it_takes() -> None:
     text = f'{{"x": [{"-Infinity, " * 50_000} NaN], "half": "\ud800", "n": {"1" * 400}}}'
 

@@ -17,6 +17,11 @@ from tests.runs.world import World, end_of
 pytestmark = pytest.mark.anyio
 
 LARGE = {"x": '界😀\ud800"\\\n' * 100_000, "n": 1.5, "list": ["é", {"k": None}], "": "", "sys.user": "y" * 70_000}
+MANY = {
+    "numbers": {"x": [-1.5e-7, 2, None, True] * 60_000},
+    "names": {"entries": {f"{number}é": {"a": [number]} for number in range(30_000)}, "last": {}},
+    "text": [{"in it": ['界"' * 100_000]}],
+}
 
 
 def made(inputs: dict[str, Any]) -> RunStarted:
@@ -42,14 +47,15 @@ class Written:
         self._in_turn = 0
 
 
-async def test_they_are_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("inputs", [LARGE, MANY], ids=["a text", "elements"])
+async def test_they_are_the_same_text(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any]) -> None:
     readings = iter(range(1_000_000))
     share = LoopShare(lambda: next(readings) * SLICE / 2)
     written = Written(json.dumps)
-    expected = stored_inputs(made(LARGE))
+    expected = stored_inputs(made(inputs))
     monkeypatch.setattr(json, "dumps", written)
 
-    found = await inputs_in_slices(made(LARGE), Slice(share, "app"))
+    found = await inputs_in_slices(made(inputs), Slice(share, "app"))
 
     assert found == expected
     # Two looks fit into a slice; a character makes six at most, but for those of which few are in there.
@@ -72,7 +78,15 @@ async def test_a_run_with_large_inputs_makes_their_text_once(monkeypatch: pytest
     await world.close()
 
 
-@pytest.mark.parametrize(("inputs", "is_large"), [({}, False), ({"x": "a" * 1000}, False), (LARGE, True)])
+@pytest.mark.parametrize(
+    ("inputs", "is_large"),
+    [
+        ({}, False),
+        ({"x": "a" * 1000, "l": [[1] * 99] * 9}, False),
+        (LARGE, True),
+        *(({name: value}, True) for name, value in MANY.items()),
+    ],
+)
 def test_small_ones_are_made_with_the_first_event(inputs: dict[str, Any], is_large: bool) -> None:
     assert has_large_inputs(made(inputs)) is is_large
 

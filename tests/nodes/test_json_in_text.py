@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jikko.concurrency.json_in_pieces import MAX_ELEMENTS
 from jikko.nodes.model.json_in_text import fenced_object, first_object
 from jikko.values import MAX_DEPTH, Json
 
@@ -50,8 +51,17 @@ def test_a_long_text_is_not_read_from_every_brace(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("jikko.nodes.model.json_in_text._decoder", Decoder())
 
-    assert first_object('{"a":' * 500 + "1," * 300_000) is None
-    assert len(read) < 5
+    assert first_object('{"a":' * 500 + "1," * 190_000) is None
+    assert 0 < len(read) < 5
+
+
+@pytest.mark.parametrize("item", ["[],", "1,", '{"b":1},'])
+def test_an_object_of_more_elements_than_a_large_body_may_have_is_none(item: str) -> None:
+    def written(elements: int) -> str:
+        return '{"a": [' + item * (elements // (1 + (item[0] in "[{"))) + "0]}"
+
+    assert first_object(written(MAX_ELEMENTS - 2)) is not None
+    assert first_object(written(MAX_ELEMENTS + 2)) is None
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 100_000])

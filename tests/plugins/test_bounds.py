@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -187,7 +188,7 @@ async def test_no_memory_escapes_the_bound(clean: Path, taking: str) -> None:
 
 async def test_there_is_no_file_in_memory_elsewhere(clean: Path) -> None:
     async with world(clean) as here:
-        for path in ("/dev/shm/x", "/run/x", "/tmp/x", "/var/tmp/x"):
+        for path in (f"{folder}/{uuid4().hex}" for folder in ("/dev/shm", "/run", "/tmp", "/var/tmp")):
             with pytest.raises(ToolFailure, match="Permission denied"):
                 await here.messages_of("run", code=TRIED.replace("CODE", f"    open({path!r}, 'wb')"))
 

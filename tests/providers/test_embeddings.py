@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import json
+import math
 import struct
 from typing import Any
 
@@ -16,6 +18,7 @@ from jikko.ports.models import ModelFailure
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
+from jikko.providers.openai.vectors import MAX_BYTES, embedded
 from jikko.providers.vectors.embedder import ProviderEmbedder
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence
@@ -46,6 +49,29 @@ async def failure_of(answer: Answer, **fields: Any) -> ModelFailure:
         with pytest.raises(ModelFailure) as caught:
             await ProviderEmbedder(models.connections).embed(asked("a", "b"))
     return caught.value
+
+
+async def test_others_have_the_event_loop_between_two_vectors() -> None:
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    body = json.dumps({"data": [{"embedding": [0.5, None, 2], "index": 63 - place} for place in range(64)]})
+    turn()
+    found = await embedded(body.encode(), 64)
+
+    assert turns >= 64
+    assert all(vector[0] == 0.5 and math.isnan(vector[1]) and vector[2] == 2 for vector in found.vectors)
+
+
+async def test_one_vector_may_not_be_as_long_as_those_of_all_texts() -> None:
+    failure = await failure_of(answering([0] * (MAX_BYTES // 2), [1.0]))
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "no vectors of OpenAI's protocol" in str(failure)
 
 
 async def test_a_request_is_of_openais_protocol() -> None:

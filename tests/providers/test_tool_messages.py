@@ -137,6 +137,21 @@ async def test_openai_streams_text_and_several_calls_in_pieces() -> None:
     assert completion.finish_reason == "tool_calls"
 
 
+@pytest.mark.parametrize(
+    ("sent", "arguments"),
+    [({"city": "京 😀", "days": [1, 2.50]}, '{"city":"京 😀","days":[1,2.5]}'), (None, ""), ("", "")],
+)
+async def test_arguments_that_a_server_sends_as_an_object_are_its_text(sent: Any, arguments: str) -> None:
+    function = {"name": "weather", "arguments": sent}
+    answer = events([
+        delta(tool_calls=[{"index": 0, "id": "a", "type": "function", "function": function}]),
+        delta(finish="tool_calls"),
+    ])  # fmt: skip
+    async with calling.served(answer) as (_, models):
+        completion = await models.complete(request(tools=(WEATHER,), tool_choice="auto"))
+    assert completion.tool_calls == (ToolCall("a", "weather", arguments),)
+
+
 async def test_anthropic_streams_text_and_several_calls_in_pieces() -> None:
     answer = _anthropic_says(("text", "I look."), ("weather", '{"city": "京"}'), ("clock", "{}"), reason="tool_use")
     chunks: list[Chunk] = []

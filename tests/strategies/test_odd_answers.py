@@ -74,9 +74,10 @@ async def test_calls_are_told_apart_however_a_server_numbers_them(tmp_path: Path
 
 
 DEEP = '{"year": ' + "[" * 900 + "]" * 900 + "}"
+WIDE = '{"year": [' + "{}," * 110_000 + "{}]}"
 
 
-@pytest.mark.parametrize("written", ['{"year": 20', "[1]", "null", "{" * 100_000, '{"year": NaN}', DEEP])
+@pytest.mark.parametrize("written", ['{"year": 20', "[1]", "null", "{" * 100_000, '{"year": NaN}', DEEP, WIDE])
 async def test_a_model_is_shown_its_broken_arguments_as_an_object(tmp_path: Path, written: str) -> None:
     async with world(tmp_path, calls(("weekday", written)), says("sorry")) as (model, assembly):
         outcome = await finished(await begun(assembly, workflow(agent(tool("weekday")), OUTPUTS)))

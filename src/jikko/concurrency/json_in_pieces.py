@@ -9,7 +9,8 @@ piece is decoded together with the brackets that are open around it, and what it
 
 ``FIRST`` stands for what came before the piece, and ``LAST`` shows which lists and objects go on behind it.
 
-Nothing else takes long: a text is decoded at once, however long it is (2 ms for a megabyte, at most).
+Nothing else takes long: a text is decoded at once, however long it is (2 ms for a megabyte, at most). Long numbers
+count as several elements, since to write one takes time with the square of its digits.
 """
 
 import asyncio
@@ -37,7 +38,8 @@ _ENTRIES: Final = re.compile(rb'(?:(?:[^",]++|%b)*+,)*+' % _TEXTS.pattern, re.DO
 """All up to the last comma that is in no text."""
 _WHOLE: Final = re.compile(rb'(?:[^"]++|%b)*+' % _TEXTS.pattern, re.DOTALL)
 """All up to a text without an end."""
-_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b"[]{},"))
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_LONG_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]{91,}+")
 _PLACE: Final = re.compile(r"(?<=\(byte )\d+(?=\))")
 
 Decode: TypeAlias = Callable[[bytes | bytearray], Any]
@@ -53,7 +55,8 @@ async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_str
 
     Args:
         decode: The decoder, which may take more than JSON is, such as ``json.loads``.
-        most: Elements that arrays and objects may have in all, if it is large: commas and opening brackets.
+        most: Elements that arrays and objects may have in all, if it is large: commas and opening brackets. A number
+            of n digits counts as n² / 8192 more.
 
     Raises:
         TooManyElements: It is large, and has more.
@@ -76,7 +79,12 @@ async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_str
 
 def has_more_elements(body: bytes, than: int) -> bool:
     """Whether JSON has more elements of arrays and objects than a number. Takes 10 ms for a megabyte, at most."""
-    return any((than := than - sum(map(structure.count, (b",", b"[", b"{")))) < 0 for _, structure, _ in _windows(body))
+    return any((than := than - _elements(structure)) < 0 for _, structure, _ in _windows(body))
+
+
+def _elements(structure: bytes) -> int:
+    numbers = sum(len(number) ** 2 // 8192 for number in _LONG_NUMBER.findall(structure))
+    return numbers + sum(map(structure.count, (b",", b"[", b"{")))
 
 
 def _windows(body: bytes | bytearray) -> Iterator[tuple[int, bytes, bool]]:
@@ -121,11 +129,9 @@ class _Pieces:
 
     def look_at(self, structure: bytes) -> None:
         """Count what is added to the next piece, without its texts."""
-        brackets = structure.translate(None, _NOT_STRUCTURE)
-        self._left -= brackets.count(b",")
-        for bracket in brackets.replace(b",", b""):
+        self._left -= _elements(structure)
+        for bracket in structure.translate(None, _NOT_BRACKETS):
             if bracket in b"[{":
-                self._left -= 1
                 self._opened.append(bracket)
                 if len(self._open) - 1 - self._closed + len(self._opened) > MAX_DEPTH:
                     raise RecursionError(f"nested by more than {MAX_DEPTH} levels")

@@ -7,10 +7,12 @@ tells a model of a tool's answer, and its labels, are those of the plugin, since
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from jikko.concurrency.json_in_pieces import decode_json
 from jikko.ports.agents import (
     AGENT_PROVIDER,
     AgentHost,
@@ -106,8 +108,7 @@ class FunctionCalling:
         """One question to the model, with the calls that it makes. Returns whether it made any."""
         began = time.perf_counter()
         entry = self._log.begin(f"ROUND {number}", started_at=began)
-        completion = await self._asked(entry.id)
-        calls = [(call, _arguments(call)) for call in completion.tool_calls]
+        completion, calls = await self._asked(entry.id)
         if calls:
             made = tuple(
                 FunctionCall(call.id, call.name, _shown_arguments(call, arguments)) for call, arguments in calls
@@ -129,7 +130,8 @@ class FunctionCalling:
                 self._emit(TextMessage(str(answer["tool_response"])))
         return bool(calls)
 
-    async def _asked(self, parent: str) -> Completion:
+    async def _asked(self, parent: str) -> tuple[Completion, list[tuple[FunctionCall, dict[str, Json] | None]]]:
+        """The model's answer, and its calls with their arguments."""
         model, began = self._model, time.perf_counter()
         entry = self._log.begin(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
         request = ModelRequest(
@@ -162,14 +164,15 @@ class FunctionCalling:
             raise
         show(completion.text[shown:])
         self._usages.append(completion.usage)
-        named = [{"name": call.name, "args": _arguments(call) or {}} for call in completion.tool_calls]
+        calls = [(call, await _arguments(call)) for call in completion.tool_calls]
+        named = [{"name": call.name, "args": arguments or {}} for call, arguments in calls]
         data: dict[str, Json] = {
             "output": completion.text,
             "tool_name": ";".join(call.name for call in completion.tool_calls),
             "tool_input": named,
         }
         self._log.finish(entry, data, {**times(began), "provider": model.provider}, completion.usage)
-        return completion
+        return completion, calls
 
     async def _called(
         self, call: FunctionCall, arguments: dict[str, Json] | None, parent: str, number: int
@@ -256,10 +259,10 @@ def _names(allowed: Json) -> set[str]:
     return {name.strip() for name in listed if isinstance(name, str) and name.strip()}
 
 
-def _arguments(call: FunctionCall) -> dict[str, Json] | None:
+async def _arguments(call: FunctionCall) -> dict[str, Json] | None:
     """The arguments of a call; ``None`` if they are no JSON object that can be handed on and recorded."""
     try:
-        value = json.loads(call.arguments or "{}", parse_constant=_refused)
+        value = await decode_json(call.arguments or "{}", _decode)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and not is_too_deep(value) else None
@@ -267,6 +270,9 @@ def _arguments(call: FunctionCall) -> dict[str, Json] | None:
 
 def _refused(constant: str) -> Json:
     raise ValueError(f"{constant} is no JSON")
+
+
+_decode: Final = partial(json.loads, parse_constant=_refused)
 
 
 def _shown_arguments(call: FunctionCall, arguments: dict[str, Json] | None) -> str:

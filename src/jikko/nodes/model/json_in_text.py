@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from jikko.concurrency.json_in_pieces import MAX_ELEMENTS
 from jikko.values import Json, is_too_deep
 
 _FENCE: Final = "```"
@@ -16,7 +17,12 @@ _decoder: Final = json.JSONDecoder()
 
 
 def first_object(text: str) -> dict[str, Json] | None:
-    """The first JSON object in a text, or ``None``. What is broken is passed over; what is nested too deep is none."""
+    """The first JSON object in a text, or ``None``. What is broken is passed over; what is nested too deep is none.
+
+    Nor is there one in a text with more than ``MAX_ELEMENTS`` commas and opening brackets.
+    """
+    if sum(map(text.count, ",[{")) > MAX_ELEMENTS:
+        return None
     start = text.find("{")
     read = 0
     for _ in range(_MAX_STARTS):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jikko.concurrency.json_in_pieces import LARGE_BYTES
 from jikko.ports.models import FailureKind, Media, ModelFailure
 from jikko.providers.progress import Progress
 
@@ -16,7 +17,7 @@ _DONE: Final = b"[DONE]"
 
 class _Function(msgspec.Struct):
     name: str | None = None
-    arguments: Any = None
+    arguments: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _ToolCall(msgspec.Struct):
@@ -54,6 +55,7 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
+_decode_text = msgspec.json.Decoder(str | None).decode
 
 
 class AnswerReader:
@@ -86,12 +88,14 @@ class AnswerReader:
 
     def _take(self, data: bytes) -> None:
         try:
-            answer = _decode(data)
+            self._add(_decode(data))
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ModelFailure(
                 f"The provider's answer is no JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}",
                 kind="InvokeBadRequestError",
             ) from None
+
+    def _add(self, answer: _Answer) -> None:
         progress = self._progress
         if answer.error is not None:
             raise _failure_of(answer.error)
@@ -125,13 +129,16 @@ class AnswerReader:
 
     def _call(self, position: int, call: _ToolCall) -> None:
         function = call.function or _Function()
-        arguments = function.arguments
-        if arguments is not None and not isinstance(arguments, str):
-            # Some servers send the object itself.
-            arguments = msgspec.json.encode(arguments).decode()
+        raw = bytes(function.arguments)
+        if raw[:1] in (b'"', b"n"):
+            arguments = _decode_text(raw) or ""
+        else:
+            # Some servers send the object itself. A large one stays as it is: decoding takes long.
+            compact = raw if len(raw) > LARGE_BYTES else msgspec.json.encode(msgspec.json.decode(raw))
+            arguments = compact.decode()
         # Numbers and ids are written as the other by some servers.
         index = _number(call.index, position)
-        self._progress.call(index, "" if call.id is None else str(call.id), function.name or "", arguments or "")
+        self._progress.call(index, "" if call.id is None else str(call.id), function.name or "", arguments)
 
 
 def _number(index: int | str | None, position: int) -> int:

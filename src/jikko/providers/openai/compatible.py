@@ -81,7 +81,7 @@ class OpenAICompatible:
             raise
         except Exception as error:
             raise failure_of(error) from None
-        return embedded(answer, len(texts))
+        return await embedded(answer, len(texts))
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
         """See ``SpeechBackend.transcribe``."""

@@ -1,5 +1,6 @@
 """Vectors by OpenAI's protocol: the body of ``/embeddings``, and its answer."""
 
+import asyncio
 import base64
 import binascii
 import sys
@@ -13,11 +14,11 @@ from jikko.ports.models import ModelFailure
 from jikko.providers.vectors.backend import EmbeddedBatch
 
 MAX_BYTES: Final = 262_144
-"""Of the answer, for each text: twice what 4,096 numbers take."""
+"""Of the answer, for each text, and of one vector: twice what 4,096 numbers take."""
 
 
 class _Entry(msgspec.Struct):
-    embedding: list[float | None] | str
+    embedding: msgspec.Raw
     index: int | None = None
 
 
@@ -32,6 +33,7 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
+_decode_vector = msgspec.json.Decoder(list[float | None] | str).decode
 
 
 def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[str, Any]:
@@ -42,8 +44,8 @@ def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[
     return body
 
 
-def embedded(body: bytes, expected: int) -> EmbeddedBatch:
-    """The vectors of an answer, in the order of the texts.
+async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
+    """The vectors of an answer, in the order of the texts. Between two of them others have the event loop.
 
     Args:
         expected: How many texts there were.
@@ -53,10 +55,10 @@ def embedded(body: bytes, expected: int) -> EmbeddedBatch:
     """
     try:
         answer = _decode(body)
-        vectors = {
-            position if entry.index is None else entry.index: _numbers(entry.embedding)
-            for position, entry in enumerate(answer.data)
-        }
+        vectors: dict[int, Vector] = {}
+        for position, entry in enumerate(answer.data):
+            await asyncio.sleep(0)
+            vectors[position if entry.index is None else entry.index] = _numbers(entry.embedding)
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError):
         raise ModelFailure(
             f"The provider's answer holds no vectors of OpenAI's protocol: {body[:200].decode(errors='replace')!r}",
@@ -74,7 +76,10 @@ def embedded(body: bytes, expected: int) -> EmbeddedBatch:
     )
 
 
-def _numbers(written: list[float | None] | str) -> Vector:
+def _numbers(raw: msgspec.Raw) -> Vector:
+    if len(memoryview(raw)) > MAX_BYTES:
+        raise ValueError("too long for a vector")
+    written = _decode_vector(raw)
     if isinstance(written, str):
         vector = array("f", base64.b64decode(written, validate=True))
         if sys.byteorder == "big":
