@@ -25,7 +25,7 @@ it may begin anew if the database asks for it, so whatever it changes outside of
 """
 
 import re
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
@@ -42,6 +42,8 @@ _CAST: Final = re.compile(r"::\w+(?:\[\])?")
 _LOCK: Final = re.compile(r" FOR (?:NO KEY )?(?:UPDATE|SHARE)(?: SKIP LOCKED)?")
 _INDEX: Final = re.compile(r" INDEXED BY \w+")
 _MAX_STATEMENTS: Final = 1000
+_MAX_MARKED: Final = 100
+"""Statements with lists of some lengths: such texts may be long."""
 
 
 class SqlQuery:
@@ -91,8 +93,8 @@ Operation: TypeAlias = Generator[SqlQuery | Many, Any, T]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 
-Parameter: TypeAlias = tuple[str, Callable[[Any], Any] | None]
-"""A name, and what makes a value fit for the database; ``None``: only a text needs that."""
+Parameter: TypeAlias = tuple[str, Callable[[str], Any]]
+"""A name, and what makes a value that is a text, or each text of a list, fit for the database."""
 
 
 class Statement(Struct, frozen=True):
@@ -101,27 +103,24 @@ class Statement(Struct, frozen=True):
     text: str
     parameters: tuple[Parameter, ...]
     """In their order."""
-    to_text: Callable[[str], str]
+    many: tuple[int, ...]
+    """The places of those that are lists."""
     lists: tuple[Callable[[int], str], ...] = ()
     """What stands for each ``{}`` of the text: marks for as many items as a list has."""
 
     def bound(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """The text, and the values by position. Others that are given are left out."""
-        to_text = self.to_text
-        values: list[Any] = []
-        for name, fit in self.parameters:
-            value = given[name]
-            if fit is not None:
-                value = None if value is None else fit(value)
-            elif value.__class__ is str:
-                value = to_text(value)
-            values.append(value)
+        values = [fit(value) if isinstance(value := given[name], str) else value for name, fit in self.parameters]
+        for place in self.many:
+            fit = self.parameters[place][1]
+            values[place] = [fit(each) if isinstance(each, str) else each for each in values[place]]
         if not self.lists:
             return self.text, values
-        counts = (len(value) for value in values if type(value) is list)
-        marks = (mark(count) for mark, count in zip(self.lists, counts, strict=True))
-        flat = [item for value in values for item in (value if type(value) is list else (value,))]
-        return self.text.format(*marks), flat
+        counts = [len(values[place]) for place in self.many]
+        flat: list[Any] = []
+        for place, value in enumerate(values):
+            flat += value if place in self.many else (value,)
+        return _with_marks(self.text, self.lists, *counts), flat
 
 
 class Dialect:
@@ -160,23 +159,26 @@ class Dialect:
     def _for_postgres(self, text: str) -> Statement:
         names: dict[tuple[str, bool], int] = {}
         parameters: list[Parameter] = []
+        lists: list[int] = []
 
         def numbered(found: re.Match[str]) -> str:
             many, name, cast = found[1], found[2], found[3] or ""
             number = names.setdefault((name, cast == "::text"), len(names) + 1)
             if number > len(parameters):
-                parameters.append((name, self._fit(name, cast, bool(many))))
+                lists.extend([len(parameters)] * bool(many))
+                parameters.append((name, self._fit(name, cast)))
             if not many:
                 return f"${number}{cast}"
             given = f"${number}{cast or ('::bytea' if _are_ids(name) else '::text')}[]"
             return f"= ANY({given})" if many == "IN " else f"SELECT * FROM unnest({given})"
 
-        return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), self.to_text)
+        return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), tuple(lists))
 
     def _for_sqlite(self, text: str) -> Statement:
         """The text still has its casts."""
         names: dict[tuple[str, bool], int] = {}
         parameters: list[Parameter] = []
+        places: list[int] = []
         lists: list[Callable[[int], str]] = []
         # Numbers would have to go up with each item of a list.
         has_lists = any(found[1] for found in _PARAMETER.finditer(text))
@@ -185,22 +187,17 @@ class Dialect:
             many, name, cast = found[1], found[2], found[3] or ""
             number = names.setdefault((name, cast == "::text"), len(names) + 1)
             if has_lists or number > len(parameters):
-                parameters.append((name, self._fit(name, cast, bool(many))))
+                parameters.append((name, self._fit(name, cast)))
             if not many:
                 return "?" if has_lists else f"?{number}"
+            places.append(len(parameters) - 1)
             lists.append(_marks if many == "IN " else _rows)
             return "{}"
 
-        return Statement(_PARAMETER.sub(marked, text), tuple(parameters), self.to_text, tuple(lists))
+        return Statement(_PARAMETER.sub(marked, text), tuple(parameters), tuple(places), tuple(lists))
 
-    def _fit(self, name: str, cast: str, many: bool) -> Callable[[Any], Any] | None:
-        if many:
-            one = self.to_id if _are_ids(name) else self._value
-            return lambda values: [one(value) for value in values]
-        return self.to_id if is_id(name) and cast != "::text" else None
-
-    def _value(self, value: Any) -> Any:
-        return self.to_text(value) if isinstance(value, str) else value
+    def _fit(self, name: str, cast: str) -> Callable[[str], Any]:
+        return self.to_id if (is_id(name) or _are_ids(name)) and cast != "::text" else self.to_text
 
 
 def is_id(name: str) -> bool:
@@ -210,6 +207,11 @@ def is_id(name: str) -> bool:
 
 def _are_ids(name: str) -> bool:
     return name == "ids" or name.endswith("_ids")
+
+
+@lru_cache(_MAX_MARKED)
+def _with_marks(text: str, lists: Sequence[Callable[[int], str]], *counts: int) -> str:
+    return text.format(*(mark(count) for mark, count in zip(lists, counts, strict=True)))
 
 
 def _marks(count: int) -> str:
@@ -234,11 +236,11 @@ class Sql(Protocol):
         """The first row, found by a key: in SQLite here and now, on the event loop."""
         ...
 
-    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
+    def rows(self, sql: str, /, **values: Any) -> Awaitable[list[Record]]:
         """All rows."""
         ...
 
-    async def count(self, sql: str, /, **values: Any) -> int:
+    def count(self, sql: str, /, **values: Any) -> Awaitable[int]:
         """Change rows by one statement, durably. Returns how many."""
         ...
 
@@ -250,23 +252,23 @@ class Sql(Protocol):
         """Wait for what ``later`` began, where something else may come before it."""
         ...
 
-    async def write(self, operation: Callable[[], Operation[T]]) -> T:
+    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Do an operation in one transaction, durably. What it raises is raised, and nothing was changed."""
         ...
 
-    async def quick(self, operation: Callable[[], Operation[T]]) -> T:
+    def quick(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Read a few rows by their keys: in SQLite here and now, on the event loop."""
         ...
 
-    async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
+    def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """``quick``, for what many ask in the same turn of the event loop: see ``Database.quick_once``."""
         ...
 
-    async def read(self, operation: Callable[[], Operation[T]]) -> T:
+    def read(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Read several rows: in SQLite on a thread, as they are at one moment."""
         ...
 
-    async def search(self, operation: Callable[[], Operation[T]]) -> T:
+    def search(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """``read`` for what may look at very many rows: few at once."""
         ...
 

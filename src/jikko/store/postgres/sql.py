@@ -84,11 +84,11 @@ class PostgresSql:
     async def row(self, sql: str, /, **values: Any) -> Record | None:
         return await self._database.row(*self._bound(sql, values))
 
-    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
-        return await self._database.fetch(*self._bound(sql, values))
+    def rows(self, sql: str, /, **values: Any) -> Awaitable[list[Record]]:
+        return self._database.fetch(*self._bound(sql, values))
 
-    async def count(self, sql: str, /, **values: Any) -> int:
-        return await self._database.execute(*self._bound(sql, values))
+    def count(self, sql: str, /, **values: Any) -> Awaitable[int]:
+        return self._database.execute(*self._bound(sql, values))
 
     def later(self, sql: str, /, **values: Any) -> None:
         task = asyncio.ensure_future(self._try_to_write(sql, values))
@@ -98,20 +98,20 @@ class PostgresSql:
     async def settled(self) -> None:
         await asyncio.gather(*self._begun)
 
-    async def write(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self._database.transact(lambda connection: perform(operation(), connection))
+    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.transact(lambda connection: perform(operation(), connection))
 
-    async def quick(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self.read(operation)
+    def quick(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self.read(operation)
 
-    async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
-        return await self.read(operation)
+    def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self.read(operation)
 
-    async def read(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self._database.read_by(lambda connection, seconds: perform(operation(), connection, seconds))
+    def read(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.read_by(lambda connection, seconds: perform(operation(), connection, seconds))
 
-    async def search(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self._database.read_by(
+    def search(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.read_by(
             lambda connection, seconds: perform(operation(), connection, seconds), searching=True
         )
 

@@ -67,8 +67,7 @@ _FORGET_APP: Final = (
 )
 
 _ANNOTATION: Final = """
-SELECT a.annotation_id, [sqlite: n.text][postgres: a.app_id], a.question, a.answer, a.hits, a.created_at, a.key
-FROM annotations a [sqlite: JOIN names n ON n.key = a.app]
+SELECT a.annotation_id, a.question, a.answer, a.hits, a.created_at, a.key FROM annotations a
 """
 _ADD: Final = f"""
 INSERT INTO annotations (annotation_id, {APP}, hits, created_at, question, answer)
@@ -155,7 +154,7 @@ class SqlAnnotationStore:
 
     async def find(self, app_id: str, annotation_id: str) -> Annotation | None:
         row = await self._sql.row(_FIND, id=annotation_id.lower(), app_id=app_id)
-        return None if row is None else self._annotation(row)
+        return None if row is None else _annotation(app_id, row)
 
     async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation | None:
         own = {"id": annotation_id.lower(), "app_id": app_id}
@@ -165,10 +164,10 @@ class SqlAnnotationStore:
             if known is None:
                 return None
             yield Count(_CHANGE, question=question, answer=answer, **own)
-            if self._sql.dialect.to_text(question) != known[2]:
+            if self._sql.dialect.to_text(question) != known[1]:
                 yield Count(_FORGET_VECTORS, **own)
             yield Count(_TOUCH, **own)
-            return self._annotation((yield Row(_FIND, **own)))
+            return _annotation(app_id, (yield Row(_FIND, **own)))
 
         return await self._sql.write(change)
 
@@ -194,7 +193,7 @@ class SqlAnnotationStore:
         def read() -> Operation[tuple[list[Annotation], int]]:
             rows = yield Rows(_PAGE, app_id=app_id, limit=limit, first=first)
             count: int = (yield Row(_COUNT, app_id=app_id))[0]
-            return [self._annotation(row) for row in rows], count
+            return [_annotation(app_id, row) for row in rows], count
 
         return await self._sql.read(read)
 
@@ -266,27 +265,17 @@ class SqlAnnotationStore:
         while True:
             rows: Sequence[Any] = yield Rows(_OLDER, app_id=app_id, before=before, limit=_SLICE)
             for row in rows:
-                before = row[6]
-                if keyword in row[2].casefold() or keyword in row[3].casefold():
+                before = row[5]
+                if keyword in row[1].casefold() or keyword in row[2].casefold():
                     if first <= count < first + limit:
-                        found.append(self._annotation(row))
+                        found.append(_annotation(app_id, row))
                     count += 1
             if len(rows) < _SLICE:
                 return found, count
 
     def _unindexed(self, app_id: str, setting: ReplySetting, limit: int) -> Operation[list[Annotation]]:
         rows = yield Rows(_UNINDEXED, app_id=app_id, limit=limit, **_setting_values(setting))
-        return [self._annotation(row) for row in rows]
-
-    def _annotation(self, row: Record) -> Annotation:
-        return Annotation(
-            id=id_text(row[0]),
-            app_id=id_text(row[1]),
-            question=row[2],
-            answer=row[3],
-            hits=row[4],
-            created_at=row[5],
-        )
+        return [_annotation(app_id, row) for row in rows]
 
 
 def _begin(new: ReplyJob) -> Operation[ReplyJob]:
@@ -329,6 +318,11 @@ def forget_app(app_id: str) -> Operation[None]:
     """Remove all that an app has of annotations."""
     for statement in _FORGET_APP:
         yield Count(statement, app_id=app_id)
+
+
+def _annotation(app_id: str, row: Record) -> Annotation:
+    """That of a row of ``_ANNOTATION``."""
+    return Annotation(id=id_text(row[0]), app_id=app_id, question=row[1], answer=row[2], hits=row[3], created_at=row[4])
 
 
 def _setting_values(setting: ReplySetting | None) -> dict[str, Any]:

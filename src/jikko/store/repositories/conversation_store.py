@@ -71,9 +71,12 @@ WHERE f.key IN (
   SELECT key FROM feedbacks INDEXED BY feedbacks_of_app WHERE {OF_APP} ORDER BY key DESC LIMIT :limit OFFSET :first)
 ORDER BY f.key DESC
 """
-_VARIABLES: Final = """
+_VARIABLE: Final = """
 SELECT variable_id, name, value_type, value, description, created_at, updated_at FROM conversation_variables
-WHERE conversation = :conversation ORDER BY key
+"""
+_VARIABLES: Final = f"{_VARIABLE} WHERE conversation = :conversation ORDER BY key"
+_VARIABLES_OF: Final = f"""
+{_VARIABLE} WHERE conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY key
 """
 _SET_VARIABLE: Final = """
 UPDATE conversation_variables SET value = :value, updated_at = :at
@@ -132,7 +135,10 @@ class SqlConversationStore:
         def read() -> Operation[Opened | None]:
             row = yield Row(_ONE, id=conversation_id.lower())
             found = None if row is None else _if_of(app_id, end_user_id, row_reader.conversation(row))
-            return None if found is None else Opened(found, (yield from _variables(row[KEY])))
+            if found is None:
+                return None
+            rows = yield Rows(_VARIABLES, conversation=row[KEY])
+            return Opened(found, [row_reader.variable(each) for each in rows])
 
         return await self._sql.quick(read)
 
@@ -244,8 +250,8 @@ class SqlConversationStore:
 
     async def variables(self, conversation_id: str) -> list[ConversationVariable]:
         def read() -> Operation[list[ConversationVariable]]:
-            row = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
-            return [] if row is None else (yield from _variables(row[0]))
+            rows = yield Rows(_VARIABLES_OF, id=conversation_id.lower())
+            return [row_reader.variable(row) for row in rows]
 
         return await self._sql.quick(read)
 
@@ -288,10 +294,6 @@ def _remove(keys: Sequence[int], before: float = _ANY_TIME) -> Operation[int]:
         yield Count(statement, keys=keys)
     count: int = yield Count(_REMOVE, keys=keys, before=before)
     return count
-
-
-def _variables(conversation: int) -> Operation[list[ConversationVariable]]:
-    return [row_reader.variable(row) for row in (yield Rows(_VARIABLES, conversation=conversation))]
 
 
 def _if_of(app_id: str, end_user_id: str, found: Conversation) -> Conversation | None:

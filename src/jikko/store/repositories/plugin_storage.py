@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # operations are functions that are made for each call
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.ports.stores.plugin_storage import StorageFull
@@ -30,9 +30,9 @@ class _Sql(Protocol):
 
     async def row(self, sql: str, /, **values: Any) -> Record | None: ...
 
-    async def count(self, sql: str, /, **values: Any) -> int: ...
+    def count(self, sql: str, /, **values: Any) -> Awaitable[int]: ...
 
-    async def write(self, operation: Callable[[], Operation[T]]) -> T: ...
+    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]: ...
 
 
 class _Database(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.store.identifiers import storable, stored_id
-from jikko.store.sql import Dialect, Many, Operation, Record, Row, Rows, nothing
+from jikko.store.sql import Count, Dialect, Operation, Record, Row, Rows, nothing
 
 T = TypeVar("T")
 
@@ -36,17 +36,18 @@ def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Di
         while True:
             query = send(answer)
             statement, kind = statement_of(query.sql), type(query)
+            values: Any = query.values
             if not statement.text:
                 answer = nothing(query)
-            elif isinstance(query, Many):
-                connection.executemany(statement.text, [statement.bound(values)[1] for values in query.values])
-                answer = None
             elif kind is Row:
-                answer = execute(*statement.bound(query.values)).fetchone()
+                answer = execute(*statement.bound(values)).fetchone()
             elif kind is Rows:
-                answer = execute(*statement.bound(query.values)).fetchall()
+                answer = execute(*statement.bound(values)).fetchall()
+            elif kind is Count:
+                answer = execute(*statement.bound(values)).rowcount
             else:
-                answer = execute(*statement.bound(query.values)).rowcount
+                connection.executemany(statement.text, [statement.bound(each)[1] for each in values])
+                answer = None
     except StopIteration as end:
         result: T = end.value
         return result
@@ -57,22 +58,22 @@ class SqliteSql:
 
     def __init__(self, database: _Database, dialect: Dialect = SQLITE) -> None:
         self._database = database
+        self._statement = dialect.statement
         self.dialect: Final = dialect
 
     def with_text_ids(self) -> "SqliteSql":
         return SqliteSql(self._database, _WITH_TEXT_IDS)
 
     async def row(self, sql: str, /, **values: Any) -> Record | None:
-        bound = self._bound(sql, values)
+        bound = self._statement(sql).bound(values)
         return self._database.quick(lambda connection: connection.execute(*bound).fetchone())
 
-    async def rows(self, sql: str, /, **values: Any) -> list[Record]:
-        bound = self._bound(sql, values)
-        return await self._database.read(lambda connection: connection.execute(*bound).fetchall())
+    def rows(self, sql: str, /, **values: Any) -> Awaitable[list[Record]]:
+        bound = self._statement(sql).bound(values)
+        return self._database.read(lambda connection: connection.execute(*bound).fetchall())
 
-    async def count(self, sql: str, /, **values: Any) -> int:
-        changed: int = await self._submitted(sql, values)
-        return changed
+    def count(self, sql: str, /, **values: Any) -> Awaitable[int]:
+        return self._submitted(sql, values)
 
     def later(self, sql: str, /, **values: Any) -> None:
         self._submitted(sql, values).add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -80,9 +81,8 @@ class SqliteSql:
     async def settled(self) -> None:
         """Nothing comes before what was submitted."""
 
-    async def write(self, operation: Callable[[], Operation[T]]) -> T:
-        result: T = await self._database.submit(lambda connection: perform(operation(), connection, self.dialect))
-        return result
+    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.submit(lambda connection: perform(operation(), connection, self.dialect))
 
     async def quick(self, operation: Callable[[], Operation[T]]) -> T:
         return self._database.quick(lambda connection: perform(operation(), connection, self.dialect))
@@ -90,15 +90,12 @@ class SqliteSql:
     async def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> T:
         return self._database.quick_once(name, lambda connection: perform(operation(), connection, self.dialect))
 
-    async def read(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self._database.read(lambda connection: perform(operation(), connection, self.dialect))
+    def read(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.read(lambda connection: perform(operation(), connection, self.dialect))
 
-    async def search(self, operation: Callable[[], Operation[T]]) -> T:
-        return await self._database.search(lambda connection: perform(operation(), connection, self.dialect))
-
-    def _bound(self, sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        return self.dialect.statement(sql).bound(values)
+    def search(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
+        return self._database.search(lambda connection: perform(operation(), connection, self.dialect))
 
     def _submitted(self, sql: str, values: Mapping[str, Any]) -> "asyncio.Future[Any]":
-        bound = self._bound(sql, values)
+        bound = self._statement(sql).bound(values)
         return self._database.submit(lambda connection: connection.execute(*bound).rowcount)

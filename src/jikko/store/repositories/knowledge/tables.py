@@ -6,6 +6,7 @@ A field ``id``, or whose name ends in ``_id``, holds an id. Structs, lists and m
 from __future__ import annotations  # operations are functions that are made for each call
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 import msgspec
@@ -27,6 +28,7 @@ from jikko.store.sql import Count, Many, Operation, Row, Rows, is_id
 
 T = TypeVar("T", bound=Struct)
 
+_MAX_QUERIES: Final = 100
 _NO_IDS: Final = frozenset({"external_knowledge_id"})
 """Columns of texts that are called like ids."""
 
@@ -41,26 +43,25 @@ class RecordTable(Generic[T]):
         self.name = f"knowledge.{name}"
         self.columns = ", ".join(f"{name}.{each}" for each in names)
         self._kind = kind
+        self._fields = kind.__struct_fields__
         self._names = names
         self._json = [_is_json(field.type) for field in fields]
-        self._read = [_read(field.encode_name, field.type) for field in fields]
+        reads = (_read(field.encode_name, field.type) for field in fields)
+        self._reads = [(place, read) for place, read in enumerate(reads) if read is not None]
         self._insert = f"INSERT INTO {self.name} ({', '.join(names)}) VALUES ({', '.join(marks)})"
         sets = ", ".join(f"{each} = {mark}" for each, mark in zip(names, marks, strict=True))
         self._update = f"UPDATE {self.name} SET {sets} WHERE {names[0]} = {marks[0]}"
         """By the first column, the id."""
-
-    def select(self, rest: str) -> str:
+        self.select: Final = lru_cache(_MAX_QUERIES)(self._select)
         """A query, of which ``rest`` is what follows the name of the table."""
-        return f"SELECT {self.columns} FROM {self.name} {rest}"
 
     def record(self, row: Iterable[Any]) -> T:
         """A row as a record."""
-        return self._kind(
-            **{
-                name: value if value is None or read is None else read(value)
-                for name, value, read in zip(self._kind.__struct_fields__, row, self._read, strict=True)
-            }
-        )
+        values = [*row]
+        for place, read in self._reads:
+            if values[place] is not None:
+                values[place] = read(values[place])
+        return self._kind(**dict(zip(self._fields, values, strict=True)))
 
     def found(self, row: Iterable[Any] | None) -> T | None:
         """The same of a row that may not be there."""
@@ -85,6 +86,9 @@ class RecordTable(Generic[T]):
     def replace(self, record: T) -> Operation[None]:
         """Update the row of a record that is there."""
         yield Count(self._update, **self._values(record))
+
+    def _select(self, rest: str) -> str:
+        return f"SELECT {self.columns} FROM {self.name} {rest}"
 
     def _values(self, record: T) -> dict[str, Any]:
         given = zip(self._names, msgspec.structs.astuple(record), self._json, strict=True)
