@@ -126,6 +126,8 @@ CASES = [
     (GROUPED, "epoll_create1", (0,), errno.ENOSYS),
     (OWN_USER, "epoll_create1", (0,), "allowed"),
     ({"abi": 7, "epoll": True}, "epoll_create1", (0,), "allowed"),
+    ({**DIRECT, "asks": True}, "epoll_create1", (0,), "asked"),
+    ({**DIRECT, "asks": True}, "socket", (2, STREAM, 6), "allowed"),
     (SAME_USER, "sched_setaffinity", (0,), errno.EPERM),
     (OWN_USER, "sched_setaffinity", (0,), "allowed"),
     (SAME_USER, "openat", (-100, 0, 0o1000), "allowed"),

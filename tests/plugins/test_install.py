@@ -1,6 +1,7 @@
 """Installing: all or nothing, whatever happens meanwhile."""
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -13,9 +14,11 @@ from jikko.errors import InvalidSettings
 from jikko.plugins.install.environment import OWN, interpreter
 from jikko.plugins.install.installed import LIST, Installed
 from jikko.plugins.install.requirements import Requirements
+from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.names import Identifier
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.process.usage import sessions
 from tests.plugins.packages import files, folder, packed
 from tests.plugins.world import installed, packages
 
@@ -296,3 +299,56 @@ class _Market:
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
         writer.close()
+
+
+BACKEND = """
+import os, select, time, zipfile
+
+def build_wheel(folder, settings=None, metadata=None):
+    try:
+        found = f"epoll {select.epoll()}"
+    except OSError as error:
+        found = error.strerror
+    left = os.fork()
+    if not left:
+        os.setpgid(0, 0)
+        for descriptor in range(3):
+            os.close(descriptor)
+        time.sleep(600)
+    name = "measured-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("measured.txt", f"{left} {found}")
+        wheel.writestr("measured-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: measured\\nVersion: 1.0\\n")
+        wheel.writestr("measured-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n")
+        wheel.writestr("measured-1.0.dist-info/RECORD", "")
+    return name
+"""
+PROJECT = """
+[project]
+name = "measured"
+version = "1.0"
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+@pytest.mark.slow
+async def test_what_builds_a_package_has_no_epoll_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Watches are counted by user: what uses them up ends a server of the same user."""
+    place = tmp_path / "環境"
+    source = place / "source"
+    source.mkdir(parents=True)
+    (source / "backend.py").write_text(BACKEND)
+    (source / "pyproject.toml").write_text(PROJECT)
+    uv = Uv(tmp_path / "cache", {"UV_OFFLINE": "1"}, confine=True)
+    await uv.run("venv", "--python", str(OWN), str(place / "env"), folder=place, write=(place,), python=OWN)
+    options = ["pip", "install", "--python", str(place / "env/bin/python")]
+
+    await uv.run(*options, str(source), folder=place, write=(place,), own_cache=place / "own", python=OWN)
+
+    [found] = place.glob("env/lib/*/site-packages/measured.txt")
+    left, said = found.read_text().split(" ", 1)
+    assert said == os.strerror(errno.ENOSYS)
+    assert int(left) not in {member for members in sessions().values() for member in members}

@@ -4,13 +4,16 @@ import asyncio
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.process.groups import Session
 from jikko.plugins.process.launch import Lock
+from jikko.plugins.process.sockets import epoll_offered
 
 _SECONDS: Final = 900.0
 _LAST_WORDS: Final = 1500
@@ -74,43 +77,47 @@ class Uv:
         cache = own_cache or self._cache
         temporary = cache / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
-        lock = Lock(
-            read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), python.parent.parent),
-            write=(cache, *write),
-            ports=None,
-            memory=_MEMORY,
-            # What builds a package is its own code; all else that is done here is uv's.
-            attributes=own_cache is None,
-            epoll=True,
-            confine=self.confine,
-        )
-        process = await asyncio.create_subprocess_exec(
-            *lock.command([str(self._program), *arguments]),
-            cwd=folder if of_project else folder.anchor,
-            env={
-                "PATH": os.defpath,
-                "HOME": str(temporary),
-                "TMPDIR": str(temporary),
-                "LANG": "C.UTF-8",
-                "XDG_CONFIG_HOME": str(self._settings),
-                "UV_CACHE_DIR": str(cache),
-                "UV_NO_PROGRESS": "1",
-                "UV_PYTHON_DOWNLOADS": "never",
-                **self._environment,
-            },
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(_SECONDS):
-                out, errors = await process.communicate()
-        except TimeoutError:
-            raise PackageRefused(f"uv took longer than {_SECONDS:g} s: uv {' '.join(arguments)}") from None
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, 9)
+        # What builds a package is its own code; all else that is done here is uv's.
+        builds = own_cache is not None
+        with epoll_offered() if builds and self.confine else nullcontext(0) as asked:
+            lock = Lock(
+                read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), python.parent.parent),
+                write=(cache, *write),
+                ports=None,
+                sockets=asked,
+                memory=_MEMORY,
+                attributes=not builds,
+                epoll=not builds,
+                confine=self.confine,
+            )
+            process = await asyncio.create_subprocess_exec(
+                *lock.command([str(self._program), *arguments]),
+                cwd=folder if of_project else folder.anchor,
+                env={
+                    "PATH": os.defpath,
+                    "HOME": str(temporary),
+                    "TMPDIR": str(temporary),
+                    "LANG": "C.UTF-8",
+                    "XDG_CONFIG_HOME": str(self._settings),
+                    "UV_CACHE_DIR": str(cache),
+                    "UV_NO_PROGRESS": "1",
+                    "UV_PYTHON_DOWNLOADS": "never",
+                    **self._environment,
+                },
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=(asked,) if asked else (),
+            )
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    out, errors = await process.communicate()
+            except TimeoutError:
+                raise PackageRefused(f"uv took longer than {_SECONDS:g} s: uv {' '.join(arguments)}") from None
+            finally:
+                # Also what a package has started while it was built, and left behind.
+                await asyncio.to_thread(Session(process.pid, _MEMORY).kill)
                 await process.wait()
         if process.returncode:
             output = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]

@@ -121,12 +121,13 @@ def plugin_filter(
         machine: By default the one that this runs on.
         abi: The version of Landlock that holds besides: what an old one does not know is refused here.
         direct: Whether it makes sockets itself, of UDP too.
-        asks: Whether it is given sockets when it asks for them. If neither, it has none.
+        asks: Whether it is given sockets when it asks for them; if it makes them itself, ``epoll``. If neither, it has
+            no sockets.
         own_user: Whether its user owns nothing of the server's.
         attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
             a change succeeds and does nothing, since what copies a file fails with it.
-        epoll: Whether it may have ``epoll`` though its user is the server's. If not, ``poll`` and ``select`` are left,
-            which event loops take on the answer of a kernel without it.
+        epoll: Whether it may have ``epoll`` though its user is the server's. If not, and it does not ask, ``poll`` and
+            ``select`` are left, which event loops take on the answer of a kernel without it.
         cgroup: Whether a control group counts and ends all that it starts. It may then have memory that no limit of a
             process counts, and leave its session, by which its processes are found otherwise.
         process_id: Its own.
@@ -142,7 +143,7 @@ def plugin_filter(
         # Others of its user are its own processes only, or Landlock keeps signals inside.
         **(dict.fromkeys(SIGNALS, _ALLOW) if own_user or abi >= 6 else {"tgkill": [*only(0, (process_id,)), *_ALLOW]}),
         **({"sched_setaffinity": _ALLOW} if own_user else {}),
-        EPOLL: _ALLOW if own_user or epoll else [answer(error(errno.ENOSYS))],
+        EPOLL: _ALLOW if own_user or epoll else [answer(ASK if direct and asks else error(errno.ENOSYS))],
         **dict.fromkeys(ATTRIBUTES, _ALLOW if own_user or attributes else [answer(error(0))]),
         **{name: [answer(error(code))] for name, code in REFUSED.items()},
     }

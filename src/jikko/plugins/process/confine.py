@@ -11,8 +11,9 @@ nothing here fails open.
 
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
 all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
-refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by; 0: none), ``attributes`` and
-``epoll`` (as ``plugin_filter`` takes them) and ``cgroup`` (the folder of the control group to enter; ``""``: none).
+refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by, or for ``epoll`` if all ports are
+open; 0: none), ``attributes`` and ``epoll`` (as ``plugin_filter`` takes them) and ``cgroup`` (the folder of the control
+group to enter; ``""``: none).
 """
 
 import _socket
@@ -217,7 +218,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     )
     if listener:
         asking = _socket.socket(fileno=3)
-        asking.sendmsg([b"x"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
+        asking.sendmsg([b"%d" % os.getpid()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         asking.close()
         os.close(listener)
     # A user's descriptors on the way between processes are compared with the limit of the one that sends: what plugins

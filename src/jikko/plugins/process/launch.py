@@ -29,7 +29,7 @@ class Lock:
     """Ports of this machine that it may connect to; ``None`` for all, of all machines."""
     sockets: int = 0
     """The descriptor, of ``sockets_offered``, that it asks for sockets by. Without it has none, unless all ports are
-    open to it."""
+    open to it: then it asks for ``epoll`` by that of ``epoll_offered``."""
     memory: int = 2 << 30
     """Bytes."""
     uid: int = 0
@@ -39,7 +39,7 @@ class Lock:
     attributes: bool = False
     """Whether it may change modes, owners and times of files that are the server's user's."""
     epoll: bool = False
-    """Whether it may have ``epoll`` though its user is the server's."""
+    """Whether it, and what it starts, may have ``epoll`` though its user is the server's."""
     cgroup: Path | None = None
     """The control group that it enters."""
     abi: int = 99

@@ -3,6 +3,8 @@
 Landlock knows of ports, and not of hosts: a plugin could connect to the port of its gate on any machine. So its filter
 hands ``socket`` to the server, which makes the socket, binds it to the loopback device, and puts it into the process.
 Only a privileged process can undo that. What is checked of a call has been checked by the filter before.
+
+In the same way the installer is given ``epoll``, and nothing that it starts.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from jikko.plugins.process.budget import SOCKET, Budget, Budgets
@@ -24,6 +27,8 @@ from jikko.plugins.process.budget import SOCKET, Budget, Budgets
 _RECEIVE, _ANSWER, _ADD = 0xC0502100, 0xC0182101, 0x40182103
 _NOTIFICATION: Final = struct.Struct("=QIIiIQ6Q")
 _ANSWERED: Final = struct.Struct("=QqiI")
+_GO_ON: Final = 1
+"""The flag of an answer by which the call is made as it is."""
 _ADDED: Final = struct.Struct("=QIIII")
 
 _DEVICE: Final = b"lo\0"
@@ -48,6 +53,21 @@ def sockets_offered(budget: Budget | None = None) -> Iterator[int]:
             offer.end()
 
 
+@contextmanager
+def epoll_offered() -> Iterator[int]:
+    """The descriptor by which a process that is started in the block asks for ``epoll``, as ``sockets`` of its lock.
+
+    The process itself gets it; what it starts has none.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        offer = _EpollOffer(ours, Budgets().open())
+        try:
+            yield theirs.fileno()
+        finally:
+            offer.end()
+
+
 class _Offer:
     """Takes the descriptor of notifications from a process once it has put its filter on, and answers them."""
 
@@ -56,6 +76,8 @@ class _Offer:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._listener = -1
+        self._process = 0
+        """The one that put the filter on."""
         self._thread = ThreadPoolExecutor(1, "plugin-sockets")
         connection.setblocking(False)
         self._loop.add_reader(connection, self.end)
@@ -66,7 +88,8 @@ class _Offer:
             return
         descriptors: list[int] = []
         with suppress(OSError):
-            _, descriptors, _, _ = socket.recv_fds(self._connection, 1, 1)
+            message, descriptors, _, _ = socket.recv_fds(self._connection, 32, 1)
+            self._process = int(message or b"0")
         self._loop.remove_reader(self._connection)
         self._connection.close()
         for self._listener in descriptors:
@@ -112,18 +135,30 @@ class _Offer:
         # Each of these fails if the process has ended meanwhile, or was interrupted by a signal.
         with suppress(OSError):
             fcntl.ioctl(self._listener, _RECEIVE, notification)
-            number, *_, kind, protocol, _, _, _ = _NOTIFICATION.unpack(notification)
+            number, thread, *_, kind, protocol, _, _, _ = _NOTIFICATION.unpack(notification)
             try:
-                value, error = self._added(number, kind, protocol), 0
+                (value, flags), error = self._given(number, thread, kind, protocol), 0
             except OSError as failure:
-                value, error = 0, failure.errno or errno.EPERM
-            fcntl.ioctl(self._listener, _ANSWER, bytearray(_ANSWERED.pack(number, value, -error, 0)))
+                value, error, flags = 0, failure.errno or errno.EPERM, 0
+            fcntl.ioctl(self._listener, _ANSWER, bytearray(_ANSWERED.pack(number, value, -error, flags)))
 
-    def _added(self, number: int, kind: int, protocol: int) -> int:
-        """Make a socket and put it into the process. Returns its descriptor there."""
+    def _given(self, number: int, thread: int, kind: int, protocol: int) -> tuple[int, int]:
+        """Make a socket and put it into the process.
+
+        Returns:
+            What the call answers, the descriptor there, and flags.
+        """
         flags = kind & (socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | flags & socket.SOCK_NONBLOCK, protocol) as made:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _DEVICE)
             theirs = os.O_CLOEXEC if flags & socket.SOCK_CLOEXEC else 0
             added: int = fcntl.ioctl(self._listener, _ADD, bytearray(_ADDED.pack(number, 0, made.fileno(), 0, theirs)))
-            return added
+            return added, 0
+
+
+class _EpollOffer(_Offer):
+    def _given(self, number: int, thread: int, kind: int, protocol: int) -> tuple[int, int]:
+        # It waits for the answer: were it another process by then, there would be none to answer.
+        if f"Tgid:\t{self._process}\n" not in Path(f"/proc/{thread}/status").read_text():
+            raise OSError(errno.ENOSYS, "no epoll")
+        return 0, _GO_ON
