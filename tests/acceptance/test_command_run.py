@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,17 @@ def test_a_missing_input_is_named(jikko: Command, file: Path) -> None:
 def test_nothing_is_kept(jikko: Command, file: Path) -> None:
     jikko("run", file, "-i", "q=x")
     assert jikko("runs", "list").out == ""
+
+
+def test_no_folder_need_be_there_that_can_be_written(tmp_path: Path) -> None:
+    """Neither that of the command, nor the home, nor one for temporary files."""
+    file = tmp_path / "flow.yml"
+    file.write_text(ECHO, encoding="utf-8")
+    nowhere = "/proc/nowhere"
+    command: list[Any] = [JIKKO, "run", file, "-i", "q=良い 🙂"]
+    places = {"HOME": nowhere, "TMPDIR": nowhere, "SQLITE_TMPDIR": nowhere, "XDG_CACHE_HOME": nowhere}
+    run = subprocess.run(command, cwd="/proc", env=environment(Path(nowhere)) | places, capture_output=True, check=True)
+    assert json.loads(run.stdout) == {"q": "良い 🙂"}
 
 
 def test_ctrl_c_stops_the_run_and_says_so(jikko: Command, file: Path, echo: EchoServer) -> None:

@@ -33,8 +33,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         database = Database.open(tmp_path / "jikko.db")
         yield SqlAnnotationStore(database)
-        database.end_quick_reads()
-        database.close()
+        await database.finish()
 
 
 def annotation(

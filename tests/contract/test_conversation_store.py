@@ -39,8 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         database = Database.open(tmp_path / "jikko.db")
         yield SqliteConversationStore(database)
-        database.end_quick_reads()
-        database.close()
+        await database.finish()
 
 
 async def add_messages(store: ConversationStore, id_: str, *messages: str, at: float = 1000.0) -> None:

@@ -18,6 +18,7 @@ from jikko.ports.stores.run_store import LogQuery, new_mark
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs import large_values
 from jikko.store.sqlite.runs.large_values import ABANDONED_SECONDS, PIECE_BYTES
+from jikko.store.sqlite.writer import transact
 from tests.contract.runs import APP, Draft, finished, node, started
 
 from .test_keyword_index import rows
@@ -46,18 +47,16 @@ def noise(size: int) -> str:
 def counted(store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[int]:
     """Bytes that each transaction from now on writes."""
     written: list[int] = []
-    writer = store._database._writer
-    transact = writer._transact
 
-    def count(requests: Any) -> Any:
+    def count(*given: Any) -> Any:
         before = log_pages(folder / "jikko.db")
-        outcomes = transact(requests)
+        outcomes = transact(*given)
         written.append((log_pages(folder / "jikko.db") - before) * PAGE_BYTES)
         return outcomes
 
-    monkeypatch.setattr(writer, "_transact", count)
+    monkeypatch.setattr("jikko.store.sqlite.writer.transact", count)
     # A log that is brought over begins anew, and could not be counted.
-    monkeypatch.setattr(writer, "_checkpoints", None)
+    monkeypatch.setattr(store._database._writer, "_checkpoints", None)
     return written
 
 
@@ -104,15 +103,14 @@ async def test_a_small_run_is_written_between_the_pieces_of_a_large_one(store: S
 async def test_a_run_is_there_with_its_large_values_or_not_at_all(
     store: SqliteRunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, writer = Draft(), store._database._writer
-    transact, seen = writer._transact, []
+    run, seen = Draft(), []
 
-    def look(requests: Any) -> Any:
-        outcomes = transact(requests)
+    def look(*given: Any) -> Any:
+        outcomes = transact(*given)
         seen.append(rows(tmp_path, "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM large_pieces)")[0])
         return outcomes
 
-    monkeypatch.setattr(writer, "_transact", look)
+    monkeypatch.setattr("jikko.store.sqlite.writer.transact", look)
     await store.append(run.step(started(text="x" * LARGE)))
 
     # Four of the inputs, four of the event, and then the run.

@@ -83,5 +83,4 @@ async def test_an_end_user_is_removed_in_several_transactions(tmp_path: Path) ->
     database.submit = counted  # type: ignore[method-assign]
     assert await store.delete_all(APP, "id of anna") == 120
     assert max(sizes) <= 50
-    database.end_quick_reads()
-    database.close()
+    await database.finish()

@@ -93,11 +93,11 @@ async def assemble(
         rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
         knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
         watch = None
-        if console and settings.console and stores.console is not None:
+        if console and settings.console:
             # What the console needs is imported where there is one.
             from jikko.assemble.console.watch import build_watch
 
-            watch = build_watch(context, stores.console.access, cluster)
+            watch = build_watch(context, stores.console().access, cluster)
             observer = watch.watching(observer)
         apps = build_apps(context, stores, rate, notes_uses=watch is not None)
         hooks = build_hooks(context, stores, ports, providers, defaults)

@@ -12,7 +12,8 @@ from msgspec.structs import asdict
 from jikko.apps.plugin_needs import PluginNeed
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.plugins import make_runtime
-from jikko.assemble.stores import in_memory_stores
+from jikko.assemble.stores import stores_in_memory
+from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -227,25 +228,24 @@ async def plugin_packages(
     from jikko.plugins.package.refused import PackageRefused
     from jikko.plugins.process.wire import PluginFailure
 
-    stores = in_memory_stores()
-    signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
-    runtime = make_runtime(settings, files=Files(stores.file_index, stores.blobs, signer), environment=environment)
+    async with Shutdown() as stack:
+        stores = stores_in_memory(stack)
+        signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
+        runtime = make_runtime(settings, files=Files(stores.file_index, stores.blobs, signer), environment=environment)
 
-    async def try_start(entry: Entry) -> None:
-        try:
-            process = await runtime.start(entry)
-        except PluginFailure as failure:
-            raise PackageRefused(f"{entry.plugin.id} is installed nowhere: {failure}") from None
-        await process.kill()
+        async def try_start(entry: Entry) -> None:
+            try:
+                process = await runtime.start(entry)
+            except PluginFailure as failure:
+                raise PackageRefused(f"{entry.plugin.id} is installed nowhere: {failure}") from None
+            await process.kill()
 
-    confine = settings.plugins_confine == "require"
-    models = FakeModels() if settings.fake_models else make_models(providers_of(settings, environment))
-    installer = Installer(runtime.installed, try_start, confine=confine, environment=environment)
-    try:
+        confine = settings.plugins_confine == "require"
+        models = FakeModels() if settings.fake_models else make_models(providers_of(settings, environment))
+        installer = Installer(runtime.installed, try_start, confine=confine, environment=environment)
+        stack.step("the plugins", runtime.close)
+        stack.step("the models", models.close)
         yield PluginPackages(settings, runtime, installer, models)
-    finally:
-        await models.close()
-        await runtime.close()
 
 
 def believed_keys(settings: Settings) -> "tuple[PublicKey, ...]":

@@ -1,14 +1,13 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
-import asyncio
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
@@ -36,6 +35,9 @@ from jikko.store.sqlite.connection import OLDEST_SQLITE
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
 
+if TYPE_CHECKING:
+    from jikko.store.sqlite.database import Database
+
 
 class ConsoleStores(NamedTuple):
     """What the console alone keeps and reads."""
@@ -54,8 +56,8 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
-    console: ConsoleStores | None
-    """``None``: there is no console. In memory there is none, since nothing is served from there."""
+    console: Callable[[], ConsoleStores]
+    """Makes them: imported where there is a console."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys
@@ -73,7 +75,7 @@ async def build_stores(context: BuildContext) -> Stores:
         InvalidSettings, StoreUnavailable: As ``open_stores``.
     """
     if context.in_memory:
-        return in_memory_stores()
+        return stores_in_memory(context.stack)
     return await open_stores(
         context.settings, context.stack, context.owned, shared=context.workers > 1, clock=context.clock
     )
@@ -130,18 +132,8 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         InvalidSettings: The folder cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
-    # A run of the command line keeps nothing, and many commands only read.
-    from jikko.store.repositories.access_store import SqlConsoleStore
-    from jikko.store.repositories.annotation_store import SqlAnnotationStore
-    from jikko.store.repositories.app_store import SqlAppStore
-    from jikko.store.repositories.callback_store import SqlCallbackStore
-    from jikko.store.repositories.chat_pages import SqlChatPages
-    from jikko.store.repositories.end_user_store import SqlEndUserStore
-    from jikko.store.repositories.file_index import SqlFileIndex
-    from jikko.store.sqlite.console.run_pages import SqliteRunPages
-    from jikko.store.sqlite.conversation_store import SqliteConversationStore
+    # Many commands only read.
     from jikko.store.sqlite.database import Database
-    from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
     require_whole(settings.home)
     require_own_record(settings.home)
@@ -151,8 +143,34 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
     database = Database.open(settings.database, shared=shared, alone=alone)
-    # On a thread: it waits for the lock to write, for as long as another process has it.
-    stack.step("the database", partial(asyncio.to_thread, database.close))
+    return _stores_in(database, stack, contents_of_files(settings), KeyFiles(settings.signing_key).load_or_create())
+
+
+def stores_in_memory(stack: Shutdown) -> Stores:
+    """Open stores that are gone with the process.
+
+    Args:
+        stack: Closes the database.
+    """
+    # A server has no use for them.
+    from jikko.files.memory import MemoryBlobs
+    from jikko.store.sqlite.memory_database import MemoryDatabase
+
+    stores = _stores_in(MemoryDatabase(), stack, MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
+    stack.step("the record", stores.runs.close)
+    return stores
+
+
+def _stores_in(database: "Database", stack: Shutdown, blobs: BlobStore, signing_keys: SigningKeys) -> Stores:
+    from jikko.store.repositories.annotation_store import SqlAnnotationStore
+    from jikko.store.repositories.app_store import SqlAppStore
+    from jikko.store.repositories.callback_store import SqlCallbackStore
+    from jikko.store.repositories.end_user_store import SqlEndUserStore
+    from jikko.store.repositories.file_index import SqlFileIndex
+    from jikko.store.sqlite.conversation_store import SqliteConversationStore
+    from jikko.store.sqlite.runs.run_store import SqliteRunStore
+
+    stack.step("the database", database.finish)
     return Stores(
         SqlAppStore(database),
         SqliteRunStore(database),
@@ -160,12 +178,20 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
         SqlAnnotationStore(database),
         SqlCallbackStore(database),
         SqlEndUserStore(database),
-        ConsoleStores(SqlConsoleStore(database), SqliteRunPages(database), SqlChatPages(database)),
+        partial(_of_console, database),
         SqlFileIndex(database),
-        contents_of_files(settings),
-        KeyFiles(settings.signing_key).load_or_create(),
+        blobs,
+        signing_keys,
         database,
     )
+
+
+def _of_console(database: "Database") -> ConsoleStores:
+    from jikko.store.repositories.access_store import SqlConsoleStore
+    from jikko.store.repositories.chat_pages import SqlChatPages
+    from jikko.store.sqlite.console.run_pages import SqliteRunPages
+
+    return ConsoleStores(SqlConsoleStore(database), SqliteRunPages(database), SqlChatPages(database))
 
 
 def contents_of_files(settings: Settings) -> BlobStore:
@@ -179,30 +205,6 @@ def contents_of_files(settings: Settings) -> BlobStore:
     from jikko.files.bucket import BucketBlobs
 
     return BucketBlobs(settings.files_url)
-
-
-def in_memory_stores() -> Stores:
-    """Stores that are gone with the process."""
-    # A server has no use for them.
-    from jikko.files.memory import MemoryBlobs
-    from jikko.store import memory
-
-    apps, files = memory.MemoryAppStore(), memory.MemoryFileIndex()
-    conversations = memory.MemoryConversationStore()
-    runs = memory.MemoryRunStore(apps, conversations)
-    return Stores(
-        apps,
-        runs,
-        conversations,
-        memory.MemoryAnnotationStore(),
-        memory.MemoryCallbackStore(runs),
-        memory.MemoryEndUserStore(runs, files),
-        None,
-        files,
-        MemoryBlobs(),
-        SigningKeys(secrets.token_bytes(32)),
-        memory.MemoryRecord(),
-    )
 
 
 def trouble_with_files(settings: Settings) -> str:

@@ -48,8 +48,7 @@ def make_console(
     tools: ToolService,
 ) -> Console:
     """The console of a data folder."""
-    console = stores.console
-    assert console is not None
+    console = stores.console()
     forecasts = ForecastCache(
         partial(installation_of, settings, environment),
         lambda name, values: Outside(settings.env, {name: values}),

@@ -97,7 +97,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         SqlAnnotationStore(database),
         SqlCallbackStore(database),
         SqlEndUserStore(database),
-        ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
+        lambda: ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
         SqlFileIndex(database),
         contents_of_files(settings),
         signing_keys,

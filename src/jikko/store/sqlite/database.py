@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import RecordMeasures
@@ -46,7 +46,7 @@ class Database:
         """The loop in whose turn quick reads share a transaction."""
         self._read: dict[Hashable, Any] = {}
         """What was read in that transaction and may be asked for again in it."""
-        self.sql: Final = SqliteSql(self)
+        self.sql = SqliteSql(self)
         """What repositories say."""
 
     @classmethod
@@ -197,11 +197,14 @@ class Database:
         with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
             copy_database(source, target)
 
-    def end_quick_reads(self) -> None:
-        """Refuse them from now on: on their event loop, before another thread closes the connection under them."""
+    async def finish(self) -> None:
+        """Commit what was submitted, then release everything. May be called twice."""
         if not self._closed:
+            # On the event loop, before another thread closes the connection under its reads.
             self._end_snapshot()
             self._closed = True
+        # What is still to be committed is settled on this loop.
+        await asyncio.to_thread(self.close)
 
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""

@@ -67,6 +67,23 @@ _Request: TypeAlias = "tuple[Operation, asyncio.Future[Any]]"
 _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 
 
+def transact(
+    connection: sqlite3.Connection, requests: Sequence[_Request], participants: Sequence[Participant]
+) -> "list[_Outcome]":
+    """Do operations in one transaction, and commit it. If this raises, it is still to be rolled back."""
+    outcomes: list[_Outcome] = []
+    connection.execute("BEGIN IMMEDIATE")
+    for operation, future in requests:
+        try:
+            outcomes.append((future, operation(connection), None))
+        except JikkoError as refusal:
+            outcomes.append((future, None, refusal))
+    for participant in participants:
+        participant.before_commit(connection)
+    connection.execute("COMMIT")
+    return outcomes
+
+
 class Writer:
     """Runs operations in the order in which they were submitted."""
 
@@ -179,7 +196,7 @@ class Writer:
             return [(future, None, lost) for _, future in requests]
         began = time.perf_counter()
         try:
-            outcomes = self._transact(requests)
+            outcomes = transact(self._connection, requests, self._participants)
             self._look_behind()
             self.measures.seconds.observe(time.perf_counter() - began)
             self.measures.writes.observe(len(requests))
@@ -211,20 +228,6 @@ class Writer:
         elif before and not trouble:
             _LOG.warning("The database is where it was, and is written again.")
         return trouble
-
-    def _transact(self, requests: Sequence[_Request]) -> "list[_Outcome]":
-        connection = self._connection
-        outcomes: list[_Outcome] = []
-        connection.execute("BEGIN IMMEDIATE")
-        for operation, future in requests:
-            try:
-                outcomes.append((future, operation(connection), None))
-            except JikkoError as refusal:
-                outcomes.append((future, None, refusal))
-        for participant in self._participants:
-            participant.before_commit(connection)
-        connection.execute("COMMIT")
-        return outcomes
 
     def _look_behind(self) -> None:
         """A transaction was committed. Under load there is no look behind each: see ``Checkpoints.wants_a_look``."""

@@ -271,9 +271,7 @@ class SqliteRunStore:
 
     async def close(self) -> None:
         await self._large.rest()
-        self._database.end_quick_reads()
-        # On a thread: what is still to be committed is settled on this loop.
-        await asyncio.to_thread(self._database.close)
+        await self._database.finish()
 
 
 def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> RunDetail | None:
