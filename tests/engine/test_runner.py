@@ -283,16 +283,6 @@ async def test_a_node_in_a_task_that_asks_a_human_pauses_the_run_and_runs_again_
     assert (later.end.status, later.end.outputs) == ("succeeded", {"ask": 7})
 
 
-async def test_a_node_in_a_round_that_asks_a_human_fails() -> None:
-    nodes = [node("inner", "tool", container="each") if entry.id == "inner" else entry for entry in iteration()]
-
-    log = await run(graph(nodes, ITERATION_EDGES))
-
-    assert log.end.status == "failed"
-    inner = next(event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "inner")
-    assert inner.error == "A node inside an iteration or a loop cannot wait for a human."
-
-
 async def test_no_more_rounds_run_at_once_than_allowed() -> None:
     log = await run(graph(iteration(is_parallel=True, parallel_nums=2), ITERATION_EDGES))
 

@@ -11,7 +11,6 @@ from tests.acceptance.workflows import (
     end,
     fetch,
     first_of,
-    form,
     if_contains,
     iteration,
     node,
@@ -236,21 +235,6 @@ FAILING: dict[str, Case] = {
         "get",
         "secret",
         ("API key is required for authorization but was empty",),
-    ),
-    "a form in an iteration": Case(
-        app(
-            "Asks each",
-            [
-                start("q"),
-                python("list", "def main():\n    return {'r': ['a', 'b']}", {"r": "array[string]"}),
-                *iteration("each", "list.r", "ask.comment", form("ask", "?")),
-                end(r="each.output"),
-            ],
-            "start>list list>each each-start>ask each>end",
-        ),
-        "ask",
-        "form",
-        ("a human-input node cannot stand inside an iteration or a loop",),
     ),
     "a selection without options": Case(
         app("Select", [node("start", "start", variables=[_SELECTION]), end()], "start>end"),

@@ -133,7 +133,6 @@ class FakeContext:
         self._budget = TextBudget((limits or ValueLimits()).max_expanded)
         self.run: RunInfo = Run()
         self.form: FormClosed | None = None
-        self.is_nested: bool = False
         self.turn: Turn | None = None
         self.at: float = 0.0
         self.text_chunks: list[tuple[str, str]] = []

@@ -18,6 +18,8 @@ from jikko.record import RunRecord
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
+from tests.acceptance import workflows
+from tests.acceptance.workflows import app, iteration, python
 from tests.effort import PATIENCE
 from tests.inputs.file_parts import Part
 from tests.runs.workflows import dsl, end, form, start
@@ -319,3 +321,26 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
     assert [file["related_id"] for file in found["some"]] == [made[1].id, made[2].id]
     assert (found["pick"], found["comment"]) == ("b", "日本 🦉")
     assert found["text"] == "[file] [2 files] b"
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+async def test_forms_of_an_iteration_are_submitted_over_the_api_one_by_one(assembly: Assembly, parallel: int) -> None:
+    listed = python("list", "def main():\n    return {'r': ['一', '二', '三']}", {"r": "array[string]"})
+    asking = workflows.form("ask", "{{#each.item#}}?")
+    rounds = iteration("each", "list.r", "ask.comment", asking, parallel=parallel)
+    text = app(
+        "Each", [start("q"), listed, *rounds, end(r=["each", "output"])], "start>list list>each each-start>ask each>end"
+    )
+    published, live, _ = await paused(assembly, text.encode())
+
+    asked = []
+    run_id = live.record.identity.run_id
+    while (record := await ended_or_paused(assembly, run_id)).status == "paused":
+        waiting = await assembly.forms.open_forms(record)
+        asked.append(len(waiting))
+        requested = waiting[-1].requested
+        given = {"comment": requested.form["form_content"]}
+        await assembly.forms.submit(published.id, requested.form["form_token"], "yes", given, "")
+
+    assert (record.status, outputs(record)) == ("succeeded", {"r": ["一?", "二?", "三?"]})
+    assert asked == ([1, 1, 1] if parallel == 1 else [3, 2, 1])

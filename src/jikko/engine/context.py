@@ -89,10 +89,6 @@ class NodeContext:
         return self._loop.state.turn
 
     @property
-    def is_nested(self) -> bool:
-        return bool(self._frame.rounds)
-
-    @property
     def depth(self) -> int:
         return self._loop.state.depth
 
@@ -180,12 +176,18 @@ class NodeContext:
         Rounds(self._loop).announce(self.execution_id, index, variables)
 
     async def give_way(self) -> None:
-        if self._loop.slice.is_over:
-            self._loop.events.flush_in_time()
-            await self._loop.slice.give_way()
-        if self._loop.events.is_behind:
-            await self._loop.events.catch_up()
-            self._loop.slice.begin()
+        if self._loop.slice.is_over or self._loop.events.is_behind:
+            self._loop.stepping += 1
+            try:
+                if self._loop.slice.is_over:
+                    self._loop.events.flush_in_time()
+                    await self._loop.slice.give_way()
+                if self._loop.events.is_behind:
+                    await self._loop.events.catch_up()
+                    self._loop.slice.begin()
+            finally:
+                self._loop.stepping -= 1
+        self._loop.pause_soon()
 
     def run_round(
         self,

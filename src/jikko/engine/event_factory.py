@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from jikko.engine.state import RunState
 from jikko.events import (
+    FormClosed,
     FormRequested,
     NodeAttempted,
     NodeFinished,
@@ -157,6 +158,36 @@ def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequest
         source=pause.source,
         expires_at=pause.expires_at,
     )
+
+
+def timed_out(requested: FormRequested, at: float) -> FormClosed:
+    """A form that nobody submitted."""
+    return FormClosed(
+        at=at,
+        execution_id=requested.execution_id,
+        node_id=requested.node_id,
+        title=requested.title,
+        form_id=requested.form_id,
+        action_id=None,
+        rendered_content=requested.form["form_content"],
+        expiration_time=requested.form["expiration_time"],
+    )
+
+
+def withdrawn(state: RunState, container: str, round: int | None, at: float) -> list[FormClosed]:
+    """The forms that are open in rounds of a container that has ended: nobody can submit them any more.
+
+    Args:
+        container: Its execution.
+        round: ``None`` for all rounds.
+    """
+    return [
+        timed_out(requested, at)
+        for execution_id, requested in state.waiting.items()
+        if any(
+            each.execution_id == container and round in (None, each.index) for each in state.starts[execution_id].rounds
+        )
+    ]
 
 
 def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:

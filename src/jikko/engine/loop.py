@@ -44,6 +44,8 @@ class RunLoop(Protocol):
     """The part of the event loop's time that the run may take before it lets others go on."""
     bodies: dict[int, BodyRun]
     """What runs, by ``id`` of the frame."""
+    stepping: int
+    """Containers that are between two rounds, and let others go on before the next."""
 
     @property
     def has_ended(self) -> bool:
@@ -52,6 +54,10 @@ class RunLoop(Protocol):
 
     def resume(self, frame: Frame) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""
+        ...
+
+    def pause_soon(self) -> None:
+        """Pause, if that is all there is to do once the containers that are about to go on have done so."""
         ...
 
     def go_on(self, *, soon: bool = False) -> None:

@@ -39,6 +39,7 @@ class NodeRuns(ABC):
         self.ports = ports
         self.slice = share
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
+        self.stepping = 0
         self._clock = clock
         self._running = 0
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
@@ -57,6 +58,10 @@ class NodeRuns(ABC):
     @abstractmethod
     def go_on(self, *, soon: bool = False) -> None:
         """See ``RunLoop.go_on``."""
+
+    @abstractmethod
+    def pause_soon(self) -> None:
+        """See ``RunLoop.pause_soon``."""
 
     @abstractmethod
     def burst(self) -> None:

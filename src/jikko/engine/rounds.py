@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from jikko.engine.event_factory import about, round_outcome
+from jikko.engine.event_factory import about, round_outcome, withdrawn
 from jikko.engine.frame import ContainerState, Frame
 from jikko.engine.loop import BodyRun, RunLoop
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
@@ -94,6 +94,7 @@ class Rounds:
             self._loop.go_on(soon=True)
             if not frame.is_over:
                 body.future = asyncio.get_running_loop().create_future()
+                self._loop.pause_soon()
                 await body.future
                 self._loop.slice.begin()
         finally:
@@ -121,6 +122,9 @@ class Rounds:
             except NodeFailure as exception:
                 failure = exception
         started = self._loop.state.starts[execution_id]
+        if self._loop.state.waiting:
+            for closed in withdrawn(self._loop.state, execution_id, index, self._loop.events.clock()):
+                self._loop.events.emit(closed)
         event = RoundFinished(
             at=self._loop.events.clock(),
             execution_id=execution_id,

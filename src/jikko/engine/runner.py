@@ -21,7 +21,7 @@ from jikko.engine.node_runs import NodeRuns
 from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
-from jikko.nodes.contract import NodeFailure, NodePaused, RunInfo
+from jikko.nodes.contract import NodePaused, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.text_guard import TextGuard
@@ -126,12 +126,9 @@ class Runner(NodeRuns):
         self._answers[execution_id] = closed
         if not self._begun:
             return True
-        frame = state.top
-        self._ready.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
-        if state.waiting.keys() <= self._answers.keys():
-            self._pausing = False
-            # What waits for a place is due as well, and is in the queue already.
-            self._ready.take_due(frame, but=self._ready.numbers(frame))
+        started = state.starts[execution_id]
+        frame = state.frame_of(started.rounds)
+        self._ready.append((frame, frame.open[execution_id], None, started))
         self.burst()
         return True
 
@@ -161,6 +158,11 @@ class Runner(NodeRuns):
             self._ready.append((frame, position, None, self.state.starts[execution_id]))
         self._ready.take_due(frame)
 
+    def pause_soon(self) -> None:
+        """See ``RunLoop.pause_soon``."""
+        if self.state.waiting:
+            asyncio.get_running_loop().call_soon(self.burst)
+
     def burst(self) -> None:
         """See ``NodeRuns.burst``."""
         self.slice.begin()
@@ -170,6 +172,10 @@ class Runner(NodeRuns):
         """See ``RunLoop.go_on``."""
         if self.events.holds or self._ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
+        if self._pausing and self.state.waiting.keys() <= self._answers.keys():
+            self._pausing = False
+            # What waits for a place is due as well, and is in the queue already.
+            self._ready.take_due(self.state.top, but=self._ready.numbers(self.state.top))
         self.events.holds = True
         count = 0
         put_off = False
@@ -204,12 +210,12 @@ class Runner(NodeRuns):
     def _suspended(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
     ) -> None:
-        """A node waits for a human: nothing that becomes ready from now on starts before the run is resumed."""
+        """A node waits for a human: nothing that becomes ready outside of containers starts before the run is resumed.
+
+        Rounds under way go on, so that their forms are asked for together. Source: docs/dify-behaviour.md, “Human
+        input”.
+        """
         if self._ended or frame.closed:
-            return
-        if started.rounds:
-            failure = NodeFailure("A node inside an iteration or a loop cannot wait for a human.")
-            self._node_ended(frame, node, self._failed(node, started, failure, began))
             return
         self._pausing = True
         if started.execution_id not in self.state.waiting:
@@ -219,6 +225,9 @@ class Runner(NodeRuns):
         if self._ended or frame.closed:
             return
         already_due = len(frame.due)
+        if node.body is not None and self.state.waiting:
+            for closed in event_factory.withdrawn(self.state, event.execution_id, None, self._clock()):
+                self.events.emit(closed)
         if node.effects:
             self.events.emit_durable(event)
         else:
@@ -258,7 +267,7 @@ class Runner(NodeRuns):
             # Ended only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
             # at the same time.
             self._end("failed", top.failure)
-        elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
+        elif self.state.waiting and not self._running and not self.stepping and self._is_waiting():
             self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
@@ -266,6 +275,19 @@ class Runner(NodeRuns):
             self._guarded.finish(self.burst)
         else:
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
+
+    def _is_waiting(self) -> bool:
+        """Whether all that is under way waits for people, or is a container whose rounds do."""
+        waiting, frames = self.state.waiting, [self.state.top]
+        for frame in frames:
+            for execution_id in frame.open.keys() - waiting.keys():
+                rounds = [inner for key, inner in self.state.frames.items() if key[0] == execution_id]
+                running = [inner for inner in rounds if id(inner) in self.bodies]
+                futures = [self.bodies[id(inner)].future for inner in running]
+                if not futures or any(future is None or future.done() for future in futures):
+                    return False
+                frames += running
+        return True
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
         self._finish(event_factory.ended(self.state, status, error, self._clock()))

@@ -323,6 +323,8 @@ class RunState:
             self.starts.pop(execution_id, None)
             self.attempts.pop(execution_id, None)
             self.steps.pop(execution_id, None)
+            self.forms.pop(execution_id, None)
+            self.answers.pop(execution_id, None)
             if self.containers.pop(execution_id, None) is not None:
                 for inner in [inner for inner in self.frames if inner[0] == execution_id]:
                     self._drop(inner)

@@ -178,10 +178,7 @@ def _of_request(
 
 
 def _of_form(node: "HumanInput", entry: NodeEntry) -> Iterator[Diagnostic]:
-    if entry.container is not None:
-        remedy = Phrase("remedy.ask_before")
-        yield Diagnostic("form.in_container", where=f"{entry.where}.type", severity="will_fail", remedy=remedy)
-    elif not node.on_web:
+    if not node.on_web:
         remedy = Phrase("remedy.webapp")
         yield Diagnostic("form.not_on_web", where=entry.where, severity="warning", remedy=remedy)
 

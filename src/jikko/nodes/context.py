@@ -79,11 +79,6 @@ class Context(Protocol):
         ...
 
     @property
-    def is_nested(self) -> bool:
-        """Whether the node is in the body of a container."""
-        ...
-
-    @property
     def depth(self) -> int:
         """How many workflows that were called as tools the run is within; 0 for a run that a client started."""
         ...

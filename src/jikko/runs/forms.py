@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from jikko.concurrency.alarm import Alarm
+from jikko.engine.event_factory import timed_out
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested, RunFinished
 from jikko.inputs.file_inputs import FileInputs
@@ -146,7 +147,7 @@ class Forms:
         for form in await self._forms(record):
             if form.closed is None and form.requested.expires_at <= now:
                 with contextlib.suppress(TooLate):
-                    await self._close(form, _timed_out(form.requested, now))
+                    await self._close(form, timed_out(form.requested, now))
                     count += 1
         return count
 
@@ -212,16 +213,3 @@ def forms_of(record: RunRecord, log: list[Event]) -> list[Form]:
         elif isinstance(event, RunFinished):
             break
     return [Form(record, form, closed.get(form_id)) for form_id, form in requested.items()]
-
-
-def _timed_out(requested: FormRequested, now: float) -> FormClosed:
-    return FormClosed(
-        at=now,
-        execution_id=requested.execution_id,
-        node_id=requested.node_id,
-        title=requested.title,
-        form_id=requested.form_id,
-        action_id=None,
-        rendered_content=requested.form["form_content"],
-        expiration_time=requested.form["expiration_time"],
-    )

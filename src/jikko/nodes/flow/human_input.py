@@ -15,7 +15,7 @@ from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, NodePaused, Result
+from jikko.nodes.contract import NodePaused, Result
 from jikko.nodes.flow.form_input import FormInput
 from jikko.values import Json, is_file
 
@@ -66,8 +66,6 @@ class HumanInput(Struct, frozen=True):
         )
 
     async def run(self, ctx: Context) -> Result:
-        if ctx.is_nested:
-            raise NodeFailure("A human-input node cannot stand inside an iteration or a loop.")
         closed = ctx.form
         if closed is not None:
             return self._result(closed)
