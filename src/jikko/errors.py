@@ -135,6 +135,10 @@ class NameTaken(Conflict):
         super().__init__(f"There is another app called {name!r}.")
 
 
+class NameGivenTwice(Conflict):
+    """Two files of one call give their apps the same name; nothing was written."""
+
+
 class TooLate(JikkoError):
     """A form was submitted already, or its time is up."""
 

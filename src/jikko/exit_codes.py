@@ -67,6 +67,7 @@ def of_error(error: Exception) -> ExitCode:
         (errors.FolderInUse, ExitCode.CONFLICT),
         (errors.InvalidSettings, ExitCode.USAGE),
         (errors.InvalidEnvironment, ExitCode.USAGE),
+        (errors.NameGivenTwice, ExitCode.USAGE),
         (errors.Conflict, ExitCode.CONFLICT),
         (errors.LogConflict, ExitCode.CONFLICT),
         (errors.TooLate, ExitCode.CONFLICT),

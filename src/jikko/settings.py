@@ -1,6 +1,7 @@
 """What can be set from outside, in one place. Read once, by the command line, and handed on."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,12 +30,20 @@ _CHOICES = {
 }
 
 
+LOCAL_HOME = Path(".jikko")
+"""The data folder of the current folder, if this user owns it."""
+
+
 def default_home() -> Path:
-    """The data folder of a user who sets none.
+    """The data folder of a user who sets none: that of the current folder, else that of the user.
+
+    Folders above the current one are not searched.
 
     Raises:
         InvalidSettings: This user has no home.
     """
+    if has_local_home():
+        return LOCAL_HOME.absolute()
     try:
         return Path.home() / ".jikko"
     except RuntimeError:
@@ -42,6 +51,14 @@ def default_home() -> Path:
         raise InvalidSettings(
             "This user has no home directory: set JIKKO_HOME, the data folder, or use --home."
         ) from None
+
+
+def has_local_home() -> bool:
+    """Whether the current folder has a data folder of this user."""
+    try:
+        return LOCAL_HOME.is_dir() and LOCAL_HOME.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def _uploaded(client: Client, content: bytes) -> str:
 def test_a_backup_that_cannot_be_made_says_why(jikko: Command, tmp_path: Path) -> None:
     nowhere = Command(tmp_path / "nowhere")("backup", tmp_path / "copy")
     assert (nowhere.code, "There is no database" in nowhere.err) == (1, True)
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     itself = jikko("backup", jikko.home)
     assert (itself.code, "is the data folder itself" in itself.err) == (1, True)
     (tmp_path / "file").write_text("")
@@ -90,7 +90,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_a_backup_never_replaces_another_data_folder(jikko: Command, tmp_path: Path) -> None:
     other = Command(tmp_path / "other")
     for command in (jikko, other):
-        command.json("apps", "list")
+        command.json("migrate")
     before = snapshot(other.home)
 
     outcome = jikko("backup", other.home)
@@ -102,7 +102,7 @@ def test_a_backup_never_replaces_another_data_folder(jikko: Command, tmp_path: P
 
 
 def test_a_backup_never_writes_between_other_things(jikko: Command, tmp_path: Path) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     folder = tmp_path / "写真 📷"
     folder.mkdir()
     for name in ("c.txt", "a.txt", "b.txt", "d.txt"):
@@ -117,7 +117,7 @@ def test_a_backup_never_writes_between_other_things(jikko: Command, tmp_path: Pa
 
 @pytest.mark.parametrize("place", ["files", "files/copy", "keys", "link"])
 def test_a_backup_is_never_written_into_what_it_copies(place: str, jikko: Command, tmp_path: Path) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     (jikko.home / "files").mkdir(exist_ok=True)
     (jikko.home / "keys").mkdir(exist_ok=True)
     (tmp_path / "link").symlink_to(jikko.home / "files")
@@ -133,7 +133,7 @@ def test_a_backup_is_never_written_into_what_it_copies(place: str, jikko: Comman
 def test_a_backup_never_replaces_that_of_another_data_folder(jikko: Command, tmp_path: Path) -> None:
     other = Command(tmp_path / "other")
     for command in (jikko, other):
-        command.json("apps", "list")
+        command.json("migrate")
     other.json("backup", tmp_path / "copy")
     before = snapshot(tmp_path / "copy")
 
@@ -144,11 +144,11 @@ def test_a_backup_never_replaces_that_of_another_data_folder(jikko: Command, tmp
 
 
 def test_a_backup_that_was_served_since_is_replaced_no_more(jikko: Command, tmp_path: Path) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     copy = Command(tmp_path / "copy")
     jikko.json("backup", copy.home)
     # Looking into it leaves it a backup.
-    copy.json("apps", "list")
+    copy.json("migrate")
     jikko.json("backup", copy.home)
 
     Server(copy.home).stop()
@@ -161,7 +161,7 @@ def test_a_backup_that_was_served_since_is_replaced_no_more(jikko: Command, tmp_
 
 
 def test_a_backup_of_an_earlier_version_is_left_alone(jikko: Command, tmp_path: Path) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     (tmp_path / "copy").mkdir()
     unpack(5, tmp_path / "copy")
     before = snapshot(tmp_path / "copy")
@@ -186,7 +186,7 @@ def test_a_database_of_an_earlier_version_is_backed_up_as_it_is(jikko: Command, 
 
 
 def test_a_backup_that_was_broken_off_is_finished(jikko: Command, tmp_path: Path) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     jikko.json("backup", tmp_path / "copy")
     for name in ("jikko.db", "signing.key"):
         (tmp_path / "copy" / name).unlink()
@@ -202,7 +202,7 @@ def test_a_backup_that_was_broken_off_is_finished(jikko: Command, tmp_path: Path
 def test_a_damaged_database_is_named_and_an_earlier_backup_of_it_stays(
     jikko: Command, tmp_path: Path, damage: str
 ) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
     jikko.json("backup", tmp_path / "copy")
     before = (tmp_path / "copy" / "jikko.db").read_bytes()
     database = jikko.home / "jikko.db"

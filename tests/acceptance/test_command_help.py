@@ -43,8 +43,8 @@ def test_every_command_but_serve_prints_json() -> None:
     without = [
         name for name, command in commands_of(cli) if not any("--json" in option.opts for option in command.params)
     ]
-    # An export of runs is JSON anyway, and one of an app is its file.
-    assert without == ["serve", "apps export", "runs export"]
+    # An export of runs is JSON anyway, one of an app is its file, and a providers file is YAML.
+    assert without == ["serve", "apps export", "runs export", "providers init"]
 
 
 def test_the_readme_names_every_command() -> None:
@@ -228,7 +228,7 @@ def test_a_server_of_several_workers_warns_of_it_once(tmp_path: Path) -> None:
 
 
 def test_variables_that_are_read_are_not_warned_of(jikko: Command) -> None:
-    assert jikko("apps", "list", JIKKO_PORT="80", JIKKO_MAX_SECONDS="1", JIKKO_ENV_A_B="x").err == ""
+    assert jikko("migrate", JIKKO_PORT="80", JIKKO_MAX_SECONDS="1", JIKKO_ENV_A_B="x").err == ""
 
 
 def test_no_line_of_help_is_cut_at_60_columns() -> None:

@@ -116,6 +116,7 @@ def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Se
 def test_an_empty_list_says_so_on_a_terminal_and_is_silent_in_a_pipe(
     jikko: Command, list_: tuple[str, ...], printed: str
 ) -> None:
+    jikko.json("migrate")
     assert printed in on_terminal(jikko, *list_)
     assert jikko(*list_).out == ""
 
@@ -186,8 +187,11 @@ def test_a_run_is_repeated_by_the_current_version_without_a_server(
 def test_what_is_not_there_has_a_code_of_its_own_and_makes_no_folder(jikko: Command) -> None:
     for command in ("stop", "retry", "submit"):
         assert jikko("runs", command, "01a217f8").code == 7
+    for reads in ("runs list", "runs show 01a217f8-9c3e", "apps list", "knowledge list", "console tokens list"):
+        outcome = jikko(*reads.split())
+        assert (outcome.code, "has no database" in outcome.err) == (7, True)
+    assert jikko("doctor").code == jikko("tools", "list").code == jikko("providers", "list").code == 0
     assert not jikko.home.exists()
-    assert jikko("runs", "show", "01a217f8-9c3e").code == 7
 
 
 def test_a_server_that_is_not_there_is_told_without_words_of_python(jikko: Command) -> None:

@@ -132,7 +132,7 @@ def test_links_of_older_keys_are_accepted_until_these_are_forgotten(place: Place
 
 
 def test_without_a_server_there_is_nothing_to_tell_and_keys_are_rotated(jikko: Command) -> None:
-    jikko.json("apps", "list")
+    jikko.json("migrate")
 
     outcome = jikko("reload")
 

@@ -276,7 +276,7 @@ def test_what_is_no_backup_is_told(jikko: Command, tmp_path: Path, what: str) ->
     if what != "nothing":
         source.mkdir()
     if what == "a data folder":
-        Command(source).json("apps", "list")
+        Command(source).json("migrate")
     if what == "an unfinished backup":
         (source / "backup.json").write_text(json.dumps({"backup_of": "one"}))
 

@@ -185,6 +185,7 @@ def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(
     found = machine.data_folder(tmp_path)
     assert (found.where, found.severity, found.snippet) == ("data folder", "warning", f"chmod 700 {tmp_path}")
     assert found.sentence() == f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}"
+    assert CliRunner().invoke(cli, ["migrate", "--home", str(tmp_path)]).exit_code == 0
     code, lines = examined(tmp_path)
     assert code == 0
     assert named(lines, "data folder") == [

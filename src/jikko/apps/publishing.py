@@ -12,7 +12,7 @@ from jikko.apps.environment import declared, typed
 from jikko.apps.versions import check, check_aside
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import Document, Variable
-from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound
+from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, AppStore, WorkflowVersion
@@ -25,6 +25,8 @@ class Published(Struct, frozen=True):
     app: App
     version: WorkflowVersion
     warnings: tuple[Diagnostic, ...]
+    unchanged: bool = False
+    """Whether the current version was made of the same text already."""
 
 
 class Apps:
@@ -48,7 +50,7 @@ class Apps:
                 be imported are passed over.
 
         Raises:
-            Conflict: Two files give their apps the same name.
+            NameGivenTwice: Two files give their apps the same name.
         """
         seen: dict[str, str] = {}
         for called, source, text in files:
@@ -58,7 +60,7 @@ class Apps:
                 continue
             name = document.name or source
             if name in seen:
-                raise Conflict(
+                raise NameGivenTwice(
                     f"{seen[name]} and {called} are both called {name!r}, so the second would become a version of the "
                     "first. Nothing was imported. Change the name in one of them (app.name), or give it another with "
                     "`jikko apps import FILE --name NAME`. Versions of one app are imported one by one."
@@ -96,11 +98,8 @@ class Apps:
     async def _publish(self, text: bytes, document: Document, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
         known = await self._store.app_named(name)
-        if known is not None and known.mode != document.mode:
-            raise Conflict(
-                f"The app {name!r} is of mode {known.mode}; a file of mode {document.mode} cannot become a version of "
-                "it. Import it under another name (`jikko apps import FILE --name NAME`), or remove the app."
-            )
+        if known is not None:
+            _require_mode(known, document)
         version = WorkflowVersion(
             id=new_id(),
             app_id=known.id if known else new_id(),
@@ -120,21 +119,35 @@ class Apps:
         )
         return app, await self._store.publish(app, version)
 
-    async def publish_if_changed(self, text: bytes, *, source: str) -> Published:
-        """Import a DSL file unless the app's current version is made of just that text.
+    async def publish_if_changed(
+        self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
+    ) -> Published:
+        """Import a DSL file as by ``publish``, unless the app's current version is made of just that text."""
+        name, found = await self.standing(text, source=source, name=name)
+        if not isinstance(found, Published) or not found.unchanged:
+            return await self.publish(text, source=source, name=name, environment=environment)
+        if environment:
+            await self.set_environment(found.app, environment)
+        return found
+
+    async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
+        """The name of a DSL file's app, and the app with its current version, if it exists. Writes nothing.
 
         Raises:
-            InvalidDocument: The file cannot be imported. Nothing was written.
-            Conflict: The app with that name is of another mode. Nothing was written.
+            InvalidDocument: The file cannot be imported.
+            Conflict: The app with that name is of another mode.
         """
         checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
-        app = await self._store.app_named(document.name or source)
-        if app is not None:
-            version = await self._store.version(app.id, app.workflow_id)
-            if version is not None and version.source == text:
-                return Published(app, version, checked.problems)
-        return await self.publish(text, source=source)
+        name = name or document.name or source
+        app = await self._store.app_named(name)
+        if app is None:
+            return name, None
+        _require_mode(app, document)
+        version = await self._store.version(app.id, app.workflow_id)
+        if version is None:
+            return name, None
+        return name, Published(app, version, checked.problems, version.source == text)
 
     async def find(self, name_or_id: str) -> App:
         """An app by its id or its exact name.
@@ -241,6 +254,14 @@ class Apps:
 
 def _converted(values: Mapping[str, Json], variables: Iterable[Variable], app_name: str) -> dict[str, Json]:
     return {name: typed(declared(variables, name, app_name), value, "", app_name) for name, value in values.items()}
+
+
+def _require_mode(app: App, document: Document) -> None:
+    if app.mode != document.mode:
+        raise Conflict(
+            f"The app {app.name!r} is of mode {app.mode}; a file of mode {document.mode} cannot become a version of "
+            "it. Import it under another name (`jikko apps import FILE --name NAME`), or remove the app."
+        )
 
 
 def _face(document: Document) -> dict[str, Any]:

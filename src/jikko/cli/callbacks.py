@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
 from jikko.errors import NotFound
 from jikko.exit_codes import of_error
 from jikko.ids import is_uuid
@@ -55,7 +55,7 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
     if not run_ids and not everything:
         raise click.UsageError("Name the runs, or give --all.")
     ended = 0
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         wanted = [entry.run_id async for entry in assembly.callbacks.undelivered()] if everything else run_ids
         for run_id in wanted:
             try:

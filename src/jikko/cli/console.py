@@ -11,7 +11,7 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, run_async, settings_of, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, run_async, settings_of, with_settings
 from jikko.cli.shown import show_nothing
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.server.serving import link
@@ -94,7 +94,7 @@ async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as
 @with_settings
 async def list_(settings: Settings, as_json: bool) -> None:
     """List all tokens, oldest first."""
-    async with assembled(settings, console=True) as assembly:
+    async with assembled(existing(settings), console=True) as assembly:
         known = await _console_of(assembly).access.tokens()
         if not known:
             show_nothing("no tokens yet; `jikko console tokens new NAME` makes one", as_json=as_json)
@@ -115,7 +115,7 @@ async def list_(settings: Settings, as_json: bool) -> None:
 @with_settings
 async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
     """Remove a token by its id. Browsers that signed in with it are out at once."""
-    async with assembled(settings, console=True) as assembly:
+    async with assembled(existing(settings), console=True) as assembly:
         await _console_of(assembly).access.revoke(token_id)
     if as_json:
         click.echo(json.dumps({"id": token_id, "revoked": True}))

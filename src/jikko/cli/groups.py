@@ -14,6 +14,7 @@ from jikko.cli.lazy_commands import LazyGroup
         "use": ("jikko.cli.apps.apps", "Make a version of an app the current one."),
         "delete": ("jikko.cli.apps.apps", "Remove an app, its versions and keys."),
         "import": ("jikko.cli.apps.importing:import_", "Import and publish workflow files."),
+        "sync": ("jikko.cli.apps.importing", "Publish the files of a folder."),
         "keys": ("jikko.cli.apps.keys", "List, make, add or revoke keys of an app."),
         "env": ("jikko.cli.apps.environment", "Values for an app's environment."),
         "webhook-secret": ("jikko.cli.callbacks:webhook_secret", "Show what call-backs are signed with."),

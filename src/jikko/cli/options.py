@@ -12,6 +12,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
+from jikko.cluster.data_folder import RESTORING
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.settings import Settings
 
@@ -27,7 +28,7 @@ home_option = click.option(
     envvar="JIKKO_HOME",
     show_envvar=True,
     default=None,
-    help="The data folder: database, files, keys.  [default: ~/.jikko]",
+    help="The data folder: database, files, keys.  [default: your .jikko in the current folder, or else ~/.jikko]",
 )
 providers_option = click.option(
     "--providers",
@@ -73,7 +74,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     from jikko.setting_sources import read_settings  # not for those who import the options of a command
+    from jikko.settings import LOCAL_HOME, has_local_home
 
+    if not (given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
+        click.echo(f"data folder: {LOCAL_HOME} (of the current folder)", err=True)
     try:
         return read_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
     except InvalidSettings as error:
@@ -95,13 +99,38 @@ def with_settings(work: Callable[Concatenate[Settings, P], Coroutine[Any, Any, T
 
 
 def with_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
-    """A command as by ``with_settings`` that gets the services which the settings name, and closes them at its end."""
+    """A command as by ``with_settings`` that gets the services of an existing record, and closes them at its end."""
+    return _opened(work, existing)
 
+
+def with_new_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """The same; a missing record is created."""
+    return _opened(work, lambda settings: settings)
+
+
+def _opened(
+    work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]], usable: Callable[[Settings], Settings]
+) -> Callable[..., T]:
     async def opened(settings: Settings, /, *arguments: P.args, **given: P.kwargs) -> T:
-        async with assembled(settings) as assembly:
+        async with assembled(usable(settings)) as assembly:
             return await work(assembly, *arguments, **given)
 
     return wraps(work)(with_settings(opened))
+
+
+def existing(settings: Settings) -> Settings:
+    """The settings, of which there is a record: commands that read or change one never create it.
+
+    Raises:
+        Failure: There is no database.
+    """
+    if not settings.has_database and not (settings.home / RESTORING).exists():
+        from jikko.exit_codes import ExitCode
+
+        message = f"There is nothing in {settings.home}: it has no database."
+        hint = "`jikko apps import FILE` and `jikko serve FILE` create one; --home DIRECTORY names another data folder."
+        raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found", hint=hint)
+    return settings
 
 
 def assembled(

@@ -1,17 +1,18 @@
 """``jikko providers``: how language models are reached, and whether they are."""
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file
-from jikko.apps.model_needs import needs_of
-from jikko.apps.versions import check
+from jikko.apps.model_needs import Need, needs_of
 from jikko.assemble import make_embedder, make_models, providers_of
+from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import (
     assembled,
     home_option,
@@ -20,7 +21,6 @@ from jikko.cli.options import (
     with_settings,
 )
 from jikko.errors import InvalidDocument
-from jikko.nodes.registry import BY_TYPE
 from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import Message, ModelFailure, ModelRequest
 from jikko.settings import Settings
@@ -33,16 +33,17 @@ def providers() -> None:
 
 
 @providers.command("list", short_help="Say which workflow needs which.")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path())
 @providers_option
 @home_option
 @json_option
 @with_settings
-async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> int:
+async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     """List the providers that are set up, and which workflow needs which.
 
-    Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a provider that
-    is not set up, or cannot be read.
+    Looks at the imported apps, or at DSL FILES and folders of them if there are any; of needs there is a line for each
+    provider, with --json for each node. The exit code is 1 if a workflow needs a provider that is not set up, or cannot
+    be read.
     """
     found = providers_of(settings)
     for config in found.entries.values():
@@ -69,42 +70,60 @@ async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> i
     if not found.entries and not as_json and sys.stdout.isatty():
         click.echo("no providers: JIKKO_PROVIDERS or --providers names the file that has them", err=True)
     missing = 0
+    wanted: dict[str, list[tuple[str, Need]]] = {}
     async for workflow, needs in _workflows(files, settings):
-        if needs is None:
-            missing += 1
-            continue
-        for need in needs:
+        missing += needs is None
+        for need in needs or ():
             reached = found.find(need.provider)
             ok = reached is not None and not reached.unset
             missing += not ok
+            wanted.setdefault(need.provider, []).append((workflow, need))
             if as_json:
-                entry = {"workflow": workflow, **need._asdict(), "ok": ok}
-                click.echo(json.dumps(entry, ensure_ascii=False))
-                continue
-            click.echo(f"{'ok     ' if ok else 'MISSING'}  {workflow}: {need.node}: {need.provider} {need.model}")
-            if reached is None:
-                click.echo(f"         add under 'providers:'\n       {found.line_to_add(need.provider)}")
+                click.echo(json.dumps({"workflow": workflow, **need._asdict(), "ok": ok}, ensure_ascii=False))
+    for provider, of in ({} if as_json else wanted).items():
+        reached = found.find(provider)
+        ok = reached is not None and not reached.unset
+        models = ", ".join(_some(list(dict.fromkeys(need.model for _, need in of)), "models"))
+        places = list(dict.fromkeys(f"{workflow}: {need.node}" for workflow, need in of))
+        where = ", ".join(_some(places, "nodes", 2))
+        click.echo(harmless(f"{'ok     ' if ok else 'MISSING'}  {provider} {models} ({where})"))
+        if reached is None:
+            click.echo(f"         add under 'providers:'\n       {found.line_to_add(provider)}")
     return 1 if missing else 0
 
 
-async def _workflows(files: tuple[Path, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
+@providers.command(short_help="Print a providers file for workflows.")
+@click.argument("files", nargs=-1, type=click.Path())
+@home_option
+@with_settings
+async def init(settings: Settings, files: tuple[str, ...]) -> int:
+    """Print the providers file that workflows need: jikko providers init FILES > providers.yml
+
+    Looks at the imported apps, or at DSL FILES and folders of them if there are any. Keys are names of environment
+    variables. The exit code is 1 if a workflow cannot be read.
+    """
+    found, unread = providers_of(replace(settings, providers=None)), 0
+    needed: dict[str, None] = {}
+    async for _, needs in _workflows(files, settings):
+        unread += needs is None
+        needed |= {need.provider: None for need in needs or ()}
+    lines = [found.line_to_add(provider) for provider in needed]
+    click.echo("\n".join(["providers:", *lines]) if lines else "providers: {}")
+    variables = [name for line in lines for name in re.findall(r"\$\{(\w+)\}", line)]
+    if variables:
+        click.echo(f"Set {', '.join(variables)}, and JIKKO_PROVIDERS to the path of this file.", err=True)
+    return 1 if unread else 0
+
+
+async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
 
     if files:
-        for file in files:
-            try:
-                document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
-            except OSError as error:
-                click.echo(harmless(f"{file}: cannot be read: {error.strerror}"), err=True)
-                yield str(file), None
-                continue
-            if document is None:
-                click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
-                yield str(file), None
-                continue
-            yield str(file), needs_of((node.id, node.data) for node in document.nodes)
+        for file, checked in checked_sources(files):
+            nodes = () if checked is None else checked.document.nodes
+            yield file, None if checked is None else needs_of((node.id, node.data) for node in nodes)
         return
-    async with assembled(settings) as assembly:
+    async with assembled(settings, in_memory=not settings.has_database) as assembly:
         for app in await assembly.apps.all():
             try:
                 workflow = await assembly.workflows.get(app)
@@ -165,12 +184,12 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
     elif entry["ok"]:
         answer = f", answered {entry['answer']!r}" if "answer" in entry else ""
         answer += f", vectors of {entry['dimensions']} numbers" if "dimensions" in entry else ""
-        click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models']))}{answer}")
+        click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models'], 'models'))}{answer}")
     else:
         click.echo(harmless(f"FAILED  {entry['provider']}: {entry['error']}"))
 
 
-def _some(names: list[str]) -> Iterator[str]:
-    yield from names[:5]
-    if len(names) > 5:
-        yield f"and {len(names) - 5} more models"
+def _some(names: list[str], noun: str, shown: int = 5) -> Iterator[str]:
+    yield from names[:shown]
+    if len(names) > shown:
+        yield f"and {len(names) - shown} more {noun}"

@@ -57,17 +57,19 @@ def serve(
 ) -> None:
     """Serve all imported apps over the workflow API of Dify.
 
-    FILES are DSL files to publish first: as a new app, or as a new version if they changed. A new app gets an API key,
-    which is shown on a terminal; elsewhere it goes into a file in the data folder, which is named. JIKKO_KEYS brings
-    keys that clients have already.
+    FILES are DSL files, or folders of them, to publish first: as a new app, or as a new version if they changed. A new
+    app gets an API key, which is shown on a terminal; elsewhere it goes into a file in the data folder, which is named.
+    JIKKO_KEYS brings keys that clients have already.
 
     Values for environment variables of workflows: --env NAME=VALUE for every app that has the variable,
     --env APP_NAME=VALUE for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Further settings come from JIKKO_…
     variables or jikko.toml in the data folder: see docs/settings.md.
     """
+    from jikko.cli.checking.dsl_sources import dsl_files
     from jikko.errors import JikkoError
     from jikko.server.serving import holding, prepare_process
 
+    published = dsl_files(files)
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     if settings.fake_models:
         click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
@@ -84,11 +86,11 @@ def serve(
             if workers == 1:
                 from jikko.server.one_process import serve as serve_here
 
-                run_async(serve_here(settings, files, hold, reload=reload))
+                run_async(serve_here(settings, published, hold, reload=reload))
             else:
                 from jikko.server.supervisor import supervise
 
-                run_async(supervise(settings, workers, files, hold))
+                run_async(supervise(settings, workers, published, hold))
     except JikkoError as error:
         raise failure(error) from None
 

@@ -2,27 +2,23 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 from msgspec.structs import replace
 
-from jikko.apps.dsl_file import read_dsl_file
-from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
+from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.failure import Failure
 from jikko.cli.options import (
     assembled,
     home_option,
     json_option,
     tools_option,
-    with_assembly,
     with_settings,
 )
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import JikkoError, NotFound
-from jikko.nodes.registry import BY_TYPE
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
@@ -36,20 +32,20 @@ def tools() -> None:
 
 
 @tools.command("list", short_help="Say which workflow needs which.")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path())
 @click.option("--ask", is_flag=True, help="Ask MCP servers for their tools.")
 @tools_option
 @home_option
 @json_option
 @with_settings
-async def list_(settings: Settings, files: tuple[Path, ...], ask: bool, as_json: bool) -> int:
+async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: bool) -> int:
     """List the tools that are set up, and which workflow needs which.
 
-    Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a tool that is
-    not set up, or cannot be read.
+    Looks at the imported apps, or at DSL FILES and folders of them if there are any. The exit code is 1 if a workflow
+    needs a tool that is not set up, or cannot be read.
     """
     missing = 0
-    async with assembled(settings, in_memory=bool(files)) as assembly:
+    async with assembled(settings, in_memory=bool(files) or not settings.has_database) as assembly:
         for provider in assembly.tools.providers():
             if provider.provider_type == "mcp" and not ask:
                 _say({**_entry(provider), "tools": None}, f"{_label(provider)}  (--ask asks for its tools)", as_json)
@@ -91,19 +87,11 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
     return "", ""
 
 
-async def _workflows(files: Sequence[Path], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
+async def _workflows(files: Sequence[str], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
 
-    for file in files:
-        try:
-            graph = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).graph
-        except OSError as error:
-            click.echo(harmless(f"{file}: cannot be read: {error.strerror}"), err=True)
-            yield str(file), None
-            continue
-        if graph is None:
-            click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
-        yield str(file), None if graph is None else list(_tool_nodes(graph))
+    for file, checked in checked_sources(files):
+        yield file, None if checked is None else list(_tool_nodes(checked.graph))
     for app in () if files else await assembly.apps.all():
         try:
             workflow = await assembly.workflows.get(app)
@@ -126,13 +114,18 @@ def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 @tools_option
 @home_option
 @json_option
-@with_assembly
-async def test(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
+@with_settings
+async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
     MCP server answers, its app is there; and the apps that are MCP servers. No tool is called.
 
     The exit code is 0 if all is well.
     """
+    async with assembled(settings, in_memory=not settings.has_database) as assembly:
+        return await _tried(assembly, names, as_json)
+
+
+async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
     failed = 0
     providers = [one for one in assembly.tools.providers() if one.provider_type != "builtin"]
     chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
@@ -182,7 +175,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
         if not mark:
             raise click.UsageError(f"{value!r} is no NAME=VALUE.")
         given[name] = text
-    async with assembled(settings) as assembly:
+    async with assembled(settings, in_memory=not settings.has_database) as assembly:
         provider_name, _, tool_name = tool.rpartition("/")
         app_id = (await assembly.apps.find(app)).id if app else ""
         try:

@@ -9,8 +9,8 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.chat.places import local
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option, json_option, with_settings
-from jikko.cli.runs.reach import Server, required_database
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.runs.reach import Server
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
@@ -38,7 +38,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     is 7 if there is nothing.
     """
     ask = not (yes or as_json)
-    required_database(settings)
+    existing(settings)
     if ask and is_conversation() and not confirmed(f"Remove all data of {user!r} in {app!r}?"):
         raise Failure("nothing was removed", code="declined")
     owner = owner_of(settings.home)

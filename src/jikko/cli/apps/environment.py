@@ -10,7 +10,7 @@ import click
 
 from jikko.apps.environment import OPTION, overruled_by, parse_env_file, parse_pairs, unused, with_places
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.engine.masked import mask
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
@@ -93,7 +93,7 @@ async def env(
     begin or go on from now on take them, the server running or not. Secrets are shown as masks.
     """
     values = env_of(pairs, file) if pairs or file else parse_pairs(())
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         found = await assembly.apps.find(app)
         if values or unset:
             found = await assembly.apps.set_environment(found, values, unset)

@@ -1,22 +1,23 @@
-"""``jikko apps import``: publishing workflow files."""
+"""``jikko apps import`` and ``jikko apps sync``: publishing workflow files."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from jikko.apps.dsl_file import read_dsl_file, readable
+from jikko.apps.key_files import forget_key
+from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
+from jikko.cli.checking.dsl_sources import dsl_files
 from jikko.cli.options import assembled, home_option, json_option, with_settings
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable, shown
-
-if TYPE_CHECKING:
-    from jikko.exit_codes import ExitCode
 
 
 @click.command("import")
@@ -41,84 +42,179 @@ async def import_(
     env_file: Path | None,
     as_json: bool,
 ) -> int:
-    """Import and publish DSL FILES.
+    """Import and publish DSL FILES, or folders of them.
 
-    A file whose app name is known becomes a new version of that app; two files of one name are refused. Works with the
-    server running or not. Values for environment variables are kept as by `jikko apps env`.
+    A file whose app name is known becomes a new version of that app, unless its current version is made of the same
+    bytes; two files of one name are refused. Works with the server running or not. Values for environment variables are
+    kept as by `jikko apps env`.
 
     A new app gets an API key. It is shown on a terminal and with --json; elsewhere it goes into a file in the data
     folder, which is named.
     """
-    if name is not None and (len(files) > 1 or not name.strip()):
+    found = dsl_files(files)
+    if name is not None and (len(found) > 1 or not name.strip()):
         raise click.UsageError("--name is the name of one app: give one FILE, and a name that is not empty.")
     values = env_of(env, env_file)
-    failures: list[ExitCode] = []
-    imported = 0
     async with assembled(settings) as assembly:
-        apps = assembly.apps
+        work = _Import(assembly, as_json, with_key=with_key, name=name, values=values)
+        await work.take_in(found)
+    return work.code
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--prune", is_flag=True, help="Remove apps that no file of FOLDER is of, as `jikko apps delete` does.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@home_option
+@json_option
+@with_settings
+async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
+    """Publish the DSL files of FOLDER and the folders below it: new ones as apps, changed ones as versions.
+
+    What is unchanged stays as it is. Works with the server running or not. With --prune nothing is removed unless every
+    file could be read; the runs of removed apps stay. New apps get API keys as by `jikko apps import`.
+    """
+    found = dsl_files([folder])
+    async with assembled(settings, in_memory=dry_run and not settings.has_database) as assembly:
+        work = _Import(assembly, as_json, dry_run=dry_run)
+        await work.take_in(found)
+        if prune and work.failures:
+            click.echo("nothing is removed, since not every file could be imported", err=True)
+        elif prune:
+            await work.prune()
+    return work.code
+
+
+class _Import:
+    """Files that are taken in, one after the other, and what became of them."""
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        as_json: bool,
+        *,
+        with_key: bool | None = None,
+        name: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._assembly = assembly
+        self._as_json = as_json
+        self._with_key = with_key
+        self._name = name
+        self._values = values
+        self._dry_run = dry_run
+        self._imported: set[str] = set()
+        """Names of apps."""
+        self.failures: list[ExitCode] = []
+
+    @property
+    def code(self) -> int:
+        """The exit code: that of all failures if every file failed alike; 1 if some were imported."""
+        kinds = {*self.failures, *([0] if self._imported else [])}
+        return kinds.pop() if len(kinds) == 1 else 1
+
+    async def take_in(self, files: Sequence[Path]) -> None:
+        """Publish files that are new or changed.
+
+        Raises:
+            NameGivenTwice: Two files are of one app. Nothing was imported.
+        """
         if len(files) > 1:  # a single one may be a pipe, which is read once
-            apps.require_names_of_their_own(readable(files))
+            self._assembly.apps.require_names_of_their_own(readable(files))
         for file in files:
             try:
-                text = read_dsl_file(file)
-                published = await apps.publish(text, source=file.stem, name=name, environment=values)
+                await self._take(file)
             except InvalidDocument as error:
-                failures.append(ExitCode.INVALID_WORKFLOW)
-                _report_failure(file, InvalidDocument(str(file), error.problems), as_json)
+                self._failed(file, InvalidDocument(str(file), error.problems), ExitCode.INVALID_WORKFLOW)
+            except OSError as error:
+                self._failed(file, error, ExitCode.USAGE)
+            except (Conflict, NotFound, InvalidEnvironment) as error:
+                self._failed(file, error, of_error(error))
+
+    async def prune(self) -> None:
+        """Remove the apps that none of the files is of."""
+        assembly = self._assembly
+        for app in await assembly.apps.all():
+            if app.name in self._imported:
                 continue
-            except (Conflict, NotFound, InvalidEnvironment, OSError) as error:
-                failures.append(ExitCode.USAGE if isinstance(error, OSError) else of_error(error))
-                _report_failure(file, error, as_json)
-                continue
-            imported += 1
-            app, key, line = published.app, None, ""
-            if with_key or (with_key is None and not await assembly.app_keys.of(app)):
-                only_first = not with_key
-                key, line = await issue_key(assembly, app.id, settings.home, as_json=as_json, only_first=only_first)
-            if as_json:
-                entry = {
-                    "file": str(file),
-                    "app_id": app.id,
-                    "workflow_id": published.version.id,
-                    "api_key": key,
-                    "name": app.name,
-                    "version": published.version.number,
-                    "warnings": [str(problem) for problem in published.warnings],
-                }
-                click.echo(shown(json.dumps(entry, ensure_ascii=False)))
-                continue
+            if not self._dry_run:
+                keys = await assembly.app_keys.of(app)
+                await assembly.apps.delete(app)
+                for key in keys:
+                    forget_key(assembly.settings.home, key.id)
+            removed = "would be removed" if self._dry_run else "removed"
+            self._show({"app_id": app.id, "name": app.name, "outcome": "removed"}, f"{printable(app.name)}: {removed}")
+
+    async def _take(self, file: Path) -> None:
+        apps = self._assembly.apps
+        text = read_dsl_file(file)
+        if self._dry_run:
+            name, standing = await apps.standing(text, source=file.stem)
+            self._imported.add(name)
+            outcome = "new" if standing is None else "unchanged" if standing.unchanged else "changed"
+            number = 1 if standing is None else standing.version.number + (not standing.unchanged)
+            app_id = None if standing is None else standing.app.id
+            entry: dict[str, Any] = {
+                "file": str(file),
+                "app_id": app_id,
+                "name": name,
+                "version": number,
+                "outcome": outcome,
+            }
+            self._show(entry, f"{printable(name)}: {outcome} (version {number}), from {file}")
+            return
+        published = await apps.publish_if_changed(text, source=file.stem, name=self._name, environment=self._values)
+        app, version, key, line = published.app, published.version, None, ""
+        self._imported.add(app.name)
+        if self._with_key or (self._with_key is None and not await self._assembly.app_keys.of(app)):
+            key, line = await issue_key(
+                self._assembly,
+                app.id,
+                self._assembly.settings.home,
+                as_json=self._as_json,
+                only_first=not self._with_key,
+            )
+        entry = {
+            "file": str(file),
+            "app_id": app.id,
+            "workflow_id": version.id,
+            "api_key": key,
+            "name": app.name,
+            "version": version.number,
+            "outcome": "unchanged" if published.unchanged else "new" if version.number == 1 else "changed",
+            "warnings": [str(problem) for problem in published.warnings],
+        }
+        if not self._as_json:
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
-            click.echo(harmless(f"{printable(app.name)}: version {published.version.number} published from {file}"))
-            click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
-            if line:
-                click.echo(f"  key       {line}")
-    return _code_of_all(failures, imported)
+        what = "unchanged (version {})" if published.unchanged else "version {} published"
+        lines = [f"{printable(app.name)}: {what.format(version.number)} from {file}"]
+        if not published.unchanged:
+            lines += [f"  app       {app.id}", f"  workflow  {version.id}"]
+        self._show(entry, "\n".join([*lines, *([f"  key       {line}"] if line else [])]))
 
+    def _show(self, entry: dict[str, Any], text: str) -> None:
+        click.echo(shown(json.dumps(entry, ensure_ascii=False)) if self._as_json else harmless(text))
 
-def _code_of_all(failures: list["ExitCode"], imported: int) -> int:
-    """That of what was wrong with every file; 1 if some were imported, or if one is wrong otherwise than another."""
-    kinds = {*failures, *([0] if imported else [])}
-    return kinds.pop() if len(kinds) == 1 else 1
-
-
-def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
-
-    if isinstance(error, InvalidDocument):
-        detail: dict[str, Any] = {
-            "code": error.code,
-            "message": str(error),
-            "problems": [
-                {"path": problem.where, "problem": problem.text(), "hint": problem.advice()}
-                for problem in error.problems
-            ],
-        }
-    else:
-        code, message = error.code if isinstance(error, JikkoError) else "unreadable_file", str(error)
-        if isinstance(error, OSError) and error.strerror:
-            message = f"{file}: cannot be read: {error.strerror}"
-        detail = {"code": code, "message": message}
-    if as_json:
-        click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
-    else:
-        click.echo(f"not imported: {detail['message']}", err=True)
+    def _failed(self, file: Path, error: Exception, code: ExitCode) -> None:
+        self.failures.append(code)
+        detail: dict[str, Any]
+        if isinstance(error, InvalidDocument):
+            detail = {
+                "code": error.code,
+                "message": str(error),
+                "problems": [
+                    {"path": problem.where, "problem": problem.text(), "hint": problem.advice()}
+                    for problem in error.problems
+                ],
+            }
+        else:
+            kind, message = error.code if isinstance(error, JikkoError) else "unreadable_file", str(error)
+            if isinstance(error, OSError) and error.strerror:
+                message = f"{file}: cannot be read: {error.strerror}"
+            detail = {"code": kind, "message": message}
+        if self._as_json:
+            click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
+        else:
+            click.echo(f"not imported: {detail['message']}", err=True)

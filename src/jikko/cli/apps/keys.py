@@ -9,7 +9,7 @@ import click
 from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 
@@ -74,7 +74,7 @@ async def keys(
     if file is not None and not new:
         raise click.UsageError("--to says where the key of --new goes.")
     brought = [] if source is None else _brought(source)
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         found = await assembly.apps.find(app)
         if revoke:
             await assembly.app_keys.revoke(found, revoke)

@@ -16,7 +16,7 @@ from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.transport import AppTransport, HttpTransport
 from jikko.cli.checking.examples import as_word
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled
+from jikko.cli.options import assembled, existing
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
 from jikko.http.app import create_app
@@ -98,9 +98,7 @@ async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatSer
 async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
 
     settings = place.settings
-    if not settings.has_database:
-        message = f"There are no apps in {settings.home}: it has no database."
-        raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found")
+    existing(settings)
     owner = owner_of(settings.home)
     if owner is not None and owner.doing == "jikko serve":
         if not owner.address:

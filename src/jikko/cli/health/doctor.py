@@ -145,9 +145,10 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             usable = _usable(settings, found)
-            async with assembled(usable, console=True) as assembly:
+            async with assembled(usable, console=True, in_memory=not settings.has_database) as assembly:
                 apps = {app.id: app.name for app in await assembly.apps.all()}
                 code = "database.one_app" if len(apps) == 1 else "database.apps"
+                code = code if settings.has_database else "database.none"
                 params = {"place": settings.where_the_record_is, "count": len(apps)}
                 yield Diagnostic(code, params, where="database", severity="ok")
                 # With less than is set, all that needs it would seem to lack it.

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.cli.options import home_option, json_option, with_assembly, with_new_assembly
 from jikko.cli.shown import show_entry, show_nothing
 
 
@@ -21,7 +21,7 @@ def external() -> None:
 @click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
 @home_option
 @json_option
-@with_assembly
+@with_new_assembly
 async def add(assembly: Assembly, name: str, endpoint: str, api_key: str, as_json: bool) -> None:
     """Note where the API NAME is. Nothing is asked of it.
 

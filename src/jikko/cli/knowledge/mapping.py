@@ -4,7 +4,7 @@ import json
 
 import click
 
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.settings import Settings
 
 
@@ -33,7 +33,7 @@ async def map_(
         raise click.UsageError("Say which DATASET it means, or --forget.")
     if text is None and workspace is None and forget:
         raise click.UsageError("Say what to forget: TEXT or --workspace.")
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         datasets, names = assembly.knowledge.datasets, assembly.knowledge.dataset_names
         if text is not None:
             await names.map(text, None if dataset is None else await datasets.find(dataset))

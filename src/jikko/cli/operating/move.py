@@ -21,7 +21,7 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     type=click.Path(file_okay=False, path_type=Path),
     envvar="JIKKO_HOME",
     show_envvar=True,
-    help="The data folder.  [default: ~/.jikko]",
+    help="The data folder.  [default: your .jikko in the current folder, or else ~/.jikko]",
 )
 @click.option(
     "--to",

@@ -9,11 +9,11 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.progress import Progress
-from jikko.cli.runs.reach import Server, acting, reached, required_database
+from jikko.cli.runs.reach import Server, acting, reached
 from jikko.exit_codes import ExitCode, of_run
 from jikko.runs.left_runs import stop_left
 from jikko.runs.reading.short_ids import run_of
@@ -33,7 +33,7 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
     """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
     ending = Ending()
     # The process that executes the run does not know of this one, and tells it nothing.
-    async with assembled(settings, look_seconds=_LOOK_SECONDS) as assembly:
+    async with assembled(existing(settings), look_seconds=_LOOK_SECONDS) as assembly:
         record = await run_of(assembly.store, run_id)
         following = asyncio.ensure_future(Watch(assembly, record, Progress(as_json=as_json)).to_end_or_pause())
         with ending.asked(following.cancel):
@@ -58,7 +58,7 @@ async def stop(settings: Settings, run_id: str, url: str | None, key: str | None
     The exit code is 9 if there was nothing to stop.
     """
     if url is None:
-        required_database(settings)
+        existing(settings)
     stopped, how = await _stop(run_id, url, key, user, settings)
     if not stopped:
         raise Failure(
@@ -104,7 +104,7 @@ async def retry(
     stands behind it, is not taken over then. Without a server the new run is executed here, to its end.
     """
     if url is None:
-        required_database(settings)
+        existing(settings)
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)

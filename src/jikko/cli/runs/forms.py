@@ -12,12 +12,12 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.runs.acts import executed_here
 from jikko.cli.runs.entries import took
-from jikko.cli.runs.reach import Server, reached, required_database
+from jikko.cli.runs.reach import Server, reached
 from jikko.exit_codes import ExitCode
 from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import described, given_inputs
@@ -78,7 +78,7 @@ async def submit(
 
     Then the exit code is that of the run.
     """
-    required_database(settings)
+    existing(settings)
     given = (pairs_of(pairs), document_of(document))
     read = reader(taken=("--inputs",) if document == "-" else ())
     async with reached(settings, run_id, url=None, key=None, user=user) as (where, run):

@@ -10,7 +10,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.durations import duration
-from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
 from jikko.cli.terminal import columns, cut, padded, width
 from jikko.errors import LogDamaged
@@ -44,7 +44,7 @@ async def list_(
     """
     now = time.time()
     stored: Any = "running" if status == "queued" else status
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         found = []
         for app_id, app_name in await assembly.apps.past_and_present(app, removed=of_all):
             query = LogQuery(

@@ -8,7 +8,7 @@ import click
 from jikko.cli.completion import complete_app
 from jikko.cli.durations import duration
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.settings import Settings
 
@@ -33,7 +33,7 @@ async def prune(
     """
     asks = not (yes or dry_run or as_json) and is_conversation()
     before = time.time() - older_than
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         # What `jikko runs list --app` shows is what is removed.
         apps = [app_id for app_id, _ in await assembly.apps.past_and_present(app)] if app else [None]
         if dry_run or asks:

@@ -112,18 +112,6 @@ async def reached(
         yield assembly, await run_of(assembly.store, run_id)
 
 
-def required_database(settings: Settings) -> None:
-    """See that there is something to act on: acting makes no data folder.
-
-    Raises:
-        Failure: There is no database.
-    """
-    if not settings.has_database:
-        raise Failure(
-            f"There are no runs in {settings.home}: it has no database.", exit_code=ExitCode.NOT_FOUND, code="not_found"
-        )
-
-
 def local_address(address: str) -> str:
     """An address to connect to, of one to listen on."""
     return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

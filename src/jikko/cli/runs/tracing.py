@@ -6,7 +6,7 @@ import os
 import click
 
 from jikko.cli.completion import complete_run
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.observing.traces import run_traces
 from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted
 from jikko.observing.traces.spans import spans_of
@@ -30,7 +30,7 @@ async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
 
     if not (as_json or is_wanted(os.environ)):
         raise click.UsageError(f"Where to? Set {ENDPOINTS[1]}, such as http://127.0.0.1:4318, or use --json.")
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         identity = (await run_of(assembly.store, run_id)).identity
         if as_json:
             log = await assembly.store.events(identity.run_id)

@@ -13,7 +13,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.durations import duration
-from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, with_new_assembly, with_settings
 from jikko.cli.whole_file import whole_file
 from jikko.maintenance.exported_run import MAX_LINE, BadLine
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
@@ -43,7 +43,7 @@ async def export_runs(
         raise click.UsageError("--since is further back than --until: no run began so lately and before that.")
     damaged: list[Exception] = []
     count, now = 0, time.time()
-    async with assembled(settings) as assembly:
+    async with assembled(existing(settings)) as assembly:
         if named:
             records = [await run_of(assembly.store, run_id) for run_id in named]
             lines = export_named(assembly.store, records, damaged=damaged.append)
@@ -79,7 +79,7 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
 @click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
 @home_option
 @json_option
-@with_assembly
+@with_new_assembly
 async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
 
