@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jikko.apps.environment import FILE, OPTION, VARIABLE, folded, layer
+from jikko.default_home import default_home
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import InvalidSettings
-from jikko.settings import FILE_NAME, PREFIX, Settings, default_home
+from jikko.settings import FILE_NAME, PREFIX, Settings
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 

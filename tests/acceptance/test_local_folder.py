@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.settings import default_home
+from jikko.default_home import default_home
 from tests.acceptance.processes import JIKKO, environment
 
 

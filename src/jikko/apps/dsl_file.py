@@ -1,8 +1,40 @@
 """Reading DSL files from a disk."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+from jikko.errors import InvalidSettings
+
+_ENDINGS: Final = (".yml", ".yaml")
+
+
+def dsl_files(paths: Iterable[Path]) -> list[Path]:
+    """The files, with those that a folder stands for in its place.
+
+    Raises:
+        InvalidSettings: A folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = dsl_files_below(path) if path.is_dir() else [path]
+        if not below:
+            raise InvalidSettings(f"{path} is a folder without *.yml or *.yaml files.")
+        found += below
+    return found
+
+
+def dsl_files_below(folder: Path) -> list[Path]:
+    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden ones are passed over."""
+    found = []
+    for above, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.join(above, name) for name in files if name.lower().endswith(_ENDINGS) and not name.startswith(".")
+        ]
+    return list(map(Path, sorted(found)))
 
 
 def read_dsl_file(file: Path) -> bytes:

@@ -13,7 +13,9 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
 from jikko.cluster.data_folder import RESTORING
+from jikko.default_home import LOCAL_HOME, has_local_home
 from jikko.errors import InvalidSettings, JikkoError
+from jikko.exit_codes import ExitCode, of_error
 from jikko.settings import Settings
 
 P = ParamSpec("P")
@@ -74,7 +76,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     from jikko.setting_sources import read_settings  # not for those who import the options of a command
-    from jikko.settings import LOCAL_HOME, has_local_home
 
     if not (given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
         click.echo(f"data folder: {LOCAL_HOME} (of the current folder)", err=True)
@@ -125,8 +126,6 @@ def existing(settings: Settings) -> Settings:
         Failure: There is no database.
     """
     if not settings.has_database and not (settings.home / RESTORING).exists():
-        from jikko.exit_codes import ExitCode
-
         message = f"There is nothing in {settings.home}: it has no database."
         hint = "`jikko apps import FILE` and `jikko serve FILE` create one; --home DIRECTORY names another data folder."
         raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found", hint=hint)
@@ -163,6 +162,4 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def failure(error: Exception, *, hint: str = "") -> Failure:
     """An error of ours, as it ends a command."""
-    from jikko.exit_codes import of_error  # not for a server that starts
-
     return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

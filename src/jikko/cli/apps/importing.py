@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file, readable
+from jikko.apps.dsl_file import dsl_files, read_dsl_file, readable
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
-from jikko.cli.checking.dsl_sources import dsl_files
 from jikko.cli.options import assembled, home_option, json_option, with_settings
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error

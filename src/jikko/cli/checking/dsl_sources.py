@@ -5,15 +5,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import dsl_files_below, read_dsl_file
+from jikko.apps.versions import check
 from jikko.dsl.load import LoadLimits
+from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable
-
-_ENDINGS: Final = (".yml", ".yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
         if path == "-":
             yield _read_standard_input()
         elif os.path.isdir(path):
-            found = sorted(_below(path))
+            found = list(map(str, dsl_files_below(Path(path))))
             yield from map(_read, found)
             if not found:
                 yield DslSource(path, error="is a folder without *.yml or *.yaml files")
@@ -45,26 +45,8 @@ def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
             yield _read(path)
 
 
-def dsl_files(paths: Iterable[Path]) -> list[Path]:
-    """The files, with those that a folder stands for in its place.
-
-    Raises:
-        UsageError: A folder has none.
-    """
-    found: list[Path] = []
-    for path in paths:
-        below = sorted(_below(str(path))) if path.is_dir() else [str(path)]
-        if not below:
-            raise click.UsageError(f"{path} is a folder without *.yml or *.yaml files.")
-        found += map(Path, below)
-    return found
-
-
 def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Names of the files, each with the compiled file (``Checked``); ``None``, and a line, if it cannot be used."""
-    from jikko.apps.versions import check  # not for a server that starts
-    from jikko.nodes.registry import BY_TYPE
-
     for source in dsl_sources(paths):
         checked = None if source.error else check(source.text, source=source.name, node_classes=BY_TYPE)
         usable = checked is not None and checked.document is not None and checked.graph is not None
@@ -72,14 +54,6 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
             why = source.error or "cannot be imported; `jikko check` says why"
             click.echo(printable(f"{source.name}: {why}"), err=True)
         yield source.name, checked if usable else None
-
-
-def _below(folder: str) -> Iterator[str]:
-    for above, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(_ENDINGS) and not name.startswith("."):
-                yield os.path.join(above, name)
 
 
 def _read(path: str) -> DslSource:
