@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 import signal
 
 import pytest
@@ -20,6 +21,9 @@ pytest_plugins = [
 # (a shell's `&`, nohup): what is ignored is inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Messages are in English, whatever the locale of who runs the tests; those about another language set it themselves.
+os.environ["LC_ALL"] = "C.UTF-8"
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
