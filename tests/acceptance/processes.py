@@ -9,12 +9,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
-from tests.acceptance.warm_commands import warm
+from tests.acceptance.warm_commands import WarmCommand, warm
 from tests.effort import PATIENCE
 
 JIKKO = Path(sys.executable).parent / "jikko"
@@ -27,22 +28,51 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**kept, "JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", "PYTHONWARNINGS": "ignore", **more}
 
 
+def begun(
+    arguments: Sequence[str | Path],
+    variables: dict[str, str],
+    given: IO[bytes] | int,
+    out: IO[bytes] | int,
+    err: IO[bytes] | int,
+    *,
+    installed: bool = False,
+) -> "subprocess.Popen[bytes] | WarmCommand":
+    """``jikko`` with arguments, environment, and standard input, output and error.
+
+    Args:
+        installed: Whether it is the installed script, for a test that looks at the process itself (what it has
+            imported, its memory). Otherwise it is a fork of a process that has imported Jikko, if it can be.
+    """
+    words = [str(JIKKO), *map(str, arguments)]
+    if not installed and warm().can_be(variables):
+        return warm().start(words, variables, given, out, err)
+    return subprocess.Popen(words, env=variables, stdin=given, stdout=out, stderr=err)
+
+
 class Command:
     """``jikko`` with a data folder."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def __call__(self, *arguments: str | Path, **settings: str) -> "Outcome":
+    def __call__(self, *arguments: str | Path, given: str = "", **settings: str) -> "Outcome":
+        """Args:
+        given: Its standard input.
+        """
         if arguments[:1] == ("doctor",):
             # Whatever else listens on this machine is no fault of what is tested.
             settings = {"JIKKO_PORT": "0", **settings}
-        words, variables = [str(JIKKO), *map(str, arguments)], environment(self.home, **settings)
+        read, written = os.pipe()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            if warm().can_be(variables):
-                code = warm().start(words, variables, out, err).wait(60)
-            else:
-                code = subprocess.run(words, env=variables, stdout=out, stderr=err, timeout=60, check=False).returncode
+            with open(read, "rb"):
+                process = begun(arguments, environment(self.home, **settings), read, out, err)
+            with suppress(BrokenPipeError), open(written, "wb") as pipe:
+                pipe.write(given.encode())
+            try:
+                code = process.wait(60)
+            except (TimeoutError, subprocess.TimeoutExpired):
+                process.send_signal(signal.SIGKILL)
+                raise
             out.seek(0)
             err.seek(0)
             return Outcome(code, out.read().decode(), err.read().decode())
@@ -85,18 +115,21 @@ class Server:
         port: int = 0,
         settings: dict[str, str] | None = None,
         options: Sequence[str] = (),
+        installed: bool = False,
     ) -> None:
+        """Args:
+        installed: As of ``begun``.
+        """
         self.home = home
         self._printed: list[str] = []
         self._ready = threading.Event()
         self.url = ""
-        self._process = subprocess.Popen(
-            [JIKKO, "serve", *map(str, files), "--port", str(port), *options],
-            env=environment(home, **(settings or {})),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self._reader = threading.Thread(target=self._read)
+        words: list[str | Path] = ["serve", *files, "--port", str(port), *options]
+        variables = environment(home, **(settings or {}))
+        read, written = os.pipe()
+        with open(os.devnull, "rb") as nothing, open(written, "wb") as out:
+            self._process = begun(words, variables, nothing, out, out, installed=installed)
+        self._reader = threading.Thread(target=self._read, args=(read,))
         self._reader.start()
         self._ready.wait(60)
         if not self.url:
@@ -136,9 +169,8 @@ class Server:
         if self._process.poll() is None:
             self.kill()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as output:
+    def _read(self, descriptor: int) -> None:
+        with open(descriptor, "rb") as output:
             for line in output:
                 self._printed.append(line.decode())
                 if found := _SERVES.search(self._printed[-1]):

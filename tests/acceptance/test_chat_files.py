@@ -34,11 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def piped(home: Path, lines: str, arguments: Sequence[str | Path]) -> Outcome:
-    command = [str(JIKKO), "chat", *map(str, arguments)]
-    done = subprocess.run(
-        command, env=environment(home), input=lines.encode(), capture_output=True, timeout=60, check=False
-    )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Command(home)("chat", *arguments, given=lines)
 
 
 def test_a_file_is_talked_with_and_nothing_is_kept(file: Path, tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """``jikko chat``, on a terminal and through pipes, with a server that answers by a script."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.chat_server import CONVERSATION, MESSAGE, TASK, ChatServer
-from tests.acceptance.processes import JIKKO, Outcome, environment
+from tests.acceptance.processes import Command, Outcome
 from tests.acceptance.terminal import CTRL_C, CTRL_D, TAB, UP, Terminal
 
 CUP = [{"text-input": {"variable": "cup", "label": "Which cup", "type": "text-input", "required": True}}]
@@ -26,15 +25,7 @@ def talk(server: ChatServer, home: Path, **settings: str) -> Terminal:
 
 
 def piped(server: ChatServer, home: Path, lines: str, *options: str, key: str = "app-right") -> Outcome:
-    done = subprocess.run(
-        [JIKKO, "chat", "--url", server.url, "--key", key, *options],
-        env=environment(home),
-        input=lines.encode(),
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Command(home)("chat", "--url", server.url, "--key", key, *options, given=lines)
 
 
 def test_questions_of_one_conversation_are_answered_one_after_the_other(server: ChatServer, tmp_path: Path) -> None:
@@ -296,13 +287,10 @@ def test_an_app_without_chat_is_told_how_to_run(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
-    command = [str(JIKKO), "chat", "--url", "http://127.0.0.1:9", "--key", "app-x", "--json"]
-    done = subprocess.run(
-        command, env=environment(tmp_path), input=b"x\n", capture_output=True, timeout=60, check=False
-    )
+    outcome = Command(tmp_path)("chat", "--url", "http://127.0.0.1:9", "--key", "app-x", "--json", given="x\n")
 
-    assert done.returncode == 10
-    assert json.loads(done.stderr)["code"] == "no_server"
+    assert outcome.code == 10
+    assert json.loads(outcome.err)["code"] == "no_server"
 
 
 @pytest.mark.parametrize(
@@ -310,7 +298,4 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     [[], ["flow.yml", "--app", "x"], ["--url", "http://x.test"], ["flow.yml", "--inputs", "-"]],
 )
 def test_it_must_be_said_with_whom_to_talk(tmp_path: Path, arguments: list[str]) -> None:
-    command = [str(JIKKO), "chat", *arguments]
-    done = subprocess.run(command, env=environment(tmp_path), input=b"", capture_output=True, timeout=60, check=False)
-
-    assert done.returncode == 2
+    assert Command(tmp_path)("chat", *arguments).code == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import JIKKO, Command, Outcome, environment
+from tests.acceptance.processes import JIKKO, Command, environment
 from tests.acceptance.workflows import ECHO, app, end, node, start
 
 TOOL = app(
@@ -32,13 +32,6 @@ def tool(tmp_path: Path) -> Path:
 
 def line_of(file: Path, text: str) -> int:
     return next(number for number, line in enumerate(file.read_text("utf-8").splitlines(), 1) if text in line)
-
-
-def piped(home: Path, text: str, *arguments: str) -> Outcome:
-    done = subprocess.run(
-        [JIKKO, *arguments], input=text.encode(), env=environment(home), capture_output=True, timeout=60, check=False
-    )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_the_last_line_names_the_node_its_line_the_reason_and_what_to_do(jikko: Command, tool: Path) -> None:
@@ -131,9 +124,9 @@ def test_a_folder_without_files_is_told(jikko: Command, tmp_path: Path, command:
 
 @pytest.mark.parametrize("command", ["check", "show"])
 def test_standard_input_is_called_as_it_was_given(jikko: Command, command: str) -> None:
-    [entry] = piped(jikko.home, ECHO, command, "-", "--json").lines
+    [entry] = jikko(command, "-", "--json", given=ECHO).lines
     assert entry["file"] == "-"
-    outcome = piped(jikko.home, "a: [", "check", "-")
+    outcome = jikko("check", "-", given="a: [")
     assert outcome.code == 1
     assert outcome.out.startswith("-:2:1: is no YAML")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.echo import EchoServer
-from tests.acceptance.processes import JIKKO, Command, environment
+from tests.acceptance.processes import JIKKO, Command, begun, environment
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, iteration, node, python, start, template
 
 LLM = node(
@@ -144,11 +144,9 @@ def test_what_is_no_json_is_told_by_its_place(jikko: Command, tmp_path: Path) ->
 
 def test_the_workflow_and_the_inputs_come_from_standard_input(jikko: Command, tmp_path: Path) -> None:
     def piped(text: str, *arguments: str | Path) -> Any:
-        command = [str(JIKKO), "run", *map(str, arguments)]
-        done = subprocess.run(
-            command, env=environment(jikko.home), input=text.encode(), capture_output=True, check=True
-        )
-        return json.loads(done.stdout)
+        outcome = jikko("run", *arguments, given=text)
+        assert outcome.code == 0, outcome
+        return json.loads(outcome.out)
 
     assert piped(ECHO, "-", "-i", "q=x") == {"q": "x"}
     assert piped('{"q": "y"}', written(tmp_path, ECHO), "--inputs", "-") == {"q": "y"}
@@ -321,9 +319,7 @@ def on_terminal(jikko: Command, *arguments: str | Path, answers: Any = (), **set
     for name in ("NO_COLOR", "FORCE_COLOR"):
         if name not in settings:
             environment_.pop(name, None)
-    process = subprocess.Popen(
-        [JIKKO, *map(str, arguments)], env=environment_, stdin=terminal, stdout=terminal, stderr=terminal
-    )
+    process = begun(arguments, environment_, terminal, terminal, terminal)
     os.close(terminal)
     output, open_answers = b"", list(answers)
     while True:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.processes import JIKKO, Command, Server, environment
+from tests.acceptance.processes import Command, Server, begun, environment
 from tests.acceptance.workflows import ECHO
 from tests.effort import PATIENCE
 
@@ -35,18 +35,17 @@ def opens(server: Server, key: str) -> bool:
 def on_a_terminal(home: Path, *arguments: str | Path) -> str:
     """What a command prints on a terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [JIKKO, *map(str, arguments)], env=environment(home), stdout=theirs, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        printed = b""
-        while select.select([ours], [], [], PATIENCE)[0]:
-            try:
-                printed += os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-        os.close(ours)
-        assert process.wait(PATIENCE) == 0
+    with open(os.devnull, "rb") as nothing:
+        process = begun(arguments, environment(home), nothing, theirs, theirs)
+    os.close(theirs)
+    printed = b""
+    while select.select([ours], [], [], PATIENCE)[0]:
+        try:
+            printed += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert process.wait(PATIENCE) == 0
     return printed.decode()
 
 
@@ -58,15 +57,8 @@ def test_a_known_key_opens_an_app_and_clients_in_the_field_go_on(jikko: Command,
     jikko.json("apps", "import", file, "--no-key")
     others = tmp_path / "keys.txt"
     others.write_text(f"{KEY}x\n\n{KEY}y\n")
-    piped = subprocess.run(
-        [JIKKO, "apps", "keys", "Echo", "--add", "-"],
-        input=f"{KEY}\n",
-        env=environment(jikko.home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert KEY not in piped.stdout + piped.stderr
+    piped = jikko("apps", "keys", "Echo", "--add", "-", given=f"{KEY}\n")
+    assert (piped.code, KEY in piped.out + piped.err) == (0, False)
     assert [entry["hint"] for entry in jikko.json("apps", "keys", "Echo", "--add", others)] == ["app-0123…"] * 2
 
     server = Server(jikko.home)

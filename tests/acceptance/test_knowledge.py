@@ -127,7 +127,7 @@ def test_a_backup_has_the_datasets(jikko: Command, folder: Path, tmp_path: Path)
 
 
 def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_them(jikko: Command) -> None:
-    server = Server(jikko.home)
+    server = Server(jikko.home, installed=True)
     try:
         answer = httpx.get(
             f"{server.url}/v1/datasets", headers={"Authorization": "Bearer dataset-nobody"}, timeout=PATIENCE
@@ -144,7 +144,7 @@ def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_th
 
 def test_a_server_reads_the_dictionary_before_it_serves_if_a_dataset_needs_it(jikko: Command, folder: Path) -> None:
     jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
-    server = Server(jikko.home)
+    server = Server(jikko.home, installed=True)
     try:
         maps = Path(f"/proc/{server.pid}/maps").read_text()
     finally:

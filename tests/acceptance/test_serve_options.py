@@ -55,7 +55,7 @@ def serving(jikko: Command, text: str, *options: str, **settings: str) -> Iterat
     file = jikko.home.parent / "flow.yml"
     file.write_text(text, encoding="utf-8")
     [imported] = jikko.json("apps", "import", file)
-    server = Server(jikko.home, options=options, settings=settings)
+    server = Server(jikko.home, options=options, settings=settings, installed=True)
     client = Client(server.url, imported["api_key"])
     try:
         yield server, client
@@ -138,7 +138,7 @@ def test_the_names_of_apps_and_files_do_not_steer_the_terminal_of_the_server(jik
     file = jikko.home.parent / "flow.yml"
     file.write_text(text, encoding="utf-8")
 
-    server = Server(jikko.home, file)
+    server = Server(jikko.home, file, installed=True)
     server.stop()
 
     assert "a ]0;x b: version 1" in server.output
@@ -174,7 +174,7 @@ def test_the_exit_code_says_why_it_does_not_serve_however_many_processes_it_has(
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_data_folder_that_is_in_use_has_an_exit_code_of_its_own(jikko: Command, workers: str) -> None:
-    server = Server(jikko.home)
+    server = Server(jikko.home, installed=True)
     try:
         outcome = jikko("serve", "--port", "0", "--workers", workers)
     finally:

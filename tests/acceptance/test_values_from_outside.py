@@ -1,13 +1,12 @@
 """Values for the environment variables of a workflow that are not in its file."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.client import Client
-from tests.acceptance.processes import JIKKO, Command, Server, environment
+from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, start, template, with_environment
 
 SECRET = "sk-値-0123456789"
@@ -115,15 +114,8 @@ def test_what_wins_over_a_value_that_is_set_is_named(jikko: Command, file: Path)
 
 def test_values_come_by_standard_input_past_the_history_of_the_shell(jikko: Command, file: Path) -> None:
     jikko.json("apps", "import", file)
-    piped = subprocess.run(
-        [JIKKO, "apps", "env", "Triage (EU)", "--from-file", "-"],
-        input=f"api_key={SECRET}\n",
-        env=environment(jikko.home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert SECRET not in piped.stdout
+    piped = jikko("apps", "env", "Triage (EU)", "--from-file", "-", given=f"api_key={SECRET}\n")
+    assert (piped.code, SECRET in piped.out) == (0, False)
     assert jikko.json("apps", "env", "Triage (EU)")[0]["set"]
 
 

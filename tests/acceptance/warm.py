@@ -1,8 +1,8 @@
 """A process that has imported all of Jikko, and forks into commands: that takes a sixth of the half second of a
 processor in which a Python starts and imports the command.
 
-It is started as a script, with the number of a Unix socket. Each byte there asks for a command, with four descriptors:
-a file with JSON (``arguments``, ``environment``, ``folder``), standard output, standard error, and a pipe that gets a
+It is started as a script, with the number of a Unix socket. Each byte there asks for a command, with five descriptors:
+a file with JSON (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that gets a
 line with the process id and, once the command has ended, a line with its exit code. It ends with the socket.
 """
 
@@ -34,7 +34,7 @@ def next_command(number: int) -> list[int]:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     requests = socket.socket(fileno=number)
     while True:
-        asked, descriptors, _, _ = socket.recv_fds(requests, 1, 4)
+        asked, descriptors, _, _ = socket.recv_fds(requests, 1, 5)
         if not asked:
             return []
         if os.fork() == 0:
@@ -49,8 +49,8 @@ def next_command(number: int) -> list[int]:
 
 def watch(process_id: int, descriptors: list[int]) -> None:
     """Tell the process id and the exit code of a command."""
-    asked, out, err, told = descriptors
-    for descriptor in (asked, out, err):
+    *others, told = descriptors
+    for descriptor in others:
         os.close(descriptor)
     os.write(told, b"%d\n" % process_id)
     code = os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
@@ -60,13 +60,13 @@ def watch(process_id: int, descriptors: list[int]) -> None:
 
 def become(descriptors: list[int]) -> None:
     """Be the command."""
-    asked, out, err, told = descriptors
-    os.dup2(out, 1)
-    os.dup2(err, 2)
+    asked, *standard, told = descriptors
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
     os.lseek(asked, 0, os.SEEK_SET)
     with open(asked, "rb") as file:
         request = json.load(file)
-    for descriptor in (out, err, told):
+    for descriptor in (*standard, told):
         os.close(descriptor)
     os.chdir(request["folder"])
     os.environ.clear()

@@ -5,12 +5,12 @@ import functools
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,16 +38,15 @@ class Warm:
         """Whether a Python that starts with this environment would be as this one is."""
         return _at_start(environment) == _at_start(self._environment)
 
-    def start(
-        self, arguments: Sequence[str], environment: dict[str, str], out: IO[bytes], err: IO[bytes]
-    ) -> "WarmCommand":
-        """Begin a command in this folder; its standard input is empty."""
+    def start(self, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int) -> "WarmCommand":
+        """Begin a command in this folder, with its standard input, output and error."""
         request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
         told, tells = os.pipe()
         with tempfile.TemporaryFile() as asked:
             asked.write(json.dumps(request).encode())
             asked.flush()
-            socket.send_fds(self._socket, [b"!"], [asked.fileno(), out.fileno(), err.fileno(), tells])
+            given = [one if isinstance(one, int) else one.fileno() for one in (asked, *standard, tells)]
+            socket.send_fds(self._socket, [b"!"], given)
         os.close(tells)
         return WarmCommand(told)
 
@@ -62,17 +61,26 @@ class WarmCommand:
     def __init__(self, told: int) -> None:
         self._told = told
         self._lines = b""
+        self._code: int | None = None
         self.pid = int(self._line(60))
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end, at most N seconds; then it is killed. Returns the exit code, negative for a signal."""
-        try:
-            return int(self._line(timeout))
-        except TimeoutError:
-            os.kill(self.pid, signal.SIGKILL)
-            raise
-        finally:
+        """Wait for its end, at most N seconds. Returns the exit code, negative for a signal."""
+        if self._code is None:
+            self._code = int(self._line(timeout))
             os.close(self._told)
+        return self._code
+
+    def poll(self) -> int | None:
+        """Its exit code, none while it runs."""
+        with suppress(TimeoutError):
+            return self.wait(0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def _line(self, timeout: float) -> bytes:
         while b"\n" not in self._lines:
