@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
-from tests.acceptance.workflows import app, end, start
-from tests.forecast.cases import code
+from tests.acceptance.workflows import app, end, fetch, start
+from tests.forecast.cases import code, tool
 
 PROGRAM = "import pandas\n\ndef main():\n    return {'r': ''}"
 BROKEN = app("名前", [start("q"), code(PROGRAM), end(q="x.y")], "start>code code>end")
@@ -53,3 +53,16 @@ def test_doctor_says_what_it_finds_in_japanese(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["doctor", "--home", str(tmp_path / "家"), "--lang", "ja"], env={"JIKKO_PORT": "0"})
     assert "保存期間: 無効: 削除されるまで実行は残ります" in told.stdout
     assert "サンドボックス, ソケットは使えない: EPERM" in told.stdout
+
+
+def test_addresses_that_may_not_be_reached_and_tools_that_are_missing_are_told_in_japanese(tmp_path: Path) -> None:
+    file = tmp_path / "道具.yml"
+    nodes = [start("q"), fetch("fetch", "http://10.1.2.3/"), tool(), end(q="start.q")]
+    file.write_text(app("道具", nodes, "start>fetch fetch>tool tool>end"), encoding="utf-8")
+
+    told = checked(file, "--lang", "ja")
+
+    assert "アドレス 10.1.2.3 には接続できません: プライベートです" in told
+    assert "JIKKO_HTTP_ALLOW でアドレスへの接続を許可できます。このアドレスは 10.1.2.3/32 です" in told
+    assert "ツール google_translate/translate はプラグイン langgenius/google_translate に含まれますが" in told
+    assert "`jikko plugins install langgenius/google_translate`" in told

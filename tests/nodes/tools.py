@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.ports.tools import (
     Emit,
@@ -35,7 +36,7 @@ class ScriptedTools:
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         if name.tool != "say":
-            raise ToolNotFound(f"tool {name.tool} not found", "it has say")
+            raise ToolNotFound(Phrase("tool.missing", {"name": name.tool}), Phrase("remedy.it_has", {"known": "say"}))
         return Tool(name=name, parameters=tuple(self.parameters))
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:

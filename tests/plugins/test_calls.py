@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.agents import AgentModel, StrategyCall, StrategyName
 from jikko.ports.models import (
     Abilities,
@@ -117,7 +118,7 @@ async def test_credentials_of_the_plugins_file_and_defaults_go_with_each_call(ho
         [message] = await here.messages_of("parameters", provider="tester/keyed/stand_in")
         assert message.value["credentials"] == {"key": "s3cret", "region": "eu"}
         assert message.value["credential_type"] == "api-key"
-        entry, provider = here.runtime.find("tools", "tester/keyed/stand_in", "", "it")
+        entry, provider = here.runtime.find("tools", "tester/keyed/stand_in", "", Phrase("tool.the_tool"))
         assert here.runtime.credentials(entry, provider, "other") == {"key": "two", "region": "eu"}
 
 

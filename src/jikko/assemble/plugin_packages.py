@@ -14,6 +14,7 @@ from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.plugins import make_runtime
 from jikko.assemble.stores import stores_in_memory
 from jikko.concurrency.shutdown import Shutdown
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -113,9 +114,8 @@ class PluginPackages:
             return ""  # Jikko has it itself
         kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
         try:
-            entry, provider = self.runtime.find(
-                kind, need.provider, need.plugin, f"the {need.kind} {need.provider}/{need.name}"
-            )
+            subject = Phrase(f"tool.the_{need.kind}", {"name": f"{need.provider}/{need.name}"})
+            entry, provider = self.runtime.find(kind, need.provider, need.plugin, subject)
             if provider.action(need.name) is None:
                 has = ", ".join(action.name for action in provider.actions)
                 return f"{entry.plugin.id} {entry.plugin.version} has no {need.kind} {need.name!r}; it has {has}"

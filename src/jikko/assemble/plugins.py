@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.repair import tool_provider
 from jikko.errors import InvalidSettings
 from jikko.events import Usage
@@ -142,7 +143,7 @@ class Plugins:
 
     def _tools(self, name: ToolName) -> "PluginTools":
         if not self.are_there():
-            raise missing(f"the tool {name}", name.provider, name.plugin)
+            raise missing(Phrase("tool.the_tool", {"name": str(name)}), name.provider, name.plugin)
         return self.made()[1]
 
 
@@ -159,7 +160,7 @@ class _Strategies:
     def find(self, name: StrategyName) -> Strategy:
         """See ``Strategies.find``."""
         if not self._plugins.are_there():
-            raise missing(f"the agent strategy {name.strategy}", name.provider, name.plugin)
+            raise missing(Phrase("tool.the_strategy", {"name": name.strategy}), name.provider, name.plugin)
         return self._plugins.made()[2].find(name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
@@ -189,7 +190,7 @@ def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.envi
     return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)
 
 
-def missing(subject: str, provider: str, exact: str) -> ToolNotFound:
+def missing(subject: Phrase, provider: str, exact: str) -> ToolNotFound:
     """What a workflow is told where no plugin is installed at all."""
     plugin = exact.partition("@")[0] or "/".join(tool_provider(provider).split("/")[:2])
     return plugin_missing(subject, plugin)

@@ -83,7 +83,7 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
     try:
         tools.known(name)
     except ToolNotFound as failure:
-        return failure.what, failure.hint
+        return failure.what.text(), "" if failure.remedy is None else failure.remedy.text()
     return "", ""
 
 

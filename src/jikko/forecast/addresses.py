@@ -9,7 +9,7 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.forecast.installation import Installation
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.outbound.policy import SETTING, Network, refusal, refusal_text
+from jikko.outbound.policy import SETTING, Network, refusal, refused
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import HttpFailure
 from jikko.values import Json
@@ -105,8 +105,8 @@ def _refused(url: WireUrl, where: str, installation: Installation) -> Diagnostic
         why = _why_refused(address, installation.allow)
         if why is None:
             return None
-        what, _, hint = refusal_text(host, address, why).removesuffix(".").partition(". ")
-        return _verbatim(what, where, Phrase("remedy.verbatim", {"text": hint}))
+        what, remedy = refused(host, address, why)
+        return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=remedy)
     if installation.has_proxy or installation.allow or ("." in host and last not in _LOCAL_ENDINGS):
         return None
     params = {"host": repr(host)}

@@ -47,5 +47,5 @@ def diagnose_tool(node: ToolNode, entry: NodeEntry, installation: Installation) 
 
 def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
     """A tool or a strategy that is not here."""
-    remedy = Phrase("remedy.verbatim", {"text": failure.hint}) if failure.hint else None
-    return Diagnostic("tool.verbatim", {"text": failure.what}, where=where, severity="will_fail", remedy=remedy)
+    what = failure.what
+    return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=failure.remedy)

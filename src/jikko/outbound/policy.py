@@ -8,6 +8,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from jikko.diagnostics.diagnostic import Phrase
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -17,39 +19,39 @@ SETTING: Final = "JIKKO_HTTP_ALLOW"
 _REFUSED: Final[tuple[tuple[Network, str], ...]] = tuple(
     (ipaddress.ip_network(network), why)
     for network, why in (
-        ("0.0.0.0/8", "unspecified"),
-        ("127.0.0.0/8", "loopback"),
+        ("0.0.0.0/8", "address.unspecified"),
+        ("127.0.0.0/8", "address.loopback"),
         # Looks public, but is the metadata service of every Azure machine.
-        ("168.63.129.16/32", "a cloud metadata service"),
-        ("169.254.169.254/32", "a cloud metadata service"),
-        ("169.254.0.0/16", "link-local"),
-        ("10.0.0.0/8", "private"),
-        ("172.16.0.0/12", "private"),
-        ("192.168.0.0/16", "private"),
-        ("100.64.0.0/10", "carrier-grade NAT"),
-        ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "reserved for documentation"),
-        ("192.88.99.0/24", "reserved"),
-        ("198.18.0.0/15", "reserved for benchmarks"),
-        ("198.51.100.0/24", "reserved for documentation"),
-        ("203.0.113.0/24", "reserved for documentation"),
-        ("224.0.0.0/4", "multicast"),
-        ("255.255.255.255/32", "broadcast"),
-        ("240.0.0.0/4", "reserved"),
-        ("::/128", "unspecified"),
-        ("::1/128", "loopback"),
-        ("fd00:ec2::254/128", "a cloud metadata service"),
-        ("fc00::/7", "private"),
-        ("fe80::/10", "link-local"),
-        ("fec0::/10", "private"),
-        ("ff00::/8", "multicast"),
-        ("64:ff9b:1::/48", "private"),
+        ("168.63.129.16/32", "address.metadata"),
+        ("169.254.169.254/32", "address.metadata"),
+        ("169.254.0.0/16", "address.link_local"),
+        ("10.0.0.0/8", "address.private"),
+        ("172.16.0.0/12", "address.private"),
+        ("192.168.0.0/16", "address.private"),
+        ("100.64.0.0/10", "address.shared"),
+        ("192.0.0.0/24", "address.reserved"),
+        ("192.0.2.0/24", "address.documentation"),
+        ("192.88.99.0/24", "address.reserved"),
+        ("198.18.0.0/15", "address.benchmarks"),
+        ("198.51.100.0/24", "address.documentation"),
+        ("203.0.113.0/24", "address.documentation"),
+        ("224.0.0.0/4", "address.multicast"),
+        ("255.255.255.255/32", "address.broadcast"),
+        ("240.0.0.0/4", "address.reserved"),
+        ("::/128", "address.unspecified"),
+        ("::1/128", "address.loopback"),
+        ("fd00:ec2::254/128", "address.metadata"),
+        ("fc00::/7", "address.private"),
+        ("fe80::/10", "address.link_local"),
+        ("fec0::/10", "address.private"),
+        ("ff00::/8", "address.multicast"),
+        ("64:ff9b:1::/48", "address.private"),
         # Tunnels: what they carry is reached by way of strangers.
-        ("2001::/32", "a tunnel (Teredo)"),
-        ("2002::/16", "a tunnel (6to4)"),
-        ("2001::/23", "reserved"),
-        ("2001:db8::/32", "reserved for documentation"),
-        ("3fff::/20", "reserved for documentation"),
+        ("2001::/32", "address.teredo"),
+        ("2002::/16", "address.six_to_four"),
+        ("2001::/23", "address.reserved"),
+        ("2001:db8::/32", "address.documentation"),
+        ("3fff::/20", "address.documentation"),
     )
 )
 _PUBLIC_V6: Final = ipaddress.IPv6Network("2000::/3")
@@ -87,30 +89,37 @@ def as_address(host: str) -> Address | None:
 
 
 def refusal(address: Address, allow: Iterable[Network] = ()) -> str | None:
-    """Why an address is refused, as the end of a sentence: ``it is loopback``. ``None`` if it may be reached."""
+    """Why an address is refused: the code of the end of a sentence, ``it is loopback``. ``None``: it may be reached."""
     carried = _carried(address)
     if any(candidate in network for network in allow for candidate in (address, carried)):
         return None
     for network, why in _REFUSED:
         if carried in network:
-            return f"it is {why}"
+            return why
     if isinstance(carried, ipaddress.IPv6Address) and carried not in _PUBLIC_V6:
-        return "it is reserved"
+        return "address.reserved"
     # What the lists above do not know yet and this version of Python does.
-    return None if carried.is_global else "it is not public"
+    return None if carried.is_global else "address.not_public"
 
 
-def refusal_text(host: str, address: Address, why: str) -> str:
-    """The message of a refused request.
+def refused(host: str, address: Address, why: str) -> tuple[Phrase, Phrase]:
+    """What is wrong with a refused request, and what to do about it.
 
     Args:
         host: As it stands in the URL.
         why: From ``refusal``.
     """
     carried = _carried(address)
-    subject = f"The address {carried}" if as_address(host) == address else f'The address {carried} of "{host}"'
-    opening = f"{carried}/{carried.max_prefixlen}"
-    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {opening}."
+    params = {"address": str(carried), "host": host, "why": Phrase(why)}
+    code = "address.refused" if as_address(host) == address else "address.refused_host"
+    opening = {"setting": SETTING, "network": f"{carried}/{carried.max_prefixlen}"}
+    return Phrase(code, params), Phrase("remedy.allow_address", opening)
+
+
+def refusal_text(host: str, address: Address, why: str) -> str:
+    """The message of a refused request; see ``refused``."""
+    what, remedy = refused(host, address, why)
+    return f"{what.text()}. {remedy.text()}."
 
 
 def _carried(address: Address) -> Address:

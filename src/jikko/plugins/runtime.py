@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from jikko.concurrency.loop_share import LoopShare
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import Gate, Offered
@@ -30,7 +31,6 @@ from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file
 
-_FILE: Final = "the plugins file (JIKKO_PLUGINS)"
 """How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 
 
@@ -88,7 +88,7 @@ class PluginRuntime:
         """Its processes."""
         return self._pool
 
-    def find(self, kind: Kind, written: str, exact: str, subject: str) -> tuple[Entry, Provider]:
+    def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, Provider]:
         """The plugin that a workflow means, and its provider.
 
         Args:
@@ -108,8 +108,9 @@ class PluginRuntime:
             raise plugin_missing(subject, f"{name.plugin}{version}")
         provider = entry.plugin.provider(kind, name.provider)
         if provider is None:
-            has = ", ".join(each.name for each in entry.plugin.providers if each.kind == kind) or "none of that kind"
-            raise ToolNotFound(f"the plugin {name.plugin} has no provider {name.provider}", f"it has {has}")
+            has = ", ".join(each.name for each in entry.plugin.providers if each.kind == kind)
+            what = Phrase("tool.plugin_provider", {"plugin": name.plugin, "provider": name.provider})
+            raise ToolNotFound(what, Phrase("remedy.it_has", {"known": has}) if has else None)
         return entry, provider
 
     def credentials(self, entry: Entry, provider: Provider, credential_id: str = "") -> dict[str, Json]:
@@ -120,20 +121,18 @@ class PluginRuntime:
         """
         config, plugin_id = self.config.of(entry.plugin.id), entry.plugin.id
         if config.unset:
-            names = " and ".join(config.unset)
-            raise ToolNotFound(
-                f"the entry {plugin_id} of {_FILE} needs the environment variable {names}, which is not set"
-            )
+            params = {"entry": plugin_id, "names": ", ".join(config.unset)}
+            raise ToolNotFound(Phrase("tool.plugin_unset", params), Phrase("remedy.set_before_start"))
         given = dict(config.credentials_for(credential_id))
         for credential in provider.credentials:
             if credential.default is not None:
                 given.setdefault(credential.name, credential.default)
         missing = tuple(c.name for c in provider.credentials if c.required and given.get(c.name) in (None, ""))
         if missing:
-            file = _FILE if self.config.source else "a plugins file, which JIKKO_PLUGINS names"
+            code = "remedy.add_plugin" if self.config.source else "remedy.make_plugins_file"
             raise ToolNotFound(
-                f"the plugin {plugin_id} needs {', '.join(missing)}",
-                f"add under 'plugins:' in {file}:\n{self.config.line_to_add(plugin_id, missing)}",
+                Phrase("tool.plugin_needs", {"plugin": plugin_id, "names": ", ".join(missing)}),
+                Phrase(code, {"line": self.config.line_to_add(plugin_id, missing)}),
             )
         return given
 

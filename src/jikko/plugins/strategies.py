@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed import Entry
@@ -78,12 +79,13 @@ class PluginStrategies:
 
     def _found(self, name: StrategyName) -> tuple[Entry, Provider, Action]:
         entry, provider = self._runtime.find(
-            "agent_strategies", name.provider, name.plugin, f"the agent strategy {name.strategy}"
+            "agent_strategies", name.provider, name.plugin, Phrase("tool.the_strategy", {"name": name.strategy})
         )
         action = provider.action(name.strategy)
         if action is None:
-            has = ", ".join(each.name for each in provider.actions)
-            raise ToolNotFound(f"the plugin {entry.plugin.id} has no strategy {name.strategy!r}", f"it has {has}")
+            what = Phrase("tool.plugin_strategy", {"plugin": entry.plugin.id, "name": repr(name.strategy)})
+            has = {"known": ", ".join(each.name for each in provider.actions)}
+            raise ToolNotFound(what, Phrase("remedy.it_has", has))
         return entry, provider, action
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.plugins.host.backwards import Caller, DirectHost
 from jikko.plugins.install.installed import Entry
@@ -85,14 +86,14 @@ class PluginTools:
         await self._runtime.close()
 
     def _found(self, name: ToolName) -> tuple[Entry, Provider, Action]:
-        entry, provider = self._runtime.find("tools", name.provider, name.plugin, f"the tool {name}")
+        entry, provider = self._runtime.find(
+            "tools", name.provider, name.plugin, Phrase("tool.the_tool", {"name": str(name)})
+        )
         action = provider.action(name.tool)
         if action is None:
-            has = ", ".join(each.name for each in provider.actions)
-            plugin = entry.plugin
-            raise ToolNotFound(
-                f"tool {name.tool!r} is unknown to the plugin {plugin.id} {plugin.version}", f"it has {has}"
-            )
+            plugin, has = entry.plugin, {"known": ", ".join(each.name for each in provider.actions)}
+            params = {"name": repr(name.tool), "plugin": plugin.id, "version": plugin.version}
+            raise ToolNotFound(Phrase("tool.plugin_tool", params), Phrase("remedy.it_has", has))
         return entry, provider, action
 
     def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, Mode, ModelRequest
 from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
@@ -148,7 +149,7 @@ class NoStrategies:
 
     def find(self, name: StrategyName) -> Strategy:
         """See ``Strategies.find``."""
-        raise ToolNotFound(f"agent strategy {name} not found: there are no strategies here")
+        raise ToolNotFound(Phrase("tool.no_strategies", {"name": str(name)}))
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""

@@ -5,11 +5,12 @@ those of the tools file, those of plugins. Source: docs/dify-behaviour.md, “To
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase, joined
 from jikko.events import Usage
 from jikko.values import Json
 
@@ -175,24 +176,25 @@ Emit: TypeAlias = Callable[[ToolMessage], None]
 class ToolNotFound(Exception):
     """There is no such tool here, or it is not set up. The message holds no secret."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(f"{what}; {hint}" if hint else what)
-        self.what = what
-        """A sentence without its full stop."""
-        self.hint = hint
-        """What to do about it: the line to add, the command to run."""
+    def __init__(self, what: Phrase, remedy: Phrase | None = None) -> None:
+        """Args:
+        remedy: The line to add, the command to run.
+        """
+        super().__init__(joined("en", what.text(), "" if remedy is None else remedy.text()))
+        self.what: Final = what
+        self.remedy: Final = remedy
 
 
-def plugin_missing(subject: str, plugin: str) -> ToolNotFound:
+def plugin_missing(subject: Phrase, plugin: str) -> ToolNotFound:
     """Why something of a plugin cannot be had.
 
     Args:
-        subject: ``the tool tavily/search``.
+        subject: ``tool.the_tool``, or ``tool.the_strategy``.
         plugin: ``author/name``, with the version that the workflow was made with if that is known.
     """
     return ToolNotFound(
-        f"{subject} is part of the plugin {plugin}, which is not installed",
-        f"install it with `jikko plugins install {plugin.partition(':')[0]}`, or by the path of its .difypkg file",
+        Phrase("tool.plugin_missing", {"subject": subject, "plugin": plugin}),
+        Phrase("remedy.install_plugin", {"command": f"jikko plugins install {plugin.partition(':')[0]}"}),
     )
 
 
@@ -282,4 +284,4 @@ class NoTools:
 
 
 def _nothing(name: ToolName) -> ToolNotFound:
-    return ToolNotFound(f"{name.provider_type} provider {name.provider} not found: there are no tools here")
+    return ToolNotFound(Phrase("tool.no_tools", {"kind": name.provider_type, "provider": name.provider}))

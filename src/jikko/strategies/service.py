@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.agents import AGENT_PROVIDER, AgentHost, Strategies, Strategy, StrategyCall, StrategyName
 from jikko.ports.tools import ToolMessage, ToolNotFound
 from jikko.strategies.function_calling import NAME, FunctionCalling, is_meant, strategy
@@ -26,7 +27,7 @@ class StrategyService:
             if is_meant(name):
                 return strategy(name)
             if name.provider == AGENT_PROVIDER:
-                own = f"Jikko's own strategy is {NAME}: choose that, or {failure.hint}"
+                own = Phrase("remedy.own_strategy", {"name": NAME, "other": failure.remedy or ""})
                 raise ToolNotFound(failure.what, own) from None
             raise
 

@@ -5,8 +5,9 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import AppStore
@@ -18,7 +19,6 @@ from jikko.values import Json
 log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Provider)
-_FILE: Final = "the tools file (JIKKO_TOOLS)"
 """How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 _State: TypeAlias = tuple[int, int, int] | None
 
@@ -98,17 +98,12 @@ class ToolsDirectory:
         """
         found = self.file.providers.get(name.provider)
         if not isinstance(found, kind):
-            file = _FILE if self.file.source else "a file that JIKKO_TOOLS names"
-            raise ToolNotFound(
-                f"{name.provider_type} provider {name.provider} of the tool {name} not found",
-                f"add under 'tools:' in {file}: {line_to_add(name).strip()}",
-            )
+            params = {"kind": name.provider_type, "provider": name.provider, "tool": str(name)}
+            code = "remedy.add_tool" if self.file.source else "remedy.make_tools_file"
+            raise ToolNotFound(Phrase("tool.no_entry", params), Phrase(code, {"line": line_to_add(name).strip()}))
         if found.unset:
-            names = " and ".join(found.unset)
-            raise ToolNotFound(
-                f"the entry {found.id!r} of {_FILE} needs the environment variable {names}, which is not set",
-                "set it where Jikko is started",
-            )
+            params = {"entry": repr(found.id), "names": ", ".join(found.unset)}
+            raise ToolNotFound(Phrase("tool.unset", params), Phrase("remedy.set_before_start"))
         return found
 
     async def credentials(self, provider: Provider, app_id: str) -> Auth:
@@ -123,10 +118,8 @@ class ToolsDirectory:
             if own is not None:
                 return own
         if provider.auth is None:
-            raise ToolNotFound(
-                f"the entry {provider.id!r} of {_FILE} is only for the apps that it names under 'apps:'",
-                "give this app an entry there",
-            )
+            what = Phrase("tool.other_apps", {"entry": repr(provider.id)})
+            raise ToolNotFound(what, Phrase("remedy.give_app_entry"))
         return provider.auth
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, runtime_checkable
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
 from jikko.values import Json
@@ -108,10 +109,8 @@ class ToolService:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise ToolNotFound(
-                f"{name.provider_name or name.provider} did not say within {self._seconds:g} s what tools it has (the "
-                "limit is set by JIKKO_TOOL_SECONDS)"
-            ) from None
+            provider, seconds = name.provider_name or name.provider, f"{self._seconds:g}"
+            raise ToolNotFound(Phrase("tool.slow_list", {"provider": provider, "seconds": seconds})) from None
 
     def _kind(self, name: ToolName) -> Tools | None:
         if name.provider_type == "builtin":
@@ -121,6 +120,6 @@ class ToolService:
     def _require(self, name: ToolName) -> Tools:
         kind = self._kind(name)
         if kind is None:
-            why = "Dify cannot call such tools either" if name.provider_type in _NEVER else "there are no such tools"
-            raise ToolNotFound(f"{name.provider_type} provider {name.provider} not found: {why}")
+            code = "tool.never" if name.provider_type in _NEVER else "tool.unknown_kind"
+            raise ToolNotFound(Phrase(code, {"kind": name.provider_type, "provider": name.provider}))
         return kind

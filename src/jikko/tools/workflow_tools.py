@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.ports.app_calls.inner_workflows import (
     MAX_DEPTH,
@@ -133,13 +134,14 @@ class WorkflowTools:
         try:
             app = await self._workflows.find(provider.app)
         except InnerRefused as refusal:
-            raise ToolNotFound(f"the app {provider.app!r} cannot be used: {refusal}") from None
+            params = {"app": repr(provider.app), "reason": str(refusal)}
+            raise ToolNotFound(Phrase("tool.app_refused", params)) from None
         if app is None:
-            what = f"the tool {provider.name} is the app {provider.app!r}, and there is no workflow app of that name"
-            raise ToolNotFound(what, "import it: jikko apps import FILE")
+            what = Phrase("tool.app_missing", {"name": provider.name, "app": repr(provider.app)})
+            raise ToolNotFound(what, Phrase("remedy.import_app"))
         if app.waits_for_humans:
-            what = f"the app {provider.app!r} has human-input nodes, whose forms could not be answered"
-            raise ToolNotFound(what, "a workflow that is a tool cannot ask")
+            what = Phrase("tool.app_asks", {"app": repr(provider.app)})
+            raise ToolNotFound(what, Phrase("remedy.tool_cannot_ask"))
         return app
 
 

@@ -289,6 +289,7 @@ async def test_a_model_that_calls_no_functions_is_not_offered_any() -> None:
 
 
 def _missing(name: StrategyName) -> Strategy:
+    from jikko.diagnostics.diagnostic import Phrase
     from jikko.ports.tools import ToolNotFound
 
-    raise ToolNotFound("none")
+    raise ToolNotFound(Phrase("tool.missing", {"name": "none"}))

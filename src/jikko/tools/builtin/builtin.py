@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.ports.clock import Clock
 from jikko.ports.files.documents import DocumentReader
@@ -49,8 +50,8 @@ class BuiltinTools:
         """See ``Tools.known``."""
         found = self._providers.get(name.provider, {}).get(name.tool)
         if found is None:
-            has = ", ".join(self._providers.get(name.provider, ()))
-            raise ToolNotFound(f"builtin tool {name.tool} not found", f"{name.provider} has {has}")
+            has = {"provider": name.provider, "known": ", ".join(self._providers.get(name.provider, ()))}
+            raise ToolNotFound(Phrase("tool.no_builtin", {"name": name.tool}), Phrase("remedy.provider_has", has))
         return Tool(
             name=name,
             parameters=found.parameters,

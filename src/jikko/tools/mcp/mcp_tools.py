@@ -11,10 +11,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
-from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.extras import how_to_install
 from jikko.masking import masked
 from jikko.ports.http import HttpClient
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
@@ -83,7 +82,7 @@ class McpTools:
         try:
             return _tool(name, await self.tools_of(provider, auth, wanted=name.tool, app_id=app_id))
         except ToolFailure as failure:
-            raise ToolNotFound(f"{provider.name} does not say what tools it has: {failure}") from None
+            raise _silent(provider, failure) from None
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
@@ -118,7 +117,7 @@ class McpTools:
         try:
             tools = await self.tools_of(found, await self._directory.credentials(found, ""))
         except ToolFailure as failure:
-            raise ToolNotFound(f"{found.name} does not say what tools it has: {failure}") from None
+            raise _silent(found, failure) from None
         return [_tool(replace(provider, tool=name), tools) for name in tools]
 
     async def tools_of(
@@ -185,14 +184,19 @@ class McpTools:
 
 def _require_library() -> None:
     if importlib.util.find_spec("mcp") is None:
-        raise ToolNotFound("tools of MCP servers need another library", how_to_install("mcp"))
+        raise ToolNotFound(Phrase("tool.mcp_library"), Phrase("remedy.install_extra", {"extra": "mcp"}))
+
+
+def _silent(provider: McpProvider, failure: ToolFailure) -> ToolNotFound:
+    return ToolNotFound(Phrase("tool.silent", {"provider": provider.name, "reason": str(failure)}))
 
 
 def _tool(name: ToolName, tools: Mapping[str, McpTool]) -> Tool:
     found = tools.get(name.tool)
     if found is None:
         has = ", ".join(list(tools)[:20]) + (", …" if len(tools) > 20 else "")
-        raise ToolNotFound(f"Tool with name {name.tool} not found", f"{name.provider_name or name.provider} has {has}")
+        provider = {"provider": name.provider_name or name.provider, "known": has}
+        raise ToolNotFound(Phrase("tool.no_mcp_tool", {"name": name.tool}), Phrase("remedy.provider_has", provider))
     return Tool(name=name, parameters=found.parameters, description=found.description)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jikko.concurrency.json_in_pieces import TooManyElements, decode_json, decode_strictly
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.masking import masked
 from jikko.nodes.http.http_response import text_of
@@ -132,7 +133,8 @@ class ApiTools:
     def _operation(provider: ApiProvider, name: ToolName) -> Operation:
         operation = provider.operations.get(name.tool)
         if operation is None:
-            raise ToolNotFound(f"tool {name.tool} not found", f"{provider.name} has {_listed(provider.operations)}")
+            has = {"provider": provider.name, "known": _listed(provider.operations)}
+            raise ToolNotFound(Phrase("tool.missing", {"name": name.tool}), Phrase("remedy.provider_has", has))
         return operation
 
     async def _contents(self, call: ToolCall) -> dict[str, list[FileContent]]:
