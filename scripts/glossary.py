@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,8 @@ By folder, in the words of their docstrings: this part is written by `python -m 
 """
 
 
-def classes() -> list[tuple[str, str, str]]:
+@cache
+def classes() -> tuple[tuple[str, str, str], ...]:
     """Every public class: its module's path below ``src/jikko``, its name, the first sentence of its docstring."""
     found = []
     for path in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.parent, path.name)):
@@ -35,7 +37,7 @@ def classes() -> list[tuple[str, str, str]]:
                 text = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
                 sentence = re.match(r".+?[.:](?= [A-Z`]|$)|.+", text)
                 found.append((path.relative_to(SOURCE).as_posix(), node.name, sentence[0] if sentence else ""))
-    return found
+    return tuple(found)
 
 
 def first_part(text: str) -> str:

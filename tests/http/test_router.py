@@ -8,7 +8,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.router import Router
 from tests.http.scene import RUN, body, client_of
@@ -19,22 +18,23 @@ pytestmark = pytest.mark.anyio
 VALUES = {"plain": "x", "escaped": "日本 🍣 %00", "a newline": "a\nb", "a brace": "{workflow_id}", "a dot": "."}
 
 
-@pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
-def test_every_operation_is_found_by_its_address(operation: Operation, value: str) -> None:
-    names = re.findall(r"{(\w+)}", operation.path)
-    path = re.sub(r"{\w+}", lambda found: VALUES[value], operation.path)
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_every_operation_is_found_by_its_address(value: str) -> None:
+    router = Router(OPERATIONS)
 
-    assert Router(OPERATIONS).find(operation.method, path) == (operation, dict.fromkeys(names, VALUES[value]))
+    found = [router.find(one.method, re.sub(r"{\w+}", lambda _: value, one.path)) for one in OPERATIONS]
+
+    assert found == [(one, dict.fromkeys(re.findall(r"{(\w+)}", one.path), value)) for one in OPERATIONS]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
-def test_a_slash_more_or_less_is_another_address(operation: Operation) -> None:
-    router, path = Router(OPERATIONS), re.sub(r"{\w+}", "x", operation.path)
+def test_a_slash_more_or_less_is_another_address() -> None:
+    router = Router(OPERATIONS)
+    others = []
+    for path in {re.sub(r"{\w+}", "x", operation.path) for operation in OPERATIONS}:
+        less = path.rstrip("/") if path.endswith("/") else path[1:]
+        others += [f"{path}/", f"/{path}", less, f"{path}\n/"]
 
-    for other in (f"{path}/", f"/{path}", path.rstrip("/") if path.endswith("/") else path[1:], f"{path}\n/"):
-        assert router.find(operation.method, other)[0] is None
-        assert router.methods(other) == []
+    assert [other for other in others if router.methods(other)] == []
 
 
 def test_a_part_of_an_address_is_never_empty() -> None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import anthropic
 import pytest
 import yaml
 
@@ -135,6 +134,8 @@ async def test_system_messages_files_and_parameters_are_put_as_the_protocol_want
 
 
 async def test_vertex_is_asked_for_the_model_of_its_project_and_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    import anthropic  # takes a second, which every process of tests would spend
+
     # Google's library would ask Google for a token.
     vertex = partial(anthropic.AsyncAnthropicVertex, access_token="of-google")
     monkeypatch.setattr(anthropic, "AsyncAnthropicVertex", vertex)

@@ -315,7 +315,7 @@ async def test_eight_endless_loops_do_not_hold_up_other_runs() -> None:
 
 
 @pytest.mark.slow
-async def test_thousands_of_ordinary_runs_leave_nothing_behind() -> None:
+async def test_a_thousand_ordinary_runs_leave_nothing_behind() -> None:
     async with running(SandboxLimits(runs_per_server=1_000_000)) as made:
         programs = (
             ("python3", "import json\ndef main(n): return {'r': json.dumps([n])}", lambda n: {"r": f"[{n}]"}),
@@ -330,7 +330,7 @@ async def test_thousands_of_ordinary_runs_leave_nothing_behind() -> None:
                 assert seen.result == expected(number), seen
 
         # What is imported and cached once is no growth.
-        await asyncio.gather(*(caller(first, 1_000) for first in range(4)))
+        await asyncio.gather(*(caller(first, 500) for first in range(4)))
         server = server_of(made)
         await until(lambda: server.idle == 4)
         before = (
@@ -339,13 +339,13 @@ async def test_thousands_of_ordinary_runs_leave_nothing_behind() -> None:
             open_files(),
             _open_files(server.process_id),
         )
-        await asyncio.gather(*(caller(first, 3_000) for first in range(4)))
+        await asyncio.gather(*(caller(first, 1_000) for first in range(4)))
 
         await until(lambda: server.idle == 4 and len(descendants(server.process_id)) == 4)
         after = (_memory_kib(server.process_id), _memory_kib(os.getpid()), open_files(), _open_files(server.process_id))
         # 100 bytes a run would be more. Nothing is usual.
-        assert after[0] - before[0] <= 256, "the fork server grew"
-        assert after[1] - before[1] <= 256, "the server grew"
+        assert after[0] - before[0] <= 96, "the fork server grew"
+        assert after[1] - before[1] <= 96, "the server grew"
         # One of the others may just have been on its way when it was counted before.
         assert after[2] <= before[2]
         assert after[3] <= before[3]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,22 @@ def settings(tmp_path: Path, no_index: None) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
+@pytest.fixture(scope="module")
+async def one(anyio_backend: str, no_index: None, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a data folder with the package ``one``, whose wheel lies beside it. It is read only."""
+    folder = tmp_path_factory.mktemp("one")
+    settings = Settings(home=folder / "home")
+    await install(settings, wheel(folder, "one", "V = 1"))
+    return settings
+
+
+@pytest.fixture
+def with_one(one: Settings, settings: Settings) -> Settings:
+    """Settings of a data folder of the test's own, where ``one`` is installed."""
+    shutil.copytree(one.packages_folder, settings.packages_folder)
+    return settings
+
+
 async def install(settings: Settings, *requirements: Path | str, files: tuple[Path, ...] = ()) -> list[str]:
     """Install, and say what was told."""
     lines: list[str] = []
@@ -41,46 +58,41 @@ def folders(settings: Settings) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.every_python
-async def test_packages_are_added_replaced_and_removed(settings: Settings, tmp_path: Path) -> None:
-    one, two = wheel(tmp_path, "one", "V = 1"), wheel(tmp_path, "Two_Words", "V = 2", "2.5")
-
-    await install(settings, one)
-    await install(settings, two)
-    assert versions(settings) == {"one": "1.0", "two-words": "2.5"}
-    await install(settings, wheel(tmp_path, "one", "V = 3", "3.0"))
-    assert versions(settings) == {"one": "3.0", "two-words": "2.5"}
-    await remove_packages(settings, ["two.words"], lambda text: None)
-    assert versions(settings) == {"one": "3.0"}
-    await remove_packages(settings, ["one"], lambda text: None)
-    assert versions(settings) == {}
-    assert len(folders(settings)) == 1, "what was current before is gone"
+async def test_packages_are_added_replaced_and_removed(with_one: Settings, tmp_path: Path) -> None:
+    assert versions(with_one) == {"one": "1.0"}
+    await install(with_one, wheel(tmp_path, "Two_Words", "V = 2", "2.5"))
+    assert versions(with_one) == {"one": "1.0", "two-words": "2.5"}
+    await install(with_one, wheel(tmp_path, "one", "V = 3", "3.0"))
+    assert versions(with_one) == {"one": "3.0", "two-words": "2.5"}
+    await remove_packages(with_one, ["two.words"], lambda text: None)
+    assert versions(with_one) == {"one": "3.0"}
+    await remove_packages(with_one, ["one"], lambda text: None)
+    assert versions(with_one) == {}
+    assert len(folders(with_one)) == 1, "what was current before is gone"
 
 
 @pytest.mark.slow
 @pytest.mark.every_python
-async def test_without_names_all_is_installed_again(settings: Settings, tmp_path: Path) -> None:
-    await install(settings, wheel(tmp_path, "one", "V = 1"))
-    [before] = folders(settings)
+async def test_without_names_all_is_installed_again(with_one: Settings) -> None:
+    [before] = folders(with_one)
 
-    await install(settings)
+    await install(with_one)
 
-    [after] = folders(settings)
+    [after] = folders(with_one)
     assert before != after
-    assert versions(settings) == {"one": "1.0"}
+    assert versions(with_one) == {"one": "1.0"}
 
 
 @pytest.mark.slow
 @pytest.mark.every_python
-async def test_the_folder_is_read_only_and_says_what_it_is_for(settings: Settings, tmp_path: Path) -> None:
-    await install(settings, wheel(tmp_path, "one", "V = 1"))
-
-    [folder] = folders(settings)
+def test_the_folder_is_read_only_and_says_what_it_is_for(one: Settings) -> None:
+    [folder] = folders(one)
     modes = {path: path.stat().st_mode & 0o222 for path in (folder / "lib").rglob("*")}
     assert modes
     assert set(modes.values()) == {0}
-    manifest = json.loads((settings.packages_folder / "installed.json").read_text())
+    manifest = json.loads((one.packages_folder / "installed.json").read_text())
     assert manifest["folder"] == folder.name
-    assert manifest["requested"] == [f"one @ {(tmp_path / 'one-1.0-py3-none-any.whl').as_uri()}"]
+    assert manifest["requested"] == [f"one @ {(one.home.parent / 'one-1.0-py3-none-any.whl').as_uri()}"]
 
 
 @pytest.mark.slow
@@ -122,17 +134,16 @@ async def test_a_file_of_requirements_is_read(settings: Settings, tmp_path: Path
 @pytest.mark.every_python
 @pytest.mark.parametrize("name", BAD)
 async def test_a_package_that_cannot_be_locked_is_refused_with_the_reason(
-    name: str, settings: Settings, tmp_path: Path
+    name: str, with_one: Settings, tmp_path: Path
 ) -> None:
     program, reason = BAD[name]
-    await install(settings, wheel(tmp_path, "one", "V = 1"))
-    before = sorted(os.listdir(settings.packages_folder))
+    before = sorted(os.listdir(with_one.packages_folder))
 
     with pytest.raises(PackagesRefused, match=re.escape(reason)):
-        await install(settings, wheel(tmp_path, name, program))
+        await install(with_one, wheel(tmp_path, name, program))
 
-    assert versions(settings) == {"one": "1.0"}
-    assert sorted(os.listdir(settings.packages_folder)) == before
+    assert versions(with_one) == {"one": "1.0"}
+    assert sorted(os.listdir(with_one.packages_folder)) == before
 
 
 @pytest.mark.parametrize(
@@ -192,11 +203,9 @@ def test_an_option_is_no_requirement() -> None:
 
 @pytest.mark.slow
 @pytest.mark.every_python
-async def test_what_was_not_installed_by_name_cannot_be_removed(settings: Settings, tmp_path: Path) -> None:
-    await install(settings, wheel(tmp_path, "one", "V = 1"))
-
+async def test_what_was_not_installed_by_name_cannot_be_removed(with_one: Settings) -> None:
     with pytest.raises(InvalidSettings, match="two was not installed by name; those that were: one"):
-        await remove_packages(settings, ["two"], lambda text: None)
+        await remove_packages(with_one, ["two"], lambda text: None)
 
 
 @pytest.mark.slow
