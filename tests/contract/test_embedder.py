@@ -7,7 +7,6 @@ import operator
 import re
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -40,8 +39,15 @@ async def bag_of_words(exchange: Exchange) -> None:
     await exchange.json({"object": "list", "data": data[::-1], "model": exchange.body["model"], "usage": usage})
 
 
-@pytest.fixture(params=["fake", "openai", "llama.cpp", "wordllama"])
-async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Embedder]:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["fake", "openai", "llama.cpp", "wordllama"])
+async def embedder(
+    anyio_backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Embedder]:
     match request.param:
         case "fake":
             yield make_embedder(FakeModels())
@@ -57,8 +63,9 @@ async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         case _:
             if sys.platform != "linux":
                 pytest.skip("the extra 'local' is for Linux only")
-            write_tiny_model(tmp_path / "tiny.gguf")
-            entry = {"type": "llama_cpp", "path": str(tmp_path / "tiny.gguf"), "context": 4096, "pooling": "mean"}
+            model = tmp_path_factory.mktemp("model") / "tiny.gguf"
+            write_tiny_model(model)
+            entry = {"type": "llama_cpp", "path": str(model), "context": 4096, "pooling": "mean"}
             models = ProviderModels(parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {}), BACKENDS)
             yield make_embedder(models)
             await models.close()

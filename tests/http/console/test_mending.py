@@ -58,28 +58,31 @@ async def test_a_provider_that_nothing_knows_is_told_once_with_the_lines_that_me
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
+async def test_lines_to_paste_hold_no_more_than_the_name_of_the_provider(tmp_path: Path) -> None:
+    names = [
         'x": {base_url: "http://evil.example"}\n  "openai',
         "a\x1b[31mb",
         "日本/語🍒",
         "it's # no: {comment}",
         "\u2028\u202e",
-    ],
-)
-async def test_lines_to_paste_hold_no_more_than_the_name_of_the_provider(tmp_path: Path, name: str) -> None:
+    ]
     content = json.loads(ASKS_A_MODEL)
     [judge] = [one for one in content["workflow"]["graph"]["nodes"] if one["id"] == "judge"]
-    judge["data"]["model"]["provider"] = name
+    apps: dict[str, str] = {}
     async with console_on(tmp_path / "home") as scene:
-        await scene.publish(json.dumps(content))
-        [found] = await to_mend(scene, "provider")
-    pasted = yaml.safe_load(found["paste"].replace("base_url: https://…", "base_url: https://mine.example"))
-    [(named, entry)] = pasted["providers"].items()
-    assert entry["base_url"] == "https://mine.example"
-    assert named in name.replace("langgenius/", "")
+        for name in names:
+            judge["data"]["model"]["provider"] = name
+            content["app"]["name"] = f"Judge {len(apps)}"
+            apps[(await scene.publish(json.dumps(content))).id] = name
+        found = await to_mend(scene, "provider")
+    assert sorted(app for issue in found for app in issue["apps"]) == sorted(apps)
+    for issue in found:
+        pasted = yaml.safe_load(issue["paste"].replace("base_url: https://…", "base_url: https://mine.example"))
+        [(named, entry)] = pasted["providers"].items()
+        assert entry["base_url"] == "https://mine.example"
+        assert [named in apps[app].replace("langgenius/", "") for app in issue["apps"]] == [True]
     lines = await doctor(tmp_path / "home")
+    assert len([line for line in lines if "nothing says how to reach" in line]) == len(names)
     assert not [line for line in lines if "\x1b" in line]
 
 

@@ -29,7 +29,7 @@ MODELS = (
 )
 CREATED = 1767225600
 SLOW_SECONDS = 0.3
-CHUNK_SECONDS = 0.02
+CHUNK_SECONDS = 0.002
 
 
 @dataclass(frozen=True)
