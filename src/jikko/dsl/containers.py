@@ -40,6 +40,8 @@ def _claims(
     node: NodeEntry, parent: str | None, containers: Mapping[str, NodeEntry], starts: Mapping[str, str]
 ) -> list[str]:
     found = []
+    if isinstance(owner := node.data.get("container_id"), str):
+        return [owner] if owner in containers and owner != node.id else []
     for name in ("iteration_id", "loop_id"):
         claimed = node.data.get(name)
         if isinstance(claimed, str) and claimed in containers and claimed != node.id:

@@ -13,15 +13,17 @@ from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
+from jikko.dsl.shared_models import with_shared_models
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.unknown_keys import check_keys, is_newer
 from jikko.dsl.variables import read_conversation, read_environment
 from jikko.errors import InvalidDocument
 from jikko.values import Json
 
 __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
 
-SUPPORTED_VERSION: Final = "0.6.0"
+SUPPORTED_VERSION: Final = "0.7.0"
 """The newest version of the DSL that is known here."""
 
 _MODES: Final = ("workflow", "advanced-chat")
@@ -30,6 +32,7 @@ _OTHER_MODES: Final = {
     "agent-chat": "an agent",
     "completion": "a text generator",
     "rag-pipeline": "a knowledge pipeline",
+    "agent": "an agent of Dify's agent service",
 }
 _VERSION: Final = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+._]?[a-z0-9.+-]*)?", re.ASCII | re.IGNORECASE)
 _DEPENDENCY_KEYS: Final = (
@@ -67,7 +70,7 @@ class Loaded(Struct, frozen=True):
 
 
 def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: LoadLimits | None = None) -> Loaded:
-    """Read a DSL file of any version from 0.1 to 0.6. Never raises for what is in it.
+    """Read a DSL file of any version from 0.1 to 0.7. Never raises for what is in it.
 
     The configuration of the nodes is repaired, not checked: that is up to the nodes.
 
@@ -136,9 +139,9 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
         problems.append(problem_at("", Phrase("document.file", {"kind": kind}), Phrase("remedy.app_keys")))
         return None
     file = Fields("", root, problems)
-    if file.get("kind") == "rag_pipeline":
-        # Every other kind is taken for an app, as in Dify. This one Dify exports, for another editor.
-        file.problem("kind", Phrase("document.rag_pipeline"), Phrase("remedy.only_apps"))
+    if file.get("kind") in ("rag_pipeline", "snippet"):
+        # Every other kind is taken for an app, as in Dify. These Dify exports, for other editors.
+        file.problem("kind", Phrase(f"document.{file.get('kind')}"), Phrase("remedy.only_apps"))
         return None
     app = _block(file, "app", Phrase("remedy.not_an_app"))
     version = _read_version(file)
@@ -156,9 +159,13 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     root_id = find_root(nodes, graph)
     check_paths(nodes, edges, graph)
     check_handles(nodes, edges, problems)
-    environment = read_environment(workflow)
-    conversation = read_conversation(workflow)
+    newer = is_newer(version)
+    environment = read_environment(workflow, is_newer=newer)
+    conversation = read_conversation(workflow, is_newer=newer)
+    nodes = with_shared_models(nodes, environment, problems)
     check_references(nodes, environment, conversation, problems)
+    if newer:
+        check_keys(root, nodes, problems)
     icon_type = app.text("icon_type", "emoji")
     return Document(
         version=version,

@@ -122,6 +122,8 @@ def _is_left_over(node: NodeEntry, mapping: Mapping[str, Any], key: str) -> bool
     if mapping is not node.data:
         return False
     match key:
+        case "model_selector":
+            return True  # `dsl.shared_models` reads it
         case "variables":
             return node.type not in _READS_VARIABLES
         case "conditions":

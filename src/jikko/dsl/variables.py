@@ -1,5 +1,6 @@
 """The environment and conversation variables of a file."""
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -7,12 +8,13 @@ from typing import Final
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import Fields, shown
+from jikko.dsl.shared_models import is_model
 from jikko.values import Json
 
 MAX_VALUE: Final = 200 * 1024
 """The largest value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
 
-_ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float")
+_ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float", "llm")
 _CONVERSATION_TYPES: Final = (
     "string",
     "number",
@@ -28,26 +30,29 @@ _CONVERSATION_TYPES: Final = (
 )
 
 
-def read_environment(workflow: Fields) -> tuple[Variable, ...]:
+def read_environment(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
     """The environment variables, from the ``workflow`` block. Those with a problem are left out.
+
+    Args:
+        is_newer: Whether a variable of an unknown type is kept, with a warning: such types come without a new version.
 
     Source: docs/dify-behaviour.md, “Declared variables”.
     """
-    return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES))
+    return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES, is_newer))
 
 
-def read_conversation(workflow: Fields) -> tuple[Variable, ...]:
+def read_conversation(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
     """The conversation variables with their initial values, likewise.
 
     Source: docs/dify-behaviour.md, “Declared variables”.
     """
-    return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES))
+    return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES, is_newer))
 
 
-def _read(workflow: Fields, name: str, types: tuple[str, ...]) -> Iterator[Variable]:
+def _read(workflow: Fields, name: str, types: tuple[str, ...], is_newer: bool) -> Iterator[Variable]:
     seen = set()
     for entry in workflow.mappings(name):
-        variable = _read_variable(entry, types)
+        variable = _read_variable(entry, types, is_newer)
         if variable is None:
             continue
         if variable.name in seen:
@@ -56,7 +61,7 @@ def _read(workflow: Fields, name: str, types: tuple[str, ...]) -> Iterator[Varia
         yield variable
 
 
-def _read_variable(entry: Fields, types: tuple[str, ...]) -> Variable | None:
+def _read_variable(entry: Fields, types: tuple[str, ...], is_newer: bool) -> Variable | None:
     name = entry.text("name", required=True)
     kind = entry.text("value_type", required=True)
     if entry.get("value") is None:
@@ -68,11 +73,13 @@ def _read_variable(entry: Fields, types: tuple[str, ...]) -> Variable | None:
         return None
     if kind and kind not in types:
         hint = entry.meant(kind, types) or Phrase("remedy.expected", {"wanted": " or ".join(types)})
-        entry.problem("value_type", Phrase("document.variable_type", {"value": shown(kind)}), hint)
-        return None
+        code = "document.newer_type" if is_newer else "document.variable_type"
+        entry.problem("value_type", Phrase(code, {"value": shown(kind)}), hint, fatal=not is_newer)
+        if not is_newer:
+            return None
     if not name or not kind:
         return None
-    value = _read_value(entry, kind)
+    value = _read_value(entry, kind) if kind in types else entry.get("value")
     if value is None:
         return None
     return Variable(name, kind, value, id=entry.text("id"), description=entry.text("description"))
@@ -108,10 +115,22 @@ def environment_value(given: Json, kind: str) -> Json:
         if size > MAX_VALUE:
             raise ValueError(f"has {size} bytes, more than {MAX_VALUE}")
         return value
+    if kind not in ("number", "integer", "float"):
+        value = _as_json(given)
+        if not _CHECKS.get(kind, lambda value: True)(value):
+            raise ValueError("is not a model: {provider, name, mode: chat or completion, completion_params}")
+        return value
     value = _as_number(given.strip()) if isinstance(given, str) else given
     if not _is_number(value) or value in (math.inf, -math.inf) or value != value:
         raise ValueError("is no number")
     return value
+
+
+def _as_json(given: Json) -> Json:
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        return given
 
 
 def fits(value: Json, kind: str) -> bool:
@@ -146,6 +165,7 @@ _CHECKS: Final[Mapping[str, Callable[[Json], bool]]] = {
     "number": _is_number,
     "integer": _is_number,
     "float": _is_number,
+    "llm": is_model,
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "array[string]": _list_of(_is_text),

@@ -37,6 +37,8 @@ _VERDICTS: Final[dict[Severity, Verdict]] = {
     "will_fail": "will_fail",
     "may_fail": "may_fail",
 }
+_UNKNOWN_KEY: Final = "document.unknown_key"
+"""Of a newer file, whose node may do something else by it than here."""
 _GOES_ON: Final = "note.error_strategy"
 _SOME_RUNS: Final = "note.some_runs"
 _ROUND_GOES_ON: Final = "note.round"
@@ -93,7 +95,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     explained = {finding.where for finding in found}
     idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
-        problem
+        replace(problem, severity="may_fail") if problem.code == _UNKNOWN_KEY else problem
         for problem in checked.problems
         # Of a node that cannot run there is more to say than that.
         if not problem.ok or not (problem.where in explained or problem.where.startswith(tuple(idle)))

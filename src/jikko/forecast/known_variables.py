@@ -52,7 +52,10 @@ class KnownVariables:
         self._ids = entries.keys()
         self._system = SYSTEM[document.mode]
         self._kinds: dict[str, dict[str, Kind]] = {
-            "env": {variable.name: Kind(variable.value_type, is_given=False) for variable in document.environment},
+            "env": {
+                variable.name: Kind("object" if variable.value_type == "llm" else variable.value_type, is_given=False)
+                for variable in document.environment
+            },
             "conversation": {
                 variable.name: Kind(variable.value_type, is_given=False) for variable in document.conversation
             },

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
+from jikko.dsl.shared_models import model_selector
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
@@ -38,6 +39,8 @@ class Llm(Struct, frozen=True):
     has_effects: ClassVar[bool] = True
 
     model: ModelConfig
+    shared: Selector
+    """The environment variable that has the model; ``()``: none, the node's own is called."""
     prompt: Prompt
     context: Selector
     """``()`` if there is none."""
@@ -51,6 +54,7 @@ class Llm(Struct, frozen=True):
         context = data.mapping("context")
         return cls(
             model=ModelConfig.from_dsl(data),
+            shared=model_selector(data.raw),
             prompt=Prompt.from_dsl(data),
             context=context.selector("variable_selector") if context.boolean("enabled") else (),
             vision=Vision.from_dsl(data),
@@ -61,7 +65,10 @@ class Llm(Struct, frozen=True):
     async def run(self, ctx: Context) -> Result:
         inputs: dict[str, Json] = {}
         try:
-            return await self._run(ctx, inputs)
+            node = self
+            if self.shared:
+                node = replace(self, model=self.model.taken_from(ctx.variables.get(self.shared)), shared=())
+            return await node._run(ctx, inputs)
         except NodeFailure as failure:
             failure.inputs = inputs
             raise

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Final, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
+from jikko.dsl.shared_models import is_model
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.models import Mode
-from jikko.values import Json
+from jikko.values import Json, Unset
 
 _MAX_PARAMETER: Final = 1024
 """Characters that the text of an expanded parameter keeps. Source: docs/dify-behaviour.md, “LLM”."""
@@ -39,6 +41,22 @@ class ModelConfig(Struct, frozen=True):
             template = Template.parse(value) if isinstance(value, str) else None
             parameters[str(key)] = template if template is not None and template.selectors else value
         return cls(provider, name, fields.text("mode", "chat"), parameters)
+
+    def taken_from(self, value: Json | Unset) -> Self:
+        """The model that an environment variable of type ``llm`` has; this one's parameters, if that has none.
+
+        Raises:
+            NodeFailure: The variable has no model.
+        """
+        if not isinstance(value, Mapping) or not is_model(value):
+            raise NodeFailure("The environment variable of this node's model has no model.", kind="ModelNotExistError")
+        if value["mode"] != self.mode:
+            raise NodeFailure(
+                f"The model of the environment variable is of mode {value['mode']}, and this node of mode {self.mode}.",
+                kind="LLMModeRequiredError",
+            )
+        model = self.from_dsl(Fields("", {"model": value}, []))
+        return model if "completion_params" in value else replace(model, parameters=self.parameters)
 
     def checked_mode(self) -> Mode:
         """The mode, if the model can be called.
