@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from jikko.assemble.plugins import make_runtime
+from jikko.assemble.plugin_runtime import make_runtime
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys

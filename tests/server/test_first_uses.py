@@ -97,7 +97,7 @@ async def test_what_cannot_be_imported_for_a_node_is_told_where_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as a part of tools on a system that lacks what it needs."""
-    monkeypatch.setattr(tools, "_OF_TOOLS", frozenset({"jikko.tools.that_is_not_there"}))
+    monkeypatch.setattr(tools, "_OF_TOOLS", "jikko.tools.that_is_not_there")
     source = app("tool", [start("q"), node("first", "tool", **NODES["tool"]), end()], "start>first>end").encode()
     with pytest.raises(ImportError):
         await imported("jikko.tools.that_is_not_there")

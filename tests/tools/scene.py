@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jikko.assemble.tools import make_directory, make_tools
+from jikko.assemble.tool_service import make_tools
+from jikko.assemble.tools import make_directory
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.tools import (

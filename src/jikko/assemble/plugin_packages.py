@@ -5,55 +5,59 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import asdict
 
 from jikko.apps.plugin_needs import PluginNeed
 from jikko.assemble.models import make_models, providers_of
-from jikko.assemble.plugins import make_runtime
-from jikko.assemble.stores import stores_in_memory
+from jikko.assemble.node_ports import http_client
+from jikko.assemble.plugin_runtime import make_runtime
+from jikko.assemble.sqlite_stores import stores_in_memory
 from jikko.concurrency.shutdown import Shutdown
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.plugins.host.backwards import Caller
+from jikko.plugins.install.installed import Entry
+from jikko.plugins.install.installer import Installer
+from jikko.plugins.install.market import download
+from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
+from jikko.plugins.package.declaration import Kind, Plugin
+from jikko.plugins.package.names import Identifier, identifier
+from jikko.plugins.package.read import read_package
+from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.signature import BadKey, PublicKey, read_keys
+from jikko.plugins.process.wire import PluginFailure
+from jikko.plugins.runtime import PluginRuntime
+from jikko.plugins.tools import PluginTools
 from jikko.ports.agents import StrategyName
 from jikko.ports.models import Models
-from jikko.ports.tools import BlobMessage, ToolNotFound
+from jikko.ports.tools import BlobMessage, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
+from jikko.strategies.function_calling import is_meant
 from jikko.values import Json
-
-if TYPE_CHECKING:
-    from jikko.plugins.install.installed import Entry
-    from jikko.plugins.install.installer import Installer
-    from jikko.plugins.package.archive import Archive
-    from jikko.plugins.package.declaration import Kind, Plugin
-    from jikko.plugins.package.names import Identifier
-    from jikko.plugins.package.signature import PublicKey
-    from jikko.plugins.runtime import PluginRuntime
 
 
 class PluginPackages:
     """What the commands of plugins work with."""
 
-    def __init__(self, settings: Settings, runtime: "PluginRuntime", installer: "Installer", models: Models) -> None:
+    def __init__(self, settings: Settings, runtime: PluginRuntime, installer: Installer, models: Models) -> None:
         self._settings = settings
         self._models = models
         self.runtime = runtime
         self.installer = installer
 
-    async def read(self, source: str) -> "tuple[Plugin, Archive]":
+    async def read(self, source: str) -> tuple[Plugin, Archive]:
         """The package of a file, of a folder, or by its name.
 
         Raises:
             PackageRefused: It cannot be used, or not be had.
             OSError: It cannot be read.
         """
-        from jikko.plugins.package.names import identifier
-        from jikko.plugins.package.read import read_package
-        from jikko.plugins.package.refused import PackageRefused
 
         keys = believed_keys(self._settings)
         local = await asyncio.to_thread(_local, Path(source))
@@ -70,10 +74,7 @@ class PluginPackages:
             )
         return plugin, archive
 
-    async def _downloaded(self, wanted: "Identifier") -> "tuple[bytes, Identifier]":
-        from jikko.assemble.node_ports import http_client
-        from jikko.plugins.install.market import download
-        from jikko.plugins.package.refused import PackageRefused
+    async def _downloaded(self, wanted: Identifier) -> tuple[bytes, Identifier]:
 
         if not self._settings.plugins_market:
             raise PackageRefused(
@@ -86,7 +87,7 @@ class PluginPackages:
         finally:
             await http.close()
 
-    def remove(self, name: str) -> "tuple[Entry, ...]":
+    def remove(self, name: str) -> tuple[Entry, ...]:
         """Remove a plugin, or a version of it; nothing if it is not installed."""
         plugin, _, version = name.partition("@")[0].partition(":")
         installed = self.runtime.installed
@@ -96,7 +97,7 @@ class PluginPackages:
             installed.sweep()
         return gone
 
-    def lacking(self, entry: "Entry") -> list[str]:
+    def lacking(self, entry: Entry) -> list[str]:
         """What is to be set up before a plugin's providers can be called; of each a text."""
         found = []
         for provider in entry.plugin.providers:
@@ -108,7 +109,6 @@ class PluginPackages:
 
     def lacks(self, need: PluginNeed) -> str:
         """What a workflow lacks for one of its needs; ``""`` if nothing."""
-        from jikko.strategies.function_calling import is_meant
 
         if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
             return ""  # Jikko has it itself
@@ -124,14 +124,12 @@ class PluginPackages:
             return str(lack)
         return ""
 
-    async def tried(self, entry: "Entry") -> str | None:
+    async def tried(self, entry: Entry) -> str | None:
         """Start a plugin, and have it try the credentials of its providers.
 
         Returns:
             What is wrong; ``None``: nothing.
         """
-        from jikko.plugins.host.backwards import Caller
-        from jikko.plugins.process.wire import PluginFailure
 
         try:
             for provider in entry.plugin.providers:
@@ -165,15 +163,10 @@ class PluginPackages:
         Returns:
             Why it failed, with the plugin's own stack if it reported one; ``None``: it did not.
         """
-        import msgspec
-
-        from jikko.nodes.tools.conversion import NotConvertible, converted
-        from jikko.plugins.tools import PluginTools
-        from jikko.ports.tools import ToolCall, ToolFailure, ToolMessage, ToolName
 
         def line(message: ToolMessage) -> None:
             if isinstance(message, BlobMessage):
-                shown: Json = {"bytes": len(message.content), "mime_type": message.mime_type, "name": message.filename}
+                shown: Json = {bytes: len(message.content), "mime_type": message.mime_type, "name": message.filename}
             else:
                 shown = asdict(message)
             kind = type(message).__name__.removesuffix("Message").lower()
@@ -204,7 +197,6 @@ def _local(path: Path) -> bytes | None:
         PackageRefused: The folder is none of a plugin.
         OSError: It cannot be read.
     """
-    from jikko.plugins.package.archive import MAX_PACKED, pack
 
     if path.is_dir():
         return pack(path)
@@ -223,10 +215,6 @@ async def plugin_packages(
     Raises:
         InvalidSettings: A setting cannot be used.
     """
-    from jikko.plugins.install.installed import Entry
-    from jikko.plugins.install.installer import Installer
-    from jikko.plugins.package.refused import PackageRefused
-    from jikko.plugins.process.wire import PluginFailure
 
     async with Shutdown() as stack:
         stores = stores_in_memory(stack)
@@ -248,13 +236,12 @@ async def plugin_packages(
         yield PluginPackages(settings, runtime, installer, models)
 
 
-def believed_keys(settings: Settings) -> "tuple[PublicKey, ...]":
+def believed_keys(settings: Settings) -> tuple[PublicKey, ...]:
     """Whose signatures are believed.
 
     Raises:
         InvalidSettings: The file of keys cannot be read.
     """
-    from jikko.plugins.package.signature import BadKey, read_keys
 
     if settings.plugins_keys is None:
         return ()

@@ -2,18 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.repair import tool_provider
-from jikko.errors import InvalidSettings
 from jikko.events import Usage
-from jikko.outbound.tunnel import Tunnels
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
-from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import (
     Emit,
     Tool,
@@ -29,26 +25,13 @@ from jikko.settings import Settings
 from jikko.values import Json
 
 if TYPE_CHECKING:
-    from jikko.plugins.runtime import PluginRuntime
-    from jikko.plugins.strategies import PluginStrategies
+    from jikko.assemble.plugin_runtime import MadePlugins
     from jikko.plugins.tools import PluginTools
 
 
 def are_installed(settings: Settings) -> bool:
     """Whether any plugin is."""
     return (settings.plugin_folder / "installed.json").exists()
-
-
-class PluginsAtHand(NamedTuple):
-    """What there is of plugins."""
-
-    installed: int
-    landlock: int
-    """The version of Landlock that the kernel has; 0: none."""
-    groups: str
-    """Where the server, or else this process, has control groups for them; ``""``: nowhere."""
-    no_groups: str
-    """Why it has none."""
 
 
 class Plugins:
@@ -78,21 +61,20 @@ class Plugins:
         self._files = files
         self._all_tools = tools
         self._environment = environment
-        self._made: tuple[PluginRuntime, PluginTools, PluginStrategies] | None = None
+        self._made: MadePlugins | None = None
         self._closed = False
         self.strategies = _Strategies(self)
         if settings.plugins is not None:
             self.made()
 
-    def made(self) -> "tuple[PluginRuntime, PluginTools, PluginStrategies]":
+    def made(self) -> "MadePlugins":
         """What runs them."""
         if self._made is None:
-            from jikko.plugins.strategies import PluginStrategies
-            from jikko.plugins.tools import PluginTools
+            from jikko.assemble.plugin_runtime import make_plugins
 
-            runtime = make_runtime(self._settings, files=self._files, environment=self._environment)
-            tools = PluginTools(runtime, models=self._models, tools=self._all_tools)
-            self._made = (runtime, tools, PluginStrategies(runtime))
+            self._made = make_plugins(
+                self._settings, self._models, self._files, self._all_tools, environment=self._environment
+            )
         return self._made
 
     def read_again(self) -> Callable[[], None]:
@@ -107,7 +89,7 @@ class Plugins:
 
         def use() -> None:
             if self._made is not None:  # otherwise it is read when it is wanted first
-                self._made[0].config = config
+                self._made.runtime.config = config
 
         return use
 
@@ -117,7 +99,7 @@ class Plugins:
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``."""
-        return self.made()[1].icon(name) if self.are_there() else None
+        return self.made().tools.icon(name) if self.are_there() else None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         """See ``Tools.known``."""
@@ -139,12 +121,12 @@ class Plugins:
         """See ``Tools.close``."""
         self._closed = True
         if self._made is not None:
-            await self._made[0].close()
+            await self._made.runtime.close()
 
     def _tools(self, name: ToolName) -> "PluginTools":
         if not self.are_there():
             raise missing(Phrase("tool.the_tool", {"name": str(name)}), name.provider, name.plugin)
-        return self.made()[1]
+        return self.made().tools
 
 
 class _Strategies:
@@ -161,95 +143,17 @@ class _Strategies:
         """See ``Strategies.find``."""
         if not self._plugins.are_there():
             raise missing(Phrase("tool.the_strategy", {"name": name.strategy}), name.provider, name.plugin)
-        return self._plugins.made()[2].find(name)
+        return self._plugins.made().strategies.find(name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
-        await self._plugins.made()[2].invoke(call, host, emit)
+        await self._plugins.made().strategies.invoke(call, host, emit)
 
     async def close(self) -> None:
         """See ``Strategies.close``."""
-
-
-def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.environ) -> PluginsAtHand:
-    """What there is of plugins in a data folder. Starts nothing.
-
-    Raises:
-        InvalidSettings: The plugins file, or the list of plugins, cannot be read.
-    """
-    from jikko.cluster.data_folder_lock import owner_of
-    from jikko.locks.calls import landlock_abi
-    from jikko.plugins.file import read_plugins_file
-    from jikko.plugins.install.installed import Installed
-    from jikko.plugins.process.cgroups import find
-
-    read_plugins_file(settings.plugins, environment)
-    owner = owner_of(settings.home)
-    groups = find("self" if owner is None else owner.pid)
-    installed = len(Installed(settings.plugin_folder).entries())
-    return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)
 
 
 def missing(subject: Phrase, provider: str, exact: str) -> ToolNotFound:
     """What a workflow is told where no plugin is installed at all."""
     plugin = exact.partition("@")[0] or "/".join(tool_provider(provider).split("/")[:2])
     return plugin_missing(subject, plugin)
-
-
-def make_runtime(
-    settings: Settings, *, files: FileStore, environment: Mapping[str, str] = os.environ
-) -> "PluginRuntime":
-    """What runs the plugins of a data folder. Starts nothing.
-
-    Raises:
-        InvalidSettings: The plugins file, or a setting, cannot be used.
-    """
-    from jikko.plugins.file import read_plugins_file
-    from jikko.plugins.host.gate import CONNECTING
-    from jikko.plugins.install.installed import Installed
-    from jikko.plugins.process.pool import PoolLimits
-    from jikko.plugins.process.usage import Room
-    from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
-
-    processes = max(1, settings.plugin_processes)
-    try:
-        tunnels = Tunnels(
-            allow=settings.http_allow,
-            proxy=settings.http_proxy or None,
-            # Threads of their own: a name service that does not answer keeps nobody but plugins waiting.
-            threads=ThreadPoolExecutor(CONNECTING * processes, "plugins-look-up"),
-        )
-    except ValueError as error:
-        raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
-    limits = RuntimeLimits(
-        seconds=settings.plugin_seconds,
-        memory=settings.plugin_memory,
-        room=Room(settings.plugin_disk),
-        confine=settings.plugins_confine == "require",
-        pool=PoolLimits(
-            processes=processes,
-            idle_seconds=settings.plugin_idle_seconds,
-            app_share=settings.app_share,
-        ),
-    )
-    return PluginRuntime(
-        Installed(settings.plugin_folder),
-        read_plugins_file(settings.plugins, environment),
-        limits,
-        connections=tunnels,
-        files=files,
-        storage=_storage(settings),
-    )
-
-
-def _storage(settings: Settings) -> PluginStorage:
-    """What plugins keep, where the record is."""
-    from jikko.store.repositories.plugin_storage import SqlPluginStorage
-
-    if settings.database_url:
-        from jikko.assemble.postgres.stores import plugin_database
-
-        return SqlPluginStorage(plugin_database(settings))
-    from jikko.store.sqlite.plugin_file import PluginFile
-
-    return SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

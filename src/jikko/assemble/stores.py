@@ -1,21 +1,14 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
 import os
-import secrets
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from jikko.assemble.build_context import BuildContext
-from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
-from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.shutdown import Shutdown
-from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
-from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.files.signing_keys import SigningKeys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
@@ -34,9 +27,6 @@ from jikko.settings import Settings
 from jikko.store.sqlite.connection import OLDEST_SQLITE
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
-
-if TYPE_CHECKING:
-    from jikko.store.sqlite.database import Database
 
 
 class ConsoleStores(NamedTuple):
@@ -75,6 +65,8 @@ async def build_stores(context: BuildContext) -> Stores:
         InvalidSettings, StoreUnavailable: As ``open_stores``.
     """
     if context.in_memory:
+        from jikko.assemble.sqlite_stores import stores_in_memory
+
         return stores_in_memory(context.stack)
     return await open_stores(
         context.settings, context.stack, context.owned, shared=context.workers > 1, clock=context.clock
@@ -98,100 +90,13 @@ async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, share
 
         stores = await stores_in_postgres(settings, stack, owned, clock)
     else:
+        from jikko.assemble.sqlite_stores import stores_on_disk
+
         stores = stores_on_disk(settings, stack, owned, shared=shared)
     stack.step("the record", stores.runs.close)
     if owned:
         await stores.blobs.check()
     return stores
-
-
-async def bring_up_to_date(settings: Settings) -> None:
-    """Bring the database up to date for this version, with the tables of datasets. This process holds the data folder.
-
-    Other servers are not asked for, so NATS may be away.
-
-    Raises:
-        InvalidSettings, StoreUnavailable: As ``open_stores``.
-    """
-    from jikko.assemble.knowledge.opening import knowledge_stores
-
-    async with Shutdown() as stack:
-        await open_stores(settings, stack, owned=True, shared=False, clock=time.time)
-        await knowledge_stores(settings, stack, owned=True, shared=False).existing()
-
-
-def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> Stores:
-    """Open the stores of a data folder, which is made if it is missing.
-
-    Args:
-        stack: Closes the database.
-        owned: Whether this process, or the one that started it, holds the data folder.
-        shared: Whether other processes of this machine write to the database too.
-
-    Raises:
-        InvalidSettings: The folder cannot be used.
-        StoreUnavailable: The database cannot be opened.
-    """
-    # Many commands only read.
-    from jikko.store.sqlite.database import Database
-
-    require_whole(settings.home)
-    require_own_record(settings.home)
-    try:
-        keep_private(settings.home)
-    except OSError as error:
-        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
-    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
-    database = Database.open(settings.database, shared=shared, alone=alone)
-    return _stores_in(database, stack, contents_of_files(settings), KeyFiles(settings.signing_key).load_or_create())
-
-
-def stores_in_memory(stack: Shutdown) -> Stores:
-    """Open stores that are gone with the process.
-
-    Args:
-        stack: Closes the database.
-    """
-    # A server has no use for them.
-    from jikko.files.memory import MemoryBlobs
-    from jikko.store.sqlite.memory_database import MemoryDatabase
-
-    stores = _stores_in(MemoryDatabase(), stack, MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
-    stack.step("the record", stores.runs.close)
-    return stores
-
-
-def _stores_in(database: "Database", stack: Shutdown, blobs: BlobStore, signing_keys: SigningKeys) -> Stores:
-    from jikko.store.repositories.annotation_store import SqlAnnotationStore
-    from jikko.store.repositories.app_store import SqlAppStore
-    from jikko.store.repositories.callback_store import SqlCallbackStore
-    from jikko.store.repositories.end_user_store import SqlEndUserStore
-    from jikko.store.repositories.file_index import SqlFileIndex
-    from jikko.store.sqlite.conversation_store import SqliteConversationStore
-    from jikko.store.sqlite.runs.run_store import SqliteRunStore
-
-    stack.step("the database", database.finish)
-    return Stores(
-        SqlAppStore(database),
-        SqliteRunStore(database),
-        SqliteConversationStore(database),
-        SqlAnnotationStore(database),
-        SqlCallbackStore(database),
-        SqlEndUserStore(database),
-        partial(_of_console, database),
-        SqlFileIndex(database),
-        blobs,
-        signing_keys,
-        database,
-    )
-
-
-def _of_console(database: "Database") -> ConsoleStores:
-    from jikko.store.repositories.access_store import SqlConsoleStore
-    from jikko.store.repositories.chat_pages import SqlChatPages
-    from jikko.store.sqlite.console.run_pages import SqliteRunPages
-
-    return ConsoleStores(SqlConsoleStore(database), SqliteRunPages(database), SqlChatPages(database))
 
 
 def contents_of_files(settings: Settings) -> BlobStore:

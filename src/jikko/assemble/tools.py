@@ -1,7 +1,6 @@
 """Picks what nodes call as tools."""
 
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -14,14 +13,6 @@ from jikko.concurrency.later import is_made, later
 from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
-from jikko.ports.app_calls.inner_workflows import InnerWorkflows
-from jikko.ports.clock import Clock
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.files.documents import DocumentReader
-from jikko.ports.files.file_store import FileStore
-from jikko.ports.http import HttpClient, Timeouts
-from jikko.ports.sandbox import Sandbox
-from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
@@ -32,18 +23,9 @@ if TYPE_CHECKING:
     from jikko.tools.service import ToolService
 
 
-_OF_TOOLS: Final = frozenset(
-    {
-        "jikko.tools.builtin.builtin",
-        "jikko.tools.directory",
-        "jikko.tools.mcp.mcp_tools",
-        "jikko.tools.openapi.api_tools",
-        "jikko.tools.service",
-        "jikko.tools.workflow_tools",
-    }
-)
-"""Modules that are imported with the first tool."""
-_OF_PLUGINS: Final = frozenset({"jikko.plugins.strategies", "jikko.plugins.tools"})
+_OF_TOOLS: Final = "jikko.assemble.tool_service"
+"""What is imported with the first tool."""
+_OF_PLUGINS: Final = "jikko.assemble.plugin_runtime"
 """The same, where a plugin is installed. They need a system on which plugins run."""
 
 
@@ -104,62 +86,15 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
-    made = partial(make_tools, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing)
+    made = partial(_made, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing)
     tools = later(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
     return tools
 
 
-def make_tools(
-    settings: Settings,
-    directory: "ToolsDirectory",
-    *,
-    http: HttpClient,
-    files: FileStore,
-    documents: DocumentReader,
-    sandbox: Sandbox,
-    workflows: InnerWorkflows,
-    speech: Speech,
-    defaults: DefaultModels,
-    plugins: Tools,
-    clock: Clock = time.time,
-) -> "ToolService":
-    """All tools of this installation. Connects to nothing, and starts nothing, yet.
+def _made(*given: Any, **named: Any) -> "ToolService":
+    from jikko.assemble.tool_service import make_tools
 
-    Args:
-        defaults: The models that speak and hear where a node chooses none.
-    """
-    from jikko.tools.builtin.audio import Audio
-    from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
-    from jikko.tools.given_files import GivenFiles
-    from jikko.tools.mcp.mcp_tools import McpTools
-    from jikko.tools.openapi.api_tools import ApiTools
-    from jikko.tools.service import ToolService
-    from jikko.tools.workflow_tools import WorkflowTools
-
-    kinds: dict[str, Tools] = {
-        "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
-        "mcp": McpTools(
-            directory,
-            http,
-            max_bytes=settings.http_max_file,
-            seconds=settings.tool_seconds,
-            streams=max(1, settings.http_connections // 4),
-        ),
-        "workflow": WorkflowTools(directory, workflows),
-        "plugin": plugins,
-    }
-    return ToolService(
-        kinds,
-        builtin=BuiltinTools(
-            audio=Audio(speech, defaults, GivenFiles(files, http, Timeouts(total=settings.tool_seconds))),
-            http=http,
-            documents=documents,
-            sandbox=sandbox,
-            clock=clock,
-        ),
-        builtin_names=frozenset(BUILTIN),
-        seconds=settings.tool_seconds,
-    )
+    return make_tools(*given, **named)
 
 
 def importing_for_nodes(settings: Settings) -> Callable[[bytes], Awaitable[None]]:
@@ -175,9 +110,9 @@ async def _import_for_nodes(settings: Settings, source: bytes) -> None:
     types = types_in(source)
     modules = modules_of(types)
     if types & {"agent", "tool"}:
-        modules |= _OF_TOOLS
+        modules.add(_OF_TOOLS)
         if are_installed(settings):
-            modules |= _OF_PLUGINS
+            modules.add(_OF_PLUGINS)
     if types & {"code", "template-transform"}:
         modules.add("jikko.sandbox.programs")
     if "agent" in types:
@@ -192,12 +127,12 @@ def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) ->
     """All tools of this installation, made with the first that is looked up; the plugins among them are there already.
 
     Args:
-        plugins: As for ``make_tools``.
+        plugins: As for ``tool_service.make_tools``.
         stack: Closes them.
-        given: As for ``make_tools``.
+        given: As for ``tool_service.make_tools``.
         named: The same.
     """
-    tools = later(partial(make_tools, *given, plugins=plugins, **named))
+    tools = later(partial(_made, *given, plugins=plugins, **named))
 
     async def close() -> None:
         await (tools.close() if is_made(tools) else plugins.close())

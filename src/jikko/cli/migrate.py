@@ -2,7 +2,7 @@
 
 import click
 
-from jikko.assemble.stores import bring_up_to_date
+from jikko.assemble.upgrade import bring_up_to_date
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.cli.shown import show_entry
 from jikko.cluster.data_folder_lock import sole_owner

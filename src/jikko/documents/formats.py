@@ -5,6 +5,7 @@ Source: docs/dify-behaviour.md, “Document extractor”.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Final, TypeAlias
 
 from jikko.extras import how_to_install
@@ -40,6 +41,20 @@ _BY_EXTENSION: Final[dict[str, str]] = {
     "ppt": "PPT",
 }
 _NEWER: Final = {"DOC": ".docx", "PPT": ".pptx"}
+_PARSERS: Final = {
+    "JSON": ("plain", "read_json"),
+    "YAML": ("plain", "read_yaml"),
+    "properties": ("plain", "read_properties"),
+    "PDF": ("pdf", "read_pdf"),
+    "DOCX": ("word", "read_docx"),
+    "CSV": ("spreadsheets", "read_csv"),
+    "Excel": ("spreadsheets", "read_excel"),
+    "PPTX": ("slides", "read_pptx"),
+    "EPUB": ("books", "read_epub"),
+    "EML": ("mail", "read_eml"),
+    "MSG": ("mail", "read_msg"),
+}
+"""Module and function by format; any other is text."""
 
 
 def format_of(filename: str, mime_type: str) -> str:
@@ -93,29 +108,6 @@ def reading(format: str) -> Iterator[None]:
 
 
 def _parser(format: str) -> Parser:
-    match format:
-        case "JSON":
-            from jikko.documents.plain import read_json as parser
-        case "YAML":
-            from jikko.documents.plain import read_yaml as parser
-        case "properties":
-            from jikko.documents.plain import read_properties as parser
-        case "PDF":
-            from jikko.documents.pdf import read_pdf as parser
-        case "DOCX":
-            from jikko.documents.word import read_docx as parser
-        case "CSV":
-            from jikko.documents.spreadsheets import read_csv as parser
-        case "Excel":
-            from jikko.documents.spreadsheets import read_excel as parser
-        case "PPTX":
-            from jikko.documents.slides import read_pptx as parser
-        case "EPUB":
-            from jikko.documents.books import read_epub as parser
-        case "EML":
-            from jikko.documents.mail import read_eml as parser
-        case "MSG":
-            from jikko.documents.mail import read_msg as parser
-        case _:
-            from jikko.documents.plain import read_text as parser
+    module, name = _PARSERS.get(format, ("plain", "read_text"))
+    parser: Parser = getattr(import_module(f"jikko.documents.{module}"), name)
     return parser

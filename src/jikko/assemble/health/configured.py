@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from jikko.assemble.health.plugins_at_hand import plugins_at_hand
 from jikko.assemble.models import providers_of
-from jikko.assemble.plugins import plugins_at_hand
 from jikko.assemble.stores import contents_of_files
 from jikko.assemble.tools import tools_file
 from jikko.diagnostics.diagnostic import Diagnostic, Severity

@@ -44,28 +44,16 @@ class SqliteKnowledge:
             async with self._opening:
                 if self._stores is None:
                     self._database = await asyncio.to_thread(self._open)
-                    self._stores = await asyncio.to_thread(_stores, self._database, self._memory)
+                    self._stores = await asyncio.to_thread(self._stores_in, self._database)
         return self._stores
+
+    def _stores_in(self, database: Database) -> "KnowledgeStores":
+        # A server without datasets has none of it.
+        from jikko.store.sqlite.knowledge.stores import knowledge_stores
+
+        return knowledge_stores(database, self._memory)
 
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
         if self._database is not None:
             self._database.close()
-
-
-def _stores(database: Database, memory: int) -> "KnowledgeStores":
-    # A server without datasets has none of it.
-    from jikko.ports.stores.knowledge.stores import KnowledgeStores
-    from jikko.store.repositories.knowledge.datasets import SqlDatasets
-    from jikko.store.repositories.knowledge.documents import SqlDocuments
-    from jikko.store.repositories.knowledge.jobs import SqlJobs
-    from jikko.store.sqlite.knowledge.search import SqliteSegmentStore
-    from jikko.store.sqlite.knowledge.vectors import VectorCache
-
-    segments = SqliteSegmentStore(database, VectorCache(memory))
-    return KnowledgeStores(
-        SqlDatasets(database),
-        SqlDocuments(database),
-        segments,
-        SqlJobs(database, segments.add_nodes),
-    )

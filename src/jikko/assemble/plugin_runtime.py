@@ -1,0 +1,98 @@
+"""Picks what runs plugins. It is imported when a plugin is called for, or looked at."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from jikko.errors import InvalidSettings
+from jikko.outbound.tunnel import Tunnels
+from jikko.plugins.file import read_plugins_file
+from jikko.plugins.host.gate import CONNECTING
+from jikko.plugins.install.installed import Installed
+from jikko.plugins.process.pool import PoolLimits
+from jikko.plugins.process.usage import Room
+from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
+from jikko.plugins.strategies import PluginStrategies
+from jikko.plugins.tools import PluginTools
+from jikko.ports.files.file_store import FileStore
+from jikko.ports.models import Models
+from jikko.ports.stores.plugin_storage import PluginStorage
+from jikko.ports.tools import Tools
+from jikko.settings import Settings
+from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.store.sqlite.plugin_file import PluginFile
+
+
+class MadePlugins(NamedTuple):
+    """What runs plugins, and what they are called as."""
+
+    runtime: PluginRuntime
+    tools: PluginTools
+    strategies: PluginStrategies
+
+
+def make_plugins(
+    settings: Settings,
+    models: Models,
+    files: FileStore,
+    tools: Callable[[], Tools],
+    *,
+    environment: Mapping[str, str] = os.environ,
+) -> MadePlugins:
+    """The plugins of a data folder. Starts nothing.
+
+    Args:
+        tools: All tools; asked for when a plugin calls one.
+
+    Raises:
+        InvalidSettings: The plugins file, or a setting, cannot be used.
+    """
+    runtime = make_runtime(settings, files=files, environment=environment)
+    return MadePlugins(runtime, PluginTools(runtime, models=models, tools=tools), PluginStrategies(runtime))
+
+
+def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[str, str] = os.environ) -> PluginRuntime:
+    """What runs the plugins of a data folder. Starts nothing.
+
+    Raises:
+        InvalidSettings: The plugins file, or a setting, cannot be used.
+    """
+    processes = max(1, settings.plugin_processes)
+    try:
+        tunnels = Tunnels(
+            allow=settings.http_allow,
+            proxy=settings.http_proxy or None,
+            # Threads of their own: a name service that does not answer keeps nobody but plugins waiting.
+            threads=ThreadPoolExecutor(CONNECTING * processes, "plugins-look-up"),
+        )
+    except ValueError as error:
+        raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+    limits = RuntimeLimits(
+        seconds=settings.plugin_seconds,
+        memory=settings.plugin_memory,
+        room=Room(settings.plugin_disk),
+        confine=settings.plugins_confine == "require",
+        pool=PoolLimits(
+            processes=processes,
+            idle_seconds=settings.plugin_idle_seconds,
+            app_share=settings.app_share,
+        ),
+    )
+    return PluginRuntime(
+        Installed(settings.plugin_folder),
+        read_plugins_file(settings.plugins, environment),
+        limits,
+        connections=tunnels,
+        files=files,
+        storage=_storage(settings),
+    )
+
+
+def _storage(settings: Settings) -> PluginStorage:
+    """What plugins keep, where the record is."""
+    if settings.database_url:
+        from jikko.assemble.postgres.stores import plugin_database
+
+        return SqlPluginStorage(plugin_database(settings))
+    return SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

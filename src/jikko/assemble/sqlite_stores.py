@@ -1,0 +1,83 @@
+"""The stores in a SQLite database: that of the data folder, or one in memory."""
+
+import secrets
+from contextlib import nullcontext
+from functools import partial
+
+from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
+from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.shutdown import Shutdown
+from jikko.errors import InvalidSettings
+from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.ports.stores.blob_store import BlobStore
+from jikko.settings import Settings
+from jikko.store.repositories.annotation_store import SqlAnnotationStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.end_user_store import SqlEndUserStore
+from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.store.sqlite.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.runs.run_store import SqliteRunStore
+
+
+def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> Stores:
+    """Open the stores of a data folder, which is made if it is missing.
+
+    Args:
+        stack: Closes the database.
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to the database too.
+
+    Raises:
+        InvalidSettings: The folder cannot be used.
+        StoreUnavailable: The database cannot be opened.
+    """
+    require_whole(settings.home)
+    require_own_record(settings.home)
+    try:
+        keep_private(settings.home)
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
+    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
+    database = Database.open(settings.database, shared=shared, alone=alone)
+    return _stores_in(database, stack, contents_of_files(settings), KeyFiles(settings.signing_key).load_or_create())
+
+
+def stores_in_memory(stack: Shutdown) -> Stores:
+    """Open stores that are gone with the process.
+
+    Args:
+        stack: Closes the database.
+    """
+    # A server has no use for them.
+    from jikko.files.memory import MemoryBlobs
+    from jikko.store.sqlite.memory_database import MemoryDatabase
+
+    stores = _stores_in(MemoryDatabase(), stack, MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
+    stack.step("the record", stores.runs.close)
+    return stores
+
+
+def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_keys: SigningKeys) -> Stores:
+    stack.step("the database", database.finish)
+    return Stores(
+        SqlAppStore(database),
+        SqliteRunStore(database),
+        SqliteConversationStore(database),
+        SqlAnnotationStore(database),
+        SqlCallbackStore(database),
+        SqlEndUserStore(database),
+        partial(_of_console, database),
+        SqlFileIndex(database),
+        blobs,
+        signing_keys,
+        database,
+    )
+
+
+def _of_console(database: Database) -> ConsoleStores:
+    from jikko.assemble.console.sqlite_stores import console_stores
+
+    return console_stores(database)

@@ -1,0 +1,67 @@
+"""The tools of an installation, as nodes call them. It is imported with the first tool that is looked up."""
+
+import time
+
+from jikko.ports.app_calls.inner_workflows import InnerWorkflows
+from jikko.ports.clock import Clock
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.files.documents import DocumentReader
+from jikko.ports.files.file_store import FileStore
+from jikko.ports.http import HttpClient, Timeouts
+from jikko.ports.sandbox import Sandbox
+from jikko.ports.speech import Speech
+from jikko.ports.tools import Tools
+from jikko.settings import Settings
+from jikko.tools.builtin.audio import Audio
+from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+from jikko.tools.directory import ToolsDirectory
+from jikko.tools.given_files import GivenFiles
+from jikko.tools.mcp.mcp_tools import McpTools
+from jikko.tools.openapi.api_tools import ApiTools
+from jikko.tools.service import ToolService
+from jikko.tools.workflow_tools import WorkflowTools
+
+
+def make_tools(
+    settings: Settings,
+    directory: ToolsDirectory,
+    *,
+    http: HttpClient,
+    files: FileStore,
+    documents: DocumentReader,
+    sandbox: Sandbox,
+    workflows: InnerWorkflows,
+    speech: Speech,
+    defaults: DefaultModels,
+    plugins: Tools,
+    clock: Clock = time.time,
+) -> ToolService:
+    """All tools of this installation. Connects to nothing, and starts nothing, yet.
+
+    Args:
+        defaults: The models that speak and hear where a node chooses none.
+    """
+    kinds: dict[str, Tools] = {
+        "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
+        "mcp": McpTools(
+            directory,
+            http,
+            max_bytes=settings.http_max_file,
+            seconds=settings.tool_seconds,
+            streams=max(1, settings.http_connections // 4),
+        ),
+        "workflow": WorkflowTools(directory, workflows),
+        "plugin": plugins,
+    }
+    return ToolService(
+        kinds,
+        builtin=BuiltinTools(
+            audio=Audio(speech, defaults, GivenFiles(files, http, Timeouts(total=settings.tool_seconds))),
+            http=http,
+            documents=documents,
+            sandbox=sandbox,
+            clock=clock,
+        ),
+        builtin_names=frozenset(BUILTIN),
+        seconds=settings.tool_seconds,
+    )
