@@ -199,9 +199,9 @@ class Settings:
     """Bytes of values (as JSON) that one run may hold at once. 0: no limit."""
     max_text: int = 400_000
     """Characters of a text that a code or template node may make."""
-    max_strings: int = 30
+    max_strings: int = 1000
     """Elements of an array of strings that a code node may make."""
-    max_objects: int = 30
+    max_objects: int = 1000
     """Elements of an array of objects that a code node may make."""
     max_numbers: int = 1000
     """Elements of an array of numbers that a code node may make."""
@@ -210,7 +210,7 @@ class Settings:
     256 KiB have. There a number of n digits counts as n² / 8192 more."""
     max_expanded: int = 4_000_000
     """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""
-    code_seconds: float = 10.0
+    code_seconds: float = 15.0
     """Seconds that the code or template of one node may take."""
     code_memory: int = 256 << 20
     """Bytes that the code or template of one node may use."""

@@ -37,7 +37,7 @@ def line_of(file: Path, text: str) -> int:
 def test_the_last_line_names_the_node_its_line_the_reason_and_what_to_do(jikko: Command, tool: Path) -> None:
     outcome = jikko("check", tool)
     line = line_of(tool, '"tool_name"')
-    assert outcome.code == 0
+    assert outcome.code == 1
     assert outcome.out.splitlines() == [
         f'{tool}:{line}:7: will fail: node "翻訳": {REASON} ({HINT})',
         f'{tool}: will fail at node "翻訳" (line {line}): {REASON}; {HINT}',
@@ -82,16 +82,24 @@ def test_annotations_for_github_are_escaped(jikko: Command, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "plain", "strict"),
-    [(ECHO, 0, 0), (WARNED, 0, 1), (TOOL, 0, 1), ("- 1", 1, 1), (ECHO.replace("workflow", "advanced-chat", 1), 0, 0)],
+    ("text", "import_only", "plain", "strict"),
+    [
+        (ECHO, 0, 0, 0),
+        (WARNED, 0, 0, 1),
+        (TOOL, 0, 1, 1),
+        ("- 1", 1, 1, 1),
+        (ECHO.replace("workflow", "advanced-chat", 1), 0, 0, 0),
+    ],
 )
-def test_strict_fails_for_all_that_is_not_well(
-    jikko: Command, tmp_path: Path, text: str, plain: int, strict: int
+def test_what_will_fail_fails_the_check_and_options_say_what_else_does(
+    jikko: Command, tmp_path: Path, text: str, import_only: int, plain: int, strict: int
 ) -> None:
     file = tmp_path / "x.yml"
     file.write_text(text, encoding="utf-8")
+    assert jikko("check", file, "--fail-on", "cannot_be_imported").code == import_only
     assert jikko("check", file).code == plain
-    assert jikko("check", file, "--strict").code == strict
+    assert jikko("check", file, "--strict").code == jikko("check", file, "--fail-on", "warning").code == strict
+    assert jikko("check", file, "--strict", "--exit-zero").code == 0
 
 
 @pytest.mark.parametrize("command", ["check", "show"])

@@ -213,7 +213,7 @@ def test_check_forecasts_with_the_values_from_outside(jikko: Command, file: Path
 
 
 def test_check_tells_a_value_of_another_type_as_run_does(jikko: Command, file: Path) -> None:
-    [report] = jikko.json("check", file, "--env", "limit=sk-secret", "--env", "api_key=x")
+    [report] = jikko("check", file, "--env", "limit=sk-secret", "--env", "api_key=x", "--json").lines
     assert (report["verdict"], report["problems"][0]["cause"]) == ("will_fail", "environment")
     assert report["problems"][0]["problem"] in jikko("run", file, "--env", "limit=sk-secret").err
     assert "sk-secret" not in str(report)

@@ -157,6 +157,6 @@ def test_a_damaged_database_is_told_and_the_file_is_checked(jikko: Command, file
     jikko.home.mkdir()
     (jikko.home / "jikko.db").write_bytes("壊れた".encode() * 1000)
     outcome = jikko("check", file)
-    assert outcome.code == 0
+    assert outcome.code == 1
     assert "will fail" in outcome.out
     assert "what `jikko apps env` has set is not known: The database" in outcome.err

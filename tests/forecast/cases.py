@@ -117,6 +117,19 @@ FAILING: dict[str, Case] = {
         "knowledge",
         ("multiple_retrieval_config is required",),
     ),
+    "an option that an old tool node cannot choose": Case(
+        one(
+            tool(
+                provider_id="time",
+                provider_name="time",
+                tool_name="current_time",
+                tool_configurations={"timezone": "Mars/Base"},
+            )
+        ),
+        "tool",
+        "tool",
+        ("the value of the parameter timezone",),
+    ),
     "a tool in an iteration": Case(
         app(
             "Rounds",

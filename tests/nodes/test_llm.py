@@ -352,6 +352,12 @@ async def test_reasoning_is_separated() -> None:
     assert ctx.text_chunks[-2:] == [("text", ""), ("text", "")]
 
 
+async def test_blank_lines_behind_separated_reasoning_are_not_shown() -> None:
+    result, ctx = await separated("<think>hmm</think>", "\n\n", "\n 答え\n", "\nmore")
+
+    assert result.outputs["text"] == ctx.shown == "答え\n\nmore"
+
+
 async def test_reasoning_that_the_provider_tells_apart_is_separate() -> None:
     result, ctx = await separated(Chunk("", "hm"), Chunk("yes", ""))
 

@@ -133,6 +133,13 @@ async def test_an_empty_setting_of_an_old_node_has_its_default(value: Json, seen
     assert tools.calls[0].parameters == {"zone": seen}
 
 
+async def test_a_null_setting_of_an_old_node_is_an_empty_text() -> None:
+    tools = ScriptedTools([ToolParameter(name="note", type="string", form="form")])
+    await ran(tools, tool_node_version=None, tool_configurations={"note": None})
+
+    assert tools.calls[0].parameters == {"note": ""}
+
+
 async def test_a_setting_of_an_old_node_has_to_be_one_of_the_options() -> None:
     old: Any = {"tool_node_version": None, "tool_configurations": {"zone": "Mars/Base"}}
     failure = await failed(ScriptedTools([SETTING]), **old)

@@ -24,6 +24,7 @@ PYTHON: dict[str, tuple[str, Json]] = {
     "dates": ("from datetime import datetime, timedelta\nreturn (datetime(2024, 2, 28) + timedelta(days=2)).isoformat()", "2024-03-01T00:00:00"),
     "strptime": ("from datetime import datetime\nreturn datetime.strptime('1 May 2024', '%d %B %Y').strftime('%Y-%m-%d %a')", "2024-05-01 Wed"),
     "hashes": ("import hashlib, hmac\nreturn hashlib.sha256(b'x').hexdigest()[:8] + hmac.new(b'k', b'm', 'md5').hexdigest()[:8]", "2d711642ed7e724d"),
+    "json and b64decode without an import": ("return [json.loads('[1]'), b64decode('w6k=').decode()]", [[1], "é"]),
     "base64": ("import base64\nreturn base64.b64encode('é'.encode()).decode()", "w6k="),
     "math and statistics": ("import math, statistics\nreturn [math.comb(5, 2), statistics.median([3, 1, 2]), statistics.mean([1, 2])]", [10, 2, 1.5]),
     "decimal and fractions": ("from decimal import Decimal\nfrom fractions import Fraction\nreturn [str(Decimal('1.10') + 1), str(Fraction(1, 3) * 3)]", ["2.10", "1"]),

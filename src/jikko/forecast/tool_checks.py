@@ -37,6 +37,13 @@ def diagnose_tool(node: ToolNode, entry: NodeEntry, installation: Installation) 
             params = {"name": parameter.name, "tool": str(node.name)}
             where, remedy = f"{entry.where}.tool_parameters", Phrase("remedy.fill_in")
             yield Diagnostic("tool.parameter", params, where=where, severity=severity, remedy=remedy)
+        chosen = node.given.settings.get(parameter.name)
+        if node.is_current or parameter.type != "select" or chosen is None or not chosen.is_constant:
+            continue
+        if parameter.form == "form" and parameter.options and chosen.constant not in ("", *parameter.options):
+            params = {"name": parameter.name, "options": ", ".join(parameter.options)}
+            where = f"{entry.where}.tool_configurations.{parameter.name}"
+            yield Diagnostic("tool.no_option", params, where=where, severity="will_fail")
     for name in given:
         if tool.parameter(name) is None:
             has = ", ".join(parameter.name for parameter in tool.parameters) or "none"

@@ -133,15 +133,12 @@ def _check(given: Mapping[str, Json], action: Action) -> None:
     """Refuse what the plugin could do nothing with, before it is started for that.
 
     Raises:
-        ToolFailure: A required parameter is missing, or a value is none of the options.
+        ToolFailure: A required parameter is missing.
     """
     for parameter in action.parameters:
         value = given.get(parameter.name)
         if value is None and parameter.required and parameter.default is None:
             raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
-        if parameter.type == "select" and parameter.options and value not in (None, "", *parameter.options):
-            options = ", ".join(parameter.options)
-            raise ToolFailure(f"the value of the parameter {parameter.name} is none of {options}")
 
 
 def _shown(failure: PluginFailure, provider: Provider) -> str:

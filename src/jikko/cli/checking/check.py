@@ -28,6 +28,7 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable, shown
 
 _COLORS: Final[Mapping[str, str]] = {"will_fail": "red", "may_fail": "yellow", "warning": "yellow"}
+_GRAVITY: Final = ("cannot_be_imported", "will_fail", "may_fail", "warning")
 _VERDICT_COLORS: Final[Mapping[str, str]] = {
     "runs": "green",
     "may_fail": "yellow",
@@ -38,7 +39,14 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
-@click.option("--strict", is_flag=True, help="Exit with 1 also for what will fail, may fail, or is a warning.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["cannot_be_imported", "will_fail", "may_fail", "warning"]),
+    default="will_fail",
+    help="The mildest finding that makes the exit code 1.",
+)
+@click.option("--strict", is_flag=True, help="The same as --fail-on warning.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "github"]),
@@ -54,7 +62,9 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @lang_option
 def check(
     files: tuple[str, ...],
+    fail_on: str,
     strict: bool,
+    exit_zero: bool,
     output: str,
     as_json: bool,
     env: tuple[str, ...],
@@ -71,7 +81,7 @@ def check(
     outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
     faked or mocked.
 
-    The exit code is 0 if every file can be imported, 1 if one cannot.
+    The exit code is 1 if a file will fail or cannot be imported, else 0; --fail-on says what else counts.
     """
 
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
@@ -83,7 +93,7 @@ def check(
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
     counts: dict[str, int] = {}
-    strictly_wrong = False
+    found: set[str] = set()
     graphs = []
     for source in dsl_sources(files):
         checked = _checked(source)
@@ -91,15 +101,16 @@ def check(
             graphs.append(checked.graph)
         report = report_of(source, checked, here, outside, language)
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
-        strictly_wrong = strictly_wrong or bool(report["problems"])
+        found |= {problem["level"] for problem in report["problems"]} | {report["verdict"]}
         _print(report, output, language)
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts, language))
     # A file that was not compiled may have the nodes.
     for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
         click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {warning}"), err=True)
-        strictly_wrong = True
-    if counts.get("cannot_be_imported") or (strict and strictly_wrong):
+        found.add("warning")
+    limit = _GRAVITY.index("warning" if strict else fail_on)
+    if not exit_zero and found & {*_GRAVITY[: limit + 1]}:
         sys.exit(1)
 
 

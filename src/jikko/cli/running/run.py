@@ -25,6 +25,7 @@ from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.running.progress import Progress
+from jikko.cli.runs.saved_files import files_of, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.conversations.turns import TurnRequest
@@ -41,7 +42,7 @@ from jikko.ports.stores.messages import Message
 from jikko.runs.idempotency import Start
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
-from jikko.terminal_text import shown
+from jikko.terminal_text import printable, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class _Wanted:
     """Whether standard input was read."""
     question: str | None
     """What a chat app is asked."""
+    save_to: Path | None
+    """Where the files go that the run makes."""
 
 
 @click.command()
@@ -77,6 +80,13 @@ class _Wanted:
 )
 @click.option("--keep", is_flag=True, help="Keep the run in the data folder; so does --home.")
 @click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Keep the run in this data folder.")
+@click.option(
+    "--save-files",
+    "save_to",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save the files that the run makes in DIR; outputs name their paths.",
+)
 @trial_options
 @json_option
 def run(
@@ -117,6 +127,7 @@ def run(
         as_json=as_json,
         input_is_taken="-" in (str(file), document, str(env_file)),
         question=given["question"],
+        save_to=given["save_to"],
     )
     trial = trial_settings(given["fake_models"], given["mocks"])
     settings = settings_of(
@@ -169,9 +180,25 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
             return 130
         await assembly.runs.close(0)
         message = await assembly.conversations.message_of_run(run_id)
+        paths = await _saved(assembly, run_id, wanted)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _report(watch, wanted, ending, run_id, None if message is None else message.answer.text)
+    return _report(watch, wanted, ending, run_id, None if message is None else message.answer.text, paths)
+
+
+async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> dict[str, str]:
+    """The paths of the files of a run by their ids, after they were saved; without a folder, how to get them."""
+    found = await files_of(assembly, await assembly.runs.records.any_record(run_id))
+    if wanted.save_to is not None:
+        paths = await save(found.values(), assembly, wanted.save_to)
+        for path in paths.values():
+            click.echo(printable(f"saved {path}"), err=True)
+        return paths
+    if found:
+        count = f"{len(found)} file{'s' if len(found) > 1 else ''}"
+        how = f"`jikko runs files {run_id} --to DIR` saves" if wanted.keep else "--save-files DIR saves"
+        click.echo(f"the run made {count}: {how} them", err=True)
+    return {}
 
 
 async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
@@ -277,11 +304,12 @@ def _say(text: str) -> None:
     click.echo(shown(text))
 
 
-def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str | None) -> int:
+def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str | None, paths: Mapping[str, str]) -> int:
     """Print the outputs, or say what is the matter. Returns the exit code.
 
     Args:
         answer: Printed instead of the outputs, of a chat.
+        paths: Of saved files, by their ids.
     """
 
     end = watch.end
@@ -298,7 +326,8 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
     if code is not ExitCode.OK and ending.wanted:
         code = ending.code
     if code is ExitCode.OK and not wanted.as_json:
-        _say(json.dumps(end.outputs, ensure_ascii=False, indent=2) if answer is None else answer)
+        outputs = with_paths(end.outputs, paths)
+        _say(json.dumps(outputs, ensure_ascii=False, indent=2) if answer is None else answer)
     elif code is not ExitCode.OK and wanted.as_json:
         message = f"stopped by {ending.by}" if end.status == "stopped" and ending.wanted else end.error or end.status
         raise Failure(message, exit_code=code, code=f"run_{end.status}")

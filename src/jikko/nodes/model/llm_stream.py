@@ -22,6 +22,8 @@ class TextStream:
         self._open = False
         """Whether a tag of ours is open in the text."""
         self._thought = False
+        self._begun = False
+        """Whether text was shown that is not blank."""
         self._texts: list[str] = []
         """The text as shown, if reasoning is within it."""
 
@@ -76,4 +78,8 @@ class TextStream:
                 self._thought = True
                 self._ctx.think(piece.text)
             else:
-                self._ctx.say("text", piece.text)
+                # The whole text is trimmed, too: blank lines follow the reasoning.
+                text = piece.text if self._begun else piece.text.lstrip()
+                self._begun = self._begun or bool(text)
+                if text:
+                    self._ctx.say("text", text)

@@ -139,7 +139,7 @@ class ToolNode(Struct, frozen=True):
         if parameter.type == "select" and parameter.options and value is not None and value not in parameter.options:
             what = f"the value of the parameter {parameter.name} is none of {', '.join(parameter.options)}"
             raise self._no_runtime(what, "ToolRuntimeResolutionError", tool)
-        return UNSET if value is None else value
+        return value  # null, too: converted to the parameter's type
 
     def _no_runtime(self, what: str, kind: str, tool: Tool) -> NodeFailure:
         return NodeFailure(f"Failed to get tool runtime: {what}", kind=kind, metadata=self._info(tool))

@@ -1,5 +1,6 @@
 """Runs a Python program: ``main`` is called with the arguments by keyword, and its result passes through JSON."""
 
+import base64
 import builtins
 import contextlib
 import gc
@@ -19,6 +20,7 @@ FILENAME: Final = "<code>"
 
 # Taken now: the program may replace them, and only itself would suffer, but its result should still be right.
 _compile, _exec, _dumps = compile, exec, json.dumps
+_PRESENT: Final = {"json": json, "b64decode": base64.b64decode}
 
 _WARM_UP: Final = """
 import json, re, datetime
@@ -60,6 +62,9 @@ def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
     linecache.cache[FILENAME] = (len(code), None, lines, FILENAME)
     try:
         _exec(_compile(code, FILENAME, "exec", dont_inherit=True), module.__dict__)
+        # Dify's program has them behind the code, for itself; published code uses them in main.
+        for name, value in _PRESENT.items():
+            module.__dict__.setdefault(name, value)
         main = module.__dict__.get("main")
         if main is None:
             raise ProgramFailed("NameError: name 'main' is not defined: the program must define a function main")

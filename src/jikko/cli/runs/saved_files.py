@@ -1,0 +1,115 @@
+"""``jikko runs files``, and saving what a run made."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from jikko.assemble.assembly import Assembly
+from jikko.cli.completion import complete_run
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.errors import NotFound
+from jikko.exit_codes import ExitCode
+from jikko.runs.reading.node_executions import node_executions
+from jikko.runs.reading.short_ids import run_of
+from jikko.terminal_text import printable
+from jikko.values import Json, is_file
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@click.option(
+    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save them in DIR."
+)
+@home_option
+@json_option
+@with_assembly
+async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: bool) -> None:
+    """List the files that a RUN made or returned, or save them with --to DIR. Existing files are never overwritten."""
+    record = await run_of(assembly.store, run_id)
+    found = await files_of(assembly, record)
+    saved = {} if folder is None else await save(found.values(), assembly, folder)
+    for file_id, file in found.items():
+        entry = {"id": file_id, "filename": file.get("filename"), "mime_type": file.get("mime_type")}
+        entry |= {"size": file.get("size"), "path": saved.get(file_id)}
+        line = saved.get(file_id) or f"{file_id}  {file.get('size'):>12,} bytes  {file.get('filename')}"
+        click.echo(json.dumps(entry, ensure_ascii=False) if as_json else printable(line))
+
+
+async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]]:
+    """The files in a run's outputs, and those that its nodes made, by their ids."""
+    found = dict(_stored(json.loads(record.outputs)))
+    for execution in node_executions(
+        await assembly.runs.records.events(record), status=record.status, error=record.error
+    ):
+        made = _stored(execution.outputs)
+        found |= {id_: file for id_, file in made if id_ not in found and file.get("transfer_method") == "tool_file"}
+    return found
+
+
+async def save(found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: Path) -> dict[str, str]:
+    """Save files in a folder, which is made if need be; a name that is taken gets a number.
+
+    Returns:
+        Their paths, by their ids.
+
+    Raises:
+        Failure: One is gone, or cannot be written.
+    """
+    paths: dict[str, str] = {}
+    for file in found:
+        file_id = str(file["related_id"])
+        try:
+            content = await assembly.files.preview(file_id, as_attachment=True)
+            with _new_file(folder, str(file.get("filename") or file_id)) as target:
+                async for piece in content.chunks:
+                    target.write(piece)
+        except NotFound:
+            message = f"the content of {file.get('filename')!r} is gone"
+            raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found") from None
+        except OSError as error:
+            raise Failure(f"{folder} cannot be written: {error.strerror}", exit_code=ExitCode.USAGE) from None
+        paths[file_id] = target.name
+    return paths
+
+
+def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
+    """A value with the paths of saved files, as ``path``, in place of their urls."""
+    if isinstance(value, list):
+        return [with_paths(item, paths) for item in value]
+    if not isinstance(value, dict):
+        return value
+    path = paths.get(str(value.get("related_id"))) if is_file(value) else None
+    if path is None:
+        return {name: with_paths(item, paths) for name, item in value.items()}
+    return {**{name: item for name, item in value.items() if name not in ("url", "remote_url")}, "path": path}
+
+
+def _stored(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Files of this server in a value, with their ids."""
+    if is_file(value):
+        if value.get("related_id"):
+            yield str(value["related_id"]), value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _stored(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _stored(item)
+
+
+def _new_file(folder: Path, name: str) -> BinaryIO:
+    """A file of that name in the folder: one that does not exist yet, and nowhere else."""
+    plain = "".join(one if one.isprintable() else "_" for one in os.path.basename(name.replace("\\", "/"))).lstrip(".")
+    stem, ending = os.path.splitext((plain or "file")[-200:])
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        try:
+            return (folder / f"{stem}{f'-{number}' if number > 1 else ''}{ending}").open("xb")
+        except FileExistsError:
+            number += 1
