@@ -59,8 +59,11 @@ def test_json_has_the_documented_fields(jikko: Command, tool: Path) -> None:
             "node": {"id": "翻訳", "title": "翻訳"},
             "problem": REASON,
             "hint": HINT,
-            "code": "tool.verbatim",
-            "params": {"text": REASON},
+            "code": "tool.plugin_missing",
+            "params": {
+                "subject": {"code": "tool.the_tool", "params": {"name": "google_translate/translate"}},
+                "plugin": "langgenius/google_translate",
+            },
         }
     ]
     assert entry["example"] == {"inputs": {}, "command": f"jikko run {tool}"}
