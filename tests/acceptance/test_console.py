@@ -2,11 +2,13 @@
 
 import json
 import re
+import socket
 import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +141,8 @@ class Listener:
         self._client = httpx.Client(base_url=url, cookies=dict(client.cookies), timeout=PATIENCE)
         self._ticks: list[Any] = []
         self._moved = threading.Condition()
+        self._connection: Future[socket.socket] = Future()
         self._thread = threading.Thread(target=self._read)
-        self._over = False
         self._thread.start()
 
     @property
@@ -155,16 +157,16 @@ class Listener:
                 assert self._moved.wait(end - time.monotonic()), self._ticks
 
     def close(self) -> None:
-        self._over = True
+        """Hang up: the next line may be a ping, many seconds later."""
+        self._connection.result(PATIENCE).shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)
         self._client.close()
 
     def _read(self) -> None:
-        with self._client.stream("GET", f"{API}/runs/stream") as answer:
+        with suppress(httpx.HTTPError), self._client.stream("GET", f"{API}/runs/stream") as answer:
+            self._connection.set_result(answer.extensions["network_stream"].get_extra_info("socket"))
             for line in answer.iter_lines():
                 if line.startswith("data: "):
                     with self._moved:
                         self._ticks.append(json.loads(line[6:]))
                         self._moved.notify_all()
-                if self._over:
-                    return
