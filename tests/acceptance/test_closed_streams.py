@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import JIKKO, environment
+from tests.acceptance.processes import JIKKO, Command, environment
 from tests.acceptance.workflows import ECHO
 
 FULL = Path("/dev/full")
@@ -36,7 +36,7 @@ def test_a_full_disk_behind_standard_output_was_a_traceback(
     tmp_path: Path, echo: Path, command: str, buffered: str
 ) -> None:
     home = tmp_path / "home"
-    shell(home, f"jikko run {echo} --keep -i q=x", PYTHONUNBUFFERED=buffered)
+    Command(home)("run", echo, "--keep", "-i", "q=x")
 
     ended = shell(home, f"jikko {command.format(echo)} > {FULL}", PYTHONUNBUFFERED=buffered)
 
@@ -61,12 +61,11 @@ def test_a_run_without_standard_error_failed_and_gave_no_outputs(tmp_path: Path,
         ("runs list", ">&-"),
         ("apps export Echo", ">&-"),
         ("providers list {}", "<&- >&- 2>&-"),
-        ("callbacks list", ">&-"),
     ],
 )
 def test_closed_streams_lead_nowhere(tmp_path: Path, echo: Path, command: str, closed: str) -> None:
     home = tmp_path / "home"
-    shell(home, f"jikko apps import {echo}")
+    Command(home)("apps", "import", echo)
 
     ended = shell(home, f"jikko {command.format(echo)} {closed}")
 

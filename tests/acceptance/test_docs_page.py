@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,27 @@ from tests.acceptance.test_clients import PROGRAMS, Node, key_of, succeed
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Callable[[object], list[str]]:
+    """The program that tries the page: task in, answers out."""
+    node, folder = Node(), tmp_path_factory.mktemp("page")
+    install: list[str | Path] = [*node.npm, "install", "--no-audit", "--no-fund", "jsdom@26.1.0"]
+    succeed(install, "installing jsdom from npm, which this test needs,", folder=folder)
+    script = shutil.copy(PROGRAMS / "docs_page.mjs", folder)
+
+    def tried(task: object) -> list[str]:
+        answers: list[str] = json.loads(succeed([*node.node, script, json.dumps(task)], "the program", folder=folder))
+        return answers
+
+    return tried
+
+
 @pytest.mark.parametrize("prefix", ["", "/jikko"])
-def test_operations_can_be_tried_from_the_page(scene: Scene, tmp_path: Path, prefix: str) -> None:
+def test_operations_can_be_tried_from_the_page(
+    scene: Scene, page: Callable[[object], list[str]], tmp_path: Path, prefix: str
+) -> None:
     client = scene.client("echo")
     run = client.run(q="日本 🌸")["workflow_run_id"]
-    node = Node(tmp_path / "node")
-    install: list[str | Path] = [*node.npm, "install", "--no-audit", "--no-fund", "jsdom@26.1.0"]
-    succeed(install, "installing jsdom from npm, which this test needs,", folder=tmp_path)
-    script = shutil.copy(PROGRAMS / "docs_page.mjs", tmp_path)
     below = Server(tmp_path / "below", settings={"JIKKO_ROOT_PATH": "/jikko"}) if prefix else None
     server = below or scene.server
     started = json.dumps({"inputs": {"q": "hello"}, "user": "me", "response_mode": "streaming"})
@@ -34,9 +48,7 @@ def test_operations_can_be_tried_from_the_page(scene: Scene, tmp_path: Path, pre
         ],
     }
 
-    read, streamed, refused = json.loads(
-        succeed([*node.node, script, json.dumps(task)], "the program", folder=tmp_path)
-    )
+    read, streamed, refused = page(task)
 
     if below is not None:
         below.stop()

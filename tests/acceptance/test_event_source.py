@@ -16,7 +16,7 @@ def test_a_standard_event_source_stops_behind_the_end_of_a_run(scene: Scene, tmp
     client = scene.client("work")
     run = client.run(q="日本 🌸!")["workflow_run_id"]
     log = client.log(run)
-    node = Node(tmp_path / "node")
+    node = Node()
     install: list[str | Path] = [*node.npm, "install", "--no-audit", "--no-fund", "eventsource@4.0.0"]
     succeed(install, "installing eventsource from npm, which this test needs,", folder=tmp_path)
     script = shutil.copy(PROGRAMS / "event_source.mjs", tmp_path)
