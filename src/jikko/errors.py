@@ -180,6 +180,13 @@ class WrongAppMode(JikkoError):
         super().__init__(message)
 
 
+class ModelNotReady(JikkoError):
+    """Nothing says how to reach the provider of an app's model."""
+
+    code = "provider_not_initialize"
+    status = 400
+
+
 class SpeechFailed(JikkoError):
     """A model that hears or speaks gave no answer that can be used. ``code`` says what is the matter."""
 

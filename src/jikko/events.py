@@ -61,7 +61,7 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Turn(Struct, frozen=True, omit_defaults=True, gc=False):
-    """That a run answers a message, and what it saw of the conversation when it began."""
+    """That a run answers a message, of an app of which mode, and what it saw of the conversation when it began."""
 
     conversation_id: str
     message_id: str
@@ -71,6 +71,7 @@ class Turn(Struct, frozen=True, omit_defaults=True, gc=False):
     """Whether the answer tells which passages it is based on."""
     streamed: bool = False
     """Whether its client asked for a stream."""
+    mode: str = "advanced-chat"
 
 
 class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True, gc=False):
@@ -355,9 +356,8 @@ class RunFinished(Struct, tag_field="event", tag="run_finished", kw_only=True, o
     """What its models cost, as a decimal number; empty for nothing. So is ``currency``."""
     currency: str = ""
     failed_node: FailedNode | None = None
-    """``None``: it did not fail, or at no node: it took too long, say."""
+    """``None``: it did not fail, or at no node: it took too long, say. ``exceptions``: nothing went wrong."""
     exceptions: Exceptions | None = None
-    """``None``: nothing went wrong."""
 
 
 class UnknownEvent(Struct, tag_field="event", tag="unknown_event", kw_only=True, gc=False):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.moderation.extension import ModerationExtension, Verdict
 from jikko.errors import InvalidParam
 from jikko.ports.extensions import Extension
@@ -33,7 +34,7 @@ class Server:
 
 def asking(server: Server, **extensions: Extension) -> ModerationExtension:
     known: Mapping[str, Extension] = extensions or {"guard": Extension("http://guard.test/hook", "key-1")}
-    return ModerationExtension(known, server)
+    return ModerationExtension(ExtensionCalls(known, server))
 
 
 async def verdict(body: bytes) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
 from jikko.conversations.moderation.model import ModerationModel
@@ -78,7 +79,9 @@ async def world() -> AsyncIterator[World]:
 
 def process_of(world: World, server: Server | None = None, known: str = "guard-1") -> Process:
     extensions: Mapping[str, Extension] = {known: Extension("http://guard.test/hook", "key-1")}
-    moderation = Moderation(ModerationExtension(extensions, server or Server({})), ModerationModel(FakeModerator(), {}))
+    moderation = Moderation(
+        ModerationExtension(ExtensionCalls(extensions, server or Server({}))), ModerationModel(FakeModerator(), {})
+    )
     return world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
 from jikko.conversations.moderation.model import ModerationModel
@@ -77,7 +78,7 @@ async def talking(
         for name in ("inputs", "outputs")
     }
     features = {"sensitive_word_avoidance": {"enabled": True, "type": "openai_moderation", "config": config}}
-    moderation = Moderation(ModerationExtension({}, Server({})), ModerationModel(moderator, defaults))
+    moderation = Moderation(ModerationExtension(ExtensionCalls({}, Server({}))), ModerationModel(moderator, defaults))
     process = world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
     edges = ">".join(each["id"] for each in nodes)
     app = await chat_app(world, nodes, edges, features=features, conversation_variables=list(variables))

@@ -62,15 +62,17 @@ def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, prob
         pytest.param({}, "app: is empty (this is not a Dify app)", id="an empty one"),
         pytest.param([], "app: is a list, not a mapping (this is not a Dify app)", id="a list"),
         pytest.param({"name": "x"}, "app.mode: is missing (expected a text)", id="no mode"),
-        pytest.param({"mode": "agent-chat"}, "app.mode: is 'agent-chat': an agent has no workflow (", id="an agent"),
-        pytest.param({"mode": "completion"}, "app.mode: is 'completion': a text generator has no", id="a generator"),
+        pytest.param(
+            {"mode": "rag-pipeline"}, "app.mode: is 'rag-pipeline': a knowledge pipeline has no", id="a pipeline"
+        ),
+        pytest.param({"mode": "agent-chat"}, "model_config: is missing (an app of mode 'agent-chat'", id="an agent"),
         pytest.param(
             {"mode": "worklow"}, "app.mode: is 'worklow', which is no mode (did you mean 'workflow'?)", id="a slip"
         ),
         pytest.param({"mode": ["x"]}, "app.mode: is a list, not a text", id="a list as a mode"),
     ],
 )
-def test_only_apps_with_a_workflow_can_be_read(app: Any, problem: str) -> None:
+def test_only_apps_can_be_read(app: Any, problem: str) -> None:
     found = problems(file(TRIVIAL, ARROW, app=app))
 
     assert len(found) == 1

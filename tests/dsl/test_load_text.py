@@ -103,7 +103,7 @@ def test_limits_can_be_set() -> None:
 )
 def test_what_can_be_read_is_read(text: Any) -> None:
     assert problems(text) == [
-        "app.mode: is 'chat': a chatbot has no workflow (only 'workflow' and 'advanced-chat' apps can be run)"
+        "model_config: is missing (an app of mode 'chat' says under 'model_config' which model it asks, and how)"
     ]
 
 
@@ -114,13 +114,13 @@ def test_a_key_that_is_there_twice_is_told_and_the_last_one_holds() -> None:
         twice
         == "warning: line 3, column 1: the key 'app' is here a second time (the last one holds: remove the others)"
     )
-    assert mode.startswith("app.mode: is 'chat'")
+    assert mode.startswith("model_config: is missing (an app of mode 'chat'")
 
 
 def test_without_the_c_library_files_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # The choice is made once, when the module is imported; an installation without it cannot be had in a test.
     monkeypatch.setattr("jikko.dsl.text.yaml_text._LOADER", yaml.SafeLoader)
 
-    assert problems("app:\n  mode: chat")[0].startswith("app.mode: is 'chat'")
+    assert problems("app:\n  mode: chat")[0].startswith("model_config: is missing (an app of mode 'chat'")
     assert problems("a: 'b")[0].startswith("line 1, column 6: is no YAML: found unexpected end of stream")
     assert problems("a: \x00")[0].startswith("line 1, column 4: has the character '\\x00', which YAML does not allow")

@@ -249,6 +249,7 @@ class Process:
             starts=self.starts,
             workflows=self.workflows,
             file_inputs=files,
+            models=ports.models,
             hooks=hooks,
             clock=lambda: world.now,
         )

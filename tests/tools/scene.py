@@ -104,6 +104,7 @@ async def scene(
         workflows=nothing,
         speech=nothing,
         defaults={},
+        knowledge=nothing,
         plugins=NoTools(),
     )
     try:

@@ -732,7 +732,7 @@ export interface components {
         AppFull: {
             id: string;
             name: string;
-            mode: "advanced-chat" | "workflow";
+            mode: "advanced-chat" | "agent-chat" | "chat" | "completion" | "workflow";
             description: string;
             icon: components["schemas"]["Icon"];
             nodes: number;
@@ -834,7 +834,7 @@ export interface components {
         App: {
             id: string;
             name: string;
-            mode: "advanced-chat" | "workflow";
+            mode: "advanced-chat" | "agent-chat" | "chat" | "completion" | "workflow";
             description: string;
             icon: components["schemas"]["Icon"];
             nodes: number;

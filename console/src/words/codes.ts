@@ -9,6 +9,7 @@ export const CODES: Readonly<Record<string, string>> = {
   archived_document_immutable: 'アーカイブ済みのドキュメントは変更できません',
   audio_too_large: '音声ファイルが大きすぎます',
   bad_request: 'リクエストを解釈できません',
+  bad_request_key_error: 'フォームのフィールドがありません',
   completion_request_error: 'モデルへの問い合わせに失敗しました',
   conflict: '以前の操作と矛盾します',
   dataset_name_duplicate: '同じ名前のデータセットがあります',

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from jikko.dsl.app_config import APP_STRATEGIES
+
 Need: TypeAlias = Literal["tool", "strategy"]
 _OF_JIKKO = frozenset({"time", "webscraper", "code", "audio"})
 """Built-in providers that are no plugins."""
@@ -34,7 +36,7 @@ def plugin_needs(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Plu
                 yield from _tool(title, data)
             case "agent":
                 provider = _text(data, "agent_strategy_provider_name")
-                if provider:
+                if provider and provider != APP_STRATEGIES:
                     plugin, name = _text(data, "plugin_unique_identifier"), _text(data, "agent_strategy_name")
                     yield PluginNeed(title, "strategy", provider, name, plugin)
                 for tool in tools_of_agent(data):

@@ -10,6 +10,8 @@ from jikko.assemble.models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
+from jikko.conversations.extension_calls import ExtensionCalls
+from jikko.conversations.external_data import ExternalData
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
 from jikko.conversations.moderation.model import ModerationModel
@@ -54,12 +56,13 @@ def build_hooks(
     embedder = make_embedder(ports.models)
     titles = Titles(stores.conversations, ports.models, defaults, context.clock)
     context.stack.step("titles", titles.close)
+    calls = ExtensionCalls(providers.extensions, ports.http)
     moderation = Moderation(
-        ModerationExtension(providers.extensions, ports.http),
+        ModerationExtension(calls),
         ModerationModel(make_moderator(ports.models), defaults),
     )
     hooks = Hooks(
-        policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
+        policies=(moderation, AnnotationReplies(stores.annotations, embedder), ExternalData(calls)),
         guard=moderation.guard,
         first_turn=titles.first_turn,
         title=titles.title,
@@ -86,6 +89,7 @@ def build_chat(
         starts=runs.starts,
         workflows=workflows,
         file_inputs=runs.file_inputs,
+        models=ports.models,
         hooks=hooks.hooks,
         clock=clock,
     )

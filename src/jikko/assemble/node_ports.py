@@ -87,6 +87,7 @@ def build_nodes(
         workflows=inner,
         speech=make_speech(models),
         defaults=default_models(settings, providers),
+        knowledge=retrieval,
         clock=context.clock,
     )
     ports = NodePorts(

@@ -8,12 +8,14 @@ from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, Timeouts
+from jikko.ports.knowledge import KnowledgeSearch
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.speech import Speech
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
 from jikko.tools.builtin.audio import Audio
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+from jikko.tools.dataset_tools import DatasetTools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.given_files import GivenFiles
 from jikko.tools.mcp.mcp_tools import McpTools
@@ -33,6 +35,7 @@ def make_tools(
     workflows: InnerWorkflows,
     speech: Speech,
     defaults: DefaultModels,
+    knowledge: KnowledgeSearch,
     plugins: Tools,
     clock: Clock = time.time,
 ) -> ToolService:
@@ -51,6 +54,7 @@ def make_tools(
             streams=max(1, settings.http_connections // 4),
         ),
         "workflow": WorkflowTools(directory, workflows),
+        "dataset": DatasetTools(knowledge),
         "plugin": plugins,
     }
     return ToolService(

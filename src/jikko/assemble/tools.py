@@ -86,7 +86,9 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
-    made = partial(_made, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing)
+    made = partial(
+        _made, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing, knowledge=nothing
+    )
     tools = later(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
     return tools
 

@@ -76,7 +76,7 @@ class RunList:
         chats = [
             record.identity.run_id
             for record in records
-            if record.identity.app_id not in apps or apps[record.identity.app_id].mode == "advanced-chat"
+            if record.identity.app_id not in apps or apps[record.identity.app_id].mode != "workflow"
         ]
         conversations = await self.pages.conversations(chats) if chats else {}
         found = []

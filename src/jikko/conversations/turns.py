@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
 from jikko.conversations.hooks import Asked, Hooks, Reply
-from jikko.dsl.document import Variable
-from jikko.errors import InvalidParam, JikkoError
+from jikko.dsl.document import BASIC_MODES, Variable
+from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
 from jikko.ids import is_uuid, new_id
 from jikko.inputs.file_inputs import FileInputs
@@ -30,6 +30,7 @@ from jikko.inputs.variables import prepare
 from jikko.lang.render import to_text
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
+from jikko.ports.models import ModelFailure, Models
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore, Opened
 from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message, Metadata
@@ -39,6 +40,7 @@ from jikko.runs.idempotency import IdempotentStarts, Start
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
+from jikko.runs.turn_fold import no_usage
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Json]
     user: str
     conversation_id: str = ""
-    """``""``, or one that this end user does not have: the turn begins a new one. [QUIRK]"""
+    """``""``: the turn begins a new one. So does, in a chatflow, one that this end user does not have. [QUIRK]"""
     files: list[Json] | None = None
     workflow_id: str | None = None
     """A version; by default the current one."""
@@ -77,6 +79,7 @@ class Turns:
         starts: IdempotentStarts,
         workflows: Workflows,
         file_inputs: FileInputs,
+        models: Models,
         hooks: Hooks | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -85,6 +88,7 @@ class Turns:
         self._starts = starts
         self._workflows = workflows
         self._file_inputs = file_inputs
+        self._models = models
         self._hooks = hooks or Hooks()
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +104,8 @@ class Turns:
 
         Raises:
             InvalidParam: Question, inputs or files are missing or wrong. There is no message.
-            NotFound: The app has no such version.
+            NotFound: The app has no such version; or, without a workflow, the end user no such conversation.
+            ModelNotReady: The app has no workflow, and nothing says how to reach its model.
             Conflict: The idempotency key was used for another request.
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
@@ -116,30 +121,42 @@ class Turns:
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
-        asked = await self._asked(app, workflow, request)
         opened = None
         if request.conversation_id:
-            opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
-            asked = _of(asked, opened)
+            opened = await self._store.opened(app.id, end_user(app.id, request.user), request.conversation_id)
+            if opened is None and app.mode in BASIC_MODES:
+                raise NotFound("Conversation Not Exists.")
+        asked = _of(await self._asked(app, workflow, request), opened)
+        given = asked
         waited: list[bool] = []
         later = asyncio.get_running_loop().call_soon(waited.append, True)
         for policy in self._hooks.policies:
-            decided = await policy.consider(asked)
+            try:
+                decided = await policy.consider(asked)
+            except InvalidParam as failure:
+                if app.mode not in BASIC_MODES:
+                    raise
+                refused = await self._answered(given, opened, request, failure)
+                if not request.streamed:
+                    raise
+                raise _Answered(refused) from None
             if isinstance(decided, Reply):
-                raise _Answered(await self._answered(asked, opened, request, decided))
+                raise _Answered(await self._answered(given, opened, request, decided))
             asked = decided
         later.cancel()
         if waited and opened is not None:
             # Something may have happened in the conversation meanwhile.
             opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
-        return await self._run(asked, opened, request, options)
+        # A message of an app without a workflow keeps what was asked, whatever moderation made of it.
+        message = given if app.mode in BASIC_MODES else asked
+        return await self._run(asked, message, opened, request, options)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:
         """Raises:
         InvalidParam: See ``begin``.
         """
         query = request.query.replace("\x00", "")
-        if not query:
+        if not query and app.mode != "completion":
             raise InvalidParam("query is required")
         end_user_id = end_user(app.id, request.user)
         files, features = self._file_inputs, workflow.document.features
@@ -147,6 +164,8 @@ class Turns:
         inputs = await prepare(
             workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
         )
+        if app.mode in BASIC_MODES:
+            self._require_model(features.get("model"))
         attached: list[Any] = []
         # Without the feature they are dropped, unseen.
         if request.files and upload_settings(features) is not None:
@@ -162,9 +181,29 @@ class Turns:
             files=attached,
         )
 
+    def _require_model(self, model: Json) -> None:
+        """Raises:
+        InvalidParam, ModelNotReady: See ``begin``.
+        """
+        if not isinstance(model, Mapping) or not model.get("name"):
+            raise InvalidParam("model is required")
+        try:
+            self._models.abilities(str(model.get("provider") or ""), str(model["name"]))
+        except ModelFailure as failure:
+            raise ModelNotReady(str(failure)) from None
+
     async def _run(
-        self, asked: Asked, opened: Opened | None, request: TurnRequest, options: StartOptions | None
+        self,
+        asked: Asked,
+        shown: Asked,
+        opened: Opened | None,
+        request: TurnRequest,
+        options: StartOptions | None,
     ) -> RunLog:
+        """Args:
+        asked: What the run is given.
+        shown: What the message has.
+        """
         app, workflow = asked.app, asked.workflow
         identity = RunIdentity(
             run_id=new_id(),
@@ -175,7 +214,7 @@ class Turns:
             end_user_id=asked.end_user_id,
             user=asked.user,
         )
-        began = self._turn_began(asked, opened, request, identity.run_id)
+        began = self._turn_began(shown, opened, request, identity.run_id)
         message = began.message
         known = () if opened is None else opened.variables
         system: dict[str, Json] = {
@@ -193,6 +232,7 @@ class Turns:
             variables={variable.name: variable.value for variable in (*known, *began.variables)},
             cites=_is_on(workflow, "retriever_resource"),
             streamed=request.streamed,
+            mode=app.mode,
         )
         trace = log_context.get().trace
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
@@ -201,9 +241,15 @@ class Turns:
             self._later(run.committed(1), app, began.new, message)
         return run
 
-    async def _answered(self, asked: Asked, opened: Opened | None, request: TurnRequest, reply: Reply) -> Message:
-        """Keep a turn that takes no run. Durable when it returns."""
-        answer = Answer(text=reply.text, metadata=Metadata(annotation_reply=reply.annotation))
+    async def _answered(
+        self, asked: Asked, opened: Opened | None, request: TurnRequest, reply: Reply | InvalidParam
+    ) -> Message:
+        """Keep a turn that takes no run: it has its answer, or it failed before. Durable when it returns."""
+        if isinstance(reply, Reply):
+            usage = no_usage() if asked.app.mode in BASIC_MODES else None
+            answer = Answer(text=reply.text, metadata=Metadata(annotation_reply=reply.annotation, usage=usage))
+        else:
+            answer = Answer(status="error", error=str(reply))
         began = self._turn_began(asked, opened, request, None, answer)
         await self._store.add_turn(began.message, began.new, began.variables)
         if began.new is not None and began.new.title_due:

@@ -10,9 +10,18 @@ from uuid import UUID, uuid5
 
 from msgspec import Meta, Struct
 
+from jikko.dify.app_events import thought_fields
 from jikko.dify.events import form_requested
 from jikko.dify.messages import HumanInputRequired
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, TurnForm
+from jikko.ports.stores.messages import (
+    Conversation,
+    ConversationVariable,
+    Feedback,
+    Message,
+    Thought,
+    TurnForm,
+)
+from jikko.runs.turn_fold import file_id
 from jikko.values import Json, Seconds, Uuid
 
 NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
@@ -203,13 +212,24 @@ def message_body(message: Message, fresh: Fresh) -> MessageBody:
         answer.status,
         answer.error,
         [_form(form, message.run_id or "") for form in answer.forms],
+        agent_thoughts=[_thought(message, thought) for thought in answer.thoughts],
     )
+
+
+def _thought(message: Message, thought: Thought) -> Json:
+    return {
+        "id": thought.id,
+        "chain_id": None,
+        "message_id": message.id,
+        **thought_fields(message.id, thought, message.answer.files),
+        "created_at": int(thought.created_at),
+    }
 
 
 def _files(message: Message, of: Literal["user", "assistant"], files: list[Any]) -> list[MessageFile]:
     return [
         MessageFile(
-            str(uuid5(UUID(message.id), f"{of}/{position}")),
+            file_id(message.id, of, position),
             file.get("filename"),
             file["type"],
             file.get("url"),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.start_variables import StartVariable
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
@@ -46,7 +47,7 @@ def initialized(served: ServedApp, app: App, version: str, wanted: str) -> dict[
 
 def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> dict[str, Json]:
     """The result of ``tools/list``: the app is the one tool."""
-    properties: dict[str, Json] = {"query": dict(_QUERY)} if app.mode == "advanced-chat" else {}
+    properties: dict[str, Json] = {"query": dict(_QUERY)} if app.mode in CHAT_MODES else {}
     required = list(properties)
     for variable in variables:
         if variable.type in _TYPES:

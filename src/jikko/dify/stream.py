@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from jikko.dify import events as dify_events
+from jikko.dify.app_events import AppEvents
 from jikko.dify.turn_events import TurnEvents
+from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -40,7 +42,7 @@ class Messages:
         self._started: RunStarted | None = None
         self._forms: dict[str, FormRequested] = {}
         """Forms that are open."""
-        self._turn: TurnEvents | None = None
+        self._turn: TurnEvents | AppEvents | None = None
         """Of a run that answers a message."""
         self._hiding: set[str] = set()
         """Containers under way that hide failed rounds, by execution."""
@@ -69,7 +71,8 @@ class Messages:
         if isinstance(event, RunStarted):
             self._started = event
             if event.turn is not None:
-                self._turn = TurnEvents(self._identity, event)
+                is_basic = event.turn.mode in BASIC_MODES
+                self._turn = (AppEvents if is_basic else TurnEvents)(self._identity, event)
         elif isinstance(event, FormRequested):
             self._forms[event.form_id] = event
         elif isinstance(event, FormClosed):
@@ -106,7 +109,7 @@ class Messages:
         return self._frame(event)
 
     def _frame_of(self, name: str, data: Struct) -> bytes:
-        if self._turn is not None:
+        if isinstance(self._turn, TurnEvents):
             return dify_events.frame(self._turn.run_message(name, data))
         return dify_events.frame(dify_events.message(self._identity, name, data))
 

@@ -1,11 +1,17 @@
 """A DSL file, read and repaired: what ``graph`` compiles. Values that nodes understand are left to them."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from jikko.values import Json
+
+AppMode: TypeAlias = Literal["workflow", "advanced-chat", "completion", "chat", "agent-chat"]
+BASIC_MODES: Final = frozenset(("completion", "chat", "agent-chat"))
+"""Apps without a workflow: their graph is made of their ``model_config`` (``dsl.app_config``)."""
+CHAT_MODES: Final = frozenset(("advanced-chat", "chat", "agent-chat"))
+"""Apps that hold conversations."""
 
 
 class NodeEntry(Struct, frozen=True):
@@ -49,7 +55,7 @@ class Document(Struct, frozen=True):
     """
 
     version: str
-    mode: Literal["workflow", "advanced-chat"]
+    mode: AppMode
     name: str
     description: str
     icon_type: str

@@ -22,12 +22,11 @@ _SWITCHES: Final = (
 )
 
 
-def read_features(workflow: Fields) -> Mapping[str, Any]:
-    """The features, from the ``workflow`` block, in the form of today.
+def read_features(features: Fields) -> Mapping[str, Any]:
+    """The features, from their block, in the form of today.
 
     No run depends on what they say, so that one of the wrong type is a warning, and left out. Unknown ones are kept.
     """
-    features = workflow.mapping("features")
     kept: dict[str, Json] = {}
     for name, value in features.raw.items():
         if value is None or name not in (*_SWITCHES, "opening_statement", "suggested_questions"):

@@ -3,12 +3,13 @@
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.document import Document
+from jikko.dsl.app_config import AppGraph
+from jikko.dsl.document import BASIC_MODES, AppMode, Document
 from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.handles import check_handles
@@ -19,6 +20,7 @@ from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.unknown_keys import check_keys, is_newer
 from jikko.dsl.variables import read_conversation, read_environment
 from jikko.errors import InvalidDocument
+from jikko.lang.placeholders import START
 from jikko.values import Json
 
 __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
@@ -26,14 +28,8 @@ __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
 SUPPORTED_VERSION: Final = "0.7.0"
 """The newest version of the DSL that is known here."""
 
-_MODES: Final = ("workflow", "advanced-chat")
-_OTHER_MODES: Final = {
-    "chat": "a chatbot",
-    "agent-chat": "an agent",
-    "completion": "a text generator",
-    "rag-pipeline": "a knowledge pipeline",
-    "agent": "an agent of Dify's agent service",
-}
+_MODES: Final = get_args(AppMode)
+_OTHER_MODES: Final = {"rag-pipeline": "a knowledge pipeline", "agent": "an agent of Dify's agent service"}
 _VERSION: Final = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+._]?[a-z0-9.+-]*)?", re.ASCII | re.IGNORECASE)
 _DEPENDENCY_KEYS: Final = (
     "marketplace_plugin_unique_identifier",
@@ -151,6 +147,8 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
             return None
         # Read on, so that the problems of the graph are reported along with it.
         mode = "workflow"
+    if mode in BASIC_MODES:
+        return _read_basic_app(file, app, version, mode)
     workflow = _block(file, "workflow", Phrase("remedy.workflow_needed", {"mode": repr(mode)}))
     graph = _block(workflow, "graph", Phrase("remedy.graph_needed")) if workflow.raw else workflow
     if not graph.raw:
@@ -166,22 +164,46 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     check_references(nodes, environment, conversation, problems)
     if newer:
         check_keys(root, nodes, problems)
-    icon_type = app.text("icon_type", "emoji")
     return Document(
         version=version,
-        mode="workflow" if mode == "workflow" else "advanced-chat",
-        name=app.text("name"),
-        description=app.text("description"),
-        icon_type=icon_type if icon_type in _ICON_TYPES else "emoji",
-        icon=app.text("icon"),
-        icon_background=app.text("icon_background", "#FFFFFF"),
-        use_icon_as_answer_icon=app.boolean("use_icon_as_answer_icon"),
+        mode=cast(AppMode, mode),
+        **_face(app),
         nodes=tuple(nodes),
         edges=tuple(edges),
         root=root_id,
-        features=read_features(workflow),
+        features=read_features(workflow.mapping("features")),
         environment=environment,
         conversation=conversation,
+        dependencies=tuple(_read_dependencies(file)),
+    )
+
+
+def _face(app: Fields) -> dict[str, Any]:
+    """How the app looks."""
+    icon_type = app.text("icon_type", "emoji")
+    return {
+        "name": app.text("name"),
+        "description": app.text("description"),
+        "icon_type": icon_type if icon_type in _ICON_TYPES else "emoji",
+        "icon": app.text("icon"),
+        "icon_background": app.text("icon_background", "#FFFFFF"),
+        "use_icon_as_answer_icon": app.boolean("use_icon_as_answer_icon"),
+    }
+
+
+def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> Document | None:
+    config = _block(file, "model_config", Phrase("remedy.model_config_needed", {"mode": repr(mode)}))
+    if not config.raw:
+        return None
+    graph = AppGraph(config, mode)
+    return Document(
+        version=version,
+        mode=cast(AppMode, mode),
+        **_face(app),
+        nodes=tuple(graph.nodes),
+        edges=tuple(graph.edges),
+        root=START,
+        features=graph.features,
         dependencies=tuple(_read_dependencies(file)),
     )
 

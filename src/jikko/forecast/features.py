@@ -22,7 +22,7 @@ _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
 def of_features(document: Document, installation: Installation) -> Iterator[Diagnostic]:
     """Features that an app has and this installation cannot serve as they are meant."""
     features = document.features
-    if document.mode == "advanced-chat" and (moderation := _on(features, _MODERATION)):
+    if document.mode != "workflow" and (moderation := _on(features, _MODERATION)):
         yield from _of_moderation(moderation, installation)
     if installation.fake_models:
         return

@@ -28,7 +28,7 @@ SYSTEM: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-"""The ``sys`` variables that runs of each mode have."""
+"""The ``sys`` variables that runs of each mode have; apps without a workflow have those of chats."""
 _OF_FAILURES: Final = frozenset({"error_message", "error_type"})
 """What any node with an error strategy gives besides its outputs."""
 
@@ -50,7 +50,7 @@ class KnownVariables:
         """
         entries = {entry.id: entry for entry in document.nodes}
         self._ids = entries.keys()
-        self._system = SYSTEM[document.mode]
+        self._system = SYSTEM.get(document.mode, SYSTEM["advanced-chat"])
         self._kinds: dict[str, dict[str, Kind]] = {
             "env": {
                 variable.name: Kind("object" if variable.value_type == "llm" else variable.value_type, is_given=False)

@@ -7,6 +7,7 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.variable_checks import no_variable
+from jikko.nodes.model.app_prompt import AppPrompt
 
 if TYPE_CHECKING:
     from jikko.nodes.model.llm import Llm
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
     """Variables that are missing, in the order in which the node looks at them."""
     prompt = node.prompt
+    if isinstance(prompt, AppPrompt):
+        return
     for number, text in enumerate(prompt.texts):
         where = f"{entry.where}.prompt_template" + (f"[{number}].text" if prompt.is_chat else ".text")
         yield from (no_variable(".".join(each), where) for each in text.selectors if known.is_missing(each))
@@ -29,6 +32,8 @@ def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Ite
 def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]:
     """A prompt without a word, with which no model is asked."""
     prompt = node.prompt
+    if isinstance(prompt, AppPrompt):
+        return
     says_nothing = prompt.is_chat and not any(map(_says_something, prompt.texts))
     if says_nothing and not prompt.memory.window and not node.vision.enabled:
         yield Diagnostic("model.empty_prompt", where=f"{entry.where}.prompt_template", severity="will_fail")

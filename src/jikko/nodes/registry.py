@@ -37,9 +37,18 @@ _MODULES: Final = {
 _TYPE: Final = re.compile(rb"type[\"']?[ \t]*:[ \t]*[\"']?([a-z-]+)")
 
 
+_MODE: Final = re.compile(rb"^[ \t]+[\"']?mode[\"']?[ \t]*:[ \t]*[\"']?(completion|chat|agent-chat)\b", re.MULTILINE)
+_OF_APPS: Final = frozenset({"start", "llm", "knowledge-retrieval", "answer"})
+_OF_MODES: Final = {b"completion": _OF_APPS, b"chat": _OF_APPS, b"agent-chat": frozenset({"start", "agent", "answer"})}
+"""The nodes of apps without a workflow."""
+
+
 def types_in(source: bytes) -> set[str]:
     """The types of nodes that a DSL file seems to have, before it is read. Perhaps some more."""
-    return _MODULES.keys() & {found.decode() for found in set(_TYPE.findall(source))}
+    found = {kind.decode() for kind in set(_TYPE.findall(source))}
+    if (mode := _MODE.search(source)) is not None:
+        found |= _OF_MODES[mode[1]]
+    return _MODULES.keys() & found
 
 
 def modules_of(types: Iterable[str]) -> set[str]:

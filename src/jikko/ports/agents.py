@@ -51,6 +51,9 @@ class Strategy(Struct, frozen=True, kw_only=True):
     """Whether it wants the conversation so far."""
     plugin: str | None = None
     """The identifier of the plugin that has it; ``None``: it is Jikko's own."""
+    of_app: bool = False
+    """Whether it is that of an app without a workflow: tools that are not there are left out, the history has the calls
+    of earlier turns, and the outputs have ``ANSWER`` and ``CITATIONS``."""
 
 
 class AgentModel(Struct, frozen=True, kw_only=True):
@@ -110,6 +113,15 @@ class AgentLimits(Struct, frozen=True, kw_only=True):
     """Of the models that they ask, and of those behind tools."""
     price: float = 0.0
     """Of the same, in the currency of the prices."""
+
+
+class AgentFailure(ToolFailure):
+    """An agent of an app without a workflow has no answer."""
+
+    def __init__(self, message: str, *, kind: str = "") -> None:
+        super().__init__(message, reported=False)
+        self.kind = kind
+        """The ``error_type`` of its node."""
 
 
 class LimitReached(Exception):

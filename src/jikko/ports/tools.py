@@ -173,6 +173,12 @@ ToolMessage: TypeAlias = (
 Emit: TypeAlias = Callable[[ToolMessage], None]
 
 
+CITATIONS: Final = "retriever_resources"
+"""The variable in which a dataset that is called as a tool hands on which passages it found, in Dify's form."""
+ANSWER: Final = "answer"
+"""The variable in which the agent of an app without a workflow hands on what is kept of all that it said."""
+
+
 class ToolNotFound(Exception):
     """There is no such tool here, or it is not set up. The message holds no secret."""
 

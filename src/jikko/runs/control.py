@@ -98,19 +98,24 @@ class Control:
 
     # The four acts.
 
-    async def stop(self, app_id: str, run_or_task_id: str, user: str) -> bool:
+    async def stop(self, app_id: str, run_or_task_id: str, user: str, *, only_of: str | None = None) -> bool:
         """Stop a run of an app, by its task id or by its own. Durable when this returns.
+
+        Args:
+            only_of: An end user, if runs of others are left alone.
 
         Returns:
             Whether one was stopped: ``False`` if there is none, or it had ended.
         """
         wanted = run_or_task_id.lower()
         run_id = self._executor.run_of(app_id, wanted)
+        if run_id is not None and only_of is not None and self._executor.end_user_of(run_id) != only_of:
+            return False
         if run_id is None:
             record = await self._store.find_task(app_id, wanted)
             if record is None and is_uuid(wanted):
                 record = await self._store.record(wanted, app_id)
-            if record is None or not record.is_open:
+            if record is None or not record.is_open or only_of not in (None, record.identity.end_user_id):
                 return False
             run_id = record.identity.run_id
         error = f"Workflow run was stopped by user {user}."

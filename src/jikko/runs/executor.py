@@ -130,6 +130,11 @@ class Executor:
             held.log.record.identity.run_id if held is not None and held.log.record.identity.app_id == app_id else None
         )
 
+    def end_user_of(self, run_id: str) -> str | None:
+        """Who started a run of this process; ``None`` if it has no such run."""
+        held = self._held.get(run_id)
+        return None if held is None else held.log.record.identity.end_user_id
+
     @property
     def is_closing(self) -> bool:
         """Whether the process is about to end."""

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
+from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
+    AgentLogged,
     Event,
     FormClosed,
     FormRequested,
@@ -22,12 +25,17 @@ from jikko.events import (
     Turn,
     Usage,
 )
+from jikko.lang.placeholders import without_places
 from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
-from jikko.ports.stores.messages import Answer, Metadata, TurnForm
+from jikko.ports.stores.messages import Answer, Metadata, Thought, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.values import FILE_IDENTITY, Json, files_in
 
+_THOUGHT: Final = tuple(name for name in Thought.__struct_fields__ if name not in ("id", "created_at"))
+_NOT_TOLD: Final = (
+    *("hit_count", "word_count", "segment_position", "index_node_hash", "page", "title", "files", "summary"),
+)
 _ANSWERING: Final = ("answer", "end", "llm")
 """Nodes whose files are files of the answer. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 _TURNING: Final = frozenset((RunPaused, RunResumed, RunRetried, RunFinished))
@@ -53,6 +61,14 @@ class TurnFold:
         self._reasoning: dict[str, str] = {}
         self._files: list[Json] = []
         self._resources: list[dict[str, Json]] = []
+        self._is_basic = turn.mode in BASIC_MODES
+        self._thoughts: dict[str, Thought] = {}
+        self._final_text: str | None = None
+        """What is kept of an agent's answer, in the place of all that it said."""
+        self.failed_by = ""
+        """The ``error_type`` of the node that failed last."""
+        self.asked_files: list[Json] = list(began.system.get("files") or ())
+        """Those that came with the question."""
         self._forms: dict[str, TurnForm] = {}
         self._end: RunFinished | RunPaused | None = None
         self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
@@ -78,6 +94,18 @@ class TurnFold:
     def files(self) -> list[Json]:
         """The files in the answer so far."""
         return self._files
+
+    @property
+    def kept_text(self) -> str:
+        """The answer as it is kept. That of an app without a workflow is trimmed, and nothing in it is a place."""
+        if not self._is_basic:
+            return self.text
+        return without_places(self.text if self._final_text is None else self._final_text).strip()
+
+    @property
+    def thoughts(self) -> dict[str, Thought]:
+        """The rounds of an agent so far, by id."""
+        return self._thoughts
 
     def apply(self, event: Event) -> None:
         """Fold the next event."""
@@ -116,10 +144,21 @@ class TurnFold:
         end = self._end
         if isinstance(end, RunFinished):
             if end.status == "failed":
+                error = (end.error or "") if self._is_basic else f"Run failed: {end.error or ''}"
                 return Answer(
-                    status="error", error=f"Run failed: {end.error or ''}", metadata=self.metadata(), forms=forms
+                    status="error",
+                    error=error,
+                    metadata=self.metadata(),
+                    forms=forms,
+                    thoughts=list(self._thoughts.values()),
                 )
-            return Answer(text=self.text, files=self._files, metadata=self.metadata(), forms=forms)
+            return Answer(
+                text=self.kept_text,
+                files=self._files,
+                metadata=self.metadata(),
+                forms=forms,
+                thoughts=list(self._thoughts.values()),
+            )
         if end is not None and self.turn.streamed:
             return Answer(status="paused", text=self.text, forms=forms)
         # Of a pause that its client got in one answer Dify keeps the form alone. [QUIRK]
@@ -133,9 +172,23 @@ class TurnFold:
         """
         return Metadata(
             usage=self._usage_of_models() if is_whole else None,
-            retriever_resources=_numbered(self._resources) if self.turn.cites else [],
+            retriever_resources=self._cited() if self.turn.cites else [],
             reasoning=self._reasoning,
         )
+
+    def _cited(self) -> list[dict[str, Json]]:
+        return _of_api(self._resources) if self._is_basic else _numbered(self._resources)
+
+    def _logged(self, event: AgentLogged) -> None:
+        if self.turn.mode != "agent-chat":
+            return
+        known = self._thoughts.get(event.entry_id)
+        thought = thought_of(event, event.at if known is None else known.created_at)
+        if thought is None:
+            return
+        self._thoughts[event.entry_id] = thought
+        files = [_identity(file) for file in self._files]
+        self._files += [file for file in thought.files if _identity(file) not in files]
 
     def _text_added(self, event: TextChunk) -> None:
         self._text.append(event.text)
@@ -143,6 +196,7 @@ class TurnFold:
 
     def _replaced(self, event: TextReplaced) -> None:
         self._text = [event.text]
+        self._final_text = None
         self._shown(event.at)
 
     def _shown(self, at: float) -> None:
@@ -175,9 +229,15 @@ class TurnFold:
             self._usage = usage if self._usage is None else total((self._usage, usage))
 
     def _node_finished(self, event: NodeFinished) -> None:
-        if not event.rounds:
+        if not event.rounds and not (self._is_basic and event.node_type == "knowledge-retrieval"):
             self._add(event.usage)
         self._resources += event.resources
+        if event.status == "failed":
+            self.failed_by = event.error_type
+        if event.node_type == "agent" and self.turn.mode == "agent-chat":
+            answer = event.outputs.get("answer")
+            self._final_text = answer if isinstance(answer, str) else None
+            return
         if event.node_type not in _ANSWERING:
             return
         if files := files_in(event.outputs):
@@ -190,6 +250,8 @@ class TurnFold:
 
     def _usage_of_models(self) -> dict[str, Json]:
         """All fields of Dify's usage. Times are those of the answer."""
+        if self._is_basic and isinstance(self._end, RunFinished) and self._end.status == "stopped":
+            return no_usage()
         if self._usage_so_far[0] != self.count:
             self._usage_so_far = (self.count, self._usage_now())
         return self._usage_so_far[1]
@@ -226,11 +288,19 @@ def _of_models(usage: Usage, unit: str) -> dict[str, Json]:
 
 _NO_USAGE: Final = _of_models(Usage(), "0.0")
 """Of a run that called no model, as most runs of plain answers are."""
+
+
+def no_usage() -> dict[str, Json]:
+    """The usage of an answer that took no model."""
+    return {**_NO_USAGE, "time_to_first_token": None, "time_to_generate": None}
+
+
 _STEPS: Final[Mapping[type, Callable[[TurnFold, Any], None]]] = {
     TextChunk: TurnFold._text_added,
     TextReplaced: TurnFold._replaced,
     NodeFinished: TurnFold._node_finished,
     NodeAttempted: TurnFold._attempted,
+    AgentLogged: TurnFold._logged,
     FormRequested: TurnFold._form_requested,
     FormClosed: TurnFold._form_closed,
     RunPaused: TurnFold._ended,
@@ -277,6 +347,38 @@ def _is_kept(selector: tuple[str, ...]) -> bool:
 def _identity(file: Json) -> Json:
     """What distinguishes a file of an answer from others."""
     return file.get("related_id") or file.get("url") or FILE_IDENTITY
+
+
+def thought_of(event: AgentLogged, created_at: float) -> Thought | None:
+    """The thought that an entry of an agent's log tells; ``None`` if it is another entry."""
+    if "position" not in event.data:
+        return None
+    known = {name: event.data[name] for name in _THOUGHT if name in event.data}
+    return Thought(id=event.entry_id, created_at=created_at, **known)
+
+
+def _of_api(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Passages as an app without a workflow tells of them: numbered in their order, and found by the API."""
+    return [
+        {
+            **entry,
+            **dict.fromkeys(_NOT_TOLD),
+            "doc_metadata": None if entry.get("data_source_type") == "external" else entry.get("doc_metadata"),
+            "retriever_from": "api",
+            "position": position,
+        }
+        for position, entry in enumerate(resources, 1)
+    ]
+
+
+def file_id(message_id: str, of: str, position: int) -> str:
+    """The id of a file of a message.
+
+    Args:
+        of: ``user`` or ``assistant``.
+        position: Among these, counted from 0.
+    """
+    return str(uuid5(UUID(message_id), f"{of}/{position}"))
 
 
 def _numbered(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from jikko.apps.versions import Workflow
 from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
 from jikko.forecast.outcome import outcome_sentence
@@ -63,9 +64,10 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, decisive: Dia
                 f"  {shell}=$(echo sample | curl -s {upload} -H {authorization} -F user={_USER} "
                 f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or UNKNOWN}')} | {_ID})"
             )
-    is_chat = workflow.document.mode == "advanced-chat"
+    mode = workflow.document.mode
+    is_chat = mode in CHAT_MODES
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
-    path = "chat-messages" if is_chat else "workflows/run"
+    path = "chat-messages" if is_chat else "workflows/run" if mode == "workflow" else "completion-messages"
     if is_chat:
         body = {"query": _QUESTION, **body, "conversation_id": ""}
     start = shlex.quote(f"{base}/v1/{path}")

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.agents import AGENT_PROVIDER, AgentHost, Strategies, Strategy, StrategyCall, StrategyName
 from jikko.ports.tools import ToolMessage, ToolNotFound
+from jikko.strategies import app_agent
+from jikko.strategies.app_function_calling import AppFunctionCalling
 from jikko.strategies.function_calling import NAME, FunctionCalling, is_meant, strategy
+from jikko.strategies.react import ReAct
 from jikko.values import Json
 
 
@@ -21,6 +24,8 @@ class StrategyService:
 
     def find(self, name: StrategyName) -> Strategy:
         """See ``Strategies.find``."""
+        if name.provider == app_agent.PROVIDER:
+            return app_agent.strategy(name)
         try:
             return self._plugins.find(name)
         except ToolNotFound as failure:
@@ -33,7 +38,11 @@ class StrategyService:
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
-        if call.strategy.plugin is None:
+        if call.strategy.of_app:
+            # A model that can call functions does, whatever the file says.
+            by_calls = call.models["model"].abilities.tools or call.strategy.name.strategy != app_agent.REACT
+            await (AppFunctionCalling if by_calls else ReAct)(call, host, emit).run()
+        elif call.strategy.plugin is None:
             await FunctionCalling(call, host, emit).run()
         else:
             await self._plugins.invoke(call, host, emit)

@@ -10,13 +10,19 @@ JsonObject = dict[str, Any]
 #: Marks where the last chunk of a text of several chunks came.
 TEXT_END = "$text_end"
 
-#: Events that carry a piece of a streamed text: of a workflow and of a chatflow.
-CHUNKS = ("text_chunk", "message")
+#: Events that carry a piece of a streamed text: of a workflow, of a chatflow or a basic app, and of an agent.
+CHUNKS = ("text_chunk", "message", "agent_message")
+
+#: Chunks whose text lies in the event itself.
+FLAT = ("message", "agent_message")
+
+#: Events between which an agent says something: a text does not go on behind them.
+BREAKS = ("agent_thought", "message_file", "message_replace")
 
 
 def text_holder(chunk: JsonObject) -> tuple[JsonObject, str]:
     """The object in which a chunk has its text, and the key; a chatflow's chunks are flat."""
-    return (chunk, "answer") if chunk.get("event") == "message" else (_data(chunk), "text")
+    return (chunk, "answer") if chunk.get("event") in FLAT else (_data(chunk), "text")
 
 
 def with_text(chunk: JsonObject, text: str) -> JsonObject:
@@ -28,17 +34,22 @@ def with_text(chunk: JsonObject, text: str) -> JsonObject:
 def coalesce(events: list[JsonObject]) -> list[JsonObject]:
     """Join the chunks of one streamed text: how a model cuts its text is not the engine's doing.
 
-    Chunks are one text when they name the same variable and no other chunk lies between them.  The joined chunk stands
-    where the first one stood; a ``$text_end`` event stands where the last one stood.
+    Chunks are one text when they name the same variable and no other chunk (in a basic app: none of ``BREAKS``) lies
+    between them.  The joined chunk stands where the first one stood; a ``$text_end`` event stands where the last one
+    stood. Empty chunks of basic apps are left out: how many there are depends on the model's wire.
     """
+    events = [e for e in events if not _is_empty(e)]
     groups: list[list[int]] = []
+    broken = False
     for index, event in enumerate(events):
+        broken = broken or event.get("event") in BREAKS
         if event.get("event") not in CHUNKS:
             continue
-        if groups and selector_of(events[groups[-1][0]]) == selector_of(event):
+        if groups and not broken and _kind(events[groups[-1][0]]) == _kind(event):
             groups[-1].append(index)
         else:
             groups.append([index])
+        broken = False
     long = {g[0]: g for g in groups if len(g) > 1}
     ends = {g[-1] for g in long.values()}
     dropped = {i for g in long.values() for i in g[1:]}
@@ -51,6 +62,16 @@ def coalesce(events: list[JsonObject]) -> list[JsonObject]:
         if index in ends:
             result.append({"event": TEXT_END, "data": {"from_variable_selector": selector_of(event)}})
     return result
+
+
+def _is_empty(event: JsonObject) -> bool:
+    """Whether an event is an empty chunk of a basic app."""
+    return event.get("event") in FLAT and event.get("answer") == "" and not selector_of(event)
+
+
+def _kind(chunk: JsonObject) -> tuple[str, list[Any]]:
+    """What chunks of one text have in common."""
+    return str(chunk.get("event")), selector_of(chunk)
 
 
 def keys(events: list[JsonObject]) -> list[str]:
@@ -84,7 +105,7 @@ def _data(event: JsonObject) -> JsonObject:
 
 def selector_of(event: JsonObject) -> list[Any]:
     """The variable that a chunk belongs to."""
-    owner = event if event.get("event") == "message" else _data(event)
+    owner = event if event.get("event") in FLAT else _data(event)
     return owner.get("from_variable_selector") or []
 
 

@@ -15,6 +15,8 @@ from .transport import Request, Transport
 
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
 POLL_TIMEOUT = 20.0
+LATER = 3
+"""Events of the same kind that come first where the recording waited for some tenths of a second."""
 POLL_INTERVAL = 0.02
 
 
@@ -78,7 +80,9 @@ class _Execution:
                 f"app:{alias}": key.app_id,
                 f"workflow:{alias}": key.workflow_id,
             }
-            self._transcript.known |= {f"«app:{alias}»": key.app_id, f"«workflow:{alias}»": key.workflow_id}
+            self._transcript.known |= {f"«app:{alias}»": key.app_id}
+            if key.workflow_id:  # apps without a workflow have none
+                self._transcript.known |= {f"«workflow:{alias}»": key.workflow_id}
 
     def run(self) -> Transcript:
         """Take every step in turn."""
@@ -89,10 +93,13 @@ class _Execution:
     def _take(self, step: Step) -> None:
         """Take one step, and the steps nested in it at the right moment of its stream."""
         pending = list(step.nested)
+        before = LATER if (step.during or {}).get("delay") else 0
 
         def on_event(event: JsonObject) -> None:
+            nonlocal before
             if pending and _is_trigger(step.during or {}, event):
-                while pending:
+                before -= 1
+                while pending and before < 0:
                     self._take(pending.pop(0))
 
         def note(event: JsonObject) -> None:

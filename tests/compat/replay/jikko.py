@@ -53,8 +53,8 @@ def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator
             server = [sys.executable, "-m", f"{__package__}.support.{module}", "--port", str(at)]
             here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
             stack.enter_context(running(server, f"http://127.0.0.1:{at}/health", home / f"{module}.log", here))
-        env = _environment(home, model_port, reranker=suite.knowledge is not None)
         echo_url = f"http://127.0.0.1:{echo_port}"
+        env = _environment(home, model_port, suite, echo_url)
         if suite.tool_files:
             env |= {"JIKKO_TOOLS": str(_tools(suite, home, echo_url, stack))}
         base_url = f"http://127.0.0.1:{port}"
@@ -87,12 +87,17 @@ def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
     return file
 
 
-def _environment(home: Path, model_port: int, *, reranker: bool) -> dict[str, str]:
+def _environment(home: Path, model_port: int, suite: Suite, echo_url: str) -> dict[str, str]:
     """The environment of the contract; with a provider of models that rank where the suite has knowledge."""
     providers = home / "providers.yaml"
     settings = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "sk-fake"}
-    more = {RERANKER: {**settings, "type": "jina"}} if reranker else {}
-    providers.write_text(yaml.safe_dump({"providers": {PROVIDER: settings, **more}}), encoding="utf-8")
+    wanted = suite.providers
+    models = {"models": wanted["models"]} if "models" in wanted else {}
+    more = {RERANKER: {**settings, "type": "jina"}} if suite.knowledge is not None else {}
+    document: dict[str, object] = {"providers": {PROVIDER: {**settings, **models}, **more}}
+    if "extensions" in wanted:
+        document["extensions"] = wanted["extensions"]
+    providers.write_text(localised(yaml.safe_dump(document), echo_url), encoding="utf-8")
     data = home / "home"
     data.mkdir()
     return {
@@ -152,7 +157,7 @@ def _import(
         if "error" in entry:
             print(f"not imported: {app}: {entry['error']}", file=sys.stderr)
         else:
-            keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"])
+            keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"] or "")
     return keys
 
 

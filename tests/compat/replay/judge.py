@@ -94,7 +94,10 @@ def _judge_order(step: Step, expect: JsonObject, names: list[str], places: dict[
 
 def _stream_finding(step: Step, index: int, event: JsonObject, expected: Any, got: Any) -> Finding:
     """A missing or surplus event; one that ends the stream also changes the result."""
-    level = level_of("stream", ("events", index, "data", "status"), event.get("event"))
+    if step.kind == "talk":
+        level = level_of("talk", ("events", index, "answer"), event.get("event"))
+    else:
+        level = level_of("stream", ("events", index, "data", "status"), event.get("event"))
     return Finding(level, step.name, ("events", index), expected, got)
 
 

@@ -41,15 +41,17 @@ class Knowledge:
         return {
             "key:knowledge": self.api_key,
             **{f"dataset:{n}": i for n, i in self.datasets.items()},
+            **{f"dataset_tool:{n}": _tool(i) for n, i in self.datasets.items()},
             **{f"external:{n}": i for n, i in self.external_apis.items()},
         }
 
     @property
     def symbols(self) -> dict[str, str]:
         """Ids that are known before a case runs, by symbol."""
+        tools = {name: _tool(own) for name, own in self.datasets.items()}
         return {
             f"«{kind}:{n}»": i
-            for kind, ids in (("dataset", self.datasets), ("external", self.external_apis))
+            for kind, ids in (("dataset", self.datasets), ("external", self.external_apis), ("tool", tools))
             for n, i in ids.items()
         }
 
@@ -133,3 +135,8 @@ def _resolved(value: Any, known: dict[str, str]) -> Any:
         for name, text in known.items():
             value = value.replace(f"${{{name}}}", text)
     return value
+
+
+def _tool(dataset_id: str) -> str:
+    """The name by which agents call a dataset."""
+    return f"dataset_{dataset_id.replace('-', '_')}"

@@ -22,6 +22,7 @@ SYMBOL_SHAPES = {
     "ref": OPAQUE,
     "echo": OPAQUE,
     "nonce": OPAQUE,
+    "tool": r"dataset_[0-9a-f_]{36}",
     "hex": r"[0-9a-f-]{32,36}",
     "boundary": r"[\w'()+,./:=?-]+",
 }

@@ -22,7 +22,7 @@ const defaults = (app: AppDetail): Input =>
 export function RunForm({ app }: { app: AppDetail }) {
   const [, to] = useLocation()
   const [values, setValues] = useState<Input>(() => defaults(app))
-  const isChat = app.mode === 'advanced-chat'
+  const isChat = ['advanced-chat', 'chat', 'agent-chat'].includes(app.mode)
   const [message, setMessage] = useState('')
   const [user, setUser] = useState('')
   const [busy, setBusy] = useState(false)

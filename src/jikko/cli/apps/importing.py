@@ -13,6 +13,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
 from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
 from jikko.settings import Settings
@@ -177,7 +178,7 @@ class _Import:
         entry = {
             "file": str(file),
             "app_id": app.id,
-            "workflow_id": version.id,
+            "workflow_id": None if app.mode in BASIC_MODES else version.id,
             "api_key": key,
             "name": app.name,
             "version": version.number,

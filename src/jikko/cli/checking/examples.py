@@ -5,13 +5,15 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jikko.dsl.document import CHAT_MODES
+
 QUESTION: Final = "Hello!"
 """What a chat app is asked."""
 
 
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
     """``jikko run`` with these inputs; of a chat app, what serves it."""
-    if mode == "advanced-chat":
+    if mode != "workflow":
         return f"jikko serve {as_word(file)}"
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
     return " ".join(["jikko run", as_word(file), *pairs])
@@ -23,10 +25,11 @@ def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -
     Args:
         base: The address of the server, such as ``http://127.0.0.1:8000``.
     """
-    is_chat = mode == "advanced-chat"
+    is_chat = mode in CHAT_MODES
     asked = {"query": QUESTION} if is_chat else {}
-    body = json.dumps({**asked, "inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
-    path = "chat-messages" if is_chat else "workflows/run"
+    how = "streaming" if mode == "agent-chat" else "blocking"
+    body = json.dumps({**asked, "inputs": inputs, "user": "me", "response_mode": how}, ensure_ascii=False)
+    path = "chat-messages" if is_chat else "workflows/run" if mode == "workflow" else "completion-messages"
     return (
         f'curl {shlex.quote(f"{base}/v1/{path}")} -H "Authorization: Bearer $KEY" '
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"

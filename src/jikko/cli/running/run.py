@@ -29,6 +29,7 @@ from jikko.cli.runs.saved_files import files_of, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.conversations.turns import TurnRequest
+from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidFormData, InvalidParam, TooLate
 from jikko.events import RunFinished, RunPaused
@@ -236,11 +237,11 @@ async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
 
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
-    if document.mode == "advanced-chat" and wanted.question is None:
+    if document.mode in CHAT_MODES and wanted.question is None:
         message = f"{wanted.file} is a chat app: it answers questions"
         hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
         raise Failure(message, exit_code=3, code="not_workflow_app", hint=hint)
-    if document.mode != "advanced-chat" and wanted.question is not None:
+    if document.mode not in CHAT_MODES and wanted.question is not None:
         raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)

@@ -73,6 +73,11 @@ class Annotations:
         self._say_due()
         return job
 
+    async def setting(self, app_id: str) -> ReplySetting | None:
+        """How annotations of an app answer; ``None``: they do not."""
+        replies = await self._store.replies(app_id)
+        return None if replies is None else replies.setting
+
     async def end_replies(self, app_id: str) -> ReplyJob:
         """Answer by annotations no more. The annotations stay."""
         return await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=None, created_at=self._clock()))

@@ -5,18 +5,12 @@ Source: Dify's documentation of API-based extensions: ``POST {"point", "params"}
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from jikko.errors import InvalidParam
-from jikko.ports.extensions import Extension, Extensions
-from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
-from jikko.values import Json, encode_json
-
-_TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
-_MAX_ANSWER_BYTES: Final = 4_194_304
-"""Bytes of an answer."""
+from jikko.conversations.extension_calls import ExtensionCalls
+from jikko.values import Json
 
 
 class Verdict(msgspec.Struct):
@@ -37,17 +31,16 @@ _decode = msgspec.json.Decoder(Verdict).decode
 
 
 class ModerationExtension:
-    """Reaches extensions, through the address policy."""
+    """Extensions that moderate apps."""
 
-    def __init__(self, extensions: Extensions, http: HttpClient) -> None:
-        self._extensions = extensions
-        self._http = http
+    def __init__(self, calls: ExtensionCalls) -> None:
+        self._calls = calls
 
     async def of_input(self, id_: str, app_id: str, inputs: Mapping[str, Json], query: str) -> Verdict:
         """What the extension with this id thinks of a question.
 
         Raises:
-            InvalidParam: There is no such extension, or it gave no answer that can be used.
+            InvalidParam: See ``ExtensionCalls.ask``.
         """
         params = {"app_id": app_id, "inputs": dict(inputs), "query": query}
         return await self._asked(id_, app_id, "app.moderation.input", params)
@@ -57,38 +50,4 @@ class ModerationExtension:
         return await self._asked(id_, app_id, "app.moderation.output", {"app_id": app_id, "text": text})
 
     async def _asked(self, id_: str, app_id: str, point: str, params: dict[str, Json]) -> Verdict:
-        extension = self._extensions.get(id_) or self._extensions.get("*")
-        if extension is None:
-            raise InvalidParam(
-                f"Nothing says how to reach the extension {id_!r} that moderates this app. Add it under 'extensions:' "
-                f'in the providers file: "{id_}": {{url: "https://…", api_key: "…"}}'
-            )
-        request = _request(extension, app_id, {"point": point, "params": params})
-        try:
-            response = await self._http.send(request)
-        except HttpFailure as failure:
-            raise InvalidParam(f"The extension {id_!r} that moderates this app cannot be asked: {failure}") from None
-        if response.status != 200:
-            raise InvalidParam(f"The extension {id_!r} that moderates this app answered {response.status}.")
-        try:
-            return _decode(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidParam(
-                f"The extension {id_!r} that moderates this app gave an answer that cannot be used: {error}"
-            ) from None
-
-
-def _request(extension: Extension, app_id: str, body: dict[str, Json]) -> OutgoingRequest:
-    headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
-    if extension.api_key:
-        headers.append(("Authorization", f"Bearer {extension.api_key}"))
-    return OutgoingRequest(
-        method="POST",
-        url=extension.url,
-        headers=tuple(headers),
-        body=encode_json(body),
-        timeouts=_TIMEOUTS,
-        max_bytes=_MAX_ANSWER_BYTES,
-        app_id=app_id,
-        follow_redirects=False,
-    )
+        return await self._calls.ask(id_, app_id, point, params, _decode, role="moderates this app")

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.console.forecast_cache import AppForecast
 from jikko.console.picture import Picture
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.document import AppMode
 from jikko.dsl.start_variables import StartVariable
 from jikko.events import RunStatus
 from jikko.http.console.moments import Moment
@@ -75,7 +76,7 @@ class AppFields(Struct, kw_only=True):
 
     id: Uuid
     name: str
-    mode: Literal["workflow", "advanced-chat"]
+    mode: AppMode
     description: str
     icon: Icon
     nodes: int

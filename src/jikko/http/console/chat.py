@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from jikko.console.chats import variables_at
 from jikko.conversations.turns import TurnRequest
+from jikko.dsl.document import CHAT_MODES
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.http.console.gate import NOTHING, Call, VisitorRoute
 from jikko.http.console.moments import Moment
@@ -183,7 +184,7 @@ async def ask(call: Call) -> Answer:
     request, api, app = call.request, call.request.api, await app_of(call)
     body = await request.json()
     asked = checked(body, Question)
-    if app.mode != "advanced-chat":
+    if app.mode not in CHAT_MODES:
         raise InvalidParam("The app is no chat: it is started by POST apps/{app_id}/runs.")
     user, conversation_id = user_named(asked.user), (asked.conversation_id or "").lower()
     if conversation_id:

@@ -26,6 +26,9 @@ from jikko.runs.idempotency import Start, Started
 class RunBodies(Protocol):
     """What a client is told of the run that it started, as apps of one kind tell it."""
 
+    greets: bool
+    """Whether its stream begins with a ping."""
+
     async def accepted(self, request: Request, run: Started) -> bytes:
         """The run has begun."""
         ...
@@ -41,6 +44,8 @@ class RunBodies(Protocol):
 
 class _WorkflowBodies:
     """Those of workflow apps."""
+
+    greets = True
 
     async def accepted(self, request: Request, run: Started) -> bytes:
         return bodies.running_body(run.record)
@@ -61,7 +66,7 @@ async def answer(request: Request, start: Start, mode: Mode, told: RunBodies = W
     await promised(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
-        return EventStream(_messages(request, run), headers)
+        return EventStream(_messages(request, run, greets=told.greets), headers)
     location = f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
     if mode == "async":
         return Response(await told.accepted(request, run), 202, {**headers, "Location": location})
@@ -105,11 +110,11 @@ async def refused_in_stream(
         return whole_stream(dify_events.refused_start(new_id(), workflow.id, inputs, str(error), request.api.clock()))
 
 
-def whole_stream(frames: bytes) -> EventStream:
+def whole_stream(frames: bytes, *, greets: bool = True) -> EventStream:
     """A stream that is there as a whole."""
 
     async def pieces() -> AsyncIterator[bytes]:
-        yield PING + frames
+        yield PING + frames if greets else frames
 
     return EventStream(pieces())
 
@@ -135,8 +140,9 @@ async def promised(request: Request, run: Started) -> None:
         request.stay.leave()
 
 
-async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
-    yield PING
+async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIterator[bytes]:
+    if greets:
+        yield PING
     api, identity = request.api, run.record.identity
     stream = Messages(run.record)
     narration = await api.speech.narration(await authenticated(request), identity.workflow_id)

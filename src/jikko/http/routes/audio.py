@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
-from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
+from jikko.dsl.document import BASIC_MODES
+from jikko.errors import InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.forms import read_form
 from jikko.http.fields import checked, must, user_named
@@ -59,7 +60,10 @@ async def audio_to_text(request: Request) -> Answer:
     await api.speech.check_hearing(app)
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         if form is None:
-            raise BadRequest("The recording comes as a form: multipart/form-data with the field 'file'.")
+            raise UploadRefused(
+                "The recording comes as a form: multipart/form-data with the field 'file'.",
+                code="bad_request_key_error" if app.mode in BASIC_MODES else "bad_request",
+            )
         part = next((part for name, part in form.files if name == "file"), None)
         if part is None or not part.filename:
             raise UploadRefused("Please upload your audio.", code="no_audio_uploaded")

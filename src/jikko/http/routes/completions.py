@@ -1,33 +1,94 @@
-"""Completions: no app that is served has them.
+"""Asking an app that completes a text, and stopping its answer.
 
-Source: docs/dify-behaviour.md, “Conversations and messages”, “Users and errors”.
+Source: docs/dify-behaviour.md, “Apps without a workflow”.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
+from msgspec import Meta, Struct
+
+from jikko.conversations.turns import TurnRequest
+from jikko.dify.app_events import AppAnswer
+from jikko.dify.chat_messages import ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.fields import user_of
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, UserRequest, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer
+from jikko.http.responses import Answer, json_response
+from jikko.http.routes.conversations.turns import stopped_turn, turn_answer
+from jikko.http.routes.runs import Stopped
+from jikko.http.start_options import START_ERRORS, START_HEADERS, start_options_of
+from jikko.ports.stores.app_store import App
+from jikko.values import Json
 
 UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 
 
-@Route("POST", "/v1/completion-messages", {}, (400, 413, 415), tag="Completion apps")
+class CompletionRequest(Struct):
+    """What an app is to complete."""
+
+    inputs: Annotated[
+        dict[str, Json],
+        Meta(description="The inputs of its form, by name. Others are dropped.", extra=must("must be an object")),
+    ]
+    user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
+    query: Annotated[str, Meta(description="A question, if the app takes one.", extra=must("must be a string"))] = ""
+    response_mode: Annotated[
+        AnyMode,
+        Meta(
+            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
+            "with 202."
+        ),
+    ] = None
+    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    callback_url: CallbackUrl = None
+
+
+@Route(
+    "POST",
+    "/v1/completion-messages",
+    {200: AppAnswer, 202: ChatAccepted},
+    START_ERRORS,
+    tag="Completion apps",
+    body=CompletionRequest,
+    headers=START_HEADERS,
+    streams=True,
+    starts=True,
+)
 async def complete(request: Request) -> Answer:
-    """Completion; refused with 400 ``app_unavailable``, whatever the app."""
-    return await _refuse(request)
+    """Complete a text."""
+    app, user, body = await _asked(request)
+    asked = checked(body, CompletionRequest)
+    mode = asked.response_mode or "blocking"
+    turn = TurnRequest(
+        query=asked.query,
+        inputs=asked.inputs,
+        user=user,
+        files=asked.files,
+        name_wanted=False,
+        streamed=mode == "streaming",
+        base_url=request.base_url,
+    )
+    options = start_options_of(request, "complete", body)
+    return await turn_answer(request, app, await request.api.turns.begin(app, turn, options), mode)
 
 
-@Route("POST", "/v1/completion-messages/{task_id}/stop", {}, (400, 413, 415), tag="Completion apps")
+@Route(
+    "POST", "/v1/completion-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Completion apps", body=UserRequest
+)
 async def stop_completion(request: Request) -> Answer:
-    """Stop a completion; refused."""
-    return await _refuse(request)
+    """Stop a completion. What was said until then stays. Only who asked may."""
+    app, user, _ = await _asked(request)
+    await stopped_turn(request, app, user)
+    return json_response(Stopped())
 
 
-async def _refuse(request: Request) -> Answer:
-    await authenticated(request)
-    user_of(await request.json())
-    raise WrongAppMode(UNAVAILABLE, code="app_unavailable")
+async def _asked(request: Request) -> tuple[App, str, dict[str, Json]]:
+    """The completion app of a request, who asks, and its body."""
+    app = await authenticated(request)
+    body = await request.json()
+    user = user_of(body)
+    if app.mode != "completion":
+        raise WrongAppMode(UNAVAILABLE, code="app_unavailable")
+    return app, user, body

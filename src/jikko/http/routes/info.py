@@ -1,20 +1,29 @@
 """What a client can learn of an app. Source: docs/dify-behaviour.md, “App information”."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID, uuid5
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from jikko import __version__
 from jikko.apps.end_users import ANONYMOUS
+from jikko.apps.plugin_needs import tools_of_agent
+from jikko.assemble.assembly import Assembly
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
+from jikko.nodes.agents.agent_parameters import tool_name
+from jikko.ports.stores.app_store import App
 from jikko.values import Json, Uuid
+
+if TYPE_CHECKING:
+    from jikko.inputs.file_limits import FileLimits
 
 _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}
@@ -28,6 +37,11 @@ _NO_UPLOAD = {
         "transfer_methods": ["remote_url", "local_file"],
     }
 }
+
+
+_WITH_ICONS = ("builtin", "api", "plugin")
+"""Kinds of tools whose icons are told."""
+_NO_ICON = {"content": "🔧", "background": "#FFEAD5"}
 
 
 class Index(Struct):
@@ -67,7 +81,7 @@ class SystemParameters(Struct):
 class Parameters(Struct):
     """The features of an app, as its file has them, and the inputs that it asks for."""
 
-    opening_statement: str
+    opening_statement: str | None
     suggested_questions: list[Json]
     suggested_questions_after_answer: dict[str, Json]
     speech_to_text: dict[str, Json]
@@ -94,7 +108,7 @@ class Site(Struct):
     description: str | None = None
     copyright: str | None = None
     privacy_policy: str | None = None
-    input_placeholder: str | None = None
+    input_placeholder: str | UnsetType | None = None
     custom_disclaimer: str = ""
     default_language: str = "en-US"
     show_workflow_steps: bool = True
@@ -143,6 +157,8 @@ async def parameters(request: Request) -> Answer:
     limits = api.file_limits
     speech = features.get("text_to_speech") or {}
     moderation = features.get("sensitive_word_avoidance") or _OFF
+    if app.mode in BASIC_MODES:
+        return json_response(_of_basic_app(features, limits, await _annotation_reply(api, app)))
     # An alias in the file: to Dify both are one object. [QUIRK]
     moderation = {**_SILENT, **moderation} if moderation is speech else moderation
     return json_response(
@@ -158,25 +174,72 @@ async def parameters(request: Request) -> Answer:
             sensitive_word_avoidance=moderation,
             annotation_reply=_OFF,
             file_upload=features.get("file_upload") or _NO_UPLOAD,
-            system_parameters=SystemParameters(
-                *(most >> 20 for most in (limits.max_image, limits.max_video, limits.max_audio, limits.max_other))
-            ),
+            system_parameters=_system_parameters(limits),
         )
     )
 
 
+def _of_basic_app(features: dict[str, Any], limits: "FileLimits", replies: dict[str, Json]) -> Parameters:
+    """Of an app without a workflow: as its file has it."""
+    return Parameters(
+        opening_statement=features.get("opening_statement"),
+        suggested_questions=features.get("suggested_questions") or [],
+        suggested_questions_after_answer=features.get("suggested_questions_after_answer") or _OFF,
+        speech_to_text=features.get("speech_to_text") or _OFF,
+        text_to_speech=features.get("text_to_speech") or _OFF,
+        retriever_resource=features["retriever_resource"],
+        more_like_this=features.get("more_like_this") or _OFF,
+        user_input_form=features.get("user_input_form") or [],
+        sensitive_word_avoidance=features["sensitive_word_avoidance"],
+        annotation_reply=replies,
+        file_upload=features["shown_file_upload"],
+        system_parameters=_system_parameters(limits),
+    )
+
+
+def _system_parameters(limits: "FileLimits") -> SystemParameters:
+    most = (limits.max_image, limits.max_video, limits.max_audio, limits.max_other)
+    return SystemParameters(*(each >> 20 for each in most))
+
+
+async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
+    """How annotations answer, if they do."""
+    setting = await api.annotations.setting(app.id)
+    if setting is None:
+        return {"enabled": False}
+    return {
+        "id": str(uuid5(UUID(app.id), "annotation_reply")),
+        "enabled": True,
+        "score_threshold": setting.threshold,
+        "embedding_model": {"embedding_provider_name": setting.provider, "embedding_model_name": setting.model},
+    }
+
+
 @Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
 async def meta(request: Request) -> Answer:
-    """Icons of tools; there are none."""
-    await authenticated(request)
-    return json_response(Meta())
+    """Icons of tools: those of an agent app."""
+    api, app = request.api, await authenticated(request)
+    if app.mode != "agent-chat":
+        return json_response(Meta())
+    workflow = await api.workflows.get(app)
+    agent = next((node for node in workflow.document.nodes if node.type == "agent"), None)
+    icons = {}
+    for entry in tools_of_agent(agent.data) if agent is not None else ():
+        name = tool_name(entry)
+        if name.provider_type in _WITH_ICONS:
+            icon = api.tools.icon(name)
+            icons[name.tool] = _NO_ICON if icon is None else icon
+    return json_response(Meta(icons))
 
 
 @Route("GET", "/v1/site", {200: Site}, tag="Applications")
 async def site(request: Request) -> Answer:
     """How the app would look as a page."""
     app = await authenticated(request)
-    return json_response(Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon))
+    found = Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon)
+    if app.mode in BASIC_MODES:
+        found.input_placeholder = UNSET
+    return json_response(found)
 
 
 @Route("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users", ids=("end_user_id",))

@@ -14,6 +14,7 @@ from jikko import __version__
 from jikko.apps.keys import digest
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import mcp
+from jikko.dsl.document import CHAT_MODES
 from jikko.errors import InvalidParam, NotFound
 from jikko.events import RunFinished, RunPaused
 from jikko.http.fields import checked, must
@@ -127,7 +128,7 @@ async def _called(request: Request, app: App, user: str, params: Mapping[str, Js
     if not await request.api.end_users.is_known(app.id, user):
         raise _Refused(mcp.INVALID_PARAMS, "End user not found")
     try:
-        start = _asked if app.mode == "advanced-chat" else _ran
+        start = _ran if app.mode == "workflow" else _asked
         return await starting(request, partial(start, app=app, user=user, arguments=arguments or {}))
     except _Failed as failure:
         return mcp.call_result(str(failure), is_error=True)
@@ -145,7 +146,7 @@ async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]
 
 async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
     """A question, in a conversation of its own."""
-    query = arguments.get("query")
+    query = arguments.get("query") if app.mode in CHAT_MODES else ""
     if not isinstance(query, str):
         raise InvalidParam("query is required" if query is None else "query must be a string")
     turn = TurnRequest(query=query, inputs=arguments, user=user, name_wanted=False, base_url=request.base_url)

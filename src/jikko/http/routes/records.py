@@ -84,7 +84,7 @@ async def logs(request: Request) -> Answer:
     """
     api, app = request.api, await authenticated(request)
     asked = queried(request.query, LogFilter)
-    if app.mode == "advanced-chat":
+    if app.mode != "workflow":
         return json_response(bodies.LogPage(asked.page, asked.limit, 0, False, []))
     page = await api.runs.records.find(
         LogQuery(

@@ -10,15 +10,17 @@ from jikko.diagnostics.translations import worded
 from jikko.dsl.fields import Fields
 from jikko.nodes.agents.agent_outputs import AgentOutputs
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
+from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
 from jikko.nodes.context import AgentContext
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.model.memory import Memory, MemoryText
+from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.model.vision import all_media, files_in
+from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
+    AgentFailure,
     AgentModel,
     AgentTool,
     LimitReached,
@@ -29,7 +31,7 @@ from jikko.ports.agents import (
 )
 from jikko.ports.models import Media, Message
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
+from jikko.ports.tools import CITATIONS, ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
 
 
@@ -50,6 +52,8 @@ class AgentNode(Struct, frozen=True):
     name: StrategyName
     parameters: tuple[AgentParameter, ...]
     memory: Memory
+    vision: Vision
+    """Of an app without a workflow."""
     is_server_side: bool
     """Whether it is of the version whose configuration no file has."""
 
@@ -66,6 +70,7 @@ class AgentNode(Struct, frozen=True):
             ),
             parameters=tuple(parameter for parameter in read if parameter is not None),
             memory=Memory.from_dsl(data),
+            vision=Vision.from_dsl(data),
             is_server_side=server_side,
         )
 
@@ -96,15 +101,19 @@ class AgentNode(Struct, frozen=True):
             ((parameter.value(ctx.variables), inputs[parameter.name]) for parameter in self.parameters),
             [selector for parameter in self.parameters for selector in parameter.selectors()],
         )
-        outputs = AgentOutputs(ctx, lambda provider: ctx.ports.tools.icon(_provider(provider)), masks)
+        outputs = AgentOutputs(
+            ctx, lambda provider: ctx.ports.tools.icon(_provider(provider)), masks, in_order=strategy.of_app
+        )
         host = NodeHost(ctx)
         try:
             call = await self._call(ctx, strategy)
             await ctx.ports.strategies.invoke(call, host, outputs.take)
             made = await outputs.outputs()
         except (ToolFailure, LimitReached) as failure:
+            is_app = strategy.of_app
             raise NodeFailure(
-                f"Failed to invoke agent: {masks.masked(str(failure))}",
+                masks.masked(str(failure)) if is_app else f"Failed to invoke agent: {masks.masked(str(failure))}",
+                kind=_kind(failure) if is_app else "",
                 inputs=inputs,
                 usage=host.usage,
                 metadata={"agent_log": outputs.log(), **metadata},
@@ -114,13 +123,33 @@ class AgentNode(Struct, frozen=True):
             raise
         used = host.usage if outputs.usage is None else outputs.usage.recorded
         return Result(
-            outputs=made, inputs=inputs, usage=used, metadata={"agent_log": outputs.log(), **metadata}
-        )  # fmt: skip
+            outputs=made,
+            inputs=inputs,
+            usage=used,
+            metadata={"agent_log": outputs.log(), **metadata},
+            resources=tuple(made.pop(CITATIONS, ())) if strategy.of_app else (),
+        )
 
-    async def _history(self, ctx: AgentContext, model: AgentModel) -> tuple[Message, ...]:
+    async def _history(self, ctx: AgentContext, strategy: Strategy, model: AgentModel) -> tuple[Message, ...]:
         """The conversation so far, as much of it as the model has room for."""
+        if not strategy.takes_history:
+            return ()
         config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
+        if strategy.of_app:
+            return await self._history_of_app(ctx, config, model)
         return tuple(_message(each) for each in await self.memory.recall(ctx, config, with_files=False))
+
+    async def _history_of_app(self, ctx: AgentContext, config: ModelConfig, model: AgentModel) -> tuple[Message, ...]:
+        sees = self.vision.enabled and "image" in model.abilities.media
+        found: list[Message] = []
+        for said in await Memory.whole().recall(ctx, config, with_files=sees):
+            if said.role == "user":
+                found += await prompt_messages(ctx, [said], self.vision)
+            elif model.abilities.tools:
+                found += messages_with_calls(said)
+            else:
+                found.append(message_as_text(said))
+        return tuple(found)
 
     def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
         """What is recorded of the parameters.
@@ -146,15 +175,15 @@ class AgentNode(Struct, frozen=True):
             match parameter.kind:
                 case "model":
                     model = model_of(value, ctx.ports.models)
-                    history = await self._history(ctx, model) if strategy.takes_history else ()
+                    history = await self._history(ctx, strategy, model)
                     models[name] = replace(model, history=history)
                 case "tools":
                     tools[name] = await tools_of(
-                        value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id
-                    )  # fmt: skip
+                        value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id, of_app=strategy.of_app
+                    )
                 case "pictures":
                     shown = [file for file in files_in(value) if file.get("type") == "image"]
-                    pictures += await all_media(ctx, shown, "low")
+                    pictures += await all_media(ctx, shown, self.vision.detail if strategy.of_app else "low")
                 case _:
                     _give(values, parameter, value)
         run = ctx.run
@@ -170,6 +199,11 @@ class AgentNode(Struct, frozen=True):
             user=run.user,
             key=ctx.idempotency_key,
         )
+
+
+def _kind(failure: Exception) -> str:
+    """The ``error_type`` of an agent of an app without a workflow."""
+    return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
 
 
 def _message(earlier: MemoryText) -> Message:

@@ -36,14 +36,18 @@ class ReportedUsage(Struct, frozen=True):
 class AgentOutputs:
     """Collects the messages of one invocation. Texts and the log are shown as they come."""
 
-    def __init__(self, ctx: AgentContext, icon: Callable[[str], Json | None], masks: Masks) -> None:
+    def __init__(
+        self, ctx: AgentContext, icon: Callable[[str], Json | None], masks: Masks, *, in_order: bool = False
+    ) -> None:
         """Args:
+        in_order: Whether text is shown ahead of the entries that are told behind it, at the price of more events.
         icon: That of a provider, by its name.
         masks: Of the secrets that the node gives, which its log shows.
         """
         self._ctx = ctx
         self._icon = icon
         self._masks = masks
+        self._in_order = in_order
         self._outputs = ToolOutputs(ctx)
         self._logs: dict[str, LogMessage] = {}
         self.usage: ReportedUsage | None = None
@@ -96,6 +100,8 @@ class AgentOutputs:
         data, metadata = masked(message.data), masked(message.metadata)
         message = replace(message, label=self._masks.name(message.label), error=error, data=data, metadata=metadata)
         self._logs[message.id] = message
+        if self._in_order:
+            self._outputs.flush()
         self._ctx.log(message)
 
 

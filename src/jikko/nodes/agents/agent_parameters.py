@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final, Self, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
+from jikko.lang.placeholders import filled
 from jikko.lang.templates import Template
 from jikko.nodes.context import Variables
 from jikko.nodes.contract import NodeFailure
@@ -20,6 +22,8 @@ from jikko.ports.tools import ToolName, ToolNotFound, Tools
 from jikko.values import UNSET, Json, Selector, encode_json
 
 _KINDS: Final = ("mixed", "variable", "constant")
+_OF_APPS: Final = ("literal", "placeholders")
+"""In the graphs of apps without a workflow: a value as it is, and a text with ``{{name}}`` in it."""
 
 
 class Missing(Exception):
@@ -38,6 +42,8 @@ class AgentParameter(Struct, frozen=True):
     """Of every other value: its JSON, in whose texts variables are expanded."""
     written: Json = None
     """The value as the file has it; ``None`` for a ``variable``."""
+    kind: str = ""
+    """One of those of apps without a workflow, or empty."""
 
     @classmethod
     def read(cls, fields: Fields, name: str) -> Self | None:
@@ -45,9 +51,11 @@ class AgentParameter(Struct, frozen=True):
         raw = fields.get(name)
         if raw is None:
             return None
-        given = raw.get("value") if isinstance(raw, Mapping) and raw.get("type") in _KINDS else raw
+        given = raw.get("value") if isinstance(raw, Mapping) and raw.get("type") in (*_KINDS, *_OF_APPS) else raw
         if given is None:
             return None
+        if isinstance(raw, Mapping) and raw.get("type") in _OF_APPS:
+            return cls(name, None, None, None, given, str(raw["type"]))
         if isinstance(raw, Mapping) and raw.get("type") == "variable":
             selector = as_selector(given)
             if selector is None:
@@ -78,6 +86,10 @@ class AgentParameter(Struct, frozen=True):
             if found is UNSET:
                 raise Missing(f"Variable {'.'.join(self.selector)} does not exist")
             return found
+        if self.kind == "placeholders":
+            return filled(str(self.written), variables)
+        if self.kind == "literal":
+            return self.written
         if self.text is not None:
             return self.text.to_text(variables)
         assert self.structured is not None
@@ -131,15 +143,37 @@ def model_of(value: Json, models: Models) -> AgentModel:
     )
 
 
-async def tools_of(value: Json, tools: Tools, variables: Variables, *, app_id: str) -> tuple[AgentTool, ...]:
+async def tools_of(
+    value: Json, tools: Tools, variables: Variables, *, app_id: str, of_app: bool = False
+) -> tuple[AgentTool, ...]:
     """The tools that a parameter lists and has switched on.
+
+    Args:
+        of_app: Whether it is that of an app without a workflow: what is not there is left out.
 
     Raises:
         NodeFailure: One is not there.
     """
     listed = value if isinstance(value, list) else []
     used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]
-    return tuple([await _tool(entry, tools, variables, app_id) for entry in used])
+    if not of_app:
+        return tuple([await _tool(entry, tools, variables, app_id) for entry in used])
+    found = []
+    for entry in used:
+        try:
+            tool = await _tool(entry, tools, variables, app_id)
+        except NodeFailure:
+            continue
+        found.append(replace(tool, settings=_set_up(entry, tool)))
+    return tuple(found)
+
+
+def _set_up(entry: Mapping[str, Any], tool: AgentTool) -> dict[str, Json]:
+    """The values of parameters that the model does not fill in."""
+    given = entry.get("tool_parameters")
+    forms = {parameter.name for parameter in tool.tool.parameters if parameter.form == "form"}
+    listed = given.items() if isinstance(given, Mapping) else ()
+    return {str(name): value for name, value in listed if name in forms and value not in (None, "")}
 
 
 def tool_name(entry: Mapping[str, Any]) -> ToolName:

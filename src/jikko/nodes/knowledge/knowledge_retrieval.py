@@ -42,6 +42,8 @@ class KnowledgeRetrieval(Struct, frozen=True):
     lacks_weights: bool
     chooser: ModelConfig | None
     filtering: Filtering
+    is_query_optional: bool
+    """Whether nothing is looked for where there is no query, as in apps without a workflow."""
     filter_model: ModelConfig | None
 
     @classmethod
@@ -57,6 +59,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
             lacks_weights=lacks_weights,
             chooser=_model(data.mapping("single_retrieval_config"), "model"),
             filtering=Filtering.from_dsl(data),
+            is_query_optional=data.boolean("is_query_optional"),
             filter_model=_model(data, "metadata_model_config"),
         )
 
@@ -109,6 +112,8 @@ class KnowledgeRetrieval(Struct, frozen=True):
         if not self.query:
             return ""
         query = ctx.variables.get(self.query)
+        if self.is_query_optional and (query is UNSET or query is None):
+            return ""
         if not isinstance(query, str):
             raise NodeFailure("Query variable is not string type.", kind="")
         inputs["query"] = ctx.recorded.get(self.query)

@@ -10,6 +10,7 @@ from jikko.dsl.shared_models import model_selector
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
+from jikko.nodes.model.app_prompt import AppPrompt
 from jikko.nodes.model.llm_stream import TextStream
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
@@ -41,7 +42,7 @@ class Llm(Struct, frozen=True):
     model: ModelConfig
     shared: Selector
     """The environment variable that has the model; ``()``: none, the node's own is called."""
-    prompt: Prompt
+    prompt: Prompt | AppPrompt
     context: Selector
     """``()`` if there is none."""
     vision: Vision
@@ -52,10 +53,12 @@ class Llm(Struct, frozen=True):
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
         context = data.mapping("context")
+        model = ModelConfig.from_dsl(data)
+        is_app = data.get("app_prompt") is not None
         return cls(
-            model=ModelConfig.from_dsl(data),
+            model=model,
             shared=model_selector(data.raw),
-            prompt=Prompt.from_dsl(data),
+            prompt=AppPrompt.from_dsl(data, model.mode) if is_app else Prompt.from_dsl(data),
             context=context.selector("variable_selector") if context.boolean("enabled") else (),
             vision=Vision.from_dsl(data),
             structured_output=StructuredOutput.from_dsl(data),
@@ -85,7 +88,8 @@ class Llm(Struct, frozen=True):
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
         prompt = await self.prompt.drafts(ctx, context, files, self.vision, self.model)
-        messages = without_unsupported([draft.sent for draft in prompt], able)
+        keeps_empty = isinstance(self.prompt, AppPrompt)
+        messages = without_unsupported([draft.sent for draft in prompt], able, keeps_empty=keeps_empty)
         recorded = messages
         if ctx.recorded is not ctx.variables:
             recorded = without_unsupported([draft.recorded for draft in prompt], able)

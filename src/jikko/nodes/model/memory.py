@@ -13,13 +13,14 @@ from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.ports.models import Media, Role
 from jikko.ports.models import Message as PromptMessage
-from jikko.ports.stores.messages import Message
+from jikko.ports.stores.messages import Message, Thought
 from jikko.values import Json
 
 _MAX_MESSAGES: Final = 500
 """Messages of a conversation that are looked at, the one that is being answered among them."""
 _UNKNOWN_CONTEXT: Final = 2000
 """Tokens of history for a model whose context has an unknown size."""
+_EVERYTHING: Final = 1 << 40
 _AT_ONCE: Final = 20
 """Messages that are read at once: most histories end at the budget of tokens, long before their beginning."""
 _FILE_TOKENS: Final = 800
@@ -32,6 +33,8 @@ class MemoryText(Struct, frozen=True):
     role: Role
     text: str
     files: tuple[Json, ...] = ()
+    thoughts: tuple[Thought, ...] = ()
+    """Of the agent of an app without a workflow: its rounds."""
 
     @property
     def tokens(self) -> int:
@@ -47,6 +50,21 @@ class Memory(Struct, frozen=True):
     user_prefix: str
     assistant_prefix: str
     """What the lines begin with where the history is one text."""
+    keeps_failures: bool = False
+    """Whether a turn that failed is told of, with an answer that is empty. [QUIRK]"""
+    without_budget: bool = False
+    """Whether all messages are told of to a model whose context has an unknown size."""
+
+    @classmethod
+    def whole(cls, user_prefix: str = "", assistant_prefix: str = "") -> Self:
+        """The memory of an app without a workflow."""
+        prefixes = user_prefix or "Human", assistant_prefix or "Assistant"
+        return cls(_MAX_MESSAGES, *prefixes, keeps_failures=True, without_budget=True)
+
+    @classmethod
+    def none(cls) -> Self:
+        """No memory."""
+        return cls(0, "Human", "Assistant")
 
     @classmethod
     def from_dsl(cls, data: Fields, *, always_by_size: bool = False) -> Self:
@@ -78,7 +96,8 @@ class Memory(Struct, frozen=True):
         if turn is None or left < 1:
             return []
         size = await ctx.ports.models.context_size(model.provider, model.name)
-        room = _UNKNOWN_CONTEXT if size is None else max(0, size - _answer_tokens(model) - reserved)
+        unknown = _EVERYTHING if self.without_budget else _UNKNOWN_CONTEXT
+        room = unknown if size is None else max(0, size - _answer_tokens(model) - reserved)
         found: list[MemoryText] = []
         before = turn.message_id
         while left > 0:
@@ -86,7 +105,12 @@ class Memory(Struct, frozen=True):
             for message in page:
                 user = tuple(message.files) if with_files else ()
                 own = tuple(message.answer.files) if with_files else ()
-                texts = [MemoryText("assistant", message.answer.text, own)] if message.answer.text else []
+                is_told = message.answer.text or self.keeps_failures
+                texts = (
+                    [MemoryText("assistant", message.answer.text, own, tuple(message.answer.thoughts))]
+                    if is_told
+                    else []
+                )
                 for one in (*texts, MemoryText("user", message.query, user)):
                     room -= one.tokens
                     # One is kept, however long it is.

@@ -55,13 +55,19 @@ def _names(request: ModelRequest, secret: str) -> bool:
     return any(secret in message.text for message in request.messages)
 
 
-def without_unsupported(messages: Iterable[Message], able: Abilities) -> tuple[Message, ...]:
-    """The prompt without files that the model cannot read, and without messages that are empty then."""
+def without_unsupported(
+    messages: Iterable[Message], able: Abilities, *, keeps_empty: bool = False
+) -> tuple[Message, ...]:
+    """The prompt without files that the model cannot read, and without messages that are empty then.
+
+    Args:
+        keeps_empty: Whether answers stay that are empty from the start.
+    """
     kept = []
     for message in messages:
         parts = tuple(part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media))
-        if parts:
-            kept.append(Message(message.role, parts))
+        if parts or (keeps_empty and message.role == "assistant"):
+            kept.append(Message(message.role, parts or ("",)))
     return tuple(kept)
 
 

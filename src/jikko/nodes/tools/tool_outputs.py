@@ -93,6 +93,12 @@ class ToolOutputs:
         if self._showing is not None:
             self._showing.cancel()
 
+    def flush(self) -> None:
+        """Show now what is to be shown."""
+        if self._showing is not None:
+            self._showing.cancel()
+            self._show_all()
+
     def _show(self, name: str, text: str) -> None:
         """Show a piece of text in this turn of the loop: with what else is said in it, or with the end of the node."""
         self._unshown.append((name, text))

@@ -15,7 +15,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     mode: str
-    """``workflow`` or ``advanced-chat``."""
+    """See ``dsl.document.AppMode``."""
     description: str = ""
     icon_type: str = "emoji"
     icon: str = ""

@@ -75,6 +75,25 @@ class TurnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed: FormClosed | None = None
 
 
+class Thought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A round of the agent of an app without a workflow."""
+
+    id: str
+    position: int
+    """Counted from 1."""
+    created_at: float
+    thought: str = ""
+    """What the model said."""
+    tool: str = ""
+    """The names of the tools that it called, joined by ``;``."""
+    tool_labels: dict[str, Json] = {}
+    tool_input: str = ""
+    """A JSON object by tool; so is ``observation``, what they answered."""
+    observation: str = ""
+    files: list[Json] = []
+    """That the tools made, as file mappings."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a message that becomes known while it is answered. It is written whole."""
 
@@ -87,6 +106,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Files in the answer, as file mappings."""
     metadata: Metadata = Metadata()
     forms: list[TurnForm] = []
+    thoughts: list[Thought] = []
+    """In the order of their positions."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

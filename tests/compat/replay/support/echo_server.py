@@ -1,7 +1,8 @@
 """The HTTP server that http-request nodes of the recorded workflows call.
 
 ``/echo`` answers with what it was sent.  Others: ``/status/N``, ``/sleep/S``, ``/flaky/KEY/N`` (N times 500, then 200),
-``/redirect``, ``/big/N``, those of ``FIXED``, and ``/knowledge/retrieval``, an external knowledge base.
+``/redirect``, ``/big/N``, those of ``FIXED``, ``/knowledge/retrieval``, an external knowledge base, and
+``/extension``, an API-based extension.
 Answers carry fixed ``Server`` and ``Date`` headers, so that recordings do not differ.
 """
 
@@ -17,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from . import external_knowledge
+from . import extension, external_knowledge
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -82,6 +83,8 @@ class EchoHandler(BaseHTTPRequestHandler):
                 self._reply(200, b"x" * int(arguments[0]), "text/plain")
             case "knowledge":
                 self._reply(*external_knowledge.answer(self.headers.get("Authorization"), body))
+            case "extension":
+                self._reply(*extension.answer(self.headers.get("Authorization"), body))
             case fixed if fixed in FIXED:
                 self._reply(200, *FIXED[fixed])
             case _:

@@ -1,9 +1,19 @@
 """An OpenAI-compatible model server whose answers depend only on the request.
 
 The reply to a chat is ``Echo: `` and the last message; a message that contains ``RESPOND:text:END`` is answered with
-that text, one that contains ``FAIL`` with status 429, one that contains ``SLOW`` after 0.3 s.  A word, with the blanks
-after it, is one token and one streamed chunk.  When tools are offered and the reply is a JSON object, it comes as a
-call of the first tool (or of the one that ``tool_choice`` names) with that object as arguments.
+that text, one that contains ``FAIL`` with status 429, one that contains ``SLOW`` after 0.3 s.  A word, with the
+blanks after it, is one token and one streamed chunk.  When tools are offered and the reply is a JSON object, it comes
+as a call of the first tool (or of the one that ``tool_choice`` names) with that object as arguments.
+
+Agents: ``SCRIPT:[...]:END`` in a prompt holds what is said in each round, as JSON.  The round is the number of tool
+calling answers and of the words ``Observation:`` after the last script; past the end the last entry counts.  An entry
+is a text, or ``{"say": text, "calls": [[name, arguments], ...]}``, arguments an object or a text; calls are left out
+when no tools are offered, unless the entry has ``"always": true``; the text ``SHOW:PROMPT`` shows the prompt, as
+below.  ``SHOW:PROMPT`` in the last message is answered with the whole prompt, a line a message (``role: text``,
+pictures as ``<image DETAIL>``), and the names of the tools offered; ``SHOW:PARAMETERS`` with the parameters.  The
+question of a script is the last message of the user that is not just ``continue``.  ``HAS:a|b:END`` is answered with
+which of the texts stand elsewhere in the prompt.  Where a prompt is one text, its last ``RESPOND:`` or ``HAS:``
+counts.  The stream of a reply to a prompt with ``CUT`` breaks off behind its words.
 
 Embeddings and ``/v1/rerank`` (the wire of Jina and Cohere) are made by ``likeness.py``.
 """
@@ -24,12 +34,26 @@ from .likeness import Refused, relevance, vector_of
 JsonObject = dict[str, Any]
 
 MODELS = (
-    *("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo-instruct"),
-    *("text-embedding-3-small", "jina-reranker-v2-base-multilingual"),
+    "gpt-3.5-turbo",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-3.5-turbo-instruct",
+    "text-embedding-3-small",
+    "plain-chat",
+    "jina-reranker-v2-base-multilingual",
+    "omni-moderation-latest",
 )
 CREATED = 1767225600
 SLOW_SECONDS = 0.3
 CHUNK_SECONDS = 0.002
+
+#: What an agent that thinks in text says last when it goes on; the question stands before it.
+CONTINUE = "continue"
+PARAMETERS = ("temperature", "top_p", "max_tokens", "stop")
+
+
+class BrokenOff(Exception):
+    """A stream ends here, without an end."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +62,8 @@ class Reply:
 
     words: list[str]
     prompt_tokens: int
-    tool: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
+    cut: bool = False
 
     @property
     def text(self) -> str:
@@ -55,16 +80,88 @@ class Reply:
         }
 
 
-def reply_to(texts: list[str], body: JsonObject) -> Reply:
-    """The reply to a prompt of one or more texts."""
+def reply_to(messages: list[JsonObject], body: JsonObject, *, one_text: bool = False) -> Reply:
+    """The reply to a prompt of one or more messages; ``one_text``: of a model that completes texts."""
+    texts = [text_of(m) for m in messages]
     last = texts[-1] if texts else ""
+    tokens = sum(len(t.split()) for t in texts)
+    if (entry := _scripted(messages)) is not None:
+        if entry == "SHOW:PROMPT":
+            return Reply(_words(_shown(messages, body)), tokens)
+        return _played(entry, tokens, body)
     if "FAIL" in last:
         raise Refused("rate limited")
     if "SLOW" in last:
         time.sleep(SLOW_SECONDS)
-    wanted = re.search(r"RESPOND:(.*?):END", last, re.DOTALL)
-    words = re.findall(r"\S+\s*", wanted[1] if wanted else f"Echo: {last}")
-    return Reply(words, sum(len(t.split()) for t in texts), _tool("".join(words), body))
+    if "SHOW:PROMPT" in last:
+        return Reply(_words(_shown(messages, body)), tokens)
+    if "SHOW:PARAMETERS" in last:
+        return Reply(_words(json.dumps({p: body[p] for p in PARAMETERS if body.get(p)})), tokens)
+    if "HAS:" in last:
+        return Reply(_words(_found(texts, last)), tokens)
+    wanted = re.findall(r"RESPOND:(.*?):END", last, re.DOTALL)
+    words = _words(wanted[-1 if one_text else 0] if wanted else f"Echo: {last}")
+    tool = _tool("".join(words), body)
+    return Reply(words, tokens, ((tool, "".join(words)),) if tool else (), cut="CUT" in last)
+
+
+def _found(texts: list[str], last: str) -> str:
+    """Which of the texts of the last question ``HAS:`` stand in the prompt."""
+    asked = re.findall(r"HAS:(.*?):END", last, re.DOTALL)[-1].split("|")
+    rest = re.sub(r"HAS:.*?:END", "", "\n".join(texts), flags=re.DOTALL)
+    return " ".join(f"{text}={'yes' if text in rest else 'no'}" for text in asked)
+
+
+def _words(text: str) -> list[str]:
+    """The chunks of a text."""
+    return re.findall(r"\S+\s*", text)
+
+
+def _scripted(messages: list[JsonObject]) -> Any:
+    """What a script in the prompt says for this round, or None without a script."""
+    for index, message in reversed(list(enumerate(messages))):
+        text = text_of(message)
+        if message.get("role") != "user" or text == CONTINUE:
+            continue
+        if (at := text.rfind("SCRIPT:")) < 0:
+            return None
+        found = re.match(r"SCRIPT:(.*?):END", text[at:], re.DOTALL)
+        if found is None:
+            return None
+        rounds, rest = json.loads(found[1]), [text[at + found.end() :], *(text_of(m) for m in messages[index + 1 :])]
+        turn = sum(bool(m.get("tool_calls")) for m in messages[index + 1 :]) + sum(
+            t.count("Observation:") for t in rest
+        )
+        return rounds[min(turn, len(rounds) - 1)]
+    return None
+
+
+def _played(entry: Any, tokens: int, body: JsonObject) -> Reply:
+    """The reply that an entry of a script stands for."""
+    if isinstance(entry, str):
+        if entry == "FAIL":
+            raise Refused("rate limited")
+        return Reply(_words(entry), tokens)
+    calls = entry.get("calls", []) if body.get("tools") or entry.get("always") else []
+    given = tuple((n, a if isinstance(a, str) else json.dumps(a)) for n, a in calls)
+    return Reply(_words(entry.get("say", "")), tokens, given)
+
+
+def _shown(messages: list[JsonObject], body: JsonObject) -> str:
+    """A prompt as text."""
+    lines = []
+    for message in messages:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        media = [
+            f"<{p['type'].removesuffix('_url')} {(p.get('image_url') or {}).get('detail', '')}>"
+            for p in parts
+            if p.get("type") != "text"
+        ]
+        calls = [f"[{c['function']['name']} {c['function']['arguments']}]" for c in message.get("tool_calls") or []]
+        lines.append(f"{message.get('role')}: " + " ".join([*media, text_of(message), *calls]).strip())
+    names = [t["function"]["name"] for t in body.get("tools") or []]
+    return "\n".join([*lines, *(["tools: " + ", ".join(names)] if names else [])])
 
 
 def text_of(message: JsonObject) -> str:
@@ -105,14 +202,38 @@ class ModelHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Chat, completions, embeddings and reranking."""
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/v1/audio/transcriptions":
+            self._json({"text": f"{_file_size(content)} bytes of speech"})
+            return
+        body = json.loads(content or b"{}")
         try:
             match self.path:
                 case "/v1/chat/completions":
-                    self._answer(body, reply_to([text_of(m) for m in body["messages"]], body), chat=True)
+                    self._answer(body, reply_to(body["messages"], body), chat=True)
                 case "/v1/completions":
                     prompt = body["prompt"]
-                    self._answer(body, reply_to(prompt if isinstance(prompt, list) else [prompt], body), chat=False)
+                    texts = prompt if isinstance(prompt, list) else [prompt]
+                    self._answer(
+                        body, reply_to([{"role": "user", "content": t} for t in texts], body, one_text=True), chat=False
+                    )
+                case "/v1/audio/speech":
+                    self._bytes(f"MP3:{body['input']}".encode(), "audio/mpeg")
+                case "/v1/moderations":
+                    flagged = "VIOLENCE" in str(body["input"])
+                    self._json(
+                        {
+                            "id": "modr-fake",
+                            "model": body.get("model"),
+                            "results": [
+                                {
+                                    "flagged": flagged,
+                                    "categories": {"violence": flagged},
+                                    "category_scores": {"violence": float(flagged)},
+                                }
+                            ],
+                        }
+                    )
                 case "/v1/embeddings":
                     self._json(_embeddings(body))
                 case "/v1/rerank":
@@ -127,11 +248,15 @@ class ModelHandler(BaseHTTPRequestHandler):
         if body.get("stream"):
             self._stream(_chunks(body, reply, chat))
             return
-        choice: JsonObject = {"index": 0, "finish_reason": "tool_calls" if reply.tool else "stop", "logprobs": None}
+        choice: JsonObject = {"index": 0, "finish_reason": "tool_calls" if reply.calls else "stop", "logprobs": None}
         if not chat:
             choice["text"] = reply.text
-        elif reply.tool:
-            choice["message"] = {"role": "assistant", "content": None, "tool_calls": [_call(reply)]}
+        elif reply.calls:
+            choice["message"] = {
+                "role": "assistant",
+                "content": reply.text if _says(reply) else None,
+                "tool_calls": _calls(reply),
+            }
         else:
             choice["message"] = {"role": "assistant", "content": reply.text, "refusal": None}
         kind = "chat.completion" if chat else "text_completion"
@@ -143,9 +268,13 @@ class ModelHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for chunk in chunks:
-            self._chunk(json.dumps(chunk))
-            time.sleep(CHUNK_SECONDS)
+        try:
+            for chunk in chunks:
+                self._chunk(json.dumps(chunk))
+                time.sleep(CHUNK_SECONDS)
+        except BrokenOff:
+            self.close_connection = True
+            return
         self._chunk("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
 
@@ -157,9 +286,12 @@ class ModelHandler(BaseHTTPRequestHandler):
 
     def _json(self, value: JsonObject, status: int = 200) -> None:
         """One JSON answer."""
-        content = json.dumps(value).encode()
+        self._bytes(json.dumps(value).encode(), "application/json", status)
+
+    def _bytes(self, content: bytes, kind: str, status: int = 200) -> None:
+        """One answer."""
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -183,19 +315,29 @@ def _chunks(body: JsonObject, reply: Reply, chat: bool) -> Iterator[JsonObject]:
 
     if chat:
         yield chunk({"role": "assistant", "content": ""}, "")
-    if reply.tool:
-        yield chunk({"tool_calls": [{"index": 0, **_call(reply)}]}, "")
-    else:
+    if not reply.calls or _says(reply):
         for word in reply.words:
             yield chunk({"content": word}, word)
-    yield chunk({}, "", "tool_calls" if reply.tool else "stop")
+    if reply.cut:
+        raise BrokenOff
+    if reply.calls:
+        yield chunk({"tool_calls": [{"index": i, **c} for i, c in enumerate(_calls(reply))]}, "")
+    yield chunk({}, "", "tool_calls" if reply.calls else "stop")
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {**_envelope(body, kind), "choices": [], "usage": reply.usage}
 
 
-def _call(reply: Reply) -> JsonObject:
-    """A tool call with the reply as its arguments."""
-    return {"id": "call_1", "type": "function", "function": {"name": reply.tool, "arguments": reply.text}}
+def _says(reply: Reply) -> bool:
+    """Whether a calling reply has a text besides the arguments of its call."""
+    return bool(reply.words) and all(reply.text != arguments for _, arguments in reply.calls)
+
+
+def _calls(reply: Reply) -> list[JsonObject]:
+    """The tool calls of a reply."""
+    return [
+        {"id": f"call_{i}", "type": "function", "function": {"name": n, "arguments": a}}
+        for i, (n, a) in enumerate(reply.calls, 1)
+    ]
 
 
 def _envelope(body: JsonObject, kind: str) -> JsonObject:
@@ -203,11 +345,20 @@ def _envelope(body: JsonObject, kind: str) -> JsonObject:
     return {"id": "chatcmpl-fake", "object": kind, "created": CREATED, "model": body.get("model")}
 
 
+def _file_size(content: bytes) -> int:
+    """Size of the file in a multipart body."""
+    for part in content.split(b"\r\n--"):
+        head, _, data = part.partition(b"\r\n\r\n")
+        if b"filename=" in head:
+            return len(data)
+    return 0
+
+
 def _embeddings(body: JsonObject) -> JsonObject:
     """The vector of each text."""
-    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    data = [{"object": "embedding", "index": i, "embedding": vector_of(str(t))} for i, t in enumerate(texts)]
-    tokens = sum(len(str(t).split()) for t in texts)
+    texts = [str(t) for t in (body["input"] if isinstance(body["input"], list) else [body["input"]])]
+    data = [{"object": "embedding", "index": i, "embedding": vector_of(t)} for i, t in enumerate(texts)]
+    tokens = sum(len(t.split()) for t in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "model": body.get("model"), "data": data, "usage": usage}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jikko.apps.end_users import ANONYMOUS, end_user
+from jikko.dsl.document import CHAT_MODES
 from jikko.errors import NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.fields import user_named, user_of
@@ -43,7 +44,7 @@ async def asked_in_query(request: Request, *, anonymous: bool = False) -> tuple[
 
 def _user(app: App, given: Mapping[str, Any], *, anonymous: bool) -> str:
     user = user_named(given.get("user")) or ANONYMOUS if anonymous else user_of(given)
-    if app.mode != "advanced-chat":
+    if app.mode not in CHAT_MODES:
         raise WrongAppMode(NOT_CHAT, code="not_chat_app")
     return user
 

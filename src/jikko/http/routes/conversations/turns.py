@@ -4,11 +4,13 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from jikko.apps.end_users import end_user
 from jikko.assemble.assembly import Assembly
 from jikko.conversations.turns import TurnRequest
+from jikko.dify import app_events, turn_events
 from jikko.dify import events as dify_events
-from jikko.dify import turn_events
 from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import BadRequest, InvalidParam
 from jikko.events import FormRequested, RunFinished
 from jikko.http.errors import Error, refusal
@@ -31,8 +33,9 @@ from jikko.http.routes.conversations.asking import asked_in_body
 from jikko.http.routes.runs import Stopped
 from jikko.http.start_options import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
 from jikko.ids import is_uuid, new_id
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
-from jikko.runs.idempotency import Started
+from jikko.runs.idempotency import Start, Started
 from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
@@ -102,11 +105,17 @@ async def chat(request: Request) -> Answer:
     check_trace_session(request, body.get("trace_session_id"))
     asked = checked(body, ChatRequest)
     conversation_id = asked.conversation_id or ""
+    if app.mode in BASIC_MODES:
+        conversation_id = conversation_id.strip()
     if conversation_id and not is_uuid(conversation_id):
         raise InvalidParam("conversation_id: must be a valid UUID")
     if asked.workflow_id and not is_uuid(asked.workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {asked.workflow_id!r}.")
     mode = asked.response_mode or "blocking"
+    if app.mode == "agent-chat" and mode == "blocking":
+        raise InvalidParam("Agent Chat App does not support blocking mode: ask for response_mode 'streaming'.")
+    if app.mode in BASIC_MODES and not asked.query:
+        raise InvalidParam("query is required")
     turn = TurnRequest(
         query=asked.query,
         inputs=asked.inputs,
@@ -121,11 +130,10 @@ async def chat(request: Request) -> Answer:
     options = start_options_of(request, "chat", body)
 
     async def begun() -> Answer:
-        turn_or_reply = await api.turns.begin(app, turn, options)
-        if isinstance(turn_or_reply, Message):
-            return _replied(turn_or_reply, mode)
-        return await answer(request, turn_or_reply, mode, _TURN)
+        return await turn_answer(request, app, await api.turns.begin(app, turn, options), mode)
 
+    if app.mode in BASIC_MODES:
+        return await begun()
     return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
 
 
@@ -138,8 +146,32 @@ async def stop_chat(request: Request) -> Answer:
     Any user may. The answer is the same whether there was something to stop or not, or no such task.
     """
     app, user, _ = await asked_in_body(request)
-    await request.api.runs.control.stop(app.id, request.path_params["task_id"], user)
+    await stopped_turn(request, app, user)
     return json_response(Stopped())
+
+
+async def stopped_turn(request: Request, app: App, user: str) -> None:
+    """Stop the answer that the address names; of an app without a workflow only for who asked."""
+    only_of = end_user(app.id, user) if app.mode in BASIC_MODES else None
+    await request.api.runs.control.stop(app.id, request.path_params["task_id"], user, only_of=only_of)
+
+
+async def turn_answer(request: Request, app: App, begun: Start | Message, mode: Mode) -> Answer:
+    """The answer to a question that was begun to be answered, or has its answer."""
+    is_basic = app.mode in BASIC_MODES
+    if not isinstance(begun, Message):
+        return await answer(request, begun, mode, _APP_TURN if is_basic else _TURN)
+    task_id = new_id()
+    if mode == "streaming":
+        messages = (
+            app_events.app_replied_messages(begun, app.mode, task_id)
+            if is_basic
+            else turn_events.replied_messages(begun, task_id)
+        )
+        return whole_stream(b"".join(map(dify_events.frame, messages)), greets=not is_basic)
+    if is_basic:
+        return json_response(app_events.app_replied_body(begun, app.mode, task_id))
+    return json_response(turn_events.replied_body(begun, task_id))
 
 
 def flag(value: Json, name: str, *, default: bool) -> bool:
@@ -170,6 +202,8 @@ class _TurnBodies:
             ChatAccepted(identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, created_at)
         )
 
+    greets = True
+
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
         if end.status == "failed":
             return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400))
@@ -180,15 +214,21 @@ class _TurnBodies:
         return dify_events.encode(turn_events.paused_turn_body(run.record, fold, waiting))
 
 
+class _AppTurnBodies(_TurnBodies):
+    """Likewise, of an app without a workflow."""
+
+    greets = False
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        fold = await fold_of(request.api, run)
+        if end.status == "failed":
+            code, status = app_events.failure_of(fold.failed_by)
+            return refusal(Error(code, end.error or "", status))
+        return json_response(app_events.app_answer_body(run.record, fold))
+
+
 _TURN: Final = _TurnBodies()
-
-
-def _replied(message: Message, mode: Mode) -> Answer:
-    """The answer to a question that took no run."""
-    task_id = new_id()
-    if mode == "streaming":
-        return whole_stream(b"".join(map(dify_events.frame, turn_events.replied_messages(message, task_id))))
-    return json_response(turn_events.replied_body(message, task_id))
+_APP_TURN: Final = _AppTurnBodies()
 
 
 async def fold_of(api: Assembly, run: Started) -> TurnFold:

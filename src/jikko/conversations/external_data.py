@@ -1,0 +1,72 @@
+"""Inputs that the operator's servers give to apps without a workflow: their ``external_data_tools``.
+
+Source: docs/dify-behaviour.md, “Apps without a workflow”.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from jikko.conversations.extension_calls import ExtensionCalls
+from jikko.conversations.hooks import Asked
+from jikko.errors import InvalidParam
+
+
+class _Told(msgspec.Struct):
+    result: str
+
+
+_decode: Final = msgspec.json.Decoder(_Told).decode
+
+
+class ExternalData:
+    """A ``TurnPolicy``: each variable gets what its server answers for the question."""
+
+    def __init__(self, calls: ExtensionCalls) -> None:
+        self._calls = calls
+
+    async def consider(self, asked: Asked) -> Asked:
+        """See ``TurnPolicy.consider``.
+
+        Raises:
+            InvalidParam: A server cannot be asked, or there is none of that kind.
+        """
+        tools = asked.workflow.document.features.get("external_data_tools")
+        if not tools:
+            return asked
+        names = {str(tool.get("variable")) for tool in tools}
+        given = {name: value for name, value in asked.inputs.items() if name not in names}
+        async with asyncio.TaskGroup() as group:
+            answers = {
+                str(tool["variable"]): group.create_task(_settled(self._told(asked, tool, given))) for tool in tools
+            }
+        told = {name: task.result() for name, task in answers.items()}
+        for answer in told.values():
+            if isinstance(answer, InvalidParam):
+                raise answer
+        return replace(asked, inputs={**asked.inputs, **told})
+
+    async def _told(self, asked: Asked, tool: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+        variable, kind = str(tool["variable"]), str(tool.get("type") or "api")
+        if kind != "api":
+            raise InvalidParam(
+                f"The variable {variable!r} gets its value from {kind!r}, which this version of Jikko cannot ask; it "
+                "can ask servers of the type 'api'."
+            )
+        config = tool.get("config")
+        id_ = str(config.get("api_based_extension_id") or "") if isinstance(config, Mapping) else ""
+        params = {"app_id": asked.app.id, "tool_variable": variable, "inputs": dict(given), "query": asked.query}
+        role = f"gives this app its variable {variable!r}"
+        answer = await self._calls.ask(id_, asked.app.id, "app.external_data_tool.query", params, _decode, role=role)
+        return answer.result
+
+
+async def _settled(answer: Any) -> str | InvalidParam:
+    """An answer or why there is none: the others are waited for, and none is broken off."""
+    try:
+        return str(await answer)
+    except InvalidParam as failure:
+        return failure

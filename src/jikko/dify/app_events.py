@@ -1,0 +1,320 @@
+"""Events of a run that answers for an app without a workflow, as Dify's messages.
+
+Such clients know no runs and no nodes: they are told the text, what an agent thought, and the end.
+
+Source: docs/dify-behaviour.md, “Messages of apps without a workflow”.
+"""
+
+from typing import Final
+
+from msgspec import UNSET, Struct, UnsetType
+
+from jikko.dify.chat_messages import AnswerMetadata, answer_metadata
+from jikko.events import AgentLogged, Event, RunFinished, RunStarted, TextChunk, TextReplaced
+from jikko.ports.stores.messages import Message, Thought
+from jikko.record import RunIdentity, RunRecord
+from jikko.runs.turn_fold import TurnFold, file_id
+from jikko.values import Json
+
+_HIDDEN: Final = "completion"
+"""Apps of this mode do not tell of conversations."""
+_OF_MODELS: Final = (
+    "InvokeRateLimitError",
+    "InvokeConnectionError",
+    "InvokeServerUnavailableError",
+    "InvokeAuthorizationError",
+    "InvokeBadRequestError",
+)
+
+
+class AppMessage(Struct, kw_only=True):
+    """What all messages of a stream begin with."""
+
+    event: str
+    conversation_id: str | UnsetType
+    message_id: str
+    created_at: int
+
+
+class TextPiece(AppMessage, kw_only=True):
+    """A piece of the answer of a model, or all of one that took no model."""
+
+    task_id: str
+    id: str
+    answer: str
+    from_variable_selector: None = None
+
+
+class AgentPiece(AppMessage, kw_only=True):
+    """A piece of what an agent says."""
+
+    task_id: str
+    id: str
+    answer: str
+
+
+class AgentThought(AppMessage, kw_only=True):
+    """A round of an agent, as far as it is known."""
+
+    task_id: str
+    id: str
+    position: int
+    thought: str
+    observation: str
+    tool: str
+    tool_labels: dict[str, Json]
+    tool_input: str
+    message_files: list[str]
+
+
+class AgentFile(AppMessage, kw_only=True):
+    """A file that a tool of an agent made."""
+
+    task_id: str
+    id: str
+    type: str
+    url: str
+    belongs_to: str = "assistant"
+
+
+class Replaced(AppMessage, kw_only=True):
+    """All of the answer is replaced by this."""
+
+    task_id: str
+    answer: str
+    reason: str = ""
+
+
+class Spoken(AppMessage, kw_only=True):
+    """A piece of the answer's audio."""
+
+    task_id: str
+    audio: str
+
+
+class End(AppMessage, kw_only=True):
+    """The answer is whole."""
+
+    task_id: str
+    id: str
+    metadata: AnswerMetadata
+    files: list[dict[str, Json]] | None
+
+
+class Failed(AppMessage, kw_only=True):
+    """There is no answer; nothing follows."""
+
+    code: str
+    status: int
+    message: str
+
+
+class AppAnswer(Struct, kw_only=True):
+    """The answer in one piece."""
+
+    event: str = "message"
+    task_id: str
+    id: str
+    message_id: str
+    conversation_id: str | UnsetType
+    mode: str
+    answer: str
+    metadata: AnswerMetadata
+    created_at: int
+
+
+class _Head(Struct, frozen=True):
+    """Which message is answered."""
+
+    mode: str
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+
+    def of(self, event: str, *, with_task: bool = True) -> dict[str, Json]:
+        """The fields that a message begins with."""
+        head: dict[str, Json] = {
+            "event": event,
+            "conversation_id": UNSET if self.mode == _HIDDEN else self.conversation_id,
+            "message_id": self.message_id,
+            "created_at": self.created_at,
+        }
+        return {**head, "task_id": self.task_id} if with_task else head
+
+
+class AppEvents:
+    """The events of one turn, in their order. See ``turn_events.TurnEvents``."""
+
+    def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
+        turn = began.turn
+        assert turn is not None
+        self._head = _Head(turn.mode, turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
+        self._is_agent = turn.mode == "agent-chat"
+        self.fold = TurnFold(began, turn, is_retry=identity.retry_of is not None)
+        self._files = 0
+        """How many files of the agent were shown."""
+
+    def note(self, event: Event) -> None:
+        """Fold an event that is not shown."""
+        self.fold.apply(event)
+        self._files = len(self.fold.files)
+
+    def replaced(self) -> Struct:
+        """The answer so far, for a client that comes late."""
+        return Replaced(**self._head.of("message_replace"), answer=self.fold.text)
+
+    def spoken(self, audio: str) -> Struct:
+        """A piece of the answer's audio, in base64; an empty one tells its end."""
+        return Spoken(**self._head.of("tts_message" if audio else "tts_message_end"), audio=audio)
+
+    def of(self, record: RunRecord, event: Event) -> list[Struct]:
+        """Fold the next event, and make the messages of it."""
+        self.fold.apply(event)
+        head = self._head
+        match event:
+            case TextChunk(text=text) if self._is_agent:
+                return [AgentPiece(**head.of("agent_message"), id=head.message_id, answer=text)]
+            case TextChunk(text=text):
+                return [TextPiece(**head.of("message"), id=head.message_id, answer=text)]
+            case TextReplaced(text=text):
+                return [Replaced(**head.of("message_replace"), answer=text)]
+            case AgentLogged() if self._is_agent:
+                return self._thought(event)
+            case RunFinished(status="failed"):
+                return [self._failed(event.error or "")]
+            case RunFinished():
+                metadata = answer_metadata(self.fold.metadata())
+                files = ended_files(head.message_id, self.fold.asked_files, self.fold.files)
+                return [End(**head.of("message_end"), id=head.message_id, metadata=metadata, files=files)]
+            case _:
+                return []
+
+    def _thought(self, event: AgentLogged) -> list[Struct]:
+        thought = self.fold.thoughts.get(event.entry_id)
+        if thought is None:
+            return []
+        head, message_id = self._head, self._head.message_id
+        new, first = self.fold.files[self._files :], self._files
+        self._files = len(self.fold.files)
+        files: list[Struct] = [
+            AgentFile(
+                **head.of("message_file"),
+                id=file_id(message_id, "assistant", first + position),
+                type=str(file.get("type")),
+                url=str(file.get("url")),
+            )
+            for position, file in enumerate(new)
+        ]
+        if event.data.get("is_told") is False:
+            return []
+        shown = thought_fields(message_id, thought, self.fold.files)
+        shown["message_files"] = shown.pop("files")
+        return [*files, AgentThought(**head.of("agent_thought"), id=thought.id, **shown)]
+
+    def _failed(self, error: str) -> Failed:
+        code, status = failure_of(self.fold.failed_by)
+        return Failed(**self._head.of("error", with_task=False), code=code, status=status, message=error)
+
+
+def failure_of(kind: str) -> tuple[str, int]:
+    """Code and status of an error, by the ``error_type`` of the node that failed."""
+    if kind in _OF_MODELS:
+        return "completion_request_error", 400
+    if kind == "ModelNotExistError":
+        return "provider_not_initialize", 400
+    if kind:
+        return "invalid_param", 400
+    return "internal_server_error", 500
+
+
+def thought_fields(message_id: str, thought: Thought, files: list[Json]) -> dict[str, Json]:
+    """What is told of a round of an agent.
+
+    Args:
+        files: All files of the answer.
+    """
+    own = [each.get("related_id") for each in thought.files]
+    return {
+        "position": thought.position,
+        "thought": thought.thought,
+        "observation": thought.observation,
+        "tool": thought.tool,
+        "tool_labels": thought.tool_labels,
+        "tool_input": thought.tool_input,
+        "files": [
+            file_id(message_id, "assistant", position)
+            for position, file in enumerate(files)
+            if file.get("related_id") in own
+        ],
+    }
+
+
+def ended_files(message_id: str, asked: list[Json], made: list[Json]) -> list[dict[str, Json]] | None:
+    """The files of a message as its end tells them; ``None`` without any."""
+    sent = [_ended(file_id(message_id, "user", at), file) for at, file in enumerate(asked)]
+    return [
+        *sent,
+        *(_ended(file_id(message_id, "assistant", at), file, is_made=True) for at, file in enumerate(made)),
+    ] or None
+
+
+def _ended(own_id: str, file: Json, *, is_made: bool = False) -> dict[str, Json]:
+    is_elsewhere = file.get("transfer_method") == "remote_url"
+    is_bare = is_made or is_elsewhere
+    return {
+        "related_id": own_id,
+        "extension": "" if is_elsewhere else file.get("extension"),
+        "filename": f"{file.get('related_id')}{file.get('extension') or ''}" if is_made else file.get("filename"),
+        "size": 0 if is_bare else file.get("size"),
+        "mime_type": "application/octet-stream" if is_bare else file.get("mime_type"),
+        "transfer_method": "tool_file" if is_made else file.get("transfer_method"),
+        "type": file.get("type"),
+        "url": file.get("url"),
+        "upload_file_id": file.get("related_id") or own_id,
+        "remote_url": file.get("remote_url") or "",
+    }
+
+
+def app_answer_body(record: RunRecord, fold: TurnFold) -> AppAnswer:
+    """The answer to a blocking question, whose run has ended well or was stopped."""
+    turn = fold.turn
+    return AppAnswer(
+        task_id=record.identity.task_id,
+        id=turn.message_id,
+        message_id=turn.message_id,
+        conversation_id=UNSET if turn.mode == _HIDDEN else turn.conversation_id,
+        mode=turn.mode,
+        answer=fold.text,
+        metadata=answer_metadata(fold.metadata()),
+        created_at=int(record.created_at),
+    )
+
+
+def app_replied_body(message: Message, mode: str, task_id: str) -> AppAnswer:
+    """The answer to a question that took no run."""
+    return AppAnswer(
+        task_id=task_id,
+        id=message.id,
+        message_id=message.id,
+        conversation_id=UNSET if mode == _HIDDEN else message.conversation_id,
+        mode=mode,
+        answer=message.answer.text,
+        metadata=answer_metadata(message.answer.metadata),
+        created_at=int(message.created_at),
+    )
+
+
+def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Struct]:
+    """The stream of a question that took no run: its text a character a piece, and the end."""
+    head = _Head(mode, message.conversation_id, message.id, int(message.created_at), task_id)
+    if message.answer.status == "error":
+        code, status = failure_of("InvalidParam")
+        failed = head.of("error", with_task=False)
+        return [Failed(**failed, code=code, status=status, message=message.answer.error or "")]
+    pieces: list[Struct] = [
+        TextPiece(**head.of("message"), id=message.id, answer=character) for character in message.answer.text
+    ]
+    metadata = answer_metadata(message.answer.metadata)
+    files = ended_files(message.id, message.files, [])
+    return [*pieces, End(**head.of("message_end"), id=message.id, metadata=metadata, files=files)]

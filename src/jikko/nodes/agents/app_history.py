@@ -1,0 +1,63 @@
+"""Earlier turns of an agent app, as messages for its model: with the calls that it made, or as text.
+
+Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from jikko.nodes.model.memory import MemoryText
+from jikko.ports.models import Message, ToolCall
+from jikko.ports.stores.messages import Thought
+from jikko.values import Json
+
+
+def messages_with_calls(said: MemoryText) -> Iterator[Message]:
+    """An answer as an agent gave it that calls functions: round by round."""
+    if not said.thoughts:
+        yield Message("assistant", (said.text,))
+    for number, thought in enumerate(said.thoughts):
+        text = thought.thought
+        names = [name for name in thought.tool.split(";") if name]
+        answers = _object(thought.observation)
+        if not names or not answers:
+            if text:
+                yield Message("assistant", (text,))
+            continue
+        given = _object(thought.tool_input)
+        calls = tuple(
+            ToolCall(f"call_{number}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
+            for place, name in enumerate(names)
+        )
+        yield Message("assistant", (text,) if text else (), calls)
+        for call in calls:
+            yield Message("tool", (str(answers.get(call.name, "")),), tool_call_id=call.id)
+
+
+def message_as_text(said: MemoryText) -> Message:
+    """An answer as an agent gave it that thinks in text: its rounds, and what it said in the end."""
+    rounds = list(rounds_as_text(said.thoughts))
+    if not rounds:
+        return Message("assistant", (said.text,))
+    return Message("assistant", ("".join([*rounds, f"Final Answer: {said.text}"]),))
+
+
+def rounds_as_text(thoughts: Iterable[Thought]) -> Iterator[str]:
+    """The rounds in which an agent called a tool, as it reads them."""
+    for thought in thoughts:
+        name, answers = thought.tool, _object(thought.observation)
+        if not name or not answers:
+            continue
+        action = {"action_name": name, "action_input": _object(thought.tool_input).get(name)}
+        yield (
+            f"Thought: {thought.thought}\n\nAction: {json.dumps(action, ensure_ascii=False)}\n\n"
+            f"Observation: {answers.get(name, '')}\n\n"
+        )
+
+
+def _object(text: str) -> dict[str, Json]:
+    try:
+        value = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,248 @@
+"""What the agents of apps without a workflow have in common: rounds, the tools of a round, what is told of them.
+
+A round is one entry of the log that is told again as more of it is known. Its data are a ``Thought``, and ``is_told``:
+whether clients are told of it.
+
+Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal
+from uuid import UUID, uuid5
+
+from msgspec.structs import asdict, replace
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.ports.agents import (
+    AgentFailure,
+    AgentHost,
+    AgentModel,
+    AgentTool,
+    Strategy,
+    StrategyCall,
+    StrategyName,
+    StrategyParameter,
+)
+from jikko.ports.models import Chunk, Completion, Message, ModelFailure, ModelRequest
+from jikko.ports.models import Tool as Function
+from jikko.ports.stores.messages import Thought
+from jikko.ports.tools import (
+    ANSWER,
+    CITATIONS,
+    BlobMessage,
+    FileMessage,
+    ImageMessage,
+    JsonMessage,
+    LinkMessage,
+    LogMessage,
+    TextMessage,
+    ToolFailure,
+    ToolMessage,
+    ToolNotFound,
+    ToolParameter,
+    VariableMessage,
+)
+from jikko.strategies.function_calling import functions
+from jikko.values import Json
+
+PROVIDER: Final = "app"
+FUNCTION_CALLING: Final = "function_call"
+REACT: Final = "react"
+_IDS: Final = UUID("2b0c7f5e-9a41-5d0f-8f6e-54c1d3a9e7b2")
+"""Ids of rounds are made of the node's execution: after a crash they are the same."""
+_OF_ENTRY: Final = ("id", "created_at")
+"""What the entry of the log has by itself."""
+_ROUNDS: Final = 10
+_GIVEN: Final = "A file was made and is shown to the user already. Do not make it again; tell them to look at it."
+
+PARAMETERS: Final = (
+    StrategyParameter(declared=ToolParameter(name="model", type="model-selector", required=True), kind="model"),
+    StrategyParameter(declared=ToolParameter(name="tools", type="array[tools]"), kind="tools"),
+    StrategyParameter(declared=ToolParameter(name="instruction", type="string")),
+    StrategyParameter(declared=ToolParameter(name="query", type="string", required=True)),
+    StrategyParameter(declared=ToolParameter(name="files", type="any"), kind="pictures"),
+    StrategyParameter(declared=ToolParameter(name="maximum_iterations", type="number", default=_ROUNDS)),
+    StrategyParameter(declared=ToolParameter(name="prompt", type="any")),
+)
+
+
+def strategy(name: StrategyName) -> Strategy:
+    """What is known of it.
+
+    Raises:
+        ToolNotFound: The file of the app names none.
+    """
+    if name.strategy not in (FUNCTION_CALLING, REACT):
+        raise ToolNotFound(Phrase("tool.no_app_strategy"), Phrase("remedy.agent_strategy"))
+    return Strategy(name=name, parameters=PARAMETERS, takes_history=True, of_app=True)
+
+
+class Round:
+    """One round: what the model thought, the tools that it called, and what they answered."""
+
+    def __init__(self, key: str, number: int, emit: Callable[[ToolMessage], None]) -> None:
+        self._emit = emit
+        self.thought = Thought(id=str(uuid5(_IDS, f"{key}/{number}")), position=number, created_at=0.0)
+
+    def tell(self, *, is_over: bool = False, is_told: bool = True, **known: Json) -> None:
+        """Tell of the round.
+
+        Args:
+            known: What is known of it since it was told last: fields of ``Thought``.
+        """
+        self.thought = thought = replace(self.thought, **known)
+        data: dict[str, Json] = {name: each for name, each in asdict(thought).items() if name not in _OF_ENTRY}
+        status: Literal["start", "success"] = "success" if is_over else "start"
+        label = f"ROUND {thought.position}"
+        self._emit(LogMessage(id=thought.id, label=label, status=status, data={**data, "is_told": is_told}))
+
+
+class AppAgent:
+    """One invocation."""
+
+    def __init__(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
+        self._call = call
+        self._host = host
+        self._emit = emit
+        self.model: AgentModel = call.models["model"]
+        listed = call.tools.get("tools", ())
+        self.tools: Mapping[str, AgentTool] = {tool.tool.name.tool: tool for tool in listed}
+        self.functions: tuple[Function, ...] = functions(listed)
+        given = call.values.get("maximum_iterations")
+        self.rounds = (int(given) if isinstance(given, (int, float)) else _ROUNDS) + 1
+        """In the last one no tools are offered."""
+        self.instruction = str(call.values.get("instruction") or "")
+        self.query = str(call.values.get("query") or "")
+        self.prompt = str(call.values.get("prompt") or "")
+        self._citations: list[Json] = []
+
+    @property
+    def pictures(self) -> Sequence[object]:
+        """Those that came with the question, if the model sees."""
+        return self._call.pictures if "image" in self.model.abilities.media else ()
+
+    def round(self, number: int) -> Round:
+        """A round, counted from 1."""
+        return Round(self._call.key, number, self._emit)
+
+    def say(self, text: str) -> None:
+        """Show a piece of text."""
+        if text:
+            self._emit(TextMessage(text))
+
+    def end(self, answer: str) -> None:
+        """The agent is done.
+
+        Args:
+            answer: What is kept of all that it said.
+        """
+        self._emit(VariableMessage(CITATIONS, self._citations))
+        self._emit(VariableMessage(ANSWER, answer))
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        show: Callable[[Chunk], None],
+        *,
+        tools: tuple[Function, ...] = (),
+        stop: Sequence[str] = (),
+    ) -> Completion:
+        """Ask the model.
+
+        Raises:
+            AgentFailure: It gives no answer.
+        """
+        model, parameters = self.model, dict(self.model.parameters)
+        if stop:
+            given = parameters.get("stop")
+            parameters["stop"] = [*(given if isinstance(given, list) else ()), *stop]
+        request = ModelRequest(
+            provider=model.provider,
+            model=model.model,
+            mode=model.mode,
+            messages=tuple(messages),
+            parameters=parameters,
+            tools=tools,
+            tool_choice="auto",
+            app_id=self._call.app_id,
+            run_id=self._call.run_id,
+            key=self._call.key,
+        )
+        try:
+            return await self._host.complete(request, show)
+        except ModelFailure as failure:
+            raise AgentFailure(str(failure), kind=failure.kind) from None
+
+    async def called(self, name: str, given: Mapping[str, Json], files: list[Json]) -> str:
+        """What the model is told of a tool's answer.
+
+        Args:
+            files: Takes the file mappings of files that it makes.
+        """
+        tool = self.tools.get(name)
+        if tool is None:
+            return f"there is not a tool named {name}"
+        missing = [each.name for each in tool.open_parameters if each.required and given.get(each.name) is None]
+        if missing:
+            return f"tool parameters validation error: {', '.join(missing)} is required"
+        messages: list[ToolMessage] = []
+        try:
+            await self._host.call_tool(tool.tool.name, {**tool.settings, **given}, messages.append)
+        except (ToolFailure, ToolNotFound) as failure:
+            return f"tool invoke error: {failure}"
+        return self._observed(messages, files)
+
+    def exceeded(self) -> AgentFailure:
+        """The failure of an agent that calls a tool where none is offered any more."""
+        return AgentFailure(
+            f"The agent called a tool in its last round. It may have {self.rounds - 1} rounds with tools: raise "
+            "agent_mode.max_iteration, or ask for less at once."
+        )
+
+    def _observed(self, messages: Sequence[ToolMessage], files: list[Json]) -> str:
+        texts: list[str] = []
+        said = [message.text for message in messages if isinstance(message, TextMessage)]
+        for message in messages:
+            match message:
+                case TextMessage(text):
+                    texts.append(text)
+                case LinkMessage(url):
+                    texts.append(f"Result: {url}. Tell the user to open it.")
+                case JsonMessage(value):
+                    # Many tools say their JSON as text, too.
+                    if not _says(said, value):
+                        texts.append(json.dumps(value, ensure_ascii=False))
+                case FileMessage(file):
+                    files.append(dict(file))
+                    self._emit(message)
+                    texts.append(_GIVEN)
+                case ImageMessage() | BlobMessage():
+                    self._emit(message)
+                    texts.append(_GIVEN)
+                case VariableMessage(name, value) if name == CITATIONS and isinstance(value, list):
+                    self._citations += value
+                case _:
+                    pass
+        return "".join(texts)
+
+
+def _says(texts: Sequence[str], value: Json) -> bool:
+    """Whether a value is said as text."""
+    for text in {*texts, "".join(texts)}:
+        try:
+            if json.loads(text) == value:
+                return True
+        except (ValueError, RecursionError):
+            continue
+    return False
+
+
+def labels(names: Sequence[str]) -> dict[str, Json]:
+    """What clients call tools."""
+    return {name: {"en_US": name, "zh_Hans": name} for name in names}
+
+
+def as_json(value: Mapping[str, Json]) -> str:
+    """What a tool was given, or answered, by its name."""
+    return json.dumps(value, ensure_ascii=False)
