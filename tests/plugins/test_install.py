@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.install.environment import OWN, interpreter
+from jikko.plugins.install.environment import OWN, interpreters
 from jikko.plugins.install.installed import LIST, Installed
 from jikko.plugins.install.requirements import Requirements
 from jikko.plugins.install.uv import Uv
@@ -194,15 +194,15 @@ async def test_a_plugin_is_run_with_the_python_that_it_was_made_for_if_that_is_h
     programs = folder(tmp_path / "bin", {"README": b""})
     monkeypatch.setenv("PATH", str(programs))
     own, older = (read_package(packed(files(meta=made_for(f"{major}.{n}"))))[0] for n in (minor, minor - 1))
-    assert await interpreter(own) == await interpreter(older) == OWN
+    assert await interpreters(own) == await interpreters(older) == [OWN]
     program = programs / f"python{major}.{minor - 1}"
     # As a script that looks for an interpreter and finds none.
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    assert await interpreter(older) == OWN
+    assert await interpreters(older) == [OWN]
     program.write_text(f"#!/bin/sh\necho {tmp_path}/older\n")
-    assert await interpreter(older) == tmp_path / "older"
-    assert await interpreter(own) == OWN
+    assert await interpreters(older) == [tmp_path / "older", OWN]
+    assert await interpreters(own) == [OWN]
 
 
 @pytest.mark.slow
@@ -352,3 +352,59 @@ async def test_what_builds_a_package_has_no_epoll_and_leaves_no_process_behind(t
     left, said = found.read_text().split(" ", 1)
     assert said == os.strerror(errno.ENOSYS)
     assert int(left) not in {member for members in sessions().values() for member in members}
+
+
+def _library(version: str) -> dict[str, bytes]:
+    info = f"dify_plugin-{version}.dist-info"
+    return {
+        "dify_plugin.py": f"VERSION = {version!r}".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: dify-plugin\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.every_python
+async def test_a_plugin_that_does_not_start_with_the_oldest_sdk_gets_a_newer_one(tmp_path: Path) -> None:
+    wheels = {f"dify_plugin-{version}-py3-none-any.whl": packed(_library(version)) for version in ("0.1", "0.2")}
+    links = folder(tmp_path / "wheels", wheels)
+    check = b"import dify_plugin\nassert dify_plugin.VERSION == '0.2', dify_plugin.VERSION\n"
+    content = {**files(), "requirements.txt": b"dify_plugin>=0.1\n", "main.py": check + files()["main.py"]}
+
+    async with packages(tmp_path / "home", environment={"UV_FIND_LINKS": str(links)}, plugins_confine="off") as made:
+        plugin, archive = await made.read(str(folder(tmp_path / "plugin", content)))
+        done = await made.installer.install(plugin, archive)
+
+    here = Installed(tmp_path / "home" / "plugins")
+    assert here.find(Identifier(plugin.id, "", "")) == done.entry
+    assert [place.name for place in here.environment(done.entry).glob("lib/*/site-packages/dify_plugin-*")] == [
+        "dify_plugin-0.2.dist-info"
+    ]
+    assert [place.name for place in here.environments.iterdir()] == [done.entry.environment]
+
+
+@pytest.mark.slow
+@pytest.mark.every_python
+async def test_the_next_python_is_tried_before_a_plugin_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    major, minor = sys.version_info[:2]
+    program = folder(tmp_path / "bin", {f"python{major}.{minor - 1}": b"#!/bin/sh\necho /nowhere/python\n"})
+    (program / f"python{major}.{minor - 1}").chmod(0o755)
+    monkeypatch.setenv("PATH", str(program))
+
+    done = await installed(tmp_path / "home", files(meta=made_for(f"{major}.{minor - 1}")))
+
+    here = Installed(tmp_path / "home" / "plugins")
+    assert list(here.environment(done.entry).glob(f"lib/python{major}.{minor}"))
+
+
+@pytest.mark.slow
+async def test_versions_are_told_apart_by_their_number_where_the_checksum_is_not_known(tmp_path: Path) -> None:
+    one = (await installed(tmp_path / "home")).entry
+    await installed(tmp_path / "home", files(version="0.0.2"))
+
+    here = Installed(tmp_path / "home" / "plugins")
+    assert here.find(Identifier("tester/stand_in", "0.0.1", "00" * 32)) == one
+    assert here.find(Identifier("tester/stand_in", "0.0.1", "")) == one

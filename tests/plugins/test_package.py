@@ -246,3 +246,18 @@ def test_identifiers_are_read_with_what_they_have() -> None:
     assert identifier("agent") is None
     assert identifier("a/b/c") is None
     assert not is_plugin_name("a/B")
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2024-08-07T08:03:44.658609186Z", 1_723_017_824),
+        ("2024-08-07T17:03:44+09:00", 1_723_017_824),
+        ("2024-08-07", 1_722_988_800),
+        ("someday", None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_the_moment_of_making_is_read_from_the_manifest(written: Any, moment: int | None) -> None:
+    assert read_package(packed(files(created_at=written)))[0].created_at == moment

@@ -12,7 +12,7 @@ import pytest
 
 from jikko.concurrency.loop_share import SLICE, LoopShare
 from jikko.plugins.process.limits import ProcessLimits
-from jikko.plugins.process.process import PluginProcess
+from jikko.plugins.process.process import PluginProcess, raised_in
 from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
@@ -356,3 +356,32 @@ async def test_a_plugin_that_dies_while_it_asks_fails_the_call() -> None:
 
     async with running() as process:
         await failing(process, "ask_and_exit", "PluginDied", "status 3", type="t", backwards=backwards)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("no traceback\n", ""),
+        (
+            'Traceback (most recent call last):\n  File "x"\n    import y\nModuleNotFoundError: 無い\n',
+            "ModuleNotFoundError: 無い",
+        ),
+        (
+            "Traceback (most recent call last):\n  a\nKeyError: 1\n\nDuring handling of the above exception, another "
+            "exception occurred:\n\nTraceback (most recent call last):\n  b\nValueError: 2\n"
+            "Exception ignored in: <thread>\nTraceback (most recent call last):\n  c\nRuntimeError: 3\n",
+            "ValueError: 2",
+        ),
+    ],
+)
+def test_the_exception_of_a_plugin_that_does_not_start_is_that_of_its_first_traceback(text: str, expected: str) -> None:
+    assert raised_in(text) == expected
+
+
+async def test_a_plugin_that_raises_before_its_first_sign_of_life_fails_with_its_exception(tmp_path: Path) -> None:
+    noise = "import sys, atexit\natexit.register(lambda: print('noise ' * 400, file=sys.stderr))\n"
+    (tmp_path / "main.py").write_text(f"{noise}raise LookupError('鍵がない')\n")
+
+    with pytest.raises(PluginFailure, match=r"^The plugin does not start: LookupError: 鍵がない$"):
+        await PluginProcess.start([sys.executable, "main.py"], folder=tmp_path, environment={"PYTHONUTF8": "1"})

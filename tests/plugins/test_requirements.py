@@ -36,18 +36,29 @@ def test_addresses_paths_and_options_are_refused_and_named(line: str) -> None:
         from_files({"requirements.txt": line.encode()}, None)
 
 
-def test_without_a_lock_versions_are_those_of_the_day_of_signing() -> None:
-    found = from_files({"requirements.txt": b"dify_plugin~=0.0.1b61  # sdk\n\n# x\nrequests>=2\n"}, 1_755_000_000)
-    assert found.lines == ("dify_plugin~=0.0.1b61", "requests>=2")
-    assert found.day == 1_755_000_000
+def test_without_a_lock_versions_of_the_day_of_making_are_tried_first_then_the_oldest_sdk_then_the_newest() -> None:
+    requirements = {"requirements.txt": b"dify_plugin~=0.0.1b61  # sdk\n\n# x\nrequests>=2\n"}
+
+    found = from_files(requirements, 1_755_000_000)
+
+    assert [(one.lines, one.day) for one in found] == [
+        (("dify_plugin~=0.0.1b61", "requests>=2"), 1_755_000_000),
+        (("dify_plugin==0.0.1b61", "requests>=2"), None),
+        (("dify_plugin~=0.0.1b61", "requests>=2"), None),
+    ]
 
 
-def test_without_a_lock_and_a_day_the_oldest_sdk_is_taken() -> None:
-    found = from_files(
+def test_without_a_lock_and_a_day_the_oldest_sdk_is_tried_first() -> None:
+    oldest, newest = from_files(
         {"pyproject.toml": b'[project]\ndependencies = ["dify-plugin>=0.2.1,<1", "requests>=2"]\n'}, None
     )
-    assert found.lines == ("dify-plugin==0.2.1", "requests>=2")
-    assert found.day is None
+
+    assert oldest.lines == ("dify-plugin==0.2.1", "requests>=2")
+    assert newest.lines == ("dify-plugin>=0.2.1,<1", "requests>=2")
+
+
+def test_what_is_the_same_is_tried_once() -> None:
+    assert len(from_files({"requirements.txt": b"requests>=2\n"}, None)) == 1
 
 
 @pytest.mark.parametrize("files", [{}, {"pyproject.toml": b"["}, {"requirements.txt": b"\xff\xfe"}])

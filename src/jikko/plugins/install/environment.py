@@ -24,26 +24,28 @@ _NEWER: Final = 4
 """Versions of Python that are tried beyond the one that a plugin was written for."""
 
 
-async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv) -> Requirements:
-    """What a plugin needs.
+async def requirements_of(
+    plugin: Plugin, archive: Archive, folder: Path, uv: Uv, python: Path
+) -> tuple[Requirements, ...]:
+    """What a plugin needs: all that is tried, the likeliest first.
 
     Args:
         folder: Where its files are.
+        python: The one that it is to run with.
 
     Raises:
         PackageRefused: It cannot be told, or is nothing that is installed.
     """
     if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
         options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
-        python = await interpreter(plugin)
         command = ("export", *options, "--python", str(python))
-        return from_lock(await uv.run(*command, folder=folder, python=python, of_project=True))
-    return from_files(archive.files, plugin.signed_at)
+        return (from_lock(await uv.run(*command, folder=folder, python=python, of_project=True)),)
+    return from_files(archive.files, plugin.signed_at or plugin.created_at)
 
 
-async def interpreter(plugin: Plugin) -> Path:
-    """The Python that a plugin is run with: the version that it was made for, else one that is newer; this one before
-    those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
+async def interpreters(plugin: Plugin) -> list[Path]:
+    """The Pythons that a plugin is tried with: the version that it was made for, then those that are newer; this one
+    before those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
 
     Raises:
         PackageRefused: There is none that is new enough.
@@ -53,13 +55,16 @@ async def interpreter(plugin: Plugin) -> Path:
     except ValueError:
         raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
     own = sys.version_info[:2]
+    pythons: list[Path] = []
     for newer in range(minor, minor + _NEWER):
         if (major, newer) == own or (newer > minor and own > (major, minor)):
-            return OWN
-        named = shutil.which(f"python{major}.{newer}")
+            pythons.append(OWN)
+        named = None if (major, newer) == own else shutil.which(f"python{major}.{newer}")
         found = None if named is None else await _itself(named)
         if found is not None:
-            return found
+            pythons.append(found)
+    if pythons:
+        return list(dict.fromkeys(pythons))
     raise PackageRefused(
         f"{plugin.id} needs Python {plugin.python}, and there is no python{major}.{minor} or newer here: Jikko runs on "
         f"{sys.version_info[0]}.{sys.version_info[1]}."
@@ -87,7 +92,7 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
 
     Args:
         environments: The folder of all of them.
-        python: As ``interpreter`` answers.
+        python: As of ``interpreters``.
 
     Raises:
         PackageRefused: It cannot be made.
@@ -124,7 +129,7 @@ async def compile_code(folder: Path, python: Path, *, confine: bool) -> None:
     """Compile files of a plugin, or of its packages, beforehand: it may not write them.
 
     Args:
-        python: As ``interpreter`` answers. That of the environment would run code of packages (``.pth`` files).
+        python: As of ``interpreters``. That of the environment would run code of packages (``.pth`` files).
     """
     lock = Lock(read=(), write=(folder,), confine=confine)
     compiler = await asyncio.create_subprocess_exec(

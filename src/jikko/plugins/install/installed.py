@@ -93,12 +93,12 @@ class Installed:
         return self._read[1]
 
     def find(self, wanted: Identifier) -> Entry | None:
-        """A plugin: the very one if its checksum is known here, else the newest of that name."""
+        """A plugin: the very one if its checksum is known here, else the same version, else the newest of that name."""
         named = [entry for entry in self.entries() if entry.plugin.id == wanted.plugin]
-        for entry in named:
-            if wanted.checksum and entry.plugin.checksum == wanted.checksum:
-                return entry
-        return named[-1] if named else None
+        very = [entry for entry in named if wanted.checksum and entry.plugin.checksum == wanted.checksum]
+        same = [entry for entry in named if entry.plugin.version == wanted.version]
+        found = very or same or named
+        return found[-1] if found else None
 
     @contextmanager
     def changing(self) -> Iterator[None]:

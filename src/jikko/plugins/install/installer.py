@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from jikko.plugins.install.environment import compile_code, interpreter, make_environment, requirements_of
+from jikko.plugins.install.environment import compile_code, interpreters, make_environment, requirements_of
 from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.archive import Archive, unpack
@@ -66,21 +66,42 @@ class Installer:
             uv = Uv(installed.cache, self._environment, confine=self._confine)
             try:
                 with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
-                    files = _unpacked(archive, Path(temporary))
-                    wanted = await requirements_of(plugin, archive, files, uv)
-                    python = await interpreter(plugin)
-                    environment = await make_environment(wanted, installed.environments, python=python, uv=uv)
-                    await compile_code(files, python, confine=self._confine)
-                    entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
-                    code = installed.code(entry)
-                    _move(files, code)
-                    await self._started(entry, environment)
+                    entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
                     installed.add(entry)
             except OSError as error:
                 raise PackageRefused(f"{plugin.id} cannot be installed: {error}.") from None
             finally:
                 installed.sweep()
-        return Installation(entry, False, _packages(environment))
+        return Installation(entry, False, _packages(installed.environment(entry)))
+
+    async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
+        """The plugin in its place, with the first Python and the first versions of its packages with which it starts.
+
+        Raises:
+            PackageRefused: There are none. The reason is that of the first try.
+        """
+        refused: PackageRefused | None = None
+        for number, python in enumerate(await interpreters(plugin)):
+            files = _unpacked(archive, temporary / str(number))
+            try:
+                tried = await requirements_of(plugin, archive, files, uv, python)
+            except PackageRefused as problem:
+                refused = refused or problem
+                continue
+            await compile_code(files, python, confine=self._confine)
+            for wanted in tried:
+                try:
+                    environment = await make_environment(wanted, self._installed.environments, python=python, uv=uv)
+                    entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
+                    if files.exists():
+                        _move(files, self._installed.code(entry))
+                    await self._started(entry, environment)
+                except PackageRefused as problem:
+                    refused = refused or problem
+                else:
+                    return entry
+        assert refused is not None
+        raise refused
 
     async def _started(self, entry: Entry, environment: Path) -> None:
         try:
@@ -98,7 +119,7 @@ def _other_python(plugin: Plugin, environment: Path) -> str:
 
 def _unpacked(archive: Archive, temporary: Path) -> Path:
     files = temporary / "files"
-    files.mkdir()
+    files.mkdir(parents=True)
     unpack(archive, files)
     return files
 

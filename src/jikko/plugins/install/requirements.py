@@ -46,21 +46,24 @@ def from_lock(exported: str) -> Requirements:
     return Requirements(tuple(lines))
 
 
-def from_files(files: Mapping[str, bytes], signed_at: int | None) -> Requirements:
-    """Those of a package without a lock.
+def from_files(files: Mapping[str, bytes], day: int | None) -> tuple[Requirements, ...]:
+    """Those of a package without a lock, in the order in which they are tried.
 
-    Versions are those of the day on which it was signed. If it was not, the oldest SDK is taken that it admits: the
-    newest one breaks old plugins.
+    First versions of the day on which the package was made: newer ones break old plugins. Then the oldest SDK that it
+    admits, as the day may be that of an earlier version of the plugin; then the newest versions.
+
+    Args:
+        day: Seconds since the Unix epoch.
 
     Raises:
         PackageRefused: There are none, or one is no plain name with a version.
     """
-    lines = list(_listed(files))
+    lines = tuple(_listed(files))
     for line in lines:
         _check(line)
-    if signed_at is not None:
-        return Requirements(tuple(lines), signed_at)
-    return Requirements(tuple(_SDK.sub(r"\1==\2", line) for line in lines))
+    made = [] if day is None else [Requirements(lines, day)]
+    oldest = Requirements(tuple(_SDK.sub(r"\1==\2", line) for line in lines))
+    return tuple(dict.fromkeys((*made, oldest, Requirements(lines))))
 
 
 def _listed(files: Mapping[str, bytes]) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """What a plugin says of itself: its manifest, providers, tools and strategies, from YAML to frozen structs."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -92,6 +93,8 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """Of the protocol that it was written for."""
     signed_at: int | None = None
     """Seconds since the Unix epoch, by the package's own word."""
+    created_at: int | None = None
+    """The same, by its manifest."""
     trust: str = "unsigned"
     providers: tuple[Provider, ...] = ()
     unused: tuple[str, ...] = ()
@@ -170,6 +173,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
         meta_version=manifest.mapping("meta").text("version", "0.0.1"),
         trust=trust,
         signed_at=signed_at,
+        created_at=_moment(manifest.get("created_at")),
         providers=providers,
         unused=unused,
     )
@@ -280,6 +284,15 @@ def _label(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get(_LANGUAGE) or next((each for each in value.values() if isinstance(each, str)), "")
     return value if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> int | None:
+    """Seconds since the Unix epoch; ``None`` if the value is not a moment."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(value: Any) -> float | None:

@@ -31,6 +31,8 @@ from jikko.plugins.process.wire import (
 _PIECE: Final = 1 << 15
 """Bytes that are read at a time."""
 _LAST_WORDS: Final = 600
+_MAX_BEGINNING: Final = 65_536
+_CHAINED: Final = ("During handling of the above exception", "The above exception was the direct cause")
 _DRAIN_SECONDS: Final = 1.0
 """For which what a killed process wrote is read."""
 
@@ -62,6 +64,8 @@ class PluginProcess:
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
         self._last_lines: deque[str] = deque(maxlen=20)
+        self._beginning = bytearray()
+        """What it wrote to standard error before its first sign of life, as far as that is kept."""
         self._why = ""
         """Why it was ended, if it was ended by us."""
         self.last_heartbeat_at = 0.0
@@ -127,7 +131,8 @@ class PluginProcess:
             raise
         if not process.last_heartbeat_at:
             await process.kill()
-            raise PluginFailure("PluginDied", f"The plugin does not start: {process.last_words}")
+            reason = raised_in(bytes(process._beginning).decode(errors="replace")) or process.last_words
+            raise PluginFailure("PluginDied", f"The plugin does not start: {reason}")
         return process
 
     @property
@@ -323,8 +328,26 @@ class PluginProcess:
         stderr = self._process.stderr
         assert stderr is not None
         while received := await stderr.read(_PIECE):
+            if not self.last_heartbeat_at and len(self._beginning) < _MAX_BEGINNING:
+                self._beginning += received
             words = received[-_LAST_WORDS * 5 :].decode(errors="replace")
             self._last_lines.extend(line[:300] for line in words.splitlines()[-10:])
+
+
+def raised_in(text: str) -> str:
+    """The exception of the first traceback in a text, the last one of a chain; ``""`` if there is none.
+
+    What follows is how threads and libraries end after it.
+    """
+    found, inside, goes_on = "", False, True
+    for line in text.splitlines():
+        if line.startswith("Traceback "):
+            inside, goes_on = goes_on, False
+        elif line.startswith(_CHAINED):
+            goes_on = True
+        elif inside and line[:1].strip():
+            found, inside = line[:_LAST_WORDS], False
+    return found
 
 
 def _status(status: int) -> str:
