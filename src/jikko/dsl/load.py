@@ -131,8 +131,9 @@ def _decode(text: bytes) -> str:
 
 def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) -> Document | None:
     if not isinstance(root, Mapping):
-        kind = "empty" if root is None else f"{shown(root)}, not a mapping"
-        problems.append(problem_at("", Phrase("document.file", {"kind": kind}), Phrase("remedy.app_keys")))
+        empty = Phrase("document.empty_file")
+        problem = empty if root is None else Phrase("document.file", {"value": shown(root)})
+        problems.append(problem_at("", problem, Phrase("remedy.app_keys")))
         return None
     file = Fields("", root, problems)
     if file.get("kind") in ("rag_pipeline", "snippet"):
