@@ -1,6 +1,7 @@
 """A run that has very much to write does so in pieces, between which others write."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -9,8 +10,10 @@ from jikko.events import RunFinished
 from jikko.ports.stores.run_store import Append
 from jikko.runs.append_maker import MAX_APPEND_EVENTS
 from jikko.runs.run_log import RunLog
-from jikko.store.event_codec import MAX_PACKED_BYTES, pack_events
+from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events, pack_events
+from jikko.values import encode_json
 from tests.contract.runs import Draft, finished, node, started
+from tests.effort import cpu_seconds
 from tests.runs.held_store import HeldStore
 from tests.runs.world import end_of
 
@@ -74,6 +77,42 @@ async def test_large_values_are_written_in_pieces_too(monkeypatch: pytest.Monkey
     assert await store.events(live.record.identity.run_id) == list(live.events)
 
 
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+async def test_large_outputs_are_written_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, status: Literal["succeeded", "failed"]
+) -> None:
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    given: list[Append] = []
+    store.given = given.append
+    end = finished(status=status, text='say "界"\n😀\ud800' * 100_000, number=float("nan"), nested=[{"": None}])
+
+    RunLog(store, Draft().record).append([started(), *node(), end])
+
+    assert given[-1].packed == encode_events(given[-1].events)
+    assert given[-1].events[-1] == end
+
+
+@pytest.mark.serial
+async def test_outputs_are_encoded_for_the_record_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both is done in one turn of the event loop, and line breaks are what takes longest."""
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    end = finished(text="\n" * 4_000_000)
+
+    def ended() -> None:
+        live.append([end])
+
+    costs = []
+    for _ in range(5):
+        live = RunLog(store, Draft().record)
+        live.append([started()])
+        costs.append(cpu_seconds(ended))
+        await end_of(live)
+
+    assert min(costs) < 1.6 * min(cpu_seconds(lambda: encode_json(end.outputs)) for _ in range(5))
+
+
 async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() -> None:
     store, share = HeldStore(), LoopShare()
     turn = 0
@@ -103,3 +142,19 @@ async def test_a_log_that_has_little_to_write_waits_for_no_turn() -> None:
     live.append([started(), *node(), finished()])
 
     assert [len(append.events) for append in given] == [4]
+
+
+@pytest.mark.parametrize("is_input", [True, False])
+async def test_a_log_that_has_large_values_to_write_waits_for_its_turn(is_input: bool) -> None:
+    """In this one the record's inputs or outputs were encoded."""
+    store = HeldStore()
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record, share=LoopShare())
+    large = "\n" * 1_000_000
+
+    live.append([started(text=large if is_input else ""), finished(text="" if is_input else large)])
+
+    assert given == []
+    await end_of(live)
+    assert await store.events(live.record.identity.run_id) == list(live.events)

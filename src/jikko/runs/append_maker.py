@@ -1,11 +1,11 @@
 """What the store is given of a log: events, the record behind them, and what is written with them."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
 
-from jikko.events import Event, RunStarted
+from jikko.events import Event, RunFinished, RunStarted
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
@@ -20,6 +20,10 @@ _MAX_APPEND_BYTES: Final = 1 << 20
 """Bytes of one write that were made ready apart; what was made ready together may be more."""
 _MAX_READY_BYTES: Final = 4 << 20
 """Bytes that are made ready ahead at once, of what a run does in one go: some milliseconds."""
+
+
+_LARGE_OUTPUTS: Final = 1 << 18
+"""Bytes of outputs from which on they are not encoded twice: that may take 40 ms for 12 MB."""
 
 
 class AppendMaker:
@@ -75,23 +79,24 @@ class AppendMaker:
             packed, sizes = self._taken()
             events = log[at - first : at - first + len(sizes)]
         else:
-            events, packed, sizes = self._made(log, first, at)
+            events, packed, sizes = self._made(log, first, at, record)
         is_last = at + len(events) == first + len(log)
         self._given = msgspec.structs.replace(record) if is_last else self._record_behind(events)
         projections = self._projections(log, at, events)
         run_id, withdrawal = record.identity.run_id, self._withdrawal if at == 0 else None
         return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes, withdrawal)
 
-    def make_ready(self, log: list[Event], first: int, at: int) -> None:
+    def make_ready(self, log: list[Event], first: int, at: int, record: RunRecord) -> None:
         """Make ready for the store what comes behind what it is being given, so that it is known how large that is.
 
         Args:
             log: See ``next``.
             at: Where it comes.
+            record: See ``next``.
         """
         made = 0
         while self._writes_bytes and at + self._ready_count < first + len(log) and made < _MAX_READY_BYTES:
-            events, packed, sizes = self._made(log, first, at + self._ready_count)
+            events, packed, sizes = self._made(log, first, at + self._ready_count, record)
             if not sizes:
                 self._writes_bytes = False
                 return
@@ -104,9 +109,17 @@ class AppendMaker:
         self._ready.clear()
         self._ready_count = 0
 
-    def _made(self, log: list[Event], first: int, at: int) -> tuple[list[Event], bytes, Sequence[int]]:
+    def _made(
+        self, log: list[Event], first: int, at: int, record: RunRecord
+    ) -> tuple[list[Event], bytes, Sequence[int]]:
         events = log[at - first : at - first + MAX_APPEND_EVENTS]
-        packed, sizes = self._store.pack(events)
+        last = events[-1]
+        if len(record.outputs) > _LARGE_OUTPUTS and isinstance(last, RunFinished) and last.error is None:
+            # The record has them encoded. Other texts of such an event are plain.
+            told = msgspec.structs.replace(last, outputs=cast(Any, msgspec.Raw(record.outputs)))
+            packed, sizes = self._store.pack([*events[:-1], told])
+        else:
+            packed, sizes = self._store.pack(events)
         if sizes:
             del events[len(sizes) :]
             self._packed(at, events, sizes)

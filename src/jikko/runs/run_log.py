@@ -57,8 +57,8 @@ log = logging.getLogger(__name__)
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
-_MAX_EVENTS_OUT_OF_TURN = 64
-"""Events that take a fraction of a millisecond to be written."""
+_MAX_EVENTS_OUT_OF_TURN, _MAX_BYTES_OUT_OF_TURN = 64, 1 << 18
+"""Events, and bytes of inputs and outputs, that take a fraction of a millisecond to be written."""
 
 
 class RunLog:
@@ -198,7 +198,7 @@ class RunLog:
                 if type(event) in OF_RECORD:
                     self.record.apply(event)
             if self._unanswered is not None:
-                self._appends.make_ready(self._events, self._first, self._sent)
+                self._appends.make_ready(self._events, self._first, self._sent, self.record)
         except Exception as error:
             self._cut(error)
             return
@@ -323,8 +323,11 @@ class RunLog:
 
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
-        come together, and all who have got one go on to write."""
-        if self._share is not None and self._first + len(self._events) - self._committed > _MAX_EVENTS_OUT_OF_TURN:
+        come together, and all who have got one go on to write. Nor is it encoded in the turn of the loop in which the
+        record's outputs were."""
+        waiting = self._first + len(self._events) - self._committed
+        size = len(self.record.inputs) + len(self.record.outputs)
+        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or size > _MAX_BYTES_OUT_OF_TURN):
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
