@@ -21,7 +21,7 @@ from jikko.exit_codes import of_error
 from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation
 from jikko.http.requests import Request
-from jikko.server import http_server, serving, worker
+from jikko.server import api_serving, serving, worker
 from jikko.settings import Settings
 from tests.runs.world import until
 
@@ -70,7 +70,7 @@ class Scene:
         def at_end(now: bool) -> None:
             self.did.append(("at_end", now))
 
-        await serving.serve_assembly(self.assembly, _LISTENING, ready=ready, at_end=at_end, **options)
+        await api_serving.serve_assembly(self.assembly, _LISTENING, ready=ready, at_end=at_end, **options)
         await self.given["stopping"](at_once, self.drain)
         return self.did
 
@@ -83,7 +83,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with assemble(settings) as assembly:
         made = Scene(assembly)
         with monkeypatch.context() as patched:
-            patched.setattr(http_server, "serve", made.serve)
+            patched.setattr(api_serving, "serve", made.serve)
             patched.setattr(assembly.runs, "close", made.close)
             yield made
 
@@ -144,7 +144,7 @@ async def test_what_it_uses_is_there_before_it_serves_and_lag_is_measured_while_
 ) -> None:
     lags: list[float] = []
     seen = SimpleNamespace(requests=[], metrics=SimpleNamespace(lagged=lags.append))
-    monkeypatch.setattr(serving, "_LAG_SECONDS", 0.001)
+    monkeypatch.setattr(api_serving, "_LAG_SECONDS", 0.001)
     prepare = scene.assembly.indexing.prepare
 
     async def prepared() -> None:
@@ -157,7 +157,7 @@ async def test_what_it_uses_is_there_before_it_serves_and_lag_is_measured_while_
         await until(lambda: len(lags) > 2)
 
     monkeypatch.setattr(scene.assembly.indexing, "prepare", prepared)
-    monkeypatch.setattr(http_server, "serve", serve)
+    monkeypatch.setattr(api_serving, "serve", serve)
     await scene.stopped(False, observers=seen)
     assert scene.did[:2] == ["prepared", "serving"]
     await asyncio.sleep(0)

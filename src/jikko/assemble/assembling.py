@@ -4,12 +4,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
+from jikko.apps.versions import Workflows
 from jikko.assemble.assembly import Assembly
 from jikko.assemble.build_apps import build_apps, build_workflows
 from jikko.assemble.build_chat import build_chat, build_hooks
 from jikko.assemble.build_context import BuildContext
-from jikko.assemble.build_files import build_files
+from jikko.assemble.build_files import FileServices, build_files
 from jikko.assemble.build_runs import build_admission, build_runs
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
 from jikko.assemble.cluster import build_cluster
@@ -17,17 +19,24 @@ from jikko.assemble.configuration import Configuration
 from jikko.assemble.knowledge.opening import build_knowledge, knowledge_stores
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import build_nodes
-from jikko.assemble.stores import build_stores
+from jikko.assemble.stores import Stores, build_stores
 from jikko.assemble.tools import make_directory
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.default_models import DefaultModels
 from jikko.ports.measures import ClusterMeasures
+from jikko.providers.config import Providers
+from jikko.runs.admission import Admission
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.settings import Settings, for_worker
+
+if TYPE_CHECKING:
+    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.tools.directory import ToolsDirectory
 
 
 @asynccontextmanager
@@ -78,94 +87,138 @@ async def assemble(
             owned=owned,
             workers=workers,
         )
-        settings, providers = context.settings, providers.for_worker(workers)
-        stores = await build_stores(context)
-        admission = build_admission(context, clustered=bool(stores.cluster))
-        cluster_measures = ClusterMeasures() if cluster is None and settings.nats_url else None
-        cluster = cluster or await build_cluster(context, stores.cluster, name, admission.share_among, cluster_measures)
-        directory = make_directory(settings, stores.apps, environment)
-        files = build_files(context, stores)
-        datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
-        workflows = build_workflows(context, stores)
-        inner = InnerRuns(lambda: runs.runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        nodes = build_nodes(context, providers, directory, inner, files.store, datasets, stores.conversations)
-        ports, defaults = nodes.ports, default_models(settings, providers)
-        rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
-        knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
-        watch = None
-        if console and settings.console:
-            # What the console needs is imported where there is one.
-            from jikko.assemble.console.watch import build_watch
+        ground = await _ground(context, providers.for_worker(workers), cluster, name)
+        with_console = console and context.settings.console
+        yield _assembly(context, ground, with_console=with_console, observer=observer, look_seconds=look_seconds)
 
-            watch = build_watch(context, stores.console().access, cluster)
-            observer = watch.watching(observer)
-        apps = build_apps(context, stores, rate, notes_uses=watch is not None)
-        hooks = build_hooks(context, stores, ports, providers, defaults)
-        runs = build_runs(
-            context,
-            stores,
-            workflows,
-            ports,
-            files.store,
-            admission=admission,
-            cluster=cluster,
-            hooks=hooks.hooks,
-            observer=observer,
-            look_seconds=look_seconds,
-        )
-        chat = build_chat(context, stores, workflows, ports, defaults, runs=runs, hooks=hooks, cluster=cluster)
-        upkeep = build_upkeep(context, stores, files.store, ports.http, runs.runs, cluster)
-        measures = measures_of(runs, admission, stores.record, ports, upkeep, cluster_measures)
-        built = None
-        if watch is not None:
-            built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
-        yield Assembly(
-            settings=settings,
-            configuration=Configuration(
-                settings,
-                providers=providers,
-                directory=directory,
-                plugins=nodes.plugins,
-                signing_keys=stores.signing_keys,
-                workers=workers,
-                environment=environment,
-            ),
-            cluster=cluster,
-            apps=apps.apps,
-            app_keys=apps.keys,
-            workflows=workflows,
-            runs=runs.runs,
-            store=stores.runs,
-            starts=runs.starts,
-            turns=chat.turns,
-            conversations=stores.conversations,
-            archiving=upkeep.archiving,
-            retention=upkeep.retention,
-            scheduled_backups=upkeep.scheduled_backups,
-            user_removal=upkeep.user_removal,
-            keyword_indexing=upkeep.keyword_indexing,
-            orphans=upkeep.orphans,
-            callbacks=upkeep.callbacks,
-            retries=runs.retries,
-            end_users=apps.end_users,
-            files=files.service,
-            datasets=datasets,
-            knowledge=knowledge.knowledge,
-            indexing=knowledge.indexing,
-            forms=runs.forms,
-            file_limits=files.limits,
-            annotations=chat.annotations,
-            annotation_indexing=chat.annotation_indexing,
-            suggestions=chat.suggestions,
-            titles=hooks.titles,
-            embedder=hooks.embedder,
-            speech=chat.speech,
-            default_models=defaults,
-            tools=nodes.tools,
-            served_apps=directory,
-            measures=measures,
-            readiness=upkeep.readiness,
-            console=built,
-            console_feed=None if watch is None else watch.feed,
-            clock=clock,
-        )
+
+class _Ground(NamedTuple):
+    """What all rooms stand on."""
+
+    providers: Providers
+    stores: Stores
+    admission: Admission
+    cluster: Cluster
+    cluster_measures: ClusterMeasures | None
+    directory: "ToolsDirectory"
+    files: FileServices
+    datasets: "OpenKnowledge"
+    workflows: Workflows
+    defaults: DefaultModels
+    rate: SharedRequestRate
+
+
+async def _ground(context: BuildContext, providers: Providers, cluster: Cluster | None, name: str) -> _Ground:
+    settings = context.settings
+    stores = await build_stores(context)
+    admission = build_admission(context, clustered=bool(stores.cluster))
+    measures = ClusterMeasures() if cluster is None and settings.nats_url else None
+    cluster = cluster or await build_cluster(context, stores.cluster, name, admission.share_among, measures)
+    return _Ground(
+        providers,
+        stores,
+        admission,
+        cluster,
+        measures,
+        make_directory(settings, stores.apps, context.environment),
+        build_files(context, stores),
+        knowledge_stores(settings, context.stack, context.owned, shared=context.workers > 1),
+        build_workflows(context, stores),
+        default_models(settings, providers),
+        SharedRequestRate(settings.requests_per_minute, cluster.count),
+    )
+
+
+def _assembly(
+    context: BuildContext,
+    ground: _Ground,
+    *,
+    with_console: bool,
+    observer: RunObserver | None,
+    look_seconds: float,
+) -> Assembly:
+    """Build the rooms: each is given those that come before it."""
+    providers, stores, admission, cluster, cluster_measures, directory, files, datasets, workflows, defaults, rate = (
+        ground
+    )
+    inner = InnerRuns(lambda: runs.runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=context.clock)
+    nodes = build_nodes(context, providers, directory, inner, files.store, datasets, stores.conversations)
+    ports = nodes.ports
+    knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
+    watch = None
+    if with_console:
+        # What the console needs is imported where there is one.
+        from jikko.assemble.console.watch import build_watch
+
+        watch = build_watch(context, stores.console().access, cluster)
+        observer = watch.watching(observer)
+    apps = build_apps(context, stores, rate, notes_uses=watch is not None)
+    hooks = build_hooks(context, stores, ports, providers, defaults)
+    runs = build_runs(
+        context,
+        stores,
+        workflows,
+        ports,
+        files.store,
+        admission=admission,
+        cluster=cluster,
+        hooks=hooks.hooks,
+        observer=observer,
+        look_seconds=look_seconds,
+    )
+    chat = build_chat(context, stores, workflows, ports, defaults, runs=runs, hooks=hooks, cluster=cluster)
+    upkeep = build_upkeep(context, stores, files.store, ports.http, runs.runs, cluster)
+    measures = measures_of(runs, admission, stores.record, ports, upkeep, cluster_measures)
+    built = None
+    if watch is not None:
+        built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
+    return Assembly(
+        settings=context.settings,
+        configuration=Configuration(
+            context.settings,
+            providers=providers,
+            directory=directory,
+            plugins=nodes.plugins,
+            signing_keys=stores.signing_keys,
+            workers=context.workers,
+            environment=context.environment,
+        ),
+        cluster=cluster,
+        apps=apps.apps,
+        app_keys=apps.keys,
+        workflows=workflows,
+        runs=runs.runs,
+        store=stores.runs,
+        starts=runs.starts,
+        turns=chat.turns,
+        conversations=stores.conversations,
+        archiving=upkeep.archiving,
+        retention=upkeep.retention,
+        scheduled_backups=upkeep.scheduled_backups,
+        user_removal=upkeep.user_removal,
+        keyword_indexing=upkeep.keyword_indexing,
+        orphans=upkeep.orphans,
+        callbacks=upkeep.callbacks,
+        retries=runs.retries,
+        end_users=apps.end_users,
+        files=files.service,
+        datasets=datasets,
+        knowledge=knowledge.knowledge,
+        indexing=knowledge.indexing,
+        forms=runs.forms,
+        file_limits=files.limits,
+        annotations=chat.annotations,
+        annotation_indexing=chat.annotation_indexing,
+        suggestions=chat.suggestions,
+        titles=hooks.titles,
+        embedder=hooks.embedder,
+        speech=chat.speech,
+        default_models=defaults,
+        tools=nodes.tools,
+        served_apps=directory,
+        measures=measures,
+        readiness=upkeep.readiness,
+        console=built,
+        console_feed=None if watch is None else watch.feed,
+        clock=context.clock,
+    )

@@ -14,6 +14,7 @@ from jikko.ports.moderation import Moderator
 from jikko.ports.speech import Speech
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
+from jikko.providers.connections import Connections
 from jikko.providers.models import ProviderModels
 from jikko.settings import Settings
 
@@ -76,10 +77,9 @@ def make_embedder(models: Models) -> Embedder:
     """What makes vectors beside these language models; without a model, if they are fake."""
 
     def made() -> Embedder:
-        from jikko.providers.vectors.embedder import ProviderEmbedder
-        from jikko.providers.vectors.fake import FakeEmbedder
+        from jikko.providers.vectors.embedder import embedder_over
 
-        return ProviderEmbedder(models.connections) if isinstance(models, ProviderModels) else FakeEmbedder()
+        return embedder_over(_connections(models))
 
     return later(made)
 
@@ -88,10 +88,9 @@ def make_speech(models: Models) -> Speech:
     """What hears and speaks beside these language models; no model, if they are fake."""
 
     def made() -> Speech:
-        from jikko.providers.speech.fake import FakeSpeech
-        from jikko.providers.speech.speaker import ProviderSpeech
+        from jikko.providers.speech.speaker import speech_over
 
-        return ProviderSpeech(models.connections) if isinstance(models, ProviderModels) else FakeSpeech()
+        return speech_over(_connections(models))
 
     return later(made)
 
@@ -100,9 +99,12 @@ def make_moderator(models: Models) -> Moderator:
     """What looks at texts beside these language models; no model, if they are fake."""
 
     def made() -> Moderator:
-        from jikko.providers.fake_moderator import FakeModerator
-        from jikko.providers.moderators import ProviderModerators
+        from jikko.providers.moderators import moderator_over
 
-        return ProviderModerators(models.connections) if isinstance(models, ProviderModels) else FakeModerator()
+        return moderator_over(_connections(models))
 
     return later(made)
+
+
+def _connections(models: Models) -> Connections | None:
+    return models.connections if isinstance(models, ProviderModels) else None

@@ -1,6 +1,8 @@
 """Which backend speaks which protocol: an explicit list. A backend is imported when the first is made."""
 
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from typing import Final
 
 from jikko.providers.backend import Backend
@@ -8,40 +10,23 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.connections import MakeBackend
 
 
-def _openai(config: ProviderConfig) -> Backend:
-    from jikko.providers.openai.compatible import OpenAICompatible
-
-    return OpenAICompatible(config)
-
-
-def _anthropic(config: ProviderConfig) -> Backend:
-    from jikko.providers.anthropic_messages import AnthropicMessages
-
-    return AnthropicMessages(config)
+def _backend(module: str, name: str, config: ProviderConfig) -> Backend:
+    made: Backend = getattr(import_module(f"jikko.providers.{module}"), name)(config)
+    return made
 
 
-def _llama_cpp(config: ProviderConfig) -> Backend:
-    from jikko.providers.llama_cpp.model import LlamaCpp
-
-    return LlamaCpp(config)
-
-
-def _wordllama(config: ProviderConfig) -> Backend:
-    from jikko.providers.wordllama import Wordllama
-
-    return Wordllama(config)
-
-
+_OPENAI: Final = partial(_backend, "openai.compatible", "OpenAICompatible")
+_ANTHROPIC: Final = partial(_backend, "anthropic_messages", "AnthropicMessages")
 BACKENDS: Final[Mapping[str, MakeBackend]] = {
-    "openai": _openai,
-    "azure": _openai,
-    "anthropic": _anthropic,
-    "bedrock": _anthropic,
-    "vertex": _anthropic,
-    "llama_cpp": _llama_cpp,
+    "openai": _OPENAI,
+    "azure": _OPENAI,
+    "anthropic": _ANTHROPIC,
+    "bedrock": _ANTHROPIC,
+    "vertex": _ANTHROPIC,
+    "llama_cpp": partial(_backend, "llama_cpp.model", "LlamaCpp"),
     # Their embeddings are OpenAI's wire, and what ranks texts is the same at both.
-    "jina": _openai,
-    "cohere": _openai,
-    "wordllama": _wordllama,
+    "jina": _OPENAI,
+    "cohere": _OPENAI,
+    "wordllama": partial(_backend, "wordllama", "Wordllama"),
 }
 """By the ``type`` of the providers file."""

@@ -3,8 +3,9 @@
 from typing import Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.moderation import ModerationRequest
+from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.providers.connections import Connections, explained
+from jikko.providers.fake_moderator import FakeModerator
 
 
 @runtime_checkable
@@ -38,3 +39,12 @@ class ProviderModerators:
                 return await backend.flags(config.model_name(request.model), request.text)
             except ModelFailure as failure:
                 raise explained(failure, config) from None
+
+
+def moderator_over(connections: Connections | None) -> Moderator:
+    """What looks at texts.
+
+    Args:
+        connections: ``None``: models are fake.
+    """
+    return FakeModerator() if connections is None else ProviderModerators(connections)

@@ -12,6 +12,7 @@ from jikko.concurrency.shutdown import leaving
 from jikko.errors import InvalidSettings
 from jikko.observing.metrics.snapshot import Snapshot
 from jikko.observing.metrics.usage import of_server
+from jikko.server.api_serving import serve_assembly
 from jikko.server.listening import listen
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
@@ -27,7 +28,6 @@ from jikko.server.serving import (
     say_ready,
     say_recovered,
     say_stopping,
-    serve_assembly,
 )
 from jikko.settings import Settings
 

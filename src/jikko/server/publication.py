@@ -1,14 +1,12 @@
 """Publishing what a server was started with: files, keys, and values for environment variables."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
-from msgspec.structs import replace
 
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.apps.environment import empty_secrets, how_to_fill, unused
@@ -17,14 +15,12 @@ from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
 from jikko.assemble.assembly import Assembly
+from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
 from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
 from jikko.settings import PREFIX
 from jikko.terminal_text import harmless, printable
-
-if TYPE_CHECKING:
-    from jikko.diagnostics.diagnostic import Diagnostic
 
 
 class Issued(NamedTuple):
@@ -36,7 +32,7 @@ class Issued(NamedTuple):
     """It, as ``trial.bearer`` gives it."""
     workflow: Workflow
     """What it opens."""
-    decisive: "Diagnostic | None"
+    decisive: Diagnostic | None
     """Why every run will fail, if that is known."""
 
 
@@ -60,7 +56,7 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         if await assembly.app_keys.of(app):
             continue
         # Few starts make a key, and those that do not need nothing to try it with.
-        from jikko.server.trial import bearer
+        from jikko.server.trial import bearer, decisive
 
         key = new_key()
         entry = await assembly.app_keys.add_first(app.id, key)
@@ -72,30 +68,9 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         name = printable(app.name)
         click.echo(f"{name}: key {how}; `jikko apps keys {shlex.quote(name)} --new` makes another")
         issued.append(
-            Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await _decisive(assembly, app))
+            Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await decisive(assembly, app))
         )
     return issued
-
-
-async def _decisive(assembly: Assembly, app: App) -> "Diagnostic | None":
-    """Why every run of an app will fail here, as ``jikko check`` finds it."""
-    from jikko.apps.environment import Outside
-    from jikko.apps.versions import check
-    from jikko.assemble.installation import installation_of
-    from jikko.dsl.text.positions import Positions
-    from jikko.forecast.forecast import forecast
-    from jikko.nodes.registry import BY_TYPE
-
-    settings = assembly.settings
-    version = await assembly.apps.version(app, "")
-    checked = check(version.source, source=app.name, node_classes=BY_TYPE)
-    stored = {app.name: json.loads(app.environment)} if app.environment else {}
-    found = forecast(checked, installation_of(settings), Outside(settings.env, stored))
-    decisive = found.decisive if found.verdict == "will_fail" else None
-    if decisive is None or not decisive.where:
-        return decisive
-    line, column = Positions(version.source).at(decisive.where) or (0, 0)
-    return replace(decisive, line=line, column=column)
 
 
 async def publish_one(assembly: Assembly, file: Path) -> App:

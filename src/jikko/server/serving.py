@@ -4,28 +4,21 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from socket import socket
-from typing import Any
 
 import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cluster.data_folder_lock import Hold, sole_owner
-from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
 from jikko.server.service_manager import notify
-from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
+from jikko.settings import Settings
 
-_TO_PARK = 3.0
-"""Seconds that runs have to be parked, their logs to be written and their clients to be told."""
 TO_LEAVE_SECONDS = 4.0
 """Seconds that the others have to be told that this process ends, so that they go on with its runs at once."""
-_LAG_SECONDS = 0.1
-"""Between measurements of how late the event loop is, if they are wanted."""
 
 
 def prepare_process(log_level: str, log_format: str) -> None:
@@ -85,76 +78,6 @@ def link(settings: Settings, base: str, ticket: str) -> str:
         base: The address that the server listens at, for one that has no other.
     """
     return f"{(settings.public_url or base + settings.root_path).rstrip('/')}/console/enter#ticket={ticket}"
-
-
-async def serve_assembly(
-    assembly: Assembly,
-    listening: socket,
-    *,
-    ready: Callable[[], Awaitable[None]],
-    at_end: Callable[[bool], object],
-    stop_requested: asyncio.Event | None = None,
-    observers: Any = None,
-    drains: bool = False,
-    shutdown: Shutdown | None = None,
-) -> None:
-    """Serve the API until the process gets a signal to stop, then let runs finish or park them.
-
-    Args:
-        ready: Called once connections are accepted.
-        at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
-        stop_requested: Set to stop it, besides signals.
-        observers: The ``Observers`` of the process; by default, nothing sees its requests.
-        drains: Whether new connections are left to the process that comes next, which has the same socket: then what
-            comes over those that are open is still done, for as long as runs may take to end.
-        shutdown: Of the process; it begins at the signal.
-    """
-    from jikko.concurrency.loop_lag import LoopLag
-    from jikko.http.app import create_app
-    from jikko.http.front import front_of
-    from jikko.server.connections.refusals import HeadLimits
-    from jikko.server.connections.unread import Unread
-    from jikko.server.http_server import Drain, serve
-
-    settings, steps = assembly.settings, shutdown or Shutdown()
-
-    async def stopping(at_once: bool, drain: Drain) -> None:
-        runs, nodes = (0.0, 0.0) if at_once else (settings.shutdown_seconds, settings.drain_seconds)
-        steps.begin(STOP_AT_ONCE_SECONDS if at_once else settings.stop_seconds)
-        at_end(at_once)
-        if assembly.console_feed is not None:
-            # A list that is looked at has no end of its own, and would be waited for.
-            assembly.console_feed.close()
-        if drains and runs:
-            runs -= await drain(runs)
-        closing = partial(assembly.runs.close, runs, nodes)
-        if parked := await steps.do("runs", closing, runs + nodes + _TO_PARK):
-            was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
-            click.echo(f"{parked} {was} parked; {they} on at the next start.")
-
-    metrics = None if observers is None else observers.metrics
-    lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
-    seen_by = () if observers is None else observers.requests
-    app = create_app(assembly, seen_by, front_of(settings, lag))
-    await assembly.indexing.prepare()
-    # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
-    gc.freeze()
-    # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
-    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
-    gc.set_threshold(50_000, 20, 50)
-    watching = asyncio.ensure_future(lag.watch())
-    try:
-        await serve(
-            app,
-            listening,
-            ready=ready,
-            stopping=stopping,
-            stop_requested=stop_requested,
-            heads=HeadLimits(settings.max_head, settings.head_seconds, settings.body_seconds),
-            unread=Unread(settings.body_memory, settings.body_seconds),
-        )
-    finally:
-        watching.cancel()
 
 
 def base_of(settings: Settings, listening: socket) -> str:

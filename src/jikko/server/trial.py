@@ -6,15 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from jikko.apps.versions import Workflow
+from msgspec.structs import replace
+
+from jikko.apps.environment import Outside
+from jikko.apps.versions import Workflow, check
+from jikko.assemble.assembly import Assembly
+from jikko.assemble.installation import installation_of
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
+from jikko.dsl.text.positions import Positions
+from jikko.forecast.forecast import forecast
 from jikko.forecast.outcome import outcome_sentence
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
+from jikko.nodes.registry import BY_TYPE
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
+from jikko.ports.stores.app_store import App
 from jikko.values import Json
 
 _USER: Final = "me"
@@ -34,6 +43,20 @@ def bearer(key: str, file: Path | None) -> str:
     if file is None:
         return shlex.quote(f"Authorization: Bearer {key}")
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
+
+
+async def decisive(assembly: Assembly, app: App) -> Diagnostic | None:
+    """Why every run of an app will fail here, as ``jikko check`` finds it."""
+    settings = assembly.settings
+    version = await assembly.apps.version(app, "")
+    checked = check(version.source, source=app.name, node_classes=BY_TYPE)
+    stored = {app.name: json.loads(app.environment)} if app.environment else {}
+    found = forecast(checked, installation_of(settings), Outside(settings.env, stored))
+    decisive = found.decisive if found.verdict == "will_fail" else None
+    if decisive is None or not decisive.where:
+        return decisive
+    line, column = Positions(version.source).at(decisive.where) or (0, 0)
+    return replace(decisive, line=line, column=column)
 
 
 def trial_lines(base: str, authorization: str, workflow: Workflow, decisive: Diagnostic | None = None) -> list[str]:

@@ -20,6 +20,7 @@ from jikko.cluster.workers import WorkerCluster
 from jikko.concurrency.shutdown import STEP_SECONDS, leaving
 from jikko.errors import JikkoError
 from jikko.exit_codes import of_error
+from jikko.server.api_serving import serve_assembly
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
@@ -29,7 +30,6 @@ from jikko.server.serving import (
     console_lines,
     prepare_process,
     say_recovered,
-    serve_assembly,
 )
 from jikko.server.settings_json import settings_from_json
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.speech import Recording, Script
+from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import Connections, explained
+from jikko.providers.speech.fake import FakeSpeech
 
 # What a backend that hears and speaks is to the rest of the providers.
 
@@ -101,3 +102,12 @@ def pieces_of(text: str, most: int) -> Iterator[str]:
         piece = f"{piece} {sentence}" if piece and sentence.strip() else piece or sentence
     if piece.strip():
         yield piece
+
+
+def speech_over(connections: Connections | None) -> Speech:
+    """What hears and speaks.
+
+    Args:
+        connections: ``None``: models are fake.
+    """
+    return FakeSpeech() if connections is None else ProviderSpeech(connections)

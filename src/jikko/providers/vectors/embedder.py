@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.lang.tokens import estimated
-from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
+from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import Connections, explained
 from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
+from jikko.providers.vectors.fake import FakeEmbedder
 
 BATCH: Final = 32
 """Texts of one request where the providers file says nothing.
@@ -97,3 +98,12 @@ def _of_length_one(vector: Vector) -> Vector:
         # What is no number tells nothing of its text, and neither does what has no direction.
         return array("f", bytes(4 * len(vector)))
     return array("f", [number / length for number in vector])
+
+
+def embedder_over(connections: Connections | None) -> Embedder:
+    """What makes vectors.
+
+    Args:
+        connections: ``None``: models are fake.
+    """
+    return FakeEmbedder() if connections is None else ProviderEmbedder(connections)
