@@ -20,16 +20,20 @@ INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl input
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Runs the tests that a marker expression chooses: two at a time, the longest files first (tests/durations.py), and then
-# by themselves those that can have nothing beside them. A second argument says where to look.
+# How many at a time. Two keep two processors busy for little more than half of the time: tests wait for the processes
+# that they start (docs/decisions/0176).
+WORKERS ?= 3
+
+# Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
+# then by themselves those that can have nothing beside them. A second argument says where to look.
 define pytest
 	@code=0; set -x; \
-	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
+	$(BIN)/python -W error -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
 	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" $(SERIAL) || code=1; \
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief quick durations check lint lint-types lint-rest format bench house
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house
 .PHONY: test-newest test-oldest test-fast faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -59,15 +63,23 @@ test-all: $(VENV)/.development test-tools console-if-newer ## Run every test; th
 test-tools: # Programs of Debian that tests of `test-all` run
 	@scripts/install_test_tools.sh
 
-test-other: $(VENV)/.development
+# Makes a target with the newest other Python that is tested and installed; what it is for is said before.
+define other
 	@here=$$($(BIN)/python -c '$(VERSION)'); \
 	for python in $(PYTHONS); do \
 		version=$$($$python -c '$(VERSION)' 2>/dev/null) || continue; \
 		test $$version = $$here && continue; \
-		echo "== Once more what depends on the version of Python, with $$version"; \
-		exec $(MAKE) --no-print-directory test-brief PYTHON=$$python VENV=.venv-$$version; \
+		echo "== $(2), with $$version"; \
+		exec $(MAKE) --no-print-directory $(1) PYTHON=$$python VENV=.venv-$$version; \
 	done; \
 	echo "== There is no second tested Python here: tested with $$here alone"
+endef
+
+test-other: $(VENV)/.development
+	$(call other,test-brief,Once more what depends on the version of Python)
+
+other-venv: $(VENV)/.development
+	$(call other,.venv-$$version/.development,What it needs)
 
 test-brief: $(VENV)/.development ## Run the quicker tests of what rests on the interpreter, and a short kill test
 	$(call pytest,not services and not once and (not slow or every_python),$(INTERPRETED))
