@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.assemble.models import fake_models
 from jikko.cluster.alone import Alone
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.turns import Turns
@@ -249,7 +250,7 @@ class Process:
             starts=self.starts,
             workflows=self.workflows,
             file_inputs=files,
-            models=ports.models,
+            models=fake_models(),
             hooks=hooks,
             clock=lambda: world.now,
         )

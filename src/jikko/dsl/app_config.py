@@ -1,6 +1,7 @@
 """Apps without a workflow: their ``model_config``, read as the small graph that answers for it.
 
-A completion or chat app is start → (knowledge retrieval →) model → answer; an agent is start → agent → answer. So they
+A chat app is start → (knowledge retrieval →) model → answer, a completion the same with an end; an agent is start →
+agent → answer. So they
 run as every workflow does, and only what clients are told of it is of their own. See
 docs/decisions/0188-apps-without-a-workflow-compiled-to-a-graph.md.
 
@@ -147,7 +148,11 @@ class AppGraph:
                 },
             },
         )
-        self._add("answer", "answer", "Answer", {"answer": "{{#model.text#}}"})
+        if self._mode == "completion":
+            output = {"variable": "answer", "value_selector": ["model", "text"], "value_type": "string"}
+            self._add("end", "end", "End", {"outputs": [output]})
+        else:
+            self._add("answer", "answer", "Answer", {"answer": "{{#model.text#}}"})
 
     def _chosen_model(self) -> dict[str, Any]:
         model = self._config.mapping("model").raw
@@ -206,7 +211,7 @@ class AppGraph:
             "Knowledge",
             {
                 "query_variable_selector": query,
-                "is_query_optional": True,
+                "of_app": True,
                 "dataset_ids": datasets,
                 "retrieval_mode": "single" if single else "multiple",
                 "single_retrieval_config": {"model": self._chosen_model()},

@@ -197,6 +197,8 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> Docum
     if not config.raw:
         return None
     graph = AppGraph(config, mode)
+    if is_newer(version):
+        check_keys(file.raw, (), file.problems)
     return Document(
         version=version,
         mode=cast(AppMode, mode),

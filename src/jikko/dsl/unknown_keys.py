@@ -76,6 +76,14 @@ _OF_NODES: Final = frozenset(
     webhook_url
     """.split()  # noqa: SIM905
 )
+_OF_CONFIG: Final = frozenset(
+    """
+    model pre_prompt prompt_type chat_prompt_config completion_prompt_config user_input_form external_data_tools
+    dataset_query_variable dataset_configs agent_mode opening_statement suggested_questions
+    suggested_questions_after_answer speech_to_text text_to_speech retriever_resource annotation_reply more_like_this
+    sensitive_word_avoidance file_upload
+    """.split()  # noqa: SIM905
+)
 _NEWER: Final = re.compile(r"v?0*(?:0\.0*(?:[7-9]|[1-9]\d+)|[1-9]\d*)(?:\D.*)?", re.ASCII | re.DOTALL)
 
 
@@ -94,6 +102,7 @@ def check_keys(root: Mapping[str, Any], nodes: Sequence[NodeEntry], problems: li
         ("", root, _OF_FILE),
         ("app.", root.get("app"), _OF_APP),
         ("workflow.", root.get("workflow"), _OF_WORKFLOW),
+        ("model_config.", root.get("model_config"), _OF_CONFIG),
         *((f"{node.where}.", node.data, _OF_NODES) for node in nodes),
     ]
     for where, mapping, known in places:

@@ -38,7 +38,7 @@ _TYPE: Final = re.compile(rb"type[\"']?[ \t]*:[ \t]*[\"']?([a-z-]+)")
 
 
 _MODE: Final = re.compile(rb"^[ \t]+[\"']?mode[\"']?[ \t]*:[ \t]*[\"']?(completion|chat|agent-chat)\b", re.MULTILINE)
-_OF_APPS: Final = frozenset({"start", "llm", "knowledge-retrieval", "answer"})
+_OF_APPS: Final = frozenset({"start", "llm", "knowledge-retrieval", "answer", "end"})
 _OF_MODES: Final = {b"completion": _OF_APPS, b"chat": _OF_APPS, b"agent-chat": frozenset({"start", "agent", "answer"})}
 """The nodes of apps without a workflow."""
 

@@ -13,7 +13,7 @@ QUESTION: Final = "Hello!"
 
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
     """``jikko run`` with these inputs; of a chat app, what serves it."""
-    if mode != "workflow":
+    if mode in CHAT_MODES:
         return f"jikko serve {as_word(file)}"
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
     return " ".join(["jikko run", as_word(file), *pairs])

@@ -9,7 +9,7 @@ from jikko.nodes.model.model_call import call
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.ports.knowledge import SearchedDataset
-from jikko.ports.models import Message, ModelRequest, ModelUsage
+from jikko.ports.models import Message, ModelRequest, ModelUsage, Tool
 from jikko.values import Json
 
 _OPERATORS: Final = (
@@ -49,13 +49,37 @@ async def chosen_dataset(
     Raises:
         NodeFailure: The model does not answer.
     """
-    sources = "\n".join(
-        f"- {each.id}: {each.description or f'useful for when you want to answer queries about the {each.name}'}"
-        for each in datasets
-    )
+    sources = "\n".join(f"- {each.id}: {_about(each)}" for each in datasets)
     asked = await _ask(ctx, model, _CHOOSE.format(sources=sources), query)
     action = None if asked.answer is None else asked.answer.get("action")
     return (action if any(action == each.id for each in datasets) else None), asked.usage
+
+
+async def called_dataset(
+    ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
+) -> str | None:
+    """The id of the dataset that a model chooses which can call functions: each is one, without parameters.
+
+    Raises:
+        NodeFailure: The model does not answer.
+    """
+    nothing: dict[str, Json] = {"type": "object", "properties": {}, "required": []}
+    completion = await call(
+        ctx,
+        ModelRequest(
+            provider=model.provider,
+            model=model.name,
+            messages=(Message("user", (query,)),),
+            parameters=model.resolved(ctx.variables),
+            tools=tuple(Tool(each.id, _about(each), nothing) for each in datasets),
+            tool_choice="auto",
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            key=ctx.idempotency_key,
+        ),
+    )
+    known = {each.id for each in datasets}
+    return next((each.name for each in completion.tool_calls if each.name in known), None)
 
 
 async def implied_conditions(
@@ -81,6 +105,10 @@ async def implied_conditions(
             }
         )
     return found, asked.usage
+
+
+def _about(dataset: SearchedDataset) -> str:
+    return dataset.description or f"useful for when you want to answer queries about the {dataset.name}"
 
 
 async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) -> Asked:

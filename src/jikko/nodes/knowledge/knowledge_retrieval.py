@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.knowledge.asking import chosen_dataset, implied_conditions
+from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions
 from jikko.nodes.knowledge.filtering import Filtering
+from jikko.nodes.model.model_call import abilities
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.spelled import SECRET_MESSAGE, names
 from jikko.ports.knowledge import Conditions, Hit, MergedRanking, SearchedDataset, SearchFailure, SearchRequest
@@ -42,8 +43,9 @@ class KnowledgeRetrieval(Struct, frozen=True):
     lacks_weights: bool
     chooser: ModelConfig | None
     filtering: Filtering
-    is_query_optional: bool
-    """Whether nothing is looked for where there is no query, as in apps without a workflow."""
+    of_app: bool
+    """Whether it is that of an app without a workflow: without a query nothing is looked for, and a model that can call
+    functions chooses a dataset by a call."""
     filter_model: ModelConfig | None
 
     @classmethod
@@ -59,7 +61,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
             lacks_weights=lacks_weights,
             chooser=_model(data.mapping("single_retrieval_config"), "model"),
             filtering=Filtering.from_dsl(data),
-            is_query_optional=data.boolean("is_query_optional"),
+            of_app=data.boolean("of_app"),
             filter_model=_model(data, "metadata_model_config"),
         )
 
@@ -112,7 +114,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
         if not self.query:
             return ""
         query = ctx.variables.get(self.query)
-        if self.is_query_optional and (query is UNSET or query is None):
+        if self.of_app and (query is UNSET or query is None):
             return ""
         if not isinstance(query, str):
             raise NodeFailure("Query variable is not string type.", kind="")
@@ -145,9 +147,12 @@ class KnowledgeRetrieval(Struct, frozen=True):
     async def _chosen(
         self, ctx: Context, datasets: Sequence[SearchedDataset], query: str, usages: list[ModelUsage]
     ) -> SearchedDataset | None:
+        assert self.chooser is not None
+        if self.of_app and abilities(ctx, self.chooser).tools:
+            called = await called_dataset(ctx, self.chooser, datasets, query)
+            return next((each for each in datasets if each.id == called), None)
         if len(datasets) == 1:
             return datasets[0]
-        assert self.chooser is not None
         chosen, usage = await chosen_dataset(ctx, self.chooser, datasets, query)
         usages.append(usage)
         return next((each for each in datasets if each.id == chosen), None)
