@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jikko.plugins.package.archive import read_archive
 from tests.acceptance.processes import Command
+from tests.acceptance.workflows import app, end, node, start
 from tests.plugins.packages import SIGNER, files, folder, packed
 from tests.providers.workflows import workflow
 from tests.strategies.agents import agent, tool
@@ -124,3 +126,72 @@ def test_a_plugins_file_that_is_wrong_ends_the_command_with_its_problems(tmp_pat
     assert outcome.code != 0
     assert "did you mean 'plugins'" in outcome.err
     assert not outcome.has_traceback
+
+
+def needing(path: Path, **plugins: str) -> Path:
+    """A DSL file whose nodes use tools of these plugins, each as the version with which it was made."""
+    nodes = [
+        node(
+            name,
+            "tool",
+            provider_type="builtin",
+            provider_id=f"tester/{name}/stand_in",
+            provider_name=f"tester/{name}/stand_in",
+            plugin_unique_identifier=made_with,
+            tool_name="echo",
+            tool_parameters={},
+            tool_configurations={},
+        )
+        for name, made_with in plugins.items()
+    ]
+    path.write_text(
+        app("Needs", [start("q"), *nodes, end(q="start.q")], f"start>{nodes[0]['id']} {nodes[-1]['id']}>end")
+    )
+    return path
+
+
+def test_all_that_files_need_is_installed_from_a_folder_of_packages(tmp_path: Path, jikko: Command) -> None:
+    old, new = packed(files(name="one")), packed(files(name="one", version="0.0.10"))
+    checksum = read_archive(old).checksum
+    shop = folder(tmp_path / "shop", {"a/one-old.difypkg": old, "a/one-new.difypkg": new, "broken.difypkg": b"PK"})
+    folder(shop / "tools" / "two", files(name="two"))
+    folder(shop / "tools" / "unused", files(name="unused"))
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    needing(flows / "a.yml", one=f"tester/one:0.0.1@{checksum}", two="")
+    needing(flows / "b.yml", one=f"tester/one:0.0.10@{'0' * 64}", missing="tester/missing:1.0.0")
+
+    outcome = jikko("plugins", "install", "--for", flows, shop, UV_OFFLINE="1")
+
+    assert outcome.code == 1
+    lines = sorted(line.split(":")[0] for line in outcome.out.splitlines() if line[0] in "oF")
+    assert lines == [
+        "FAILED  tester/missing",
+        "ok      tester/one 0.0.1",
+        "ok      tester/one 0.0.10",
+        "ok      tester/two 0.0.1",
+    ]
+    assert "JIKKO_PLUGINS_MARKET" in outcome.out
+    listed = sorted((entry["plugin"], entry["version"]) for entry in jikko.json("plugins", "list"))
+    assert listed == [("tester/one", "0.0.1"), ("tester/one", "0.0.10"), ("tester/two", "0.0.1")]
+
+    again = jikko("plugins", "install", "--for", flows / "a.yml", "--json")
+    assert (again.code, [line["was_there"] for line in again.lines]) == (0, [True, True])
+    assert jikko("plugins", "list", flows / "a.yml").code == 0
+
+
+def test_without_a_version_of_the_file_the_newest_is_installed(tmp_path: Path, jikko: Command) -> None:
+    shop = folder(
+        tmp_path / "shop", {f"{v}.difypkg": packed(files(name="one", version=v)) for v in ("0.0.9", "0.0.10")}
+    )
+    file = needing(tmp_path / "a.yml", one="tester/one:9.9.9")
+
+    outcome = jikko("plugins", "install", "--for", file, shop, "--json", UV_OFFLINE="1")
+
+    assert [line["version"] for line in outcome.lines] == ["0.0.10"]
+
+
+def test_a_file_that_cannot_be_read_is_said_and_nothing_named_is_wrong_usage(tmp_path: Path, jikko: Command) -> None:
+    outcome = jikko("plugins", "install", "--for", tmp_path / "none.yml")
+    assert (outcome.code, "cannot be read" in outcome.err) == (1, True)
+    assert jikko("plugins", "install").code == 2

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed import Entry
 from jikko.plugins.install.installer import Installer
 from jikko.plugins.install.market import download
+from jikko.plugins.install.sources import PluginSources
 from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
 from jikko.plugins.package.declaration import Kind, Plugin
-from jikko.plugins.package.names import Identifier, identifier
+from jikko.plugins.package.names import Identifier, identifier, provider_name
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import BadKey, PublicKey, read_keys
@@ -73,6 +74,43 @@ class PluginPackages:
                 f"What was downloaded for {exact.plugin} is {plugin.identifier}: its checksum is not {exact.checksum}."
             )
         return plugin, archive
+
+    def wanted(self, needs: Iterable[PluginNeed]) -> list[Identifier]:
+        """The plugins that needs are about, each version once, in their order; without what Jikko has itself."""
+        found: dict[Identifier, None] = {}
+        for need in needs:
+            if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
+                continue
+            plugin = provider_name(need.provider, self.runtime.config.aliases).plugin
+            made_with = identifier(need.plugin)
+            found[made_with if made_with is not None and made_with.plugin == plugin else Identifier(plugin, "", "")] = (
+                None
+            )
+        with_version = {wanted.plugin for wanted in found if wanted.version}
+        # Where one file names a version, that serves those that name none.
+        return [wanted for wanted in found if wanted.version or wanted.plugin not in with_version]
+
+    def sources(self, places: Iterable[Path]) -> PluginSources:
+        """The packages of files and folders."""
+        return PluginSources(places, believed_keys(self._settings))
+
+    async def meant(self, wanted: Identifier, sources: PluginSources) -> tuple[Plugin, Archive] | None:
+        """The package that a file means: of these sources, else downloaded; ``None``: it is installed already.
+
+        Raises:
+            PackageRefused: It cannot be used, or not be had.
+            OSError: It cannot be read.
+        """
+        there = self.runtime.installed.find(wanted)
+        if there is not None and (
+            not wanted.version or wanted.checksum == there.plugin.checksum or wanted.version == there.plugin.version
+        ):
+            return None
+        found = await sources.find(wanted)
+        if found is not None:
+            return found
+        text = f"{wanted.plugin}{f':{wanted.version}' if wanted.version else ''}"
+        return await self.read(f"{text}@{wanted.checksum}" if wanted.checksum else text)
 
     async def _downloaded(self, wanted: Identifier) -> tuple[bytes, Identifier]:
 

@@ -1,12 +1,15 @@
 """``jikko plugins install`` and ``remove``."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from jikko.assemble.plugin_packages import plugin_packages
+from jikko.apps.plugin_needs import PluginNeed, plugin_needs
+from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
+from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
@@ -16,50 +19,110 @@ _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names n
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
+@click.argument("sources", nargs=-1, metavar="[FILE|FOLDER|NAME]...")
+@click.option(
+    "--for",
+    "needed",
+    multiple=True,
+    metavar="FILES",
+    help="Install what these DSL files need. FILE and FOLDER are then where packages are looked for; a folder may hold "
+    "many. What is in none of them is downloaded, if JIKKO_PLUGINS_MARKET is set. May be given several times.",
+)
 @click.option("--again", is_flag=True, help="Install anew what is there already.")
 @click.option("--unsigned", is_flag=True, help="Install also what none of the keys in JIKKO_PLUGINS_KEYS has signed.")
 @home_option
 @json_option
 @with_settings
-async def install(settings: Settings, sources: tuple[str, ...], again: bool, unsigned: bool, as_json: bool) -> int:
+async def install(
+    settings: Settings, sources: tuple[str, ...], needed: tuple[str, ...], again: bool, unsigned: bool, as_json: bool
+) -> int:
     """Install plugins: .difypkg files, folders with a manifest.yaml, or author/name[:version[@checksum]].
 
     Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. If JIKKO_PLUGINS_KEYS
     names a file of keys, what none of them has signed is refused. Says of each whether it is signed, and what it asks
     to be allowed. The exit code is 1 if one was not installed.
     """
-    failed = 0
+    if not sources and not needed:
+        raise click.UsageError("Name plugins, or the DSL files that need them (--for).")
     async with plugin_packages(settings) as tools:
-        for source in sources:
+        if needed:
+            names, unread = _names_for(needed, tools)
+            failed, read = unread, _meant(names, sources, tools)
+        else:
+            failed, read = 0, ((source, tools.read(source)) for source in sources)
+        named, packages = [], []
+        for source, asked in read:
             try:
-                plugin, archive = await tools.read(source)
+                found = await asked
+                if found is None:
+                    _echo(
+                        {"source": source, "ok": True, "was_there": True},
+                        f"ok      {source} (was there already)",
+                        as_json,
+                    )
+                    continue
                 if settings.plugins_keys is not None and not unsigned:
-                    _require_signature(plugin.trust, settings.plugins_keys)
-                done = await tools.installer.install(plugin, archive, again=again)
+                    _require_signature(found[0].trust, settings.plugins_keys)
             except (JikkoError, OSError) as error:
                 failed += 1
-                _echo({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+                _failed(source, error, as_json)
                 continue
-            entry = {
-                "source": source,
-                "ok": True,
-                "plugin": plugin.id,
-                "version": plugin.version,
-                "identifier": plugin.identifier,
-                "trust": plugin.trust,
-                "permissions": list(plugin.permissions),
-                "packages": done.packages,
-                "was_there": done.was_there,
-                "not_run": list(plugin.unused),
-            }
-            allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
-            unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
-            there = " (was there already)" if done.was_there else ""
-            trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
-            text = f"ok      {plugin.id} {plugin.version}{there}: {trust}, {done.packages} packages"
-            _echo(entry, f"{text}{allowed}{unused}", as_json)
+            named.append(source)
+            packages.append(found)
+
+        def tell(number: int, done: Any) -> None:
+            nonlocal failed
+            if isinstance(done, Exception):
+                failed += 1
+                _failed(named[number], done, as_json)
+            else:
+                _installed(named[number], done, settings, as_json)
+
+        await tools.installer.install_all(packages, again=again, tell=tell)
     return 1 if failed else 0
+
+
+def _names_for(files: Iterable[str], tools: PluginPackages) -> tuple[list[Any], int]:
+    """The plugins that files need, and how many files cannot be used."""
+    unread, needs = 0, list[PluginNeed]()
+    for _, checked in checked_sources(files):
+        if checked is None:
+            unread += 1
+        else:
+            needs += plugin_needs((node.id, node.data) for node in checked.document.nodes)
+    return tools.wanted(needs), unread
+
+
+def _meant(names: Iterable[Any], places: Iterable[str], tools: PluginPackages) -> Iterator[tuple[str, Any]]:
+    sources = tools.sources(map(Path, places))
+    for wanted in names:
+        yield ":".join(filter(None, wanted[:2])), tools.meant(wanted, sources)
+
+
+def _failed(source: str, error: Exception, as_json: bool) -> None:
+    _echo({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+
+
+def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> None:
+    plugin = done.entry.plugin
+    entry = {
+        "source": source,
+        "ok": True,
+        "plugin": plugin.id,
+        "version": plugin.version,
+        "identifier": plugin.identifier,
+        "trust": plugin.trust,
+        "permissions": list(plugin.permissions),
+        "packages": done.packages,
+        "was_there": done.was_there,
+        "not_run": list(plugin.unused),
+    }
+    allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
+    unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
+    there = " (was there already)" if done.was_there else ""
+    trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
+    text = f"ok      {plugin.id} {plugin.version}{there}: {trust}, {done.packages} packages"
+    _echo(entry, f"{text}{allowed}{unused}", as_json)
 
 
 def _require_signature(trust: str, keys: Path) -> None:

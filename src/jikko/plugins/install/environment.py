@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from jikko.plugins.install.requirements import Requirements, from_files, from_lock
 from jikko.plugins.install.uv import Uv
@@ -20,6 +21,8 @@ OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 """The interpreter that Jikko runs on, outside of its virtual environment."""
 _READY: Final = ".ready"
 _DAY: Final = 86_400
+_MAKING: Final[WeakValueDictionary[Path, asyncio.Lock]] = WeakValueDictionary()
+"""Environments that are being made here: of plugins that need the same, one makes it."""
 _NEWER: Final = 4
 """Versions of Python that are tried beyond the one that a plugin was written for."""
 
@@ -101,11 +104,14 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
     day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
     named = f"{python}\n{day}\n{wanted.text}"
     place = environments / hashlib.sha256(named.encode()).hexdigest()[:16]
-    if (place / _READY).exists():
-        return place
-    remove(place, missing_ok=True)
-    place.mkdir(parents=True)
-    listed = place / "requirements.txt"
+    async with _MAKING.setdefault(place, asyncio.Lock()):
+        if not (place / _READY).exists():
+            await _make(place, wanted, day, python, uv)
+    return place
+
+
+async def _make(place: Path, wanted: Requirements, day: list[str], python: Path, uv: Uv) -> None:
+    listed = _emptied(place) / "requirements.txt"
     listed.write_text(wanted.text)
     venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
     await uv.run(*venv, folder=place, write=(place,), python=python)
@@ -122,6 +128,11 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
             remove(own, missing_ok=True)
     await compile_code(place / "lib", python, confine=uv.confine)
     make_file(place / _READY)
+
+
+def _emptied(place: Path) -> Path:
+    remove(place, missing_ok=True)
+    place.mkdir(parents=True)
     return place
 
 

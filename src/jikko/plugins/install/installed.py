@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -138,17 +138,23 @@ class Installed:
             self._write([entry for entry in self.entries() if entry not in gone])
         return gone
 
-    def uid_for(self, plugin_id: str) -> int:
-        """The user for a plugin: that of its other versions, else a free one."""
-        entries = self.entries()
-        for entry in entries:
-            if entry.plugin.id == plugin_id:
-                return entry.uid
-        taken = {entry.uid for entry in entries}
-        free = next((uid for uid in range(_FIRST_UID, _LAST_UID + 1) if uid not in taken), None)
-        if free is None:
-            raise InvalidSettings(f"There are {len(taken)} plugins; no user is left for another one.")
-        return free
+    def uids_for(self, plugin_ids: Iterable[str]) -> list[int]:
+        """The users for plugins: of each that of its other versions, else a free one.
+
+        Raises:
+            InvalidSettings: There are too many plugins.
+        """
+        uids = {entry.plugin.id: entry.uid for entry in self.entries()}
+        found = []
+        for plugin_id in plugin_ids:
+            if plugin_id not in uids:
+                taken = set(uids.values())
+                free = next((uid for uid in range(_FIRST_UID, _LAST_UID + 1) if uid not in taken), None)
+                if free is None:
+                    raise InvalidSettings(f"There are {len(taken)} plugins; no user is left for another one.")
+                uids[plugin_id] = free
+            found.append(uids[plugin_id])
+        return found
 
     def sweep(self) -> None:
         """Remove what no plugin of the list has: code, environments and state. Only within ``changing``."""

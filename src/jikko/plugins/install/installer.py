@@ -1,12 +1,13 @@
 """Installs packages: read, checked, unpacked, given an environment, tried, and only then listed."""
 
+import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from jikko.plugins.install.environment import compile_code, interpreters, make_environment, requirements_of
 from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
@@ -16,6 +17,8 @@ from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.refused import PackageRefused
 from jikko.private import remove
 
+_AT_ONCE: Final = 4
+"""Plugins that are installed at the same time: uv uses all cores by itself, and mostly waits for an index."""
 Try: TypeAlias = Callable[[Entry], Awaitable[None]]
 """Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
 
@@ -52,27 +55,71 @@ class Installer:
             PackageRefused: It cannot be installed, or does not start.
             InvalidSettings: The folder, or uv, cannot be used.
         """
-        installed = self._installed
-        if not plugin.providers:
-            raise PackageRefused(
-                f"{plugin.id} has only {', '.join(plugin.unused)}; Jikko runs tools and agent strategies."
-            )
+        [done] = await self.install_all([(plugin, archive)], again=again)
+        if isinstance(done, PackageRefused):
+            raise done
+        return done
+
+    async def install_all(
+        self,
+        packages: Sequence[tuple[Plugin, Archive]],
+        *,
+        again: bool = False,
+        tell: Callable[[int, "Installation | PackageRefused"], None] = lambda number, done: None,
+    ) -> list["Installation | PackageRefused"]:
+        """Install packages, some at once, each as ``install`` does. One that fails keeps none of the others.
+
+        Args:
+            tell: Called with the number of each package and what came of it, as soon as that is known.
+
+        Raises:
+            InvalidSettings: The folder, or uv, cannot be used.
+        """
+        installed, places = self._installed, asyncio.Semaphore(_AT_ONCE)
+        results: dict[int, Installation | PackageRefused] = {}
+
+        def note(number: int, done: Installation | PackageRefused) -> None:
+            results[number] = done
+            tell(number, done)
+
+        async def put(number: int, uid: int) -> None:
+            async with places:
+                note(number, await self._put(*packages[number], uid, uv))
+
         with installed.changing():
-            there = next((e for e in installed.entries() if e.plugin.identifier == plugin.identifier), None)
-            if there is not None and not again:
-                return Installation(there, True, _packages(installed.environment(there)))
-            installed.sweep()
-            uid = installed.uid_for(plugin.id)
-            uv = Uv(installed.cache, self._environment, confine=self._confine)
-            try:
-                with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
-                    entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
-                    installed.add(entry)
-            except OSError as error:
-                raise PackageRefused(f"{plugin.id} cannot be installed: {error}.") from None
-            finally:
+            there = {entry.plugin.identifier: entry for entry in installed.entries()}
+            missing = []
+            for number, (plugin, _) in enumerate(packages):
+                if not plugin.providers:
+                    only = ", ".join(plugin.unused)
+                    note(number, PackageRefused(f"{plugin.id} has only {only}; Jikko runs tools and agent strategies."))
+                elif not again and plugin.identifier in there:
+                    entry = there[plugin.identifier]
+                    note(number, Installation(entry, True, _packages(installed.environment(entry))))
+                else:
+                    missing.append(number)
+            if missing:
                 installed.sweep()
-        return Installation(entry, False, _packages(installed.environment(entry)))
+                uids = installed.uids_for([packages[number][0].id for number in missing])
+                uv = Uv(installed.cache, self._environment, confine=self._confine)
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for number, uid in zip(missing, uids, strict=True):
+                            group.create_task(put(number, uid))
+                finally:
+                    installed.sweep()
+        return [results[number] for number in range(len(packages))]
+
+    async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "Installation | PackageRefused":
+        try:
+            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self._installed.root) as temporary:
+                entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
+        except PackageRefused as refused:
+            return refused
+        except OSError as error:
+            return PackageRefused(f"{plugin.id} cannot be installed: {error}.")
+        self._installed.add(entry)
+        return Installation(entry, False, _packages(self._installed.environment(entry)))
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """The plugin in its place, with the first Python and the first versions of its packages with which it starts.

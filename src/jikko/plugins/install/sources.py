@@ -1,0 +1,92 @@
+"""Finds packages in folders and archives by the identifiers that workflow files have."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
+from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.names import Identifier
+from jikko.plugins.package.read import read_package
+from jikko.plugins.package.signature import PublicKey
+
+
+class Offered(NamedTuple):
+    """A package that a place has."""
+
+    path: Path
+    """A ``.difypkg`` file, or the folder of a plugin."""
+    plugin: str
+    """``author/name``."""
+    version: str
+
+
+def offered_in(place: Path) -> Iterator[Offered]:
+    """The packages of a file, of the folder of a plugin, or of all of these below a folder."""
+    if place.is_file():
+        yield from _offered(place, _manifest_of_archive(place))
+    elif (place / "manifest.yaml").is_file():
+        yield from _offered(place, (place / "manifest.yaml").read_bytes())
+    elif place.is_dir():
+        for path in sorted(place.iterdir()):
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                yield from offered_in(path)
+            elif path.suffix == ".difypkg":
+                yield from _offered(path, _manifest_of_archive(path))
+
+
+def _manifest_of_archive(path: Path) -> bytes:
+    try:
+        with ZipFile(path) as archive, archive.open("manifest.yaml") as manifest:
+            return manifest.read(1 << 20)
+    except (BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
+        return b""
+
+
+def _offered(path: Path, manifest: bytes) -> Iterator[Offered]:
+    try:
+        declared: Any = parse(manifest.decode(), LoadLimits(max_bytes=1 << 20))
+    except (YamlProblem, UnicodeDecodeError):
+        return
+    if isinstance(declared, Mapping) and declared.get("type", "plugin") == "plugin":
+        yield Offered(path, f"{declared.get('author')}/{declared.get('name')}", str(declared.get("version")))
+
+
+class PluginSources:
+    """The packages of several places."""
+
+    def __init__(self, places: Iterable[Path], keys: Sequence[PublicKey]) -> None:
+        """Args:
+        keys: Whose signatures are believed.
+        """
+        self._offered = [offered for place in places for offered in offered_in(place)]
+        self._keys = keys
+
+    async def find(self, wanted: Identifier) -> tuple[Plugin, Archive] | None:
+        """The package that is meant: the very one, else one of its version, else the newest; ``None`` if there is none.
+
+        Raises:
+            PackageRefused: It cannot be used.
+            OSError: It cannot be read.
+        """
+        same = sorted((each for each in self._offered if each.plugin == wanted.plugin), key=_newness)
+        meant = [each for each in same if each.version == wanted.version] or same[-1:]
+        found = None
+        for offered in meant:
+            found = await asyncio.to_thread(self._read, offered.path)
+            if found[0].checksum == wanted.checksum:
+                break
+        return found
+
+    def _read(self, path: Path) -> tuple[Plugin, Archive]:
+        if path.is_dir():
+            return read_package(pack(path), self._keys)
+        with path.open("rb") as file:
+            return read_package(file.read(MAX_PACKED + 1), self._keys)
+
+
+def _newness(offered: Offered) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in offered.version.split("."))
