@@ -13,8 +13,7 @@ from jikko.forecast.installation import Installation
 from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.tool_checks import no_tool
 from jikko.nodes.agents.agent import AgentNode
-from jikko.nodes.agents.agent_parameters import tool_name
-from jikko.ports.tools import ToolNotFound
+from jikko.ports.tools import ToolNotFound, tool_name
 
 
 def diagnose_agent(node: AgentNode, entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:

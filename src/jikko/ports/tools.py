@@ -5,7 +5,7 @@ those of the tools file, those of plugins. Source: docs/dify-behaviour.md, “To
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -177,6 +177,23 @@ CITATIONS: Final = "retriever_resources"
 """The variable in which a dataset that is called as a tool hands on which passages it found, in Dify's form."""
 ANSWER: Final = "answer"
 """The variable in which the agent of an app without a workflow hands on what is kept of all that it said."""
+
+
+def tool_name(entry: Mapping[str, Any]) -> ToolName:
+    """How an entry of an agent's list names its tool."""
+
+    def text(key: str) -> str:
+        value = entry.get(key)
+        return value if isinstance(value, str) else ""
+
+    return ToolName(
+        provider_type=text("type") or text("provider_type") or "builtin",
+        provider=text("provider_id") or text("provider_name"),
+        tool=text("tool_name"),
+        provider_name=text("provider_show_name") or text("provider_name"),
+        credential_id=text("credential_id"),
+        plugin=text("plugin_unique_identifier"),
+    )
 
 
 class ToolNotFound(Exception):

@@ -18,8 +18,8 @@ from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
-from jikko.nodes.agents.agent_parameters import tool_name
 from jikko.ports.stores.app_store import App
+from jikko.ports.tools import tool_name
 from jikko.values import Json, Uuid
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from jikko.nodes.context import Variables
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
-from jikko.ports.tools import ToolName, ToolNotFound, Tools
+from jikko.ports.tools import ToolNotFound, Tools, tool_name
 from jikko.values import UNSET, Json, Selector, encode_json
 
 _KINDS: Final = ("mixed", "variable", "constant")
@@ -174,18 +174,6 @@ def _set_up(entry: Mapping[str, Any], tool: AgentTool) -> dict[str, Json]:
     forms = {parameter.name for parameter in tool.tool.parameters if parameter.form == "form"}
     listed = given.items() if isinstance(given, Mapping) else ()
     return {str(name): value for name, value in listed if name in forms and value not in (None, "")}
-
-
-def tool_name(entry: Mapping[str, Any]) -> ToolName:
-    """How an entry of an agent's list names its tool."""
-    return ToolName(
-        provider_type=_text(entry, "type") or _text(entry, "provider_type") or "builtin",
-        provider=_text(entry, "provider_id") or _text(entry, "provider_name"),
-        tool=_text(entry, "tool_name"),
-        provider_name=_text(entry, "provider_show_name") or _text(entry, "provider_name"),
-        credential_id=_text(entry, "credential_id"),
-        plugin=_text(entry, "plugin_unique_identifier"),
-    )
 
 
 async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, app_id: str) -> AgentTool:
