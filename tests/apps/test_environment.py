@@ -23,9 +23,9 @@ from jikko.dsl.document import Variable
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App, changed
-from jikko.store.memory import MemoryAppStore
 from jikko.values import Json
 from tests.acceptance.workflows import app, end, start, with_environment
+from tests.store.in_memory import AppsInMemory
 
 KEY = Variable("api_key", "secret", "of the file")
 LIMIT = Variable("limit", "number", 1)
@@ -139,7 +139,7 @@ def a_file() -> bytes:
 
 @pytest.mark.anyio
 async def test_the_compiled_workflow_has_the_values_of_now_and_masks_what_is_secret_by_its_type() -> None:
-    store = MemoryAppStore()
+    store = AppsInMemory()
     apps, workflows = Apps(store, BY_TYPE), Workflows(store, BY_TYPE, environment=[layer(VARIABLE, {"LIMIT": "5"})])
     published = (await apps.publish(a_file(), source="x")).app
 
@@ -155,7 +155,7 @@ async def test_the_compiled_workflow_has_the_values_of_now_and_masks_what_is_sec
 
 @pytest.mark.anyio
 async def test_nothing_is_set_if_one_name_or_value_is_wrong() -> None:
-    apps = Apps(MemoryAppStore(), BY_TYPE)
+    apps = Apps(AppsInMemory(), BY_TYPE)
     published = (await apps.publish(a_file(), source="x")).app
 
     with pytest.raises(NotFound, match=r"no environment variable 'api_kei' \(did you mean 'api_key'\?\)"):

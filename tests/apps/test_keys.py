@@ -9,8 +9,8 @@ from jikko.apps.keys import checked_key, digest, is_list_of_keys, new_key, parse
 from jikko.apps.publishing import Apps
 from jikko.errors import Conflict, InvalidParam
 from jikko.nodes.registry import BY_TYPE
-from jikko.store.memory import MemoryAppStore
 from tests.apps.test_publishing import a_file
+from tests.store.in_memory import AppsInMemory
 
 KEY = "app-0123456789abcdefghijABCD"
 
@@ -68,7 +68,7 @@ def test_a_list_is_told_from_the_name_of_a_file(text: str, is_list: bool) -> Non
 
 @pytest.mark.anyio
 async def test_a_key_that_is_brought_twice_is_there_once_and_opens_one_app_alone() -> None:
-    store = MemoryAppStore()
+    store = AppsInMemory()
     apps, keys = Apps(store, BY_TYPE), AppKeys(store)
     one = (await apps.publish(a_file("One"), source="a")).app
     other = (await apps.publish(a_file("Other"), source="b")).app

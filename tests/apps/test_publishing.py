@@ -13,11 +13,11 @@ from jikko.apps.publishing import Apps
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App, AppStore
-from jikko.store.memory import MemoryAppStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
+from tests.store.in_memory import AppsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def another(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     """Makes stores of the same apps, as processes that share a data folder have them."""
     with ExitStack() as opened:
         if request.param == "memory":
-            store = MemoryAppStore()
+            store = AppsInMemory()
             yield lambda: store
             return
 

@@ -7,13 +7,13 @@ from jikko.apps.versions import Workflows, check
 from jikko.errors import InvalidDocument, NotFound
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App, WorkflowVersion
-from jikko.store.memory import MemoryAppStore
 from tests.acceptance.workflows import app, end, node, start
+from tests.store.in_memory import AppsInMemory
 
 pytestmark = pytest.mark.anyio
 
 
-class CountingStore(MemoryAppStore):
+class CountingStore(AppsInMemory):
     """Says which versions were read."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ def workflows(store: CountingStore) -> Workflows:
     return Workflows(store, BY_TYPE, keep=2)
 
 
-async def published(store: MemoryAppStore, name: str, output: str = "out") -> App:
+async def published(store: AppsInMemory, name: str, output: str = "out") -> App:
     text = app(name, [start("q"), end(**{output: "start.q"})], "start>end")
     return (await Apps(store, BY_TYPE).publish(text.encode(), source=name)).app
 

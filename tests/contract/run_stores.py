@@ -7,29 +7,23 @@ from pathlib import Path
 import pytest
 
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryRunStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.postgres_server import POSTGRES, new_database
 
-RUN_STORES = ["memory", "sqlite", POSTGRES]
+RUN_STORES = ["sqlite", POSTGRES]
 
 
 @asynccontextmanager
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
     """The empty store that a parameter names."""
     store: RunStore
-    match request.param:
-        case "memory":
-            store = MemoryRunStore()
+    if request.param == "sqlite":
+        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+        yield store
+        await store.close()
+    else:
+        async with new_database(request) as database:
+            store = PostgresRunStore(database)
             yield store
             await store.close()
-        case "sqlite":
-            store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-            yield store
-            await store.close()
-        case _:
-            async with new_database(request) as database:
-                store = PostgresRunStore(database)
-                yield store
-                await store.close()

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from jikko.ids import new_id
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting, Unindexed
-from jikko.store.memory import MemoryAnnotationStore
 from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
@@ -23,11 +22,9 @@ SETTING = ReplySetting(threshold=0.9, provider="langgenius/openai/openai", model
 OTHER_SETTING = ReplySetting(threshold=0.5, provider="langgenius/ollama/ollama", model="large")
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnnotationStore]:
-    if request.param == "memory":
-        yield MemoryAnnotationStore()
-    elif request.param == "postgres":
+    if request.param == "postgres":
         async with new_database(request) as postgres:
             yield SqlAnnotationStore(postgres)
     else:

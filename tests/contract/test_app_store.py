@@ -12,7 +12,6 @@ import pytest
 from jikko.errors import Conflict, NameTaken
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
-from jikko.store.memory import MemoryAppStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database
@@ -21,11 +20,8 @@ from tests.store.postgres_server import POSTGRES, new_database
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppStore]:
-    if request.param == "memory":
-        yield MemoryAppStore()
-        return
     if request.param == "postgres":
         async with new_database(request) as postgres:
             yield PostgresAppStore(postgres)

@@ -9,7 +9,6 @@ import pytest
 from jikko.ports.stores.callback_store import Callback, CallbackStore
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.sqlite import Database, SqliteRunStore
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 URL = "https://example.com/hook?ä=1"
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[RunStore, CallbackStore]]:
     runs: RunStore
     if request.param == "postgres":
@@ -32,13 +31,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             yield runs, SqlCallbackStore(postgres)
             await runs.close()
         return
-    if request.param == "memory":
-        runs = memory = MemoryRunStore()
-        callbacks: CallbackStore = MemoryCallbackStore(memory)
-    else:
-        database = Database.open(tmp_path / "jikko.db")
-        runs, callbacks = SqliteRunStore(database), SqlCallbackStore(database)
-    yield runs, callbacks
+    database = Database.open(tmp_path / "jikko.db")
+    runs = SqliteRunStore(database)
+    yield runs, SqlCallbackStore(database)
     await runs.close()
 
 

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from jikko.events import FormClosed, FormRequested
 from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
 from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata, TurnForm
-from jikko.store.memory import MemoryConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -29,11 +28,9 @@ CLOSED = FormClosed(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ConversationStore]:
-    if request.param == "memory":
-        yield MemoryConversationStore()
-    elif request.param == "postgres":
+    if request.param == "postgres":
         async with new_database(request) as postgres:
             yield PostgresConversationStore(postgres)
     else:

@@ -11,7 +11,6 @@ from jikko.ids import new_id
 from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
@@ -32,13 +31,10 @@ class Stores:
     files: FileIndex
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as stack:
-        if request.param == "memory":
-            runs, files = MemoryRunStore(), MemoryFileIndex()
-            yield Stores(MemoryEndUserStore(runs, files), runs, files)
-        elif request.param == "postgres":
+        if request.param == "postgres":
             postgres = await stack.enter_async_context(new_database(request))
             kept = PostgresRunStore(postgres)
             stack.push_async_callback(kept.close)

@@ -9,7 +9,6 @@ import pytest
 from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.ports.stores.file_index import FileIndex, FileTotals, Kept, StoredFile
-from jikko.store.memory import MemoryFileIndex
 from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite.database import Database
 from tests.store.postgres_server import POSTGRES, new_database
@@ -22,11 +21,8 @@ USER = "0195e7a0-0000-7000-8000-0000000000b1"
 OTHER_USER = "0195e7a0-0000-7000-8000-0000000000b2"
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileIndex]:
-    if request.param == "memory":
-        yield MemoryFileIndex()
-        return
     if request.param == "postgres":
         async with new_database(request) as postgres:
             yield SqlFileIndex(postgres)

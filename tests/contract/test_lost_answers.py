@@ -17,7 +17,6 @@ from jikko.ports.stores.run_store import Append, LogQuery, new_mark
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
-from jikko.store.memory import MemoryRunStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started
@@ -30,15 +29,15 @@ pytestmark = pytest.mark.anyio
 CLAIM = KeyClaim(key="鍵🔑", fingerprint=b"\x01", at=1000.0)
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     """A store."""
-    store: Any = MemoryRunStore()
-    if request.param == "sqlite":
-        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    store: Any
     async with AsyncExitStack() as stack:
         if request.param == "postgres":
             store = PostgresRunStore(await stack.enter_async_context(new_database(request)))
+        else:
+            store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
         yield store
         await store.close()
 

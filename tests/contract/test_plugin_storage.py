@@ -7,7 +7,6 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.plugin_storage import PluginStorage, StorageFull
-from jikko.store.memory.plugin_storage import MemoryPluginStorage
 from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.store.postgres_server import POSTGRES, new_database
@@ -15,16 +14,13 @@ from tests.store.postgres_server import POSTGRES, new_database
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PluginStorage]:
-    match request.param:
-        case "memory":
-            yield MemoryPluginStorage()
-        case "sqlite":
-            yield SqlPluginStorage(PluginFile(tmp_path / "a" / "storage.db"))
-        case _:
-            async with new_database(request) as postgres:
-                yield SqlPluginStorage(postgres)
+    if request.param == "sqlite":
+        yield SqlPluginStorage(PluginFile(tmp_path / "a" / "storage.db"))
+    else:
+        async with new_database(request) as postgres:
+            yield SqlPluginStorage(postgres)
 
 
 async def test_a_value_is_its_apps_and_its_plugins(storage: PluginStorage) -> None:

@@ -23,7 +23,6 @@ from jikko.ports.stores.projections import (
     VariablesAssigned,
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.store.memory import MemoryCallbackStore, MemoryConversationStore, MemoryRunStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
@@ -119,14 +118,9 @@ KINDS: dict[type[Projection], Kind] = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
-    if request.param == "memory":
-        conversations = MemoryConversationStore()
-        memory = MemoryRunStore(conversations=conversations)
-        yield memory, MemoryCallbackStore(memory), conversations
-        await memory.close()
-    elif request.param == "postgres":
+    if request.param == "postgres":
         async with new_database(request) as postgres:
             kept = PostgresRunStore(postgres)
             yield kept, SqlCallbackStore(postgres), PostgresConversationStore(postgres)

@@ -11,7 +11,6 @@ import pytest
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.app_store import SqlAppStore
@@ -33,17 +32,15 @@ class Stores(NamedTuple):
     runs: RunStore
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
-    memory = MemoryAppStore()
-    stores = Stores(memory, MemoryRunStore(memory))
-    if request.param == "sqlite":
-        database = Database.open(tmp_path / "jikko.db")
-        stores = Stores(SqlAppStore(database), SqliteRunStore(database))
     stack = AsyncExitStack()
     if request.param == "postgres":
         postgres = await stack.enter_async_context(new_database(request))
         stores = Stores(PostgresAppStore(postgres), PostgresRunStore(postgres))
+    else:
+        database = Database.open(tmp_path / "jikko.db")
+        stores = Stores(SqlAppStore(database), SqliteRunStore(database))
     for app_id, key in ((APP, KEY), (OTHER_APP, OTHER_KEY)):
         version = WorkflowVersion(id=new_id(), app_id="", version="1", number=0, source=b"app: {}", created_at=1.0)
         app = App(id=app_id, name=app_id, mode="workflow", created_at=1.0, workflow_id="")

@@ -11,8 +11,8 @@ from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile
-from jikko.store.memory import MemoryFileIndex
 from jikko.values import is_file
+from tests.store.in_memory import FilesInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ def signer(time: Time) -> UrlSigner:
 
 @pytest.fixture
 def files(time: Time, signer: UrlSigner) -> Files:
-    return Files(MemoryFileIndex(), MemoryBlobs(), signer, max_made=100, clock=time)
+    return Files(FilesInMemory(), MemoryBlobs(), signer, max_made=100, clock=time)
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:

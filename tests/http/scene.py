@@ -35,9 +35,10 @@ from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.settings import Settings
-from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRecord, MemoryRunStore
+from jikko.store.repositories.end_user_store import SqlEndUserStore
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
+from tests.store.in_memory import AnnotationsInMemory
 
 RUN = "/v1/workflows/run"
 DESCRIPTION = openapi("0")
@@ -141,7 +142,7 @@ def api_of(
         conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
-        end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
+        end_users=EndUsers(SqlEndUserStore(world.database)),
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
@@ -149,9 +150,9 @@ def api_of(
         knowledge=knowledge,
         speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
         suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
-        annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
+        annotations=Annotations(AnnotationsInMemory(world.database), lambda: world.now, lambda: None),
         served_apps=served_apps or Served(),
-        readiness=Readiness(MemoryRecord(), lambda: process.runs.is_closing),
+        readiness=Readiness(world.database, lambda: process.runs.is_closing),
     )
 
 

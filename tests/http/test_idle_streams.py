@@ -10,17 +10,17 @@ from jikko.events import RunPaused
 from jikko.http.app import create_app
 from jikko.http.front import Front
 from jikko.http.sse import PING
-from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.http.scene import RUN, Listener, api_of
 from tests.runs.world import PATIENCE, World, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
 STREAMS, PINGS = 200, 25
 
 
-class WatchedStore(MemoryRunStore):
+class WatchedStore(RunsInMemory):
     """Knows which of its methods were called, whatever they are called."""
 
     def __init__(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.store.memory import MemoryAppStore
 from tests.http.scene import RUN, body
 from tests.runs.picky_store import PickyStore, is_no_result
 from tests.runs.world import World
@@ -18,18 +17,13 @@ WHY = "The log of the run cannot be written: ZeroDivisionError. The log of the s
 
 
 @pytest.fixture
-def apps() -> MemoryAppStore:
-    return MemoryAppStore()
+def store() -> PickyStore:
+    return PickyStore(is_no_result, at_once=False)
 
 
 @pytest.fixture
-def store(apps: MemoryAppStore) -> PickyStore:
-    return PickyStore(is_no_result, at_once=False, apps=apps)
-
-
-@pytest.fixture
-async def world(store: PickyStore, apps: MemoryAppStore) -> AsyncIterator[World]:
-    world = World(store, apps)
+async def world(store: PickyStore) -> AsyncIterator[World]:
+    world = World(store)
     yield world
     await world.close()
 

@@ -7,13 +7,13 @@ from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.store.memory import MemoryFileIndex
+from tests.store.in_memory import FilesInMemory
 
 SIGNER = UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko.example")
 
 
 def empty_store(signer: UrlSigner = SIGNER) -> Files:
-    return Files(MemoryFileIndex(), MemoryBlobs(), signer)
+    return Files(FilesInMemory(), MemoryBlobs(), signer)
 
 
 class Part:

@@ -18,9 +18,9 @@ from jikko.ports.stores.callback_store import Callback
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
-from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.trace_context import traceparent_of
 from tests.runs.world import Process, World, end_of, until
+from tests.store.in_memory import CallbacksInMemory, RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -55,10 +55,10 @@ def render(record: RunRecord) -> bytes:
 
 class Scene:
     def __init__(self) -> None:
-        self.store = MemoryRunStore()
+        self.store = RunsInMemory()
         self.world = World(self.store)
         self.receiver = Receiver()
-        self.callbacks = Callbacks(MemoryCallbackStore(self.store), self.store, self.receiver, lambda: self.world.now)
+        self.callbacks = Callbacks(CallbacksInMemory(self.store), self.store, self.receiver, lambda: self.world.now)
 
     async def run(self, app: App, process: Process, url: str = URL) -> str:
         """A run with a call-back, which has ended."""
@@ -252,13 +252,13 @@ async def test_one_that_is_delivered_during_a_look_at_what_is_due_is_not_sent_ag
     assert len(scene.receiver.requests) == 1
 
 
-class SlowLook(MemoryCallbackStore):
+class SlowLook(CallbacksInMemory):
     """Tells what was due a while ago."""
 
     slow = waiting = False
     looks = saved = 0
 
-    def __init__(self, store: MemoryRunStore) -> None:
+    def __init__(self, store: RunsInMemory) -> None:
         super().__init__(store)
         self.go_on = asyncio.Event()
 
@@ -348,7 +348,7 @@ async def test_one_whose_outcome_cannot_be_kept_is_not_sent_again_and_again(scen
     assert len(scene.receiver.requests) == 1
 
 
-class FullDisk(MemoryCallbackStore):
+class FullDisk(CallbacksInMemory):
     looks = refused = 0
 
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
@@ -370,7 +370,7 @@ async def test_all_undelivered_are_listed_however_many_they_are(scene: Scene) ->
     assert [entry.run_id for entry in resent] == sorted(runs)
 
 
-class PagesOfTwo(MemoryCallbackStore):
+class PagesOfTwo(CallbacksInMemory):
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 2
     ) -> list[Callback]:

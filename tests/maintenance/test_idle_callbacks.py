@@ -10,13 +10,13 @@ from jikko.ports.stores.callback_store import Callback
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
-from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from tests.maintenance.test_callbacks import URL, Receiver
 from tests.runs.world import World, end_of
+from tests.store.in_memory import CallbacksInMemory, RunsInMemory
 from tests.virtual_time import run
 
 
-class CountedCallbacks(MemoryCallbackStore):
+class CountedCallbacks(CallbacksInMemory):
     """Counts how often it is asked what is due."""
 
     looks = 0
@@ -48,7 +48,7 @@ def render(record: RunRecord) -> bytes:
 
 def test_a_callback_is_tried_when_its_run_ends_and_again_at_the_moment_that_was_set() -> None:
     async def play() -> None:
-        runs, receiver = MemoryRunStore(), Clocked()
+        runs, receiver = RunsInMemory(), Clocked()
         world, store = World(runs), CountedCallbacks(runs)
         callbacks = Callbacks(store, runs, receiver, now)
         watching = asyncio.ensure_future(callbacks.watch(render))

@@ -7,14 +7,14 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.keyword_indexing import KeywordIndexing
-from jikko.store.memory import MemoryRunStore
 from tests.effort import PATIENCE
+from tests.store.in_memory import RunsInMemory
 from tests.virtual_time import run
 
 pytestmark = pytest.mark.anyio
 
 
-class Backlog(MemoryRunStore):
+class Backlog(RunsInMemory):
     """A store with N runs to prepare, that gets more at each look."""
 
     def __init__(self, left: int, *, arriving: int = 0) -> None:

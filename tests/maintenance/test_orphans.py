@@ -4,9 +4,9 @@ import asyncio
 
 from jikko.maintenance.orphans import Orphans
 from jikko.ports.cluster import OrphanedRuns
-from jikko.store.memory import MemoryRunStore
 from tests.cluster.fake import FakeCluster, FakeNetwork
 from tests.contract.runs import Draft, started
+from tests.store.in_memory import RunsInMemory
 from tests.virtual_time import run
 
 
@@ -23,7 +23,7 @@ def offers(seconds: float, *holders: str, joins: str = "") -> list[tuple[str, fl
     """What is offered in a while, of runs that name these holders. One may join after 45 s."""
 
     async def watch() -> list[tuple[str, float]]:
-        network, store = FakeNetwork(), MemoryRunStore()
+        network, store = FakeNetwork(), RunsInMemory()
         cluster = Offers(network, "s/1")
         cluster.offered = []
         for holder in holders:

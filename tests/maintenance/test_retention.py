@@ -17,11 +17,11 @@ from jikko.files.store import Files
 from jikko.maintenance.retention import Pruned, Retention
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryConversationStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, finished, paused, started
+from tests.store.in_memory import ConversationsInMemory, FilesInMemory, RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ class Scene:
         self.now = NOW
         signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: self.now)
         self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
-        self.conversations = MemoryConversationStore()
+        self.conversations = ConversationsInMemory()
         self.retention = Retention(store, self.files, lambda: self.now, conversations=self.conversations, batch=3)
 
     async def file(self, day: float, user: str = USER) -> StoredFile:
@@ -79,7 +79,7 @@ def in_file(path: Path) -> Scene:
 @pytest.fixture(params=["memory", "sqlite"])
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     in_memory = request.param == "memory"
-    scene = Scene(MemoryRunStore(), MemoryFileIndex()) if in_memory else in_file(tmp_path / "jikko.db")
+    scene = Scene(RunsInMemory(), FilesInMemory()) if in_memory else in_file(tmp_path / "jikko.db")
     yield scene
     await scene.store.close()
 

@@ -6,9 +6,9 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.maintenance.tally import Tally
-from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import World, until
+from tests.store.in_memory import CallbacksInMemory, RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def world() -> AsyncIterator[World]:
 
 
 def tally(world: World) -> Tally:
-    return Tally(world.store, MemoryCallbackStore(MemoryRunStore()), Alone(), lambda: world.now)
+    return Tally(world.store, CallbacksInMemory(RunsInMemory()), Alone(), lambda: world.now)
 
 
 async def test_where_nothing_is_there_is_nothing_to_count(world: World) -> None:

@@ -14,9 +14,9 @@ from jikko.events import RunStarted
 from jikko.maintenance.exported_run import BadLine
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[RunStore, RunStore]]:
     """One to write from, and one to read into."""
     if request.param == "memory":
-        stores: tuple[RunStore, RunStore] = MemoryRunStore(), MemoryRunStore()
+        stores: tuple[RunStore, RunStore] = RunsInMemory(), RunsInMemory()
     else:
         stores = (
             SqliteRunStore(Database.open(tmp_path / "one.db")),

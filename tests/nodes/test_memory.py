@@ -14,10 +14,10 @@ from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision
 from jikko.ports.models import Media, ModelFailure
 from jikko.ports.stores.messages import Answer, Message
-from jikko.store.memory import MemoryConversationStore
 from tests.contract.conversations import conversation, message
 from tests.nodes.context import FilesOfOneUser
 from tests.nodes.models import MODEL, ModelContext, ScriptedModels
+from tests.store.in_memory import ConversationsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ GONE = {**IMAGE, "transfer_method": "local_file", "related_id": "0199a1b2-0000-7
 
 async def recalling(*turns: Message, context: int | None = 100_000, running: Message | None = None) -> ModelContext:
     """A node of the turn behind these."""
-    store = MemoryConversationStore()
+    store = ConversationsInMemory()
     for count, turn in enumerate(turns):
         await store.add_turn(turn, conversation("c") if count == 0 else None)
     if running is not None:

@@ -19,8 +19,8 @@ from jikko.ports.models import (
 )
 from jikko.ports.tools import ToolCall, ToolName
 from jikko.settings import Settings
-from jikko.store.memory import MemoryFileIndex
 from tests.nodes.models import ScriptedModels
+from tests.store.in_memory import FilesInMemory
 
 
 class World:
@@ -55,7 +55,7 @@ async def world(home: Path, *, models: Any = None, plugins: str = "", **settings
         (home.parent / "plugins.yml").write_text(plugins)
         settings["plugins"] = home.parent / "plugins.yml"
     signer = UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko.test", validity=60.0)
-    stored = Files(MemoryFileIndex(), MemoryBlobs(), signer)
+    stored = Files(FilesInMemory(), MemoryBlobs(), signer)
     runtime = make_runtime(Settings(home=home, **settings), files=stored, environment={"KEY": "s3cret"})
     try:
         yield World(runtime, models or ScriptedModels([Completion(text="")]), stored)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import msgspec
 
 from jikko.ports.stores.run_store import Append
-from jikko.store.memory import MemoryRunStore
+from tests.store.in_memory import RunsInMemory
 
 
-class HeldStore(MemoryRunStore):
+class HeldStore(RunsInMemory):
     """Writes at once, or, while ``hold`` is called, once the test lets it."""
 
     def __init__(self) -> None:
@@ -53,10 +53,12 @@ class HeldStore(MemoryRunStore):
         return done
 
     def _write(self, batch: Append, done: "asyncio.Future[None]") -> None:
-        written = super().append(batch)
-        if done.done():
-            return
-        if (error := written.exception()) is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
+        def written(writing: "asyncio.Future[None]") -> None:
+            if done.done():
+                return
+            if (error := writing.exception()) is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        super().append(batch).add_done_callback(written)

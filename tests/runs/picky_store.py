@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from jikko.events import Event, NodeFinished
-from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import Append
-from jikko.store.memory import MemoryRunStore
+from tests.store.in_memory import RunsInMemory
 
 
-class PickyStore(MemoryRunStore):
+class PickyStore(RunsInMemory):
     """Cannot keep what ``takes`` does not like, and says so in a way that no store should."""
 
     def __init__(
@@ -17,10 +16,9 @@ class PickyStore(MemoryRunStore):
         takes: Callable[[Event], bool],
         *,
         at_once: bool,
-        apps: AppStore | None = None,
         error: Exception | None = None,
     ) -> None:
-        super().__init__(apps)
+        super().__init__()
         self.takes = takes
         self._error = error or ZeroDivisionError("secret")
         self._at_once = at_once

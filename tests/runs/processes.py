@@ -29,10 +29,10 @@ from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.recovery import TakenOver
 from jikko.runs.runs import Runs, StartRequest
-from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from tests.acceptance.workflows import app as app_file
 from tests.cluster.fake import FakeNetwork, Faults
 from tests.nodes.context import ports_of
+from tests.store.in_memory import AppsInMemory, RunsInMemory
 
 EPOCH = 1_800_000_000.0
 
@@ -52,7 +52,7 @@ class Case:
         self.random = Random(self.seed)
         self.network = FakeNetwork(self.random, self.faults)
         self.store = CountingStore()
-        self.app_store = MemoryAppStore()
+        self.app_store = AppsInMemory()
         self.processes: list[Process] = []
         self.repeated: list[str] = []
         """Nodes that were run by the holder of their run though they had finished."""
@@ -85,7 +85,7 @@ class Case:
         await asyncio.sleep(1)
 
 
-class CountingStore(MemoryRunStore):
+class CountingStore(RunsInMemory):
     """Counts how often logs, records and lists of runs that are due were read."""
 
     reads = 0
@@ -225,8 +225,8 @@ class Process:
             async def run(self, ctx: Context) -> Result:
                 await process.go_on()
                 run_id, execution_id = ctx.run.run_id, ctx.execution_id
-                record = await MemoryRunStore.record(case.store, run_id)
-                log = await MemoryRunStore.events(case.store, run_id)
+                record = await RunsInMemory.record(case.store, run_id)
+                log = await RunsInMemory.events(case.store, run_id)
                 is_holder = record is not None and record.holder == process.name
                 if is_holder and any(isinstance(e, NodeFinished) and e.execution_id == execution_id for e in log):
                     case.repeated.append(f"{run_id}: {ctx.node_id}")

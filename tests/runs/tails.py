@@ -11,11 +11,11 @@ from jikko.ports.stores.run_store import Change
 from jikko.record import RunRecord
 from jikko.runs.following.quiet_runs import QuietRuns
 from jikko.runs.following.run_tail import RunTail
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, node, started
+from tests.store.in_memory import RunsInMemory
 
 
-class Store(MemoryRunStore):
+class Store(RunsInMemory):
     """Notes when a record is read, and behind which positions events are."""
 
     def __init__(self) -> None:

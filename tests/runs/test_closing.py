@@ -11,11 +11,11 @@ from jikko.assemble import assemble
 from jikko.errors import TooManyRequests
 from jikko.ports.stores.app_store import WorkflowVersion
 from jikko.settings import Settings
-from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import SqliteRunStore
 from tests.effort import PATIENCE
 from tests.runs.test_forms import branching, ended_or_paused, paused
 from tests.runs.world import World
+from tests.store.in_memory import AppsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -44,13 +44,13 @@ async def test_a_run_whose_start_took_until_then_is_refused_and_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, process, gate = await world.chain(), world.process(), Gate()
-    quick = MemoryAppStore.version
+    quick = AppsInMemory.version
 
-    async def slow(self: MemoryAppStore, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+    async def slow(self: AppsInMemory, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         await gate.passed()
         return await quick(self, app_id, workflow_id)
 
-    monkeypatch.setattr(MemoryAppStore, "version", slow)
+    monkeypatch.setattr(AppsInMemory, "version", slow)
     starting = asyncio.ensure_future(process.start(app))
     await gate.reached.wait()
 

@@ -4,14 +4,14 @@ import pytest
 
 from jikko.errors import LogConflict
 from jikko.runs.endings import append_end
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, node, paused, started
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_the_end_of_a_run_that_has_paused_meanwhile_is_decided_again() -> None:
-    store, draft = MemoryRunStore(), Draft()
+    store, draft = RunsInMemory(), Draft()
     await store.append(draft.step(started(), *node()))
     seen = await store.record(draft.id)
     await store.append(draft.step(paused()))

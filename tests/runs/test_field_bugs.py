@@ -57,12 +57,12 @@ from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.store.event_codec import decode_events
-from jikko.store.memory import MemoryFileIndex, MemoryRunStore
 from tests.acceptance.workflows import end, iteration, node, start
 from tests.runs.workflows import dsl, form
 from tests.runs.workflows import end as dsl_end
 from tests.runs.workflows import start as dsl_start
 from tests.runs.world import PATIENCE, Script, World, end_of, until
+from tests.store.in_memory import FilesInMemory, RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -135,7 +135,7 @@ async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and
     assert isinstance(events[-1], RunFinished)
 
 
-class Stale(MemoryRunStore):
+class Stale(RunsInMemory):
     """A store whose list of open runs is from a moment ago."""
 
     seen: list[RunRecord] | None = None
@@ -219,7 +219,7 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
 def retention(world: World, batch: int) -> Retention:
     """Removes runs of a world. There are no files."""
     signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: world.now)
-    files = Files(MemoryFileIndex(), MemoryBlobs(), signer, clock=lambda: world.now)
+    files = Files(FilesInMemory(), MemoryBlobs(), signer, clock=lambda: world.now)
     return Retention(world.store, files, lambda: world.now, batch=batch)
 
 

@@ -13,9 +13,9 @@ from jikko.runs.following.pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog
-from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import PATIENCE, Process, World, end_of, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -143,7 +143,7 @@ async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where
     assert await rest(follower.runs.control.reader(run.record).follow(BEYOND, durable=durable)) == []
 
 
-class Looked(MemoryRunStore):
+class Looked(RunsInMemory):
     """Lets something happen between a look at a log and what comes next."""
 
     def __init__(self) -> None:

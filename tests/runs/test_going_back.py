@@ -5,50 +5,58 @@ and a log has one history.
 """
 
 import asyncio
+import sqlite3
 from typing import Any
 
-import msgspec
 import pytest
 
 from jikko.errors import LogConflict, LogForgotten
-from jikko.events import Event, FormClosed, FormRequested, RunFinished, RunRecovered
+from jikko.events import FormClosed, FormRequested, RunFinished, RunRecovered
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunRecord, folded
+from jikko.record import folded
+from jikko.store.identifiers import stored_id
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults
 from tests.runs.processes import Case, CountingStore, Process
 from tests.runs.test_several_processes import History, check_log
+from tests.store.in_memory import new_database
 from tests.virtual_time import run
-
-State = tuple[dict[str, RunRecord], dict[str, list[Event]], dict[str, int]]
 
 
 class LaggingStore(CountingStore):
     """A store that goes back, and has the fence of one that may."""
 
-    def state(self) -> State:
-        records = {run_id: msgspec.structs.replace(record) for run_id, record in self._records.items()}
-        return records, {run_id: list(log) for run_id, log in self._logs.items()}, dict(self._marks)
+    def state(self) -> bytes:
+        return self.database.quick(sqlite3.Connection.serialize)
 
-    def go_back(self, state: State) -> None:
-        self._records, self._logs, self._marks = state
+    def go_back(self, state: bytes) -> None:
+        # What is under way is written to what it was given to, and forgotten with that.
+        super().__init__(new_database(state))
         self.generation += 1
 
-    def _append(self, batch: Append) -> None:
-        log, known = self._logs.get(batch.run_id, []), self._records.get(batch.run_id)
-        is_own = known is None or (
-            known.is_open
-            and (
-                known.epoch < batch.record.epoch
-                or (known.epoch == batch.record.epoch and (not batch.holder or known.holder in ("", batch.holder)))
-            )
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        run = self.database.quick(
+            lambda connection: connection.execute(
+                "SELECT status < 2, epoch, coalesce(lease_owner, ''), lease_until, log_end FROM runs WHERE run_id = ?",
+                (stored_id(batch.run_id),),
+            ).fetchone()
         )
-        if self.generation and is_own and len(log) < batch.at:
-            raise LogForgotten("it has gone back", len(log))
-        if known is not None and not is_own and self._marks[batch.run_id] != batch.mark:
-            raise LogConflict("it is another's")
-        super()._append(batch)
+        is_open, epoch, holder, mark, log_end = run or (True, -1, "", 0.0, 0)
+        is_own = is_open and (
+            epoch < batch.record.epoch
+            or (epoch == batch.record.epoch and (not batch.holder or holder in ("", batch.holder)))
+        )
+        done = asyncio.get_running_loop().create_future()
+        if self.generation and is_own and log_end < batch.at:
+            done.set_exception(LogForgotten("it has gone back", log_end))
+        elif not is_own and mark != batch.mark:
+            done.set_exception(LogConflict("it is another's"))
+        elif not batch.events and log_end == batch.at:
+            done.set_result(None)
+        else:
+            return super().append(batch)
+        return done
 
 
 class Lagging(History):
@@ -90,13 +98,13 @@ class Lagging(History):
             while quiet < 10:
                 await self.human(None)
                 await asyncio.sleep(1)
-                is_open = any(record.is_open for record in self.store._records.values())
+                is_open = any(record.is_open for record in await self.store.scan())
                 quiet = 0 if is_open or any(process.runs.under_way for process in case.living) else quiet + 1
 
     async def check(self) -> None:
         assert self.errors == []
-        for run_id, record in self.store._records.items():
-            log = await self.store.events(run_id)
+        for record in await self.store.scan():
+            log = await self.store.events(record.identity.run_id)
             check_log(log)
             assert folded(record.identity, log) == record
             assert record.status in ("succeeded", "stopped")

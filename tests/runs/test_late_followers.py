@@ -13,9 +13,9 @@ from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, finished, node, started
 from tests.effort import PATIENCE
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +72,7 @@ def events() -> list[Event]:
 
 async def test_of_a_run_that_this_process_executes() -> None:
     share = LoopShare(Readings())
-    live = RunLog(MemoryRunStore(), Draft().record, share=share)
+    live = RunLog(RunsInMemory(), Draft().record, share=share)
     live.append(events())
     await live.committed()
     followed = Followed()
@@ -86,7 +86,7 @@ async def test_of_a_run_that_this_process_executes() -> None:
 
 
 async def test_of_a_run_that_has_ended() -> None:
-    store, share = MemoryRunStore(), LoopShare(Readings())
+    store, share = RunsInMemory(), LoopShare(Readings())
     live = RunLog(store, Draft().record)
     live.append(events())
     await live.committed()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,6 @@ from jikko.runs.memory.log_memory import BEHIND_BYTES
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import decode_events, pack_events
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, finished, node, paused, started
 from tests.runs.world import PATIENCE, until
 
@@ -27,14 +27,20 @@ pytestmark = pytest.mark.anyio
 KB = 1 << 10
 
 
-class BytesStore(MemoryRunStore):
-    """Tells how large events are. Each write goes as ``fates`` says; what is read are a few events at once."""
+class BytesStore:
+    """Keeps one log, and tells how large its events are.
+
+    Each write goes as ``fates`` says; what is read are a few events at once.
+    """
 
     def __init__(self, fates: Sequence[str] = (), *, goes_back: bool = False) -> None:
-        super().__init__()
         self.goes_back = goes_back
         self._fates = iter(fates)
         self._dice = Random(1)
+        self._log: list[Event] = []
+        self._mark = 0.0
+        """Of the last write."""
+        self._is_open = True
         self.is_out = False
         """Whether nothing can be read."""
 
@@ -47,7 +53,7 @@ class BytesStore(MemoryRunStore):
         await asyncio.sleep(0)
         if self.is_out:
             raise StoreUnavailable("it is out")
-        found = await super().events(run_id, after=after)
+        found = self._log[after + 1 :]
         return found[:8] if most else found
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
@@ -59,22 +65,30 @@ class BytesStore(MemoryRunStore):
         return done
 
     def _write(self, batch: Append, done: "asyncio.Future[None]", fate: str) -> None:
-        log = self._logs.get(batch.run_id, [])
+        log = self._log
         if fate == "refused":
             done.set_exception(StoreUnavailable("refused"))
         elif any(isinstance(event, NodeFinished) and "huge" in event.outputs for event in batch.events):
             done.set_exception(LogUnwritable("too large"))
-        elif fate == "forgotten" and self.goes_back and batch.at > 1 and self._records[batch.run_id].is_open:
+        elif fate == "forgotten" and self.goes_back and batch.at > 1 and self._is_open:
             del log[self._dice.randrange(1, batch.at) :]
-            self._marks[batch.run_id] = new_mark()
+            self._mark = new_mark()
             done.set_exception(LogForgotten("forgotten", len(log)))
+        elif not self._keeps(batch):
+            done.set_exception(LogConflict("not so"))
+        elif fate == "lost":
+            done.set_exception(StoreUnavailable("lost"))
         else:
-            try:
-                self._append(batch)
-            except LogConflict as conflict:
-                done.set_exception(conflict)
-            else:
-                done.set_exception(StoreUnavailable("lost")) if fate == "lost" else done.set_result(None)
+            done.set_result(None)
+
+    def _keeps(self, batch: Append) -> bool:
+        if batch.mark and (batch.mark, batch.at + len(batch.events)) == (self._mark, len(self._log)):
+            return True
+        if not self._is_open or batch.at != len(self._log):
+            return False
+        self._log += batch.events
+        self._mark, self._is_open = batch.mark, batch.record.is_open
+        return True
 
 
 @pytest.fixture
@@ -104,7 +118,7 @@ async def test_whatever_the_store_does_each_sees_the_log_as_it_is_kept(seed: int
     dice = Random(seed)
     goes_back = seed % 3 == 0
     fates = ["written"] * 5 + ["refused", "lost", "forgotten"]
-    store = BytesStore([dice.choice(fates) for _ in range(40)], goes_back=goes_back)
+    store: Any = BytesStore([dice.choice(fates) for _ in range(40)], goes_back=goes_back)
     memory = ProcessMemory()
     draft = Draft()
     live = RunLog(store, draft.record, memory=memory)
@@ -151,7 +165,8 @@ async def test_whatever_the_store_does_each_sees_the_log_as_it_is_kept(seed: int
 
 @pytest.mark.usefixtures("small")
 async def test_the_end_of_a_log_that_was_cut_short_stays_in_memory() -> None:
-    live = RunLog(BytesStore(), Draft().record)
+    store: Any = BytesStore()
+    live = RunLog(store, Draft().record)
     live.goes_on(is_kept=False)
     live.append([started()])
     live.append([node()[1]])
@@ -166,7 +181,8 @@ async def test_the_end_of_a_log_that_was_cut_short_stays_in_memory() -> None:
 
 
 async def test_rounds_wait_for_the_disk_though_it_is_not_even_tried() -> None:
-    live = RunLog(BytesStore(["written", "refused"]), Draft().record)
+    store: Any = BytesStore(["written", "refused"])
+    live = RunLog(store, Draft().record)
     live.goes_on(is_kept=False)
     live.append([started()])
     await live.committed()
@@ -183,7 +199,8 @@ async def test_rounds_wait_for_the_disk_though_it_is_not_even_tried() -> None:
 
 
 async def test_nothing_waits_for_the_disk_any_more_once_the_log_is_cut_short() -> None:
-    live = RunLog(BytesStore(), Draft().record)
+    store: Any = BytesStore()
+    live = RunLog(store, Draft().record)
     live.goes_on(is_kept=False)
     live.append([started()])
     for _ in range(10):  # made ready while the first is written
@@ -199,7 +216,8 @@ async def test_nothing_waits_for_the_disk_any_more_once_the_log_is_cut_short() -
 
 @pytest.mark.usefixtures("small")
 async def test_who_is_slow_sees_this_part_of_the_run_and_not_what_followed_behind_its_pause() -> None:
-    store, draft = BytesStore(), Draft()
+    store: Any = BytesStore()
+    draft = Draft()
     live = RunLog(store, draft.record)
     live.goes_on(is_kept=False)
     live.append([started()])
@@ -225,7 +243,8 @@ async def test_who_is_slow_sees_this_part_of_the_run_and_not_what_followed_behin
 
 @pytest.mark.usefixtures("small")
 async def test_who_is_slow_waits_with_the_run_until_the_database_can_be_read_again() -> None:
-    store, draft = BytesStore(), Draft()
+    store: Any = BytesStore()
+    draft = Draft()
     live = RunLog(store, draft.record)
     live.goes_on(is_kept=False)
     live.append([started()])
@@ -247,7 +266,8 @@ async def test_who_is_slow_waits_with_the_run_until_the_database_can_be_read_aga
 
 
 async def test_a_run_that_is_taken_over_holds_no_more_of_its_log_than_before() -> None:
-    store, draft = BytesStore(), Draft()
+    store: Any = BytesStore()
+    draft = Draft()
     events: list[Event] = [started()]
     for _ in range(30):
         events += node(x="x" * 100 * KB)

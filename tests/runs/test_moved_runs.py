@@ -11,9 +11,9 @@ from jikko.log_context import LogContext, log_context
 from jikko.nodes.context import Context
 from jikko.nodes.contract import Result
 from jikko.record import RunRecord
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft, node, paused, started
 from tests.runs.world import Script, World, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -116,7 +116,7 @@ async def test_how_long_runs_have_waited_is_measured_from_their_creation(world: 
     assert (sum(parts[:-1]), parts[-1]) == (2, 7.0)
 
 
-class Stale(MemoryRunStore):
+class Stale(RunsInMemory):
     """Tells of a run what a test says."""
 
     current: RunRecord | None = None

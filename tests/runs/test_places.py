@@ -82,7 +82,7 @@ SHOWN = {
         (
             tells_paused_from_running,
             '"(paused|running)"',
-            {"record.py", "runs/append_maker.py", "runs/following/", "store/", *SHOWN},
+            {"record.py", "runs/append_maker.py", "runs/following/", *SHOWN},
         ),
     ],
 )

@@ -10,9 +10,9 @@ from jikko.errors import LogConflict, TooManyRequests
 from jikko.events import Event, NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
 from jikko.ports.cluster import OrphanedRuns
 from jikko.runs.run_log import RunLog
-from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, node, start
 from tests.runs.world import PATIENCE, World, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -271,7 +271,7 @@ async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_th
     assert world.script.ran["a"] == 1
 
 
-class Slow(MemoryRunStore):
+class Slow(RunsInMemory):
     """A store that takes its time to read a log, while others go on."""
 
     meanwhile: Callable[[], Awaitable[object]] | None = None

@@ -21,9 +21,9 @@ from jikko.events import (
 )
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
-from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -431,7 +431,7 @@ def _containers() -> tuple[str, list[dict[str, Any]], str]:
 
 
 async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
-    class Pruning(MemoryRunStore):
+    class Pruning(RunsInMemory):
         """Removes a run just before its log is read."""
 
         async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:

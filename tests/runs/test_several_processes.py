@@ -244,7 +244,8 @@ def test_histories_have_trouble_in_them() -> None:
 
     async def kinds(seed: int) -> set[type[Event]]:
         case = await history(seed, Faults(delay=0.3, loss=0.2, repeat=0.2))
-        return {type(event) for log in case.store._logs.values() for event in log}
+        runs = [record.identity.run_id for record in await case.store.scan()]
+        return {type(event) for run_id in runs for event in await case.store.events(run_id)}
 
     seen: set[type[Event]] = set()
     for seed in range(5):

@@ -6,8 +6,8 @@ import pytest
 
 from jikko.errors import NotFound
 from jikko.runs.reading.short_ids import AmbiguousId, run_of, short_ids
-from jikko.store.memory import MemoryRunStore
 from tests.contract.runs import Draft
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -18,8 +18,8 @@ IDS = [
 ]
 
 
-async def store(ids: Sequence[str] = IDS) -> MemoryRunStore:
-    made = MemoryRunStore()
+async def store(ids: Sequence[str] = IDS) -> RunsInMemory:
+    made = RunsInMemory()
     for run_id in ids:
         draft = Draft()
         draft.id = run_id
@@ -46,7 +46,7 @@ async def test_a_beginning_of_any_length_is_enough_if_only_one_id_has_it(digits:
 
 
 async def test_four_digits_are_a_beginning_and_three_are_too_few() -> None:
-    made = MemoryRunStore()
+    made = RunsInMemory()
     draft = Draft()
     await made.append(draft.whole())
     digits = draft.id.replace("-", "")

@@ -8,11 +8,11 @@ import pytest
 from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import RunLeft
 from jikko.record import RunRecord
-from jikko.store.memory import MemoryRunStore
 from tests import virtual_time
 from tests.runs.held_store import HeldStore
 from tests.runs.test_following import Follower
 from tests.runs.world import Process, World, until
+from tests.store.in_memory import RunsInMemory
 
 
 async def begun(world: World, process: Process) -> Any:
@@ -46,7 +46,7 @@ def test_a_record_that_says_nothing_is_waited_for_two_seconds_beyond_the_time_of
     virtual_time.run(work())
 
 
-class Endless(MemoryRunStore):
+class Endless(RunsInMemory):
     """Does not answer when it is asked for open runs."""
 
     async def open_runs(self, holder: str | None = None) -> list[RunRecord]:

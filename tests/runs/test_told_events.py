@@ -15,13 +15,13 @@ from jikko.runs.following.pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog
-from jikko.store.memory import MemoryRunStore
 from tests.runs.world import PATIENCE, World, until
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
 
-class CountingStore(MemoryRunStore):
+class CountingStore(RunsInMemory):
     """Counts how often a log was read."""
 
     def __init__(self) -> None:

@@ -39,7 +39,6 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
-from jikko.store.memory import MemoryAppStore, MemoryConversationStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -47,6 +46,7 @@ from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
 from tests.nodes.context import ports_of
+from tests.store.in_memory import AppsInMemory, ConversationsInMemory, FilesInMemory, RunsInMemory, new_database
 
 PATIENCE = effort.PATIENCE
 """Seconds after which a test gives up."""
@@ -148,12 +148,12 @@ class World:
         conversations: Where ``store`` writes what follows for them.
         """
         self.now = 1_800_000_000.0
-        self.app_store: AppStore = app_store or MemoryAppStore()
-        in_memory = MemoryConversationStore()
-        self.conversations: ConversationStore = conversations or in_memory
-        self.store: RunStore = store or MemoryRunStore(self.app_store, in_memory)
+        self.database = database = store.database if isinstance(store, RunsInMemory) else new_database()
+        self.app_store: AppStore = app_store or AppsInMemory(database)
+        self.conversations: ConversationStore = conversations or ConversationsInMemory(database)
+        self.store: RunStore = store or RunsInMemory(database)
         self.signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: self.now)
-        self.file_index = MemoryFileIndex()
+        self.file_index = FilesInMemory(database)
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
         self.script = Script()
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}

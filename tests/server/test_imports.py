@@ -31,7 +31,7 @@ STANDARD = ("html.parser", "http.cookies", "importlib.metadata", "statistics", "
 """Modules of Python that take long and that only some feature uses."""
 OURS = (
     # Several servers, and records elsewhere.
-    *("jikko.cluster.nats", "jikko.store.postgres", "jikko.store.memory.run_store"),
+    *("jikko.cluster.nats", "jikko.store.postgres", "jikko.store.sqlite.memory_database"),
     # What a server's operator sees of it, if anybody looks.
     *("jikko.console.service", "jikko.console.issues", "jikko.http.console.gate"),
     *("jikko.http.reference", "jikko.forecast.forecast", "jikko.observing.traces.run_traces"),

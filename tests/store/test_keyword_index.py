@@ -11,11 +11,11 @@ import pytest
 
 from jikko.events import RunResumed
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.keywords.blocks import candidates
 from jikko.store.sqlite.keywords.index import BLOCK
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
+from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -109,9 +109,9 @@ async def test_a_search_goes_by_the_index(store: SqliteRunStore, tmp_path: Path)
 # --- What is found ---
 
 
-async def both(store: RunStore, drafts: list[Draft]) -> MemoryRunStore:
+async def both(store: RunStore, drafts: list[Draft]) -> RunsInMemory:
     """Adds the same runs to another store, which has no index."""
-    plain = MemoryRunStore()
+    plain = RunsInMemory()
     for draft in drafts:
         await plain.append(whole(draft))
     await add(store, drafts)

@@ -23,11 +23,11 @@ from jikko.ports.tools import (
     VariableMessage,
 )
 from jikko.settings import Settings
-from jikko.store.memory.app_store import MemoryAppStore
 from jikko.tools.service import ToolService
 from jikko.values import Json
 from tests.nodes.context import FilesOfOneUser
 from tests.outbound.clients import LOOPBACK
+from tests.store.in_memory import AppsInMemory
 
 
 @dataclass
@@ -114,8 +114,8 @@ async def scene(
         await http.close()
 
 
-async def _apps(names: Sequence[str]) -> MemoryAppStore:
-    store = MemoryAppStore()
+async def _apps(names: Sequence[str]) -> AppsInMemory:
+    store = AppsInMemory()
     for name in names:
         app = App(id=f"id-{name}", name=name, mode="workflow", created_at=0.0, workflow_id="w")
         await store.publish(

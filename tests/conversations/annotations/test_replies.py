@@ -14,8 +14,8 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply
 from jikko.providers.vectors.fake import FakeEmbedder
-from jikko.store.memory import MemoryAnnotationStore
 from tests.effort import PATIENCE
+from tests.store.in_memory import AnnotationsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ class Counting(FakeEmbedder):
         return await super().embed(request)
 
 
-class Store(MemoryAnnotationStore):
+class Store(AnnotationsInMemory):
     """Tells that a job has ended."""
 
     def __init__(self) -> None:

@@ -180,6 +180,10 @@ class Database:
         """Read very many rows, on a thread of its own: searches wait for each other, and nothing else for them."""
         return await self._searchers.run(query)
 
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do long work beside the event loop that needs no connection."""
+        return await asyncio.to_thread(work, *arguments)
+
     async def backup(self, target: Path) -> None:
         """Copy the database, as it is at one moment, to a file. Reading and writing go on.
 

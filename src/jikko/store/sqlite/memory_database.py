@@ -87,6 +87,9 @@ class MemoryDatabase(Database):
     async def search(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return self.quick(query)
 
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return work(*arguments)
+
     def _open(self) -> sqlite3.Connection:
         if self._closed:
             raise StoreUnavailable("The database in memory is closed.")

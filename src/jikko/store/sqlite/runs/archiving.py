@@ -81,9 +81,9 @@ class Archiver:
             last = pieces[-1][0]
             for position, events in pieces:
                 if position < write.at:
-                    await asyncio.to_thread(compressor.add, events)
-        await asyncio.to_thread(compressor.add, write.events)
-        return await asyncio.to_thread(compressor.end)
+                    await self._database.in_thread(compressor.add, events)
+        await self._database.in_thread(compressor.add, write.events)
+        return await self._database.in_thread(compressor.end)
 
     async def _clear(self, run_id: StoredId) -> None:
         try:
