@@ -114,7 +114,7 @@ class AppendMaker:
     ) -> tuple[list[Event], bytes, Sequence[int]]:
         events = log[at - first : at - first + MAX_APPEND_EVENTS]
         last = events[-1]
-        if len(record.outputs) > _LARGE_OUTPUTS and isinstance(last, RunFinished) and last.error is None:
+        if record.outputs[_LARGE_OUTPUTS : _LARGE_OUTPUTS + 1] and isinstance(last, RunFinished) and last.error is None:
             # The record has them encoded. Other texts of such an event are plain.
             told = msgspec.structs.replace(last, outputs=cast(Any, msgspec.Raw(record.outputs)))
             packed, sizes = self._store.pack([*events[:-1], told])

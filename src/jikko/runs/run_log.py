@@ -57,8 +57,8 @@ log = logging.getLogger(__name__)
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
-_MAX_EVENTS_OUT_OF_TURN, _MAX_BYTES_OUT_OF_TURN = 64, 1 << 18
-"""Events, and bytes of inputs and outputs, that take a fraction of a millisecond to be written."""
+_MAX_EVENTS_OUT_OF_TURN, _BEHIND_BYTES_OUT_OF_TURN = 64, slice(1 << 18, (1 << 18) + 1)
+"""Events, and bytes of inputs or outputs (not counted, which is a call), that take a fraction of a millisecond."""
 
 
 class RunLog:
@@ -326,8 +326,8 @@ class RunLog:
         come together, and all who have got one go on to write. Nor is it encoded in the turn of the loop in which the
         record's outputs were."""
         waiting = self._first + len(self._events) - self._committed
-        size = len(self.record.inputs) + len(self.record.outputs)
-        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or size > _MAX_BYTES_OUT_OF_TURN):
+        is_large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
+        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large):
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
