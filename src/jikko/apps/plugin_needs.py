@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from jikko.dsl.app_config import APP_STRATEGIES
+from jikko.dsl.types import APP_STRATEGIES
 
 Need: TypeAlias = Literal["tool", "strategy"]
 _OF_JIKKO = frozenset({"time", "webscraper", "code", "audio"})

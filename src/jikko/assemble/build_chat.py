@@ -1,5 +1,7 @@
 """The factory of conversations: turns, and what looks at their texts."""
 
+from functools import partial
+
 from msgspec import Struct
 
 from jikko.apps.speech import AppSpeech
@@ -8,11 +10,11 @@ from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import RunServices
 from jikko.assemble.models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
+from jikko.concurrency.later import later
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.extension_calls import ExtensionCalls
-from jikko.conversations.external_data import ExternalData
-from jikko.conversations.hooks import Hooks
+from jikko.conversations.hooks import Hooks, TurnPolicy
 from jikko.conversations.moderation.extension import ModerationExtension
 from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
@@ -62,12 +64,18 @@ def build_hooks(
         ModerationModel(make_moderator(ports.models), defaults),
     )
     hooks = Hooks(
-        policies=(moderation, AnnotationReplies(stores.annotations, embedder), ExternalData(calls)),
+        policies=(moderation, AnnotationReplies(stores.annotations, embedder), later(partial(_external_data, calls))),
         guard=moderation.guard,
         first_turn=titles.first_turn,
         title=titles.title,
     )
     return ChatHooks(hooks, titles, embedder)
+
+
+def _external_data(calls: ExtensionCalls) -> TurnPolicy:
+    from jikko.conversations.external_data import ExternalData
+
+    return ExternalData(calls)
 
 
 def build_chat(

@@ -3,11 +3,11 @@
 import base64
 import copy
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from jikko.dify import events as dify_events
-from jikko.dify.app_events import AppEvents
 from jikko.dify.turn_events import TurnEvents
 from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
@@ -23,6 +23,9 @@ from jikko.events import (
     RunStarted,
 )
 from jikko.record import RunRecord
+
+if TYPE_CHECKING:
+    from jikko.dify.app_events import AppEvents
 
 
 class Messages:
@@ -71,8 +74,13 @@ class Messages:
         if isinstance(event, RunStarted):
             self._started = event
             if event.turn is not None:
-                is_basic = event.turn.mode in BASIC_MODES
-                self._turn = (AppEvents if is_basic else TurnEvents)(self._identity, event)
+                if event.turn.mode in BASIC_MODES:
+                    # Few apps have no workflow.
+                    from jikko.dify.app_events import AppEvents
+
+                    self._turn = AppEvents(self._identity, event)
+                else:
+                    self._turn = TurnEvents(self._identity, event)
         elif isinstance(event, FormRequested):
             self._forms[event.form_id] = event
         elif isinstance(event, FormClosed):

@@ -17,12 +17,11 @@ from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider, repair_features
+from jikko.dsl.types import APP_STRATEGIES
 from jikko.lang.placeholders import START
 from jikko.values import Json
 
 _CONFIG: Final = "model_config"
-APP_STRATEGIES: Final = "app"
-"""The provider of the strategies of agent apps: Jikko's own."""
 _FUNCTION_CALLING: Final = "function_call"
 _REACT: Final = "react"
 _STRATEGIES: Final = {

@@ -8,7 +8,6 @@ from typing import Any, Final, cast, get_args
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.app_config import AppGraph
 from jikko.dsl.document import BASIC_MODES, AppMode, Document
 from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, problem_at, shown
@@ -196,6 +195,9 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> Docum
     config = _block(file, "model_config", Phrase("remedy.model_config_needed", {"mode": repr(mode)}))
     if not config.raw:
         return None
+    # Most files have a workflow.
+    from jikko.dsl.app_config import AppGraph
+
     graph = AppGraph(config, mode)
     if is_newer(version):
         check_keys(file.raw, (), file.problems)

@@ -42,3 +42,6 @@ DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
 
 OLD_TYPE_NAMES: Final = {"variable-assigner": "variable-aggregator"}
 """Names that were replaced. Source: docs/dify-behaviour.md, “Older files”."""
+
+APP_STRATEGIES: Final = "app"
+"""The provider of the strategies of agent apps: Jikko's own."""
