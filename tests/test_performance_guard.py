@@ -122,6 +122,12 @@ async def test_a_streamed_token_makes_no_more_function_calls_than_recorded(paths
     assert (long - short) / 140 <= CALLS_A_TOKEN[LATER] * CALLS_MARGIN
 
 
+async def test_a_turn_of_a_chat_makes_no_more_function_calls_with_the_turns_before_it(paths: HotPaths) -> None:
+    turn = paths.answer(10)
+    early, late = await least(turn), await least(turn)
+    assert late <= early * CALLS_MARGIN
+
+
 async def test_writing_a_run_makes_no_more_function_calls_than_recorded(paths: HotPaths, tmp_path: Path) -> None:
     async with hot_paths(tmp_path / "stored", in_memory=False) as stored:
         on_disk, in_memory = await stored.all(), await paths.all()
@@ -183,7 +189,7 @@ async def test_the_hot_paths_cost_no_more_than_recorded(paths: HotPaths) -> None
 
 @pytest.mark.serial
 async def test_a_cost_that_is_added_is_seen(paths: HotPaths) -> None:
-    path = paths.run("start_end", q="hello")
+    path = await paths.detail("start_end")
 
     async def dearer() -> bytes:
         yardstick()
