@@ -2,16 +2,19 @@
 
 import asyncio
 import errno
+import hashlib
+import io
 import json
 import os
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.install.environment import OWN, interpreters
+from jikko.plugins.install.environment import OWN, interpreters, make_environment
 from jikko.plugins.install.installed import LIST, Installed
 from jikko.plugins.install.requirements import Requirements
 from jikko.plugins.install.uv import Uv
@@ -145,14 +148,12 @@ async def test_removing_takes_all_versions_or_one(tmp_path: Path) -> None:
 
 
 async def test_a_hash_that_is_wrong_installs_nothing(tmp_path: Path) -> None:
-    from jikko.plugins.install.environment import make_environment
     from jikko.plugins.install.uv import Uv
 
     wheel = tmp_path / "wheels" / "tiny_thing-1.0-py3-none-any.whl"
     folder(tmp_path / "wheels", {wheel.name: _wheel()})
     uv = Uv(tmp_path / "cache", {"UV_FIND_LINKS": str(wheel.parent), "UV_OFFLINE": "1"}, confine=False)
     wanted = Requirements((f"tiny-thing==1.0 --hash=sha256:{'0' * 64}",))
-    from jikko.plugins.install.environment import OWN
 
     with pytest.raises(PackageRefused, match=r"(?i)hash mismatch"):
         await make_environment(wanted, tmp_path / "environments", python=OWN, uv=uv)
@@ -408,3 +409,30 @@ async def test_versions_are_told_apart_by_their_number_where_the_checksum_is_not
     here = Installed(tmp_path / "home" / "plugins")
     assert here.find(Identifier("tester/stand_in", "0.0.1", "00" * 32)) == one
     assert here.find(Identifier("tester/stand_in", "0.0.1", "")) == one
+
+
+@pytest.mark.slow
+async def test_one_package_without_a_wheel_keeps_the_others_linked_to_the_cache(tmp_path: Path) -> None:
+    quiet = BACKEND.replace("left = os.fork()", "left = 1")
+    source = {"built-1.0/backend.py": quiet, "built-1.0/pyproject.toml": PROJECT}
+    source["built-1.0/PKG-INFO"] = "Metadata-Version: 2.1\nName: built\nVersion: 1.0\n"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, text in source.items():
+            entry = tarfile.TarInfo(name)
+            content = text.replace("measured", "built").encode()
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    files_ = {"dify_plugin-0.1-py3-none-any.whl": packed(_library("0.1")), "built-1.0.tar.gz": archive.getvalue()}
+    links = folder(tmp_path / "links", files_)
+    hashes = {name.split("-")[0]: hashlib.sha256(content).hexdigest() for name, content in files_.items()}
+    wanted = Requirements(
+        (f"built==1.0 --hash=sha256:{hashes['built']}", f"dify-plugin==0.1 --hash=sha256:{hashes['dify_plugin']}")
+    )
+    uv = Uv(tmp_path / "cache", {"UV_FIND_LINKS": str(links), "UV_OFFLINE": "1"}, confine=False)
+
+    place = await make_environment(wanted, tmp_path / "environments", python=OWN, uv=uv)
+
+    [packages_] = place.glob("lib/*/site-packages")
+    assert (packages_ / "dify_plugin.py").stat().st_nlink > 1
+    assert (packages_ / "built.txt").stat().st_nlink == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import shutil
 import sys
 import time
@@ -20,6 +21,9 @@ from jikko.private import make_file, remove
 OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 """The interpreter that Jikko runs on, outside of its virtual environment."""
 _READY: Final = ".ready"
+_NO_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
+"""How uv names a package that has none."""
+_NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
 _DAY: Final = 86_400
 _MAKING: Final[WeakValueDictionary[Path, asyncio.Lock]] = WeakValueDictionary()
 """Environments that are being made here: of plugins that need the same, one makes it."""
@@ -119,8 +123,11 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
     options += ["--require-hashes"] if wanted.hashed else []
     try:
         await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
-    except PackageRefused:
-        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use.
+    except PackageRefused as refused:
+        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use. All
+        # others of a lock come from the cache first, to which they are linked.
+        if wanted.hashed:
+            await _install_wheels(wanted, listed, str(refused), options, python, uv)
         own = place / "build-cache"
         try:
             await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
@@ -128,6 +135,36 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
             remove(own, missing_ok=True)
     await compile_code(place / "lib", python, confine=uv.confine)
     make_file(place / _READY)
+
+
+async def _install_wheels(
+    wanted: Requirements, listed: Path, reason: str, options: list[str], python: Path, uv: Uv
+) -> None:
+    """Install the packages of a lock that have wheels; none, if the installer does not say which have none.
+
+    Args:
+        listed: The file with all of them; one with these is written beside it.
+        reason: What the installer said when it was to install all.
+    """
+    lines, place = wanted.lines, listed.parent
+    some = listed.with_name("with-wheels.txt")
+    while names := {_normal(name) for name in _NO_WHEEL.findall(reason)}:
+        left = tuple(line for line in lines if _normal(_NAME.split(line)[0]) not in names)
+        if len(left) == len(lines):
+            return
+        lines = left
+        some.write_text(Requirements(lines).text)
+        only = ("--no-deps", "--only-binary", ":all:", "-r", str(some))
+        try:
+            await uv.run(*options, *only, folder=place, write=(place,), python=python)
+        except PackageRefused as refused:
+            reason = str(refused)
+        else:
+            return
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _emptied(place: Path) -> Path:
