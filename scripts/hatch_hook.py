@@ -1,6 +1,7 @@
-"""What hatchling does for a wheel or an sdist: builds the page of the console, if it is not there yet."""
+"""What hatchling does for a wheel or an sdist: notes the commit, and builds the page of the console."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ConsoleHook(BuildHookInterface[Any]):
-    """``JIKKO_BUILD_CONSOLE=0`` leaves the page out."""
+    """``JIKKO_BUILD_CONSOLE=0`` leaves the page out; ``JIKKO_BUILD_COMMIT`` names the commit where there is no git."""
 
     def dependencies(self) -> list[str]:
         """Node, where the page has to be built and the machine has none."""
@@ -17,9 +18,27 @@ class ConsoleHook(BuildHookInterface[Any]):
         return [build_console.NODE_OF_PYPI] if self._is_wanted() and not build_console.machine_node() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build it. An editable installation does without: there `make console` does it."""
-        if version != "editable" and self._is_wanted():
+        """Do both. An editable installation does without: there `make console` does it."""
+        if version == "editable":
+            return
+        if commit := os.environ.get("JIKKO_BUILD_COMMIT") or self._commit():
+            noted = Path(self.root) / "build" / "commit.txt"
+            noted.parent.mkdir(exist_ok=True)
+            noted.write_text(commit[:10], encoding="ascii")
+            place = "jikko" if self.target_name == "wheel" else "src/jikko"
+            build_data.setdefault("force_include", {})[str(noted)] = f"{place}/commit.txt"
+        if self._is_wanted():
             self._build_console().build(Path(self.root))
+
+    def _commit(self) -> str:
+        """The commit of a checkout; nothing elsewhere, as in the folder of an sdist."""
+        if not (Path(self.root) / ".git").exists():
+            return ""
+        asked = ["git", "-C", self.root, "rev-parse", "HEAD"]
+        try:
+            return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        except OSError:
+            return ""
 
     def _is_wanted(self) -> bool:
         if os.environ.get("JIKKO_BUILD_CONSOLE") == "0":

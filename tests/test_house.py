@@ -211,11 +211,12 @@ def test_tests_that_are_named_exist(page: str) -> None:
 def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     # What is there is packed; tests/console/ sees to it that the page of the console is.
-    left_out = {**os.environ, "JIKKO_BUILD_CONSOLE": "0"}
+    left_out = {**os.environ, "JIKKO_BUILD_CONSOLE": "0", "JIKKO_BUILD_COMMIT": "0123456789ab"}
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=left_out)
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        commit = archive.read("jikko/commit.txt")
         described = {name.rpartition("/")[2] for name in archive.namelist() if ".dist-info/" in name}
     source = ROOT / "src"
     expected = {
@@ -223,7 +224,8 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
         for path in (source / "jikko").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert packed == expected
+    assert packed == expected | {"jikko/commit.txt"}
+    assert commit == b"0123456789"
     assert {name for name in packed if name.endswith(".sql")}
     assert {name for name in packed if name.startswith("jikko/sandbox/languages/shims/")}
     assert "jikko/py.typed" in packed

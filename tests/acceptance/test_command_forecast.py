@@ -69,6 +69,21 @@ def test_json_has_the_documented_fields(jikko: Command, tool: Path) -> None:
     assert entry["example"] == {"inputs": {}, "command": f"jikko run {tool}"}
 
 
+def test_a_list_of_what_to_get_ends_the_check_of_several_files(jikko: Command, tool: Path) -> None:
+    files = Path(__file__).parents[1] / "forecast" / "samples"
+
+    lines = jikko("check", tool, files / "file-read.yml", files / "artifact.yml").out.splitlines()
+
+    assert lines[lines.index("What they lack, and the commands that get it:") + 1 :] == [
+        "  plugins: langgenius/google_translate",
+        "    jikko plugins install langgenius/google_translate",
+        "  Python packages: pandas",
+        "    jikko packages install pandas",
+        "  providers of models: langgenius/volcengine_maas/volcengine_maas",
+        f"    jikko providers init {tool} {files / 'file-read.yml'} {files / 'artifact.yml'} > providers.yml",
+    ]
+
+
 def test_every_documented_field_is_in_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "check.md").read_text(encoding="utf-8")
     fields = ("verdict", "summary", "problems", "level", "cause", "line", "column", "path", "node", "hint", "example")

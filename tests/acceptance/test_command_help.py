@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,8 +86,11 @@ def test_help_needs_none_of_the_heavy_modules(jikko: Command) -> None:
 
 def test_the_version_is_told(jikko: Command) -> None:
     from jikko import __version__
+    from jikko.build_commit import commit
 
-    assert jikko("--version").out == f"jikko, version {__version__}\n"
+    told = jikko("--version").out
+    assert told == f"jikko, version {__version__} ({commit()})\n"
+    assert re.fullmatch(r"[0-9a-f]{10}", commit())
 
 
 def test_doctor_finds_all_well_here(jikko: Command) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.dsl.load import load
-from tests.acceptance.workflows import app, end, fetch, node, start
+from tests.acceptance.workflows import app, end, fetch, node, python, start
 from tests.forecast.cases import code, having, llm, tool
 from tests.forecast.running import foretold, here
 
@@ -41,6 +41,17 @@ def test_an_agent_is_told_what_its_models_and_tools_lack_whether_its_strategy_is
 def test_a_faked_model_is_enough_for_an_agent() -> None:
     text = agent("function_calling", model=MODEL, instruction="x", query="y", tools=[], maximum_iterations=3)
     assert foretold(text, here(None, fake_models=True)).verdict == "runs"
+
+
+@pytest.mark.parametrize(("mocked", "verdict"), [({}, "may_fail"), ({"llm": {"text": "[1]"}}, "runs")])
+def test_code_that_parses_what_a_faked_model_says_may_fail(mocked: dict[str, Any], verdict: str) -> None:
+    parses = python("code", "def main(x):\n    return {'r': str(json.loads(x))}", {"r": "string"}, x="llm.text")
+    text = app("Parses", [start("q"), llm(), parses, end(q="start.q")], "start>llm llm>code code>end")
+
+    found = foretold(text, here(None, fake_models=True, mocks=mocked))
+
+    assert found.verdict == verdict
+    assert ["--mock" in one.advice() for one in found.findings if one.cause == "model"] == [True] * (not mocked)
 
 
 def test_a_file_that_cannot_be_imported_is_told_what_its_other_nodes_lack() -> None:

@@ -173,6 +173,18 @@ def test_only_the_answer_to_a_start_tells_all_digits_of_the_time_that_a_run_took
     assert [(body["created_at"], body["finished_at"]) for body in (started, read)] == [(1, 2)] * 2
 
 
+def test_run_detail_has_its_fields_in_the_order_of_dify() -> None:
+    identity = RunIdentity(
+        run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="anna"
+    )
+
+    read = msgspec.json.decode(detail_body(RunRecord(identity=identity, created_at=1.0), lambda value: value))
+
+    assert " ".join(read) == (
+        "id workflow_id status inputs outputs error total_steps total_tokens created_at finished_at elapsed_time"
+    )
+
+
 BROKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "The body is empty."),
     "a key without quotes": (b"{inputs: 1}", "The body is no JSON (line 1, column 2)."),

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from jikko import __version__
 from jikko.assemble import assemble
+from jikko.build_commit import version
 from jikko.errors import Conflict, InvalidSettings
 from jikko.exit_codes import of_error
 from jikko.http.observer import RequestObserver
@@ -226,7 +227,7 @@ def test_it_says_where_it_is(
     serving.say_ready(Settings(home=tmp_path), "http://h:1", ["a", "b"])
     lines = capsys.readouterr().out.splitlines()
     assert (lines, told) == (
-        [f"Jikko {__version__} serves http://h:1/v1 (data in {tmp_path})", "a", "b"],
+        [f"Jikko {version()} serves http://h:1/v1 (data in {tmp_path})", "a", "b"],
         ["READY=1"],
     )
 

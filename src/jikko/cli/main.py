@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from jikko.build_commit import version
 from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 from jikko.cli.terminal import color_wanted
@@ -40,12 +41,21 @@ _COMMANDS: Final = {
 """By their names: their modules, and what they do."""
 
 
+_VERSION_HELP: Final = "Show the version, with its commit, and exit."
+
+
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"jikko, version {version()}")
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup,
     listed=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
-@click.version_option(package_name="jikko", prog_name="jikko")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_VERSION_HELP)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""

@@ -58,6 +58,10 @@ class KnownProviders(Struct, frozen=True):
     """Of the names that were asked for and that it does not have: the line that it needs."""
 
 
+_ANY: Final = "*"
+"""The entry of the providers file that stands for all providers without one."""
+
+
 class IssueReport(Struct, frozen=True):
     """What was found in the record."""
 
@@ -105,10 +109,13 @@ class Issues:
             if forecast.errors:
                 broken.append((app, forecast))
         known = await self._providers(list(lacking))
-        providers = [
-            KnownProvider(entry, self._uses.hour(entry.name), tuple(dict.fromkeys(callers.get(entry.name, ()))))
-            for entry in known.entries
-        ]
+        entered = {entry.name for entry in known.entries}
+        others = [name for name in dict.fromkeys([*callers, *self._uses.providers]) if name not in entered]
+        providers = []
+        for entry in known.entries:
+            names = others if entry.name == _ANY else [entry.name]
+            apps = tuple(dict.fromkeys(app for name in names for app in callers.get(name, ())))
+            providers.append(KnownProvider(entry, self._uses.hour(*names), apps))
         found = [found for provider in providers if (found := _of_provider(provider)) is not None]
         for name, line in known.lines.items():
             remedy = Phrase("remedy.add_to", {"file": known.file or Phrase("part.providers_file")})

@@ -62,15 +62,21 @@ class ModelUses(RunObserver):
         use = _Use(event.at, failed, event.elapsed, failed and event.error_type == _REFUSED)
         self._uses.setdefault(provider, deque(maxlen=_MAX_KEPT_REQUESTS)).append(use)
 
-    def hour(self, provider: str) -> ProviderHour:
-        """What became of the calls of a provider, by its long name."""
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The long names of those that were called."""
+        return tuple(self._uses)
+
+    def hour(self, *providers: str) -> ProviderHour:
+        """What became of the calls of providers together, by their long names."""
         begin = self._clock() - _HOUR
-        uses = [use for use in self._uses.get(provider, ()) if use.at >= begin]
+        uses = [use for provider in providers for use in self._uses.get(provider, ()) if use.at >= begin]
         if not uses:
             return ProviderHour()
         from statistics import median  # a dozen modules, for those who look
 
         failed = sum(use.failed for use in uses)
-        error = self._errors.get(provider) if failed else None
+        errors = [self._errors[provider] for provider in providers if provider in self._errors]
+        error = errors[-1] if failed and errors else None
         refused = sum(use.refused for use in uses)
         return ProviderHour(len(uses), failed, median(use.elapsed for use in uses), error, refused)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
 from jikko.dify.run_fields import Run, RunState, state, totals
-from jikko.events import FormRequested
+from jikko.events import FormRequested, RunStatus
 from jikko.record import RunDetail as DetailRow
 from jikko.record import RunRecord
 from jikko.runs.reading.node_executions import NodeExecution
@@ -35,11 +35,20 @@ class RunAnswer(Struct):
     data: RunResult
 
 
-class RunDetail(Run):
-    """A run with what went in and came out."""
+class RunDetail(Struct):
+    """A run with what went in and came out, in the order of Dify's fields."""
 
+    id: Uuid
+    workflow_id: Uuid
+    status: RunStatus
     inputs: Annotated[str, Meta(description="The inputs and sys.* variables as JSON text.")]
     outputs: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+    error: str | None
+    total_steps: int
+    total_tokens: int
+    created_at: Seconds
+    finished_at: Seconds | None
+    elapsed_time: float
 
 
 class LoggedRun(RunState):
@@ -137,7 +146,9 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
     outputs = b"{}" if detail.status == "paused" else detail.outputs
     if _FILE_IDENTITY in outputs:
         outputs = encode(fresh(msgspec.json.decode(outputs)))
-    return encode(RunDetail(*state(detail), detail.run_id, detail.workflow_id, detail.inputs, Raw(outputs)))
+    status, elapsed, tokens, steps, created_at, error, finished_at = state(detail)
+    ids, values = (detail.run_id, detail.workflow_id), (detail.inputs, Raw(outputs))
+    return encode(RunDetail(*ids, status, *values, error, steps, tokens, created_at, finished_at, elapsed))
 
 
 def log_entry(record: RunRecord) -> LogEntry:

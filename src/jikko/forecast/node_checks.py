@@ -1,7 +1,8 @@
 """What is wrong with a node, taken by itself: it will fail when it runs, or may."""
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jikko.apps.model_needs import needs_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
@@ -16,6 +17,9 @@ from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
 from jikko.nodes.unsupported import Unsupported
+
+_PARSES: Final = re.compile(r"\b(?:json|yaml|ast|JSON)\b|\bloads\b")
+"""What reads structured data from a text, in Python and JavaScript."""
 
 if TYPE_CHECKING:
     from jikko.nodes.data.code import Code
@@ -61,6 +65,7 @@ def _of_type(
     match node.type:
         case "code":
             yield from _of_code(node, f"{entry.where}.code", installation)
+            yield from _of_fake_text(node, entry, document, installation)
             yield from diagnose_arguments(node, entry, known)
         case "template-transform":
             yield from _of_template(node, f"{entry.where}.template", installation)
@@ -124,6 +129,21 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[D
         from jikko.forecast.python_code import diagnose_python
 
         yield from diagnose_python(node.code, where, installation.has_module, [name for name, _ in node.variables])
+
+
+def _of_fake_text(
+    node: "Code", entry: NodeEntry, document: Document, installation: Installation
+) -> Iterator[Diagnostic]:
+    """A program that parses what a faked model says: that is not what the prompt asks for."""
+    if not installation.fake_models or not _PARSES.search(node.code):
+        return
+    models = {one.id: str(one.data.get("title") or one.id) for one in document.nodes if one.type == "llm"}
+    for name, selector in node.variables:
+        title = models.get(selector[0]) if selector[1:] == ("text",) else None
+        if title is None or installation.mocks.keys() & {selector[0], title}:
+            continue
+        params, remedy = {"name": name, "title": title}, Phrase("remedy.mock_text", {"title": title})
+        yield Diagnostic("model.fake_text", params, where=f"{entry.where}.code", severity="may_fail", remedy=remedy)
 
 
 def _of_template(node: "TemplateTransform", where: str, installation: Installation) -> Iterator[Diagnostic]:

@@ -32,9 +32,8 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     except OSError as error:
         # The text of the error without what `create_server` adds to it.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise OSError(
-            f"Cannot listen on {host}:{port}: {reason}. Choose another with --port (0: any that is free)."
-        ) from None
+        another = "--host" if isinstance(error, socket.gaierror) else "--port (0: any that is free)"
+        raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {another}.") from None
 
 
 def reserve(like: socket.socket) -> socket.socket:

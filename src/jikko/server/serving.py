@@ -10,6 +10,7 @@ from socket import socket
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.build_commit import version
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import InvalidSettings
 from jikko.maintenance.backup_target import unmark
@@ -112,9 +113,7 @@ def say_recovered(count: int) -> None:
 
 def say_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
     """Print where the server is."""
-    from jikko import __version__
-
-    click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
+    click.echo(f"Jikko {version()} serves {base}/v1 (data in {settings.home})")
     for line in lines:
         click.echo(line)
     notify("READY=1")

@@ -160,6 +160,25 @@ async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
     assert yaml.safe_load(issue.diagnostic.snippet) == paste
 
 
+async def test_a_gateway_for_all_providers_is_told_of_what_it_answered_for_each(tmp_path: Path) -> None:
+    async with console_on(tmp_path / "home") as scene:
+        console = scene.assembly.console
+        assert console is not None
+        app = await scene.publish(ASKS_A_MODEL)
+        uses = ModelUses(scene.clock)
+        for place in range(4):
+            uses.node_ended(IDENTITY, called(place, scene.clock.now, refused=place < 3))
+
+        async def providers(asked: Sequence[str]) -> KnownProviders:
+            facts = [ProviderFacts(name, "openai", "gateway.test", is_paced=False) for name in ("*", "deepseek")]
+            return KnownProviders(facts, "providers.yml", {})
+
+        found = await Issues(console.app_store, console.forecasts, console.callback_store, uses, providers).look()
+    gateway, other = found.providers
+    assert (gateway.hour.requests, gateway.hour.refused, gateway.apps) == (4, 3, (app.id,))
+    assert (other.hour.requests, other.apps) == (0, ())
+
+
 def called(place: int, at: float, *, refused: bool) -> NodeFinished:
     """The end of a node that has called a model."""
     return NodeFinished(

@@ -5,7 +5,7 @@ import { useTyped } from '../../app/useTyped.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { visible } from '../../words/visible.ts'
 import { count, t, type Word, when } from '../../words/words.ts'
-import { SPANS, STATUSES } from './filter.ts'
+import { SPANS, STATUSES, spanOf } from './filter.ts'
 
 /** How many runs there are of what a button of the status bar means. */
 export const shownCount = (counts: Partial<Record<string, number>>, id: string): number =>
@@ -29,7 +29,7 @@ export function Filters({
   const [text, setText] = useTyped('q')
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
   const chosen = read('status')
-  const span = read('from') ? 'chosen' : read('t') || '24h'
+  const span = read('from') ? 'chosen' : spanOf(read)
   return (
     <div className="filters">
       {/* biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form */}

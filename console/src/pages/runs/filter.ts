@@ -31,6 +31,12 @@ export const STATUSES: readonly { id: string; status: string; look: string }[] =
   { id: 'stopped', status: 'stopped', look: 'stopped' },
 ]
 
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** The stretch of time of an address that names none: of runs that wait, and of one that is looked for by its id, all. */
+export const spanOf = (read: (name: string) => string): string =>
+  read('t') || (read('status') === 'paused' || ID.test(read('q').trim()) ? 'all' : '24h')
+
 const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 't', 'from', 'until']
 
 /** The filter of an address.
@@ -40,7 +46,7 @@ const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 't', 'fr
  */
 export function filterOf(read: (name: string) => string, now: number): Filter {
   const status = read('status')
-  const span = SPANS[read('t') || '24h']
+  const span = SPANS[spanOf(read)]
   const after = read('from') ? Number(read('from')) : span === undefined ? undefined : Math.floor(now) - span
   const given = {
     app: read('app'),

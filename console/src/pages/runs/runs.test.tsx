@@ -8,7 +8,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
 import { setLanguage, t } from '../../words/words.ts'
-import { useFilter } from './filter.ts'
+import { filterOf, useFilter } from './filter.ts'
 import { RunsPage } from './RunsPage.tsx'
 import { useRuns } from './useRuns.ts'
 
@@ -38,6 +38,15 @@ test('the list and its stream ask for the stretch of time that the address says,
     { path: 'stream', ...stretch },
   ])
   unmount()
+})
+
+test('runs that wait, and one that is looked for by its id, are found whatever their age', () => {
+  const filter = (said: Record<string, string>) => filterOf(name => said[name] ?? '', 100_000)
+  const id = '01a21069-21d3-76c6-be60-4605da1417ed'
+  expect(filter({ status: 'paused' })).toEqual({ status: 'paused' })
+  expect(filter({ q: id })).toEqual({ keyword: id })
+  expect(filter({ q: '語' })).toEqual({ keyword: '語', after: 13_600 })
+  expect(filter({ status: 'paused', t: '1h' })).toEqual({ status: 'paused', after: 96_400 })
 })
 
 test('where no run fits, one button asks for all runs of all times', async () => {

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from jikko.apps.versions import check as check_file
 from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
-from jikko.cli.checking.examples import command_line
+from jikko.cli.checking.examples import as_word, command_line
 from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
@@ -94,6 +96,7 @@ def check(
     language = lang or ("en" if output == "json" else language_of(os.environ))
     counts: dict[str, int] = {}
     found: set[str] = set()
+    lacks: dict[str, dict[str, None]] = {}
     graphs = []
     for source in dsl_sources(files):
         checked = _checked(source)
@@ -103,8 +106,13 @@ def check(
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
         found |= {problem["level"] for problem in report["problems"]} | {report["verdict"]}
         _print(report, output, language)
+        for kind, name in _lacking(report["problems"]):
+            lacks.setdefault(kind, {})[name] = None
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts, language))
+    if output == "text":
+        for line in _shopping_list(lacks, files, language):
+            _say(line)
     # A file that was not compiled may have the nodes.
     for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
         click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {warning}"), err=True)
@@ -207,6 +215,42 @@ def _problem_text(problem: Mapping[str, Any], language: Language) -> str:
     elif problem["path"] and problem["cause"] == "document":
         text = f"{problem['path']}: {text}"
     return text + (f" ({problem['hint']})" if problem["hint"] else "")
+
+
+_LACKS: Final[Mapping[str, tuple[str, str]]] = {
+    "model.provider": ("providers", "provider"),
+    "tool.plugin_missing": ("plugins", "plugin"),
+    "knowledge.no_dataset": ("datasets", "dataset"),
+}
+"""Codes of what can be got: its kind, and the parameter that names it."""
+_PACKAGE: Final = re.compile(r"`jikko packages install ([^`]+)`")
+
+
+def _lacking(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What the installation lacks for a file: kinds, and names."""
+    for problem in problems:
+        kind, parameter = _LACKS.get(problem["code"], ("", ""))
+        if kind:
+            yield kind, str(problem["params"][parameter]).strip("'\"")
+        elif package := _PACKAGE.search(problem["hint"]):
+            yield "packages", package[1]
+
+
+def _shopping_list(lacks: Mapping[str, Mapping[str, None]], files: Sequence[str], language: Language) -> Iterator[str]:
+    """What to get for all files together, with the commands that get it."""
+    if not lacks:
+        return
+    yield worded("summary.lacks", language=language)
+    words = " ".join(map(as_word, files))
+    commands: dict[str, Callable[[list[str]], str]] = {
+        "providers": lambda names: f"jikko providers init {words} > providers.yml",
+        "plugins": lambda names: f"jikko plugins install {' '.join(map(shlex.quote, names))}",
+        "packages": lambda names: f"jikko packages install {' '.join(map(shlex.quote, names))}",
+        "datasets": lambda names: "jikko knowledge add NAME FILES; jikko knowledge map ID NAME",
+    }
+    for kind, names in lacks.items():
+        yield f"  {worded(f'lacks.{kind}', language=language)}: {printable(', '.join(names))}"
+        yield f"    {printable(commands[kind](list(names)))}"
 
 
 def _annotation(file: str, problem: Mapping[str, Any], language: Language) -> str:

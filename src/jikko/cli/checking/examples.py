@@ -12,11 +12,10 @@ QUESTION: Final = "Hello!"
 
 
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
-    """``jikko run`` with these inputs; of a chat app, what serves it."""
-    if mode in CHAT_MODES:
-        return f"jikko serve {as_word(file)}"
+    """``jikko run`` with these inputs; ``jikko chat`` of an app that is talked with."""
+    begin = "jikko chat" if mode in CHAT_MODES else "jikko run"
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
-    return " ".join(["jikko run", as_word(file), *pairs])
+    return " ".join([begin, as_word(file), *pairs])
 
 
 def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:

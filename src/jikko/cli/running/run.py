@@ -184,7 +184,10 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
         paths = await _saved(assembly, run_id, wanted)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _report(watch, wanted, ending, run_id, None if message is None else message.answer.text, paths)
+    code = _report(watch, wanted, ending, run_id, None if message is None else message.answer.text, paths)
+    if code is ExitCode.FAILED and settings.fake_models:
+        click.echo("Models were faked: --mock 'NODE={\"text\": …}' gives what one would say.", err=True)
+    return code
 
 
 async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> dict[str, str]:
