@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import socket
 import tomllib
@@ -39,6 +40,15 @@ def examined(home: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     outcome = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(home)], env={"JIKKO_PORT": "0", **variables})
     lines = [json.loads(line) for line in outcome.stdout.splitlines()]
     return outcome.exit_code, [line for line in lines if not line["name"].startswith("sandbox")]
+
+
+def test_the_last_line_says_whether_all_is_well(tmp_path: Path) -> None:
+    def last(**variables: str) -> str:
+        asked = ["doctor", "--lang", "en", "--home", str(tmp_path / "home")]
+        return CliRunner().invoke(cli, asked, env={"JIKKO_PORT": "0", **variables}).stdout.splitlines()[-1]
+
+    assert re.fullmatch("all is well|failed: 0, warnings: [1-9]", last())
+    assert last(JIKKO_PROVIDERS=str(tmp_path / "無い.yml")).startswith("failed: 1, warnings: ")
 
 
 def named(lines: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

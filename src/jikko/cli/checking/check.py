@@ -110,7 +110,7 @@ def check(
             lacks.setdefault(kind, {})[name] = None
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts, language))
-    if output == "text":
+    if output == "text" and sum(counts.values()) > 1:
         for line in _shopping_list(lacks, files, language):
             _say(line)
     # A file that was not compiled may have the nodes.

@@ -19,7 +19,7 @@ from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import assembled, home_option, json_option, lang_option, run_async
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
-from jikko.diagnostics.translations import Language, language_of, texts
+from jikko.diagnostics.translations import Language, language_of, texts, worded
 from jikko.errors import JikkoError
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
@@ -52,9 +52,10 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
 
 
 async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool, language: Language) -> int:
-    failed = 0
+    failed = warned = 0
     async for finding in findings:
         failed += not finding.ok
+        warned += finding.ok and finding.severity == "warning"
         if as_json:
             click.echo(json.dumps(_as_json(finding, language), ensure_ascii=False))
         else:
@@ -62,6 +63,9 @@ async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool, language: 
             click.echo(f"{_mark(finding)}  {_name(finding.where, language)}: {detail}")
             if finding.snippet not in detail:
                 click.echo(indent(harmless(finding.snippet), _BELOW))
+    if not as_json:
+        code = "summary.well" if not failed + warned else "summary.examined"
+        click.echo(worded(code, {"failed": failed, "warned": warned}, language))
     return 1 if failed else 0
 
 

@@ -1,35 +1,32 @@
 """``jikko plugins list``: what is installed, and what workflows need."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.plugin_needs import plugin_needs
-from jikko.apps.versions import check
 from jikko.assemble.plugin_packages import plugin_packages
+from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.cli.shown import show_nothing
-from jikko.nodes.registry import BY_TYPE
 from jikko.settings import Settings
 from jikko.terminal_text import shown
 
 
 @click.command("list")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path())
 @home_option
 @json_option
 @with_settings
-async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> int:
-    """List the plugins that are installed; or, of DSL FILES, what each needs of plugins, has, and lacks.
+async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
+    """List the plugins that are installed; or, of DSL FILES and folders, what each needs of plugins, has, and lacks.
 
     The exit code is 1 if a file lacks something, or cannot be read.
     """
     async with plugin_packages(settings) as tools:
         if files:
-            return sum([_needs(file, tools, as_json) for file in files]) and 1
+            return sum([_needs(*each, tools, as_json) for each in checked_sources(files)]) and 1
         installed = list(tools.runtime.installed.entries())
         if not installed:
             show_nothing("no plugins are installed; `jikko plugins install` adds one", as_json=as_json)
@@ -54,22 +51,15 @@ async def list_(settings: Settings, files: tuple[Path, ...], as_json: bool) -> i
         return 0
 
 
-def _needs(file: Path, tools: Any, as_json: bool) -> int:
-
-    try:
-        document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
-    except OSError as error:
-        click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
-        return 1
-    if document is None:
-        click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
+def _needs(file: str, checked: Any, tools: Any, as_json: bool) -> int:
+    if checked is None:
         return 1
     lacking = 0
-    for need in plugin_needs((node.id, node.data) for node in document.nodes):
+    for need in plugin_needs((node.id, node.data) for node in checked.document.nodes):
         lack = tools.lacks(need)
         lacking += bool(lack)
         if as_json:
-            entry = {"workflow": str(file), **need._asdict(), "ok": not lack, "lack": lack}
+            entry = {"workflow": file, **need._asdict(), "ok": not lack, "lack": lack}
             click.echo(json.dumps(entry, ensure_ascii=False))
             continue
         click.echo(shown(f"{'MISSING' if lack else 'ok     '}  {file}: {need.node}: {need.provider}/{need.name}"))
