@@ -19,6 +19,7 @@ from jikko.maintenance.restore import BackupSource, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
+from jikko.store.postgres.dumps import dump_line, restore_line
 from jikko.store.sqlite.copies import SqliteCopies
 
 
@@ -40,8 +41,6 @@ def make_backups(settings: Settings) -> Backups:
 
 
 def _record_elsewhere(settings: Settings) -> RecordElsewhere:
-    from jikko.store.postgres.dumps import dump_line
-
     def read() -> KeptElsewhere:
         from jikko.assemble.postgres.reading import read_owner
 
@@ -66,8 +65,6 @@ def archive_left_out(settings: Settings) -> str:
 
 def line_that_restores(settings: Settings) -> str:
     """What brings the record back, to be given to a shell; with no database set, one for a database to be named."""
-    from jikko.store.postgres.dumps import restore_line
-
     return restore_line(settings.database_url or "postgresql://USER@HOST/DATABASE")
 
 

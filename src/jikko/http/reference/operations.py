@@ -4,7 +4,7 @@ Both are made once, at the first look, and off the event loop: all routes are im
 """
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from jikko import __version__
 from jikko.concurrency.off_the_loop import off_the_loop
@@ -48,13 +48,15 @@ def _description(of: tuple[str, str]) -> bytes:
     Args:
         of: The version of the server, and the path below which clients reach it.
     """
-    from jikko.http.reference.openapi import openapi
-
-    return encode(openapi(*of))
+    return encode(_described(*of))
 
 
 @lru_cache(maxsize=1)
 def _page(version: str) -> bytes:
+    return reference_page(_described(version)).encode()
+
+
+def _described(*of: str) -> dict[str, Any]:
     from jikko.http.reference.openapi import openapi
 
-    return reference_page(openapi(version)).encode()
+    return openapi(*of)
