@@ -100,8 +100,8 @@ def test_the_commands_of_a_page_run_as_they_are_printed(clone: Path, page: str, 
         "HOME": str(home),
         "JIKKO_PORT": str(port),
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
-        # What is imported is compiled then: less than a third of what is installed.
-        "PIP_NO_COMPILE": "1",
+        # To pip this means `--no-compile`: what is imported is compiled then, less than a third of what is installed.
+        "PIP_NO_COMPILE": "0",
         "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
     }
     with (clone / "said").open("w", encoding="utf-8") as output_file:

@@ -6,6 +6,7 @@ a file with JSON (``arguments``, ``environment``, ``folder``), standard input, o
 line with the process id and, once the command has ended, a line with its exit code. It ends with the socket.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -14,6 +15,21 @@ import pkgutil
 import signal
 import socket
 import sys
+from contextlib import suppress
+
+
+def leave(codes: list[int]) -> None:
+    """End the process with its exit code, behind all that Python does at its end but to take itself down: for that it
+    writes to all the memory that a fork shares, and each page of it would be copied.
+
+    Args:
+        codes: The exit code; empty where the command was ended otherwise, and Python is to go on.
+    """
+    with suppress(OSError, ValueError):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for code in codes:
+            os._exit(code)
 
 
 def load() -> None:
@@ -81,6 +97,14 @@ def become(descriptors: list[int]) -> None:
 if __name__ == "__main__":
     # The folder of this script is no place to import from.
     del sys.path[0]
+    ended: list[int] = []
+    # The first to be registered is the last that is called.
+    atexit.register(leave, ended)
     load()
     if command := next_command(int(sys.argv[1])):
-        become(command)
+        try:
+            become(command)
+        except SystemExit as end:
+            if end.code is None or isinstance(end.code, int):
+                ended.append(end.code or 0)
+            raise
