@@ -1,5 +1,7 @@
 """Files of DSL 0.7 and later: what is known is read, what is not is reported and kept."""
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -160,6 +162,19 @@ def test_an_app_of_the_agent_service_is_refused_by_name() -> None:
 
     [found] = [each for each in problems(file([], [], **text)) if each.startswith("app.mode")]
     assert "an agent of Dify's agent service" in found
+
+
+def test_packages_and_bundles_of_apps_are_recognised_with_what_to_do() -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("manifest.yaml", "format: dify.roster-agent")
+
+    loaded = load(archive.getvalue(), source="a.ifpkg", runnable=frozenset(BY_TYPE))
+
+    assert [str(problem) for problem in loaded.problems] == [
+        "file: is a ZIP archive, such as a package (.ifpkg) or a bundle of apps "
+        "(unpack it, and give the YAML file of the app that is in it)"
+    ]
 
 
 def test_container_id_is_the_one_owner_of_a_node() -> None:

@@ -35,6 +35,7 @@ _DEPENDENCY_KEYS: Final = (
     "github_plugin_unique_identifier",
     "plugin_unique_identifier",
 )
+_ZIP: Final = b"PK\x03\x04"
 _ICON_TYPES: Final = ("emoji", "image", "link")
 
 
@@ -78,6 +79,9 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
     """
     problems: list[Diagnostic] = []
     doubts: list[YamlProblem] = []
+    if isinstance(text, bytes) and text.startswith(_ZIP):
+        problems.append(problem_at("", Phrase("document.package"), Phrase("remedy.unpack")))
+        return Loaded(source, None, problems)
     try:
         root = _parse(text, limits or LoadLimits(), doubts)
     except YamlProblem as error:
