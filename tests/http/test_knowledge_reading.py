@@ -50,7 +50,7 @@ async def test_documents_come_in_pages_the_newest_first(client: httpx.AsyncClien
     assert await page("?limit=3") == (["c.txt", "b.txt", "a.txt"], False, 3, 3, 1)
     assert await page("?limit=1&page=4") == ([], False, 1, 3, 4)
     # What is out of range is brought into it, and what is no number counts as not given.
-    assert await page("?limit=0&page=0") == (["c.txt"], True, 1, 3, 1)
+    assert await page("?limit=0&page=0") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
     assert await page("?limit=101") == (["c.txt", "b.txt", "a.txt"], False, 100, 3, 1)
     assert await page("?limit=x&page=-") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
     assert await page("?keyword=b.t") == (["b.txt"], False, 20, 1, 1)
@@ -201,6 +201,17 @@ async def test_of_a_form_that_is_too_large_nothing_is_read_if_its_length_says_so
         (400, "bad_request"),
     ]
     assert (announced.taken, untold.taken <= (2 << 20)) == (0, True)
+
+
+async def test_what_is_no_form_no_object_or_no_operator_is_an_invalid_parameter(client: httpx.AsyncClient) -> None:
+    own = f"/v1/datasets/{await dataset(client)}"
+    conditions = {"conditions": [{"name": "名", "comparison_operator": "like", "value": "x"}]}
+    model = {"search_method": "keyword_search", "reranking_enable": False, "score_threshold_enabled": False, "top_k": 1}
+    asked = {"query": "x", "retrieval_model": {**model, "metadata_filtering_conditions": conditions}}
+
+    for path, body in (("document/create-by-text", []), ("document/create-by-file", {}), ("retrieve", asked)):
+        answer = await client.post(f"{own}/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param"), answer.text
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,10 @@ _CHECKS: Final[dict[str, _Check]] = {
 }
 
 
+OPERATORS: Final = (*_CHECKS, "empty", "not empty")
+"""What conditions compare by."""
+
+
 def conditions_of(given: Any) -> Conditions | None:
     """Conditions as clients and files write them; ``None`` if there are none."""
     if not isinstance(given, Mapping):

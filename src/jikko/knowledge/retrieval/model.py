@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jikko.errors import InvalidParam
+from jikko.knowledge.retrieval.conditions import OPERATORS, conditions_of
 from jikko.values import Json
 
 METHODS: Final = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
@@ -117,6 +118,9 @@ def checked_retrieval_model(given: Any, where: str = "retrieval_model") -> dict[
     conditions = given.get("metadata_filtering_conditions")
     if conditions is not None and not isinstance(conditions, dict):
         problems.append(f"{where}.metadata_filtering_conditions: must be an object")
+    elif any(each.get("comparison_operator") not in OPERATORS for each in _conditions_in(conditions)):
+        path = f"{where}.metadata_filtering_conditions.conditions.comparison_operator"
+        problems.append(f"{path}: must be one of {', '.join(OPERATORS)}")
     if problems:
         raise InvalidParam("; ".join(problems))
     kept = {
@@ -132,6 +136,11 @@ def checked_retrieval_model(given: Any, where: str = "retrieval_model") -> dict[
         "score_threshold": threshold,
     }
     return kept if conditions is None else {**kept, "metadata_filtering_conditions": conditions}
+
+
+def _conditions_in(given: Json) -> tuple[dict[str, Json], ...]:
+    found = conditions_of(given)
+    return () if found is None else found.conditions
 
 
 def _shown_weights(given: Any) -> Json:

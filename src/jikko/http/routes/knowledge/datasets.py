@@ -72,7 +72,7 @@ class DatasetChanges(Struct):
 @DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
 async def create_dataset(request: Request) -> Answer:
     """Make a dataset."""
-    body = checked(await request.json(), NewDataset)
+    body = checked(await request.json(lists_are=InvalidParam), NewDataset)
     dataset = await knowledge_of(request).datasets.create(
         DatasetWishes(
             name=body.name,
@@ -124,7 +124,7 @@ async def change_dataset(request: Request) -> Answer:
 
     Only what is given. A change of technique or model indexes all anew.
     """
-    given = await request.json()
+    given = await request.json(lists_are=InvalidParam)
     body = checked(given, DatasetChanges)
 
     def wanted(name: str) -> Any:

@@ -126,7 +126,7 @@ async def create_document_by_text(request: Request) -> Answer:
     dataset_id = request.path_params["dataset_id"]
     knowledge = knowledge_of(request)
     await knowledge.datasets.get(dataset_id)
-    body = checked(await request.json(), NewTextDocument)
+    body = checked(await request.json(lists_are=InvalidParam), NewTextDocument)
     source = text_source(body.name, body.text)
     return await _created(request, dataset_id, source, body)
 
@@ -185,7 +185,7 @@ async def _created(
 )
 async def update_document_by_text(request: Request) -> Answer:
     """Replace a text."""
-    body = checked(await request.json(), TextChanges)
+    body = checked(await request.json(lists_are=InvalidParam), TextChanges)
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
     source = None if body.text is None else text_source(body.name or "", body.text)
@@ -294,7 +294,7 @@ async def change_document_status(request: Request) -> Answer:
 
     The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
     """
-    body = checked(await request.json(), DocumentIds)
+    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
     await knowledge_of(request).documents.act(
         request.path_params["dataset_id"], request.path_params["action"], body.document_ids or []
     )
@@ -316,7 +316,7 @@ async def document_url(request: Request) -> Answer:
 async def download_documents(request: Request) -> Answer:
     """Fetch the files that documents were made of, as a ZIP file."""
     knowledge = knowledge_of(request)
-    body = checked(await request.json(), DocumentIds)
+    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
     ids = body.document_ids or []
     if not ids:
         raise InvalidParam("document_ids: names no document")

@@ -25,12 +25,14 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
         UploadRefused: ``no_file_uploaded``, ``too_many_files`` (under several names) or ``filename_not_exists_error``.
         PayloadTooLarge: ``file_too_large``; or ``data`` has too many elements.
         UnsupportedMediaType: ``unsupported_file_type``.
-        InvalidParam: ``data`` is no JSON object.
+        InvalidParam: ``data`` is not a JSON object, or the body is JSON in place of a form.
     """
     if not is_form(request):
+        if required and "json" in (request.header(b"content-type") or "").lower():
+            raise InvalidParam("file: is required, as a part of a form (multipart/form-data)")
         if required:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
-        return None, await request.json()
+        return None, await request.json(lists_are=InvalidParam)
     most = request.api.file_limits.max_other
     async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
         data = next(iter(form.getlist("data")), None)

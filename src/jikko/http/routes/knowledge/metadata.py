@@ -132,7 +132,7 @@ async def list_fields(request: Request) -> Answer:
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata", {201: FieldName}, (404, 503), body=NewField)
 async def add_field(request: Request) -> Answer:
     """Add a field."""
-    body = checked(await request.json(), NewField)
+    body = checked(await request.json(lists_are=InvalidParam), NewField)
     field = await knowledge_of(request).metadata.add(request.path_params["dataset_id"], body.name, body.type)
     return json_response(FieldName(field.id, field.name, field.type), 201)
 
@@ -142,7 +142,7 @@ async def add_field(request: Request) -> Answer:
 )
 async def rename_field(request: Request) -> Answer:
     """Rename a field, which keeps its values."""
-    body = checked(await request.json(), FieldRename)
+    body = checked(await request.json(lists_are=InvalidParam), FieldRename)
     field = await knowledge_of(request).metadata.rename(
         request.path_params["dataset_id"], request.path_params["metadata_id"], body.name
     )
@@ -181,7 +181,7 @@ async def set_metadata(request: Request) -> Answer:
 
     It takes the place of their values, or is added to them (``partial_update``).
     """
-    body = checked(await request.json(), MetadataOperations)
+    body = checked(await request.json(lists_are=InvalidParam), MetadataOperations)
     operations = [
         {
             "document_id": each.document_id,
@@ -205,21 +205,21 @@ async def list_tags(request: Request) -> Answer:
 @DatasetRoute("POST", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=NewTag)
 async def create_tag(request: Request) -> Answer:
     """Make a tag."""
-    body = checked(await request.json(), NewTag)
+    body = checked(await request.json(lists_are=InvalidParam), NewTag)
     return json_response(tag_body(await knowledge_of(request).tags.create(body.name), 0))
 
 
 @DatasetRoute("PATCH", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=TagRename)
 async def rename_tag(request: Request) -> Answer:
     """Rename a tag."""
-    body = checked(await request.json(), TagRename)
+    body = checked(await request.json(lists_are=InvalidParam), TagRename)
     return json_response(tag_body(*await knowledge_of(request).tags.rename(body.tag_id, body.name)))
 
 
 @DatasetRoute("DELETE", "/v1/datasets/tags", {204: "*/*"}, (404, 503), body=TagChoice)
 async def delete_tag(request: Request) -> Answer:
     """Delete a tag."""
-    body = checked(await request.json(), TagChoice)
+    body = checked(await request.json(lists_are=InvalidParam), TagChoice)
     await knowledge_of(request).tags.delete(body.tag_id)
     return deleted()
 
@@ -227,7 +227,7 @@ async def delete_tag(request: Request) -> Answer:
 @DatasetRoute("POST", "/v1/datasets/tags/binding", {204: "*/*"}, (404, 503), body=TagBinding)
 async def bind_tags(request: Request) -> Answer:
     """Give a dataset tags."""
-    body = checked(await request.json(), TagBinding)
+    body = checked(await request.json(lists_are=InvalidParam), TagBinding)
     if not body.tag_ids:
         raise InvalidParam("Tag IDs is required.")
     await knowledge_of(request).tags.bind(body.tag_ids, body.target_id)
@@ -237,7 +237,7 @@ async def bind_tags(request: Request) -> Answer:
 @DatasetRoute("POST", "/v1/datasets/tags/unbinding", {204: "*/*"}, (404, 503), body=TagUnbinding)
 async def unbind_tags(request: Request) -> Answer:
     """Take tags from a dataset."""
-    body = checked(await request.json(), TagUnbinding)
+    body = checked(await request.json(lists_are=InvalidParam), TagUnbinding)
     ids = body.tag_ids or ([body.tag_id] if body.tag_id else [])
     if not ids:
         raise InvalidParam("Tag IDs is required.")

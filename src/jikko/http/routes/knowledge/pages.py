@@ -29,10 +29,10 @@ def lenient_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int
 
 
 def default_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
-    """Page and limit; what is no number counts as not given, and no limit is above 100. (Dify)"""
+    """Page and limit; what is no number, and a limit of 0, counts as not given; no limit is above 100. (Dify)"""
     page, most = query.get("page", ""), query.get("limit", "")
     number = int(page) if _WHOLE.fullmatch(page) else 1
-    size = int(most) if _WHOLE.fullmatch(most) else limit
+    size = (int(most) if _WHOLE.fullmatch(most) else 0) or limit
     return max(1, number), min(100, max(1, size))
 
 

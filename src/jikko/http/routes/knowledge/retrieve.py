@@ -36,7 +36,7 @@ async def retrieve(request: Request) -> Answer:
     """Try what fits best in a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
-    body = checked(await request.json(), RetrieveRequest)
+    body = checked(await request.json(lists_are=InvalidParam), RetrieveRequest)
     if not body.query:
         raise InvalidParam("query: is required")
     given = body.retrieval_model

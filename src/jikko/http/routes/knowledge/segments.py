@@ -111,7 +111,7 @@ async def add_segments(request: Request) -> Answer:
     """
     path = request.path_params
     await knowledge_of(request).documents.get(path["dataset_id"], path["document_id"])
-    given = await request.json()
+    given = await request.json(lists_are=InvalidParam)
     try:
         body = checked(given, NewSegments)
     except InvalidParam as error:
@@ -151,7 +151,7 @@ async def change_segment(request: Request) -> Answer:
     """
     path = request.path_params
     await knowledge_of(request).segments.get(path["dataset_id"], path["document_id"], path["segment_id"])
-    wishes = checked(await request.json(), ChangedSegment).segment
+    wishes = checked(await request.json(lists_are=InvalidParam), ChangedSegment).segment
     document, segment = await knowledge_of(request).segments.change(
         path["dataset_id"],
         path["document_id"],
@@ -213,7 +213,7 @@ async def list_child_chunks(request: Request) -> Answer:
 async def add_child_chunk(request: Request) -> Answer:
     """Add a child chunk, behind the others."""
     path = request.path_params
-    body = checked(await request.json(), ChildText)
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     child = await knowledge_of(request).child_chunks.add(
         path["dataset_id"], path["document_id"], path["segment_id"], body.content
     )
@@ -230,7 +230,7 @@ async def add_child_chunk(request: Request) -> Answer:
 async def change_child_chunk(request: Request) -> Answer:
     """Change a child chunk."""
     path = request.path_params
-    body = checked(await request.json(), ChildText)
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     child = await knowledge_of(request).child_chunks.change(
         path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"], body.content
     )
