@@ -206,7 +206,8 @@ def test_a_signal_stops_the_run_in_good_order_and_its_end_is_told(
     out, err = process.communicate(timeout=60)
 
     assert process.returncode == code
-    assert json.loads(out.splitlines()[-1])["event"] == "run_finished"
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["error"]) == ("run_finished", f"Workflow run was stopped by user cli ({by}).")
     assert json.loads(err)["message"] == f"stopped by {by}"
 
 

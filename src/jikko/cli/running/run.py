@@ -164,7 +164,8 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
         stopping: list[asyncio.Future[None]] = []
 
         def stop() -> None:
-            stopping.append(asyncio.ensure_future(_stop(assembly, app, run_id, wanted.user)))
+            by = f"{wanted.user} ({ending.by})"
+            stopping.append(asyncio.ensure_future(_stop(assembly, app, run_id, by)))
 
         try:
             with ending.asked(stop, again=running.cancel):
