@@ -113,6 +113,15 @@ def test_no_folder_need_be_there_that_can_be_written(tmp_path: Path) -> None:
     assert json.loads(run.stdout) == {"q": "良い 🙂"}
 
 
+def test_a_run_that_would_hold_too_much_is_stopped(jikko: Command, file: Path) -> None:
+    large = "def main():\n    return {'x': 'x' * 300_000}\n"
+    nodes = [python(each, large, {"x": "string"}) for each in "abc"]
+    file.write_text(app("Large", [start("q"), *nodes, end(x="a.x")], "start>a a>b b>c c>end"))
+    outcome = jikko("run", file, JIKKO_RUN_MEMORY="500000")
+    assert outcome.code == 4
+    assert "(the limit is set by JIKKO_RUN_MEMORY)" in outcome.err
+
+
 def test_ctrl_c_stops_the_run_and_says_so(jikko: Command, file: Path, echo: EchoServer) -> None:
     file.write_text(app("H", [start("q"), fetch("wait", f"{echo.url}/hold/ctrl-c"), end()], "start>wait wait>end"))
     process = subprocess.Popen(

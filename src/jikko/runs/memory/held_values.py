@@ -16,6 +16,7 @@ from jikko.events import (
     NodeStarted,
     Round,
     RoundFinished,
+    Rounds,
     RoundStarted,
     RunStarted,
     StepRecorded,
@@ -25,27 +26,26 @@ from jikko.events import (
 
 _RoundKey: TypeAlias = tuple[str, int]
 """Execution of the container, and number of the round."""
+_Scope: TypeAlias = _RoundKey | str
+"""A round; or a container or an agent by its execution. What is held within it goes with it."""
+
+_TEXT: Final = ""
+"""The text that was shown, as a scope: it is replaced as a whole."""
 
 
 class HeldValues:
-    """Bytes of JSON that the state of one run holds."""
+    """Bytes of JSON that the state of one run holds: what was added, less the scopes that are over."""
 
-    __slots__ = ("_assigned", "_containers", "_inner", "_rounds", "_steps", "_text", "total")
+    __slots__ = ("_assigned", "_inner", "_scopes", "total")
 
     def __init__(self) -> None:
         self.total = 0
-        self._rounds: dict[_RoundKey, int] = {}
-        """What each round under way holds."""
-        self._containers: dict[str, int] = {}
-        """What each container under way has of its rounds that are over."""
-        self._inner: dict[_RoundKey, set[_RoundKey | str]] = {}
-        """Rounds, containers and agents within a round, which go with it."""
-        self._steps: dict[str, int] = {}
-        """What agents under way were answered."""
+        self._scopes: dict[_Scope, int] = {}
+        """What each scope under way holds, without those within it."""
+        self._inner: dict[_RoundKey, set[_Scope]] = {}
+        """Scopes within a round."""
         self._assigned: dict[tuple[str, ...], int] = {}
         """Variables that a node within a round has changed."""
-        self._text = 0
-        """The text that was shown."""
 
     def add(self, events: Iterable[Event], sizes: Iterable[int]) -> None:
         """Fold the next events of the log, and their bytes."""
@@ -59,70 +59,58 @@ class HeldValues:
         self.total += size
 
     def _node_started(self, event: NodeStarted, size: int) -> None:
-        if event.rounds and event.node_type == "agent":
-            self._inner.setdefault(_key(event.rounds[-1]), set()).add(event.execution_id)
+        if event.node_type == "agent":
+            self._hold(event.execution_id, 0, event.rounds)
 
     def _node_finished(self, event: NodeFinished, size: int) -> None:
-        self.total -= self._containers.pop(event.execution_id, 0) + self._steps.pop(event.execution_id, 0)
+        self._drop(event.execution_id)
         if event.status == "failed":
             return
         if not event.rounds:
             self.total += size
             return
-        self._add_to(event.rounds[-1], size)
+        if (key := _key(event.rounds[-1])) in self._scopes:  # else the round failed while the node was under way
+            self._hold(key, size)
         for update in event.updates:
             self.total += size - self._assigned.get(update.selector, 0)
             self._assigned[update.selector] = size
 
     def _container_started(self, event: ContainerStarted, size: int) -> None:
-        self._add_to_container(event, size)
+        self._hold(event.execution_id, size, event.rounds)
 
     def _round_started(self, event: RoundStarted, size: int) -> None:
-        key = event.execution_id, event.round
-        self._rounds[key] = size
-        self.total += size
-        if event.rounds:
-            self._inner.setdefault(_key(event.rounds[-1]), set()).add(key)
+        self._hold((event.execution_id, event.round), size, event.rounds)
 
     def _round_finished(self, event: RoundFinished, size: int) -> None:
         key = event.execution_id, event.round
         self._drop(key)
         if event.rounds:
             self._inner.get(_key(event.rounds[-1]), set()).discard(key)
-        self._add_to_container(event, size)
+        self._hold(event.execution_id, size, event.rounds)
 
     def _step_recorded(self, event: StepRecorded, size: int) -> None:
-        self._steps[event.execution_id] = self._steps.get(event.execution_id, 0) + size
-        self.total += size
+        self._hold(event.execution_id, size)
 
     def _text_added(self, event: TextChunk, size: int) -> None:
-        self._text += size
-        self.total += size
+        self._hold(_TEXT, size)
 
     def _text_replaced(self, event: TextReplaced, size: int) -> None:
-        self.total += size - self._text
-        self._text = size
+        self._drop(_TEXT)
+        self._hold(_TEXT, size)
 
-    def _add_to(self, entry: Round, size: int) -> None:
-        held = self._rounds.get(_key(entry))
-        if held is not None:  # else it is over: the node was under way when the round failed
-            self._rounds[_key(entry)] = held + size
-            self.total += size
-
-    def _add_to_container(self, event: ContainerStarted | RoundFinished, size: int) -> None:
-        held = self._containers.get(event.execution_id)
-        if held is None and event.rounds:
-            self._inner.setdefault(_key(event.rounds[-1]), set()).add(event.execution_id)
-        self._containers[event.execution_id] = (held or 0) + size
+    def _hold(self, scope: _Scope, size: int, rounds: Rounds = ()) -> None:
+        if scope not in self._scopes:
+            self._scopes[scope] = 0
+            if rounds:
+                self._inner.setdefault(_key(rounds[-1]), set()).add(scope)
+        self._scopes[scope] += size
         self.total += size
 
-    def _drop(self, key: _RoundKey) -> None:
-        """A round is over, with all that is in it."""
-        self.total -= self._rounds.pop(key, 0)
-        for inner in self._inner.pop(key, ()):
-            if isinstance(inner, str):
-                self.total -= self._containers.pop(inner, 0) + self._steps.pop(inner, 0)
-            else:
+    def _drop(self, scope: _Scope) -> None:
+        """It is over, with all that is in it."""
+        self.total -= self._scopes.pop(scope, 0)
+        if isinstance(scope, tuple):
+            for inner in self._inner.pop(scope, ()):
                 self._drop(inner)
 
 
