@@ -242,25 +242,22 @@ async def test_forms_of_containers_in_containers_pause_together() -> None:
     assert outcome(events) == ("succeeded", {"notes": ["一? はい 🖊", "二? はい 🖊"] * 2})
 
 
+def asking(items: list[str], beside: list[NodeEntry], *more: str, **data: Any) -> CompiledGraph:
+    """An iteration that asks for each element, other nodes, and the edges to these."""
+    at: dict[str, Any] = {"iterator_selector": ["items", "value"], "output_selector": ["ask", "note"]}
+    nodes = [
+        node("items", value=items),
+        node("each", "iteration", start_node_id="s", **at, **data),
+        node("s", "iteration-start", container="each"),
+        ask(),
+        *beside,
+        end(notes=["each", "output"]),
+    ]
+    return graph(nodes, edges("start --> items", "items --> each", "s --> ask", "each --> end", *more))
+
+
 async def test_the_run_pauses_once_what_is_beside_the_container_is_done() -> None:
-    compiled = graph(
-        [
-            node("items", value=["一"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="s",
-                iterator_selector=["items", "value"],
-                output_selector=["ask", "note"],
-            ),
-            node("s", "iteration-start", container="each"),
-            ask(),
-            node("slow", pauses=50),
-            node("slower"),
-            end(notes=["each", "output"]),
-        ],
-        edges("start --> items", "items --> each", "items --> slow", "slow --> slower", "s --> ask", "each --> end"),
-    )
+    compiled = asking(["一"], [node("slow", pauses=50), node("slower")], "items --> slow", "slow --> slower")
 
     events = await to_end(compiled, everything)
 
@@ -272,23 +269,7 @@ async def test_the_run_pauses_once_what_is_beside_the_container_is_done() -> Non
 
 
 async def test_a_form_in_a_round_is_taken_while_the_run_goes_on_beside_it() -> None:
-    compiled = graph(
-        [
-            node("items", value=["一"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="s",
-                iterator_selector=["items", "value"],
-                output_selector=["ask", "note"],
-            ),
-            node("s", "iteration-start", container="each"),
-            ask(),
-            node("beside", pauses=200),
-            end(notes=["each", "output"]),
-        ],
-        edges("start --> items", "items --> each", "items --> beside", "s --> ask", "each --> end"),
-    )
+    compiled = asking(["一"], [node("beside", pauses=200)], "items --> beside")
     scene = Scene(compiled)
     [requested] = await scene.forms()
 
@@ -315,26 +296,8 @@ async def test_a_form_in_a_round_is_taken_while_the_run_goes_on_beside_it() -> N
 async def test_forms_of_rounds_that_end_with_their_container_are_closed(
     strategy: dict[str, Any], expected: tuple[str, Any]
 ) -> None:
-    compiled = graph(
-        [
-            node("items", value=["一", "二"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="s",
-                iterator_selector=["items", "value"],
-                output_selector=["ask", "note"],
-                is_parallel=True,
-                parallel_nums=2,
-                **strategy,
-            ),
-            node("s", "iteration-start", container="each"),
-            ask(),
-            node("broken", container="each", pauses=20, fails=-1),
-            end(notes=["each", "output"]),
-        ],
-        edges("start --> items", "items --> each", "s --> ask", "s --> broken", "each --> end"),
-    )
+    broken = node("broken", container="each", pauses=20, fails=-1)
+    compiled = asking(["一", "二"], [broken], "s --> broken", is_parallel=True, parallel_nums=2, **strategy)
 
     events = await to_end(compiled, everything)
 
