@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from .cases import Case, JsonObject, Step
+from .events import CHUNKS
 from .knowledge import Knowledge
 from .transport import Request, Transport
 
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
 POLL_TIMEOUT = 20.0
 LATER = 3
-"""Events of the same kind that come first where the recording waited for some tenths of a second."""
+"""Chunks of a text that come first where the recording waited for some tenths of a second."""
 POLL_INTERVAL = 0.02
 
 
@@ -93,11 +94,12 @@ class _Execution:
     def _take(self, step: Step) -> None:
         """Take one step, and the steps nested in it at the right moment of its stream."""
         pending = list(step.nested)
-        before = LATER if (step.during or {}).get("delay") else 0
+        during = step.during or {}
+        before = LATER if during.get("delay") and during["after"] in CHUNKS else 0
 
         def on_event(event: JsonObject) -> None:
             nonlocal before
-            if pending and _is_trigger(step.during or {}, event):
+            if pending and _is_trigger(during, event):
                 before -= 1
                 while pending and before < 0:
                     self._take(pending.pop(0))

@@ -38,17 +38,19 @@ def running(command: Sequence[str], ready_url: str, log: Path, env: Mapping[str,
 def _await(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Wait for the first 200."""
     deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise RuntimeError(
-                f"{child.args!r} ended with {child.returncode}:\n{log.read_text(errors='replace')[-2000:]}"
-            )
-        try:
-            if httpx.get(url, timeout=2.0, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
+    # One client: each reads the trusted authorities.
+    with httpx.Client(timeout=2.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            if child.poll() is not None:
+                raise RuntimeError(
+                    f"{child.args!r} ended with {child.returncode}:\n{log.read_text(errors='replace')[-2000:]}"
+                )
+            try:
+                if client.get(url).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
     raise TimeoutError(f"{url} did not answer 200 within {START_TIMEOUT:.0f} s")
 
 
