@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from jikko.apps.environment import declared, typed
-from jikko.apps.versions import check, check_aside
+from jikko.apps.versions import check, check_aside, published_at
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import Document, Variable
 from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
@@ -103,7 +102,7 @@ class Apps:
         version = WorkflowVersion(
             id=new_id(),
             app_id=known.id if known else new_id(),
-            version=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            version=published_at(now),
             number=0,
             source=text,
             created_at=now,

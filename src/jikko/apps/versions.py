@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -26,6 +27,15 @@ from jikko.values import Json
 
 _SMALL: Final = 65_536
 """Bytes of a file that is read in some 20 milliseconds."""
+
+
+def published_at(at: float) -> str:
+    """A moment as versions tell when they were published: texts that sort by time.
+
+    Args:
+        at: Seconds since the Unix epoch.
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 class Workflow(Struct, frozen=True):
@@ -142,6 +152,21 @@ class Workflows:
                 checked = await off_the_loop(partial(self._checked, app), version, queue="records")
                 known = self._made(app, version, wanted, checked)
             return known
+
+    async def as_of(self, app: App, at: float) -> Workflow:
+        """The version of an app that was the newest at a moment; the current one if that is older.
+
+        Args:
+            at: Seconds since the Unix epoch.
+
+        Raises:
+            NotFound, InvalidEnvironment: See ``get``.
+        """
+        current, then = await self.get(app), published_at(at)
+        if current.version <= then:
+            return current
+        older = next((each for each in await self._apps.versions(app.id) if each.version <= then), None)
+        return current if older is None else await self.get(app, older.id)
 
     def _checked(self, app: App, version: WorkflowVersion) -> Checked:
         source = f"{app.name}, version {version.number}"

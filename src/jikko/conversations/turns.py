@@ -120,12 +120,12 @@ class Turns:
 
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
-        workflow = await self._workflows.get(app, request.workflow_id)
         opened = None
         if request.conversation_id:
             opened = await self._store.opened(app.id, end_user(app.id, request.user), request.conversation_id)
             if opened is None and app.mode in BASIC_MODES:
                 raise NotFound("Conversation Not Exists.")
+        workflow = await self._workflow(app, request, opened)
         asked = _of(await self._asked(app, workflow, request), opened)
         given = asked
         waited: list[bool] = []
@@ -150,6 +150,12 @@ class Turns:
         # A message of an app without a workflow keeps what was asked, whatever moderation made of it.
         message = given if app.mode in BASIC_MODES else asked
         return await self._run(asked, message, opened, request, options)
+
+    async def _workflow(self, app: App, request: TurnRequest, opened: Opened | None) -> Workflow:
+        """The version that answers. A conversation of an app without a workflow keeps the one that it began with."""
+        if opened is not None and app.mode in BASIC_MODES:
+            return await self._workflows.as_of(app, opened.conversation.created_at)
+        return await self._workflows.get(app, request.workflow_id)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:
         """Raises:
