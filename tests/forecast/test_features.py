@@ -1,5 +1,6 @@
 """What becomes of the features of a chat app here."""
 
+import json
 from typing import Any
 
 import pytest
@@ -61,3 +62,16 @@ def test_a_feature_without_its_model_is_warned_of(name: str) -> None:
 
     assert found(on) == [("warning", f"workflow.features.{name}")]
     assert found(on, OPENAI) == found(on, fake_models=True) == found({name: {"enabled": False}}) == []
+
+
+@pytest.mark.parametrize(("providers", "told"), [(GUARD, False), ("providers: {}", True)])
+def test_external_data_that_nobody_can_be_asked_for_is_told(providers: str, told: bool) -> None:
+    tool = {"variable": "weather", "type": "api", "enabled": True, "config": {"api_based_extension_id": "g-1"}}
+    config = {"model": {"provider": "openai", "name": "m", "mode": "chat"}, "external_data_tools": [tool]}
+    file = json.dumps({"app": {"name": "Sky", "mode": "chat"}, "model_config": config})
+    checked = check(file.encode(), source="sky.yml", node_classes=BY_TYPE)
+
+    here = Installation(providers=parse_providers(providers, {}), fake_models=True)
+    found = [(one.severity, one.where) for one in forecast(checked, here).findings]
+
+    assert found == ([("will_fail", "model_config.external_data_tools")] if told else [])

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Asked
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam
 
 
@@ -35,7 +36,7 @@ class ExternalData:
             InvalidParam: A server cannot be asked, or there is none of that kind.
         """
         tools = asked.workflow.document.features.get("external_data_tools")
-        if not tools:
+        if not tools or asked.app.mode not in BASIC_MODES:
             return asked
         names = {str(tool.get("variable")) for tool in tools}
         given = {name: value for name, value in asked.inputs.items() if name not in names}

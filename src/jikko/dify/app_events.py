@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from jikko.dify.chat_messages import AnswerMetadata, answer_metadata
+from jikko.errors import JikkoError
 from jikko.events import AgentLogged, Event, RunFinished, RunStarted, TextChunk, TextReplaced
 from jikko.ports.stores.messages import Message, Thought
 from jikko.record import RunIdentity, RunRecord
@@ -163,6 +164,11 @@ class AppEvents:
     def replaced(self) -> Struct:
         """The answer so far, for a client that comes late."""
         return Replaced(**self._head.of("message_replace"), answer=self.fold.text)
+
+    def broken(self, error: JikkoError) -> Struct:
+        """An error that ends the stream, and not the run."""
+        head = self._head.of("error", with_task=False)
+        return Failed(**head, code=error.code, status=error.status, message=str(error))
 
     def spoken(self, audio: str) -> Struct:
         """A piece of the answer's audio, in base64; an empty one tells its end."""

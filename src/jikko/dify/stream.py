@@ -10,6 +10,7 @@ from msgspec import Struct
 from jikko.dify import events as dify_events
 from jikko.dify.turn_events import TurnEvents
 from jikko.dsl.document import BASIC_MODES
+from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -69,6 +70,12 @@ class Messages:
         return dify_events.frame(
             {"event": name, "workflow_run_id": identity.run_id, "task_id": identity.task_id, "audio": text}
         )
+
+    def broken(self, error: JikkoError) -> bytes:
+        """The frame of an error that ends the stream."""
+        if isinstance(self._turn, AppEvents):
+            return dify_events.frame(self._turn.broken(error))
+        return dify_events.error_frame(self._identity, error)
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
-from jikko.dsl.document import Document
+from jikko.dsl.document import BASIC_MODES, Document
 from jikko.forecast.installation import Installation
 from jikko.forecast.model_checks import default_model
 from jikko.ports.default_models import ModelPurpose
 
-_WHERE: Final = "workflow.features"
 _MODERATION: Final = "sensitive_word_avoidance"
 _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
     "suggested_questions_after_answer": ("llm", "so.no_questions"),
@@ -22,18 +21,32 @@ _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
 def of_features(document: Document, installation: Installation) -> Iterator[Diagnostic]:
     """Features that an app has and this installation cannot serve as they are meant."""
     features = document.features
+    at = "model_config" if document.mode in BASIC_MODES else "workflow.features"
     if document.mode != "workflow" and (moderation := _on(features, _MODERATION)):
-        yield from _of_moderation(moderation, installation)
+        yield from _of_moderation(moderation, installation, f"{at}.{_MODERATION}")
+    if document.mode in BASIC_MODES:
+        yield from _of_external_data(features, installation)
     if installation.fake_models:
         return
     for name, (purpose, so) in _NEEDS.items():
         if _on(features, name) and purpose not in installation.providers.defaults:
-            where, remedy = f"{_WHERE}.{name}", default_model(purpose)
+            where, remedy = f"{at}.{name}", default_model(purpose)
             yield Diagnostic("model.default", {"so": Phrase(so)}, where=where, severity="warning", remedy=remedy)
 
 
-def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> Iterator[Diagnostic]:
-    where = f"{_WHERE}.{_MODERATION}"
+def _of_external_data(features: Mapping[str, Any], installation: Installation) -> Iterator[Diagnostic]:
+    extensions = installation.providers.extensions
+    for tool in features.get("external_data_tools") or ():
+        config = tool.get("config")
+        id_ = str(config.get("api_based_extension_id") or "") if isinstance(config, Mapping) else ""
+        if id_ not in extensions and "*" not in extensions:
+            remedy = Phrase("remedy.add_extension", {"extension": id_})
+            needed = {"extension": repr(id_), "variable": repr(str(tool.get("variable")))}
+            where = "model_config.external_data_tools"
+            yield Diagnostic("address.external_data", needed, where=where, severity="will_fail", remedy=remedy)
+
+
+def _of_moderation(feature: Mapping[str, Any], installation: Installation, where: str) -> Iterator[Diagnostic]:
     config = feature.get("config")
     config = config if isinstance(config, Mapping) else {}
     looks = [name for name in ("inputs_config", "outputs_config") if _on(config, name)]

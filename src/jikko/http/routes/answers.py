@@ -162,7 +162,7 @@ async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIte
                 yield stream.spoken(audio)
             yield stream.spoken(b"")
     except JikkoError as error:
-        yield dify_events.error_frame(identity, error)
+        yield stream.broken(error)
     finally:
         if narration is not None:
             narration.close()
