@@ -12,7 +12,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, Server, environment
 from tests.acceptance.test_command_trial import on_terminal
-from tests.acceptance.workflows import ASKS, app, end, fetch, start, template
+from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, start, template
 from tests.effort import PATIENCE
 
 
@@ -310,3 +310,14 @@ def test_a_shell_completes_apps_and_runs(jikko: Command, tmp_path: Path) -> None
 
     assert offered("jikko runs list --app Ord") == "plain,Ordnung 🚀\n"
     assert offered("jikko runs show 01") == f"plain,{entry['workflow_run_id']}\n"
+
+
+def test_a_run_without_a_failed_node_is_repeated_only_from_a_node_that_is_named(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "echo.yml"
+    file.write_text(ECHO, encoding="utf-8")
+    jikko("run", file, "-i", "q=x", "--home", jikko.home)
+    [run] = jikko.json("runs", "list")
+
+    refused = jikko("runs", "retry", run["workflow_run_id"])
+
+    assert (refused.code, "--from NODE_ID" in refused.err) == (3, True)

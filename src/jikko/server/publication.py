@@ -51,6 +51,8 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
     known = [await publish_one(assembly, file) for file in files]
     await bring_keys(assembly, assembly.settings.keys)
     await _look_at_values(assembly)
+    if not known and not await assembly.apps.all():
+        click.echo("warning: no app is published; `jikko apps import FILE` publishes one", err=True)
     issued = []
     for app in known:
         if await assembly.app_keys.of(app):

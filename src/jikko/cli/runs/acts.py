@@ -9,11 +9,12 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, failure, home_option, json_option, with_settings
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.progress import Progress
 from jikko.cli.runs.reach import Server, acting, reached
+from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
 from jikko.runs.left_runs import stop_left
 from jikko.runs.reading.short_ids import run_of
@@ -108,7 +109,12 @@ async def retry(
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
-            run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+            try:
+                run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+            except InvalidParam as refused:
+                raise failure(
+                    refused, hint=f"--from NODE_ID says so; jikko runs show {run_id} lists the nodes"
+                ) from None
             code = await executed_here(where, run_log.record, as_json)
             if code is ExitCode.FAILED and not current:
                 click.echo(_BY_CURRENT, err=True)
