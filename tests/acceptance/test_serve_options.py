@@ -161,7 +161,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
     ("names", "code"),
-    [([NO_WORKFLOW], 8), ([MISSING], 2), ([WELL, TWICE], 9), ([WELL, NO_WORKFLOW], 8)],
+    [([NO_WORKFLOW], 8), ([MISSING], 2), ([WELL, TWICE], 2), ([WELL, NO_WORKFLOW], 8)],
 )
 def test_the_exit_code_says_why_it_does_not_serve_however_many_processes_it_has(
     jikko: Command, names: list[str], code: int, workers: str
