@@ -57,7 +57,7 @@ async def show(assembly: Assembly, app: str, as_json: bool) -> None:
     click.echo(harmless(f"{found.name} ({found.mode})  {found.id}\n{found.description}".rstrip()))
     for version in versions:
         mark = "*" if version.id == found.workflow_id else " "
-        click.echo(f"  {mark} version {version.number}  {version.version}  {version.id}")
+        click.echo(f"  {mark} version {version.number}  {version.version[:19]}  {version.id}")
     for key in keys:
         click.echo(f"    key {key.hint}  {key.id}")
 

@@ -53,13 +53,13 @@ def iso(seconds: float) -> str:
 
 
 def ago(seconds: float, now: float | None = None) -> str:
-    """A time as people read it: how long ago, or the local date and time if that is more than a day."""
-    passed = max(0.0, (time.time() if now is None else now) - seconds)
-    if passed < 90:
-        return f"{passed:.0f} s ago"
-    if passed < 5400:
+    """A time as people read it: how long ago, or the local date and time of more than a day and of the future."""
+    passed = (time.time() if now is None else now) - seconds
+    if -5 < passed < 90:  # clocks of several servers differ a little
+        return f"{max(0.0, passed):.0f} s ago"
+    if 0 < passed < 5400:
         return f"{passed / 60:.0f} min ago"
-    if passed < _DAY:
+    if 0 < passed < _DAY:
         return f"{passed / 3600:.0f} h ago"
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
