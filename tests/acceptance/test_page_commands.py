@@ -72,7 +72,7 @@ def test_what_check_and_show_print_is_what_their_page_shows(shell: Shell) -> Non
     (shell.folder / "workflows" / "echo.yml").write_text(ECHO, encoding="utf-8")
 
     [(command, shown)] = page.take("$ jikko check json").commands()
-    [said] = shell.says([command])
+    [said] = shell.says([command], codes=[1])
     assert fits(said, shown), said
     assert '"message": "text"' in shell.runs(page.take("$ jikko show examples"))[0]
     [step] = yaml.safe_load(page.take("- run: ").text)
@@ -102,6 +102,12 @@ def test_the_command_line_does_what_its_page_says(shell: Shell, echo: EchoServer
     others = [zsh.removeprefix('eval "$(').removesuffix(')"'), fish.partition(" | ")[0]]
     for name, script in zip(("compdef", "complete "), shell.says(others), strict=True):
         assert name in script
+
+    (shell.folder / "workflows").mkdir()
+    (shell.folder / "workflows" / "echo.yml").write_text(ECHO, encoding="utf-8")
+    tried, imported = shell.runs(page.take("jikko apps sync workflows --dry-run"))
+    assert "new" in tried
+    assert '"outcome": "new"' in imported
 
     chats(page.take("jikko chat talk.yml"), shell, echo)
     list_of_runs(page.take("$ jikko runs list"), shell.folder / "served", echo)
