@@ -45,7 +45,7 @@ MODELS = (
 )
 CREATED = 1767225600
 SLOW_SECONDS = 0.3
-CHUNK_SECONDS = 0.002
+CHUNK_SECONDS = 0.02
 
 #: What an agent that thinks in text says last when it goes on; the question stands before it.
 CONTINUE = "continue"
