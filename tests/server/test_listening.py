@@ -50,6 +50,6 @@ def test_a_reserved_socket_of_ipv6_leaves_ipv4_alone_as_those_do_that_it_is_like
 
 def test_a_host_that_is_unknown_is_told_in_words() -> None:
     with pytest.raises(
-        OSError, match=r"^Cannot listen on nowhere\.invalid:80: [A-Z][a-z ]+\. Choose another with --port"
+        OSError, match=r"^Cannot listen on nowhere\.invalid:80: [A-Z][a-z ]+\. Choose another with --host"
     ):
         listen("nowhere.invalid", 80)
