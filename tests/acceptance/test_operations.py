@@ -250,6 +250,7 @@ def test_a_damaged_run_is_left_out_of_an_export_and_named(
 
 
 def test_an_export_that_cannot_be_written_says_so(jikko: Command, tmp_path: Path) -> None:
+    jikko.json("migrate")
     outcome = jikko("runs", "export", tmp_path / "nowhere" / "runs.jsonl")
 
     assert (outcome.code, outcome.has_traceback) == (1, False)
