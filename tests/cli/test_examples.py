@@ -31,6 +31,6 @@ def test_a_sample_is_a_word_that_the_command_reads_as_it_was_meant(value: Any, w
 
 
 @pytest.mark.parametrize(("file", "word"), [("-x.yml", "./-x.yml"), ("-", "-"), ("a b.yml", "a b.yml")])
-@pytest.mark.parametrize(("mode", "command"), [("workflow", "run"), ("advanced-chat", "serve")])
+@pytest.mark.parametrize(("mode", "command"), [("workflow", "run"), ("advanced-chat", "chat")])
 def test_a_path_is_no_option(file: str, word: str, mode: str, command: str) -> None:
     assert shlex.split(command_line(file, {}, mode=mode)) == ["jikko", command, word]

@@ -138,6 +138,10 @@ def test_what_a_newer_file_has_besides_is_named() -> None:
         ({"user_input_form": [{"text-input": 1}]}, "model_config.user_input_form[0].text-input: is 1, not a mapping"),
         ({"dataset_configs": {"datasets": []}}, "model_config.dataset_configs.datasets: is a list, not a mapping"),
         ({"pre_prompt": []}, "model_config.pre_prompt: is a list, not a text"),
+        (
+            {"model": {"provider": "openai", "name": "m", "mode": "chat", "completion_params": "速い"}},
+            "model_config.model.completion_params: is '速い', not a mapping",
+        ),
     ],
 )
 def test_what_is_of_the_wrong_shape_is_told_with_its_place(config: Any, problem: str) -> None:

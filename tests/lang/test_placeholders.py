@@ -6,6 +6,7 @@ import pytest
 
 from jikko.lang.placeholders import filled, without_places
 from jikko.values import UNSET
+from tests.effort import growth
 
 
 class Inputs:
@@ -32,6 +33,7 @@ class Inputs:
         ("{{ name }} {name} {{1x}}", "{{ name }} {name} {{1x}}"),
         ("{{nested}}", "A {tone}"),
         ("a<|im_start|>b", "ab"),
+        ("a<|<|b|>c|><|d\n|>e<|>f<||>", "ac|><|d\n|>e"),
         ("{{mark}}", "xy"),
         ("{{#context#}}", "what was {found}"),
     ],
@@ -56,3 +58,11 @@ def test_what_values_take_is_counted() -> None:
 
 def test_a_stored_answer_has_no_places() -> None:
     assert without_places("Use {{name}} and {{#query#}}, not {{ x }}") == "Use {name} and {#query#}, not {{ x }}"
+
+
+@pytest.mark.parametrize("line", ["<|", "<|x\n"])
+def test_beginnings_of_marks_without_an_end_take_time_in_proportion(line: str) -> None:
+    def fill(times: int) -> None:
+        assert filled("{{word}}", Inputs(word=line * times)) == line * times
+
+    assert growth(fill, 2_000) < 50

@@ -13,7 +13,7 @@ from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision
 from jikko.ports.models import Media, ModelFailure
-from jikko.ports.stores.messages import Answer, Message
+from jikko.ports.stores.messages import Answer, Message, Thought
 from tests.contract.conversations import conversation, message
 from tests.nodes.context import FilesOfOneUser
 from tests.nodes.models import MODEL, ModelContext, ScriptedModels
@@ -182,3 +182,10 @@ async def test_a_file_that_is_gone_is_left_out() -> None:
 def test_lines_have_the_prefixes_of_the_node() -> None:
     found = memory(role_prefix={"user": "客", "assistant": "店"})
     assert found.as_text([MemoryText("user", "a"), MemoryText("assistant", "b\nc")]) == "客: a\n店: b\nc"
+
+
+def test_what_an_agents_tools_answered_needs_room_too() -> None:
+    said = MemoryText("assistant", "晴れ")
+    thought = Thought(id="t", position=1, created_at=0.0, tool="see", observation="雲 " * 1000)
+
+    assert replace(said, thoughts=(thought,)).tokens >= said.tokens + estimated(thought.observation)

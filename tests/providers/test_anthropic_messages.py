@@ -133,6 +133,15 @@ async def test_system_messages_files_and_parameters_are_put_as_the_protocol_want
     assert "seed" not in body
 
 
+async def test_a_turn_that_failed_is_no_empty_text() -> None:
+    said = (Message("user", ("一",)), Message("assistant", ("",)), Message("user", ("二",)))
+    async with served(says(started(1), *ended("end_turn", 1))) as (fake, models):
+        await models.complete(request(*said))
+
+    [only] = fake.bodies[0]["messages"]
+    assert [part["text"] for part in only["content"]] == ["一", "二"]
+
+
 async def test_vertex_is_asked_for_the_model_of_its_project_and_region(monkeypatch: pytest.MonkeyPatch) -> None:
     import anthropic  # takes a second, which every process of tests would spend
 

@@ -175,3 +175,16 @@ def test_what_another_run_assigned_is_not_written_again() -> None:
     own = node("assigner", updates=(Update(("conversation", "b"), 2),))
     assert fold.follow([own]) == [VariablesAssigned(values={"b": 2}, at=12.0)]
     assert fold.text == "a"
+
+
+def test_what_moderation_put_in_the_place_of_an_agents_answer_stays() -> None:
+    fold = TurnFold(started(mode="agent-chat"), Turn("c", "m", mode="agent-chat"))
+    for event in (
+        text("forbidden"),
+        TextReplaced(at=11.5, text="お答えできません", reason="output_moderation"),
+        node("agent", outputs={"answer": "forbidden"}),
+        end(),
+    ):
+        fold.apply(event)
+
+    assert fold.answer().text == "お答えできません"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jikko.strategies.react_text import Action, ReactReader
-from tests.effort import cpu_seconds
+from tests.effort import cpu_seconds, growth
 
 SAY = json.dumps({"action": "say", "action_input": {"text": '{海} "quoted" \\ 🗓'}}, ensure_ascii=False)
 CALL = Action("say", {"text": '{海} "quoted" \\ 🗓'})
@@ -13,7 +13,7 @@ CALL = Action("say", {"text": '{海} "quoted" \\ 🗓'})
 
 def read(pieces: list[str]) -> tuple[str, list[Action]]:
     reader = ReactReader()
-    found = [part for piece in pieces for part in reader.feed(piece)] + reader.finish()
+    found = [part for piece in pieces for part in reader.feed(piece)] + list(reader.finish())
     texts = [part for part in found if isinstance(part, str)]
     return "".join(texts), [part for part in found if isinstance(part, Action)]
 
@@ -51,9 +51,9 @@ def test_the_final_answer_is_known_in_any_case(name: str) -> None:
 def test_text_is_told_as_soon_as_it_is_certain() -> None:
     reader = ReactReader()
 
-    assert reader.feed("Thought: I see") == [" I see"]
-    assert reader.feed(" T") == [" "]
-    assert reader.feed("he end") == ["The end"]
+    assert list(reader.feed("Thought: I see")) == [" I see"]
+    assert list(reader.feed(" T")) == [" "]
+    assert list(reader.feed("he end")) == ["The end"]
 
 
 @pytest.mark.parametrize("text", ["{" * 100_000, "```" + "x" * 100_000, '{"a": "' + "\\" * 100_000, "t" * 100_000])
@@ -62,3 +62,15 @@ def test_an_answer_in_small_pieces_that_never_becomes_an_action_takes_no_long_ti
         assert read([text[at : at + 10] for at in range(0, len(text), 10)])[0] == text
 
     assert cpu_seconds(work) < 5
+
+
+@pytest.mark.parametrize("part", [" t", "`a", "{}"])
+def test_an_answer_of_many_parts_in_one_piece_takes_time_in_proportion(part: str) -> None:
+    def work(times: int) -> None:
+        assert read([part * times])[0] == part * times
+
+    assert growth(work, 2_000) < 50
+
+
+def test_an_answer_is_read_as_far_as_its_reader_goes() -> None:
+    assert next(iter(ReactReader().feed("{}" * 1_000_000))) == "{}"

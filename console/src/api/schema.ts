@@ -1675,6 +1675,7 @@ export interface components {
             variables: Record<string, never>;
             cites: boolean;
             streamed: boolean;
+            mode: string;
         };
         StepRecordedEvent: {
             id: number;

@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from jikko.build_commit import version
 from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 from jikko.cli.terminal import color_wanted
@@ -46,6 +45,8 @@ _VERSION_HELP: Final = "Show the version, with its commit, and exit."
 
 def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
+        from jikko.build_commit import version
+
         click.echo(f"jikko, version {version()}")
         context.exit()
 

@@ -73,7 +73,7 @@ class Messages:
 
     def broken(self, error: JikkoError) -> bytes:
         """The frame of an error that ends the stream."""
-        if isinstance(self._turn, AppEvents):
+        if self._turn is not None and not isinstance(self._turn, TurnEvents):
             return dify_events.frame(self._turn.broken(error))
         return dify_events.error_frame(self._identity, error)
 

@@ -155,7 +155,7 @@ class AppGraph:
 
     def _chosen_model(self) -> dict[str, Any]:
         model = self._config.mapping("model").raw
-        parameters = dict(model.get("completion_params") or {})
+        parameters = dict(self._config.mapping("model").mapping("completion_params").raw)
         if self._config.get("prompt_type") != "advanced" and self._mode != "agent-chat":
             parameters.pop("stop", None)
             if model.get("mode") == "completion" and self._mode == "chat":

@@ -38,7 +38,19 @@ def filled(text: str, variables: Readable, known: Mapping[str, Json] = NOTHING, 
         variables.spend(len(shown))
         return shown
 
-    return _MARK.sub("", _PLACE.sub(value, text))
+    return _without_marks(_PLACE.sub(value, text))
+
+
+def _without_marks(text: str) -> str:
+    """A text without marks.
+
+    Each line is looked through up to its last end of a mark: behind that, the pattern would look through all of the
+    rest for each beginning.
+    """
+    if "<|" not in text:
+        return text
+    ends = [(line, line.rfind("|>") + 2) for line in text.split("\n")]
+    return "\n".join(_MARK.sub("", line[:end]) + line[end:] if end > 1 else line for line, end in ends)
 
 
 def without_places(text: str) -> str:

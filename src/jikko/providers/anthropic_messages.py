@@ -150,7 +150,7 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
                 content = [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": parts}]
                 role = "user"
             case role:
-                content = [_part(part) for part in message.parts if part or not message.tool_calls]
+                content = [_part(part) for part in message.parts if part]
                 content += [_call(call) for call in message.tool_calls]
         if not content:
             continue

@@ -8,6 +8,7 @@ Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
@@ -188,7 +189,7 @@ class AppAgent:
             return f"tool parameters validation error: {', '.join(missing)} is required"
         messages: list[ToolMessage] = []
         try:
-            await self._host.call_tool(tool.tool.name, {**tool.settings, **given}, messages.append)
+            await self._host.call_tool(tool.tool.name, {**given, **tool.settings}, messages.append)
         except (ToolFailure, ToolNotFound) as failure:
             return f"tool invoke error: {failure}"
         return self._observed(messages, files)
@@ -202,7 +203,7 @@ class AppAgent:
 
     def _observed(self, messages: Sequence[ToolMessage], files: list[Json]) -> str:
         texts: list[str] = []
-        said = [message.text for message in messages if isinstance(message, TextMessage)]
+        said: list[Json] | None = None
         for message in messages:
             match message:
                 case TextMessage(text):
@@ -211,7 +212,9 @@ class AppAgent:
                     texts.append(f"Result: {url}. Tell the user to open it.")
                 case JsonMessage(value):
                     # Many tools say their JSON as text, too.
-                    if not _says(said, value):
+                    if said is None:
+                        said = _said(messages)
+                    if value not in said:
                         texts.append(json.dumps(value, ensure_ascii=False))
                 case FileMessage(file):
                     files.append(dict(file))
@@ -227,15 +230,14 @@ class AppAgent:
         return "".join(texts)
 
 
-def _says(texts: Sequence[str], value: Json) -> bool:
-    """Whether a value is said as text."""
+def _said(messages: Sequence[ToolMessage]) -> list[Json]:
+    """The JSON that is said as text: by one message, or by all together."""
+    texts = [message.text for message in messages if isinstance(message, TextMessage)]
+    values: list[Json] = []
     for text in {*texts, "".join(texts)}:
-        try:
-            if json.loads(text) == value:
-                return True
-        except (ValueError, RecursionError):
-            continue
-    return False
+        with suppress(ValueError, RecursionError):
+            values.append(json.loads(text))
+    return values
 
 
 def labels(names: Sequence[str]) -> dict[str, Json]:

@@ -3,13 +3,13 @@
 Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 """
 
-import json
 from typing import Any
 
 from jikko.ports.agents import AgentFailure
 from jikko.ports.models import Chunk, Completion, Message, ToolCall
 from jikko.strategies.app_agent import AppAgent, Round, as_json, labels
-from jikko.values import Json, is_too_deep
+from jikko.strategies.function_calling import arguments_of
+from jikko.values import Json
 
 
 class AppFunctionCalling(AppAgent):
@@ -36,7 +36,7 @@ class AppFunctionCalling(AppAgent):
             if not completion.tool_calls:
                 one.tell(thought=completion.text, is_over=True)
                 break
-            calls = [(call, arguments_of(call)) for call in completion.tool_calls]
+            calls = [(call, await _arguments(call)) for call in completion.tool_calls]
             names = [call.name for call, _ in calls]
             one.tell(
                 thought=completion.text,
@@ -81,18 +81,13 @@ class AppFunctionCalling(AppAgent):
         return messages
 
 
-def arguments_of(call: ToolCall) -> dict[str, Json]:
+async def _arguments(call: ToolCall) -> dict[str, Json]:
     """The arguments of a call.
 
     Raises:
         AgentFailure: They are no JSON object. [QUIRK]
     """
-    try:
-        value = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise AgentFailure(
-            f"The model called {call.name!r} with arguments that are no JSON: {error}", kind="ValueError"
-        ) from None
-    if not isinstance(value, dict) or is_too_deep(value):
+    given = await arguments_of(call)
+    if given is None:
         raise AgentFailure(f"The model called {call.name!r} with arguments that are no JSON object", kind="ValueError")
-    return value
+    return given

@@ -164,7 +164,7 @@ class FunctionCalling:
             raise
         show(completion.text[shown:])
         self._usages.append(completion.usage)
-        calls = [(call, await _arguments(call)) for call in completion.tool_calls]
+        calls = [(call, await arguments_of(call)) for call in completion.tool_calls]
         named = [{"name": call.name, "args": arguments or {}} for call, arguments in calls]
         data: dict[str, Json] = {
             "output": completion.text,
@@ -192,7 +192,7 @@ class FunctionCalling:
         elif arguments is None:
             answer["tool_response"] = "tool invoke error: the arguments of the call are no JSON object"
         else:
-            given = {**tool.settings, **arguments}
+            given = {**arguments, **tool.settings}
             answer["tool_call_input"] = given
             try:
                 answer["tool_response"] = await self._answered(tool, given)
@@ -259,7 +259,7 @@ def _names(allowed: Json) -> set[str]:
     return {name.strip() for name in listed if isinstance(name, str) and name.strip()}
 
 
-async def _arguments(call: FunctionCall) -> dict[str, Json] | None:
+async def arguments_of(call: FunctionCall) -> dict[str, Json] | None:
     """The arguments of a call; ``None`` if they are no JSON object that can be handed on and recorded."""
     try:
         value = await decode_json(call.arguments or "{}", _decode)

@@ -4,6 +4,7 @@ Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import to_builtins
@@ -72,7 +73,7 @@ class ReAct(AppAgent):
         """What the model says, and the last of its actions."""
         reader, said, actions = ReactReader(), [""], list[Action]()
 
-        def take(pieces: list[Piece]) -> None:
+        def take(pieces: Iterable[Piece]) -> None:
             for piece in pieces:
                 if isinstance(piece, Action):
                     actions.append(piece)

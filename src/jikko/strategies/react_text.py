@@ -5,6 +5,7 @@ Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -14,7 +15,8 @@ from jikko.values import Json, is_too_deep
 _WORDS: Final = ("thought:", "action:")
 """They vanish where they begin a word, in any case."""
 _FENCE: Final = "```"
-_SPECIAL: Final = re.compile(r"[`{]|(?<=\s)[tTaA]")
+_BEGUN: Final = "|".join(word[:length] for word in _WORDS for length in range(len(word) - 1, 0, -1))
+_SPECIAL: Final = re.compile(rf"[`{{]|(?<=\s)(?i:{'|'.join(_WORDS)}|(?:{_BEGUN})\Z)")
 _IN_OBJECT: Final = re.compile(r'["\\{}]')
 _LANGUAGE: Final = re.compile(r"[A-Za-z]*\s*")
 _MAX_BLOCK: Final = 1_000_000
@@ -44,60 +46,59 @@ class ReactReader:
         self._before = "\n"
         """The character ahead of what is pending."""
         self._object = _ObjectEnd()
+        self._fence = len(_FENCE)
+        """How far the block that is pending has been looked through for its end."""
 
-    def feed(self, text: str) -> list[Piece]:
-        """The next piece of the answer. Returns what is certain now."""
+    def feed(self, text: str) -> Iterator[Piece]:
+        """The next piece of the answer. Tells what is certain now; all of it is to be taken before the next one."""
         self._pending += text
         return self._read(is_over=False)
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> Iterator[Piece]:
         """What is left once the answer has ended."""
         return self._read(is_over=True)
 
-    def _read(self, *, is_over: bool) -> list[Piece]:
-        found: list[Piece] = []
-        while self._pending:
-            if len(self._pending) > _MAX_BLOCK:
-                is_over = True
-            step = self._step(is_over)
+    def _read(self, *, is_over: bool) -> Iterator[Piece]:
+        # Cut once: an answer may come in one piece of megabytes.
+        pending, at = self._pending, 0
+        while at < len(pending):
+            step = self._step(pending, at, is_over or len(pending) - at > _MAX_BLOCK)
             if step is None:
                 break
-            piece, length = step
-            self._before = self._pending[length - 1]
-            self._pending = self._pending[length:]
-            self._object = _ObjectEnd()
+            piece, at = step
+            self._before = pending[at - 1]
+            self._object, self._fence = _ObjectEnd(), len(_FENCE)
             if piece != "":
-                found.append(piece)
-        return found
+                yield piece
+        self._pending = pending[at:]
 
-    def _step(self, is_over: bool) -> tuple[Piece, int] | None:
-        """The next piece, and how much it takes; ``None``: more has to come first."""
-        pending = self._pending
-        if pending.startswith(_FENCE):
-            end = pending.find(_FENCE, len(_FENCE))
+    def _step(self, pending: str, at: int, is_over: bool) -> tuple[Piece, int] | None:
+        """The piece at a position, and the position behind it; ``None``: more has to come first."""
+        if pending.startswith(_FENCE, at):
+            end = pending.find(_FENCE, at + self._fence)
             if end < 0:
-                return (pending, len(pending)) if is_over else None
-            block = pending[: end + len(_FENCE)]
-            return _of_block(block), len(block)
-        if pending[0] == "`":
-            if _FENCE.startswith(pending) and not is_over:
+                self._fence = max(len(_FENCE), len(pending) - at - len(_FENCE) + 1)
+                return (pending[at:], len(pending)) if is_over else None
+            return _of_block(pending[at : end + len(_FENCE)]), end + len(_FENCE)
+        if pending[at] == "`":
+            if len(pending) - at < len(_FENCE) and _FENCE.startswith(pending[at:]) and not is_over:
                 return None
-            return "`", 1
-        if pending[0] == "{":
-            end = self._object.look(pending)
+            return "`", at + 1
+        if pending[at] == "{":
+            end = self._object.look(pending, at)
             if end < 0:
-                return (pending, len(pending)) if is_over else None
-            return action_of(pending[:end]) or pending[:end], end
-        if self._before.isspace() and pending[0] in "tTaA":
-            lower = pending[: max(map(len, _WORDS))].lower()
+                return (pending[at:], len(pending)) if is_over else None
+            return action_of(pending[at:end]) or pending[at:end], end
+        if self._before.isspace() and pending[at] in "tTaA":
+            lower = pending[at : at + max(map(len, _WORDS))].lower()
             for word in _WORDS:
                 if lower.startswith(word):
-                    return "", len(word)
+                    return "", at + len(word)
                 if word.startswith(lower) and not is_over:
                     return None
-        special = _SPECIAL.search(pending, 1)
-        length = special.start() if special else len(pending)
-        return pending[:length], length
+        special = _SPECIAL.search(pending, at + 1)
+        end = special.start() if special else len(pending)
+        return pending[at:end], end
 
 
 class _ObjectEnd:
@@ -107,17 +108,18 @@ class _ObjectEnd:
         self._at = self._depth = 0
         self._in_text = False
 
-    def look(self, text: str) -> int:
+    def look(self, text: str, start: int) -> int:
         """The position behind the object; -1 if it has not ended.
 
         Args:
-            text: All of it so far.
+            text: All of it so far, behind what was read before it.
+            start: Where it begins.
         """
-        while (mark := _IN_OBJECT.search(text, self._at)) is not None:
-            self._at = mark.end()
+        while (mark := _IN_OBJECT.search(text, start + self._at)) is not None:
+            self._at = mark.end() - start
             match mark[0]:
                 case "\\" if self._in_text:
-                    if self._at >= len(text):
+                    if start + self._at >= len(text):
                         self._at -= 1
                         return -1
                     self._at += 1
@@ -128,7 +130,7 @@ class _ObjectEnd:
                 case "}" if not self._in_text:
                     self._depth -= 1
                     if self._depth == 0:
-                        return self._at
+                        return start + self._at
                 case _:
                     pass
         return -1

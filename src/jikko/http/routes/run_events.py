@@ -172,7 +172,7 @@ async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: b
             if isinstance(last, RunPaused) and not stay:
                 return
     except JikkoError as error:
-        yield dify_events.error_frame(record.identity, error)
+        yield messages.broken(error)
         return
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.

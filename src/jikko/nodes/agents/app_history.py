@@ -16,7 +16,7 @@ def messages_with_calls(said: MemoryText) -> Iterator[Message]:
     """An answer as an agent gave it that calls functions: round by round."""
     if not said.thoughts:
         yield Message("assistant", (said.text,))
-    for number, thought in enumerate(said.thoughts):
+    for thought in said.thoughts:
         text = thought.thought
         names = [name for name in thought.tool.split(";") if name]
         answers = _object(thought.observation)
@@ -26,7 +26,7 @@ def messages_with_calls(said: MemoryText) -> Iterator[Message]:
             continue
         given = _object(thought.tool_input)
         calls = tuple(
-            ToolCall(f"call_{number}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
+            ToolCall(f"{thought.id}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
             for place, name in enumerate(names)
         )
         yield Message("assistant", (text,) if text else (), calls)

@@ -39,7 +39,8 @@ class MemoryText(Struct, frozen=True):
     @property
     def tokens(self) -> int:
         """What it needs in a prompt, roughly."""
-        return estimated(self.text) + _FILE_TOKENS * len(self.files)
+        rounds = (text for one in self.thoughts for text in (one.thought, one.tool_input, one.observation))
+        return sum(map(estimated, (self.text, *rounds))) + _FILE_TOKENS * len(self.files)
 
 
 class Memory(Struct, frozen=True):
