@@ -304,3 +304,17 @@ async def test_forms_of_rounds_that_end_with_their_container_are_closed(
     assert len([event for event in events if isinstance(event, FormRequested)]) == 2
     assert still_open(events) == []
     assert outcome(events) == expected
+
+
+async def test_forms_of_other_rounds_are_closed_once_a_parallel_round_has_failed() -> None:
+    behind = node("behind", container="each", fails=-1)
+    compiled = asking(["一", "二", "三"], [behind], "ask --yes--> behind", is_parallel=True, parallel_nums=3)
+
+    whole = await to_end(compiled, the_last)
+
+    assert pauses(whole) == [3]
+    assert still_open(whole) == []
+    assert outcome(whole) == ("behind broke", {})
+    for before in (whole[:length] for length in range(1, len(whole))):
+        if not isinstance(before[-1], RunPaused):  # wherever its process dies
+            assert outcome(await to_end(compiled, the_last, before)) == ("behind broke", {}), before[-1]

@@ -268,7 +268,8 @@ class Runner(NodeRuns):
             # at the same time.
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and not self.stepping and self._is_waiting():
-            self._finish(event_factory.paused(self.state, self._clock()))
+            if not self._ended_in_vain():
+                self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
         elif self._guarded is not None and not self._guarded.is_finished:
@@ -288,6 +289,25 @@ class Runner(NodeRuns):
                     return False
                 frames += running
         return True
+
+    def _ended_in_vain(self) -> bool:
+        """End the rounds of a container that wait for people in vain: another has failed, and with it the container.
+
+        Returns:
+            Whether there are any. Of one container only: others may be inside it.
+        """
+        for execution_id, container in self.state.containers.items():
+            # Failed rounds are hidden where the first one fails the container, and others go on beside it.
+            fails = container.started is not None and container.started.hides_failed_rounds
+            if fails and any(finished.error is not None for finished in container.finished.values()):
+                frames = [frame for key, frame in self.state.frames.items() if key[0] == execution_id]
+                waiting = [self.bodies[id(frame)].future for frame in frames if id(frame) in self.bodies]
+                for future in waiting:
+                    if future is not None:
+                        future.set_result(None)
+                if waiting:
+                    return True
+        return False
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
         self._finish(event_factory.ended(self.state, status, error, self._clock()))
