@@ -1,7 +1,9 @@
 """What every ``PluginStorage`` does."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,24 @@ async def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: 
     (tmp_path / "storage.db").write_bytes(b"no database, and long enough to be looked at" * 100)
     with pytest.raises(StoreUnavailable, match=r"storage\.db"):
         await SqlPluginStorage(PluginFile(tmp_path / "storage.db")).set("one", "a/b", "k", b"1", most=10)
+
+
+async def test_a_disk_that_is_full_is_said_and_what_was_kept_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def small(*arguments: Any, **settings: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **settings)
+        connection.execute("PRAGMA max_page_count = 4")
+        return connection
+
+    monkeypatch.setattr("jikko.store.sqlite.plugin_file.sqlite3.connect", small)
+    storage = SqlPluginStorage(PluginFile(tmp_path / "storage.db"))
+    await storage.set("one", "a/b", "鍵", b"1", most=1 << 20)
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await storage.set("one", "a/b", "鍵", b"x" * (1 << 16), most=1 << 20)
+    assert await storage.get("one", "a/b", "鍵") == b"1"
 
 
 async def test_to_ask_and_to_delete_make_no_file(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class PluginFile:
                         done = perform(operation(), connection, _DIALECT)
                         connection.execute("COMMIT")
                     except BaseException:
-                        connection.execute("ROLLBACK")
+                        if connection.in_transaction:  # a disk that is full has ended it already
+                            connection.execute("ROLLBACK")
                         raise
                     return done
         except (sqlite3.Error, OSError) as error:
