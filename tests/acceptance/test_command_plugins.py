@@ -172,26 +172,31 @@ def test_all_that_files_need_is_installed_from_a_folder_of_packages(tmp_path: Pa
         "ok      tester/two 0.0.1",
     ]
     assert "JIKKO_PLUGINS_MARKET" in outcome.out
+    assert f"passed over: {shop / 'broken.difypkg'}: " in outcome.err
     listed = sorted((entry["plugin"], entry["version"]) for entry in jikko.json("plugins", "list"))
     assert listed == [("tester/one", "0.0.1"), ("tester/one", "0.0.10"), ("tester/two", "0.0.1")]
 
     again = jikko("plugins", "install", "--for", flows / "a.yml", "--json")
     assert (again.code, [line["was_there"] for line in again.lines]) == (0, [True, True])
+    anew = jikko("plugins", "install", "--for", flows / "a.yml", shop, "--again", "--json", UV_OFFLINE="1")
+    assert (anew.code, [line["was_there"] for line in anew.lines]) == (0, [False, False])
     assert jikko("plugins", "list", flows / "a.yml").code == 0
 
 
-def test_without_a_version_of_the_file_the_newest_is_installed(tmp_path: Path, jikko: Command) -> None:
+def test_without_a_version_of_the_file_the_newest_is_installed_and_said(tmp_path: Path, jikko: Command) -> None:
     shop = folder(
         tmp_path / "shop", {f"{v}.difypkg": packed(files(name="one", version=v)) for v in ("0.0.9", "0.0.10")}
     )
     file = needing(tmp_path / "a.yml", one="tester/one:9.9.9")
 
-    outcome = jikko("plugins", "install", "--for", file, shop, "--json", UV_OFFLINE="1")
+    outcome = jikko("plugins", "install", "--for", file, shop, UV_OFFLINE="1")
 
-    assert [line["version"] for line in outcome.lines] == ["0.0.10"]
+    assert outcome.out.startswith("ok      tester/one 0.0.10 in place of 9.9.9: ")
 
 
 def test_a_file_that_cannot_be_read_is_said_and_nothing_named_is_wrong_usage(tmp_path: Path, jikko: Command) -> None:
     outcome = jikko("plugins", "install", "--for", tmp_path / "none.yml")
     assert (outcome.code, "cannot be read" in outcome.err) == (1, True)
     assert jikko("plugins", "install").code == 2
+    missing = jikko("plugins", "install", "--for", tmp_path / "none.yml", tmp_path / "shpo")
+    assert (missing.code, f"there is no {tmp_path / 'shpo'}" in missing.err) == (2, True)

@@ -94,14 +94,17 @@ class PluginPackages:
         """The packages of files and folders."""
         return PluginSources(places, believed_keys(self._settings))
 
-    async def meant(self, wanted: Identifier, sources: PluginSources) -> tuple[Plugin, Archive] | None:
+    async def meant(self, wanted: Identifier, sources: PluginSources, *, again: bool) -> tuple[Plugin, Archive] | None:
         """The package that a file means: of these sources, else downloaded; ``None``: it is installed already.
+
+        Args:
+            again: Whether it is meant also if it is installed already.
 
         Raises:
             PackageRefused: It cannot be used, or not be had.
             OSError: It cannot be read.
         """
-        there = self.runtime.installed.find(wanted)
+        there = None if again else self.runtime.installed.find(wanted)
         if there is not None and (
             not wanted.version or wanted.checksum == there.plugin.checksum or wanted.version == there.plugin.version
         ):

@@ -31,8 +31,6 @@ from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file
 
-"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeLimits:

@@ -19,7 +19,6 @@ from jikko.values import Json
 log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Provider)
-"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 _State: TypeAlias = tuple[int, int, int] | None
 
 

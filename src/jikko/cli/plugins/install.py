@@ -1,6 +1,7 @@
 """``jikko plugins install`` and ``remove``."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,9 @@ from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.errors import InvalidParam, JikkoError
+from jikko.plugins.package.names import identifier
 from jikko.settings import Settings
-from jikko.terminal_text import shown
+from jikko.terminal_text import printable, shown
 
 _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
 
@@ -47,7 +49,7 @@ async def install(
     async with plugin_packages(settings) as tools:
         if needed:
             names, unread = _names_for(needed, tools)
-            failed, read = unread, _meant(names, sources, tools)
+            failed, read = unread, _meant(names, sources, tools, again)
         else:
             failed, read = 0, ((source, tools.read(source)) for source in sources)
         named, packages = [], []
@@ -93,10 +95,17 @@ def _names_for(files: Iterable[str], tools: PluginPackages) -> tuple[list[Any], 
     return tools.wanted(needs), unread
 
 
-def _meant(names: Iterable[Any], places: Iterable[str], tools: PluginPackages) -> Iterator[tuple[str, Any]]:
+def _meant(
+    names: Iterable[Any], places: Iterable[str], tools: PluginPackages, again: bool
+) -> Iterator[tuple[str, Any]]:
+    for place in places:
+        if not os.path.exists(place):
+            raise click.UsageError(f"With --for packages are looked for in files and folders, and there is no {place}.")
     sources = tools.sources(map(Path, places))
+    for unread in sources.unread:
+        click.echo(printable(f"passed over: {unread}"), err=True)
     for wanted in names:
-        yield ":".join(filter(None, wanted[:2])), tools.meant(wanted, sources)
+        yield ":".join(filter(None, wanted[:2])), tools.meant(wanted, sources, again=again)
 
 
 def _failed(source: str, error: Exception, as_json: bool) -> None:
@@ -119,9 +128,12 @@ def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> Non
     }
     allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
     unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
+    wanted = identifier(source)
+    other = wanted is not None and wanted.plugin == plugin.id and wanted.version not in ("", plugin.version)
+    instead = f" in place of {wanted.version}" if wanted is not None and other else ""
     there = " (was there already)" if done.was_there else ""
     trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
-    text = f"ok      {plugin.id} {plugin.version}{there}: {trust}, {done.packages} packages"
+    text = f"ok      {plugin.id} {plugin.version}{instead}{there}: {trust}, {done.packages} packages"
     _echo(entry, f"{text}{allowed}{unused}", as_json)
 
 

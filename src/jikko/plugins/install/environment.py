@@ -27,7 +27,7 @@ _NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
 _DAY: Final = 86_400
 _MAKING: Final[WeakValueDictionary[Path, asyncio.Lock]] = WeakValueDictionary()
 """Environments that are being made here: of plugins that need the same, one makes it."""
-_NEWER: Final = 4
+_NEWER: Final = 3
 """Versions of Python that are tried beyond the one that a plugin was written for."""
 
 
@@ -63,7 +63,7 @@ async def interpreters(plugin: Plugin) -> list[Path]:
         raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
     own = sys.version_info[:2]
     pythons: list[Path] = []
-    for newer in range(minor, minor + _NEWER):
+    for newer in range(minor, minor + _NEWER + 1):
         if (major, newer) == own or (newer > minor and own > (major, minor)):
             pythons.append(OWN)
         named = None if (major, newer) == own else shutil.which(f"python{major}.{newer}")

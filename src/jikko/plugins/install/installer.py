@@ -5,10 +5,11 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from jikko.errors import InvalidSettings
 from jikko.plugins.install.environment import compile_code, interpreters, make_environment, requirements_of
 from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
 from jikko.plugins.install.uv import Uv
@@ -68,6 +69,7 @@ class Installer:
         tell: Callable[[int, "Installation | PackageRefused"], None] = lambda number, done: None,
     ) -> list["Installation | PackageRefused"]:
         """Install packages, some at once, each as ``install`` does. One that fails keeps none of the others.
+        What is among them twice is installed once, and was there the second time.
 
         Args:
             tell: Called with the number of each package and what came of it, as soon as that is known.
@@ -82,13 +84,17 @@ class Installer:
             results[number] = done
             tell(number, done)
 
-        async def put(number: int, uid: int) -> None:
+        async def put(same: list[int], uid: int) -> None:
+            first, *others = same
             async with places:
-                note(number, await self._put(*packages[number], uid, uv))
+                done = await self._put(*packages[first], uid, uv)
+            note(first, done)
+            for number in others:
+                note(number, done if isinstance(done, PackageRefused) else replace(done, was_there=True))
 
         with installed.changing():
             there = {entry.plugin.identifier: entry for entry in installed.entries()}
-            missing = []
+            missing: dict[str, list[int]] = {}
             for number, (plugin, _) in enumerate(packages):
                 if not plugin.providers:
                     only = ", ".join(plugin.unused)
@@ -97,15 +103,15 @@ class Installer:
                     entry = there[plugin.identifier]
                     note(number, Installation(entry, True, _packages(installed.environment(entry))))
                 else:
-                    missing.append(number)
+                    missing.setdefault(plugin.identifier, []).append(number)
             if missing:
                 installed.sweep()
-                uids = installed.uids_for([packages[number][0].id for number in missing])
+                uids = installed.uids_for([packages[first][0].id for first, *_ in missing.values()])
                 uv = Uv(installed.cache, self._environment, confine=self._confine)
                 try:
                     async with asyncio.TaskGroup() as group:
-                        for number, uid in zip(missing, uids, strict=True):
-                            group.create_task(put(number, uid))
+                        for same, uid in zip(missing.values(), uids, strict=True):
+                            group.create_task(put(same, uid))
                 finally:
                     installed.sweep()
         return [results[number] for number in range(len(packages))]
@@ -114,11 +120,11 @@ class Installer:
         try:
             with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self._installed.root) as temporary:
                 entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
+            self._installed.add(entry)
         except PackageRefused as refused:
             return refused
-        except OSError as error:
-            return PackageRefused(f"{plugin.id} cannot be installed: {error}.")
-        self._installed.add(entry)
+        except (OSError, InvalidSettings) as error:
+            return PackageRefused(f"{plugin.id} cannot be installed: {str(error).rstrip('.')}.")
         return Installation(entry, False, _packages(self._installed.environment(entry)))
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:

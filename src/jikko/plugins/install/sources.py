@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from typing import Any, Final, NamedTuple
+from zipfile import ZipFile
 
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
+from jikko.plugins.package.archive import BROKEN, MAX_PACKED, Archive, pack
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.names import Identifier
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.signature import PublicKey
+
+_MAX_MANIFEST: Final = 1 << 20
+"""Bytes."""
 
 
 class Offered(NamedTuple):
@@ -24,33 +27,30 @@ class Offered(NamedTuple):
     version: str
 
 
-def offered_in(place: Path) -> Iterator[Offered]:
-    """The packages of a file, of the folder of a plugin, or of all of these below a folder."""
-    if place.is_file():
-        yield from _offered(place, _manifest_of_archive(place))
-    elif (place / "manifest.yaml").is_file():
-        yield from _offered(place, (place / "manifest.yaml").read_bytes())
-    elif place.is_dir():
-        for path in sorted(place.iterdir()):
-            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-                yield from offered_in(path)
-            elif path.suffix == ".difypkg":
-                yield from _offered(path, _manifest_of_archive(path))
+def offered_in(place: Path, unread: list[str]) -> Iterator[Offered]:
+    """The packages of a file, of the folder of a plugin, or of all of these below a folder.
 
-
-def _manifest_of_archive(path: Path) -> bytes:
+    Args:
+        unread: Takes what cannot be read, each with its path and the reason.
+    """
     try:
-        with ZipFile(path) as archive, archive.open("manifest.yaml") as manifest:
-            return manifest.read(1 << 20)
-    except (BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError):
-        return b""
+        if place.is_file():
+            with ZipFile(place) as archive, archive.open("manifest.yaml") as member:
+                yield from _offered(place, member.read(_MAX_MANIFEST + 1))
+        elif (manifest := place / "manifest.yaml").is_file():
+            with manifest.open("rb") as file:
+                yield from _offered(place, file.read(_MAX_MANIFEST + 1))
+        else:
+            for path in sorted(place.iterdir()):
+                is_tree = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+                if is_tree or (path.suffix == ".difypkg" and path.is_file()):
+                    yield from offered_in(path, unread)
+    except (*BROKEN, KeyError, YamlProblem) as error:
+        unread.append(f"{place}: {error}")
 
 
 def _offered(path: Path, manifest: bytes) -> Iterator[Offered]:
-    try:
-        declared: Any = parse(manifest.decode(), LoadLimits(max_bytes=1 << 20))
-    except (YamlProblem, UnicodeDecodeError):
-        return
+    declared: Any = parse(manifest.decode(), LoadLimits(max_bytes=_MAX_MANIFEST))
     if isinstance(declared, Mapping) and declared.get("type", "plugin") == "plugin":
         yield Offered(path, f"{declared.get('author')}/{declared.get('name')}", str(declared.get("version")))
 
@@ -62,7 +62,9 @@ class PluginSources:
         """Args:
         keys: Whose signatures are believed.
         """
-        self._offered = [offered for place in places for offered in offered_in(place)]
+        self.unread: list[str] = []
+        """What in the places cannot be read, each with its path and the reason."""
+        self._offered = [offered for place in places for offered in offered_in(place, self.unread)]
         self._keys = keys
 
     async def find(self, wanted: Identifier) -> tuple[Plugin, Archive] | None:
@@ -89,4 +91,4 @@ class PluginSources:
 
 
 def _newness(offered: Offered) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdecimal() else 0 for part in offered.version.split("."))
+    return tuple(int(part[:18]) if part.isdecimal() else 0 for part in offered.version.split("."))

@@ -22,7 +22,7 @@ _MAX_NAME: Final = 512
 _SKIPPED: Final = frozenset({".git", ".venv", "__pycache__", ".env", ".difyignore", ".mypy_cache", ".ruff_cache"})
 """Files and folders that a folder may have and a package must not."""
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
-_BROKEN: Final = (
+BROKEN: Final = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -67,7 +67,7 @@ def read_archive(data: bytes) -> Archive:
             return Archive(_files(archive), archive.comment)
     except PackageRefused:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         raise PackageRefused(f"This is no .difypkg file that can be read: {error}.") from None
 
 
