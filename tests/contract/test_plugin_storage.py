@@ -63,7 +63,7 @@ async def test_a_disk_that_is_full_is_said_and_what_was_kept_stays(
     connect = sqlite3.connect
 
     def small(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **settings)
+        connection: sqlite3.Connection = connect(*arguments, **settings)
         connection.execute("PRAGMA max_page_count = 4")
         return connection
 

@@ -100,7 +100,10 @@ class Rounds:
         finally:
             del self._loop.bodies[id(frame)]
             body.cancel()
-        return self._close_round(container, frame, execution_id, index, collect, is_last, began)
+        outcome = self._close_round(container, frame, execution_id, index, collect, is_last, began)
+        # Its container may begin no other, and the rounds beside it may wait for people.
+        self._loop.pause_soon()
+        return outcome
 
     def _close_round(
         self,
