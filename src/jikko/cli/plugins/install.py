@@ -13,7 +13,6 @@ from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.errors import InvalidParam, JikkoError
-from jikko.plugins.package.names import identifier
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
 
@@ -128,9 +127,8 @@ def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> Non
     }
     allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
     unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
-    wanted = identifier(source)
-    other = wanted is not None and wanted.plugin == plugin.id and wanted.version not in ("", plugin.version)
-    instead = f" in place of {wanted.version}" if wanted is not None and other else ""
+    name, _, version = source.partition("@")[0].partition(":")
+    instead = f" in place of {version}" if name == plugin.id and version not in ("", plugin.version) else ""
     there = " (was there already)" if done.was_there else ""
     trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
     text = f"ok      {plugin.id} {plugin.version}{instead}{there}: {trust}, {done.packages} packages"

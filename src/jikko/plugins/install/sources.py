@@ -50,6 +50,8 @@ def offered_in(place: Path, unread: list[str]) -> Iterator[Offered]:
 
 
 def _offered(path: Path, manifest: bytes) -> Iterator[Offered]:
+    if len(manifest) > _MAX_MANIFEST:
+        raise ValueError(f"its manifest.yaml has more than {_MAX_MANIFEST} bytes")
     declared: Any = parse(manifest.decode(), LoadLimits(max_bytes=_MAX_MANIFEST))
     if isinstance(declared, Mapping) and declared.get("type", "plugin") == "plugin":
         yield Offered(path, f"{declared.get('author')}/{declared.get('name')}", str(declared.get("version")))
