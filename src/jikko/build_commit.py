@@ -18,7 +18,8 @@ def commit() -> str:
     noted, root = package / "commit.txt", package.parents[1]
     if noted.exists():
         return noted.read_text(encoding="ascii").strip()
-    if not (root / ".git").exists():
+    # Installed into a folder of another repository, it is no part of that one.
+    if package.parent != root / "src" or not (root / ".git").exists():
         return ""
     asked = ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"]
     try:

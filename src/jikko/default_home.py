@@ -6,7 +6,7 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 
 LOCAL_HOME = Path(".jikko")
-"""The data folder of the current folder, if this user owns it."""
+"""The data folder of the current folder, if this user owns it, and the link if it is one."""
 
 
 def default_home() -> Path:
@@ -29,8 +29,10 @@ def default_home() -> Path:
 
 
 def has_local_home() -> bool:
-    """Whether the current folder has a data folder of this user."""
+    """Whether the current folder has a data folder of this user, other than that of the user's home."""
     try:
-        return LOCAL_HOME.is_dir() and LOCAL_HOME.stat().st_uid == os.geteuid()
+        owners = {LOCAL_HOME.stat().st_uid, LOCAL_HOME.lstat().st_uid}
     except OSError:
         return False
+    of_user = os.path.realpath(os.path.expanduser("~/.jikko"))
+    return LOCAL_HOME.is_dir() and owners == {os.geteuid()} and os.path.realpath(LOCAL_HOME) != of_user

@@ -70,3 +70,43 @@ def test_a_folder_that_cannot_be_written_is_told(jikko: Command, maker: Path, tm
     ended = jikko("run", maker, "--save-files", tmp_path / "file/below")
 
     assert (ended.code, ended.has_traceback, "cannot be written" in ended.err) == (2, False, True)
+    assert "run started" not in ended.err
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_cut(jikko: Command, maker: Path, tmp_path: Path) -> None:
+    maker.write_text(maker.read_text("utf-8").replace("売上 📈", "売" * 200), encoding="utf-8")
+
+    first, second = (json.loads(jikko("run", maker, "--save-files", tmp_path / "out").out) for _ in range(2))
+
+    assert Path(first["report"]["path"]).name == f"{'売' * 78}.csv"
+    assert Path(second["report"]["path"]).name == f"{'売' * 78}-2.csv"
+
+
+def test_a_file_that_is_gone_keeps_no_other_from_being_saved(jikko: Command, maker: Path, tmp_path: Path) -> None:
+    jikko("run", maker, "--home", jikko.home)
+    [run] = jikko.json("runs", "list")
+    [gone] = [path for path in (jikko.home / "files").rglob("*") if path.is_file() and path.read_bytes() == b"a,b"]
+    gone.unlink()
+
+    ended = jikko("runs", "files", run["workflow_run_id"], "--to", tmp_path / "out")
+
+    assert (ended.code, "the content of '売上 📈.csv' is gone" in ended.err) == (7, True)
+    assert [path.read_bytes() for path in (tmp_path / "out").iterdir()] == [b"%PDF-1.4 x"]
+
+
+def test_outputs_are_printed_though_a_file_cannot_be_saved(jikko: Command, maker: Path, tmp_path: Path) -> None:
+    # The path of the folder is as long as one may be, and that of a file in it is longer.
+    folder = tmp_path
+    while (left := 4090 - len(str(folder))) > 1:
+        folder /= "x" * min(left - 1, 200)
+
+    ended = jikko("run", maker, "--save-files", folder)
+
+    assert (ended.code, ended.has_traceback, "cannot be written" in ended.err) == (1, False, True)
+    assert json.loads(ended.out)["report"]["filename"] == "売上 📈.csv"
+
+
+def test_with_json_the_last_line_names_the_paths(jikko: Command, maker: Path, tmp_path: Path) -> None:
+    *_, end, last = jikko("run", maker, "--save-files", tmp_path / "out", "--json").lines
+
+    assert last["files"][end["outputs"]["report"]["related_id"]] == str(tmp_path / "out/売上 📈.csv")

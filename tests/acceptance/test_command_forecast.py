@@ -84,6 +84,19 @@ def test_a_list_of_what_to_get_ends_the_check_of_several_files(jikko: Command, t
     ]
 
 
+def test_the_list_names_what_to_add_to_a_providers_file_that_is_set(jikko: Command, tool: Path) -> None:
+    providers = tool.with_name("提供元.yml")
+    providers.write_text("providers:\n  openai: {api_key: x}\n", encoding="utf-8")
+    samples = Path(__file__).parents[1] / "forecast" / "samples"
+
+    printed = jikko(
+        "check", tool, samples / "file-read.yml", samples / "artifact.yml", JIKKO_PROVIDERS=str(providers)
+    ).out
+
+    assert f"\n    add under 'providers:' in {providers}: \"volcengine_maas\": {{type: " in printed
+    assert "providers init" not in printed
+
+
 def test_every_documented_field_is_in_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "check.md").read_text(encoding="utf-8")
     fields = ("verdict", "summary", "problems", "level", "cause", "line", "column", "path", "node", "hint", "example")

@@ -87,3 +87,12 @@ def test_a_folder_is_served(jikko: Command, flows: Path, tmp_path: Path) -> None
     assert [jikko(*command, empty).code for command in (("serve",), ("apps", "import"), ("apps", "sync"))] == [2, 2, 2]
     broken = jikko("serve", "--port", "0", written(flows, three="q"), flows / "none.yml")
     assert (broken.code, "none.yml: cannot be read" in broken.err) == (2, True)
+
+
+def test_a_linked_folder_is_a_part_of_its_folder_and_its_apps_stay(jikko: Command, flows: Path, tmp_path: Path) -> None:
+    (flows / "team").symlink_to(written(tmp_path / "チーム", three="q"))
+    (flows / "team/round").symlink_to(flows)
+
+    outcomes(jikko, flows, "--prune")
+
+    assert names(jikko) == ["one 便", "three 便", "two 便"]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, begun, environment
-from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, iteration, node, python, start, template
+from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, iteration, node, python, start, template
 
 LLM = node(
     "Draft",
@@ -311,6 +311,22 @@ def test_a_kept_run_goes_on_after_its_form_was_submitted(jikko: Command, tmp_pat
     assert (shown["status"], shown["outputs"]) == ("succeeded", {"said": "fine"})
     again = jikko("runs", "submit", run_id, "-i", "comment=fine", "--action", "yes")
     assert (again.code, "waits for no form" in again.err) == (9, True)
+
+
+def test_the_commands_to_go_on_name_the_form_if_there_are_several(jikko: Command, tmp_path: Path) -> None:
+    two = app("二つ", [start(), form("a", "A"), form("b", "B"), end()], "start>a start>b a:yes>end b:yes>end")
+    paused = jikko("run", written(tmp_path, two), "--keep")
+    [entry] = jikko.json("runs", "list")
+    run_id = entry["workflow_run_id"]
+    forms = jikko.json("runs", "forms", run_id)
+
+    for asked in forms:
+        command = f"jikko runs submit {run_id} --form {asked['form_id']} -i comment=… --action yes\n"
+        assert command in paused.err
+        assert command in jikko("runs", "forms", run_id).out
+    for asked in forms:
+        ended = jikko("runs", "submit", run_id, "--form", asked["form_id"], "-i", "comment=ja", "--action", "yes")
+    assert ended.code == 0, ended
 
 
 def on_terminal(jikko: Command, *arguments: str | Path, answers: Any = (), **settings: str) -> str:

@@ -1,5 +1,6 @@
 """Which data folder a command takes."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -66,3 +67,32 @@ def test_a_data_folder_of_another_user_is_not_taken(
     monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "project").stat().st_uid + 1)
 
     assert default_home() == home / ".jikko"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a link away")
+def test_a_link_of_another_user_is_not_taken(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / ".jikko").symlink_to(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(home))
+    assert default_home() == tmp_path / ".jikko"
+
+    os.lchown(tmp_path / ".jikko", 12_345, 12_345)
+
+    assert default_home() == home / ".jikko"
+
+
+def test_in_the_home_folder_there_is_no_line_about_it(home: Path) -> None:
+    assert database_taken(home, home) == (str(home / ".jikko/jikko.db"), "")
+
+
+def test_with_json_the_error_is_the_only_line(home: Path, tmp_path: Path) -> None:
+    (tmp_path / ".jikko").mkdir()
+    given = {**environment(home), "HOME": str(home)}
+    del given["JIKKO_HOME"]
+
+    ended = subprocess.run(
+        [str(JIKKO), "runs", "list", "--json"], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+    )
+
+    assert json.loads(ended.stderr)["code"] == "not_found"

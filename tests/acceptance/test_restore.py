@@ -263,10 +263,11 @@ def test_a_restore_that_was_broken_off_is_served_by_nothing_and_finished_by_the_
     (half.home / "restore.json").write_text(str(tmp_path / "copy"))
     (half.home / "signing.key").write_bytes(b"")
 
-    refused = half("apps", "list")
+    refused, examined = half("apps", "list"), half("doctor")
     half.json("restore", tmp_path / "copy")
 
     assert (refused.code, "`jikko restore` was broken off" in refused.err) == (2, True), refused
+    assert (examined.code, "`jikko restore` was broken off" in examined.out) == (1, True), examined
     assert {each["name"] for each in half.json("apps", "list")} >= {"Echo", "Asks"}
 
 

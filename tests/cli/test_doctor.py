@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from jikko.assemble.health import installed, machine
 from jikko.cli.health.port import port
 from jikko.cli.main import cli
+from jikko.cluster.data_folder import FOLDER_ID
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import texts
@@ -246,3 +247,13 @@ def test_retention_is_told(tmp_path: Path) -> None:
     assert "off: runs stay" in named(examined(tmp_path)[1], "retention")[0]["detail"]
     set_ = named(examined(tmp_path, JIKKO_RETENTION_DAYS="7")[1], "retention")
     assert set_[0]["detail"] == "runs are removed 7 days after their end"
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("runs", "list"), ("tools", "list"), ("providers", "list")])
+def test_a_folder_whose_record_is_elsewhere_is_no_empty_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / FOLDER_ID).write_text("a-folder")
+
+    outcome = CliRunner().invoke(cli, [*command, "--home", str(tmp_path)], env={"JIKKO_PORT": "0"})
+
+    assert outcome.exit_code == (1 if command == ("doctor",) else 2)
+    assert f"The record of {tmp_path} is in PostgreSQL: set database_url, as it was." in outcome.output

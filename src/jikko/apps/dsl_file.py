@@ -15,11 +15,14 @@ def dsl_files(paths: Iterable[Path]) -> list[Path]:
     """The files, with those that a folder stands for in its place.
 
     Raises:
-        InvalidSettings: A folder has none.
+        InvalidSettings: A folder has none, or one cannot be read.
     """
     found: list[Path] = []
     for path in paths:
-        below = dsl_files_below(path) if path.is_dir() else [path]
+        try:
+            below = dsl_files_below(path) if path.is_dir() else [path]
+        except OSError as error:
+            raise InvalidSettings(f"{error.filename} cannot be read: {error.strerror}.") from None
         if not below:
             raise InvalidSettings(f"{path} is a folder without *.yml or *.yaml files.")
         found += below
@@ -27,14 +30,28 @@ def dsl_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def dsl_files_below(folder: Path) -> list[Path]:
-    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden ones are passed over."""
-    found = []
-    for above, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden ones are passed over.
+
+    Links to folders are followed; a folder is searched once, whatever leads to it.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    found: list[str] = []
+    seen = {os.path.realpath(folder)}
+    for above, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        shown = (name for name in sorted(folders, reverse=True) if not name.startswith("."))
+        places = {os.path.realpath(os.path.join(above, name)): name for name in shown}
+        folders[:] = [name for place, name in places.items() if place not in seen]
+        seen |= places.keys()
         found += [
             os.path.join(above, name) for name in files if name.lower().endswith(_ENDINGS) and not name.startswith(".")
         ]
     return list(map(Path, sorted(found)))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def read_dsl_file(file: Path) -> bytes:

@@ -12,7 +12,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
-from jikko.cluster.data_folder import RESTORING
+from jikko.cluster.data_folder import require_own_record, require_whole
 from jikko.default_home import LOCAL_HOME, has_local_home
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.exit_codes import ExitCode, of_error
@@ -77,7 +77,9 @@ def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     from jikko.setting_sources import read_settings  # not for those who import the options of a command
 
-    if not (given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
+    context = click.get_current_context(silent=True)
+    as_json = context is not None and context.params.get("as_json")
+    if not (as_json or given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
         click.echo(f"data folder: {LOCAL_HOME} (of the current folder)", err=True)
     try:
         return read_settings(os.environ, **{name: value for name, value in given.items() if value is not None})
@@ -124,12 +126,25 @@ def existing(settings: Settings) -> Settings:
 
     Raises:
         Failure: There is no database.
+        InvalidSettings: As ``record_exists``.
     """
-    if not settings.has_database and not (settings.home / RESTORING).exists():
+    if not record_exists(settings):
         message = f"There is nothing in {settings.home}: it has no database."
         hint = "`jikko apps import FILE` and `jikko serve FILE` create one; --home DIRECTORY names another data folder."
         raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found", hint=hint)
     return settings
+
+
+def record_exists(settings: Settings) -> bool:
+    """Whether there is a record. A folder without one is empty, and not one that lacks its record.
+
+    Raises:
+        InvalidSettings: The record is in a database that is not set, or was not brought back or moved to its end.
+    """
+    if not settings.has_database:
+        require_whole(settings.home)
+        require_own_record(settings.home)
+    return settings.has_database
 
 
 def assembled(

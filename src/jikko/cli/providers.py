@@ -18,6 +18,7 @@ from jikko.cli.options import (
     home_option,
     json_option,
     providers_option,
+    record_exists,
     with_settings,
 )
 from jikko.errors import InvalidDocument
@@ -123,7 +124,7 @@ async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterato
             nodes = () if checked is None else checked.document.nodes
             yield file, None if checked is None else needs_of((node.id, node.data) for node in nodes)
         return
-    async with assembled(settings, in_memory=not settings.has_database) as assembly:
+    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
         for app in await assembly.apps.all():
             try:
                 workflow = await assembly.workflows.get(app)

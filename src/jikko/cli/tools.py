@@ -14,6 +14,7 @@ from jikko.cli.options import (
     assembled,
     home_option,
     json_option,
+    record_exists,
     tools_option,
     with_settings,
 )
@@ -45,7 +46,7 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
     needs a tool that is not set up, or cannot be read.
     """
     missing = 0
-    async with assembled(settings, in_memory=bool(files) or not settings.has_database) as assembly:
+    async with assembled(settings, in_memory=bool(files) or not record_exists(settings)) as assembly:
         for provider in assembly.tools.providers():
             if provider.provider_type == "mcp" and not ask:
                 _say({**_entry(provider), "tools": None}, f"{_label(provider)}  (--ask asks for its tools)", as_json)
@@ -121,7 +122,7 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
 
     The exit code is 0 if all is well.
     """
-    async with assembled(settings, in_memory=not settings.has_database) as assembly:
+    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
         return await _tried(assembly, names, as_json)
 
 
@@ -175,7 +176,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
         if not mark:
             raise click.UsageError(f"{value!r} is no NAME=VALUE.")
         given[name] = text
-    async with assembled(settings, in_memory=not settings.has_database) as assembly:
+    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
         provider_name, _, tool_name = tool.rpartition("/")
         app_id = (await assembly.apps.find(app)).id if app else ""
         try:

@@ -12,7 +12,7 @@ from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
-from jikko.cli.options import assembled, home_option, json_option, with_settings
+from jikko.cli.options import assembled, home_option, json_option, record_exists, with_settings
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
@@ -75,7 +75,7 @@ async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_
     file could be read; the runs of removed apps stay. New apps get API keys as by `jikko apps import`.
     """
     found = dsl_files([folder])
-    async with assembled(settings, in_memory=dry_run and not settings.has_database) as assembly:
+    async with assembled(settings, in_memory=dry_run and not record_exists(settings)) as assembly:
         work = _Import(assembly, as_json, dry_run=dry_run)
         await work.take_in(found)
         if prune and work.failures:

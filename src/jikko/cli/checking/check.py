@@ -111,7 +111,7 @@ def check(
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts, language))
     if output == "text" and sum(counts.values()) > 1:
-        for line in _shopping_list(lacks, files, language):
+        for line in _shopping_list(lacks, files, here.providers, language):
             _say(line)
     # A file that was not compiled may have the nodes.
     for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
@@ -236,8 +236,10 @@ def _lacking(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
             yield "packages", package[1]
 
 
-def _shopping_list(lacks: Mapping[str, Mapping[str, None]], files: Sequence[str], language: Language) -> Iterator[str]:
-    """What to get for all files together, with the commands that get it."""
+def _shopping_list(
+    lacks: Mapping[str, Mapping[str, None]], files: Sequence[str], providers: Any, language: Language
+) -> Iterator[str]:
+    """What to get for all files together, with the commands that get it; of a providers file, the lines to add."""
     if not lacks:
         return
     yield worded("summary.lacks", language=language)
@@ -250,7 +252,12 @@ def _shopping_list(lacks: Mapping[str, Mapping[str, None]], files: Sequence[str]
     }
     for kind, names in lacks.items():
         yield f"  {worded(f'lacks.{kind}', language=language)}: {printable(', '.join(names))}"
-        yield f"    {printable(commands[kind](list(names)))}"
+        if kind == "providers" and providers.source:
+            for name in names:
+                params = {"file": providers.source, "line": providers.line_to_add(name).strip()}
+                yield f"    {printable(worded('remedy.add_provider', params, language))}"
+        else:
+            yield f"    {printable(commands[kind](list(names)))}"
 
 
 def _annotation(file: str, problem: Mapping[str, Any], language: Language) -> str:

@@ -37,7 +37,11 @@ def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
         if path == "-":
             yield _read_standard_input()
         elif os.path.isdir(path):
-            found = list(map(str, dsl_files_below(Path(path))))
+            try:
+                found = list(map(str, dsl_files_below(Path(path))))
+            except OSError as error:
+                yield DslSource(str(error.filename), error=f"cannot be read: {error.strerror}")
+                continue
             yield from map(_read, found)
             if not found:
                 yield DslSource(path, error="is a folder without *.yml or *.yaml files")

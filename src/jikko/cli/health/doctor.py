@@ -17,7 +17,7 @@ from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.health.servers import look_at_servers
 from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
-from jikko.cli.options import assembled, home_option, json_option, lang_option, run_async
+from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, run_async
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language, language_of, texts, worded
 from jikko.errors import JikkoError
@@ -149,7 +149,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             usable = _usable(settings, found)
-            async with assembled(usable, console=True, in_memory=not settings.has_database) as assembly:
+            async with assembled(usable, console=True, in_memory=not record_exists(settings)) as assembly:
                 apps = {app.id: app.name for app in await assembly.apps.all()}
                 code = "database.one_app" if len(apps) == 1 else "database.apps"
                 code = code if settings.has_database else "database.none"

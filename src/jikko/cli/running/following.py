@@ -6,7 +6,7 @@ from typing import Any
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.running.progress import Progress
-from jikko.events import FormRequested, RunFinished, RunPaused
+from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 
 _TICK = 0.1
 """Seconds between looks at the clock, on a terminal."""
@@ -23,7 +23,7 @@ class Watch:
         self.end: RunFinished | RunPaused | None = None
         """Its end, or the pause that it is in."""
         self.forms: dict[str, FormRequested] = {}
-        """Those that were requested, by id, in order."""
+        """Those that are open, by id, in the order in which they were requested."""
 
     async def to_end_or_pause(self) -> RunFinished | RunPaused | None:
         """Show what happens until the run ends or pauses. ``None``: it was left before, by this process ending."""
@@ -36,6 +36,8 @@ class Watch:
                     self._progress.show(event)
                     if isinstance(event, FormRequested):
                         self.forms[event.form_id] = event
+                    elif isinstance(event, FormClosed):
+                        self.forms.pop(event.form_id, None)
                     self.end = event if isinstance(event, (RunFinished, RunPaused)) else None
         finally:
             ticking.cancel()

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from jikko.cli.failure import Failure
+from jikko.events import FormRequested
 from jikko.terminal_text import printable, shown
 
 _PLACE: Final = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
@@ -83,12 +84,13 @@ def action_of(form: Mapping[str, Any], given: str | None) -> str:
     raise Failure(f"{wrong}: {listed}", exit_code=3, code="invalid_form_data")
 
 
-def how_to_go_on(run_id: str, form: Mapping[str, Any]) -> list[str]:
-    """A command for each action that would submit the form."""
-    inputs = " ".join(f"-i {entry['output_variable_name']}=…" for entry in form["inputs"])
+def how_to_go_on(run_id: str, requested: FormRequested, *, several: bool) -> list[str]:
+    """A command for each action that would submit the form, which is named if the run waits for several."""
+    inputs = " ".join(f"-i {entry['output_variable_name']}=…" for entry in requested.form["inputs"])
+    which = f"--form {requested.form_id}" if several else ""
     return [
-        " ".join(filter(None, ("jikko runs submit", run_id, inputs, f"--action {action['id']}")))
-        for action in form["actions"]
+        " ".join(filter(None, ("jikko runs submit", run_id, which, inputs, f"--action {action['id']}")))
+        for action in requested.form["actions"]
     ]
 
 

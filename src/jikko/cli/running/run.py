@@ -25,7 +25,7 @@ from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.running.progress import Progress
-from jikko.cli.runs.saved_files import files_of, save, with_paths
+from jikko.cli.runs.saved_files import files_of, make_target, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.conversations.turns import TurnRequest
@@ -86,7 +86,7 @@ class _Wanted:
     "save_to",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Save the files that the run makes in DIR; outputs name their paths.",
+    help="Save the files that the run makes in DIR; outputs name their paths, with --json a last line does.",
 )
 @trial_options
 @json_option
@@ -145,6 +145,8 @@ def run(
 async def _run(wanted: _Wanted, settings: Settings) -> int:
 
     ending = Ending()
+    if wanted.save_to is not None:
+        make_target(wanted.save_to)
     async with AsyncExitStack() as stack:
         if wanted.keep:
             stack.enter_context(sole_owner(settings.home, doing="jikko run", patience=0))
@@ -182,28 +184,34 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
             return 130
         await assembly.runs.close(0)
         message = await assembly.conversations.message_of_run(run_id)
-        paths = await _saved(assembly, run_id, wanted)
+        paths, unsaved = await _saved(assembly, run_id, wanted)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
     code = _report(watch, wanted, ending, run_id, None if message is None else message.answer.text, paths)
     if code is ExitCode.FAILED and settings.fake_models:
         click.echo("Models were faked: --mock 'NODE={\"text\": …}' gives what one would say.", err=True)
+    if unsaved is not None and code == ExitCode.OK:
+        raise unsaved
+    if unsaved is not None:
+        click.echo(f"not saved: {unsaved.message}", err=True)
     return code
 
 
-async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> dict[str, str]:
-    """The paths of the files of a run by their ids, after they were saved; without a folder, how to get them."""
+async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> tuple[dict[str, str], Failure | None]:
+    """What ``save`` returns of the files of a run; without a folder, how to get them is told."""
     found = await files_of(assembly, await assembly.runs.records.any_record(run_id))
     if wanted.save_to is not None:
-        paths = await save(found.values(), assembly, wanted.save_to)
+        paths, unsaved = await save(found.values(), assembly, wanted.save_to)
         for path in paths.values():
             click.echo(printable(f"saved {path}"), err=True)
-        return paths
+        if wanted.as_json:
+            _say(json.dumps({"files": paths}, ensure_ascii=False))
+        return paths, unsaved
     if found:
         count = f"{len(found)} file{'s' if len(found) > 1 else ''}"
         how = f"`jikko runs files {run_id} --to DIR` saves" if wanted.keep else "--save-files DIR saves"
         click.echo(f"the run made {count}: {how} them", err=True)
-    return {}
+    return {}, None
 
 
 async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
@@ -320,7 +328,8 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
     end = watch.end
     if not isinstance(end, RunFinished):
         forms = list(watch.forms.values())
-        ways = [line for form in forms for line in how_to_go_on(run_id, form.form)] if wanted.keep else []
+        several = len(forms) > 1
+        ways = [line for form in forms for line in how_to_go_on(run_id, form, several=several)] if wanted.keep else []
         if ways:
             hint = "Go on with one of:\n  " + "\n  ".join(ways)
         else:

@@ -49,7 +49,7 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
             click.echo(shown(f"  -i {variable.name}=…  {described(variable)}"))
         for action in request.form["actions"]:
             click.echo(printable(f"  --action {action['id']}  {action['title']}"))
-        for line in how_to_go_on(record.identity.run_id, request.form):
+        for line in how_to_go_on(record.identity.run_id, request, several=len(found) > 1):
             click.echo(shown(line))
     if not found and not as_json and sys.stdout.isatty():
         click.echo(f"the run waits for no form ({record.status})")

@@ -1,5 +1,6 @@
 """``jikko runs files``, and saving what a run made."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +12,8 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, with_assembly
-from jikko.errors import NotFound
+from jikko.cli.options import failure, home_option, json_option, with_assembly
+from jikko.errors import JikkoError, NotFound
 from jikko.exit_codes import ExitCode
 from jikko.runs.reading.node_executions import node_executions
 from jikko.runs.reading.short_ids import run_of
@@ -32,12 +33,18 @@ async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: b
     """List the files that a RUN made or returned, or save them with --to DIR. Existing files are never overwritten."""
     record = await run_of(assembly.store, run_id)
     found = await files_of(assembly, record)
-    saved = {} if folder is None else await save(found.values(), assembly, folder)
+    saved: dict[str, str] = {}
+    unsaved = None
+    if folder is not None:
+        make_target(folder)
+        saved, unsaved = await save(found.values(), assembly, folder)
     for file_id, file in found.items():
         entry = {"id": file_id, "filename": file.get("filename"), "mime_type": file.get("mime_type")}
         entry |= {"size": file.get("size"), "path": saved.get(file_id)}
         line = saved.get(file_id) or f"{file_id}  {file.get('size'):>12,} bytes  {file.get('filename')}"
         click.echo(json.dumps(entry, ensure_ascii=False) if as_json else printable(line))
+    if unsaved is not None:
+        raise unsaved
 
 
 async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]]:
@@ -51,16 +58,30 @@ async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]
     return found
 
 
-async def save(found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: Path) -> dict[str, str]:
-    """Save files in a folder, which is made if need be; a name that is taken gets a number.
-
-    Returns:
-        Their paths, by their ids.
+def make_target(folder: Path) -> None:
+    """Make the folder that files will be saved in, if it is missing.
 
     Raises:
-        Failure: One is gone, or cannot be written.
+        Failure: It cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise Failure(f"{folder} cannot be written: {error.strerror}", exit_code=ExitCode.USAGE) from None
+
+
+async def save(
+    found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: Path
+) -> tuple[dict[str, str], Failure | None]:
+    """Save files in a folder of ``make_target``; a name that is taken gets a number.
+
+    Returns:
+        The paths of those that were saved, by their ids; and the error of the last that was not, if any.
     """
     paths: dict[str, str] = {}
+    unsaved: Failure | None = None
     for file in found:
         file_id = str(file["related_id"])
         try:
@@ -70,11 +91,14 @@ async def save(found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: 
                     target.write(piece)
         except NotFound:
             message = f"the content of {file.get('filename')!r} is gone"
-            raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found") from None
+            unsaved = Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found")
+        except JikkoError as error:
+            unsaved = failure(error)
         except OSError as error:
-            raise Failure(f"{folder} cannot be written: {error.strerror}", exit_code=ExitCode.USAGE) from None
-        paths[file_id] = target.name
-    return paths
+            unsaved = Failure(f"{folder} cannot be written: {error.strerror}")
+        else:
+            paths[file_id] = target.name
+    return paths, unsaved
 
 
 def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
@@ -104,9 +128,9 @@ def _stored(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
 
 def _new_file(folder: Path, name: str) -> BinaryIO:
     """A file of that name in the folder: one that does not exist yet, and nowhere else."""
-    plain = "".join(one if one.isprintable() else "_" for one in os.path.basename(name.replace("\\", "/"))).lstrip(".")
-    stem, ending = os.path.splitext((plain or "file")[-200:])
-    folder.mkdir(parents=True, exist_ok=True)
+    plain = "".join(one if one.isprintable() else "_" for one in os.path.basename(name.replace("\\", "/")))
+    # A name may have 255 bytes; some are left for the number.
+    stem, ending = os.path.splitext(plain.encode()[-240:].decode(errors="ignore").lstrip(".") or "file")
     number = 1
     while True:
         try:
