@@ -17,7 +17,6 @@ from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
-from tests.store.in_memory import AppsInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +29,10 @@ def a_file(name: str, text: str = "x", mode: str = "workflow") -> bytes:
     return app(name, [start("q"), node("answer", "answer", answer=text)], "start>answer", mode=mode).encode()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def another(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], AppStore]]:
+@pytest.fixture
+def another(tmp_path: Path) -> Iterator[Callable[[], AppStore]]:
     """Makes stores of the same apps, as processes that share a data folder have them."""
     with ExitStack() as opened:
-        if request.param == "memory":
-            store = AppsInMemory()
-            yield lambda: store
-            return
 
         def open_() -> AppStore:
             database = Database.open(tmp_path / "jikko.db")
