@@ -69,7 +69,7 @@ def test_a_data_folder_of_another_user_is_not_taken(
     assert default_home() == home / ".jikko"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a link away")
+@pytest.mark.services
 def test_a_link_of_another_user_is_not_taken(monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / ".jikko").symlink_to(tmp_path / "mine")

@@ -49,6 +49,7 @@ _OF_WORKFLOW: Final = frozenset(
         "version",
     }
 )
+# Texts, since lists would be a line a key.
 _OF_NODES: Final = frozenset(
     """
     type title desc version selected variables outputs inputs error_strategy default_value retry_config
