@@ -80,11 +80,13 @@ def test_listing_calling_testing_and_removing(tmp_path: Path, jikko: Command) ->
     assert listed[0]["lacks"] == []
     assert "needs key" in listed[1]["lacks"][0]
 
-    called = jikko("plugins", "call", "tester/stand_in/stand_in/echo", "words=日本語 🍵", "times=3")
+    [echo] = [name for name in listed[0]["has"] if name.endswith("/echo")]
+    called = jikko("plugins", "call", echo, "words=日本語 🍵", "times=3")
     assert (called.code, called.lines) == (0, [{"type": "text", "text": "日本語 🍵"}])
-    failed = jikko("plugins", "call", "tester/stand_in/stand_in/fail", "words=no")
+    failed = jikko("plugins", "call", "tester/stand_in/stand_in/fail", "words=no", "printed=木曜日に失敗\nline 3\n")
     assert failed.code == 1
-    assert "error type: ValueError, error details: no" in failed.err
+    assert "error type: ValueError, error details: no\n" in failed.err
+    assert "\n木曜日に失敗\nline 3\n" in failed.err
     assert jikko("plugins", "call", "tester/stand_in/stand_in/none").code == 1
     assert jikko("plugins", "call", "x", "y").code == 2
 

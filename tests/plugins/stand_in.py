@@ -59,6 +59,7 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
         case "context":
             say(session, "stream", {"type": "json", "message": {"json_object": whole}})
         case "fail":
+            write(given.get("printed", ""))
             say(session, "error", {"error_type": "ValueError", "message": given.get("words", "no"), "args": {}})
         case "error_without_end":
             say(session, "error", {"error_type": "ValueError", "message": "no", "args": {}})

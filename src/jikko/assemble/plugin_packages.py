@@ -202,7 +202,7 @@ class PluginPackages:
             emit: Takes each message, as a line of JSON.
 
         Returns:
-            Why it failed, with the plugin's own stack if it reported one; ``None``: it did not.
+            Why it failed, with ``PluginFailure.trace``; ``None``: it did not.
         """
 
         def line(message: ToolMessage) -> None:

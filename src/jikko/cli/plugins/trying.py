@@ -45,7 +45,8 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: 
     """Call one tool of a plugin, and show its messages as they come, one a line.
 
     PROVIDER is written as in workflow files: langgenius/tavily/tavily, or duckduckgo. Values are converted to the types
-    that the tool declares. A failure shows the plugin's own stack.
+    that the tool declares. A failure shows the stack if the plugin reports one (the SDK reports none), or else the last
+    lines that the plugin printed.
     """
     given: dict[str, Any] = {}
     for value in values:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
@@ -18,6 +18,7 @@ from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.pipes import spawn
 from jikko.plugins.process.wire import (
     BROKEN,
+    FailureKind,
     PluginFailure,
     SessionData,
     Stream,
@@ -203,6 +204,10 @@ class PluginProcess:
                 with self._budget.call():
                     await self._write(line)
                     await call.over
+        except PluginFailure as failure:
+            if failure.kind not in get_args(FailureKind):  # those of Jikko have the lines in their text
+                failure.trace = failure.trace or "\n".join(self._last_lines)
+            raise
         except TimeoutError:
             raise PluginFailure(
                 "PluginTimeout", f"The plugin did not end within {seconds:g} s (JIKKO_PLUGIN_SECONDS)."

@@ -20,7 +20,7 @@ class PluginFailure(Exception):
         self.kind = kind
         """The class of the plugin's own exception, or a ``FailureKind``."""
         self.trace = trace
-        """The plugin's own stack, for who debugs it; never shown to clients."""
+        """The stack that the plugin reported, or else its last printed lines, for debugging; never shown to clients."""
 
 
 class Line(msgspec.Struct):
