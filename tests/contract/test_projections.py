@@ -32,7 +32,7 @@ from jikko.values import Json
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message, variable
-from .runs import APP, Draft, finished, node, started
+from .runs import APP, WORKFLOW, Draft, finished, node, started
 
 pytestmark = pytest.mark.anyio
 
@@ -392,3 +392,20 @@ async def test_what_follows_from_every_run_follows_from_its_status_and_its_remov
     await count()
 
     assert totals == [(8, 0, 8), (8, 1, 8), (6, 0, 6)]
+
+
+async def test_a_conversation_names_the_version_that_answered_last_for_as_long_as_the_run_is_kept(
+    stores: Stores,
+) -> None:
+    run = Draft()
+    await stores[2].add_turn(message("m0", "c"), conversation("c"))
+    assert await stores[2].version_of("c") is None
+
+    began = TurnBegan(message=message("m1", "c", run_id=run.id))
+    await stores[0].append(having(run.whole(), began))
+    await stores[2].add_turn(message("m2", "c"))
+
+    assert await stores[2].version_of("C") == WORKFLOW
+    assert await stores[2].version_of("other") is None
+    await stores[0].remove(run.id)
+    assert await stores[2].version_of("c") is None

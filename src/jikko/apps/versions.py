@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -93,6 +93,10 @@ async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, An
     return read(text) if len(text) <= _SMALL else await off_the_loop(read, text, queue="records")
 
 
+_Wanted: TypeAlias = tuple[str, str, str]
+"""Ids of an app and of its version, and the values that were set for environment variables of the app."""
+
+
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
@@ -119,8 +123,7 @@ class Workflows:
         self._keep = keep
         self._prepare = prepare
         self._making = asyncio.Lock()
-        self._compiled: OrderedDict[tuple[str, str], Workflow] = OrderedDict()
-        """By id of the version, and what was set for the environment variables of its app."""
+        self._compiled: OrderedDict[_Wanted, Workflow] = OrderedDict()
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
         """A version of an app; by default the current one. Its environment variables have the values of now.
@@ -130,18 +133,16 @@ class Workflows:
             InvalidEnvironment: A value from outside is not of the variable's type.
         """
         id_ = (workflow_id or app.workflow_id).lower()
-        wanted = id_, app.environment
+        wanted = app.id, id_, app.environment
         known = self._compiled.get(wanted)
-        if known is not None and workflow_id is None:
+        if known is not None:
             self._compiled.move_to_end(wanted)
             return known
         version = await self._apps.version(app.id, id_)
         if version is None:
             raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
-        if self._prepare is not None and known is None:
+        if self._prepare is not None:
             await self._prepare(version.source)
-        if known is not None:
-            return known
         if len(version.source) <= _SMALL:
             # Another task may have made it meanwhile.
             return self._compiled.get(wanted) or self._made(app, version, wanted, self._checked(app, version))
@@ -154,7 +155,8 @@ class Workflows:
             return known
 
     async def as_of(self, app: App, at: float) -> Workflow:
-        """The version of an app that was the newest at a moment; the current one if that is older.
+        """The version that was the newest at a moment, or the current one if that is older: the likely one where no
+        record says which was in use.
 
         Args:
             at: Seconds since the Unix epoch.
@@ -172,7 +174,7 @@ class Workflows:
         source = f"{app.name}, version {version.number}"
         return check(version.source, source=source, node_classes=self._classes)
 
-    def _made(self, app: App, version: WorkflowVersion, wanted: tuple[str, str], checked: Checked) -> Workflow:
+    def _made(self, app: App, version: WorkflowVersion, wanted: _Wanted, checked: Checked) -> Workflow:
         document, graph = checked.require()
         variables = with_values(document.environment, app, self._environment)
         document = replace(document, environment=variables)

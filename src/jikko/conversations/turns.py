@@ -154,7 +154,10 @@ class Turns:
     async def _workflow(self, app: App, request: TurnRequest, opened: Opened | None) -> Workflow:
         """The version that answers. A conversation of an app without a workflow keeps the one that it began with."""
         if opened is not None and app.mode in BASIC_MODES:
-            return await self._workflows.as_of(app, opened.conversation.created_at)
+            used = await self._store.version_of(opened.conversation.id)
+            if used is None:
+                return await self._workflows.as_of(app, opened.conversation.created_at)
+            return await self._workflows.get(app, used)
         return await self._workflows.get(app, request.workflow_id)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:

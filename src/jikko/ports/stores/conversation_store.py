@@ -110,6 +110,10 @@ class ConversationStore(Protocol):
         """The message that a conversation began with."""
         ...
 
+    async def version_of(self, conversation_id: str) -> str | None:
+        """The id of the version that answered last; ``None`` if no run did, or the record no longer has that run."""
+        ...
+
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:

@@ -50,6 +50,11 @@ _BY_RUN: Final = f"{_MESSAGE} WHERE m.run_id = :id"
 _FIRST_MESSAGE: Final = f"""
 {_MESSAGE} WHERE m.conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY m.key LIMIT 1
 """
+_VERSION_OF: Final = """
+SELECT [sqlite: v.text][postgres: r.workflow_id]
+FROM messages m JOIN runs r ON r.run_id = m.run_id [sqlite: JOIN names v ON v.key = r.workflow]
+WHERE m.conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY m.key DESC LIMIT 1
+"""
 _CONVERSATION_KEY: Final = "SELECT key FROM conversations WHERE conversation_id = :id"
 _MESSAGE_KEY: Final = "SELECT key FROM messages WHERE message_id = :id AND conversation = :conversation"
 _MESSAGES: Final = f"{_MESSAGE} WHERE m.conversation = :conversation AND m.key < :end ORDER BY m.key DESC LIMIT :limit"
@@ -229,6 +234,10 @@ class SqlConversationStore:
 
     async def first_message(self, conversation_id: str) -> Message | None:
         return await self._message(_FIRST_MESSAGE, conversation_id)
+
+    async def version_of(self, conversation_id: str) -> str | None:
+        row = await self._sql.row(_VERSION_OF, id=conversation_id.lower())
+        return None if row is None else id_text(row[0])
 
     async def rate(self, feedback: Feedback) -> None:
         await self._sql.count(
