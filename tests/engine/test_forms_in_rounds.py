@@ -13,6 +13,7 @@ from jikko.events import (
     Event,
     FormClosed,
     FormRequested,
+    NodeFinished,
     NodeStarted,
     RoundStarted,
     RunFinished,
@@ -318,3 +319,57 @@ async def test_forms_of_other_rounds_are_closed_once_a_parallel_round_has_failed
     for before in (whole[:length] for length in range(1, len(whole))):
         if not isinstance(before[-1], RunPaused):  # wherever its process dies
             assert outcome(await to_end(compiled, the_last, before)) == ("behind broke", {}), before[-1]
+
+
+async def test_forms_of_other_rounds_are_closed_while_the_run_still_goes_on_beside_a_failed_iteration() -> None:
+    behind, beside = node("behind", container="each", fails=-1), node("beside", pauses=500)
+    edge = ("ask --yes--> behind", "items --> beside")
+    scene = Scene(asking(["一", "二", "三"], [behind, beside], *edge, is_parallel=True, parallel_nums=3))
+    first, *_ = await scene.forms(3)
+
+    assert scene.runner.submit(note(first))
+
+    events = (await scene.ended()).events
+    assert still_open(events) == []
+    assert of(events, NodeFinished, "beside") == []  # the run has failed by then
+    assert outcome(events) == ("behind broke", {})
+
+
+async def test_a_round_asks_nobody_once_a_parallel_round_beside_it_has_failed() -> None:
+    fails = {"variable_selector": ["each", "item"], "comparison_operator": "is", "value": "一"}
+    which = node("which", "if-else", container="each", cases=[{"case_id": "yes", "conditions": [fails]}])
+    broken, later = node("broken", container="each", fails=-1), node("later", container="each", pauses=20)
+    compiled = graph(
+        [
+            node("items", value=["一", "二"]),
+            node(
+                "each",
+                "iteration",
+                start_node_id="s",
+                iterator_selector=["items", "value"],
+                output_selector=["ask", "note"],
+                is_parallel=True,
+            ),
+            node("s", "iteration-start", container="each"),
+            which,
+            broken,
+            later,
+            ask(),
+            end(notes=["each", "output"]),
+        ],
+        edges(
+            "start --> items",
+            "items --> each",
+            "s --> which",
+            "which --yes--> broken",
+            "which --false--> later",
+            "later --> ask",
+            "each --> end",
+        ),
+    )
+
+    events = await to_end(compiled, everything)
+
+    assert len(of(events, NodeFinished, "later")) == 1
+    assert [event for event in events if isinstance(event, FormRequested)] == []
+    assert outcome(events) == ("broken broke", {})

@@ -48,7 +48,7 @@ class Frame:
 class ContainerState:
     """A container under way."""
 
-    __slots__ = ("finished", "frame", "node", "started")
+    __slots__ = ("finished", "frame", "has_failed", "node", "started")
 
     def __init__(self, frame: Frame, node: CompiledNode) -> None:
         self.frame = frame
@@ -56,3 +56,5 @@ class ContainerState:
         self.node = node
         self.started: ContainerStarted | None = None
         self.finished: dict[int, RoundFinished] = {}
+        self.has_failed = False
+        """Whether a round has failed, and with it the container, while others still go on beside it."""

@@ -19,7 +19,7 @@ from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.node_runs import NodeRuns
 from jikko.engine.state import RunState
-from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
+from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, Rounds, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodePaused, RunInfo
 from jikko.ports.clock import Clock
@@ -198,6 +198,9 @@ class Runner(NodeRuns):
             self.events.holds = False
         if self._ready and not self._running and not self._places:
             self.park()  # it is drained
+        if self.state.waiting and not self._ended:
+            for execution_id in [each for each in self.state.waiting if each not in self._answers]:
+                self._ended_in_vain(self.state.starts[execution_id].rounds)
         if not self._ended and not self._ready:
             self._end_if_over()
         if put_off:
@@ -215,7 +218,7 @@ class Runner(NodeRuns):
         Rounds under way go on, so that their forms are asked for together. Source: docs/dify-behaviour.md, “Human
         input”.
         """
-        if self._ended or frame.closed:
+        if self._ended or frame.closed or self._ended_in_vain(frame.rounds):
             return
         self._pausing = True
         if started.execution_id not in self.state.waiting:
@@ -268,8 +271,7 @@ class Runner(NodeRuns):
             # at the same time.
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and not self.stepping and self._is_waiting():
-            if not self._ended_in_vain():
-                self._finish(event_factory.paused(self.state, self._clock()))
+            self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
         elif self._guarded is not None and not self._guarded.is_finished:
@@ -290,22 +292,21 @@ class Runner(NodeRuns):
                 frames += running
         return True
 
-    def _ended_in_vain(self) -> bool:
-        """End the rounds of a container that wait for people in vain: another has failed, and with it the container.
+    def _ended_in_vain(self, rounds: Rounds) -> bool:
+        """End a round that waits for people in vain, with all that runs in it: another has failed its container.
+
+        Args:
+            rounds: Where the form is.
 
         Returns:
-            Whether there are any. Of one container only: others may be inside it.
+            Whether the round ends.
         """
-        for execution_id, container in self.state.containers.items():
-            # Failed rounds are hidden where the first one fails the container, and others go on beside it.
-            fails = container.started is not None and container.started.hides_failed_rounds
-            if fails and any(finished.error is not None for finished in container.finished.values()):
-                frames = [frame for key, frame in self.state.frames.items() if key[0] == execution_id]
-                waiting = [self.bodies[id(frame)].future for frame in frames if id(frame) in self.bodies]
-                for future in waiting:
-                    if future is not None:
-                        future.set_result(None)
-                if waiting:
+        for each in rounds:
+            if self.state.containers[each.execution_id].has_failed:
+                body = self.bodies.get(id(self.state.frames[each.execution_id, each.index]))
+                if body is not None and body.future is not None:
+                    if not body.future.done():
+                        body.future.set_result(None)
                     return True
         return False
 

@@ -312,6 +312,9 @@ class RunState:
         container = self.containers.get(event.execution_id)
         if container is not None:
             container.finished[event.round] = event
+            # Failed rounds are hidden where the first one fails the container, and others go on beside it.
+            if event.error is not None and container.started is not None and container.started.hides_failed_rounds:
+                container.has_failed = True
 
     def _drop(self, key: FrameKey) -> None:
         """Forget a round, with all that was still under way in it (its nodes were cancelled if one failed)."""
