@@ -135,13 +135,30 @@ async def test_a_model_without_calls_thinks_in_text(tmp_path: Path) -> None:
     assert "Observation: February 29, 2024 is Thursday." in second["messages"][2]["content"]
 
 
-async def test_a_tool_that_is_not_there_is_left_out(tmp_path: Path) -> None:
-    gone = {**TOOL, "provider_type": "api", "provider_id": "a11c0000-0000-4000-8000-000000000001", "tool_name": "x"}
+async def test_a_tool_that_is_not_there_is_left_out_and_the_log_of_the_agent_says_so(tmp_path: Path) -> None:
+    gone = {**TOOL, "provider_type": "api", "provider_id": "天気", "provider_name": "天気", "tool_name": "now"}
     async with world(tmp_path, says("Hello.")) as (model, assembly):
         outcome = await finished(await asked(assembly, app(tools=[gone, TOOL])))
+        [message] = await assembly.conversations.messages(_conversation(outcome)) or []
 
     assert outcome.end.status == "succeeded", outcome.end.error
     assert [tool["function"]["name"] for tool in model.bodies[0]["tools"]] == ["weekday"]
+    [told, *_] = [event for event in outcome.events if isinstance(event, AgentLogged)]
+    assert (told.label, told.status) == ("LEFT OUT 天気/now", "error")
+    assert "天気" in str(told.error)
+    assert [thought.thought for thought in message.answer.thoughts] == ["Hello."]
+
+
+async def test_what_the_operator_has_set_for_a_tool_wins_over_what_the_model_gives(tmp_path: Path) -> None:
+    zone = {**TOOL, "tool_name": "current_time", "tool_parameters": {"timezone": "Asia/Tokyo", "format": "%z"}}
+    given = ("current_time", {"timezone": "America/New_York", "format": "%Y"})
+    async with world(tmp_path, calls(given), says("はい")) as (model, assembly):
+        outcome = await finished(await asked(assembly, app(tools=[zone])))
+
+    assert outcome.end.status == "succeeded", outcome.end.error
+    assert json.loads(str(thoughts(outcome)[0]["observation"])) == {"current_time": "+0900"}
+    [offered] = model.bodies[0]["tools"]
+    assert offered["function"]["parameters"]["properties"] == {}
 
 
 async def test_an_agent_goes_on_behind_its_finished_steps_under_the_same_ids(tmp_path: Path) -> None:

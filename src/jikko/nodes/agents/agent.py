@@ -106,7 +106,7 @@ class AgentNode(Struct, frozen=True):
         )
         host = NodeHost(ctx)
         try:
-            call = await self._call(ctx, strategy)
+            call = await self._call(ctx, strategy, outputs)
             await ctx.ports.strategies.invoke(call, host, outputs.take)
             made = await outputs.outputs()
         except (ToolFailure, LimitReached) as failure:
@@ -162,7 +162,7 @@ class AgentNode(Struct, frozen=True):
         except Missing as missing:
             raise NodeFailure(str(missing), kind="WorkflowNodeError", metadata=metadata) from None
 
-    async def _call(self, ctx: AgentContext, strategy: Strategy) -> StrategyCall:
+    async def _call(self, ctx: AgentContext, strategy: Strategy, outputs: AgentOutputs) -> StrategyCall:
         values: dict[str, Json] = {}
         models: dict[str, AgentModel] = {}
         tools: dict[str, tuple[AgentTool, ...]] = {}
@@ -178,8 +178,9 @@ class AgentNode(Struct, frozen=True):
                     history = await self._history(ctx, strategy, model)
                     models[name] = replace(model, history=history)
                 case "tools":
+                    left_out = outputs.left_out if strategy.of_app else None
                     tools[name] = await tools_of(
-                        value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id, of_app=strategy.of_app
+                        value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id, left_out=left_out
                     )
                 case "pictures":
                     shown = [file for file in files_in(value) if file.get("type") == "image"]

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,13 +17,15 @@ from jikko.nodes.agents.masks import Masks
 from jikko.nodes.context import AgentContext
 from jikko.nodes.tools.tool_outputs import ToolOutputs
 from jikko.ports.models import ModelUsage
-from jikko.ports.tools import JsonMessage, LogMessage, ToolFailure, ToolMessage
+from jikko.ports.tools import JsonMessage, LogMessage, ToolFailure, ToolMessage, ToolName
 from jikko.values import Json, is_too_deep
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _PRICES = ("prompt_unit_price", "prompt_price", "completion_unit_price", "completion_price")
 _METADATA = "execution_metadata"
 _MAX_LOGS = 10_000
+_IDS = UUID("5be7d1f0-3c52-5a8e-9d0c-7f1b6e2a4c93")
+"""Ids of tools that are left out are made of the node's execution: after a crash they are the same."""
 
 
 class ReportedUsage(Struct, frozen=True):
@@ -68,6 +71,11 @@ class AgentOutputs:
                     self._outputs.take(JsonMessage(rest))
             case _:
                 self._outputs.take(message)
+
+    def left_out(self, tool: ToolName, reason: str) -> None:
+        """Tell in the log that the agent works without a tool that its app lists. Clients are not told, as at Dify."""
+        id_ = str(uuid5(_IDS, f"{self._ctx.idempotency_key}/{tool.provider_type}/{tool.provider}/{tool.tool}"))
+        self._log(LogMessage(id=id_, label=f"LEFT OUT {tool}", status="error", error=reason))
 
     def log(self) -> list[Json]:
         """The entries of the log, as the metadata of the execution have them."""

@@ -4,7 +4,7 @@ Source: docs/dify-behaviour.md, “Agent”.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Self, cast
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from jikko.nodes.context import Variables
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
-from jikko.ports.tools import ToolNotFound, Tools, tool_name
+from jikko.ports.tools import ToolName, ToolNotFound, Tools, tool_name
 from jikko.values import UNSET, Json, Selector, encode_json
 
 _KINDS: Final = ("mixed", "variable", "constant")
@@ -144,25 +144,32 @@ def model_of(value: Json, models: Models) -> AgentModel:
 
 
 async def tools_of(
-    value: Json, tools: Tools, variables: Variables, *, app_id: str, of_app: bool = False
+    value: Json,
+    tools: Tools,
+    variables: Variables,
+    *,
+    app_id: str,
+    left_out: Callable[[ToolName, str], None] | None = None,
 ) -> tuple[AgentTool, ...]:
     """The tools that a parameter lists and has switched on.
 
     Args:
-        of_app: Whether it is that of an app without a workflow: what is not there is left out.
+        left_out: Of an app without a workflow, which goes on without a tool that is not there: called with its name and
+            the reason.
 
     Raises:
         NodeFailure: One is not there.
     """
     listed = value if isinstance(value, list) else []
     used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]
-    if not of_app:
+    if left_out is None:
         return tuple([await _tool(entry, tools, variables, app_id) for entry in used])
     found = []
     for entry in used:
         try:
             tool = await _tool(entry, tools, variables, app_id)
-        except NodeFailure:
+        except NodeFailure as failure:
+            left_out(tool_name(entry), str(failure))
             continue
         found.append(replace(tool, settings=_set_up(entry, tool)))
     return tuple(found)
