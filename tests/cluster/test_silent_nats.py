@@ -51,12 +51,12 @@ async def test_one_that_hears_nobody_for_a_life_says_so_until_it_does(
 ) -> None:
     (silenced, _), (other, _) = [await group.start() for group in groups]
     await until(lambda: other.name in silenced.members())
-    assert (silenced.trouble(), other.trouble()) == ("", "")
+    await until(lambda: (silenced.trouble(), other.trouble()) == ("", ""))
 
     proxy.stall()
 
     await until(lambda: silenced.trouble() == f"NATS was not heard for {SECONDS:g} s")
-    assert other.trouble() == ""
+    await until(lambda: other.trouble() == "")
     proxy.mend()
     await until(lambda: silenced.trouble() == "")
 

@@ -4,6 +4,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -261,7 +262,8 @@ async def test_a_broken_limit_is_named(sandbox: Sandbox, language: str, code: st
 async def test_a_broken_limit_of_time_is_named(hasty: Sandbox, language: str, code: str) -> None:
     error = await failure(hasty, language, code)
 
-    assert "wall time limit of 0.5 s" in str(error)
+    # Where the server itself is held up for as long, the program uses up what it may have of the processor.
+    assert re.search(r"wall time limit of 0.5 s|CPU time limit of 2 s", str(error))
     assert error.kind == "SandboxLimitError"
 
 

@@ -52,6 +52,13 @@ class Server:
         async with self.scene.client() as client:
             return await client.post(path, json=body, headers=headers, timeout=PATIENCE)
 
+    async def started(self, kind: str, **headers: str) -> httpx.Response:
+        """Ask until it is not refused: that starts have just failed may be held against the next ones for a while."""
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await self.ask(kind, **headers)).status_code == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return answer
+
     async def runs(self) -> int:
         return len(await self.scene.assembly.store.scan())
 
@@ -108,12 +115,16 @@ async def test_all_are_refused_in_time_and_none_begins_later(server: Server) -> 
         for kind, answer in zip(server.starts, answers, strict=True)
     }
     assert found == dict.fromkeys(server.starts, (503, "service_unavailable", True))
-    assert {answer.json()["message"] for answer in answers} == {
-        "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept."
-    }
+    told = {answer.json()["message"] for answer in answers}
+    assert (
+        "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept." in told
+    )
+    # Those that a busy machine comes to behind three seconds.
+    at_once = "The run was not started: the record could not be written within 3 s. Nothing of it is kept."
+    assert len(told - {at_once}) == 1
     # What was asked for before is decided when one that was asked for later is.
     for kind in server.starts:
-        assert (await server.ask(kind)).status_code in (200, 202)
+        assert (await server.started(kind)).status_code in (200, 202)
     assert await server.runs() == before + len(server.starts)
 
 
@@ -127,7 +138,7 @@ async def test_one_that_was_refused_runs_once_however_often_it_is_repeated_with_
         refused = [await server.ask(kind, **key) for _ in range(2)]
     server.waits(PATIENCE)
 
-    answers = [await server.ask(kind, **key) for _ in range(3)]
+    answers = [await server.started(kind, **key) for _ in range(3)]
 
     assert [answer.status_code for answer in refused] == [503, 503]
     assert [answer.status_code for answer in answers] == [answers[0].status_code] * 3

@@ -79,7 +79,8 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
             time.sleep(60)
         case "stop_beating":
             with _lock:  # nobody else writes meanwhile
-                time.sleep(float(given["seconds"]))
+                while not os.path.exists(given["until"]):
+                    time.sleep(0.01)
             text(session, "back")
         case "many":
             for number in range(int(given["count"])):

@@ -13,7 +13,9 @@ from uuid import uuid4
 import pytest
 
 from jikko.assemble.health.configured import plugin_memory
+from jikko.plugins.process import groups
 from jikko.plugins.process.cgroups import find
+from jikko.plugins.process.groups import Session
 from jikko.plugins.process.usage import Room, size_of
 from jikko.ports.tools import JsonMessage, ToolFailure
 from jikko.settings import Settings
@@ -25,6 +27,8 @@ from tests.plugins.world import installed, packages
 
 pytestmark = pytest.mark.anyio
 MEBIBYTE = 1 << 20
+NO_PROCESS = 1 << 30
+"""An id that Linux gives to none."""
 TRIED = """
 import __main__, time
 try:
@@ -237,6 +241,14 @@ result = int(started.stdout.readline())
         assert isinstance(message, JsonMessage)
         assert is_running(message.value)
     assert not is_running(message.value)
+
+
+def test_what_was_killed_is_waited_for_until_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes its time to let a process end."""
+    looks = iter([{NO_PROCESS: [NO_PROCESS]}] * 60)
+    monkeypatch.setattr(groups, "sessions", lambda: next(looks, {}))
+    Session(NO_PROCESS, MEBIBYTE).kill()
+    assert next(looks, None) is None
 
 
 def is_running(process: int) -> bool:

@@ -30,7 +30,7 @@ def tried(attempt):
     except BaseException as error:
         return [False, f"{type(error).__name__}: {error}"[:200]]
 def connect(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as made:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as made:
         return made.recv(2)
 def bind():
     with socket.socket() as made:

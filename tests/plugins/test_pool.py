@@ -151,14 +151,15 @@ async def test_an_idle_process_ends() -> None:
         await plugins.pool.close()
 
 
-async def test_while_one_process_computes_a_second_takes_new_calls() -> None:
+async def test_while_one_process_computes_a_second_takes_new_calls(tmp_path: Path) -> None:
     plugins = Plugins(ProcessLimits(silent_seconds=0.6))
     try:
         async with plugins.pool.process("a") as process:
-            request = {"tool": "stop_beating", "tool_parameters": {"seconds": 2}}
+            request = {"tool": "stop_beating", "tool_parameters": {"until": str(tmp_path / "enough")}}
             computing = asyncio.create_task(process.call(request, seconds=PATIENCE, emit=lambda message: None))
             await until(process.is_silent)
             assert await plugins.call("a") != process.pid
+            (tmp_path / "enough").touch()
             await computing
         assert plugins.started == ["a", "a"]
     finally:

@@ -171,7 +171,7 @@ async def test_a_plugin_that_does_not_read_holds_up_nobody_beyond_the_deadline()
 
 
 @pytest.mark.slow
-async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
+async def test_a_plugin_that_computes_is_told_from_one_that_waits(tmp_path: Path) -> None:
     async with running(silent_seconds=0.6) as process:
         waiting = asyncio.create_task(called(process, "never"))
         behind = asyncio.get_running_loop().time() + 1.0
@@ -179,17 +179,11 @@ async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
         await until(lambda: process.last_heartbeat_at > behind and not process.is_silent())
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        computing = asyncio.create_task(_stopped(process))
+        computing = asyncio.create_task(called(process, "stop_beating", until=str(tmp_path / "enough")))
         await until(process.is_silent)
+        (tmp_path / "enough").touch()
         assert await computing == [{"text": "back"}]
         assert await still_answers(process)
-
-
-async def _stopped(process: PluginProcess) -> list[Any]:
-    received: list[Any] = []
-    request = {"tool": "stop_beating", "tool_parameters": {"seconds": 1.5}}
-    await process.call(request, seconds=PATIENCE, emit=lambda message: received.append(message.message))
-    return received
 
 
 # Lines.

@@ -111,7 +111,7 @@ async def test_who_asks_without_end_is_given_a_thousand_in_a_second(tmp_path: Pa
 counts = []
 def ask(until):
     count = 0
-    while time.monotonic() < until:
+    while not count or time.monotonic() < until:
         socket.socket().close()
         count += 1
     counts.append(count)
@@ -229,6 +229,7 @@ locked = asyncio.run(tried(Path(sys.argv[2]), CODE, port=80)), came()
 made = socket.socket()
 made.setblocking(False)
 made.connect_ex(("198.51.100.2", 80))
+wire.settimeout(60)
 print(json.dumps([locked, came()]))
 """
 NETWORK = """

@@ -9,6 +9,7 @@ from jikko.cluster.messages import Measure
 from jikko.observing.metrics.snapshot import Snapshot
 from jikko.server import gathering
 from jikko.server.gathering import Gathering
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ class Worker:
 
 @pytest.fixture
 def gathered(monkeypatch: pytest.MonkeyPatch) -> Gathering:
-    monkeypatch.setattr(gathering, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(gathering, "_PATIENCE_SECONDS", PATIENCE)
     return Gathering()
 
 
@@ -49,10 +50,13 @@ async def test_the_process_that_asks_counts_too(gathered: Gathering) -> None:
     assert "process_cpu_seconds_total" in {name for name, _, _ in await gathered.gather({})}
 
 
-async def test_of_one_that_does_not_answer_the_last_numbers_stand(gathered: Gathering) -> None:
+async def test_of_one_that_does_not_answer_the_last_numbers_stand(
+    gathered: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, two = Worker(gathered, "one", runs=3), Worker(gathered, "two", runs=4)
     await numbers(gathered, one=one, two=two)
     one.answers, one.runs, two.runs = False, 100, 5
+    monkeypatch.setattr(gathering, "_PATIENCE_SECONDS", 0.05)
     assert await numbers(gathered, one=one, two=two) == {"jikko_lost_total": 8, "jikko_streams": 2}
 
 

