@@ -45,6 +45,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     owned: bool = False,
+    brief: bool = False,
     console: bool = False,
     environment: Mapping[str, str] = os.environ,
     cluster: Cluster | None = None,
@@ -61,6 +62,7 @@ async def assemble(
         in_memory: Keep nothing on disk: for one run of the command line.
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
+        brief: Whether this process ends after a run or two, and so imports nothing that these do not name.
         console: Whether the console is wanted, if the settings have it.
         environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the same store; by default those that the settings name.
@@ -85,6 +87,7 @@ async def assemble(
             clock=clock,
             in_memory=in_memory,
             owned=owned,
+            brief=brief,
             workers=workers,
         )
         ground = await _ground(context, providers.for_worker(workers), cluster, name)

@@ -25,5 +25,7 @@ class BuildContext(Struct, frozen=True):
     """Whether nothing is kept on disk."""
     owned: bool = False
     """Whether this process, or the one that started it, holds the data folder."""
+    brief: bool = False
+    """Whether the process ends after a run or two."""
     workers: int = 1
     """How many processes of this machine share its limits and write to its database."""

@@ -59,7 +59,7 @@ def build_nodes(
         history: The earlier turns of conversations.
     """
     settings, stack, workers = context.settings, context.stack, context.workers
-    sandbox = make_sandbox(settings, workers)
+    sandbox = make_sandbox(settings, workers, brief=context.brief)
     stack.step("the sandbox", sandbox.close)
     http = http_client(settings)
     stack.step("HTTP connections", http.close)

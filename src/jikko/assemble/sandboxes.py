@@ -14,11 +14,16 @@ from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings
 
 
-def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
-    """The sandbox of this platform, for one of ``workers`` processes. Starts nothing."""
+def make_sandbox(settings: Settings, workers: int = 1, *, brief: bool = False) -> Sandbox:
+    """The sandbox of this platform, for one of ``workers`` processes. Starts nothing.
+
+    Args:
+        brief: Whether the process runs few programs: see ``ForkServerSandbox``, ``as_named``.
+    """
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
-    return ForkServerSandbox(sandbox_limits(settings).for_worker(workers), packages=package_folder(settings))
+    limits = sandbox_limits(settings).for_worker(workers)
+    return ForkServerSandbox(limits, packages=package_folder(settings), as_named=brief)
 
 
 def package_folder(settings: Settings) -> PackageFolder:

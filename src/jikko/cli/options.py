@@ -160,7 +160,7 @@ def assembled(
     from jikko.runs.following.quiet_runs import QUIET_SECONDS
 
     look_seconds = look_seconds or QUIET_SECONDS
-    return assemble(settings, in_memory=in_memory, owned=owned, console=console, look_seconds=look_seconds)
+    return assemble(settings, in_memory=in_memory, owned=owned, brief=True, console=console, look_seconds=look_seconds)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

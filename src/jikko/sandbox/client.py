@@ -42,6 +42,7 @@ class ForkServerSandbox:
         limits: SandboxLimits | None = None,
         *,
         packages: PackageFolder | None = None,
+        as_named: bool = False,
         program: str = PROGRAM,
     ) -> None:
         """Make a sandbox. Starts nothing.
@@ -49,10 +50,13 @@ class ForkServerSandbox:
         Args:
             limits: By default, those of ``SandboxLimits()``.
             packages: Where packages for programs are installed. When it changes, a new fork server takes over.
+            as_named: Load only packages that programs name, for a process that runs few of them. The first program that
+                names another waits for a new fork server. By default all are loaded, once.
             program: What the fork server executes. Only tests and the benchmark pass another.
         """
         self._limits = limits or SandboxLimits()
         self._packages = packages
+        self._as_named = as_named
         self._program = program
         self._running: Programs | None = None
         """``None`` before the first program."""
@@ -142,7 +146,7 @@ class ForkServerSandbox:
             # A server without programs does not wait for what runs them.
             from jikko.sandbox.programs import Programs
 
-            self._running = Programs(self._limits, self._packages, self._program)
+            self._running = Programs(self._limits, self._packages, self._program, as_named=self._as_named)
         return self._running
 
     @staticmethod

@@ -17,7 +17,9 @@ _log = logging.getLogger(__name__)
 class ForkServers:
     """All fork servers of one sandbox: usually one."""
 
-    def __init__(self, limits: SandboxLimits, packages: PackageFolder | None, program: str) -> None:
+    def __init__(
+        self, limits: SandboxLimits, packages: PackageFolder | None, program: str, *, as_named: bool = False
+    ) -> None:
         """See ``ForkServerSandbox``. Starts nothing."""
         self.limits = limits
         self.server: ForkServer | None = None
@@ -25,12 +27,17 @@ class ForkServers:
         self.is_closed = False
         self._packages = packages
         self._program = program
+        self._modules: set[str] | None = set() if as_named else None
+        """Of packages, those that programs have named; ``None``: all are loaded."""
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
-    async def current(self) -> ForkServer:
+    async def current(self, program: bytes = b"") -> ForkServer:
         """The one that new runs go to. The first is started; one that is old, or has other packages, is replaced soon.
+
+        Args:
+            program: The text of the next program.
 
         Raises:
             SandboxFailure: It could not be started, or all of it is closed.
@@ -39,6 +46,10 @@ class ForkServers:
             if self.is_closed:
                 raise unavailable("it is closed")
             server = self.server
+            if self._names_more(program) and server is not None:
+                self._retired.add(server)
+                await self.close_if_unused(server)
+                self.server = server = None
             if server is None or server.gone:
                 if server is not None:
                     await server.close()
@@ -52,6 +63,19 @@ class ForkServers:
         if old and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.create_task(self._renew(server), name="sandbox renewal")
         return server
+
+    def _names_more(self, program: bytes) -> bool:
+        """Whether a program names modules that none before it has named, which are noted."""
+        if self._packages is None or self._modules is None:
+            return False
+        try:
+            installed = self._packages.current()
+        except Unreadable:  # as the start will say
+            return False
+        known = frozenset[str]() if installed is None else installed.modules
+        named = {name for name in known - self._modules if name.encode() in program}
+        self._modules |= named
+        return bool(named)
 
     async def close_if_unused(self, server: ForkServer) -> None:
         """Close one that has given way to another, behind its last run."""
@@ -74,7 +98,7 @@ class ForkServers:
 
     async def _start(self) -> ForkServer:
         try:
-            packages = loadable(self._packages)
+            packages = loadable(self._packages, self._modules)
         except Unreadable as error:
             raise unavailable(str(error)) from None
         if packages.unusable:

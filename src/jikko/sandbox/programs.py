@@ -24,9 +24,9 @@ _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
 class Programs:
     """Runs one program at a time in a child of its own."""
 
-    def __init__(self, limits: SandboxLimits, packages: PackageFolder | None, program: str) -> None:
+    def __init__(self, limits: SandboxLimits, packages: PackageFolder | None, program: str, *, as_named: bool) -> None:
         """See ``ForkServerSandbox``. Starts nothing."""
-        self.servers = ForkServers(limits, packages, program)
+        self.servers = ForkServers(limits, packages, program, as_named=as_named)
         self._compiled = CompiledTemplates()
 
     async def run(
@@ -44,7 +44,7 @@ class Programs:
         Raises:
             SandboxFailure: It failed, or cannot be run.
         """
-        server = await self.servers.current()
+        server = await self.servers.current(text if kind == "python3" else b"")
         if kind == "python3":
             server.import_ahead(name for name in MODULES if name.encode() in text)
         started = time.monotonic()

@@ -15,7 +15,7 @@ from jikko.sandbox.limits import MIB, SandboxLimits
 from jikko.settings import Settings
 from jikko.values import Json
 from tests.effort import PATIENCE
-from tests.sandbox.packages.wheels import wheel
+from tests.sandbox.packages.wheels import GOOD, wheel
 from tests.sandbox.scene import descendants, kilobytes, outcome, until
 
 pytestmark = pytest.mark.anyio
@@ -246,5 +246,30 @@ async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_
         async with asyncio.timeout(PATIENCE):
             while "not installed" not in (await outcome(made, "python3", code)).error:
                 pass
+    finally:
+        await made.close()
+
+
+async def test_a_sandbox_for_few_programs_loads_what_they_name_and_what_that_may_import(
+    tmp_path: Path, no_index: None
+) -> None:
+    settings = Settings(home=tmp_path / "home")
+    late = "def named():\n    import native._speedups as s\n    return s.__name__"
+    leaning = wheel(tmp_path, "leaning", late, requires="native; extra == 'fast'")
+    others = [wheel(tmp_path, name, files) for name, files in GOOD.items()]
+    await install_packages(settings, map(str, (leaning, *others)), (), lambda text: None)
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), packages=package_folder(settings), as_named=True)
+
+    async def names(line: str) -> Json:
+        known = "{'pla' + 'in', 'lar' + 'ge', 'nat' + 'ive'}"
+        code = f"import sys\n{line}\ndef main(): return {{'r': sorted({known} & {{*sys.modules}})}}"
+        return (await made.run_code("python3", code, {}))["r"]
+
+    try:
+        assert await names("") == []
+        assert await names("import plain") == ["plain"]
+        code = "import leaning\ndef main(): return {'r': leaning.named()}"
+        assert await made.run_code("python3", code, {}) == {"r": "native._speedups"}
+        assert await names("") == ["native", "plain"]
     finally:
         await made.close()

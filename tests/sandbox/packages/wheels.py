@@ -58,16 +58,20 @@ BAD: Mapping[str, tuple[str, str]] = {
 """Programs that packages run when they are imported, and why they are refused."""
 
 
-def wheel(folder: Path, name: str, files: Mapping[str, str | bytes] | str, version: str = "1.0") -> Path:
+def wheel(
+    folder: Path, name: str, files: Mapping[str, str | bytes] | str, version: str = "1.0", requires: str = ""
+) -> Path:
     """Make a wheel.
 
     Args:
         files: Its files, or the text of its one module.
+        requires: A requirement.
     """
     contents = {f"{name}.py": files} if isinstance(files, str) else dict(files)
     info = f"{name}-{version}.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
     contents |= {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     contents[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*contents, f"{info}/RECORD"])
