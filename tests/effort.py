@@ -1,9 +1,10 @@
 """Bounds that hold on any machine, however busy it is: ratios of CPU time, and patience with what hangs."""
 
+import asyncio
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: enough for the busiest machine. It bounds no speed, only what hangs."""
@@ -41,3 +42,27 @@ def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> flo
     finally:
         gc.enable()
     return least[count * times] / least[count]
+
+
+async def longest_turn(work: Awaitable[object]) -> tuple[float, float]:
+    """The CPU time that this thread spends in the longest turn of the event loop until the work is done, and in all, in
+    seconds. The garbage collector rests."""
+    gc.collect()
+    gc.disable()
+    longest, last = 0.0, time.thread_time()
+    began = last
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while True:
+            await asyncio.sleep(0)
+            longest, last = max(longest, time.thread_time() - last), time.thread_time()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await work
+        await asyncio.sleep(0)
+        return longest, time.thread_time() - began
+    finally:
+        watching.cancel()
+        gc.enable()

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import math
+import random
 import struct
 from typing import Any
 
@@ -20,6 +21,7 @@ from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
 from jikko.providers.openai.vectors import MAX_BYTES, embedded
 from jikko.providers.vectors.embedder import ProviderEmbedder
+from tests.effort import longest_turn
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence
 
@@ -72,6 +74,31 @@ async def test_one_vector_may_not_be_as_long_as_those_of_all_texts() -> None:
 
     assert failure.kind == "InvokeBadRequestError"
     assert "no vectors of OpenAI's protocol" in str(failure)
+
+
+@pytest.mark.serial
+async def test_a_large_answer_holds_the_event_loop_no_longer_than_one_vector_does() -> None:
+    data = [{"embedding": [random.random() for _ in range(768)], "index": place} for place in range(512)]
+    body = json.dumps({"data": data, "usage": {"total_tokens": 5}}).encode()
+
+    longest, whole = min([await longest_turn(embedded(body, 512)) for _ in range(3)])
+
+    assert longest < whole / 20
+
+
+async def test_an_answer_with_much_beside_its_vectors_is_refused() -> None:
+    async with served(answering([1.0], more=["x"] * 10_000)) as (_, models):
+        with pytest.raises(ModelFailure, match="no vectors of OpenAI's protocol"):
+            await ProviderEmbedder(models.connections).embed(asked("a"))
+
+
+async def test_names_and_texts_like_that_of_vectors_are_none() -> None:
+    entry = {"embedding": [1.0, 2.0], "note": 'an "embedding": [1]', 'an "embedding': [7.0], "embeddings": [8.0]}
+    body = json.dumps({"embedded": "embedding", "data": [entry, {"embedding": "AACAPw=="}]}, indent=1)
+
+    vectors = (await embedded(body.encode(), 2)).vectors
+
+    assert [list(vector) for vector in vectors] == [[1.0, 2.0], [1.0]]
 
 
 async def test_a_request_is_of_openais_protocol() -> None:
@@ -143,6 +170,8 @@ async def test_a_vector_that_is_none_is_all_zeros_and_costs_no_other(unusable: l
         [{"embedding": "AAA="}, {"embedding": "AAAAAA=="}],
         [{"embedding": [1.0]}, {"embedding": [1.0, 2.0]}],
         [{"embedding": ["a"]}, {"embedding": [1.0]}],
+        [{"embedding": 0}, {"embedding": 1}],
+        [{"embedding": [1.0], "more": {"embedding": [1.0]}}, {"embedding": [1.0]}],
     ],
 )
 async def test_an_answer_without_a_vector_for_each_text_is_a_failure(data: Any) -> None:
