@@ -31,9 +31,9 @@ class Client:
         with self._http.stream(method, path, **options) as answer:
             yield answer
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, **options: Any) -> Any:
         """The body of an answer that must be 200."""
-        answer = self._http.get(path)
+        answer = self._http.get(path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 import aiohttp
@@ -43,6 +43,8 @@ class Load:
         self._rate = rate
         self._over = threading.Event()
         self.failed: list[str] = []
+        self._accepted = [0] * len(self._kinds)
+        """How many runs of each client were."""
         self.runs: dict[str, str] = {}
         """Ids of runs, by the word that was given to each: it begins with its app."""
         self._began = time.monotonic()
@@ -52,14 +54,19 @@ class Load:
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
-    @property
-    def users(self) -> int:
-        return len(self._kinds)
-
     def wait_for(self, count: int) -> None:
         """Until N more runs were accepted."""
-        until, bound = len(self.runs) + count, time.monotonic() + PATIENCE
-        while len(self.runs) < until:
+        wanted = len(self.runs) + count
+        self._until(lambda: len(self.runs) >= wanted)
+
+    def wait_for_each(self) -> None:
+        """Until each client had one more run accepted: then none is on its way that began before."""
+        before = list(self._accepted)
+        self._until(lambda: all(now > then for now, then in zip(self._accepted, before, strict=True)))
+
+    def _until(self, holds: Callable[[], bool]) -> None:
+        bound = time.monotonic() + PATIENCE
+        while not holds():
             assert not self.failed
             assert not self._ended.done()
             assert time.monotonic() < bound
@@ -89,7 +96,7 @@ class Load:
         headers = {"Authorization": f"Bearer {self._several.keys[app]}"}
         for count in itertools.count():
             if self._rate:
-                at = self._began + count * self.users / self._rate
+                at = self._began + count * len(self._kinds) / self._rate
                 await asyncio.sleep(max(0.0, at - time.monotonic()))
             if self._over.is_set():
                 return
@@ -100,6 +107,7 @@ class Load:
                 async with session.post(url, json=body, headers=headers) as answer:
                     if answer.status in (200, 202):
                         self.runs[word] = (await answer.json())["workflow_run_id"]
+                        self._accepted[number] += 1
                         continue
                     self.failed.append(f"{word}: {answer.status} {await answer.text()}")
             except (aiohttp.ClientError, TimeoutError) as error:

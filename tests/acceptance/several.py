@@ -1,10 +1,14 @@
 """A server of several processes, each of which can be spoken to."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
+from tests.effort import PATIENCE
 
 
 class SeveralWorkers:
@@ -19,31 +23,55 @@ class SeveralWorkers:
         entries = Command(self.home).json("apps", "import", *files)
         self.keys = {name: entry["api_key"] for name, entry in zip(apps, entries, strict=True)}
         self._settings = {"JIKKO_WORKERS": "2", **settings}
-        self._clients: list[Client] = []
+        self._clients: list[ClientOfOneProcess] = []
         self.server = Server(self.home, settings=self._settings)
 
     def restart(self) -> None:
         """Start again after the end of the server."""
         self.server = Server(self.home, settings=self._settings)
 
-    def client(self, app: str, process: Callable[[int], bool] = lambda pid: True) -> Client:
-        """A client whose connection leads to a process of that kind; see ``process_of``."""
+    def client(self, app: str, process: Callable[[int], bool] = lambda pid: True) -> "ClientOfOneProcess":
+        """A client of a process of that kind."""
+        bound = time.monotonic() + PATIENCE
         while True:
-            client = Client(self.server.url, self.keys[app], connections=1)
-            self._clients.append(client)
-            if process(process_of(client)):
+            client = ClientOfOneProcess(self.server.url, self.keys[app])
+            if process(client.process):
+                self._clients.append(client)
                 return client
+            client.close()
+            assert time.monotonic() < bound, "no process of that kind answers"
 
-    def pair(self, app: str) -> tuple[Client, Client]:
+    def pair(self, app: str) -> tuple["ClientOfOneProcess", "ClientOfOneProcess"]:
         """Clients of two different processes."""
         one = self.client(app)
-        first = process_of(one)
-        return one, self.client(app, lambda pid: pid != first)
+        return one, self.client(app, lambda pid: pid != one.process)
 
     def close(self) -> None:
         for client in self._clients:
             client.close()
         self.server.close()
+
+
+class ClientOfOneProcess(Client):
+    """A client all of whose requests go to one process, one at a time.
+
+    A connection that rests for some seconds is closed by either side, and a new one may lead to any process: before
+    each request it is seen where its connection leads.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        super().__init__(url, key, connections=1)
+        self.process = process_of(self)
+        """Its process id."""
+        self._http.event_hooks = {"request": [self._reach]}
+
+    def _reach(self, request: httpx.Request) -> None:
+        if request.url.path == "/health":
+            return
+        bound = time.monotonic() + PATIENCE
+        while process_of(self) != self.process:
+            assert time.monotonic() < bound, f"process {self.process} does not answer"
+            self.get("/health", headers={"Connection": "close"})
 
 
 def process_of(client: Client) -> int:

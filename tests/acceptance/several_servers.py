@@ -10,6 +10,8 @@ MEMBER_SECONDS = 2.0
 """After which a server of the tests counts as gone."""
 NOBODY_GOES = {"JIKKO_MEMBER_SECONDS": "60"}
 """For tests in which no server dies: one that a busy machine holds up for two seconds is not to count as gone."""
+ONLY_THE_DEAD_GO = {"JIKKO_MEMBER_SECONDS": "6"}
+"""For tests in which one dies, and which count what others take over: see ``NOBODY_GOES``."""
 
 
 class SeveralServers:

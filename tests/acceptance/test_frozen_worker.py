@@ -19,7 +19,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
-from tests.acceptance.several import SeveralWorkers, process_of
+from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.workflows import app, end, fetch, form, start
 from tests.effort import PATIENCE
 
@@ -105,7 +105,7 @@ def test_a_worker_that_was_frozen_until_others_did_its_work_does_no_harm(
 ) -> None:
     holder, other = workers.pair("busy")
     goes_on, ends, untouched, stopped = (begun(holder, echo) for _ in range(4))
-    frozen, elsewhere = process_of(holder), process_of(other)
+    frozen, elsewhere = holder.process, other.process
     acts = [(form_of(other, run), FORM) for run in (goes_on, ends)] + [(f"/v1/workflows/run/{stopped}/stop", STOP)]
     requests = LateRequests()
     for path, body in acts:

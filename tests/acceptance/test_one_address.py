@@ -236,8 +236,15 @@ def test_a_version_that_is_imported_holds_at_all_servers(there: OneAddress, tmp_
             encoding="utf-8",
         )
         there.command("apps", "import", file)
+
+        def outputs() -> dict[str, str]:
+            found: dict[str, str] = ok(echo.post("/v1/workflows/run", json=body(ODD)))["data"]["outputs"]
+            return found
+
+        # Each has to hear of it first.
+        until(lambda word=word, outputs=outputs: all(outputs() == {word: ODD} for _ in there.urls))  # type: ignore[misc]
         for _ in range(4):
-            assert ok(echo.post("/v1/workflows/run", json=body(ODD)))["data"]["outputs"] == {word: ODD}
+            assert outputs() == {word: ODD}
 
 
 def test_a_key_that_is_revoked_opens_nothing_at_any_server(there: OneAddress) -> None:
@@ -247,6 +254,8 @@ def test_a_key_that_is_revoked_opens_nothing_at_any_server(there: OneAddress) ->
         assert client.get("/v1/info").status_code == 200
     newest = there.command("apps", "keys", "Fragile", "--json")[-1]
     there.command("apps", "keys", "Fragile", "--revoke", newest["id"])
+    # Each has to hear of it first.
+    until(lambda: all(client.get("/v1/info").status_code == 401 for _ in there.urls))
     for _ in range(4):
         assert client.get("/v1/info").status_code == 401
 

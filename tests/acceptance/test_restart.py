@@ -13,6 +13,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.effort import PATIENCE
@@ -59,8 +60,7 @@ def house(jikko: Command, tmp_path: Path, echo: EchoServer) -> Iterator[House]:
 def wait_until_it_waits(client: Client, run: str, echo: EchoServer) -> None:
     """Wait until the run is at its second call, and that its first has ended is in the log."""
     echo.wait_for_calls(f"/hold/{run}")
-    while "wait" not in [node["node_id"] for node in client.node_executions(run)]:
-        pass
+    until(lambda: "wait" in [node["node_id"] for node in client.node_executions(run)], "it waits, durably")
 
 
 def assert_it_went_on(client: Client, run: str, echo: EchoServer) -> None:

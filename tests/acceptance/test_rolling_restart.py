@@ -42,7 +42,7 @@ def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_no
                 load.wait_for(40)
                 several.start(PYTHONPATH=newer)
                 balancer.out.add(old.url)
-                load.wait_for(load.users)  # so that none that is on its way is for the old one
+                load.wait_for_each()  # so that none that is on its way is for the old one
                 assert old.stop() == 0
                 several.servers.remove(old)
             load.wait_for(20)

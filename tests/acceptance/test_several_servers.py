@@ -9,7 +9,8 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
-from tests.acceptance.several_servers import SeveralServers
+from tests.acceptance.several import ClientOfOneProcess
+from tests.acceptance.several_servers import NOBODY_GOES, ONLY_THE_DEAD_GO, SeveralServers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
 from tests.cluster.nats_server import nats_running
 
@@ -91,7 +92,7 @@ def require_one_history(client: Client, run: str) -> list[dict[str, Any]]:
 def test_a_run_of_a_killed_server_goes_on_at_another_is_followed_at_a_second_and_answered_at_a_third(
     servers: Made, echo: EchoServer
 ) -> None:
-    several = servers()
+    several = servers(**ONLY_THE_DEAD_GO)
     first, second, third = several.servers
     begins, follows, answers = (several.client("asks", server) for server in (first, second, third))
     run = begins.run("async", q="こんにちは🙂\ue000")["workflow_run_id"]
@@ -118,7 +119,7 @@ def test_a_frozen_server_that_goes_on_writes_nothing_into_runs_that_are_anothers
 ) -> None:
     import signal
 
-    several = servers(2)
+    several = servers(2, **ONLY_THE_DEAD_GO)
     frozen, other = several.servers
     run = several.client("held", frozen).run("async", q="zombie")["workflow_run_id"]
     client = several.client("held", other)
@@ -235,8 +236,7 @@ def test_who_followed_at_a_server_that_was_killed_follows_on_at_another_from_whe
 
 def test_no_run_notices_that_nats_was_killed_and_came_back(servers: Made, echo: EchoServer) -> None:
     with nats_running() as nats:
-        # One that a busy machine holds up for as long is not to count as gone; one that is killed in the end is.
-        several = servers(2, JIKKO_NATS_URL=nats.url, JIKKO_MEMBER_SECONDS="6")
+        several = servers(2, JIKKO_NATS_URL=nats.url, **ONLY_THE_DEAD_GO)
         begins, other = (several.client("held", server) for server in several.servers)
         runs = [begins.run("async", q=f"nats{number}")["workflow_run_id"] for number in range(5)]
         for number in range(5):
@@ -297,12 +297,13 @@ def test_workers_of_one_server_take_over_from_each_other_without_waiting(servers
     import os
     import signal
 
-    several = servers(0, JIKKO_MEMBER_SECONDS="60")
-    client = several.client("held", several.start("--workers", "2"))
+    several = servers(0, **NOBODY_GOES)
+    client = ClientOfOneProcess(several.start("--workers", "2").url, several.keys["held"])
     run = client.run("async", q="worker")["workflow_run_id"]
     echo.wait_for_calls("/hold/worker")
+    client.close()
 
-    os.kill(client.get("/health")["process"], signal.SIGKILL)
+    os.kill(client.process, signal.SIGKILL)
 
     echo.wait_for_calls("/hold/worker", 2)
     echo.release("/hold/worker")

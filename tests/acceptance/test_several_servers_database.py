@@ -1,16 +1,16 @@
 """Several servers whose database is killed, and comes back."""
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
 from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.test_several_servers import require_one_history
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
-from tests.effort import PATIENCE
+from tests.faults.runs import readiness
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -39,12 +39,11 @@ def test_runs_wait_for_a_database_that_was_killed_and_starts_are_refused_meanwhi
         mortal_postgres.start()
 
         assert refused.status_code == 503
+        until(lambda: {readiness(server.url) for server in several.servers} == {200}, "they are ready again")
         for run in runs.values():
             assert second.finished(run)["status"] == "succeeded"
             assert "run_recovered" not in [event["event"] for event in require_one_history(second, run)]
-        bound = time.monotonic() + PATIENCE
-        while second.request("POST", "/v1/workflows/run", json=second.body("async", {"q": "db0"})).status_code != 202:
-            assert time.monotonic() < bound
+        assert second.run(q="db0")["data"]["status"] == "succeeded"
         assert {word: len(echo.calls(f"/hold/{word}")) for word in runs if word != "db0"} == {
             word: 1 for word in runs if word != "db0"
         }

@@ -213,12 +213,13 @@ async def test_a_clock_that_differs_is_said(several_settings: dict[str, str], tm
     def ahead() -> float:
         return time.time() + 60
 
-    with pytest.raises(InvalidSettings, match="60 seconds ahead of that of the database"):
+    # The time that the question takes does not count.
+    with pytest.raises(InvalidSettings, match=r"(5\d|60) seconds ahead of that of the database"):
         async with assemble(settings, owned=True, clock=ahead):
             pass
     found = {found.where: found async for found in look_at_servers(settings, ahead)}
 
-    assert "60 seconds ahead of that of the database" in found["clock"].sentence()
+    assert re.search(r"(5\d|60) seconds ahead of that of the database", found["clock"].sentence())
     assert [name for name, finding in found.items() if not finding.ok] == ["clock"]
 
 

@@ -19,7 +19,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.several import SeveralWorkers, process_of
+from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.faults.proxy import Proxy
 from tests.files.buckets import CREDENTIALS, Buckets
@@ -29,8 +29,8 @@ from tests.tools.test_mcp_programs import PROGRAM
 
 pytestmark = pytest.mark.slow
 SHUTDOWN_SECONDS = 1.0
-STOP_SECONDS = SHUTDOWN_SECONDS + 10
-"""Within which a server has ended; see ``Settings.stop_seconds``."""
+STOP_SECONDS = SHUTDOWN_SECONDS + 10 + 5
+"""Within which a server has ended (see ``Settings.stop_seconds``), and what a busy machine adds."""
 
 Served = Callable[..., tuple[Server, Client]]
 
@@ -127,17 +127,16 @@ def test_workers_that_stand_still_are_killed_and_named(tmp_path: Path, echo: Ech
     workers = SeveralWorkers(tmp_path, {"held": held(echo)}, JIKKO_SHUTDOWN_SECONDS=str(SHUTDOWN_SECONDS))
     with closing(workers):
         frozen, _ = workers.pair("held")
-        frozen.run("async", q="worker")
-        echo.wait_for_calls("/hold/worker")
-        process = process_of(frozen)
+        frozen.run("async", q="frozen-worker")
+        echo.wait_for_calls("/hold/frozen-worker")
 
-        os.kill(process, signal.SIGSTOP)
+        os.kill(frozen.process, signal.SIGSTOP)
         code, seconds = stopped(workers.server)
 
         assert (code, seconds < STOP_SECONDS) == (1, True), workers.server.output
-        assert left(workers.server) == [f"worker {process}"]
+        assert left(workers.server) == [f"worker {frozen.process}"]
         workers.restart()
-        echo.release("/hold/worker")
+        echo.release("/hold/frozen-worker")
         [run] = workers.client("held").get("/v1/workflows/logs")["data"]
         assert workers.client("held").finished(run["workflow_run"]["id"])["status"] == "succeeded"
 

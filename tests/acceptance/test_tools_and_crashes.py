@@ -7,6 +7,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.tools.running import outer, tool
@@ -70,9 +71,9 @@ def test_a_workflow_that_was_called_is_found_and_waited_for(
     server = Server(jikko.home, settings={"JIKKO_TOOLS": tools})
     client, inside = Client(server.url, key), Client(server.url, inner_key)
     run = client.run("async", q="a")["workflow_run_id"]
-    while not (runs := inside.get("/v1/workflows/logs")["data"]):
-        pass
-    inner_run = runs[0]["workflow_run"]["id"]
+    until(lambda: bool(inside.get("/v1/workflows/logs")["data"]), "the workflow was called")
+    [entry] = inside.get("/v1/workflows/logs")["data"]
+    inner_run = entry["workflow_run"]["id"]
     echo.wait_for_calls(f"/hold/{inner_run}")
     server.kill()
     client.close()

@@ -14,7 +14,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.otlp import Collector, attributes
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.several import SeveralWorkers, process_of
+from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.test_workers import kill
 from tests.acceptance.workflows import app, end, fetch, form, python, start, with_environment
 
@@ -54,7 +54,7 @@ def test_a_run_over_a_crash_a_pause_and_several_processes_is_one_trace(
         echo.wait_for_calls(f"/hold/{run}")
         until(lambda: "wait" in [node["node_id"] for node in other.node_executions(run)], "it waits, durably")
 
-        kill(process_of(one))
+        kill(one.process)
         echo.wait_for_calls(f"/hold/{run}", 2)
         echo.release(f"/hold/{run}")
         until(lambda: other.detail(run)["status"] == "paused", "it waits for its form")

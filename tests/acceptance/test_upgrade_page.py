@@ -17,6 +17,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.test_pages import run
 from tests.acceptance.workflows import ECHO
+from tests.effort import PATIENCE
 from tests.page_blocks import blocks, fits
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
         # As an upgrade that changes the layout leaves it behind.
         copy_database(source, command.home / "jikko.db.before-0099")
     # What starts a server here has to take note of its end, or its process would stay.
-    reaper = threading.Thread(target=server.wait)
+    reaper = threading.Thread(target=server.wait, args=(3 * PATIENCE,))
     reaper.start()
     commands: list[str] = []
     shown: list[str] = []

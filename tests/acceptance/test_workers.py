@@ -15,7 +15,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command
-from tests.acceptance.several import SeveralWorkers, process_of
+from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
 from tests.effort import PATIENCE
 
@@ -59,10 +59,21 @@ def kill(pid: int) -> None:
 
 def form_token(client: Client, run: str, node: str) -> str:
     """The token of a form, once it was asked for."""
-    while True:
-        for event in client.log(run):
-            if event["event"] == "form_requested" and event["node_id"] == node:
-                return str(event["form"]["form_token"])
+    found: list[str] = []
+
+    def is_asked_for() -> bool:
+        asked = (event for event in client.log(run) if event["event"] == "form_requested" and event["node_id"] == node)
+        found.extend(event["form"]["form_token"] for event in asked)
+        return bool(found)
+
+    until(is_asked_for, "the form is asked for")
+    return found[0]
+
+
+def wait_until_it_waits(client: Client, run: str, echo: EchoServer) -> None:
+    """Until a run is at its second call, and that its first has ended is in the log."""
+    echo.wait_for_calls(f"/hold/{run}")
+    until(lambda: "wait" in [node["node_id"] for node in client.node_executions(run)], "it waits, durably")
 
 
 def submit(client: Client, token: str, comment: str) -> httpx.Response:
@@ -170,8 +181,7 @@ def test_two_forms_of_a_paused_run_are_handed_in_at_once_in_two_processes(
     run = one.run("async", q="x")["workflow_run_id"]
     tokens = [form_token(one, run, name) for name in ("ask", "other")]
     echo.release(f"/hold/{run}")
-    while one.detail(run)["status"] != "paused":
-        pass
+    until(lambda: one.detail(run)["status"] == "paused", "the run is paused")
 
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(submit, (one, other), tokens, ("here", "there")))
@@ -203,22 +213,19 @@ def test_a_run_of_a_process_that_is_killed_goes_on_in_another_one(mortal: Severa
     one, other = mortal.pair("held")
     runs = [one.run("async", q=str(number))["workflow_run_id"] for number in range(10)]
     for run in runs:
-        echo.wait_for_calls(f"/hold/{run}")
-        while "wait" not in [node["node_id"] for node in other.node_executions(run)]:
-            pass
-    survivor = process_of(other)
+        wait_until_it_waits(other, run, echo)
 
-    kill(process_of(one))
+    kill(one.process)
     for number, run in enumerate(runs):
         echo.wait_for_calls(f"/hold/{run}", 2)
         echo.release(f"/hold/{run}")
         detail = other.finished(run)
         assert (detail["status"], detail["outputs"]["q"]) == ("succeeded", str(number))
         assert len(echo.calls(f"/{run}/first")) == 1, "a node that had finished ran again"
-    assert process_of(other) == survivor
+    assert is_there(other.process)
 
     # Another worker takes the place of the one that died.
-    newcomer = mortal.client("echo", lambda pid: pid != survivor)
+    newcomer = mortal.client("echo", lambda pid: pid != other.process)
     assert newcomer.run(q="again")["data"]["outputs"] == {"q": "again"}
     assert mortal.server.stop() == 0
 
@@ -228,19 +235,16 @@ def test_a_run_of_a_process_that_hangs_goes_on_in_another_one(mortal: SeveralWor
     one, other = mortal.pair("held")
     runs = [one.run("async", q=str(number))["workflow_run_id"] for number in range(5)]
     for run in runs:
-        echo.wait_for_calls(f"/hold/{run}")
-        while "wait" not in [node["node_id"] for node in other.node_executions(run)]:
-            pass
+        wait_until_it_waits(other, run, echo)
 
     # It is killed once it has missed its heartbeats; until then its runs wait.
-    hangs = process_of(one)
-    os.kill(hangs, signal.SIGSTOP)
+    os.kill(one.process, signal.SIGSTOP)
     for run in runs:
         echo.wait_for_calls(f"/hold/{run}", 2, timeout=60)
         echo.release(f"/hold/{run}")
         assert other.finished(run)["status"] == "succeeded"
         assert len(echo.calls(f"/{run}/first")) == 1, "a node that had finished ran again"
-    assert not is_there(hangs)
+    until(lambda: not is_there(one.process), "the one that hung is gone")
     assert mortal.server.stop() == 0
 
 
@@ -249,7 +253,7 @@ def test_whichever_process_dies_meanwhile_a_stop_reaches_the_run(mortal: Several
     run = one.run("async", q="x")["workflow_run_id"]
     echo.wait_for_calls(f"/hold/{run}")
 
-    kill(process_of(one))
+    kill(one.process)
     answer = other.request("POST", f"/v1/workflows/run/{run}/stop", json={"user": "someone"})
 
     assert answer.json() == {"result": "success", "stopped": True}
@@ -263,8 +267,8 @@ def test_when_all_workers_die_the_next_ones_go_on(mortal: SeveralWorkers, echo: 
     for run in runs:
         echo.wait_for_calls(f"/hold/{run}")
 
-    for pid in [process_of(one), process_of(other)]:
-        kill(pid)
+    for client in (one, other):
+        kill(client.process)
     for run in runs:
         echo.release(f"/hold/{run}")
     later = mortal.client("held")
@@ -279,11 +283,9 @@ def test_when_the_server_is_killed_its_workers_end_and_the_next_server_goes_on(
     runs = [client.run("async", q="x")["workflow_run_id"] for client in (one, other)]
     for run in runs:
         echo.wait_for_calls(f"/hold/{run}")
-    workers = [process_of(one), process_of(other)]
 
     mortal.server.kill()
-    while any(is_there(pid) for pid in workers):
-        pass
+    until(lambda: not is_there(one.process) and not is_there(other.process), "the workers have ended")
     mortal.restart()
     for run in runs:
         echo.release(f"/hold/{run}")
@@ -340,7 +342,6 @@ def test_runs_that_are_parked_go_on_with_any_number_of_workers(
 def test_connections_are_refused_once_no_worker_takes_them(mortal: SeveralWorkers) -> None:
     address = mortal.server.url.removeprefix("http://").split(":")
     one, other = mortal.pair("echo")
-    workers = [process_of(one), process_of(other)]
     with ExitStack() as stack:
         # Requests that never come to their end keep the workers from ending for a while.
         for _ in range(20):
@@ -354,7 +355,7 @@ def test_connections_are_refused_once_no_worker_takes_them(mortal: SeveralWorker
         mortal.server.send(signal.SIGTERM)
         until(lambda: is_refused(address[0], int(address[1])), "connections are refused")
 
-        assert any(is_there(pid) for pid in workers)
+        assert is_there(one.process) or is_there(other.process)
     assert mortal.server.wait() == 0
 
 
@@ -415,16 +416,15 @@ def test_what_keeps_a_later_worker_from_starting_ends_nothing(tmp_path: Path, ap
     several = SeveralWorkers(tmp_path, apps, JIKKO_PROVIDERS=str(providers))
     try:
         one, other = several.pair("echo")
-        survivor = process_of(other)
         providers.write_text("providers: [")
 
-        kill(process_of(one))
+        kill(one.process)
         until(lambda: several.server.output.count("another one is tried") >= 2, "it was tried twice")
         # New connections do not wait for the worker that cannot be started.
-        assert {process_of(several.client("echo")) for _ in range(20)} == {survivor}
+        assert {several.client("echo").process for _ in range(20)} == {other.process}
         providers.write_text("providers: {}")
 
-        newcomer = several.client("echo", lambda pid: pid != survivor)
+        newcomer = several.client("echo", lambda pid: pid != other.process)
         assert newcomer.run(q="again")["data"]["outputs"] == {"q": "again"}
         assert several.server.stop() == 0
     finally:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from tests.effort import PATIENCE
+
 READ_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_")
 """How names of variables begin that a Python reads as it starts."""
 
@@ -62,7 +64,8 @@ class WarmCommand:
         self._told = told
         self._lines = b""
         self._code: int | None = None
-        self.pid = int(self._line(60))
+        # The first one waits until all of Jikko is imported.
+        self.pid = int(self._line(2 * PATIENCE))
 
     def wait(self, timeout: float) -> int:
         """Wait for its end, at most N seconds. Returns the exit code, negative for a signal."""
@@ -79,8 +82,10 @@ class WarmCommand:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""
+        # It may have ended, and what is told of that be on its way.
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def _line(self, timeout: float) -> bytes:
         while b"\n" not in self._lines:

@@ -173,7 +173,7 @@ def test_servers_are_replaced_one_after_the_other(
             load.wait_for(40)
             several.start()
             balancer.out.add(old.url)
-            load.wait_for(load.users)  # so that none that is on its way is for the old one
+            load.wait_for_each()  # so that none that is on its way is for the old one
             assert old.stop() == 0
             several.servers.remove(old)
         load.wait_for(20)
