@@ -110,6 +110,7 @@ class AgentNode(Struct, frozen=True):
             await ctx.ports.strategies.invoke(call, host, outputs.take)
             made = await outputs.outputs()
         except (ToolFailure, LimitReached) as failure:
+            outputs.flush()
             is_app = strategy.of_app
             raise NodeFailure(
                 masks.masked(str(failure)) if is_app else f"Failed to invoke agent: {masks.masked(str(failure))}",

@@ -82,6 +82,10 @@ class AgentOutputs:
         node_id = self._ctx.node_id
         return [{"node_execution_id": node_id, **_entry(entry, node_id)} for entry in self._logs.values()]
 
+    def flush(self) -> None:
+        """Show now what was said last."""
+        self._outputs.flush()
+
     async def outputs(self) -> dict[str, Json]:
         """The outputs, once the call is over. Files are stored now.
 
