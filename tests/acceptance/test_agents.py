@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.plugins.packages import files
-from tests.plugins.waiting import until
+from tests.plugins.waiting import until as waited_until
 from tests.plugins.world import installed
 from tests.providers.fake_model import Exchange
 from tests.providers.model_thread import Model
@@ -119,4 +121,68 @@ def test_nothing_of_a_plugin_is_alive_once_its_server_was_killed(tmp_path: Path,
         [plugin] = children(server.pid)
     finally:
         server.kill()
-    asyncio.run(until(lambda: not Path(f"/proc/{plugin}").exists()))
+    asyncio.run(waited_until(lambda: not Path(f"/proc/{plugin}").exists()))
+
+
+def test_an_agent_app_whose_server_is_killed_in_a_turn_goes_on_behind_its_steps_and_calls_no_tool_twice(
+    tmp_path: Path, jikko: Command, model: Model, echo: EchoServer
+) -> None:
+    steps = [calls(("look", {"what": f"turn-{step}"}), text=f"{step}歩目") for step in ("one", "two")]
+    scripted, held = script([*steps, says("着きました 🗻")]), threading.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        if len(model.model.bodies) != 3:
+            await scripted(exchange)
+        else:
+            held.set()
+            await exchange.gone.wait()
+
+    model.model.answer = answer
+    key = imported_app(jikko, tmp_path)
+    set_up = {**settings(tmp_path, model), "JIKKO_TOOLS": str(tools_file(tmp_path, echo))}
+    server = Server(jikko.home, settings=set_up)
+    client = Client(server.url, key)
+    body = {"query": "山へ?", "inputs": {}, "user": "花子", "response_mode": "streaming", "auto_generate_name": False}
+    with client.messages("POST", "/v1/chat-messages", json=body) as events:
+        conversation = next(events)["conversation_id"]
+        assert held.wait(60)
+        server.kill()
+    client.close()
+    server = Server(jikko.home, settings=set_up)
+    client = Client(server.url, key)
+    try:
+        path = f"/v1/messages?user=花子&conversation_id={conversation}"
+        until(lambda: client.get(path)["data"][0]["answer"] != "", "the turn has its answer")
+        [message] = client.get(path)["data"]
+    finally:
+        client.close()
+        server.close()
+    assert (message["status"], message["answer"]) == ("normal", "one歩目\ntwo歩目\n着きました 🗻")
+    thoughts = [(each["position"], each["thought"], each["tool"]) for each in message["agent_thoughts"]]
+    assert thoughts == [(1, "one歩目", "look"), (2, "two歩目", "look"), (3, "着きました 🗻", "")]
+    assert [len(echo.calls(f"/look/turn-{step}")) for step in ("one", "two")] == [1, 1]
+    # Two answers, the question that the kill broke off, and that question again.
+    assert [len(body["messages"]) for body in model.model.bodies] == [1, 3, 5, 5]
+
+
+def imported_app(jikko: Command, folder: Path) -> str:
+    """An app without a workflow whose agent has the tool ``look``."""
+    look = {"enabled": True, "provider_type": "api", "provider_id": "echo", "tool_name": "look", "tool_parameters": {}}
+    config = {
+        "model": {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}},
+        "agent_mode": {"enabled": True, "strategy": "function_call", "tools": [{**look, "provider_name": "echo"}]},
+    }
+    file = folder / "app.yml"
+    file.write_text(json.dumps({"app": {"name": "案内", "mode": "agent-chat"}, "model_config": config}))
+    [entry] = jikko.json("apps", "import", file)
+    return str(entry["api_key"])
+
+
+def tools_file(folder: Path, echo: EchoServer) -> Path:
+    """The tool ``look``, which calls the echo server."""
+    what = [{"name": "what", "in": "path", "required": True, "schema": {"type": "string"}}]
+    paths = {"/look/{what}": {"get": {"operationId": "look", "parameters": what}}}
+    schema = json.dumps({"openapi": "3.0.3", "servers": [{"url": echo.url}], "paths": paths})
+    file = folder / "tools.yml"
+    file.write_text(json.dumps({"tools": {"echo": {"type": "api", "name": "echo", "schema": schema}}}))
+    return file

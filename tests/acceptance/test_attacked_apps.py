@@ -33,7 +33,7 @@ class Scene:
         """The events of a turn, in which the model answers so; the last answer again and again."""
         self.model.model.exchanges.clear()
         self.model.model.answer = script(answers)
-        body = {"query": "?", "inputs": {}, "user": "花子", "response_mode": "streaming"}
+        body: Event = {"query": "?", "inputs": {}, "user": "花子", "response_mode": "streaming"}
         body |= {"auto_generate_name": False, **more}
         with self.clients[app].messages("POST", "/v1/chat-messages", json=body) as events:
             return list(events)
