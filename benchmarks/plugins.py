@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.sizes import sized
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 
 STAND_IN = Path(__file__).parents[1] / "tests" / "plugins" / "stand_in.py"
 CRASHES = sized(1000, 2)
@@ -78,7 +78,7 @@ async def flood(process: PluginProcess) -> None:
 
     received = 0
 
-    def emit(message: Stream) -> None:
+    def emit(message: InvocationMessage) -> None:
         nonlocal received
         received += 1
 

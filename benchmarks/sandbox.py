@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.sizes import sized
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServer
+from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 
@@ -142,10 +142,10 @@ async def cost_of_isolation(duration: float) -> None:
     locked = ForkServerSandbox(limits)
     unlocked = ForkServerSandbox(limits, program=NO_LAYERS)
 
-    async def believe(server: ForkServer) -> None:
+    async def believe(server: ForkServerClient) -> None:
         """Leave the self-test out, which would refuse it."""
 
-    with mock.patch.object(ForkServer, "_prove", believe):
+    with mock.patch.object(ForkServerClient, "_prove", believe):
         await unlocked.run_code("python3", PYTHON, ARGUMENTS)
     medians: dict[str, list[float]] = {"all layers": [], "no layers": []}
     for _ in range(4):

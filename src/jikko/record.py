@@ -39,7 +39,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """The run that this one repeats from a node."""
 
 
-class RunRetry(msgspec.Struct, frozen=True):
+class RetryRecord(msgspec.Struct, frozen=True):
     """A run that repeats another, as that one's list of them shows it."""
 
     run_id: str
@@ -47,7 +47,7 @@ class RunRetry(msgspec.Struct, frozen=True):
     created_at: float
 
 
-class RunDetail(msgspec.Struct, frozen=True):
+class DetailRecord(msgspec.Struct, frozen=True):
     """What run detail shows of a record: its fields, those of the identity among them."""
 
     run_id: str
@@ -108,9 +108,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
         """Whether the run can still change."""
         return self.status in ("running", "paused")
 
-    def detail(self) -> RunDetail:
+    def detail(self) -> DetailRecord:
         """The part of it that run detail shows."""
-        return RunDetail(
+        return DetailRecord(
             run_id=self.identity.run_id,
             workflow_id=self.identity.workflow_id,
             status=self.status,

@@ -17,7 +17,7 @@ from jikko.apps.environment import (
     unused,
     with_values,
 )
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
 from jikko.dsl.document import Variable
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
@@ -140,7 +140,10 @@ def a_file() -> bytes:
 @pytest.mark.anyio
 async def test_the_compiled_workflow_has_the_values_of_now_and_masks_what_is_secret_by_its_type() -> None:
     store = AppsInMemory()
-    apps, workflows = Apps(store, BY_TYPE), Workflows(store, BY_TYPE, environment=[layer(VARIABLE, {"LIMIT": "5"})])
+    apps, workflows = (
+        AppCatalog(store, BY_TYPE),
+        Workflows(store, BY_TYPE, environment=[layer(VARIABLE, {"LIMIT": "5"})]),
+    )
     published = (await apps.publish(a_file(), source="x")).app
 
     before = await workflows.get(published)
@@ -155,7 +158,7 @@ async def test_the_compiled_workflow_has_the_values_of_now_and_masks_what_is_sec
 
 @pytest.mark.anyio
 async def test_nothing_is_set_if_one_name_or_value_is_wrong() -> None:
-    apps = Apps(AppsInMemory(), BY_TYPE)
+    apps = AppCatalog(AppsInMemory(), BY_TYPE)
     published = (await apps.publish(a_file(), source="x")).app
 
     with pytest.raises(NotFound, match=r"no environment variable 'api_kei' \(did you mean 'api_key'\?\)"):

@@ -6,7 +6,7 @@ import pytest
 
 from jikko.apps.app_keys import AppKeys
 from jikko.apps.keys import checked_key, digest, is_list_of_keys, new_key, parse_keys
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, InvalidParam
 from jikko.nodes.registry import BY_TYPE
 from tests.apps.test_publishing import a_file
@@ -69,7 +69,7 @@ def test_a_list_is_told_from_the_name_of_a_file(text: str, is_list: bool) -> Non
 @pytest.mark.anyio
 async def test_a_key_that_is_brought_twice_is_there_once_and_opens_one_app_alone() -> None:
     store = AppsInMemory()
-    apps, keys = Apps(store, BY_TYPE), AppKeys(store)
+    apps, keys = AppCatalog(store, BY_TYPE), AppKeys(store)
     one = (await apps.publish(a_file("One"), source="a")).app
     other = (await apps.publish(a_file("Other"), source="b")).app
 

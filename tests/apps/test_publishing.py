@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App, AppStore
@@ -43,8 +43,8 @@ def another(tmp_path: Path) -> Iterator[Callable[[], AppStore]]:
 
 
 @pytest.fixture
-async def apps(another: Callable[[], AppStore]) -> Apps:
-    return Apps(another(), BY_TYPE)
+async def apps(another: Callable[[], AppStore]) -> AppCatalog:
+    return AppCatalog(another(), BY_TYPE)
 
 
 class Together:
@@ -71,7 +71,7 @@ async def test_imports_at_once_of_a_new_app_make_one_app(another: Callable[[], A
 
     async def import_(store: AppStore, text: str) -> int:
         together: AppStore = Together(store, barrier)  # type: ignore[assignment]
-        published = await Apps(together, BY_TYPE).publish(a_file("経費精算 🧾", text), source="a")
+        published = await AppCatalog(together, BY_TYPE).publish(a_file("経費精算 🧾", text), source="a")
         return published.version.number
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -87,7 +87,7 @@ async def test_imports_at_once_of_a_new_app_make_one_app(another: Callable[[], A
     assert len(await stores[0].versions(made.id)) == AT_ONCE
 
 
-async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: Apps) -> None:
+async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: AppCatalog) -> None:
     first = await apps.publish(a_file("Both"), source="a")
 
     with pytest.raises(Conflict, match=r"'Both' is of mode workflow; a file of mode advanced-chat .* --name"):
@@ -96,7 +96,7 @@ async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: Apps) -> Non
     assert await apps.all() == [first.app]
 
 
-async def test_a_file_may_be_imported_under_another_name(apps: Apps) -> None:
+async def test_a_file_may_be_imported_under_another_name(apps: AppCatalog) -> None:
     plain = await apps.publish(a_file("Plain"), source="a")
     named = await apps.publish(a_file("Plain"), source="a", name="請求 🌸")
     again = await apps.publish(a_file("Plain", "more"), source="a", name="請求 🌸")
@@ -105,7 +105,7 @@ async def test_a_file_may_be_imported_under_another_name(apps: Apps) -> None:
     assert (again.app.id, again.version.number) == (named.app.id, 2)
 
 
-async def test_two_files_of_one_name_are_refused_by_both_names(apps: Apps) -> None:
+async def test_two_files_of_one_name_are_refused_by_both_names(apps: AppCatalog) -> None:
     files = [(path, "x", a_file(name)) for path, name in (("a.yml", "一つ"), ("b.yml", "Two"), ("c.yml", "一つ"))]
 
     with pytest.raises(Conflict, match=r"^a\.yml and c\.yml are both called '一つ'.* Nothing was imported\..*--name"):
@@ -113,7 +113,7 @@ async def test_two_files_of_one_name_are_refused_by_both_names(apps: Apps) -> No
     apps.require_names_of_their_own(files[:2])
 
 
-async def test_files_without_a_name_are_called_after_the_file(apps: Apps) -> None:
+async def test_files_without_a_name_are_called_after_the_file(apps: AppCatalog) -> None:
     one, other = (a_file("") for _ in range(2))
 
     apps.require_names_of_their_own([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
@@ -121,7 +121,7 @@ async def test_files_without_a_name_are_called_after_the_file(apps: Apps) -> Non
         apps.require_names_of_their_own([("x/a.yml", "a", one), ("y/a.yml", "a", other)])
 
 
-async def test_a_file_that_cannot_be_imported_has_no_name(apps: Apps) -> None:
+async def test_a_file_that_cannot_be_imported_has_no_name(apps: AppCatalog) -> None:
     apps.require_names_of_their_own([("a", "a", b"- 1"), ("b", "b", b"- 1")])
     with pytest.raises(InvalidDocument):
         await apps.publish(b"- 1", source="a")

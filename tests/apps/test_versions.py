@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows, check
 from jikko.errors import InvalidDocument, NotFound
 from jikko.nodes.registry import BY_TYPE
@@ -37,7 +37,7 @@ def workflows(store: CountingStore) -> Workflows:
 
 async def published(store: AppsInMemory, name: str, output: str = "out") -> App:
     text = app(name, [start("q"), end(**{output: "start.q"})], "start>end")
-    return (await Apps(store, BY_TYPE).publish(text.encode(), source=name)).app
+    return (await AppCatalog(store, BY_TYPE).publish(text.encode(), source=name)).app
 
 
 async def test_the_current_version_is_compiled_once(store: CountingStore, workflows: Workflows) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.cli.running.form_questions import say_form
-from jikko.cli.running.progress import Progress
+from jikko.cli.running.progress import ProgressReporter
 from jikko.cli.terminal import color_wanted, cut, padded, tail, width
 from jikko.events import ContainerStarted, NodeFinished, NodeStarted, RoundFinished, RunFinished, TextChunk
 
@@ -18,7 +18,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
 
 
-def live(progress: Progress, capsys: pytest.CaptureFixture[str]) -> str:
+def live(progress: ProgressReporter, capsys: pytest.CaptureFixture[str]) -> str:
     """The line that was drawn last."""
     progress.tick()
     return capsys.readouterr().err.rpartition("\x1b[2K")[2]
@@ -26,7 +26,7 @@ def live(progress: Progress, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.usefixtures("terminal")
 def test_the_last_line_has_a_clock_and_the_rounds(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeStarted(at=0.0, **EACH))
     progress.show(ContainerStarted(at=0.0, length=100, **EACH))
     for number in range(3):
@@ -42,7 +42,7 @@ def test_the_last_line_has_a_clock_and_the_rounds(capsys: pytest.CaptureFixture[
     "title", ["Translate the whole of the document into Japanese", "とても長い名前の翻訳ノードです" * 3]
 )
 def test_a_long_title_left_no_room_for_the_clock(capsys: pytest.CaptureFixture[str], title: str) -> None:
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeStarted(at=0.0, **{**EACH, "title": title}))
     progress.show(ContainerStarted(at=0.0, length=100, **EACH))
     progress.show(RoundFinished(at=0.0, round=0, elapsed=0.0, **EACH))
@@ -60,7 +60,7 @@ def test_a_long_title_left_no_room_for_the_clock(capsys: pytest.CaptureFixture[s
 def test_text_that_comes_never_makes_the_line_wider_than_the_terminal(
     capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeStarted(at=0.0, **EACH))
     progress.show(TextChunk(at=0.0, text=text[:900], selector=("each", "text")))
 
@@ -75,7 +75,7 @@ def test_text_that_comes_never_makes_the_line_wider_than_the_terminal(
 
 def test_titles_and_errors_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     evil: dict[str, Any] = {**EACH, "node_type": "code", "title": "a\x1b[2Jb\x07"}
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeStarted(at=0.0, **evil))
     progress.show(
         NodeFinished(at=1.0, started_at=0.0, elapsed=1.0, status="failed", error="no\x9b31m\nsecond line", **evil)
@@ -98,7 +98,7 @@ def test_a_form_is_shown_without_what_steers_a_terminal_and_with_the_names_of_it
 
 
 def test_elsewhere_there_are_plain_lines_only(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeStarted(at=0.0, **EACH))
     progress.show(TextChunk(at=0.0, text="text\n", selector=("each", "text")))
     progress.tick()
@@ -107,12 +107,12 @@ def test_elsewhere_there_are_plain_lines_only(capsys: pytest.CaptureFixture[str]
 
 
 def test_an_error_that_stands_with_its_node_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=False)
+    progress = ProgressReporter(as_json=False)
     progress.show(NodeFinished(at=0.0, started_at=0.0, elapsed=0.0, status="failed", error="bad luck", **EACH))
     progress.show(RunFinished(at=0.0, status="failed", error="bad luck", elapsed=0.0))
 
     assert capsys.readouterr().err.count("bad luck") == 1
-    other = Progress(as_json=False)
+    other = ProgressReporter(as_json=False)
     other.show(RunFinished(at=0.0, status="failed", error="no time", elapsed=0.0))
     assert "no time" in capsys.readouterr().err
 

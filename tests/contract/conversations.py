@@ -1,6 +1,6 @@
 """Conversations that the tests of stores write."""
 
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Feedback, Message
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, MessageAnswer
 from jikko.values import Json
 
 from .runs import APP
@@ -31,7 +31,7 @@ def message(
     user: str = "anna",
     at: float = 1000.0,
     run_id: str | None = None,
-    answer: Answer | None = None,
+    answer: MessageAnswer | None = None,
     files: list[Json] | None = None,
 ) -> Message:
     return Message(
@@ -44,7 +44,7 @@ def message(
         inputs={"n": 1},
         files=files or [],
         created_at=at,
-        answer=answer or Answer(),
+        answer=answer or MessageAnswer(),
     )
 
 

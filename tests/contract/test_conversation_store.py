@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jikko.events import FormClosed, FormRequested
 from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
-from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata, TurnForm
+from jikko.ports.stores.messages import AnnotationReply, MessageAnswer, MessageMetadata, TurnForm
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -47,7 +47,7 @@ async def add_messages(store: ConversationStore, id_: str, *messages: str, at: f
 
 
 async def test_a_first_turn_makes_its_conversation(store: ConversationStore) -> None:
-    first = message("m1", "c", answer=Answer(text="はい"), files=[{"related_id": "f1", "名": "\ue000"}])
+    first = message("m1", "c", answer=MessageAnswer(text="はい"), files=[{"related_id": "f1", "名": "\ue000"}])
     await store.add_turn(first, conversation("c"), [variable("b", [1, None]), variable("a", "🙂")])
 
     opened = await store.opened(APP, ANNA, "C")
@@ -60,12 +60,12 @@ async def test_a_first_turn_makes_its_conversation(store: ConversationStore) -> 
 
 
 async def test_all_of_an_answer_is_kept(store: ConversationStore) -> None:
-    answer = Answer(
+    answer = MessageAnswer(
         status="error",
         text="い" * 500_000,
         error="Run failed: 🙁",
         files=[{"related_id": "x"}],
-        metadata=Metadata(
+        metadata=MessageMetadata(
             usage={"total_tokens": 3},
             annotation_reply=AnnotationReply(id="a", account_name="山田"),
             retriever_resources=[{"position": 1}],
@@ -308,7 +308,7 @@ async def test_a_variable_can_be_set(store: ConversationStore) -> None:
 async def test_files_of_messages_are_known(store: ConversationStore) -> None:
     await store.add_turn(message("m", "c", files=[{"related_id": "file"}, {"url": "x"}]), conversation("c"))
 
-    made = message("n", "c", answer=Answer(files=[{"related_id": "made"}]))
+    made = message("n", "c", answer=MessageAnswer(files=[{"related_id": "made"}]))
     await store.add_turn(made)
 
     assert await store.uses_file(APP, "FILE")

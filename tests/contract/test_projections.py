@@ -12,7 +12,7 @@ import pytest
 from jikko.errors import JikkoError, KeyTaken, LogConflict
 from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
     KeyClaim,
@@ -104,7 +104,7 @@ KINDS: dict[type[Projection], Kind] = {
         lambda run: TurnRepeated(message_id=f"m-{run.id}"), has_turn, needs=begin_other_turn, goes_with_its_run=False
     ),
     TurnChanged: Kind(
-        lambda run: TurnChanged(answer=Answer(text="はい 🙂 \ue000")),
+        lambda run: TurnChanged(answer=MessageAnswer(text="はい 🙂 \ue000")),
         has_answer,
         needs=begin_turn,
         goes_with_its_run=False,
@@ -244,7 +244,7 @@ async def test_several_kinds_come_together_or_not_at_all(stores: Stores, needed:
 
 async def test_files_of_an_answer_become_files_of_its_message(stores: Stores) -> None:
     run = await new_run(stores, KINDS[TurnChanged])
-    changed = TurnChanged(answer=Answer(files=[{"related_id": "made"}]))
+    changed = TurnChanged(answer=MessageAnswer(files=[{"related_id": "made"}]))
 
     await stores[0].append(having(run.whole(), changed))
 
@@ -282,9 +282,9 @@ async def test_appends_that_come_at_once_have_each_what_is_theirs(stores: Stores
     whole, lone, goes_on, gone, calls, ends, refused = (Draft() for _ in range(7))
     for run in (ends, refused):
         await stores[0].append(having(run.step(started()), turn(run, f"c-{run.id}", is_first=True)))
-    again = having(refused.step(started()), TurnChanged(answer=Answer(text="never")), assigned(x="never"))
+    again = having(refused.step(started()), TurnChanged(answer=MessageAnswer(text="never")), assigned(x="never"))
     again = msgspec.structs.replace(again, at=0)
-    answer = Answer(text="はい", files=[{"related_id": "made"}])
+    answer = MessageAnswer(text="はい", files=[{"related_id": "made"}])
 
     *written, conflict = await asyncio.gather(
         stores[0].append(
@@ -296,7 +296,9 @@ async def test_appends_that_come_at_once_have_each_what_is_theirs(stores: Stores
         stores[0].append(having(goes_on.step(started()), turn(goes_on, "c-2", is_first=True), *url(goes_on))),
         stores[0].append(having(gone.step(started()), turn(gone, "nowhere"))),
         stores[0].append(having(calls.whole(), *url(calls))),
-        stores[0].append(having(ends.step(finished()), assigned(x=None), TurnChanged(answer=Answer(text="end")))),
+        stores[0].append(
+            having(ends.step(finished()), assigned(x=None), TurnChanged(answer=MessageAnswer(text="end")))
+        ),
         stores[0].append(again),
         return_exceptions=True,
     )
@@ -356,7 +358,7 @@ async def test_of_repeated_turns_that_come_at_once_each_has_its_new_run(stores: 
                 having(
                     run.step(started(), finished()),
                     TurnRepeated(message_id=f"m-{old.id}"),
-                    TurnChanged(answer=Answer(text=run.id)),
+                    TurnChanged(answer=MessageAnswer(text=run.id)),
                 )
             )
             for old, run in zip(before, after, strict=True)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.run_pages import AppDay, Place, RunFilter, RunPages
+from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.store.postgres.console import figures as of_postgres
@@ -133,7 +133,7 @@ async def test_any_filter_finds_what_it_says_page_after_page(stores: Stores) -> 
         plain = replace(wanted, workflow_id=wanted.workflow_id and wanted.workflow_id.lower())
         expected = [record.identity.run_id for record in everything if passes(record, plain)]
         found: list[str] = []
-        behind: Place | None = None
+        behind: RunCursor | None = None
         while True:
             page = await stores.pages.page(wanted, behind=behind, limit=67)
             found += [record.identity.run_id for record in page.records]

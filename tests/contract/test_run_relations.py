@@ -10,7 +10,7 @@ from jikko.errors import KeyTaken
 from jikko.events import RunStatus
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.record import RunRetry
+from jikko.record import RetryRecord
 
 from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
@@ -75,9 +75,9 @@ async def test_the_runs_that_repeat_a_run_are_found_oldest_first(store: RunStore
     await store.append(under_way.step(started(4000.0)))
 
     assert await store.retries(first.id.upper()) == [
-        RunRetry(old.id, "succeeded", 2000.0),
-        RunRetry(young.id, "succeeded", 3000.0),
-        RunRetry(under_way.id, "running", 4000.0),
+        RetryRecord(old.id, "succeeded", 2000.0),
+        RetryRecord(young.id, "succeeded", 3000.0),
+        RetryRecord(under_way.id, "running", 4000.0),
     ]
     assert await store.retries(young.id) == []
 

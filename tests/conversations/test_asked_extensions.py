@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jikko.conversations.extension_calls import ExtensionCalls
-from jikko.conversations.moderation.extension import ModerationExtension, Verdict
+from jikko.conversations.moderation.extension import ExtensionVerdict, ModerationExtension
 from jikko.errors import InvalidParam
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest, Timeouts
@@ -37,7 +37,7 @@ def asking(server: Server, **extensions: Extension) -> ModerationExtension:
     return ModerationExtension(ExtensionCalls(known, server))
 
 
-async def verdict(body: bytes) -> Verdict:
+async def verdict(body: bytes) -> ExtensionVerdict:
     return await asking(Server(body)).of_output("guard", "app-1", "text")
 
 
@@ -94,7 +94,7 @@ async def test_what_it_says_is_taken() -> None:
         b'{"flagged": true, "action": "overridden", "inputs": {"a": 1}, "query": "q", "text": "t", "more": 2}'
     )
 
-    assert said == Verdict(flagged=True, action="overridden", inputs={"a": 1}, query="q", text="t")
+    assert said == ExtensionVerdict(flagged=True, action="overridden", inputs={"a": 1}, query="q", text="t")
 
 
 @pytest.mark.parametrize(

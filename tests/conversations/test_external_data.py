@@ -9,7 +9,7 @@ import pytest
 
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.external_data import ExternalData
-from jikko.conversations.hooks import Asked, Hooks, Reply
+from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure
 from tests.conversations.chats import Chat, chat_with
@@ -37,9 +37,9 @@ class Seen:
     def __init__(self) -> None:
         self.inputs: list[dict[str, Any]] = []
 
-    async def consider(self, asked: Asked) -> Reply:
+    async def consider(self, asked: UserQuery) -> HookReply:
         self.inputs.append(dict(asked.inputs))
-        return Reply(text="見た")
+        return HookReply(text="見た")
 
 
 @pytest.fixture

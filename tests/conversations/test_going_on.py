@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
-from jikko.conversations.hooks import Asked, Hooks, Reply
+from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
 from tests.acceptance.workflows import node, start
@@ -209,9 +209,9 @@ async def test_a_late_client_is_told_the_answer_so_far_and_then_the_rest(world: 
 class Policy:
     """Answers some questions itself, and changes the others."""
 
-    async def consider(self, asked: Asked) -> Asked | Reply:
+    async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         if asked.query == "known":
-            return Reply(text="前から知っている", annotation=AnnotationReply(id="0199", account_name="山田"))
+            return HookReply(text="前から知っている", annotation=AnnotationReply(id="0199", account_name="山田"))
         return replace(asked, query=f"{asked.query} please")
 
 

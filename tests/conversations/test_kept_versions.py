@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import Assembly
-from jikko.conversations.hooks import Asked, Hooks, Reply
+from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.conversations.turns import TurnRequest
 from jikko.ports.stores.app_store import App
-from jikko.runs.idempotency import Start
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.values import Json
 from tests.conversations.chats import chat_with
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.anyio
 class Told:
     """A policy that answers with the prompt of the version that is asked."""
 
-    async def consider(self, asked: Asked) -> Reply:
-        return Reply(text=str(asked.workflow.document.features["pre_prompt"]))
+    async def consider(self, asked: UserQuery) -> HookReply:
+        return HookReply(text=str(asked.workflow.document.features["pre_prompt"]))
 
 
 def app(prompt: str) -> bytes:
@@ -78,7 +78,7 @@ async def asked(assembly: Assembly, of: App, conversation_id: str = "") -> str:
     """Ask, and wait for the end of the answer. Returns the conversation."""
     turn = TurnRequest(query="?", inputs={}, user="anna", conversation_id=conversation_id, name_wanted=False)
     begun = await assembly.turns.begin(of, turn)
-    assert isinstance(begun, Start)
+    assert isinstance(begun, StartOutcome)
     assert isinstance(begun.run, RunLog)
     await finished(begun.run)
     message = await assembly.conversations.message_of_run(begun.run.record.identity.run_id)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dify.stream import Messages
+from jikko.dify.stream import StreamEncoder
 from jikko.errors import StoreUnavailable
 from jikko.events import RunStarted, Turn
 from jikko.record import RunIdentity, folded
@@ -15,7 +15,7 @@ IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", ver
 
 def broken(turn: Turn | None) -> dict[str, Any]:
     log = [RunStarted(at=10.0, inputs={}, system={}, turn=turn)]
-    frame = Messages(folded(IDENTITY, log), log).broken(StoreUnavailable("The record cannot be read 🗓"))
+    frame = StreamEncoder(folded(IDENTITY, log), log).broken(StoreUnavailable("The record cannot be read 🗓"))
     told: dict[str, Any] = json.loads(frame.removeprefix(b"data: "))
     return told
 

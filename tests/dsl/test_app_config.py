@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.dsl.load import load
 
 from .files import RUNNABLE, problems
@@ -21,11 +21,11 @@ def file(mode: str, version: str = "0.6.0", **config: Any) -> str:
     )
 
 
-def read(mode: str, **given: Any) -> Document:
+def read(mode: str, **given: Any) -> DslDocument:
     return load(file(mode, **given), source="x", runnable=RUNNABLE).require()
 
 
-def data(document: Document, kind: str) -> Any:
+def data(document: DslDocument, kind: str) -> Any:
     [found] = [node.data for node in document.nodes if node.type == kind]
     return found
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from jikko.dsl.changes import changed_nodes
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.dsl.load import load
 from tests.acceptance.workflows import app, end, iteration, start, template
 
@@ -21,7 +21,7 @@ NODES = [
 EDGES = "start>a a>b b>each each>end"
 
 
-def document(change: Callable[[dict[str, Any]], object] = lambda raw: None) -> Document:
+def document(change: Callable[[dict[str, Any]], object] = lambda raw: None) -> DslDocument:
     raw = yaml.safe_load(app("X", NODES, EDGES))
     raw["workflow"]["environment_variables"] = [{"id": "1", "name": "E", "value_type": "string", "value": "1"}]
     change(raw)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.dsl.load import load
 from jikko.errors import InvalidDocument
 
@@ -51,7 +51,7 @@ def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, prob
     loaded = read(file(TRIVIAL, ARROW, version=version))
 
     assert problems(file(TRIVIAL, ARROW, version=version)) == problem
-    assert isinstance(loaded.document, Document)
+    assert isinstance(loaded.document, DslDocument)
     assert loaded.document.version == read_as
 
 

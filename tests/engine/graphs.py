@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from jikko.concurrency.loop_share import LoopShare
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.dsl.document import Document, EdgeEntry, NodeEntry
+from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
 from jikko.engine.event_factory import recovered
 from jikko.engine.limits import RunLimits
@@ -173,7 +173,9 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
     if root == "start" and not any(entry.id == "start" for entry in nodes):
         nodes = [node("start", "start", variables=[]), *nodes]
     problems: list[Diagnostic] = []
-    document = Document("0.6.0", "workflow", "test", "", "emoji", "", "", False, tuple(nodes), tuple(connections), root)
+    document = DslDocument(
+        "0.6.0", "workflow", "test", "", "emoji", "", "", False, tuple(nodes), tuple(connections), root
+    )
     compiled = compile_graph(document, CLASSES, problems)
     assert [str(problem) for problem in problems if not problem.ok] == []
     return compiled

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jikko.apps.versions import Checked, check
+from jikko.apps.versions import CheckedFile, check
 from jikko.assemble import assemble
 from jikko.assemble.tools import known_strategies, known_tools
 from jikko.errors import JikkoError
@@ -29,7 +29,7 @@ class Ran:
     """The ids of the nodes that failed, in order."""
 
 
-def checked(text: str | bytes) -> Checked:
+def checked(text: str | bytes) -> CheckedFile:
     return check(text.encode() if isinstance(text, str) else text, source="test", node_classes=BY_TYPE)
 
 

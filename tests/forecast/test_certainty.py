@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jikko.forecast.certainty import sure
-from jikko.graph.compiled import Body, CompiledNode
+from jikko.graph.compiled import CompiledNode, Subgraph
 from jikko.nodes.flow.trigger import Trigger
 
 Edges = list[list[tuple[str, int]]]
 
 
-def body_of(edges: Edges, branches: list[bool]) -> Body:
+def body_of(edges: Edges, branches: list[bool]) -> Subgraph:
     incoming = [0] * len(edges)
     for out in edges:
         for _, target in out:
@@ -21,7 +21,7 @@ def body_of(edges: Edges, branches: list[bool]) -> Body:
         CompiledNode(id=str(number), type="x", title="", node=Trigger(), position=number, branch=branch)
         for number, branch in enumerate(branches)
     )
-    return Body(nodes, 0, False, tuple(map(tuple, edges)), tuple(incoming))
+    return Subgraph(nodes, 0, False, tuple(map(tuple, edges)), tuple(incoming))
 
 
 @st.composite
@@ -63,4 +63,4 @@ def test_a_branch_without_an_edge_is_a_way_out() -> None:
 
 
 def test_a_body_without_a_start_is_never_run() -> None:
-    assert sure(Body((), None, False, (), ()), [0], lambda _: None) == set()
+    assert sure(Subgraph((), None, False, (), ()), [0], lambda _: None) == set()

@@ -9,7 +9,7 @@ from jikko.assemble import assemble
 from jikko.conversations.turns import TurnRequest
 from jikko.events import RunStarted
 from jikko.forecast.known_variables import SYSTEM
-from jikko.runs.idempotency import Start
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import Node, app, end, if_contains, iteration, node, python, start, template
@@ -202,7 +202,7 @@ async def test_the_variables_that_runs_have_of_themselves_are_known(tmp_path: Pa
         apps = [(await assembly.apps.publish(text.encode(), source="test")).app for text in (workflow, chat)]
         run = await assembly.runs.start(apps[0], StartRequest(inputs={}, user="tester"))
         turn = await assembly.turns.begin(apps[1], TurnRequest(query="?", inputs={}, user="tester", name_wanted=False))
-        assert isinstance(turn, Start)
+        assert isinstance(turn, StartOutcome)
         began = [await first_of_log(live) for live in (run, turn.run)]
         await assembly.runs.close(0)
 

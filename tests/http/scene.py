@@ -10,7 +10,7 @@ import httpx
 
 from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.speech import AppSpeech
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.rate_limit import RequestRate
@@ -134,7 +134,7 @@ def api_of(
         console=None,
         console_feed=None,
         clock=lambda: world.now,
-        apps=Apps(world.app_store, world.classes, lambda: world.now),
+        apps=AppCatalog(world.app_store, world.classes, lambda: world.now),
         app_keys=AppKeys(world.app_store, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,

@@ -10,7 +10,7 @@ from jikko.http.operation import Route
 from jikko.http.queries import Id, queried
 from jikko.http.reference.openapi import described
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, no_content
+from jikko.http.responses import SendableResponse, no_content
 
 UUID = "0199A1B2-0006-7000-8000-000000001153"
 
@@ -81,7 +81,7 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_fields() -> None:
 
 def test_a_route_is_described_by_the_docstring_of_its_handler_and_its_query() -> None:
     @Route("GET", "/v1/pets", {204: "*/*"}, query=PetFilter)
-    async def pets(request: Request) -> Answer:
+    async def pets(request: Request) -> SendableResponse:
         """List pets, the
         oldest first.
 

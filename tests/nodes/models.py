@@ -10,10 +10,10 @@ from jikko.ports.models import (
     Abilities,
     Chunk,
     Completion,
+    FunctionCall,
     ModelFailure,
     ModelRequest,
     ModelUsage,
-    ToolCall,
 )
 from jikko.values import Json
 from tests.nodes.context import FakeContext, FilesOfOneUser
@@ -98,7 +98,7 @@ def calls(*arguments: str, text: str = "") -> Completion:
     """An answer that calls a function with each of these arguments."""
     return Completion(
         text=text,
-        tool_calls=tuple(ToolCall(f"call-{n}", "extract_parameters", each) for n, each in enumerate(arguments)),
+        tool_calls=tuple(FunctionCall(f"call-{n}", "extract_parameters", each) for n, each in enumerate(arguments)),
         finish_reason="tool_calls",
         usage=ModelUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
     )

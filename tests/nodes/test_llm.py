@@ -7,7 +7,7 @@ import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.model.llm import Llm
-from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelUsage
+from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelUsage, PromptMessage
 from jikko.values import Json
 from tests.nodes.context import FilesOfOneUser, fields, file
 from tests.nodes.models import MODEL, ModelContext, ScriptedModels
@@ -238,7 +238,7 @@ IMAGE = file("a.png", type="image", mime_type="image/png")
 FAR = file("b.png", type="image", mime_type="image/png", transfer_method="remote_url", related_id=None)
 
 
-async def messages_with(value: Json, *, able: Abilities | None = None, **data: Any) -> tuple[Message, ...]:
+async def messages_with(value: Json, *, able: Abilities | None = None, **data: Any) -> tuple[PromptMessage, ...]:
     models = says("ok")
     models.able = able or Abilities(media=frozenset({"image"}))
     ctx = ModelContext(models, {**VALUES, "start": {**VALUES["start"], "f": value}}, files=stored())
@@ -397,7 +397,7 @@ async def test_models_that_can_get_the_schema() -> None:
     schema = models.requests[0].schema
     assert schema is not None
     assert schema["properties"]["ok"] == {"type": "string", "enum": ["true", "false"]}
-    assert models.requests[0].messages == (Message("user", ("Hi Ada",)),)
+    assert models.requests[0].messages == (PromptMessage("user", ("Hi Ada",)),)
 
 
 async def test_other_models_are_told_the_schema() -> None:

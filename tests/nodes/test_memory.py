@@ -13,7 +13,7 @@ from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision
 from jikko.ports.models import Media, ModelFailure
-from jikko.ports.stores.messages import Answer, Message, Thought
+from jikko.ports.stores.messages import Message, MessageAnswer, Thought
 from tests.contract.conversations import conversation, message
 from tests.nodes.context import FilesOfOneUser
 from tests.nodes.models import MODEL, ModelContext, ScriptedModels
@@ -47,7 +47,9 @@ async def recalling(*turns: Message, context: int | None = 100_000, running: Mes
 
 
 def message_of(number: int, answer: str = "", **more: Any) -> Message:
-    return replace(message(f"m{number}", "c", answer=Answer(text=answer or f"答{number}"), **more), query=f"問{number}")
+    return replace(
+        message(f"m{number}", "c", answer=MessageAnswer(text=answer or f"答{number}"), **more), query=f"問{number}"
+    )
 
 
 def memory(**data: Any) -> Memory:
@@ -111,7 +113,7 @@ async def test_without_memory_or_conversation_there_is_none() -> None:
 
 
 async def test_of_a_turn_without_an_answer_the_question_is_told() -> None:
-    failed = replace(message_of(1), answer=Answer(status="error", error="x"))
+    failed = replace(message_of(1), answer=MessageAnswer(status="error", error="x"))
     ctx = await recalling(failed, message_of(2), running=NOW)
 
     assert await prompt_of(ctx, memory()) == ["user: 問1", *FOUR[2:]]

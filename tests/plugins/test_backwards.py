@@ -10,11 +10,9 @@ import pytest
 from jikko.ports.models import (
     Chunk,
     Completion,
+    FunctionCall,
     ModelFailure,
     ModelRequest,
-)
-from jikko.ports.models import (
-    ToolCall as FunctionCall,
 )
 from jikko.ports.tools import TextMessage
 from jikko.store.repositories.plugin_storage import SqlPluginStorage

@@ -15,8 +15,8 @@ import pytest
 from jikko.assemble.health.configured import plugin_memory
 from jikko.plugins.process import groups
 from jikko.plugins.process.cgroups import find
-from jikko.plugins.process.groups import Session
-from jikko.plugins.process.usage import Room, size_of
+from jikko.plugins.process.groups import ProcessSession
+from jikko.plugins.process.usage import FolderQuota, size_of
 from jikko.ports.tools import JsonMessage, ToolFailure
 from jikko.settings import Settings
 from tests.effort import PATIENCE
@@ -134,7 +134,7 @@ def test_the_number_of_its_files_is_bounded_and_what_links_lead_to_is_not_counte
     (tmp_path / "large").write_bytes(bytes(MEBIBYTE))
     (tmp_path / "state" / "空" / "link").symlink_to(tmp_path / "large")
     (tmp_path / "state" / "all").symlink_to(tmp_path)
-    room = Room(bytes=MEBIBYTE // 2, files=3)
+    room = FolderQuota(bytes=MEBIBYTE // 2, files=3)
     assert size_of(tmp_path / "state", room).problem == ""
     (tmp_path / "state" / "空" / "more").touch()
     assert size_of(tmp_path / "state", room).problem.startswith("holds more than 3 files")
@@ -247,7 +247,7 @@ def test_what_was_killed_is_waited_for_until_it_is_gone(monkeypatch: pytest.Monk
     """A busy machine takes its time to let a process end."""
     looks = iter([{NO_PROCESS: [NO_PROCESS]}] * 60)
     monkeypatch.setattr(groups, "sessions", lambda: next(looks, {}))
-    Session(NO_PROCESS, MEBIBYTE).kill()
+    ProcessSession(NO_PROCESS, MEBIBYTE).kill()
     assert next(looks, None) is None
 
 

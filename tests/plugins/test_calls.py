@@ -13,8 +13,8 @@ from jikko.ports.agents import AgentModel, StrategyCall, StrategyName
 from jikko.ports.models import (
     Abilities,
     Completion,
-    Message,
     ModelRequest,
+    PromptMessage,
 )
 from jikko.ports.tools import BlobMessage, JsonMessage, TextMessage, ToolFailure, ToolName, ToolNotFound
 from tests.plugins.calling import world
@@ -163,7 +163,7 @@ async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) ->
         mode="chat",
         parameters={},
         abilities=Abilities(),
-        history=(Message("user", ("before",)),),
+        history=(PromptMessage("user", ("before",)),),
     )
     name = StrategyName(provider="tester/stand_in/agent", strategy="ask")
     host, messages = Host(), list[Any]()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from jikko.outbound.tunnel import Tunnels
-from jikko.plugins.host.gate import CONNECTING, Gate, Offered
+from jikko.plugins.host.gate import CONNECTING, NetworkGate, OfferedFile
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
 
@@ -18,8 +18,10 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def gate(allow: Sequence[str] = (), resolve: Any = None, **options: Any) -> AsyncIterator[tuple[Gate, str]]:
-    made = Gate(Tunnels(allow=allow, resolve=resolve), **options)
+async def gate(
+    allow: Sequence[str] = (), resolve: Any = None, **options: Any
+) -> AsyncIterator[tuple[NetworkGate, str]]:
+    made = NetworkGate(Tunnels(allow=allow, resolve=resolve), **options)
     address = urlsplit(made.listen())
     secret = b64encode(f"{address.username}:{address.password}".encode()).decode()
     try:
@@ -28,7 +30,7 @@ async def gate(allow: Sequence[str] = (), resolve: Any = None, **options: Any) -
         await made.close()
 
 
-async def answered(gate: Gate, head: str, body: bytes = b"") -> str:
+async def answered(gate: NetworkGate, head: str, body: bytes = b"") -> str:
     """The whole answer to a request, whose lines are given."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
     writer.write("\r\n".join([*head.split("\n"), "", ""]).encode() + body)
@@ -61,7 +63,7 @@ async def test_only_who_has_its_secret_passes() -> None:
 
 
 async def test_its_address_stays_the_same() -> None:
-    made = Gate(Tunnels())
+    made = NetworkGate(Tunnels())
     assert made.listen() == made.listen()
     await made.close()
 
@@ -206,7 +208,7 @@ async def test_a_few_connections_to_the_outside_are_made_at_a_time_and_the_rest_
         assert most == CONNECTING
 
 
-async def tunnel(made: Gate, secret: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def tunnel(made: NetworkGate, secret: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
     writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n{secret}\r\n\r\n".encode())
     async with asyncio.timeout(PATIENCE):
@@ -214,7 +216,7 @@ async def tunnel(made: Gate, secret: str, port: int) -> tuple[asyncio.StreamRead
     return reader, writer
 
 
-async def until_answered(made: Gate, head: str) -> None:
+async def until_answered(made: NetworkGate, head: str) -> None:
     """Ask until there is room."""
     async with asyncio.timeout(PATIENCE):
         while "200" not in await answered(made, head):
@@ -226,7 +228,7 @@ async def test_a_file_is_there_for_its_token_while_it_is_offered() -> None:
         return "中身".encode()
 
     async with gate() as (made, _):
-        with made.offering(Offered(read, "text/plain")) as url:
+        with made.offering(OfferedFile(read, "text/plain")) as url:
             path = urlsplit(url).path
             assert (await answered(made, f"GET {path} HTTP/1.1")).endswith("中身")
             assert (await answered(made, f"GET {url} HTTP/1.1")).endswith("中身")

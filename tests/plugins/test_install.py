@@ -15,7 +15,7 @@ import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.plugins.install.environment import OWN, interpreters, make_environment
-from jikko.plugins.install.installed import LIST, Installed
+from jikko.plugins.install.installed import LIST, InstalledPlugins
 from jikko.plugins.install.requirements import Requirements
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.names import Identifier
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 async def test_an_installed_plugin_is_listed_with_its_code_and_environment(tmp_path: Path) -> None:
     done = await installed(tmp_path / "home")
     assert not done.was_there
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     [entry] = here.entries()
     assert entry.plugin.identifier == done.entry.plugin.identifier
     assert (here.code(entry) / "main.py").read_bytes() == files()["main.py"]
@@ -70,7 +70,7 @@ async def test_two_versions_share_user_and_environment_and_the_exact_one_is_foun
     two = (await installed(tmp_path / "home", files(version="0.0.2"))).entry
     assert one.uid == two.uid
     assert one.environment == two.environment
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     assert here.find(Identifier("tester/stand_in", "", "")) == two
     assert here.find(Identifier("tester/stand_in", "0.0.1", one.plugin.checksum)) == one
     assert here.find(Identifier("tester/stand_in", "0.0.9", "00" * 32)) == two
@@ -82,7 +82,7 @@ async def test_two_versions_share_user_and_environment_and_the_exact_one_is_foun
 async def test_the_same_version_with_another_checksum_is_another_package(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     await installed(tmp_path / "home", {**files(), "more.txt": b"1"})
-    assert len(Installed(tmp_path / "home" / "plugins").entries()) == 2
+    assert len(InstalledPlugins(tmp_path / "home" / "plugins").entries()) == 2
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(
     with pytest.raises(PackageRefused, match="I miss something"):
         await installed(tmp_path / "home", broken)
     root = tmp_path / "home" / "plugins"
-    assert Installed(root).entries() == ()
+    assert InstalledPlugins(root).entries() == ()
     assert [path.name for place in ("code", "environments", "state") for path in (root / place).glob("*")] == []
     assert not list(root.glob("new-*"))
 
@@ -139,7 +139,7 @@ async def test_a_package_that_is_named_twice_is_installed_once(tmp_path: Path) -
         package = await made.read(str(folder(tmp_path / "plugin", files())))
         done = await made.installer.install_all([package, package])
     assert [not isinstance(each, PackageRefused) and each.was_there for each in done] == [False, True]
-    assert len(Installed(tmp_path / "home" / "plugins").entries()) == 1
+    assert len(InstalledPlugins(tmp_path / "home" / "plugins").entries()) == 1
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ async def test_a_list_that_cannot_be_written_is_said_of_each_plugin_and_leaves_n
         "tester/one cannot be installed",
         "tester/two cannot be installed",
     ]
-    assert Installed(root).entries() == ()
+    assert InstalledPlugins(root).entries() == ()
     assert not list((root / "code").iterdir())
 
 
@@ -199,7 +199,7 @@ async def test_an_index_that_does_not_answer_is_told_in_the_words_of_the_install
     content = {**files(), "requirements.txt": b"requests==2.32.0\n"}
     with pytest.raises(PackageRefused, match=r"(?s)uv says:.*requests"):
         await installed(tmp_path / "home", content)
-    assert Installed(tmp_path / "home" / "plugins").entries() == ()
+    assert InstalledPlugins(tmp_path / "home" / "plugins").entries() == ()
 
 
 async def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -249,20 +249,20 @@ async def test_a_disk_that_is_full_installs_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("jikko.plugins.install.installer.unpack", full)
     with pytest.raises(PackageRefused, match="No space left on device"):
         await installed(tmp_path / "home")
-    assert Installed(tmp_path / "home" / "plugins").entries() == ()
+    assert InstalledPlugins(tmp_path / "home" / "plugins").entries() == ()
 
 
 async def test_a_list_that_is_damaged_is_an_error_that_names_it(tmp_path: Path) -> None:
     root = folder(tmp_path / "plugins", {LIST: b"{"})
     with pytest.raises(InvalidSettings, match=r"installed\.json cannot be read"):
-        Installed(root).entries()
+        InstalledPlugins(root).entries()
 
 
 @pytest.mark.slow
 @pytest.mark.every_python
 async def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     assert len(here.entries()) == 1
     await asyncio.to_thread(_emptied, here.root / LIST)
     assert here.entries() == ()
@@ -406,7 +406,7 @@ async def test_a_plugin_that_does_not_start_with_the_oldest_sdk_gets_a_newer_one
         plugin, archive = await made.read(str(folder(tmp_path / "plugin", content)))
         done = await made.installer.install(plugin, archive)
 
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     assert here.find(Identifier(plugin.id, "", "")) == done.entry
     assert [place.name for place in here.environment(done.entry).glob("lib/*/site-packages/dify_plugin-*")] == [
         "dify_plugin-0.2.dist-info"
@@ -426,7 +426,7 @@ async def test_the_next_python_is_tried_before_a_plugin_is_given_up(
 
     done = await installed(tmp_path / "home", files(meta=made_for(f"{major}.{minor - 1}")))
 
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     assert list(here.environment(done.entry).glob(f"lib/python{major}.{minor}"))
 
 
@@ -435,7 +435,7 @@ async def test_versions_are_told_apart_by_their_number_where_the_checksum_is_not
     one = (await installed(tmp_path / "home")).entry
     await installed(tmp_path / "home", files(version="0.0.2"))
 
-    here = Installed(tmp_path / "home" / "plugins")
+    here = InstalledPlugins(tmp_path / "home" / "plugins")
     assert here.find(Identifier("tester/stand_in", "0.0.1", "00" * 32)) == one
     assert here.find(Identifier("tester/stand_in", "0.0.1", "")) == one
 

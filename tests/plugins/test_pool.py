@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.plugins.process.limits import ProcessLimits
-from jikko.plugins.process.pool import Pool, PoolLimits
+from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
@@ -24,7 +24,7 @@ class Plugins:
     def __init__(self, limits: ProcessLimits | None = None, **pool: Any) -> None:
         self.started: list[str] = []
         self.limits = limits
-        self.pool = Pool(self.start, PoolLimits(**pool))
+        self.pool = ProcessPool(self.start, PoolLimits(**pool))
 
     async def start(self, key: str) -> PluginProcess:
         self.started.append(key)

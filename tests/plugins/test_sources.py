@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.install.sources import Offered, offered_in
+from jikko.plugins.install.sources import AvailablePackage, offered_in
 from tests.plugins.packages import files, folder, packed
 
 
@@ -33,7 +33,7 @@ def test_what_cannot_be_read_is_said_and_the_others_are_found(tmp_path: Path, br
 
     found = list(offered_in(place, unread))
 
-    assert found == [Offered(place / "b.difypkg", "tester/stand_in", "0.0.1")]
+    assert found == [AvailablePackage(place / "b.difypkg", "tester/stand_in", "0.0.1")]
     assert [problem.partition(": ")[0] for problem in unread] == [str(place / "a.difypkg")]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
-from jikko.plugins.install.installer import Installation
+from jikko.plugins.install.installer import InstallResult
 from jikko.settings import Settings
 from tests.plugins.packages import files, packed
 
@@ -22,7 +22,7 @@ async def packages(
         yield made
 
 
-async def installed(home: Path, content: Mapping[str, bytes] | None = None, **settings: Any) -> Installation:
+async def installed(home: Path, content: Mapping[str, bytes] | None = None, **settings: Any) -> InstallResult:
     """Install a package, by default the stand-in."""
     file = home.parent / "package.difypkg"
     file.write_bytes(packed(content if content is not None else files()))

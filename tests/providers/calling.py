@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from jikko.ports.models import Message, ModelRequest, Tool
+from jikko.ports.models import FunctionTool, ModelRequest, PromptMessage
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
@@ -14,7 +14,7 @@ from tests.effort import PATIENCE
 from tests.providers.fake_model import Answer, FakeModel
 
 KEY = "sk-test-0123456789abcdef"
-TOOL = Tool("extract", "Extracts.", {"type": "object", "properties": {"n": {"type": "number"}}})
+TOOL = FunctionTool("extract", "Extracts.", {"type": "object", "properties": {"n": {"type": "number"}}})
 SCHEMA = {"type": "object", "properties": {"n": {"type": "number"}}}
 
 
@@ -29,7 +29,7 @@ def request(text: str = "hello", **fields: Any) -> ModelRequest:
     given: dict[str, Any] = {
         "provider": "openai",
         "model": "gpt-4o",
-        "messages": (Message("user", (text,)),),
+        "messages": (PromptMessage("user", (text,)),),
         **fields,
     }
     return ModelRequest(**given)

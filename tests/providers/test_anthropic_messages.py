@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jikko.ports.models import Chunk, Media, Message, ModelFailure, ModelRequest, Tool
+from jikko.ports.models import Chunk, FunctionTool, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
@@ -77,9 +77,9 @@ async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel
             await models.close()
 
 
-def request(*messages: Message, **fields: Any) -> ModelRequest:
+def request(*messages: PromptMessage, **fields: Any) -> ModelRequest:
     return ModelRequest(
-        provider="anthropic", model="claude", messages=messages or (Message("user", ("hi",)),), **fields
+        provider="anthropic", model="claude", messages=messages or (PromptMessage("user", ("hi",)),), **fields
     )
 
 
@@ -121,7 +121,7 @@ async def test_text_and_thinking_come_piece_by_piece() -> None:
 
 async def test_system_messages_files_and_parameters_are_put_as_the_protocol_wants() -> None:
     picture = Media("image", "image/png", data=b"hi")
-    messages = (Message("system", ("Be kind.",)), Message("user", (picture, "Look")))
+    messages = (PromptMessage("system", ("Be kind.",)), PromptMessage("user", (picture, "Look")))
     parameters = {"max_completion_tokens": 9, "stop": "x", "temperature": 1, "odd": 1, "seed": None}
     async with served(says(started(1), *ended("end_turn", 1))) as (fake, models):
         await models.complete(request(*messages, parameters=parameters))
@@ -134,7 +134,7 @@ async def test_system_messages_files_and_parameters_are_put_as_the_protocol_want
 
 
 async def test_a_turn_that_failed_is_no_empty_text() -> None:
-    said = (Message("user", ("一",)), Message("assistant", ("",)), Message("user", ("二",)))
+    said = (PromptMessage("user", ("一",)), PromptMessage("assistant", ("",)), PromptMessage("user", ("二",)))
     async with served(says(started(1), *ended("end_turn", 1))) as (fake, models):
         await models.complete(request(*said))
 
@@ -156,7 +156,7 @@ async def test_vertex_is_asked_for_the_model_of_its_project_and_region(monkeypat
 
 
 async def test_tool_calls_come_in_pieces() -> None:
-    tool = Tool("extract", "Extracts.", {"type": "object", "properties": {}})
+    tool = FunctionTool("extract", "Extracts.", {"type": "object", "properties": {}})
     answer = says(
         started(1),
         block(0, type="tool_use", id="t1", name="extract", input={}),

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from jikko.nodes.model.parameter_extractor import extractor_messages, extractor_tool
 from jikko.nodes.model.question_classifier import classifier_messages, classifier_schema
-from jikko.ports.models import Chunk, Message, ModelRequest
+from jikko.ports.models import Chunk, ModelRequest, PromptMessage
 from jikko.providers.fake import FakeModels, sample_of
 
 pytestmark = pytest.mark.anyio
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 CLASSES = [("a1", "Billing"), ("a2", "技術")]
 
 
-def request(*messages: Message, **more: Any) -> ModelRequest:
-    asked = messages or (Message("user", ("How are you? 🚀",)),)
+def request(*messages: PromptMessage, **more: Any) -> ModelRequest:
+    asked = messages or (PromptMessage("user", ("How are you? 🚀",)),)
     return ModelRequest(provider="langgenius/openai/openai", model="gpt-4o", messages=asked, **more)
 
 
@@ -42,7 +42,7 @@ async def test_a_text_is_streamed_in_pieces_and_counted() -> None:
 
 
 async def test_a_prompt_of_a_megabyte_is_not_repeated_whole() -> None:
-    answer = await FakeModels().complete(request(Message("user", ("x" * 1_000_000,))))
+    answer = await FakeModels().complete(request(PromptMessage("user", ("x" * 1_000_000,))))
 
     assert len(answer.text) < 500
 

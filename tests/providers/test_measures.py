@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.models import Message, ModelFailure, ModelRequest
+from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
 from jikko.providers.config import ModelTraits, ProviderConfig, Providers
 from jikko.providers.models import ProviderModels
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ class Backend:
     def __init__(self, config: ProviderConfig) -> None:
         self.fails = False
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         if self.fails:
             raise ModelFailure("no", kind="InvokeRateLimitError")
         progress.sent()
@@ -40,7 +40,7 @@ def models() -> ProviderModels:
 
 
 def asked(model: str, *, stream: bool = True) -> ModelRequest:
-    return ModelRequest(provider="openai", model=model, messages=(Message("user", ("hi",)),), stream=stream)
+    return ModelRequest(provider="openai", model=model, messages=(PromptMessage("user", ("hi",)),), stream=stream)
 
 
 async def test_calls_and_tokens_are_counted_by_names_of_the_providers_file(models: ProviderModels) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.log_context import LogContext, log_context
-from jikko.ports.models import Chunk, Media, Message
+from jikko.ports.models import Chunk, Media, PromptMessage
 from jikko.providers.progress import MAX_TOKENS
 from jikko.settings import Settings
 from jikko.trace_context import traceparent_of
@@ -231,7 +231,7 @@ async def test_models_are_renamed_by_the_providers_file() -> None:
 
 
 async def test_pictures_go_by_address_or_with_their_content() -> None:
-    message = Message(
+    message = PromptMessage(
         "user",
         (
             Media("image", "image/png", url="https://x.test/a.png", detail="low"),

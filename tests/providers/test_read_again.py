@@ -7,7 +7,7 @@ import pytest
 
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers
-from jikko.providers.connections import Connections
+from jikko.providers.connections import ProviderBackends
 
 pytestmark = pytest.mark.anyio
 
@@ -27,13 +27,13 @@ def file(**keys: str) -> Providers:
     return Providers({id_: ProviderConfig(id=id_, type="openai", api_key=key) for id_, key in keys.items()})
 
 
-def reach(connections: Connections, id_: str) -> Any:
+def reach(connections: ProviderBackends, id_: str) -> Any:
     config = connections.providers.entries[id_]
     return connections.backend(config)
 
 
 async def test_an_entry_that_did_not_change_keeps_its_connections() -> None:
-    connections = Connections(file(one="a", two="a"), {"openai": lambda config: cast(Backend, Recorded(config))})
+    connections = ProviderBackends(file(one="a", two="a"), {"openai": lambda config: cast(Backend, Recorded(config))})
     before = [reach(connections, id_) for id_ in ("one", "two")]
 
     connections.providers.become(file(one="a", two="b"))
@@ -47,7 +47,7 @@ async def test_an_entry_that_did_not_change_keeps_its_connections() -> None:
 
 
 async def test_what_is_under_way_keeps_its_connection_until_it_has_ended() -> None:
-    connections = Connections(file(one="a"), {"openai": lambda config: cast(Backend, Recorded(config))})
+    connections = ProviderBackends(file(one="a"), {"openai": lambda config: cast(Backend, Recorded(config))})
     old = reach(connections, "one")
     async with connections.limiter(connections.providers.entries["one"]).slot("app", "run"):
         connections.providers.become(file(one="b"))

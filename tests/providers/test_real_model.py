@@ -19,7 +19,7 @@ import yaml
 from msgspec.structs import replace
 
 from jikko.events import TextChunk
-from jikko.ports.models import Message
+from jikko.ports.models import PromptMessage
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
@@ -165,7 +165,7 @@ async def test_a_model_file_is_all_that_is_needed(tmp_path: Path, model_file: Pa
 async def test_a_process_of_a_model_that_has_died_is_started_again(model_file: Path) -> None:
     entry = {"type": "llama_cpp", "path": str(model_file), "context": 512}
     file = parse_providers(yaml.safe_dump({"providers": {"llama_cpp": entry}}), {})
-    asked = request(Message("user", ("こんにちは",)), provider="llama_cpp", parameters={"max_tokens": 2})
+    asked = request(PromptMessage("user", ("こんにちは",)), provider="llama_cpp", parameters={"max_tokens": 2})
     models = ProviderModels(file, BACKENDS)
     before = descendants(os.getpid())
     try:
@@ -217,7 +217,7 @@ async def test_a_model_of_a_file_takes_answers_of_tools_and_calls_one_that_it_mu
         )
         called = await models.complete(
             request(
-                Message("user", ("The time?",)),
+                PromptMessage("user", ("The time?",)),
                 provider="llama_cpp",
                 tools=(CLOCK,),
                 tool_choice="required",

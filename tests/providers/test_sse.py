@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.providers.openai.sse import EventBuffer
+from jikko.providers.openai.sse import SseParser
 from tests.effort import growth
 
 STREAM = b": hello\r\nevent: x\ndata: one\n\ndata:two\r\n\r\ndata: a\ndata: b\n\nid: 3\n\ndata: last"
@@ -16,7 +16,7 @@ EVENTS = [b"one", b"two", b"a\nb", b"last"]
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_events_are_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> None:
-    buffer = EventBuffer()
+    buffer = SseParser()
     edges = [0, *sorted(cuts), len(STREAM)]
     found = [event for start, end in itertools.pairwise(edges) for event in buffer.feed(STREAM[start:end])]
 
@@ -24,7 +24,7 @@ def test_events_are_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> None
 
 
 def test_what_is_not_complete_is_counted() -> None:
-    buffer = EventBuffer()
+    buffer = SseParser()
     buffer.feed(b"data: " + b"x" * 1000)
     assert buffer.pending == 1006
     buffer.feed(b"\n")
@@ -34,7 +34,7 @@ def test_what_is_not_complete_is_counted() -> None:
 
 
 def test_lines_without_data_count_since_they_are_kept_too() -> None:
-    buffer = EventBuffer()
+    buffer = SseParser()
     buffer.feed(b"data:\n" * 1000)
     assert buffer.pending == 999  # what parts them
     assert buffer.feed(b"\n") == [b"\n" * 999]
@@ -44,8 +44,8 @@ def test_lines_without_data_count_since_they_are_kept_too() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", [b"data: a\n", b"a"])
 def test_what_an_event_of_many_pieces_takes_grows_with_their_number_only(piece: bytes) -> None:
-    def fed(count: int) -> EventBuffer:
-        buffer = EventBuffer()
+    def fed(count: int) -> SseParser:
+        buffer = SseParser()
         for _ in range(count):
             buffer.feed(piece)
         return buffer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.models import Chunk, Media, Message, ModelRequest, Tool, ToolCall, ToolChoice
+from jikko.ports.models import Chunk, FunctionCall, FunctionTool, Media, ModelRequest, PromptMessage, ToolChoice
 from jikko.providers.fake import FakeModels
 from tests.providers import calling, test_anthropic_messages
 from tests.providers.fake_model import Answer, delta, events, streamed
@@ -15,22 +15,22 @@ from tests.providers.fake_model import Answer, delta, events, streamed
 pytestmark = pytest.mark.anyio
 Served = Callable[[Answer], AbstractAsyncContextManager[Any]]
 
-WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
-CLOCK = Tool("clock", "Tells the time.", {"type": "object", "properties": {}})
+WEATHER = FunctionTool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+CLOCK = FunctionTool("clock", "Tells the time.", {"type": "object", "properties": {}})
 PICTURE = Media("image", "image/png", data=b"\x89PNG")
-CALLS = (ToolCall("call-1", "weather", '{"city": "東京"}'), ToolCall("call-2", "clock", ""))
+CALLS = (FunctionCall("call-1", "weather", '{"city": "東京"}'), FunctionCall("call-2", "clock", ""))
 CONVERSATION = (
-    Message("system", ("Be brief.",)),
-    Message("user", ("How is it? 🌦",)),
-    Message("assistant", ("I look.",), tool_calls=CALLS),
-    Message("tool", ("晴れ",), tool_call_id="call-1"),
-    Message("tool", ("12:00", PICTURE), tool_call_id="call-2"),
-    Message("assistant", ("Sunny.",)),
-    Message("user", ("Thanks.",)),
+    PromptMessage("system", ("Be brief.",)),
+    PromptMessage("user", ("How is it? 🌦",)),
+    PromptMessage("assistant", ("I look.",), tool_calls=CALLS),
+    PromptMessage("tool", ("晴れ",), tool_call_id="call-1"),
+    PromptMessage("tool", ("12:00", PICTURE), tool_call_id="call-2"),
+    PromptMessage("assistant", ("Sunny.",)),
+    PromptMessage("user", ("Thanks.",)),
 )
 
 
-def request(*messages: Message, provider: str = "openai", **fields: Any) -> ModelRequest:
+def request(*messages: PromptMessage, provider: str = "openai", **fields: Any) -> ModelRequest:
     return ModelRequest(provider=provider, model="m", messages=messages or CONVERSATION, **fields)
 
 
@@ -59,7 +59,9 @@ async def test_openai_gets_calls_and_answers_of_tools_as_messages_of_their_own()
 
 async def test_openai_gets_no_text_where_an_assistant_only_calls() -> None:
     async with calling.served(streamed("ok")) as (fake, models):
-        await models.complete(request(Message("user", ("x",)), Message("assistant", (), tool_calls=CALLS[:1])))
+        await models.complete(
+            request(PromptMessage("user", ("x",)), PromptMessage("assistant", (), tool_calls=CALLS[:1]))
+        )
         [body] = fake.bodies
     assert body["messages"][1]["content"] is None
 
@@ -87,7 +89,7 @@ async def test_anthropic_gets_answers_of_tools_as_parts_of_one_turn_of_the_user(
 async def test_anthropic_gets_pictures_of_system_messages_in_the_turn_of_the_user() -> None:
     answer = _anthropic_says(("text", "ok"))
     async with test_anthropic_messages.served(answer) as (fake, models):
-        messages = (Message("system", ("Look.", PICTURE)), Message("user", ("What is it?",)))
+        messages = (PromptMessage("system", ("Look.", PICTURE)), PromptMessage("user", ("What is it?",)))
         await models.complete(request(*messages, provider="anthropic"))
         [body] = fake.bodies
     assert body["system"] == "Look."
@@ -98,9 +100,9 @@ async def test_anthropic_gets_pictures_of_system_messages_in_the_turn_of_the_use
 @pytest.mark.parametrize("written", ["no json", "[1]", '{"city": '])
 async def test_anthropic_gets_what_a_model_wrote_instead_of_an_object_as_a_value(written: str) -> None:
     answer = _anthropic_says(("text", "ok"))
-    call = Message("assistant", (), tool_calls=(ToolCall("call-1", "weather", written),))
+    call = PromptMessage("assistant", (), tool_calls=(FunctionCall("call-1", "weather", written),))
     async with test_anthropic_messages.served(answer) as (fake, models):
-        await models.complete(request(Message("user", ("x",)), call, provider="anthropic"))
+        await models.complete(request(PromptMessage("user", ("x",)), call, provider="anthropic"))
         [body] = fake.bodies
     assert body["messages"][1]["content"][0]["input"] == {"arguments": written}
 
@@ -133,7 +135,7 @@ async def test_openai_streams_text_and_several_calls_in_pieces() -> None:
     async with calling.served(answer) as (_, models):
         completion = await models.complete(request(tools=(WEATHER, CLOCK), tool_choice="auto"), chunks.append)
     assert "".join(chunk.text for chunk in chunks) == completion.text == "I look."
-    assert completion.tool_calls == (ToolCall("a", "weather", '{"city": "京"}'), ToolCall("b", "clock", "{}"))
+    assert completion.tool_calls == (FunctionCall("a", "weather", '{"city": "京"}'), FunctionCall("b", "clock", "{}"))
     assert completion.finish_reason == "tool_calls"
 
 
@@ -149,7 +151,7 @@ async def test_arguments_that_a_server_sends_as_an_object_are_its_text(sent: Any
     ])  # fmt: skip
     async with calling.served(answer) as (_, models):
         completion = await models.complete(request(tools=(WEATHER,), tool_choice="auto"))
-    assert completion.tool_calls == (ToolCall("a", "weather", arguments),)
+    assert completion.tool_calls == (FunctionCall("a", "weather", arguments),)
 
 
 async def test_anthropic_streams_text_and_several_calls_in_pieces() -> None:
@@ -166,12 +168,12 @@ async def test_anthropic_streams_text_and_several_calls_in_pieces() -> None:
 
 
 async def test_a_fake_model_calls_a_tool_once_and_then_answers() -> None:
-    asked = request(Message("user", ("x",)), tools=(CLOCK,), tool_choice="auto")
+    asked = request(PromptMessage("user", ("x",)), tools=(CLOCK,), tool_choice="auto")
     first = await FakeModels().complete(asked)
     assert [call.name for call in first.tool_calls] == ["clock"]
     history = (
-        Message("assistant", (), tool_calls=first.tool_calls),
-        Message("tool", ("12",), tool_call_id="fake-call-1"),
+        PromptMessage("assistant", (), tool_calls=first.tool_calls),
+        PromptMessage("tool", ("12",), tool_call_id="fake-call-1"),
     )
     second = await FakeModels().complete(request(*asked.messages, *history, tools=(CLOCK,), tool_choice="auto"))
     assert second.text

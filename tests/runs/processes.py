@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, cast
 
 import msgspec
 
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
@@ -69,7 +69,7 @@ class Case:
         return [process for process in self.living if not process.cluster.is_frozen]
 
     async def publish(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
-        apps = Apps(self.app_store, self.processes[0].classes, self.now)
+        apps = AppCatalog(self.app_store, self.processes[0].classes, self.now)
         return (await apps.publish(app_file(name, nodes, edges).encode(), source=name)).app
 
     async def start(self, *, at_once: int = 0) -> "Process":

@@ -11,7 +11,7 @@ from jikko.errors import Conflict, InvalidParam
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import LogQuery
-from jikko.runs.idempotency import Start, checked_key, fingerprint
+from jikko.runs.idempotency import StartOutcome, checked_key, fingerprint
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
 from tests.runs.world import Process, World, end_of
@@ -26,7 +26,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await world.close()
 
 
-async def start(world: World, process: Process, app: App, key: str, **inputs: str) -> Start:
+async def start(world: World, process: Process, app: App, key: str, **inputs: str) -> StartOutcome:
     claim = KeyClaim(key=key, fingerprint=fingerprint("run", inputs), at=world.now)
     begin = partial(process.runs.start, app, StartRequest(inputs=inputs, user="anna"))
     return await process.starts.start(app, StartOptions(claim=claim), begin)

@@ -12,7 +12,7 @@ from jikko.errors import StartRefused, StoreUnavailable
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append
-from jikko.runs.idempotency import Start
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
 from tests.runs.held_store import HeldStore
@@ -73,7 +73,7 @@ class Client:
         self._app = app
         self.left = asyncio.Event()
 
-    async def start(self, key: str = "", seconds: float = 0.02) -> Start:
+    async def start(self, key: str = "", seconds: float = 0.02) -> StartOutcome:
         """Start a run; what is returned is promised."""
         options = None
         if key:

@@ -17,7 +17,7 @@ from jikko.events import (
     Update,
     Usage,
 )
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import TurnChanged, VariablesAssigned
 from jikko.runs.turn_fold import TurnFold
 
@@ -61,7 +61,7 @@ def end(status: Any = "succeeded", error: str | None = None) -> RunFinished:
     return RunFinished(at=13.0, status=status, error=error, elapsed=3.0)
 
 
-def answer_of(*events: Event) -> Answer:
+def answer_of(*events: Event) -> MessageAnswer:
     fold = TurnFold.of([started(), *events])
     assert fold is not None
     return fold.answer()
@@ -78,7 +78,7 @@ def test_the_answer_is_the_text_that_was_shown() -> None:
 
 
 def test_it_is_empty_while_it_is_given_and_if_it_fails_and_kept_if_it_is_stopped() -> None:
-    assert answer_of(text("a")) == Answer()
+    assert answer_of(text("a")) == MessageAnswer()
     failed = answer_of(text("a"), end("failed", "it broke"))
     assert (failed.status, failed.text, failed.error) == ("error", "", "Run failed: it broke")
     stopped = answer_of(text("a"), end("stopped", "by anna"))
@@ -89,11 +89,11 @@ def test_it_is_empty_while_it_is_given_and_if_it_fails_and_kept_if_it_is_stopped
 def test_a_pause_shows_what_was_said_if_it_was_streamed() -> None:
     pause = RunPaused(at=12.0, paused_nodes=["f"], elapsed=2.0)
 
-    assert answer_of(text("a"), pause) == Answer(status="paused", text="a")
-    assert answer_of(text("a"), pause, RunResumed(at=13.0)) == Answer()
+    assert answer_of(text("a"), pause) == MessageAnswer(status="paused", text="a")
+    assert answer_of(text("a"), pause, RunResumed(at=13.0)) == MessageAnswer()
     blocking = TurnFold.of([started(streamed=False, cites=False), text("a"), pause])
     assert blocking is not None
-    assert blocking.answer() == Answer()
+    assert blocking.answer() == MessageAnswer()
 
 
 def test_usage_is_that_of_all_calls_failed_attempts_among_them() -> None:
@@ -171,7 +171,7 @@ def test_what_another_run_assigned_is_not_written_again() -> None:
     taken = node("assigner", updates=(Update(("conversation", "a"), 1),))
     retried = RunRetried(at=12.0, run_id="r", from_nodes=["n"])
 
-    assert fold.follow([started(), text("a"), taken, retried]) == [TurnChanged(answer=Answer())]
+    assert fold.follow([started(), text("a"), taken, retried]) == [TurnChanged(answer=MessageAnswer())]
     own = node("assigner", updates=(Update(("conversation", "b"), 2),))
     assert fold.follow([own]) == [VariablesAssigned(values={"b": 2}, at=12.0)]
     assert fold.text == "a"

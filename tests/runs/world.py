@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
 from jikko.assemble.models import fake_models
 from jikko.cluster.alone import Alone
@@ -157,7 +157,7 @@ class World:
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
         self.script = Script()
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}
-        self.apps = Apps(self.app_store, self.classes, lambda: self.now)
+        self.apps = AppCatalog(self.app_store, self.classes, lambda: self.now)
         self.processes: list[Process] = []
         self.refusals = KeptRefusals()
 

@@ -17,7 +17,7 @@ from jikko.assemble import make_sandbox
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox import programs
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServer
+from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.limits import SandboxLimits
 from jikko.settings import Settings
 from tests.effort import PATIENCE
@@ -46,12 +46,12 @@ async def sandbox() -> AsyncIterator[ForkServerSandbox]:
     await made.close()
 
 
-def server_of(sandbox: ForkServerSandbox) -> ForkServer:
+def server_of(sandbox: ForkServerSandbox) -> ForkServerClient:
     assert sandbox.fork_server is not None
     return sandbox.fork_server
 
 
-async def only_idle_ones_are_left(server: ForkServer) -> None:
+async def only_idle_ones_are_left(server: ForkServerClient) -> None:
     """Wait until all children of a fork server wait for a program."""
     await until(lambda: server.idle == 4 and len(descendants(server.process_id)) == 4)
 
@@ -374,7 +374,7 @@ def no_free_descriptor() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def take_all(server: ForkServer) -> None:
+async def take_all(server: ForkServerClient) -> None:
     """Take children until the server has none for once."""
     children = []
     try:

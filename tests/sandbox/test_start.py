@@ -14,7 +14,7 @@ import pytest
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import selftest, unavailable
-from jikko.sandbox.fork_server_client import ForkServer
+from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
@@ -73,7 +73,7 @@ async def test_a_limit_that_the_kernel_has_no_number_for_is_named() -> None:
 
 
 async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_more(_: ForkServer) -> list[tuple[str, bool, Phrase]]:
+    async def no_more(_: ForkServerClient) -> list[tuple[str, bool, Phrase]]:
         raise SandboxFailure("no process could be started: Resource temporarily unavailable")
 
     monkeypatch.setattr(selftest, "probed", no_more)

@@ -11,7 +11,7 @@ import pytest
 
 from jikko.sandbox.child import Child
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServer
+from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.limits import SandboxLimits
 from tests.effort import PATIENCE
 from tests.sandbox.scene import descendants, outcome, running, until
@@ -22,9 +22,9 @@ SLEEP = "import time\ndef main(): time.sleep(600)"
 
 
 @pytest.fixture
-async def held() -> AsyncIterator[ForkServer]:
+async def held() -> AsyncIterator[ForkServerClient]:
     """A fork server that stands still, and of which all children are taken."""
-    server = await ForkServer.start(SandboxLimits(wall_seconds=PATIENCE))
+    server = await ForkServerClient.start(SandboxLimits(wall_seconds=PATIENCE))
     await until(lambda: server.idle == 4)
     os.kill(server.process_id, signal.SIGSTOP)
     taken = [await server.take("python3") for _ in range(4)]
@@ -34,7 +34,7 @@ async def held() -> AsyncIterator[ForkServer]:
     await server.close()
 
 
-def wait_until_it_has_forked(server: ForkServer, before: set[int], count: int) -> set[int]:
+def wait_until_it_has_forked(server: ForkServerClient, before: set[int], count: int) -> set[int]:
     """Which children came, once all is said of them that can be: nothing else of this process goes on meanwhile."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -45,7 +45,7 @@ def wait_until_it_has_forked(server: ForkServer, before: set[int], count: int) -
     raise TimeoutError
 
 
-async def test_the_process_of_one_that_gave_up_as_it_came_goes_to_the_next(held: ForkServer) -> None:
+async def test_the_process_of_one_that_gave_up_as_it_came_goes_to_the_next(held: ForkServerClient) -> None:
     before = descendants(held.process_id)
     gives_up: asyncio.Task[Child] | None = None
 
@@ -73,7 +73,7 @@ async def test_the_process_of_one_that_gave_up_as_it_came_goes_to_the_next(held:
         held.release(child, "python3", done=False)
 
 
-async def test_those_that_gave_up_before_a_process_came_want_none_any_more(held: ForkServer) -> None:
+async def test_those_that_gave_up_before_a_process_came_want_none_any_more(held: ForkServerClient) -> None:
     for _ in range(50):
         gives_up = asyncio.create_task(held.take("python3"))
         await asyncio.sleep(0)

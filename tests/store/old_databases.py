@@ -26,11 +26,11 @@ from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
     AnnotationReply,
-    Answer,
     Conversation,
     ConversationVariable,
     Message,
-    Metadata,
+    MessageAnswer,
+    MessageMetadata,
     TurnForm,
 )
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
@@ -291,15 +291,19 @@ async def set_values_and_remove_an_app(stores: Stores, contents: Contents) -> No
 
 async def talk(stores: Stores, contents: Contents) -> None:
     """Two conversations of one end user; the first has all that one can have."""
-    whole = Answer(
+    whole = MessageAnswer(
         text="朝 9 時からです 🕘",
         files=[{"related_id": new_id()}],
-        metadata=Metadata(
+        metadata=MessageMetadata(
             usage={"total_tokens": 3}, annotation_reply=AnnotationReply(id=new_id(), account_name="山田")
         ),
         forms=[TurnForm(requested=_form(BEGIN + 2))],
     )
-    answers = [whole, Answer(status="error", error="Run failed: 🙁"), Answer(status="paused", text="途中")]
+    answers = [
+        whole,
+        MessageAnswer(status="error", error="Run failed: 🙁"),
+        MessageAnswer(status="paused", text="途中"),
+    ]
     for number in range(2):
         new = conversation(new_id(), at=BEGIN + number, title_due=number == 1)
         files: list[Json] = [{"related_id": new_id(), "名": "\ue000"}]

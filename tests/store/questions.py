@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.ports.stores.conversation_store import ConversationQuery
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.run_archive import RunArchive
@@ -111,7 +111,7 @@ def _filter(filled: Filled, fields: dict[str, Any]) -> RunFilter:
     )
 
 
-def listed(stores: Stores, wanted: RunFilter, behind: Place | None = None) -> Question:
+def listed(stores: Stores, wanted: RunFilter, behind: RunCursor | None = None) -> Question:
     """A page of the console's list of runs, with its counts."""
 
     async def ask() -> None:
@@ -123,7 +123,7 @@ def listed(stores: Stores, wanted: RunFilter, behind: Place | None = None) -> Qu
 
 def _of_the_console(stores: Stores, filled: Filled) -> dict[str, Question]:
     pages, app = stores.pages, filled.apps[0]
-    middle, oldest = Place(BEGIN + (filled.end - BEGIN) / 2, 1 << 40), Place(BEGIN + 200.0, 1 << 40)
+    middle, oldest = RunCursor(BEGIN + (filled.end - BEGIN) / 2, 1 << 40), RunCursor(BEGIN + 200.0, 1 << 40)
     some = filters(filled, 1)
     first = BEGIN // 3600 * 3600
     step = max((filled.end - first) // 48 // 3600, 1) * 3600

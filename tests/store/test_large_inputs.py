@@ -7,7 +7,7 @@ import pytest
 
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
-from jikko.record import RunRetry
+from jikko.record import RetryRecord
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW
@@ -64,7 +64,7 @@ async def test_they_are_told_wherever_a_run_is(store: SqliteRunStore, tmp_path: 
     assert await store.open_runs() == [under_way.record]
     assert await store.due_runs(3000.0) == [waiting.record]
     assert await store.find_task(APP, under_way.record.identity.task_id) == under_way.record
-    assert await store.retries("first") == [RunRetry(under_way.id, "running", 1002.0)]
+    assert await store.retries("first") == [RetryRecord(under_way.id, "running", 1002.0)]
     assert await store.scan() == sorted(records, key=lambda record: record.identity.run_id)
     assert (await store.list_runs(LogQuery(app_id=APP))).records == records[::-1]
     assert (await page.page(RunFilter())).records == records[::-1]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import KeyTaken, LogConflict, LogForgotten
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection, TurnChanged
 from jikko.store.identifiers import id_text
 from jikko.store.postgres.runs import appends, batch
@@ -273,7 +273,7 @@ async def test_what_comes_with_several_is_written_together_and_without_those_tha
     )
     steps.claims = Claims({one.run_id, two.run_id}, {one.run_id, two.run_id}, {three.run_id: KeyTaken("other", b"")})
     steps.refuses = {2}
-    four = write(4, projections=(TurnChanged(answer=Answer()),))
+    four = write(4, projections=(TurnChanged(answer=MessageAnswer()),))
     session = Session()
 
     assert await written(session, one, two, three, four) == ([1, 4], [3])

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.ports.stores.run_store import Append
 from jikko.store.postgres.conversation_store import PostgresConversationStore
@@ -40,7 +40,7 @@ def begins(run: Draft) -> Append:
 
 
 def ends(run: Draft) -> Append:
-    changed = TurnChanged(answer=Answer(text=run.id, files=[{"related_id": f"made-{run.id}"}]))
+    changed = TurnChanged(answer=MessageAnswer(text=run.id, files=[{"related_id": f"made-{run.id}"}]))
     assigned = VariablesAssigned(values={"x": run.id, "心": 1}, at=1001.0)
     return msgspec.structs.replace(run.step(*node(), finished()), projections=[assigned, changed])
 

@@ -12,7 +12,7 @@ from jikko.store.event_codec import DamagedLog, decode_known_events
 from jikko.store.postgres import migrate as module
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import Schema, migrate
-from jikko.store.postgres.presence import MAIN, Group
+from jikko.store.postgres.presence import MAIN, TableGroup
 from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 
@@ -38,7 +38,7 @@ class Build:
         (package / "__init__.py").touch()
         for number, step in enumerate(steps, 1):
             (package / f"{number:04d}_step.sql").write_text(step)
-        self.schema = Schema("tried", Group(name, LOCK))
+        self.schema = Schema("tried", TableGroup(name, LOCK))
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from jikko.strategies.react_text import Action, ReactReader
+from jikko.strategies.react_text import ReActAction, ReactReader
 from tests.effort import cpu_seconds, growth
 
 SAY = json.dumps({"action": "say", "action_input": {"text": '{海} "quoted" \\ 🗓'}}, ensure_ascii=False)
-CALL = Action("say", {"text": '{海} "quoted" \\ 🗓'})
+CALL = ReActAction("say", {"text": '{海} "quoted" \\ 🗓'})
 
 
-def read(pieces: list[str]) -> tuple[str, list[Action]]:
+def read(pieces: list[str]) -> tuple[str, list[ReActAction]]:
     reader = ReactReader()
     found = [part for piece in pieces for part in reader.feed(piece)] + list(reader.finish())
     texts = [part for part in found if isinstance(part, str)]
-    return "".join(texts), [part for part in found if isinstance(part, Action)]
+    return "".join(texts), [part for part in found if isinstance(part, ReActAction)]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def read(pieces: list[str]) -> tuple[str, list[Action]]:
         (f"I do. Action: {SAY}", "I do.  ", [CALL]),
         (f"```\n[{SAY}]\n```", "", [CALL]),
         (f"{SAY} {SAY}", " ", [CALL, CALL]),
-        ('{"tool": "say", "tool_input": "x"}', "", [Action("say", "x")]),
+        ('{"tool": "say", "tool_input": "x"}', "", [ReActAction("say", "x")]),
         ("Reaction: none. My thoughts: fine, `code` too.", "Reaction: none. My thoughts: fine, `code` too.", []),
         ('```\n{"action": "say", \n```', '```\n{"action": "say", \n```', []),
         ('```\n{"colour": "red"}\n```', '{"colour": "red"}', []),
@@ -36,7 +36,7 @@ def read(pieces: list[str]) -> tuple[str, list[Action]]:
         ("ends with Thou", "ends with Thou", []),
     ],
 )
-def test_text_and_actions_are_told_apart(said: str, text: str, actions: list[Action]) -> None:
+def test_text_and_actions_are_told_apart(said: str, text: str, actions: list[ReActAction]) -> None:
     assert read([said]) == (text, actions)
     assert read(list(said)) == (text, actions)
     for cut in range(1, len(said)):
@@ -45,7 +45,7 @@ def test_text_and_actions_are_told_apart(said: str, text: str, actions: list[Act
 
 @pytest.mark.parametrize("name", ["Final Answer", "final answer", " FINAL ANSWER "])
 def test_the_final_answer_is_known_in_any_case(name: str) -> None:
-    assert Action(name, "42").is_final
+    assert ReActAction(name, "42").is_final
 
 
 def test_text_is_told_as_soon_as_it_is_certain() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.ports.tools import ToolFailure
-from jikko.tools.openapi.document import Operation, read_document
+from jikko.tools.openapi.document import RemoteOperation, read_document
 from jikko.tools.openapi.request import prepare
 from tests.effort import growth
 
 
-def read(document: Any) -> tuple[dict[str, Operation], list[Diagnostic]]:
+def read(document: Any) -> tuple[dict[str, RemoteOperation], list[Diagnostic]]:
     problems: list[Diagnostic] = []
     text = document if isinstance(document, str) else json.dumps(document)
     return read_document(text, "schema", problems, {}, []), problems

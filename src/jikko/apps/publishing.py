@@ -10,7 +10,7 @@ from msgspec import Struct
 from jikko.apps.environment import declared, typed
 from jikko.apps.versions import check, check_aside, published_at
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.dsl.document import Document, Variable
+from jikko.dsl.document import DslDocument, Variable
 from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
@@ -28,7 +28,7 @@ class Published(Struct, frozen=True):
     """Whether the current version was made of the same text already."""
 
 
-class Apps:
+class AppCatalog:
     """Apps and their versions."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Apps:
                 await self._store.set_environment(app.id, values)
             return Published(await self._store.app(app.id) or app, version, checked.problems)
 
-    async def _publish(self, text: bytes, document: Document, name: str) -> tuple[App, WorkflowVersion]:
+    async def _publish(self, text: bytes, document: DslDocument, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
         known = await self._store.app_named(name)
         if known is not None:
@@ -255,7 +255,7 @@ def _converted(values: Mapping[str, Json], variables: Iterable[Variable], app_na
     return {name: typed(declared(variables, name, app_name), value, "", app_name) for name, value in values.items()}
 
 
-def _require_mode(app: App, document: Document) -> None:
+def _require_mode(app: App, document: DslDocument) -> None:
     if app.mode != document.mode:
         raise Conflict(
             f"The app {app.name!r} is of mode {app.mode}; a file of mode {document.mode} cannot become a version of "
@@ -263,7 +263,7 @@ def _require_mode(app: App, document: Document) -> None:
         )
 
 
-def _face(document: Document) -> dict[str, Any]:
+def _face(document: DslDocument) -> dict[str, Any]:
     """What an app takes from its current version."""
     return {
         "description": document.description,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from jikko.apps.environment import EnvLayer, with_values
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.dsl.load import LoadLimits, load
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidDocument, NotFound
@@ -43,23 +43,23 @@ class Workflow(Struct, frozen=True):
 
     id: str
     version: str
-    document: Document
+    document: DslDocument
     graph: CompiledGraph
     inputs: tuple[StartVariable, ...]
 
 
-class Checked(Struct, frozen=True):
+class CheckedFile(Struct, frozen=True):
     """What is known of a DSL file without running it."""
 
     source: str
-    document: Document | None
+    document: DslDocument | None
     graph: CompiledGraph | None
     """``None`` if the file has fatal problems."""
     problems: tuple[Diagnostic, ...]
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """By their ids, also if the file has fatal problems: those nodes that have none themselves. Not to be run."""
 
-    def require(self) -> tuple[Document, CompiledGraph]:
+    def require(self) -> tuple[DslDocument, CompiledGraph]:
         """The workflow.
 
         Raises:
@@ -70,12 +70,14 @@ class Checked(Struct, frozen=True):
         return self.document, self.graph
 
 
-def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: LoadLimits | None = None) -> Checked:
+def check(
+    text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: LoadLimits | None = None
+) -> CheckedFile:
     """Read and compile a DSL file, collecting every problem."""
     loaded = load(text, source=source, runnable=frozenset(node_classes), limits=limits)
     problems = list(loaded.problems)
     if loaded.document is None:
-        return Checked(source, None, None, tuple(problems))
+        return CheckedFile(source, None, None, tuple(problems))
     # Compiled also when it cannot be run, so that the problems of its nodes are among the others.
     graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
     unique = tuple({(problem.where, problem.severity, problem.sentence()): problem for problem in problems}.values())
@@ -84,10 +86,10 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
     for entry in loaded.document.nodes if wrong else ():
         if any(where == entry.where or where.startswith(f"{entry.where}.") for where in wrong):
             nodes.pop(entry.id, None)
-    return Checked(source, loaded.document, None if wrong else graph, unique, nodes)
+    return CheckedFile(source, loaded.document, None if wrong else graph, unique, nodes)
 
 
-async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> Checked:
+async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:
     """As ``check``. A file that is not small is read beside the event loop: the largest takes seconds."""
     read = partial(check, source=source, node_classes=node_classes)
     return read(text) if len(text) <= _SMALL else await off_the_loop(read, text, queue="records")
@@ -170,11 +172,11 @@ class Workflows:
         older = next((each for each in await self._apps.versions(app.id) if each.version <= then), None)
         return current if older is None else await self.get(app, older.id)
 
-    def _checked(self, app: App, version: WorkflowVersion) -> Checked:
+    def _checked(self, app: App, version: WorkflowVersion) -> CheckedFile:
         source = f"{app.name}, version {version.number}"
         return check(version.source, source=source, node_classes=self._classes)
 
-    def _made(self, app: App, version: WorkflowVersion, wanted: _Wanted, checked: Checked) -> Workflow:
+    def _made(self, app: App, version: WorkflowVersion, wanted: _Wanted, checked: CheckedFile) -> Workflow:
         document, graph = checked.require()
         variables = with_values(document.environment, app, self._environment)
         document = replace(document, environment=variables)

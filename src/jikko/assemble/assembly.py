@@ -9,7 +9,7 @@ from msgspec import Struct
 if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.apps.app_keys import AppKeys
     from jikko.apps.end_users import EndUsers
-    from jikko.apps.publishing import Apps
+    from jikko.apps.publishing import AppCatalog
     from jikko.apps.speech import AppSpeech
     from jikko.apps.versions import Workflows
     from jikko.assemble.build_upkeep import Measures
@@ -55,7 +55,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     settings: Settings
     configuration: Configuration
     cluster: Cluster
-    apps: Apps
+    apps: AppCatalog
     app_keys: AppKeys
     workflows: Workflows
     runs: Runs

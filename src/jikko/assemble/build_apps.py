@@ -5,7 +5,7 @@ from msgspec import Struct
 from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.node_ports import mocks_of
@@ -18,7 +18,7 @@ from jikko.nodes.registry import BY_TYPE
 class AppServices(Struct, frozen=True):
     """What knows the apps of an installation."""
 
-    apps: Apps
+    apps: AppCatalog
     keys: AppKeys
     end_users: EndUsers
 
@@ -51,7 +51,7 @@ def build_apps(context: BuildContext, stores: Stores, rate: Rate, *, notes_uses:
         uses = KeyUses(stores.apps.note_uses, clock)
         context.stack.step("uses of keys", uses.close)
     return AppServices(
-        Apps(stores.apps, BY_TYPE, clock),
+        AppCatalog(stores.apps, BY_TYPE, clock),
         AppKeys(stores.apps, clock, rate=rate, uses=uses),
         EndUsers(stores.end_users),
     )

@@ -14,7 +14,7 @@ from jikko.ports.moderation import Moderator
 from jikko.ports.speech import Speech
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
-from jikko.providers.connections import Connections
+from jikko.providers.connections import ProviderBackends
 from jikko.providers.models import ProviderModels
 from jikko.settings import Settings
 
@@ -106,5 +106,5 @@ def make_moderator(models: Models) -> Moderator:
     return later(made)
 
 
-def _connections(models: Models) -> Connections | None:
+def _connections(models: Models) -> ProviderBackends | None:
     return models.connections if isinstance(models, ProviderModels) else None

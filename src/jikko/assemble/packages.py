@@ -6,8 +6,8 @@ from pathlib import Path
 from jikko.assemble.sandboxes import package_folder
 from jikko.cluster.data_folder import keep_private
 from jikko.errors import Conflict, InvalidSettings
-from jikko.sandbox.packages.installed import Installed, Unreadable
-from jikko.sandbox.packages.installing import FolderBusy, Installer, NotInstalled
+from jikko.sandbox.packages.installed import InstalledPackages, Unreadable
+from jikko.sandbox.packages.installing import FolderBusy, NotInstalled, PackageInstaller
 from jikko.sandbox.packages.known import BUILT_IN
 from jikko.sandbox.packages.requirements import BadRequirement, parse, parse_file, without
 from jikko.settings import Settings
@@ -19,7 +19,7 @@ class PackagesRefused(Exception):
     """The packages cannot be installed, or cannot be used. The message says why; nothing has changed."""
 
 
-def installed_packages(settings: Settings) -> Installed | None:
+def installed_packages(settings: Settings) -> InstalledPackages | None:
     """What is installed; ``None`` for nothing.
 
     Raises:
@@ -33,7 +33,7 @@ def installed_packages(settings: Settings) -> Installed | None:
 
 async def install_packages(
     settings: Settings, requirements: Iterable[str], files: Iterable[Path], report: Report
-) -> Installed | None:
+) -> InstalledPackages | None:
     """Install packages beside those that are there, or these anew if none is named.
 
     Args:
@@ -60,11 +60,11 @@ async def install_packages(
             keep_private(settings.home)
         except OSError as error:
             raise PackagesRefused(f"{settings.home} cannot be written: {error.strerror}") from None
-    installer = Installer(package_folder(settings), report)
+    installer = PackageInstaller(package_folder(settings), report)
     return await _change(installer, lambda: {**installer.requested(), **more})
 
 
-async def remove_packages(settings: Settings, names: Iterable[str], report: Report) -> Installed | None:
+async def remove_packages(settings: Settings, names: Iterable[str], report: Report) -> InstalledPackages | None:
     """Remove packages that were installed by name, and what only they need.
 
     Raises:
@@ -72,7 +72,7 @@ async def remove_packages(settings: Settings, names: Iterable[str], report: Repo
         Conflict: Another process changes the folder.
         PackagesRefused: What is left cannot be installed.
     """
-    installer, gone = Installer(package_folder(settings), report), list(names)
+    installer, gone = PackageInstaller(package_folder(settings), report), list(names)
     try:
         without(installer.requested(), gone)
         return await _change(installer, lambda: without(installer.requested(), gone))
@@ -80,7 +80,7 @@ async def remove_packages(settings: Settings, names: Iterable[str], report: Repo
         raise InvalidSettings(str(error)) from None
 
 
-async def _change(installer: Installer, wanted: Callable[[], dict[str, str]]) -> Installed:
+async def _change(installer: PackageInstaller, wanted: Callable[[], dict[str, str]]) -> InstalledPackages:
     try:
         with installer.alone():
             new = installer.install(wanted())

@@ -22,7 +22,7 @@ from jikko.files.store import Files
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed import Entry
-from jikko.plugins.install.installer import Installer
+from jikko.plugins.install.installer import PluginInstaller
 from jikko.plugins.install.market import download
 from jikko.plugins.install.sources import PluginSources
 from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
@@ -46,7 +46,7 @@ from jikko.values import Json
 class PluginPackages:
     """What the commands of plugins work with."""
 
-    def __init__(self, settings: Settings, runtime: PluginRuntime, installer: Installer, models: Models) -> None:
+    def __init__(self, settings: Settings, runtime: PluginRuntime, installer: PluginInstaller, models: Models) -> None:
         self._settings = settings
         self._models = models
         self.runtime = runtime
@@ -271,7 +271,7 @@ async def plugin_packages(
 
         confine = settings.plugins_confine == "require"
         models = FakeModels() if settings.fake_models else make_models(providers_of(settings, environment))
-        installer = Installer(runtime.installed, try_start, confine=confine, environment=environment)
+        installer = PluginInstaller(runtime.installed, try_start, confine=confine, environment=environment)
         stack.step("the plugins", runtime.close)
         stack.step("the models", models.close)
         yield PluginPackages(settings, runtime, installer, models)

@@ -9,9 +9,9 @@ from jikko.errors import InvalidSettings
 from jikko.outbound.tunnel import Tunnels
 from jikko.plugins.file import read_plugins_file
 from jikko.plugins.host.gate import CONNECTING
-from jikko.plugins.install.installed import Installed
+from jikko.plugins.install.installed import InstalledPlugins
 from jikko.plugins.process.pool import PoolLimits
-from jikko.plugins.process.usage import Room
+from jikko.plugins.process.usage import FolderQuota
 from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
 from jikko.plugins.strategies import PluginStrategies
 from jikko.plugins.tools import PluginTools
@@ -71,7 +71,7 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
     limits = RuntimeLimits(
         seconds=settings.plugin_seconds,
         memory=settings.plugin_memory,
-        room=Room(settings.plugin_disk),
+        room=FolderQuota(settings.plugin_disk),
         confine=settings.plugins_confine == "require",
         pool=PoolLimits(
             processes=processes,
@@ -80,7 +80,7 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
         ),
     )
     return PluginRuntime(
-        Installed(settings.plugin_folder),
+        InstalledPlugins(settings.plugin_folder),
         read_plugins_file(settings.plugins, environment),
         limits,
         connections=tunnels,

@@ -23,7 +23,7 @@ from jikko.cli.options import (
 )
 from jikko.errors import InvalidDocument
 from jikko.ports.embeddings import EmbeddingRequest
-from jikko.ports.models import Message, ModelFailure, ModelRequest
+from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
@@ -161,7 +161,7 @@ async def test(
                     request = ModelRequest(
                         provider=name,
                         model=model,
-                        messages=(Message("user", ("Say yes.",)),),
+                        messages=(PromptMessage("user", ("Say yes.",)),),
                         parameters={"max_tokens": 16},
                     )
                     entry["answer"] = (await models.complete(request)).text

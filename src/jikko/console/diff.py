@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
+from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
 from jikko.values import Json
 
 Change: TypeAlias = Literal["added", "removed", "changed"]
@@ -56,7 +56,7 @@ class Difference(Struct, frozen=True):
     """Of features, variables, and what the app is called."""
 
 
-def difference(old: Document, new: Document) -> Difference:
+def difference(old: DslDocument, new: DslDocument) -> Difference:
     """What changed from one version to another."""
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
@@ -90,7 +90,7 @@ def _edges(old: tuple[EdgeEntry, ...], new: tuple[EdgeEntry, ...]) -> Iterator[E
     yield from (EdgeChange(*edge, "removed") for edge in before if edge not in after)
 
 
-def _rest(document: Document) -> dict[str, Json]:
+def _rest(document: DslDocument) -> dict[str, Json]:
     return {
         "app": {"name": document.name, "description": document.description, "icon": document.icon},
         "features": dict(document.features),

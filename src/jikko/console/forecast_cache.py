@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jikko.apps.environment import Outside
 from jikko.apps.model_needs import Need, needs_of
-from jikko.apps.versions import Checked, check
+from jikko.apps.versions import CheckedFile, check
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.forecast.forecast import Forecast, forecast
@@ -91,7 +91,7 @@ class ForecastCache:
 
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
-    ) -> tuple[Checked, AppForecast]:
+    ) -> tuple[CheckedFile, AppForecast]:
         """A file, read and judged.
 
         Args:
@@ -100,7 +100,7 @@ class ForecastCache:
         """
         return await off_the_loop(self._judge, (text, source, app_name, values), queue="records")
 
-    def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[Checked, AppForecast]:
+    def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:
         text, source, app_name, values = asked
         now = self._clock()
         if self._installation is None or now - self._installation[0] > _KEPT_SECONDS:
@@ -114,7 +114,7 @@ class ForecastCache:
         return checked, AppForecast(number, found.findings, _models(checked, found))
 
 
-def _models(checked: Checked, found: Forecast) -> tuple[ModelNeed, ...]:
+def _models(checked: CheckedFile, found: Forecast) -> tuple[ModelNeed, ...]:
     document = checked.document
     if document is None:
         return ()

@@ -19,7 +19,7 @@ _MAX_EVENTS_ON_THE_LOOP: Final = 50
 """Events that are made into JSON on the event loop."""
 
 
-class LogPage(Struct, frozen=True):
+class EventSlice(Struct, frozen=True):
     """Some events of a log, as JSON objects."""
 
     events: Sequence[bytes]
@@ -37,7 +37,7 @@ class LogPages:
         self._kept: tuple[str, Sequence[Event]] | None = None
         self._dropping: asyncio.TimerHandle | None = None
 
-    async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> LogPage:
+    async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> EventSlice:
         """The events behind a position.
 
         Args:
@@ -61,8 +61,8 @@ class LogPages:
 
         numbered = list(enumerate(events, max(after + 1, 0)))
         if len(numbered) <= _MAX_EVENTS_ON_THE_LOOP:
-            return LogPage([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
-        return LogPage(await off_the_loop(encode, numbered, queue="records"), end, closed)
+            return EventSlice([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
+        return EventSlice(await off_the_loop(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
         """The event at a position; ``None`` if the log has none.

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App, AppStore
-from jikko.ports.stores.run_pages import Place, RunCounts, RunFilter, RunPages
+from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter, RunPages
 from jikko.record import RunRecord
-from jikko.runs.forms import Form, Forms
+from jikko.runs.forms import Forms, RunForm
 
 _KEPT: Final = 5_000
 """Numbers of versions, and forms of paused runs, that are remembered."""
@@ -42,11 +42,11 @@ class Listed(Struct, frozen=True):
     """One page of runs."""
 
     runs: list[ListedRun]
-    next: Place | None
+    next: RunCursor | None
     counts: RunCounts
 
 
-class RunList:
+class RunListing:
     """Lists runs of all apps."""
 
     def __init__(self, pages: RunPages, apps: AppStore, forms: Forms) -> None:
@@ -58,7 +58,7 @@ class RunList:
         self._waiting: OrderedDict[tuple[str, float, float | None], Sequence[Waiting]] = OrderedDict()
         """By run and the pause that it is in."""
 
-    async def page(self, wanted: RunFilter, *, behind: Place | None, limit: int) -> Listed:
+    async def page(self, wanted: RunFilter, *, behind: RunCursor | None, limit: int) -> Listed:
         """One page, newest first, with the counts of the filter."""
         page, counts = await asyncio.gather(
             self.pages.page(wanted, behind=behind, limit=limit), self.pages.counts(wanted)
@@ -98,10 +98,10 @@ class RunList:
                 self._numbers.popitem(last=False)
         return self._numbers.get(workflow_id, 0)
 
-    async def open_forms(self) -> list[tuple[ListedRun, Form]]:
+    async def open_forms(self) -> list[tuple[ListedRun, RunForm]]:
         """The forms that wait, of all apps, those of the newest runs first; of 200 runs at most."""
         page = await self.pages.page(RunFilter(statuses=("paused",)), limit=200)
-        found: list[tuple[ListedRun, Form]] = []
+        found: list[tuple[ListedRun, RunForm]] = []
         for run in await self.shown(page.records):
             try:
                 found += [(run, form) for form in await self._forms.open_forms(run.record)]

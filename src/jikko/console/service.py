@@ -13,7 +13,7 @@ from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import RunFeed
-from jikko.console.runs import RunList
+from jikko.console.runs import RunListing
 from jikko.console.system import System
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.stores.app_store import AppStore
@@ -57,7 +57,7 @@ class Console(Struct, frozen=True, kw_only=True):
     """Values for environment variables of apps that win over those of the data folder."""
     count: Callable[[bytes, int], Awaitable[int]]
     """See ``Cluster.count``."""
-    runs: RunList
+    runs: RunListing
     logs: LogPages
     feed: RunFeed
     list_cache: Briefly

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jikko.conversations.extension_calls import ExtensionCalls
-from jikko.conversations.hooks import Asked
+from jikko.conversations.hooks import UserQuery
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam
 
@@ -29,7 +29,7 @@ class ExternalData:
     def __init__(self, calls: ExtensionCalls) -> None:
         self._calls = calls
 
-    async def consider(self, asked: Asked) -> Asked:
+    async def consider(self, asked: UserQuery) -> UserQuery:
         """See ``TurnPolicy.consider``.
 
         Raises:
@@ -50,7 +50,7 @@ class ExternalData:
                 raise answer
         return replace(asked, inputs={**asked.inputs, **told})
 
-    async def _told(self, asked: Asked, tool: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    async def _told(self, asked: UserQuery, tool: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         variable, kind = str(tool["variable"]), str(tool.get("type") or "api")
         if kind != "api":
             raise InvalidParam(

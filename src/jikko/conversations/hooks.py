@@ -3,8 +3,8 @@
 A turn goes through these, in this order:
 
 1. each ``TurnPolicy`` sees what was asked, with prepared inputs, before anything is written. It hands on what it got,
-   or that with another query or other inputs; or it ends the turn with a ``Reply``: no run begins then, and the message
-   has that answer. Later policies are not asked then.
+   or that with another query or other inputs; or it ends the turn with a ``HookReply``: no run begins then, and the
+   message has that answer. Later policies are not asked then.
 2. the ``TextGuard`` of the workflow, if it wants one, looks at the text while the run shows it; see there. It is made
    anew by a process that takes the run over.
 3. ``first_turn`` is called once the first message of a new conversation is durable and a name is due
@@ -29,7 +29,7 @@ from jikko.ports.text_guard import TextGuard
 from jikko.values import Json
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class UserQuery(Struct, frozen=True, kw_only=True):
     """What an end user asks in a turn. Policies hand on changed copies (``msgspec.structs.replace``)."""
 
     app: App
@@ -45,7 +45,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     files: Sequence[Json]
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class HookReply(Struct, frozen=True, kw_only=True):
     """An answer that takes no run."""
 
     text: str
@@ -55,7 +55,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 class TurnPolicy(Protocol):
     """Decides what becomes of a question before a run begins."""
 
-    async def consider(self, asked: Asked) -> Asked | Reply:
+    async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """Hand the question on, or answer it.
 
         Raises:

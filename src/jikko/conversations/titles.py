@@ -12,8 +12,8 @@ from jikko.errors import JikkoError
 from jikko.nodes.model.reasoning import split_reasoning
 from jikko.ports.clock import Clock
 from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import Message as Prompt
 from jikko.ports.models import ModelFailure, ModelRequest, Models
+from jikko.ports.models import PromptMessage as Prompt
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.messages import Conversation, Message

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
-from jikko.conversations.hooks import Asked, Hooks, Reply
+from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.dsl.document import BASIC_MODES, Variable
 from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
@@ -33,10 +33,10 @@ from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore, Opened
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message, Metadata
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer, MessageMetadata
 from jikko.ports.stores.projections import TurnBegan
 from jikko.record import RunIdentity
-from jikko.runs.idempotency import IdempotentStarts, Start
+from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
@@ -93,7 +93,9 @@ class Turns:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, app: App, request: TurnRequest, options: StartOptions | None = None) -> Start | Message:
+    async def begin(
+        self, app: App, request: TurnRequest, options: StartOptions | None = None
+    ) -> StartOutcome | Message:
         """Begin a turn. It goes on whatever becomes of the caller.
 
         Args:
@@ -140,7 +142,7 @@ class Turns:
                 if not request.streamed:
                     raise
                 raise _Answered(refused) from None
-            if isinstance(decided, Reply):
+            if isinstance(decided, HookReply):
                 raise _Answered(await self._answered(given, opened, request, decided))
             asked = decided
         later.cancel()
@@ -160,7 +162,7 @@ class Turns:
             return await self._workflows.get(app, used)
         return await self._workflows.get(app, request.workflow_id)
 
-    async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:
+    async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> UserQuery:
         """Raises:
         InvalidParam: See ``begin``.
         """
@@ -179,7 +181,7 @@ class Turns:
         # Without the feature they are dropped, unseen.
         if request.files and upload_settings(features) is not None:
             attached = await files.top_level(request.files, features, strict=False, **asker)
-        return Asked(
+        return UserQuery(
             app=app,
             workflow=workflow,
             user=request.user,
@@ -203,8 +205,8 @@ class Turns:
 
     async def _run(
         self,
-        asked: Asked,
-        shown: Asked,
+        asked: UserQuery,
+        shown: UserQuery,
         opened: Opened | None,
         request: TurnRequest,
         options: StartOptions | None,
@@ -251,14 +253,16 @@ class Turns:
         return run
 
     async def _answered(
-        self, asked: Asked, opened: Opened | None, request: TurnRequest, reply: Reply | InvalidParam
+        self, asked: UserQuery, opened: Opened | None, request: TurnRequest, reply: HookReply | InvalidParam
     ) -> Message:
         """Keep a turn that takes no run: it has its answer, or it failed before. Durable when it returns."""
-        if isinstance(reply, Reply):
+        if isinstance(reply, HookReply):
             usage = no_usage() if asked.app.mode in BASIC_MODES else None
-            answer = Answer(text=reply.text, metadata=Metadata(annotation_reply=reply.annotation, usage=usage))
+            answer = MessageAnswer(
+                text=reply.text, metadata=MessageMetadata(annotation_reply=reply.annotation, usage=usage)
+            )
         else:
-            answer = Answer(status="error", error=str(reply))
+            answer = MessageAnswer(status="error", error=str(reply))
         began = self._turn_began(asked, opened, request, None, answer)
         await self._store.add_turn(began.message, began.new, began.variables)
         if began.new is not None and began.new.title_due:
@@ -267,11 +271,11 @@ class Turns:
 
     def _turn_began(
         self,
-        asked: Asked,
+        asked: UserQuery,
         opened: Opened | None,
         request: TurnRequest,
         run_id: str | None,
-        answer: Answer | None = None,
+        answer: MessageAnswer | None = None,
     ) -> TurnBegan:
         """The message, with what the conversation gets by it."""
         now = self._clock()
@@ -291,7 +295,7 @@ class Turns:
             inputs=dict(asked.inputs),
             files=list(asked.files),
             created_at=now,
-            answer=answer or Answer(),
+            answer=answer or MessageAnswer(),
         )
         declared = asked.workflow.document.conversation
         variables = [_variable(asked.app, one, now) for one in declared if one.name not in known]
@@ -320,7 +324,7 @@ class _Answered(Exception):
         self.message = message
 
 
-def _of(asked: Asked, opened: Opened | None) -> Asked:
+def _of(asked: UserQuery, opened: Opened | None) -> UserQuery:
     return asked if opened is None else replace(asked, conversation=opened.conversation)
 
 
@@ -329,7 +333,7 @@ def _is_on(workflow: Workflow, feature: str) -> bool:
     return isinstance(settings, Mapping) and settings.get("enabled") is True
 
 
-def _conversation(asked: Asked, request: TurnRequest, now: float) -> Conversation:
+def _conversation(asked: UserQuery, request: TurnRequest, now: float) -> Conversation:
     query = asked.query
     return Conversation(
         id=new_id(),

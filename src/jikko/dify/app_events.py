@@ -93,7 +93,7 @@ class Spoken(AppMessage, kw_only=True):
     audio: str
 
 
-class End(AppMessage, kw_only=True):
+class AnswerEnd(AppMessage, kw_only=True):
     """The answer is whole."""
 
     task_id: str
@@ -102,7 +102,7 @@ class End(AppMessage, kw_only=True):
     files: list[dict[str, Json]] | None
 
 
-class Failed(AppMessage, kw_only=True):
+class AnswerFailed(AppMessage, kw_only=True):
     """There is no answer; nothing follows."""
 
     code: str
@@ -168,7 +168,7 @@ class AppEvents:
     def broken(self, error: JikkoError) -> Struct:
         """An error that ends the stream, and not the run."""
         head = self._head.of("error", with_task=False)
-        return Failed(**head, code=error.code, status=error.status, message=str(error))
+        return AnswerFailed(**head, code=error.code, status=error.status, message=str(error))
 
     def spoken(self, audio: str) -> Struct:
         """A piece of the answer's audio, in base64; an empty one tells its end."""
@@ -192,7 +192,7 @@ class AppEvents:
             case RunFinished():
                 metadata = answer_metadata(self.fold.metadata())
                 files = ended_files(head.message_id, self.fold.asked_files, self.fold.files)
-                return [End(**head.of("message_end"), id=head.message_id, metadata=metadata, files=files)]
+                return [AnswerEnd(**head.of("message_end"), id=head.message_id, metadata=metadata, files=files)]
             case _:
                 return []
 
@@ -218,9 +218,9 @@ class AppEvents:
         shown["message_files"] = shown.pop("files")
         return [*files, AgentThought(**head.of("agent_thought"), id=thought.id, **shown)]
 
-    def _failed(self, error: str) -> Failed:
+    def _failed(self, error: str) -> AnswerFailed:
         code, status = failure_of(self.fold.failed_by)
-        return Failed(**self._head.of("error", with_task=False), code=code, status=status, message=error)
+        return AnswerFailed(**self._head.of("error", with_task=False), code=code, status=status, message=error)
 
 
 def failure_of(kind: str) -> tuple[str, int]:
@@ -317,10 +317,10 @@ def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Stru
     if message.answer.status == "error":
         code, status = failure_of("InvalidParam")
         failed = head.of("error", with_task=False)
-        return [Failed(**failed, code=code, status=status, message=message.answer.error or "")]
+        return [AnswerFailed(**failed, code=code, status=status, message=message.answer.error or "")]
     pieces: list[Struct] = [
         TextPiece(**head.of("message"), id=message.id, answer=character) for character in message.answer.text
     ]
     metadata = answer_metadata(message.answer.metadata)
     files = ended_files(message.id, message.files, [])
-    return [*pieces, End(**head.of("message_end"), id=message.id, metadata=metadata, files=files)]
+    return [*pieces, AnswerEnd(**head.of("message_end"), id=message.id, metadata=metadata, files=files)]

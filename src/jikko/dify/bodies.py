@@ -8,9 +8,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
-from jikko.dify.run_fields import Run, RunState, state, totals
+from jikko.dify.run_fields import RunOutcome, RunSummary, state, totals
 from jikko.events import FormRequested, RunStatus
-from jikko.record import RunDetail as DetailRow
+from jikko.record import DetailRecord as DetailRow
 from jikko.record import RunRecord
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
@@ -18,7 +18,7 @@ from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 
 
-class RunResult(Run):
+class RunResult(RunSummary):
     """A run as it ended, paused or was accepted."""
 
     outputs: dict[str, Json]
@@ -51,7 +51,7 @@ class RunDetail(Struct):
     elapsed_time: float
 
 
-class LoggedRun(RunState):
+class LoggedRun(RunOutcome):
     """A run, as the logs tell it."""
 
     id: Uuid

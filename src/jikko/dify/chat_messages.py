@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from jikko.dify import messages
-from jikko.ports.stores.messages import AnnotationReply, Metadata
+from jikko.ports.stores.messages import AnnotationReply, MessageMetadata
 from jikko.values import Json, Seconds, Selector, Uuid
 
 
@@ -44,7 +44,7 @@ class Reasoning(Struct):
     is_final: bool
 
 
-class TextMessage(Struct, tag_field="event", tag="message"):
+class AnswerChunk(Struct, tag_field="event", tag="message"):
     """A piece of the answer."""
 
     conversation_id: str
@@ -79,7 +79,7 @@ class SpokenMessage(Struct):
     """MP3, in base64."""
 
 
-class FileMessage(Struct, tag_field="event", tag="message_file"):
+class MessageFileEvent(Struct, tag_field="event", tag="message_file"):
     """A file that a node made is in the answer."""
 
     conversation_id: str
@@ -184,7 +184,7 @@ class ChatAccepted(Struct):
     created_at: Seconds
 
 
-def answer_metadata(metadata: Metadata) -> AnswerMetadata:
+def answer_metadata(metadata: MessageMetadata) -> AnswerMetadata:
     """The metadata of an answer, as Dify has them."""
     reply = metadata.annotation_reply
     return AnswerMetadata(

@@ -83,7 +83,7 @@ class FormDefinition(Struct):
     display_in_ui: bool
 
 
-class FormSubmission(Struct):
+class SubmittedForm(Struct):
     """How a form was submitted."""
 
     node_id: str
@@ -100,7 +100,7 @@ class ExtraContent(Struct):
     workflow_run_id: Uuid
     submitted: bool
     form_definition: FormDefinition
-    form_submission_data: FormSubmission | None
+    form_submission_data: SubmittedForm | None
     type: str = "human_input"
 
 
@@ -260,7 +260,7 @@ def _form(form: TurnForm, run_id: str) -> ExtraContent:
     )
     submission = None
     if closed is not None and closed.action_id is not None:
-        submission = FormSubmission(
+        submission = SubmittedForm(
             closed.node_id,
             closed.title,
             closed.rendered_content,

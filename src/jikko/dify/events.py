@@ -10,7 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dify import messages
-from jikko.dify.messages import CreatedBy, HumanInputRequired, Message, PauseReason, WorkflowFinished, WorkflowStarted
+from jikko.dify.messages import (
+    CreatedBy,
+    HumanInputRequired,
+    PauseReason,
+    StreamMessage,
+    WorkflowFinished,
+    WorkflowStarted,
+)
 from jikko.dify.run_fields import State, end_state, state, totals
 from jikko.errors import JikkoError
 from jikko.events import (
@@ -48,7 +55,7 @@ def encode(value: Any) -> bytes:
     return encode_json(value)
 
 
-def event_message(record: RunRecord, event: Event) -> Message | None:
+def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
     """An event as a message of the stream; ``None`` if clients of Dify do not know it.
 
     Args:
@@ -58,9 +65,9 @@ def event_message(record: RunRecord, event: Event) -> Message | None:
     return None if described is None else message(record.identity, *described)
 
 
-def message(identity: RunIdentity, name: str, data: Struct) -> Message:
+def message(identity: RunIdentity, name: str, data: Struct) -> StreamMessage:
     """A message of the stream."""
-    return Message(name, identity.run_id, identity.task_id, data)
+    return StreamMessage(name, identity.run_id, identity.task_id, data)
 
 
 def frame(message: Any) -> bytes:
@@ -107,9 +114,9 @@ def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinish
 def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
     match event:
         case TextChunk():
-            return "text_chunk", messages.TextChunk(event.text, event.selector)
+            return "text_chunk", messages.TextChunkData(event.text, event.selector)
         case TextReplaced():
-            return "text_replace", messages.TextReplaced(event.text)
+            return "text_replace", messages.TextReplacedData(event.text)
         case NodeStarted():
             is_hidden = event.node_type in _CONTAINERS or event.icon is False
             return None if is_hidden else ("node_started", _node_started(event))
@@ -129,7 +136,7 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
         case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
             return "loop_next", messages.NextLoopRound(**_container(event), index=event.round + 1)
         case ReasoningChunk():
-            return "reasoning_chunk", messages.ReasoningChunk(event.text, event.node_id, event.final)
+            return "reasoning_chunk", messages.ReasoningData(event.text, event.node_id, event.final)
         case AgentLogged():
             return "agent_log", _agent_log(event)
         case FormRequested():
@@ -140,8 +147,8 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
             return None
 
 
-def _agent_log(event: AgentLogged) -> messages.AgentLog:
-    return messages.AgentLog(
+def _agent_log(event: AgentLogged) -> messages.AgentLogEntry:
+    return messages.AgentLogEntry(
         node_execution_id=event.node_id,
         id=event.entry_id,
         label=event.label,
@@ -217,9 +224,9 @@ def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
     return iteration_id, loop_id
 
 
-def _node_started(event: NodeStarted) -> messages.NodeStarted:
+def _node_started(event: NodeStarted) -> messages.NodeStartedData:
     iteration_id, loop_id = _containers(event.rounds)
-    return messages.NodeStarted(
+    return messages.NodeStartedData(
         id=event.execution_id,
         node_id=event.node_id,
         node_type=event.node_type,
@@ -286,9 +293,9 @@ def _container(event: NodeEvent) -> dict[str, Any]:
     }
 
 
-def _container_started(event: ContainerStarted) -> messages.ContainerStarted:
+def _container_started(event: ContainerStarted) -> messages.ContainerStartedData:
     length = {f"{event.node_type}_length": event.length}
-    return messages.ContainerStarted(**_container(event), metadata=length, inputs=event.inputs)
+    return messages.ContainerStartedData(**_container(event), metadata=length, inputs=event.inputs)
 
 
 def _container_completed(event: NodeFinished) -> messages.ContainerCompleted:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from jikko.dify.run_fields import Run, RunTotals
+from jikko.dify.run_fields import RunSummary, RunTotals
 from jikko.runs.reading.node_executions import NodeState
 from jikko.values import Json, Seconds, Selector
 
 
-class Message(Struct):
+class StreamMessage(Struct):
     """A message of the stream."""
 
     event: str
@@ -48,7 +48,7 @@ class CreatedBy(Struct):
     user: str
 
 
-class WorkflowFinished(Run):
+class WorkflowFinished(RunSummary):
     """A run ended."""
 
     outputs: dict[str, Json] | None
@@ -66,20 +66,20 @@ class WorkflowPaused(RunTotals):
     outputs: dict[str, Json]
 
 
-class TextChunk(Struct):
+class TextChunkData(Struct):
     """A piece of an output."""
 
     text: str
     from_variable_selector: Selector
 
 
-class TextReplaced(Struct):
+class TextReplacedData(Struct):
     """All that was shown is replaced by this."""
 
     text: str
 
 
-class ReasoningChunk(Struct):
+class ReasoningData(Struct):
     """A piece of what a model thought."""
 
     reasoning: str
@@ -105,7 +105,7 @@ class NodeBegin(Struct, kw_only=True):
     loop_id: str | None = None
 
 
-class NodeStarted(NodeBegin, kw_only=True):
+class NodeStartedData(NodeBegin, kw_only=True):
     """A node started."""
 
     inputs_truncated: bool = False
@@ -151,7 +151,7 @@ class ContainerMessage(Struct, kw_only=True):
     extras: dict[str, Json] = {}
 
 
-class ContainerStarted(ContainerMessage, kw_only=True):
+class ContainerStartedData(ContainerMessage, kw_only=True):
     """Its first round is about to begin."""
 
     metadata: dict[str, Json]
@@ -159,7 +159,7 @@ class ContainerStarted(ContainerMessage, kw_only=True):
     inputs_truncated: bool = False
 
 
-class AgentLog(Struct):
+class AgentLogEntry(Struct):
     """An entry of an agent's log; one with the id of an earlier one takes its place."""
 
     node_execution_id: str
@@ -202,7 +202,7 @@ class ContainerCompleted(ContainerMessage, kw_only=True):
     steps: int
 
 
-class OpenForm(Struct):
+class FormPrompt(Struct):
     """A form for an end user to fill in."""
 
     form_id: str
@@ -217,14 +217,14 @@ class OpenForm(Struct):
     expiration_time: Seconds
 
 
-class HumanInputRequired(OpenForm):
+class HumanInputRequired(FormPrompt):
     """A node waits for its form."""
 
     display_in_ui: bool
     """Whether it can be submitted over the API, which is where a page would send it."""
 
 
-class PauseReason(OpenForm, tag_field="TYPE", tag="human_input_required"):
+class PauseReason(FormPrompt, tag_field="TYPE", tag="human_input_required"):
     """A form that a paused run waits for."""
 
 

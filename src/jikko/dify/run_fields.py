@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from jikko.events import RunFinished, RunStatus
-from jikko.record import RunDetail, RunRecord
+from jikko.record import DetailRecord, RunRecord
 from jikko.values import Seconds, Uuid
 
 
@@ -22,14 +22,14 @@ class RunTotals(Struct):
     created_at: Seconds
 
 
-class RunState(RunTotals):
+class RunOutcome(RunTotals):
     """How a run stands, whether it has ended and why."""
 
     error: str | None
     finished_at: Seconds | None
 
 
-class Run(RunState):
+class RunSummary(RunOutcome):
     """A run, without what went in and came out."""
 
     id: Uuid
@@ -40,13 +40,13 @@ Totals: TypeAlias = tuple[RunStatus, float, int, int, int]
 State: TypeAlias = tuple[RunStatus, float, int, int, int, str | None, int | None]
 
 
-def totals(run: RunRecord | RunDetail) -> Totals:
+def totals(run: RunRecord | DetailRecord) -> Totals:
     """The fields of ``RunTotals``, in their order."""
     return run.status, run.elapsed, run.total_tokens, run.total_steps, int(run.created_at)
 
 
-def state(run: RunRecord | RunDetail) -> State:
-    """The fields of ``RunState``, in their order; the elapsed time in whole microseconds."""
+def state(run: RunRecord | DetailRecord) -> State:
+    """The fields of ``RunOutcome``, in their order; the elapsed time in whole microseconds."""
     return (
         run.status,
         round(run.elapsed, 6),
@@ -59,5 +59,5 @@ def state(run: RunRecord | RunDetail) -> State:
 
 
 def end_state(end: RunFinished, created_at: float) -> State:
-    """The fields of ``RunState``, in their order, as the end of a run tells them."""
+    """The fields of ``RunOutcome``, in their order, as the end of a run tells them."""
     return end.status, end.elapsed, end.total_tokens, end.total_steps, int(created_at), end.error, int(end.at)

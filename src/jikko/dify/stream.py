@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
 
 
-class Messages:
+class StreamEncoder:
     """Turns one run's events into frames, in their order.
 
     Rounds whose failure Dify would not show are held back until they have ended. Source: docs/dify-behaviour.md,

@@ -8,16 +8,16 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from jikko.dify.chat_messages import (
+    AnswerChunk,
     ChatAnswer,
     ChatMessage,
     ChatPaused,
-    FileMessage,
     MessageEnd,
+    MessageFileEvent,
     PausedTurn,
     Reasoning,
     ReasoningMessage,
     SpokenMessage,
-    TextMessage,
     TextReplacedMessage,
     answer_metadata,
 )
@@ -41,7 +41,7 @@ _WHOLE = ("succeeded", "partial-succeeded")
 """Ends of a run whose answer is whole."""
 
 
-class Place(NamedTuple):
+class MessageEnvelope(NamedTuple):
     """The fields that all messages of a turn's stream begin with: which message is answered, and when it came."""
 
     conversation_id: str
@@ -56,7 +56,9 @@ class TurnEvents:
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         assert began.turn is not None
         self._identity = identity
-        self._place = Place(began.turn.conversation_id, began.turn.message_id, int(began.at), identity.task_id)
+        self._place = MessageEnvelope(
+            began.turn.conversation_id, began.turn.message_id, int(began.at), identity.task_id
+        )
         self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
         self._files = 0
         """How many files of the answer were shown."""
@@ -84,7 +86,7 @@ class TurnEvents:
         place = self._place
         match event:
             case TextChunk():
-                return [TextMessage(*place, place.message_id, event.text, event.selector)]
+                return [AnswerChunk(*place, place.message_id, event.text, event.selector)]
             case TextReplaced():
                 return [TextReplacedMessage(*place, event.text, event.reason)]
             case ReasoningChunk():
@@ -106,11 +108,11 @@ class TurnEvents:
         metadata = answer_metadata(self.fold.metadata())
         return MessageEnd(*self._place, self._place.message_id, metadata, self.fold.files)
 
-    def _new_files(self) -> list[FileMessage]:
+    def _new_files(self) -> list[MessageFileEvent]:
         """Files that nodes made. Those that the end user sent, or that are elsewhere, are known to the client."""
         new, self._files = self.fold.files[self._files :], len(self.fold.files)
         return [
-            FileMessage(*self._place, str(file.get("related_id") or ""), file["type"], "assistant", file["url"])
+            MessageFileEvent(*self._place, str(file.get("related_id") or ""), file["type"], "assistant", file["url"])
             for file in new
             if file.get("transfer_method") == "tool_file"
         ]
@@ -148,10 +150,10 @@ def replied_body(message: Message, task_id: str) -> ChatAnswer:
 
 def replied_messages(message: Message, task_id: str) -> list[Struct]:
     """The stream of a question that took no run."""
-    place = Place(message.conversation_id, message.id, int(message.created_at), task_id)
+    place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
     metadata = answer_metadata(message.answer.metadata)
     return [
-        TextMessage(*place, message.id, message.answer.text, ()),
+        AnswerChunk(*place, message.id, message.answer.text, ()),
         MessageEnd(*place, message.id, metadata, []),
     ]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from jikko.dsl.document import Document, NodeEntry
+from jikko.dsl.document import DslDocument, NodeEntry
 
 _LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
 """Entries of a node's data that change nothing that it does."""
@@ -11,7 +11,7 @@ _VALUES: Final = ("env", "conversation")
 """Groups of variables whose values stand in the file."""
 
 
-def changed_nodes(old: Document, new: Document) -> list[str]:
+def changed_nodes(old: DslDocument, new: DslDocument) -> list[str]:
     """The nodes at the top level of a version that may do something else than in an earlier one, in its order.
 
     A node is the same if its configuration, the edges into it, and all that is inside of it are; what it is called and
@@ -33,7 +33,7 @@ def changed_nodes(old: Document, new: Document) -> list[str]:
     ]
 
 
-def _signatures(document: Document) -> dict[str, str]:
+def _signatures(document: DslDocument) -> dict[str, str]:
     """All that a node at the top level does, as a text, by its id."""
     members: dict[str | None, list[NodeEntry]] = {}
     for node in document.nodes:

@@ -48,7 +48,7 @@ class Variable(Struct, frozen=True):
     description: str = ""
 
 
-class Document(Struct, frozen=True):
+class DslDocument(Struct, frozen=True):
     """A DSL file.
 
     Source: docs/dify-behaviour.md, “File format and import”.

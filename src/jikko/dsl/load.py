@@ -8,7 +8,7 @@ from typing import Any, Final, cast, get_args
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.document import BASIC_MODES, AppMode, Document
+from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument
 from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.handles import check_handles
@@ -43,7 +43,7 @@ class Loaded(Struct, frozen=True):
     """What came of a file."""
 
     source: str
-    document: Document | None
+    document: DslDocument | None
     """What could be read, without the parts that have problems; ``None`` if there is no graph at all. To be run only
     if no problem is fatal."""
     problems: list[Diagnostic]
@@ -54,7 +54,7 @@ class Loaded(Struct, frozen=True):
         """Whether the file can be imported, as far as is known."""
         return self.document is not None and not any(not problem.ok for problem in self.problems)
 
-    def require(self) -> Document:
+    def require(self) -> DslDocument:
         """The document.
 
         Raises:
@@ -132,7 +132,7 @@ def _decode(text: bytes) -> str:
         raise YamlProblem(what, "save the file as UTF-8", line=line, column=column) from None
 
 
-def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) -> Document | None:
+def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) -> DslDocument | None:
     if not isinstance(root, Mapping):
         empty = Phrase("document.empty_file")
         problem = empty if root is None else Phrase("document.file", {"value": shown(root)})
@@ -168,7 +168,7 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     check_references(nodes, environment, conversation, problems)
     if newer:
         check_keys(root, nodes, problems)
-    return Document(
+    return DslDocument(
         version=version,
         mode=cast(AppMode, mode),
         **_face(app),
@@ -195,7 +195,7 @@ def _face(app: Fields) -> dict[str, Any]:
     }
 
 
-def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> Document | None:
+def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> DslDocument | None:
     config = _block(file, "model_config", Phrase("remedy.model_config_needed", {"mode": repr(mode)}))
     if not config.raw:
         return None
@@ -205,7 +205,7 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> Docum
     graph = AppGraph(config, mode)
     if is_newer(version):
         check_keys(file.raw, (), file.problems)
-    return Document(
+    return DslDocument(
         version=version,
         mode=cast(AppMode, mode),
         **_face(app),

@@ -12,7 +12,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry, Variable
 from jikko.dsl.fields import Fields, as_selector, shown
-from jikko.dsl.suggestions import Suggestions
+from jikko.dsl.suggestions import NameSuggestions
 from jikko.lang.templates import Template
 from jikko.lang.variables import RESERVED_NODES
 from jikko.values import Selector
@@ -36,8 +36,8 @@ def check_references(
         "env": {variable.name for variable in environment},
         "conversation": {variable.name for variable in conversation},
     }
-    hints = {kind: Suggestions(known) for kind, known in names.items()}
-    node_hints = Suggestions(ids)
+    hints = {kind: NameSuggestions(known) for kind, known in names.items()}
+    node_hints = NameSuggestions(ids)
     for node in nodes:
         reported: set[Selector] = set()
         pointed: Selector

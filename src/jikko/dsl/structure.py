@@ -13,7 +13,7 @@ from jikko.dsl.containers import add_body_starts, assign_containers
 from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.repair import repair_node
-from jikko.dsl.suggestions import Suggestions
+from jikko.dsl.suggestions import NameSuggestions
 from jikko.dsl.text.paths import cycles, reached
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES
 
@@ -150,7 +150,7 @@ def _read_edges(graph: Fields) -> list[EdgeEntry]:
 def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Diagnostic]) -> list[EdgeEntry]:
     """The edges that connect two nodes of the same body."""
     known = {node.id: node for node in nodes}
-    suggestions = Suggestions(known)
+    suggestions = NameSuggestions(known)
     found = []
     for edge in edges:
         unknown = [(name, end) for name, end in _ends(edge) if end not in known]

@@ -9,7 +9,7 @@ _MAX_CHOICES = 2_000
 _MAX_QUESTIONS = 50
 
 
-class Suggestions:
+class NameSuggestions:
     """The names that exist. Comparing is slow, so a file full of mistakes gets hints for the first of them only."""
 
     def __init__(self, choices: Iterable[str]) -> None:

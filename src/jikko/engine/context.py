@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
-from jikko.engine.frame import Frame
+from jikko.engine.frame import SubgraphRun
 from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
@@ -22,7 +22,7 @@ class NodeContext:
 
     __slots__ = ("_budget", "_frame", "_loop", "_node", "_recorded", "_started", "get")
 
-    def __init__(self, loop: RunLoop, frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
+    def __init__(self, loop: RunLoop, frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
         self._loop = loop
         self._frame = frame
         self._node = node

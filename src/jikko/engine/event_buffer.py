@@ -8,7 +8,7 @@ from typing import Final
 from jikko.concurrency.loop_share import Slice
 from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
-from jikko.engine.text_release import Chunk
+from jikko.engine.text_release import ReleasedText
 from jikko.errors import JikkoError
 from jikko.events import Event, RunStarted, TextChunk, TextReplaced
 from jikko.ports.clock import Clock
@@ -132,7 +132,7 @@ class EventBuffer:
             return False
         return True
 
-    def show(self, chunks: Sequence[Chunk]) -> None:
+    def show(self, chunks: Sequence[ReleasedText]) -> None:
         """Note pieces of text."""
         if not chunks:
             return

@@ -5,18 +5,18 @@ from collections import deque
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
 from jikko.events import ContainerStarted, RoundFinished, Rounds, Usage
-from jikko.graph.compiled import Body, CompiledNode
+from jikko.graph.compiled import CompiledNode, Subgraph
 
 FrameKey = tuple[str, int]
 """Execution of the container, and number of the round."""
 
 
-class Frame:
+class SubgraphRun:
     """One body being run: the top level, or one round of a container."""
 
     __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
-    def __init__(self, body: Body, scope: Scope, rounds: Rounds) -> None:
+    def __init__(self, body: Subgraph, scope: Scope, rounds: Rounds) -> None:
         self.body = body
         self.scope = scope
         self.rounds = rounds
@@ -50,7 +50,7 @@ class ContainerState:
 
     __slots__ = ("finished", "frame", "has_failed", "node", "started")
 
-    def __init__(self, frame: Frame, node: CompiledNode) -> None:
+    def __init__(self, frame: SubgraphRun, node: CompiledNode) -> None:
         self.frame = frame
         """The frame that it stands in."""
         self.node = node

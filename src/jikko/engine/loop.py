@@ -9,14 +9,14 @@ from typing import Protocol
 
 from jikko.concurrency.loop_share import Slice
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import Frame
+from jikko.engine.frame import SubgraphRun
 from jikko.engine.state import RunState
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
 
 
-class BodyRun:
-    """The tasks of one body (see ``Frame``) while it runs."""
+class SubgraphTasks:
+    """The tasks of one body (see ``SubgraphRun``) while it runs."""
 
     __slots__ = ("future", "tasks")
 
@@ -42,7 +42,7 @@ class RunLoop(Protocol):
     ports: NodePorts
     slice: Slice
     """The part of the event loop's time that the run may take before it lets others go on."""
-    bodies: dict[int, BodyRun]
+    bodies: dict[int, SubgraphTasks]
     """What runs, by ``id`` of the frame."""
     stepping: int
     """Containers that are between two rounds, and let others go on before the next."""
@@ -52,7 +52,7 @@ class RunLoop(Protocol):
         """Whether the run is over for this loop: ended, stopped or parked."""
         ...
 
-    def resume(self, frame: Frame) -> None:
+    def resume(self, frame: SubgraphRun) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""
         ...
 

@@ -11,8 +11,8 @@ from jikko.concurrency.loop_share import Slice
 from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import Frame
-from jikko.engine.loop import BodyRun
+from jikko.engine.frame import SubgraphRun
+from jikko.engine.loop import SubgraphTasks
 from jikko.engine.state import RunState
 from jikko.events import FormClosed, NodeFinished, NodeStarted
 from jikko.graph.compiled import CompiledNode
@@ -38,7 +38,7 @@ class NodeRuns(ABC):
         self.info = info
         self.ports = ports
         self.slice = share
-        self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
+        self.bodies: dict[int, SubgraphTasks] = {id(state.top): SubgraphTasks()}
         self.stepping = 0
         self._clock = clock
         self._running = 0
@@ -52,7 +52,7 @@ class NodeRuns(ABC):
         """Whether the run is over for this runner: ended, stopped or parked."""
 
     @abstractmethod
-    def resume(self, frame: Frame) -> None:
+    def resume(self, frame: SubgraphRun) -> None:
         """See ``RunLoop.resume``."""
 
     @abstractmethod
@@ -68,12 +68,12 @@ class NodeRuns(ABC):
         """``go_on``, called by the event loop: so a slice begins."""
 
     @abstractmethod
-    def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
+    def _node_ended(self, frame: SubgraphRun, node: CompiledNode, event: NodeFinished) -> None:
         """A node succeeded, or failed for good."""
 
     @abstractmethod
     def _suspended(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
+        self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
     ) -> None:
         """A node waits for a human."""
 
@@ -81,7 +81,9 @@ class NodeRuns(ABC):
     def _engine_failed(self, error: BaseException) -> None:
         """What went wrong is not a node."""
 
-    def _start(self, frame: Frame, node: CompiledNode, predecessor: str | None, again: NodeStarted | None) -> None:
+    def _start(
+        self, frame: SubgraphRun, node: CompiledNode, predecessor: str | None, again: NodeStarted | None
+    ) -> None:
         """Start a node of a frame.
 
         Args:
@@ -110,7 +112,7 @@ class NodeRuns(ABC):
             task.add_done_callback(lambda task: self._task_done(task, tasks, node))
 
     def _ran_in_place(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
+        self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
     ) -> bool:
         """Run a node that need not wait. If it does for once, nothing has come of it, and it is for a task."""
         run = node.node.run(context)
@@ -130,7 +132,7 @@ class NodeRuns(ABC):
         return True
 
     async def _execute(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
+        self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
     ) -> None:
         attempt = self.state.attempts.get(started.execution_id, 0)
         self.slice.begin()
@@ -163,7 +165,7 @@ class NodeRuns(ABC):
             return
         self.burst()
 
-    def _leave(self, frame: Frame, node: CompiledNode) -> None:
+    def _leave(self, frame: SubgraphRun, node: CompiledNode) -> None:
         """The node of the current task is done: it gives its place back, and nobody cancels it any more."""
         self._running -= node.body is None
         body = self.bodies.get(id(frame))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from jikko.engine.state import RunState
-from jikko.engine.text_release import Chunk
+from jikko.engine.text_release import ReleasedText
 from jikko.events import (
     Event,
     NodeEvent,
@@ -174,5 +174,5 @@ class _Copy:
         return known
 
 
-def _texts(chunks: Iterable[Chunk], at: float) -> list[Event]:
+def _texts(chunks: Iterable[ReleasedText], at: float) -> list[Event]:
     return [TextChunk(at=at, text=chunk.text, selector=chunk.selector) for chunk in chunks]

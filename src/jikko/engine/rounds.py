@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from jikko.engine.event_factory import about, round_outcome, withdrawn
-from jikko.engine.frame import ContainerState, Frame
-from jikko.engine.loop import BodyRun, RunLoop
+from jikko.engine.frame import ContainerState, SubgraphRun
+from jikko.engine.loop import RunLoop, SubgraphTasks
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
 from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json
@@ -86,7 +86,7 @@ class Rounds:
             return round_outcome(known)
         self.announce(execution_id, index, variables)
         frame = self._loop.state.frames[execution_id, index]
-        body = self._loop.bodies[id(frame)] = BodyRun()
+        body = self._loop.bodies[id(frame)] = SubgraphTasks()
         began = time.perf_counter()
         try:
             self._loop.resume(frame)
@@ -108,7 +108,7 @@ class Rounds:
     def _close_round(
         self,
         container: ContainerState,
-        frame: Frame,
+        frame: SubgraphRun,
         execution_id: str,
         index: int,
         collect: Callable[[Values], Mapping[str, Json]],

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import Frame
+from jikko.engine.frame import SubgraphRun
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
@@ -150,7 +150,7 @@ class Runner(NodeRuns):
         if not self._ended:
             self._finish(None)
 
-    def resume(self, frame: Frame) -> None:
+    def resume(self, frame: SubgraphRun) -> None:
         """See ``RunLoop.resume``."""
         for execution_id, position in list(frame.open.items()):
             if execution_id in self.state.waiting and execution_id not in self._answers:
@@ -211,7 +211,7 @@ class Runner(NodeRuns):
             self.events.flush()
 
     def _suspended(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
+        self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
     ) -> None:
         """A node waits for a human: nothing that becomes ready outside of containers starts before the run is resumed.
 
@@ -224,7 +224,7 @@ class Runner(NodeRuns):
         if started.execution_id not in self.state.waiting:
             self.events.emit(event_factory.suspended(started, pause, self._clock()))
 
-    def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
+    def _node_ended(self, frame: SubgraphRun, node: CompiledNode, event: NodeFinished) -> None:
         if self._ended or frame.closed:
             return
         already_due = len(frame.due)
@@ -249,7 +249,7 @@ class Runner(NodeRuns):
         if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)
 
-    def _frame_failed(self, frame: Frame) -> None:
+    def _frame_failed(self, frame: SubgraphRun) -> None:
         """A node failed and nothing handles it: its frame is over."""
         if frame is self.state.top and not self.events.holds:
             self._end("failed", frame.failure)
@@ -335,7 +335,7 @@ class Runner(NodeRuns):
 
 # The nodes of a run that can start.
 
-ReadyNode: TypeAlias = "tuple[Frame, int, str | None, NodeStarted | None]"
+ReadyNode: TypeAlias = "tuple[SubgraphRun, int, str | None, NodeStarted | None]"
 """A node that can start: where it stands, its number there, the node whose end made it ready, and its start, if it has
 begun before: it was interrupted, or its form was closed."""
 
@@ -345,19 +345,19 @@ class ReadyNodes(deque[ReadyNode]):
 
     __slots__ = ()
 
-    def take_due(self, frame: Frame, but: Container[int] = ()) -> None:
+    def take_due(self, frame: SubgraphRun, but: Container[int] = ()) -> None:
         """Add all that is due in a frame, some numbers left out."""
         for position, predecessor in frame.due:
             if position not in but:
                 self.append((frame, position, predecessor, None))
 
-    def take_new(self, frame: Frame, known: int) -> None:
+    def take_new(self, frame: SubgraphRun, known: int) -> None:
         """Add what is due in a frame behind the first ones, which are known."""
         due = frame.due
         for at in range(known, len(due)):
             position, predecessor = due[at]
             self.append((frame, position, predecessor, None))
 
-    def numbers(self, frame: Frame) -> set[int]:
+    def numbers(self, frame: SubgraphRun) -> set[int]:
         """The numbers of those of a frame."""
         return {position for other, position, _, _ in self if other is frame}

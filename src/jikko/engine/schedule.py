@@ -4,7 +4,7 @@ Rule 1: whether a node runs, waits or is skipped is decided in this file and now
 Rule 2: this file knows numbers and handles only, never what a node does.
 """
 
-from jikko.graph.compiled import Body
+from jikko.graph.compiled import Subgraph
 
 
 class Schedule:
@@ -18,7 +18,7 @@ class Schedule:
 
     __slots__ = ("_body", "_taken", "_undecided", "skipped")
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Subgraph) -> None:
         self._body = body
         self._undecided = list(body.incoming)
         self._taken = bytearray(len(body.nodes))

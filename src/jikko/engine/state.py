@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from jikko.engine.frame import ContainerState, Frame, FrameKey
+from jikko.engine.frame import ContainerState, FrameKey, SubgraphRun
 from jikko.engine.run_failures import RunFailures
 from jikko.engine.scope import Scope
-from jikko.engine.text_release import Chunk, TextRelease
+from jikko.engine.text_release import ReleasedText, TextRelease
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -51,7 +51,7 @@ class AgentTotals(Struct):
     usage: Usage | None = None
 
 
-Texts: TypeAlias = tuple[Sequence[Chunk], Sequence[Chunk]]
+Texts: TypeAlias = tuple[Sequence[ReleasedText], Sequence[ReleasedText]]
 """Text to show before an event, and text to show behind it."""
 _NO_TEXTS: Final[Texts] = ((), ())
 
@@ -62,8 +62,8 @@ class RunState:
     def __init__(self, graph: CompiledGraph) -> None:
         self.graph = graph
         scope = Scope(graph.declared)
-        self.top = Frame(graph.body, scope, ())
-        self.frames: dict[FrameKey, Frame] = {}
+        self.top = SubgraphRun(graph.body, scope, ())
+        self.frames: dict[FrameKey, SubgraphRun] = {}
         """Rounds under way."""
         self.containers: dict[str, ContainerState] = {}
         """Containers under way, by execution."""
@@ -103,7 +103,7 @@ class RunState:
         self.attempts: dict[str, int] = {}
         """Failed attempts of executions under way."""
 
-    def frame_of(self, rounds: Rounds) -> Frame:
+    def frame_of(self, rounds: Rounds) -> SubgraphRun:
         """The frame that a path of rounds leads to."""
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
@@ -261,7 +261,7 @@ class RunState:
             joins = isinstance(before, (str, list)) and type(before) is type(value)
             self.outputs[name] = before + value if joins else value
 
-    def _forget(self, execution_id: str, rounds: Rounds, frame: Frame) -> None:
+    def _forget(self, execution_id: str, rounds: Rounds, frame: SubgraphRun) -> None:
         """An execution is not under way any more."""
         frame.open.pop(execution_id, None)
         self.starts.pop(execution_id, None)
@@ -302,7 +302,7 @@ class RunState:
             scope.write(event.node_id, event.variables)
         else:
             scope.forget(node.id for node in body.nodes)
-        self.frames[event.execution_id, event.round] = Frame(body, scope, rounds)
+        self.frames[event.execution_id, event.round] = SubgraphRun(body, scope, rounds)
 
     def _round_finished(self, event: RoundFinished) -> None:
         self.failures.rounds += event.error is not None

@@ -30,14 +30,14 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jikko.graph.compiled import Body, CompiledGraph, Response, ResponseGroup
+from jikko.graph.compiled import CompiledGraph, ResponseGroup, ResponseTemplate, Subgraph
 from jikko.lang.render import to_markdown
 from jikko.values import UNSET, Json, Selector, Unset
 
 Read = Callable[[Selector], Json | Unset]
 
 
-class Chunk(NamedTuple):
+class ReleasedText(NamedTuple):
     """A piece of text to show."""
 
     text: str
@@ -73,7 +73,7 @@ class TextRelease:
         self._graph = graph
         self._read = read
         self._skipped = skipped
-        self._queue: list[Response] = []
+        self._queue: list[ResponseTemplate] = []
         self._part = 0
         self._unread = 0
         """Chunks of the current part that were shown."""
@@ -99,14 +99,14 @@ class TextRelease:
         self._queue.clear()
         self._searches.clear()
 
-    def begin(self) -> list[Chunk]:
+    def begin(self) -> list[ReleasedText]:
         """Open what needs no decision. To be called once the root's inputs can be read."""
-        found: list[Response] = []
+        found: list[ResponseTemplate] = []
         for search in self._searches:
             found += search.start()
         return self._open(found)
 
-    def streamed(self, selector: Selector, text: str) -> list[Chunk]:
+    def streamed(self, selector: Selector, text: str) -> list[ReleasedText]:
         """A node streamed a piece of one of its variables."""
         if selector not in self._graph.sources:
             return []
@@ -143,7 +143,7 @@ class TextRelease:
                 selector: text for selector, text in self._streamed_before.items() if selector[0] != node_id
             }
 
-    def finished(self, node_id: str) -> list[Chunk]:
+    def finished(self, node_id: str) -> list[ReleasedText]:
         """A node ended, and its outputs can be read.
 
         If it is a response node whose text waits for a variable that never came, the rest of its text is given up.
@@ -159,9 +159,9 @@ class TextRelease:
             }
         return chunks
 
-    def edge_taken(self, source: int, target: int) -> list[Chunk]:
+    def edge_taken(self, source: int, target: int) -> list[ReleasedText]:
         """An edge of the top level was taken."""
-        found: list[Response] = []
+        found: list[ResponseTemplate] = []
         for search in self._searches:
             found += search.taken(source, target)
         if not found:
@@ -169,7 +169,7 @@ class TextRelease:
         self._searches = [search for search in self._searches if search.waiting]
         return self._open(found)
 
-    def _open(self, found: list[Response]) -> list[Chunk]:
+    def _open(self, found: list[ResponseTemplate]) -> list[ReleasedText]:
         if not found:
             return []
         if len(found) > 1:
@@ -185,15 +185,15 @@ class TextRelease:
         parts = self._queue[0].parts
         return parts[self._part] if self._part < len(parts) else None
 
-    def _flush(self) -> list[Chunk]:
-        chunks: list[Chunk] = []
+    def _flush(self) -> list[ReleasedText]:
+        chunks: list[ReleasedText] = []
         while self._queue:
             response = self._queue[0]
             parts = response.parts
             while self._part < len(parts):
                 part = parts[self._part]
                 if isinstance(part, str):
-                    chunks.append(Chunk(part, (response.node_id, "answer")))
+                    chunks.append(ReleasedText(part, (response.node_id, "answer")))
                 elif not self._show(part, chunks):
                     if response.node_id not in self._ended:
                         return chunks
@@ -204,7 +204,7 @@ class TextRelease:
             self._part = self._unread = 0
         return chunks
 
-    def _show(self, selector: Selector, chunks: list[Chunk]) -> bool:
+    def _show(self, selector: Selector, chunks: list[ReleasedText]) -> bool:
         """Show what is known of a variable. Returns whether that is all of it."""
         buffer = self._buffers.get(selector)
         if buffer is not None:
@@ -212,7 +212,7 @@ class TextRelease:
                 for text in buffer[self._unread :]:
                     self._show_again(selector, text, chunks)
             else:
-                chunks += [Chunk(text, selector) for text in buffer[self._unread :]]
+                chunks += [ReleasedText(text, selector) for text in buffer[self._unread :]]
             self._unread = len(buffer)
             if selector not in self._closed:
                 return False
@@ -230,29 +230,29 @@ class TextRelease:
                     self._show_again(selector, text, chunks)
                     self._take_back(selector, "", chunks)
                 else:
-                    chunks.append(Chunk(text, selector))
+                    chunks.append(ReleasedText(text, selector))
             return True
         position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])
 
-    def _show_again(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
+    def _show_again(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
         """Show a piece of a variable, but for what was shown of it before its node began anew."""
         streamed_before = self._streamed_before.get(selector, "")
         if not streamed_before:
-            chunks.append(Chunk(text, selector))
+            chunks.append(ReleasedText(text, selector))
         elif streamed_before.startswith(text):
             self._streamed_before[selector] = streamed_before[len(text) :]
         elif text.startswith(streamed_before):
             del self._streamed_before[selector]
-            chunks.append(Chunk(text[len(streamed_before) :], selector))
+            chunks.append(ReleasedText(text[len(streamed_before) :], selector))
         else:
             self._take_back(selector, text, chunks)
 
-    def _take_back(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
+    def _take_back(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
         """Show a piece in the place of what was shown and is not said again."""
         streamed_before = self._streamed_before.pop(selector, "")
         if streamed_before:
-            chunks.append(Chunk(text, selector, len(streamed_before)))
+            chunks.append(ReleasedText(text, selector, len(streamed_before)))
 
 
 class _Search:
@@ -260,24 +260,24 @@ class _Search:
 
     __slots__ = ("_blocking", "_body", "_reached", "waiting")
 
-    def __init__(self, body: Body, group: ResponseGroup) -> None:
+    def __init__(self, body: Subgraph, group: ResponseGroup) -> None:
         self._body = body
         self._reached = bytearray(len(body.nodes))
         self._blocking = group.blocking
         self.waiting = {response.position: response for response in group.responses}
         """By number of its node."""
 
-    def start(self) -> list[Response]:
+    def start(self) -> list[ResponseTemplate]:
         return [] if self._body.root is None else self._reach(self._body.root)
 
-    def taken(self, source: int, target: int) -> list[Response]:
+    def taken(self, source: int, target: int) -> list[ResponseTemplate]:
         """The responses that become reachable by an edge."""
         if not self._blocking[source] or not self._reached[source] or self._reached[target]:
             return []
         return self._reach(target)
 
-    def _reach(self, position: int) -> list[Response]:
-        found: list[Response] = []
+    def _reach(self, position: int) -> list[ResponseTemplate]:
+        found: list[ResponseTemplate] = []
         pending = [position]
         self._reached[position] = 1
         while pending:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from jikko.graph.compiled import Body, CompiledGraph
+from jikko.graph.compiled import CompiledGraph, Subgraph
 
 Handles = Callable[[str], Collection[str] | None]
 """The handles that a node may leave by, one of which it takes; ``None`` if it leaves by all of its edges."""
@@ -13,10 +13,10 @@ _MAX_NODES: Final = 1000
 """Nodes that are looked at in one body. For further ones nothing is claimed: memory is nodes times these."""
 
 
-def places(graph: CompiledGraph) -> dict[str, tuple[Body, str | None]]:
+def places(graph: CompiledGraph) -> dict[str, tuple[Subgraph, str | None]]:
     """The body that each node is in, and the container around it."""
-    found: dict[str, tuple[Body, str | None]] = {}
-    pending: list[tuple[Body, str | None]] = [(graph.body, None)]
+    found: dict[str, tuple[Subgraph, str | None]] = {}
+    pending: list[tuple[Subgraph, str | None]] = [(graph.body, None)]
     while pending:
         body, container = pending.pop()
         for node in body.nodes:
@@ -30,7 +30,7 @@ def _all(node_id: str) -> None:
     """Leaves by every handle."""
 
 
-def order(body: Body, handles: Handles = _all) -> list[int]:
+def order(body: Subgraph, handles: Handles = _all) -> list[int]:
     """The numbers of the nodes that its root leads to, each behind those that lead to it. It has no cycles."""
     incoming = list(body.incoming)
     ready = deque(number for number, count in enumerate(incoming) if count == 0)
@@ -50,7 +50,7 @@ def order(body: Body, handles: Handles = _all) -> list[int]:
     return [number for number in ordered if number in led_to]
 
 
-def sure(body: Body, targets: Sequence[int], handles: Handles) -> set[int]:
+def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:
     """Those of the targets that every run of the body comes to, if no other node fails.
 
     A node that is no branch leads to all that is behind it. Of a branch counts what lies behind each of its handles:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from jikko.apps.model_needs import Need, needs_of
-from jikko.dsl.document import Document, Variable
+from jikko.dsl.document import DslDocument, Variable
 from jikko.dsl.start_variables import StartVariable
 from jikko.forecast.addresses import host_of, known_start, written_host
 from jikko.graph.compiled import CompiledGraph
@@ -41,7 +41,7 @@ class NodeLine(msgspec.Struct, frozen=True):
     """The path of its configuration inside the document."""
 
 
-class Environment(msgspec.Struct, frozen=True):
+class EnvironmentEntry(msgspec.Struct, frozen=True):
     """One environment variable."""
 
     name: str
@@ -53,7 +53,7 @@ class Environment(msgspec.Struct, frozen=True):
     """Where the value comes from, as ``jikko apps env`` and messages call it; ``""`` for the file."""
 
 
-class Form(msgspec.Struct, frozen=True):
+class FormDescription(msgspec.Struct, frozen=True):
     """One form that a run waits for."""
 
     node: str
@@ -78,15 +78,15 @@ class Description(msgspec.Struct, frozen=True):
     nodes: tuple[NodeLine, ...]
     """In the order of the file, without the start nodes of containers."""
     models: tuple[Need, ...]
-    environment: tuple[Environment, ...]
+    environment: tuple[EnvironmentEntry, ...]
     hosts: tuple[str, ...]
     """Of requests, each once; a part that depends on the run stands in braces, as in the file."""
-    forms: tuple[Form, ...]
+    forms: tuple[FormDescription, ...]
     sample: Mapping[str, Json]
     """Inputs with which a run starts: see ``samples_of``."""
 
 
-def describe(document: Document, graph: CompiledGraph, environment: Iterable[tuple[Variable, str]]) -> Description:
+def describe(document: DslDocument, graph: CompiledGraph, environment: Iterable[tuple[Variable, str]]) -> Description:
     """Describe a workflow that can be imported.
 
     Args:
@@ -109,7 +109,7 @@ def describe(document: Document, graph: CompiledGraph, environment: Iterable[tup
         ),
         models=tuple(needs_of((entry.id, entry.data) for entry in document.nodes)),
         environment=tuple(
-            Environment(
+            EnvironmentEntry(
                 variable.name,
                 variable.value_type,
                 variable.value != "",
@@ -151,10 +151,10 @@ def _hosts(variables: Iterable[Variable], graph: CompiledGraph) -> Iterator[str]
             yield host or written_host(node.node.url)
 
 
-def _forms(graph: CompiledGraph) -> Iterator[Form]:
+def _forms(graph: CompiledGraph) -> Iterator[FormDescription]:
     for node in graph.nodes.values():
         if isinstance(node.node, HumanInput):
-            yield Form(
+            yield FormDescription(
                 node=node.id,
                 title=node.title or node.id,
                 inputs=tuple(field.name for field in node.node.inputs),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
-from jikko.dsl.document import BASIC_MODES, Document
+from jikko.dsl.document import BASIC_MODES, DslDocument
 from jikko.forecast.installation import Installation
 from jikko.forecast.model_checks import default_model
 from jikko.ports.default_models import ModelPurpose
@@ -18,7 +18,7 @@ _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
 """Features that call a default model: of what kind, and the code of what is so without one."""
 
 
-def of_features(document: Document, installation: Installation) -> Iterator[Diagnostic]:
+def of_features(document: DslDocument, installation: Installation) -> Iterator[Diagnostic]:
     """Features that an app has and this installation cannot serve as they are meant."""
     features = document.features
     at = "model_config" if document.mode in BASIC_MODES else "workflow.features"

@@ -8,11 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.apps.environment import Outside, empty_secrets, how_to_fill
-from jikko.apps.versions import Checked
+from jikko.apps.versions import CheckedFile
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language
 from jikko.dsl.common import read_common
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.dsl.fields import Fields
 from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
@@ -24,7 +24,7 @@ from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.node_checks import diagnose_node, fails_with
 from jikko.forecast.outcome import outcome_sentence
 from jikko.graph.compile import environment_of
-from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
@@ -67,7 +67,7 @@ class Forecast(Struct, frozen=True):
         return "" if self.decisive is None else outcome_sentence(replace(self.decisive, line=line), language)
 
 
-def forecast(checked: Checked, installation: Installation, outside: Outside | None = None) -> Forecast:
+def forecast(checked: CheckedFile, installation: Installation, outside: Outside | None = None) -> Forecast:
     """Say what will happen.
 
     It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
@@ -114,7 +114,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
     return Forecast(verdict, tuple(findings), start.variables if isinstance(start, Start) else ())
 
 
-def _idle(document: Document, graph: CompiledGraph) -> Iterator[str]:
+def _idle(document: DslDocument, graph: CompiledGraph) -> Iterator[str]:
     """How the paths of nodes begin that do not run, mocked or inside of a mocked one: their problems do not matter."""
     containers = {entry.id: entry.container for entry in document.nodes}
     for entry in document.nodes:
@@ -125,7 +125,7 @@ def _idle(document: Document, graph: CompiledGraph) -> Iterator[str]:
             yield f"{entry.where}."
 
 
-def app_name(document: Document, source: str) -> str:
+def app_name(document: DslDocument, source: str) -> str:
     """The name of the app that a file becomes.
 
     Args:
@@ -139,7 +139,7 @@ def _of_models(installation: Installation) -> Iterator[Diagnostic]:
         yield Diagnostic("model.verbatim", {"text": installation.no_start.removesuffix(".")}, severity="will_fail")
 
 
-def _of_secrets(document: Document, app_name: str) -> Iterator[Diagnostic]:
+def _of_secrets(document: DslDocument, app_name: str) -> Iterator[Diagnostic]:
     empty = empty_secrets(document.environment)
     for index, variable in enumerate(document.environment):
         if variable.name in empty:
@@ -149,7 +149,7 @@ def _of_secrets(document: Document, app_name: str) -> Iterator[Diagnostic]:
             yield Diagnostic("secret.empty", params, where=where, severity="warning", remedy=remedy)
 
 
-def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Diagnostic]:
+def _of_nodes(document: DslDocument, graph: CompiledGraph, installation: Installation) -> Iterator[Diagnostic]:
     entries = {entry.id: entry for entry in document.nodes}
     diagnostics: dict[str, list[Diagnostic]] = {}
 
@@ -179,7 +179,9 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
             yield _placed(diagnostic, severity, note, node_id, node.title)
 
 
-def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation: Installation) -> Iterator[Diagnostic]:
+def _of_loose_nodes(
+    document: DslDocument, nodes: Mapping[str, Node], installation: Installation
+) -> Iterator[Diagnostic]:
     """What stands against the nodes of a file that cannot be imported yet: so nobody knows which runs come to them."""
     known = KnownVariables(document, nodes)
     for entry in document.nodes:
@@ -210,7 +212,7 @@ def _placed(diagnostic: Diagnostic, severity: Severity, note: str, node_id: str,
     return replace(diagnostic, severity=severity, note=note, remedy=remedy, node=node_id, title=title or node_id)
 
 
-def _in_order(body: Body, handles: Handles) -> Iterator[CompiledNode]:
+def _in_order(body: Subgraph, handles: Handles) -> Iterator[CompiledNode]:
     """The nodes that runs may come to, in the order in which they do; those inside of a container behind it."""
     pending = [iter([body.nodes[number] for number in order(body, handles)])]
     while pending:
@@ -229,7 +231,7 @@ class _Paths:
     def __init__(self, graph: CompiledGraph, doomed: Collection[str], handles: Handles) -> None:
         self._graph = graph
         self._places = places(graph)
-        targets: dict[int, tuple[Body, set[int]]] = {}
+        targets: dict[int, tuple[Subgraph, set[int]]] = {}
         for node_id in doomed:
             for inner in (node_id, *self._around(node_id)):
                 body, _ = self._places[inner]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from jikko.dsl.document import Document, NodeEntry
+from jikko.dsl.document import DslDocument, NodeEntry
 from jikko.lang.variables import RESERVED_NODES
 from jikko.nodes.contract import Container, Node
 from jikko.nodes.flow.start import Start
@@ -33,7 +33,7 @@ _OF_FAILURES: Final = frozenset({"error_message", "error_type"})
 """What any node with an error strategy gives besides its outputs."""
 
 
-class Kind(NamedTuple):
+class VariableType(NamedTuple):
     """The type of a variable, as ``type_of`` names it."""
 
     type: str
@@ -44,20 +44,22 @@ class Kind(NamedTuple):
 class KnownVariables:
     """The variables of one document."""
 
-    def __init__(self, document: Document, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, document: DslDocument, nodes: Mapping[str, Node]) -> None:
         """Args:
         nodes: Compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known.
         """
         entries = {entry.id: entry for entry in document.nodes}
         self._ids = entries.keys()
         self._system = SYSTEM.get(document.mode, SYSTEM["advanced-chat"])
-        self._kinds: dict[str, dict[str, Kind]] = {
+        self._kinds: dict[str, dict[str, VariableType]] = {
             "env": {
-                variable.name: Kind("object" if variable.value_type == "llm" else variable.value_type, is_given=False)
+                variable.name: VariableType(
+                    "object" if variable.value_type == "llm" else variable.value_type, is_given=False
+                )
                 for variable in document.environment
             },
             "conversation": {
-                variable.name: Kind(variable.value_type, is_given=False) for variable in document.conversation
+                variable.name: VariableType(variable.value_type, is_given=False) for variable in document.conversation
             },
         }
         self._declared: dict[Selector, str] = {}
@@ -68,14 +70,14 @@ class KnownVariables:
                     self._declared |= node.declared(node_id)
                 case Start():
                     self._kinds[node_id] = {
-                        variable.name: Kind(_OF_INPUTS.get(variable.type, ""), variable.required)
+                        variable.name: VariableType(_OF_INPUTS.get(variable.type, ""), variable.required)
                         for variable in node.variables
                     }
                 case _ if node.type == "code":
                     code: Any = node  # told by its type: of other files, its class is not imported
-                    self._kinds[node_id] = {name: Kind("", is_given=False) for name in _defaults(entries[node_id])} | {
-                        name: Kind(spec.type, is_given=False) for name, spec in code.outputs.items()
-                    }
+                    self._kinds[node_id] = {
+                        name: VariableType("", is_given=False) for name in _defaults(entries[node_id])
+                    } | {name: VariableType(spec.type, is_given=False) for name, spec in code.outputs.items()}
 
     def is_missing(self, selector: Selector) -> bool:
         """Whether no run can have such a variable."""
@@ -96,10 +98,10 @@ class KnownVariables:
         """
         return bool(selector) and (selector[0] in self._ids or selector[0] == "sys") and self.is_missing(selector)
 
-    def kind(self, selector: Selector) -> Kind | None:
+    def kind(self, selector: Selector) -> VariableType | None:
         """The type of a variable, where the file says it; of parts of variables it does not."""
         if selector in self._declared:
-            return Kind(self._declared[selector], is_given=True)
+            return VariableType(self._declared[selector], is_given=True)
         found = self._kinds.get(selector[0], {}).get(selector[1]) if len(selector) == 2 else None
         return found if found is not None and found.type else None
 

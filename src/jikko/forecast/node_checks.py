@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jikko.apps.model_needs import needs_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.document import Document, NodeEntry, Variable
+from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.engine.masked import mask
 from jikko.forecast.addresses import diagnose_url, known_start
 from jikko.forecast.installation import Installation
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def diagnose_node(
-    node: Node, entry: NodeEntry, document: Document, known: KnownVariables, installation: Installation
+    node: Node, entry: NodeEntry, document: DslDocument, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
     """Every reason that is known before a run.
 
@@ -57,7 +57,7 @@ def diagnose_node(
 def _of_type(
     node: Any,
     entry: NodeEntry,
-    document: Document,
+    document: DslDocument,
     known: KnownVariables,
     installation: Installation,
 ) -> Iterator[Diagnostic]:
@@ -132,7 +132,7 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[D
 
 
 def _of_fake_text(
-    node: "Code", entry: NodeEntry, document: Document, installation: Installation
+    node: "Code", entry: NodeEntry, document: DslDocument, installation: Installation
 ) -> Iterator[Diagnostic]:
     """A program that parses what a faked model says: that is not what the prompt asks for."""
     if not installation.fake_models or not _PARSES.search(node.code):

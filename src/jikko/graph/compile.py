@@ -5,11 +5,11 @@ from typing import Any
 
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.common import read_common
-from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
+from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
-from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response, ResponseGroup
-from jikko.nodes.contract import Container, Illustrated, Node, Responder, Writer
+from jikko.graph.compiled import CompiledGraph, CompiledNode, ResponseGroup, ResponseTemplate, Subgraph
+from jikko.nodes.contract import Container, Illustrated, Node, Responder, VariableWriter
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
@@ -17,7 +17,7 @@ from jikko.values import Selector
 _PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())
 
 
-def compile_graph(document: Document, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> CompiledGraph:
+def compile_graph(document: DslDocument, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> CompiledGraph:
     """Compile a document whose structure was found to be sound.
 
     Args:
@@ -38,7 +38,7 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
 
 
 class _Compiler:
-    def __init__(self, document: Document, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> None:
+    def __init__(self, document: DslDocument, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> None:
         self._document = document
         self._classes = node_classes
         self._problems = problems
@@ -132,7 +132,7 @@ class _Compiler:
             return Trigger.of(entry.type, entry.data)
         return Unsupported.of(entry.type, entry.data)
 
-    def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Body:
+    def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Subgraph:
         numbers = {node.id: node.position for node in nodes}
         incoming = [0] * len(nodes)
         edges: list[tuple[tuple[str, int], ...]] = []
@@ -145,7 +145,7 @@ class _Compiler:
             edges.append(tuple(out))
         root_number = numbers.get(root)
         entries = [node.position for node in nodes if node.type in ENTRY_TYPES and node.id != root]
-        return Body(
+        return Subgraph(
             nodes=tuple(nodes),
             root=root_number,
             silent_root=root_number is not None and nodes[root_number].type in _PSEUDO_STARTS,
@@ -158,11 +158,11 @@ class _Compiler:
     def _responses(self, nodes: list[CompiledNode]) -> tuple[ResponseGroup, ...]:
         writers: dict[Selector, list[int]] = {}
         for node in nodes:
-            if isinstance(node.node, Writer):
+            if isinstance(node.node, VariableWriter):
                 for selector in node.node.writes():
                     writers.setdefault(selector[:2], []).append(node.position)
         always = bytes(node.branch or node.body is not None or isinstance(node.node, Responder) for node in nodes)
-        found: dict[bytes, list[Response]] = {}
+        found: dict[bytes, list[ResponseTemplate]] = {}
         for node in sorted(nodes, key=lambda node: node.id):
             if isinstance(node.node, Responder):
                 parts = node.node.parts()
@@ -170,5 +170,5 @@ class _Compiler:
                 for part in parts:
                     for position in writers.get(part[:2], ()) if isinstance(part, tuple) else ():
                         blocking[position] = 1
-                found.setdefault(bytes(blocking), []).append(Response(node.id, node.position, parts))
+                found.setdefault(bytes(blocking), []).append(ResponseTemplate(node.id, node.position, parts))
         return tuple(ResponseGroup(tuple(responses), blocking) for blocking, responses in found.items())

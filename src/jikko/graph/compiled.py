@@ -32,13 +32,13 @@ class CompiledNode(Struct, frozen=True, eq=False):
     strategy: Literal["fail-branch", "default-value"] | None = None
     defaults: Mapping[str, Json] = field(default_factory=dict)
     """Outputs of a failed node with strategy ``default-value``."""
-    body: "Body | None" = None
+    body: "Subgraph | None" = None
     """A container's body."""
     has_icon: bool = False
     """Whether it is ``Illustrated``."""
 
 
-class Body(Struct, frozen=True, eq=False):
+class Subgraph(Struct, frozen=True, eq=False):
     """Nodes that are scheduled together: the top level, or the inside of a container. Nodes go by their number."""
 
     nodes: tuple[CompiledNode, ...]
@@ -56,7 +56,7 @@ class Body(Struct, frozen=True, eq=False):
     """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
 
 
-class Response(Struct, frozen=True, eq=False):
+class ResponseTemplate(Struct, frozen=True, eq=False):
     """What an ``end`` or ``answer`` node contributes to the streamed text.
 
     Source: docs/dify-behaviour.md, “Order of streamed text”.
@@ -70,7 +70,7 @@ class Response(Struct, frozen=True, eq=False):
 class ResponseGroup(Struct, frozen=True, eq=False):
     """Responses whose text waits for the same edges."""
 
-    responses: tuple[Response, ...]
+    responses: tuple[ResponseTemplate, ...]
     blocking: bytes
     """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
     containers and response nodes, and assigners that write a variable of the responses. Source: docs/dify-behaviour.md,
@@ -80,7 +80,7 @@ class ResponseGroup(Struct, frozen=True, eq=False):
 class CompiledGraph(Struct, frozen=True, eq=False):
     """Everything that a run needs to know of its workflow."""
 
-    body: Body
+    body: Subgraph
     root_id: str
     nodes: Mapping[str, CompiledNode]
     """All nodes, those in containers too, by id."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from jikko.dsl.fields import did_you_mean
-from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
 from jikko.nodes.mocked import Mocked, MockedBranch
 from jikko.values import Json
 
@@ -31,7 +31,7 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
             return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
         return node if node.body is None else replace(node, body=inside(node.body))
 
-    def inside(body: Body) -> Body:
+    def inside(body: Subgraph) -> Subgraph:
         return replace(body, nodes=tuple(map(mocked, body.nodes)))
 
     return replace(

@@ -17,7 +17,7 @@ from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation, Section
 from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.http.requests import Request, request_ids
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 from jikko.http.router import Router, has_encoded_slash
 from jikko.http.served import SERVED
 from jikko.http.starting import starting
@@ -122,7 +122,7 @@ class _Application:
             if observed is not None:
                 observed.end()
 
-    def _no_operation(self, request: Request) -> Answer:
+    def _no_operation(self, request: Request) -> SendableResponse:
         methods = self._router.methods(_path(request.scope))
         if not methods:
             return _begin_of(request) or no_page()
@@ -137,7 +137,7 @@ def _console_of(api: Assembly) -> Sequence[Operation | Section]:
     return console_sections(api.console)
 
 
-def _begin_of(request: Request) -> Answer | None:
+def _begin_of(request: Request) -> SendableResponse | None:
     """Where all begins, for who asks for the path at which the application is mounted without the slash at its end."""
     root = request.root_path
     if not root or request.scope["path"] != root or request.scope["method"] not in ("GET", "HEAD"):
@@ -147,7 +147,7 @@ def _begin_of(request: Request) -> Answer | None:
     return answer
 
 
-def _fault(request: Request) -> Answer:
+def _fault(request: Request) -> SendableResponse:
     request_id = request.id.decode()
     log.exception("request %s failed: %s %r", request_id, request.scope["method"], request.scope["path"])
     return unexpected_error(request_id)

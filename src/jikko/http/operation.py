@@ -17,9 +17,9 @@ from msgspec.structs import asdict, replace
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.later import import_for
 from jikko.http.requests import Request
-from jikko.http.responses import Answer
+from jikko.http.responses import SendableResponse
 
-Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[Request], Awaitable[SendableResponse]]
 Schema: TypeAlias = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
 
 
-class Answer(Protocol):
+class SendableResponse(Protocol):
     """An answer that is ready to be sent."""
 
     headers: Headers
@@ -65,7 +65,7 @@ def json_response(body: Any, status: int = 200) -> Response:
     return Response(encode(body), status)
 
 
-class Stream:
+class StreamResponse:
     """An answer that sends pieces of its body as they come. A client that goes away only ends the sending."""
 
     def __init__(self, pieces: AsyncIterator[bytes], headers: Headers) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from starlette.types import Receive, Send
 
-from jikko.http.responses import Stream, encoded
+from jikko.http.responses import StreamResponse, encoded
 
 PING = b"event: ping\n\n"
 RETRY = b"retry: 1000\n"
@@ -21,7 +21,7 @@ _HEADERS = [
 ]
 
 
-class EventStream(Stream):
+class EventStream(StreamResponse):
     """An answer that sends events as they come."""
 
     under_way: ClassVar[int] = 0

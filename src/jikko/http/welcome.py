@@ -6,10 +6,10 @@ from typing import Any, Final
 from jikko import __version__
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 
 
-async def welcome(request: Request) -> Answer:
+async def welcome(request: Request) -> SendableResponse:
     """What this server is, and where to read on."""
     version, root = __version__, request.root_path
     if "text/html" in (request.header(b"accept") or "").lower():

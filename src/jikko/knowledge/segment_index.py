@@ -8,10 +8,10 @@ from jikko.knowledge.documents import Documents
 from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, node_of
 from jikko.ports.embeddings import Embedder
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.knowledge.records import Dataset, Document, Node
+from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry
 
 
-class Place(NamedTuple):
+class SegmentPosition(NamedTuple):
     """Where a segment is."""
 
     dataset: Dataset
@@ -27,19 +27,21 @@ class SegmentIndex:
         self._documents = documents
         self._embedder = embedder
 
-    async def place(self, dataset_id: str, document_id: str) -> Place:
+    async def place(self, dataset_id: str, document_id: str) -> SegmentPosition:
         """Where the segments of a document are. Raises ``NotFound``."""
         dataset, document = await self._documents.get(dataset_id, document_id)
         made_by = document.embedded_by
         if made_by:
             provider, _, name = made_by.partition("|")
-            return Place(dataset, document, Model(provider, name))
-        return Place(dataset, document, None)
+            return SegmentPosition(dataset, document, Model(provider, name))
+        return SegmentPosition(dataset, document, None)
 
-    async def nodes(self, place: Place, texts: Sequence[tuple[str, str | None, str]]) -> tuple[list[Node], list[int]]:
+    async def nodes(
+        self, place: SegmentPosition, texts: Sequence[tuple[str, str | None, str]]
+    ) -> tuple[list[IndexEntry], list[int]]:
         """Nodes of texts (segment, child, text), and their tokens. Raises ``ServiceFailed``."""
         if place.model is None:
-            return [Node(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
+            return [IndexEntry(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
         try:
             vectors, tokens = await embedded(self._embedder, place.model, [text for _, _, text in texts])
         except ModelFailure as failure:

@@ -11,12 +11,12 @@ from jikko.ids import new_id
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
-from jikko.knowledge.segment_index import Place, SegmentIndex
+from jikko.knowledge.segment_index import SegmentIndex, SegmentPosition
 from jikko.knowledge.texts.rules import CuttingError, rule_of
-from jikko.knowledge.texts.segments import Room, children_of
+from jikko.knowledge.texts.segments import ChunkBudget, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
 MAX_SEGMENTS_AT_ONCE = 2_000
@@ -99,7 +99,7 @@ class Segments:
         segments = await asyncio.to_thread(lambda: [self._new(place, each, now) for each in wishes])
         if place.model is None:
             segments = await asyncio.to_thread(_with_keywords, segments)
-        nodes: list[Node] = []
+        nodes: list[IndexEntry] = []
         children: list[ChildChunk] = []
         if place.document.form == "hierarchical_model":
             children = await asyncio.to_thread(self._cut_children, place.document, segments, now)
@@ -139,7 +139,7 @@ class Segments:
             raise InvalidParam("Can't update disabled segment")
         return place.document, await self._rewrite(place, segment, wishes, now)
 
-    async def _rewrite(self, place: Place, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
+    async def _rewrite(self, place: SegmentPosition, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
         stores = await self._knowledge.made()
         content = wishes.content or segment.content
         is_question = place.document.form == "qa_model"
@@ -152,7 +152,7 @@ class Segments:
         if given is None and is_new and place.model is None:
             given = await asyncio.to_thread(lambda: keywords(content, cutter()))
         children: list[ChildChunk] | None = None
-        nodes: list[Node] | None = None
+        nodes: list[IndexEntry] | None = None
         tokens = segment.tokens
         if place.document.form == "hierarchical_model":
             if wishes.regenerate_child_chunks:
@@ -192,7 +192,7 @@ class Segments:
         if not await stores.segments.delete_segment(document.dataset_id, segment.id, less):
             raise NotFound("Segment not found.")
 
-    def _new(self, place: Place, wishes: SegmentWishes, now: float) -> Segment:
+    def _new(self, place: SegmentPosition, wishes: SegmentWishes, now: float) -> Segment:
         document, content = place.document, wishes.content or ""
         is_question = document.form == "qa_model"
         answer = wishes.answer if is_question else None
@@ -231,7 +231,7 @@ class Segments:
             rule = rule_of(document.rule)
             if rule.children is None:
                 return []
-            room = Room([segment.content for segment in segments])
+            room = ChunkBudget([segment.content for segment in segments])
             return [
                 child_of(segment, position, content, now)
                 for segment in segments

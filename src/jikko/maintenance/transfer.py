@@ -17,7 +17,7 @@ _MAX_RUNS_AT_ONCE: Final = 64
 """Runs that are being written at one time: they share commits."""
 
 
-class Imported(Struct):
+class ImportResult(Struct):
     """What came of an import."""
 
     added: int = 0
@@ -87,7 +87,7 @@ async def export_named(
             damaged(NotFound(f"Run {run_id} was removed just now."))
 
 
-async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> Imported:
+async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> ImportResult:
     """Add runs. Those whose ids are known are left as they are, so that an import can be repeated.
 
     Args:
@@ -96,7 +96,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
     Raises:
         BadLine: A line cannot be read. Runs of the lines before it were added.
     """
-    imported, archived = Imported(), await store.archived_until()
+    imported, archived = ImportResult(), await store.archived_until()
     pending: deque[tuple[int, asyncio.Future[None]]] = deque()
     try:
         for number, text in enumerate(lines, 1):
@@ -119,7 +119,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
     return imported
 
 
-async def _await_append(number: int, append: "asyncio.Future[None]", imported: Imported) -> None:
+async def _await_append(number: int, append: "asyncio.Future[None]", imported: ImportResult) -> None:
     try:
         await append
     except LogConflict:

@@ -179,7 +179,7 @@ class Responder(Protocol):
 
 
 @runtime_checkable
-class Writer(Protocol):
+class VariableWriter(Protocol):
     """A node that changes variables of other nodes."""
 
     def writes(self) -> tuple[Selector, ...]:

@@ -90,9 +90,9 @@ class AiohttpClient:
 
     async def _follow(self, hop: Hop, request: OutgoingRequest) -> HttpResponse:
         session = await self._open()
-        from jikko.outbound.exchange import Chain, Conditions, exchange
+        from jikko.outbound.exchange import Chain, RequestSettings, exchange
 
-        conditions = Conditions(
+        conditions = RequestSettings(
             timeouts=request.timeouts,
             max_bytes=request.max_bytes,
             ssl_verify=self._ssl_verify if request.ssl_verify is None else request.ssl_verify,

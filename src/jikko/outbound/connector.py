@@ -24,7 +24,7 @@ OWN_CONNECTION: Final[ContextVar[bool]] = ContextVar("own_connection", default=F
 """Whether the request of this task has a connection that no other request had, or will have."""
 
 
-class Pool(aiohttp.TCPConnector):
+class ConnectionPool(aiohttp.TCPConnector):
     """Connections that are kept between requests."""
 
     def __init__(self, **options: Any) -> None:
@@ -65,7 +65,7 @@ def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession
     Args:
         guard: ``None`` to let every address pass.
     """
-    connector = Pool(
+    connector = ConnectionPool(
         resolver=GuardedResolver(guard, find),
         # How many requests are under way is limited by the client, outside of the connect timeout.
         limit=0,

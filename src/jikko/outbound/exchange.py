@@ -33,7 +33,7 @@ _PIECE: Final = 262_144
 """Bytes of the body that are handed over at a time; the write timeout is for each."""
 
 
-class Conditions(Struct, frozen=True, kw_only=True):
+class RequestSettings(Struct, frozen=True, kw_only=True):
     """What holds for all hops of a request."""
 
     timeouts: Timeouts
@@ -63,7 +63,7 @@ class Chain:
         return {name: morsel.value for name, morsel in self._jar.filter_cookies(url).items()}
 
 
-async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditions, chain: Chain) -> HttpResponse:
+async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: RequestSettings, chain: Chain) -> HttpResponse:
     """Send one request and read its answer.
 
     Raises:
@@ -102,7 +102,7 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
         OWN_CONNECTION.reset(own_connection)
 
 
-async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> HttpResponse:
+async def _read(response: aiohttp.ClientResponse, conditions: RequestSettings) -> HttpResponse:
     limit = conditions.max_bytes
     headers = tuple((_text(name), _text(value)) for name, value in response.raw_headers)
     if response.status in REDIRECTS and "Location" in response.headers:

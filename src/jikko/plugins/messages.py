@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 from jikko.ports.tools import (
     BlobMessage,
     ImageMessage,
@@ -41,7 +41,7 @@ class _Log(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
-def message_of(sent: Stream) -> ToolMessage | None:
+def message_of(sent: InvocationMessage) -> ToolMessage | None:
     """A message of a plugin; ``None`` if it says nothing to nodes.
 
     Raises:

@@ -10,20 +10,20 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
-from jikko.plugins.host.gate import Gate, Offered
-from jikko.plugins.install.installed import Entry, Installed
+from jikko.plugins.host.gate import NetworkGate, OfferedFile
+from jikko.plugins.install.installed import Entry, InstalledPlugins
 from jikko.plugins.messages import message_of
-from jikko.plugins.package.declaration import Kind, Provider
+from jikko.plugins.package.declaration import Kind, ProviderDeclaration
 from jikko.plugins.package.names import Identifier, identifier, provider_name
 from jikko.plugins.process.bounds import Bounds
 from jikko.plugins.process.budget import Budget, Budgets
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
 from jikko.plugins.process.limits import ProcessLimits
-from jikko.plugins.process.pool import Pool, PoolLimits
+from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.sockets import sockets_offered
-from jikko.plugins.process.usage import Room
-from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.process.usage import FolderQuota
+from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 from jikko.ports.agents import AgentHost
 from jikko.ports.connections import Connections
 from jikko.ports.files.file_store import FileStore
@@ -40,7 +40,7 @@ class RuntimeLimits:
     """For one call."""
     memory: int = 2 << 30
     """Bytes of one process, with all that it starts."""
-    room: Room = field(default_factory=Room)
+    room: FolderQuota = field(default_factory=FolderQuota)
     """In the folder of one plugin."""
     confine: bool = True
     """Whether a plugin is locked; without, it may do whatever the server may."""
@@ -50,7 +50,7 @@ class RuntimeLimits:
 class _Outlet(NamedTuple):
     """What one plugin, in all its versions and processes, has of this server process."""
 
-    gate: Gate
+    gate: NetworkGate
     budget: Budget
 
 
@@ -59,7 +59,7 @@ class PluginRuntime:
 
     def __init__(
         self,
-        installed: Installed,
+        installed: InstalledPlugins,
         config: PluginsConfig,
         limits: RuntimeLimits,
         *,
@@ -76,17 +76,17 @@ class PluginRuntime:
         self._files = files
         self._storage = storage
         self._share = LoopShare()
-        self._pool: Pool[Entry] = Pool(self.start, limits.pool)
+        self._pool: ProcessPool[Entry] = ProcessPool(self.start, limits.pool)
         self._bounds = Bounds(
             memory=limits.memory, room=limits.room, grouped=limits.confine, each_round=self._forget_removed
         )
 
     @property
-    def pool(self) -> Pool[Entry]:
+    def pool(self) -> ProcessPool[Entry]:
         """Its processes."""
         return self._pool
 
-    def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, Provider]:
+    def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, ProviderDeclaration]:
         """The plugin that a workflow means, and its provider.
 
         Args:
@@ -111,7 +111,7 @@ class PluginRuntime:
             raise ToolNotFound(what, Phrase("remedy.it_has", {"known": has}) if has else None)
         return entry, provider
 
-    def credentials(self, entry: Entry, provider: Provider, credential_id: str = "") -> dict[str, Json]:
+    def credentials(self, entry: Entry, provider: ProviderDeclaration, credential_id: str = "") -> dict[str, Json]:
         """The credentials of a provider, by the plugins file; those that are not given have their defaults.
 
         Raises:
@@ -220,7 +220,7 @@ class PluginRuntime:
                 )
             context = {"app_id": caller.app_id, "context": {"idempotency_key": caller.key}}
 
-            def take(received: Stream) -> None:
+            def take(received: InvocationMessage) -> None:
                 file = None if calls is None else calls.linked(received)
                 message = message_of(received) if file is None else FileMessage(file)
                 if message is not None:
@@ -254,10 +254,10 @@ class PluginRuntime:
         found = self._outlets.get(entry.plugin.id)
         if found is None:
             budget = self._budgets.open()
-            found = self._outlets[entry.plugin.id] = _Outlet(Gate(self._connections, budget=budget), budget)
+            found = self._outlets[entry.plugin.id] = _Outlet(NetworkGate(self._connections, budget=budget), budget)
         return found
 
-    def _with_files(self, value: Json, caller: Caller, gate: Gate, stack: ExitStack) -> Json:
+    def _with_files(self, value: Json, caller: Caller, gate: NetworkGate, stack: ExitStack) -> Json:
         """The value with its files as the SDK wants them, each with an address at which the plugin can fetch it."""
         if is_file(value):
             return self._file(value, caller, gate, stack)
@@ -269,12 +269,12 @@ class PluginRuntime:
             case _:
                 return value
 
-    def _file(self, file: dict[str, Json], caller: Caller, gate: Gate, stack: ExitStack) -> dict[str, Json]:
+    def _file(self, file: dict[str, Json], caller: Caller, gate: NetworkGate, stack: ExitStack) -> dict[str, Json]:
         file_id = file.get("related_id")
         mime_type = str(file.get("mime_type") or "application/octet-stream")
         if isinstance(file_id, str) and file_id:
             read = partial(self._files.read, file_id, app_id=caller.app_id, end_user_id=caller.end_user_id)
-            url = stack.enter_context(gate.offering(Offered(read, mime_type)))
+            url = stack.enter_context(gate.offering(OfferedFile(read, mime_type)))
         else:
             url = str(file.get("url") or file.get("remote_url") or "")
         return {

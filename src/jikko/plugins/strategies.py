@@ -7,7 +7,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed import Entry
-from jikko.plugins.package.declaration import Action, Parameter, Provider
+from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
 from jikko.plugins.process.wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.plugins.tools import parameter_of
@@ -77,7 +77,7 @@ class PluginStrategies:
     async def close(self) -> None:
         """See ``Strategies.close``: processes are ended with those of tools."""
 
-    def _found(self, name: StrategyName) -> tuple[Entry, Provider, Action]:
+    def _found(self, name: StrategyName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         entry, provider = self._runtime.find(
             "agent_strategies", name.provider, name.plugin, Phrase("tool.the_strategy", {"name": name.strategy})
         )
@@ -89,7 +89,7 @@ class PluginStrategies:
         return entry, provider, action
 
 
-def _parameter(parameter: Parameter) -> StrategyParameter:
+def _parameter(parameter: ParameterDeclaration) -> StrategyParameter:
     return StrategyParameter(declared=parameter_of(parameter), kind=_KINDS.get(parameter.type, "value"))
 
 

@@ -9,7 +9,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.plugins.host.backwards import Caller, DirectHost
 from jikko.plugins.install.installed import Entry
-from jikko.plugins.package.declaration import Action, Parameter, Provider
+from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
 from jikko.plugins.process.wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import Models
@@ -85,7 +85,7 @@ class PluginTools:
         """See ``Tools.close``."""
         await self._runtime.close()
 
-    def _found(self, name: ToolName) -> tuple[Entry, Provider, Action]:
+    def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         entry, provider = self._runtime.find(
             "tools", name.provider, name.plugin, Phrase("tool.the_tool", {"name": str(name)})
         )
@@ -116,7 +116,7 @@ class PluginTools:
         return DirectHost(complete, call_tool)
 
 
-def parameter_of(parameter: Parameter) -> ToolParameter:
+def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
     """A parameter of a plugin, as nodes see it."""
     return ToolParameter(
         name=parameter.name,
@@ -129,7 +129,7 @@ def parameter_of(parameter: Parameter) -> ToolParameter:
     )
 
 
-def _check(given: Mapping[str, Json], action: Action) -> None:
+def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
     """Refuse what the plugin could do nothing with, before it is started for that.
 
     Raises:
@@ -141,7 +141,7 @@ def _check(given: Mapping[str, Json], action: Action) -> None:
             raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
 
 
-def _shown(failure: PluginFailure, provider: Provider) -> str:
+def _shown(failure: PluginFailure, provider: ProviderDeclaration) -> str:
     """The text of a failure. Source: Dify 1.15, recorded texts of tools that raise."""
     if failure.kind in ("PluginDied", "PluginTimeout", "PluginProtocol", "PluginStopped"):
         return str(failure)

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from msgspec import Struct, field
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, Mode, ModelRequest
+from jikko.ports.models import Abilities, Chunk, Completion, Media, Mode, ModelRequest, PromptMessage
 from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
 
@@ -64,7 +64,7 @@ class AgentModel(Struct, frozen=True, kw_only=True):
     mode: Mode
     parameters: Mapping[str, Json]
     abilities: Abilities
-    history: tuple[Message, ...] = ()
+    history: tuple[PromptMessage, ...] = ()
     """The conversation so far, oldest first."""
 
 

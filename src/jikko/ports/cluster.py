@@ -150,7 +150,7 @@ class WaitingRuns(Protocol):
         ...
 
 
-class TakenOver(Protocol):
+class Takeover(Protocol):
     """Runs that go on in this process, as far as they could be read."""
 
     @property
@@ -174,7 +174,7 @@ class Member(Protocol):
         """Take note of a hint; those of this member itself come too."""
         ...
 
-    async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
+    async def take_over(self, orphans: OrphanedRuns) -> Takeover:
         """Take over runs. Those that this process has already stay as they are."""
         ...
 

@@ -63,7 +63,7 @@ class SearchedDataset(NamedTuple):
     """``high_quality``, ``economy`` or ``external``."""
 
 
-class Conditions(Struct, frozen=True):
+class MetadataFilter(Struct, frozen=True):
     """Which documents are searched: those whose metadata meet conditions."""
 
     conditions: tuple[dict[str, Json], ...]
@@ -93,7 +93,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True):
 
     query: str
     dataset_ids: tuple[str, ...]
-    conditions: Conditions | None = None
+    conditions: MetadataFilter | None = None
     ranking: MergedRanking | None = None
     """``None``: of one dataset, by its own retrieval model alone."""
     app_id: str = ""

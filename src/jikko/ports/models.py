@@ -45,7 +45,7 @@ class Media(Struct, frozen=True):
     """Images: how closely the model looks, ``high`` or ``low``."""
 
 
-class ToolCall(Struct, frozen=True):
+class FunctionCall(Struct, frozen=True):
     """A call that the model made."""
 
     id: str
@@ -54,13 +54,13 @@ class ToolCall(Struct, frozen=True):
     """JSON, as the model wrote it: may be no JSON at all."""
 
 
-class Message(Struct, frozen=True):
+class PromptMessage(Struct, frozen=True):
     """One message of a prompt."""
 
     role: Role
     parts: tuple[str | Media, ...]
     """Texts and files in the order in which the model reads them."""
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[FunctionCall, ...] = ()
     """Of an assistant: the calls that it made. Each is answered by a ``tool`` message right behind."""
     tool_call_id: str = ""
     """Of a ``tool`` message: the call that it answers."""
@@ -71,7 +71,7 @@ class Message(Struct, frozen=True):
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
-class Tool(Struct, frozen=True):
+class FunctionTool(Struct, frozen=True):
     """A function that the model may call."""
 
     name: str
@@ -96,11 +96,11 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     """As the DSL names it: ``openai`` and ``langgenius/openai/openai`` are the same."""
     model: str
     mode: Mode = "chat"
-    messages: tuple[Message, ...]
+    messages: tuple[PromptMessage, ...]
     """In mode ``completion`` one message."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
     """Completion parameters by their names, ``stop`` included. Unknown ones are passed on."""
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[FunctionTool, ...] = ()
     tool_choice: ToolChoice = "required"
     """What the model does with ``tools``, if there are any."""
     schema: Mapping[str, Json] | None = None
@@ -186,7 +186,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     text: str
     reasoning: str = ""
     """What the model thought, where the provider tells it apart from the text."""
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[FunctionCall, ...] = ()
     media: tuple[Media, ...] = ()
     """Pictures that the model made, with their content or by their address."""
     finish_reason: str | None = None

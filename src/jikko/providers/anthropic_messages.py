@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from jikko.extras import how_to_install
-from jikko.ports.models import Media, Message, ModelFailure, ModelRequest, ToolCall, ToolChoice
+from jikko.ports.models import FunctionCall, Media, ModelFailure, ModelRequest, PromptMessage, ToolChoice
 from jikko.providers.config import ProviderConfig
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failure_of
 
@@ -41,7 +41,7 @@ class AnthropicMessages:
         self._config = config
         self._client = SdkClient(make_client or _client, config)
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """See ``Backend.complete``."""
         client = await self._connected()
         progress.sent()
@@ -136,7 +136,7 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
     return {"model": request.model, "messages": messages, "max_tokens": max_tokens, "stream": True, "extra_body": body}
 
 
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def _messages(messages: Iterable[PromptMessage]) -> list[dict[str, Any]]:
     """The messages without their system texts. Answers of tools are parts of the user's turn, all of one turn together;
     pictures of system messages are, too, as the protocol knows no others."""
     listed: list[dict[str, Any]] = []
@@ -161,7 +161,7 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
     return listed
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: FunctionCall) -> dict[str, Any]:
     try:
         arguments = json.loads(call.arguments or "{}")
     except (ValueError, RecursionError):
@@ -182,7 +182,7 @@ def _part(part: str | Media) -> dict[str, Any]:
     return {"type": part.kind, "source": {"type": "base64", "media_type": part.mime_type, "data": data}}
 
 
-def _take(event: Any, progress: Progress) -> None:
+def _take(event: Any, progress: AnswerCollector) -> None:
     match event.type:
         case "message_start":
             usage = event.message.usage

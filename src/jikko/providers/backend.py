@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from jikko.ports.models import ModelRequest
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 
 
 class Backend(Protocol):
@@ -12,7 +12,7 @@ class Backend(Protocol):
     It knows no limits, prices and fallbacks; secrets in its messages are masked by its caller.
     """
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """Send a request and put the whole answer into ``progress``.
 
         Args:

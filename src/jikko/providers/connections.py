@@ -34,7 +34,7 @@ class _Reached(Struct, eq=False):
             await self.backend.close()
 
 
-class Connections:
+class ProviderBackends:
     """Finds the entry of a provider, and keeps its backend and its limits."""
 
     def __init__(

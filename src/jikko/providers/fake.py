@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from jikko.lang.tokens import estimated
-from jikko.ports.models import Abilities, Chunk, Completion, Message, ModelRequest, ModelUsage, ToolCall
+from jikko.ports.models import Abilities, Chunk, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"
@@ -43,12 +43,12 @@ class FakeModels:
         """
         began = time.perf_counter()
         text = ""
-        calls: tuple[ToolCall, ...] = ()
+        calls: tuple[FunctionCall, ...] = ()
         answered = bool(request.messages) and request.messages[-1].role == "tool"
         if request.tools and (request.tool_choice == "required" or (request.tool_choice == "auto" and not answered)):
             [tool, *_] = request.tools
             arguments = json.dumps(sample_of(tool.parameters, _last_text(request.messages)), ensure_ascii=False)
-            calls = (ToolCall("fake-call-1", tool.name, arguments),)
+            calls = (FunctionCall("fake-call-1", tool.name, arguments),)
         elif request.schema is not None:
             text = json.dumps(sample_of(request.schema, _last_text(request.messages)), ensure_ascii=False)
         else:
@@ -171,7 +171,7 @@ def _number(schema: Mapping[str, Any]) -> Json:
     return number
 
 
-def _last_text(messages: tuple[Message, ...]) -> str:
+def _last_text(messages: tuple[PromptMessage, ...]) -> str:
     """What was asked: the text behind the last label ``Text:``, or the last message of the user."""
     last = next((message.text for message in reversed(messages) if message.role == "user"), "")
     return last.rpartition("\nText: ")[2] if "\nText: " in last else last.removeprefix("Text: ")
@@ -183,7 +183,7 @@ def _words(request: ModelRequest) -> str:
     return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
 
 
-def _json_asked_for(messages: tuple[Message, ...]) -> str:
+def _json_asked_for(messages: tuple[PromptMessage, ...]) -> str:
     """The answer to a prompt that describes JSON in words; empty if it does not."""
     text = "\n".join(message.text for message in messages)
     about = _last_text(messages)

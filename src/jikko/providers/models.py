@@ -13,9 +13,9 @@ from jikko.measures import Labels
 from jikko.ports.measures import ModelMeasures
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
-from jikko.providers.connections import Connections, MakeBackend, explained
+from jikko.providers.connections import MakeBackend, ProviderBackends, explained
 from jikko.providers.prices import amount
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 
 _BUSY_REQUESTS: Final = 64
 """Requests under way from which on texts that came together become one event."""
@@ -32,12 +32,12 @@ class ProviderModels:
         app_share: float = APP_SHARE,
         share: LoopShare | None = None,
     ) -> None:
-        """See ``Connections``.
+        """See ``ProviderBackends``.
 
         Args:
             share: Of the event loop, among answers that come faster than they are taken in.
         """
-        self.connections = Connections(providers, backends, app_share=app_share)
+        self.connections = ProviderBackends(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
         self._share = share or LoopShare()
         self.measures = ModelMeasures()
@@ -76,7 +76,7 @@ class ProviderModels:
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             share = Slice(self._share, request.app_id)
-            progress = Progress(emit if request.stream else None, config.max_answer, share)
+            progress = AnswerCollector(emit if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:
@@ -121,7 +121,7 @@ class ProviderModels:
         if usage.time_to_first_token is not None:
             self.measures.first_token.observe(usage.time_to_first_token, *labels)
 
-    async def _usage(self, config: ProviderConfig, request: ModelRequest, progress: Progress) -> ModelUsage:
+    async def _usage(self, config: ProviderConfig, request: ModelRequest, progress: AnswerCollector) -> ModelUsage:
         now = time.perf_counter()
         prompt, completion, total = progress.prompt_tokens, progress.completion_tokens, progress.total_tokens
         if prompt is None:

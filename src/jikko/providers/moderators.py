@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
-from jikko.providers.connections import Connections, explained
+from jikko.providers.connections import ProviderBackends, explained
 from jikko.providers.fake_moderator import FakeModerator
 
 
@@ -20,7 +20,7 @@ class Moderating(Protocol):
 class ProviderModerators:
     """Finds the provider of a request, waits for its limits, and calls it."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections
 
     async def flags(self, request: ModerationRequest) -> bool:
@@ -41,7 +41,7 @@ class ProviderModerators:
                 raise explained(failure, config) from None
 
 
-def moderator_over(connections: Connections | None) -> Moderator:
+def moderator_over(connections: ProviderBackends | None) -> Moderator:
     """What looks at texts.
 
     Args:

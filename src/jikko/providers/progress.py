@@ -11,7 +11,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 
 from jikko.concurrency.loop_share import Slice
-from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
+from jikko.ports.models import Chunk, FunctionCall, Media, ModelFailure
 
 MAX_TOOL_CALLS: Final = 128
 BYTES_PER_CHARACTER: Final = 4
@@ -44,7 +44,7 @@ class _Call(Struct):
         return not id and not self.id and _is_whole("".join(self.arguments))
 
 
-class Progress:
+class AnswerCollector:
     """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
 
     def __init__(self, emit: Callable[[Chunk], None] | None, max_characters: int, share: Slice | None = None) -> None:
@@ -102,11 +102,11 @@ class Progress:
         return "".join(self._reasoning)
 
     @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
+    def tool_calls(self) -> tuple[FunctionCall, ...]:
         """The calls in order, those without a name left out."""
         calls = (call for index in sorted(self._calls) for call in self._calls[index])
         return tuple(
-            ToolCall(call.id or call.made_up, call.name, "".join(call.arguments)) for call in calls if call.name
+            FunctionCall(call.id or call.made_up, call.name, "".join(call.arguments)) for call in calls if call.name
         )
 
     @property

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.connections import Connections, explained
+from jikko.providers.connections import ProviderBackends, explained
 
 
 @runtime_checkable
@@ -20,7 +20,7 @@ class Ranking(Protocol):
 class ProviderRerankers:
     """Finds the provider of a request, waits for its limits, and calls it."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections
 
     def is_ready(self, provider: str) -> bool:

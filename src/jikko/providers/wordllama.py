@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 from jikko.providers.vectors.backend import EmbeddedBatch
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Wordllama:
         self._tokenizer: Tokenizer | None = None
         self._rows: NDArray[Any] | None = None
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """Raises:
         ModelFailure: Always.
         """

@@ -25,7 +25,7 @@ class AdmissionLimits(Struct, frozen=True, kw_only=True):
     """Runs of one app that wait for their turn. With 0 none waits: what cannot begin at once is refused."""
 
 
-class Place:
+class QueueEntry:
     """A place in the queue of an app. ``begin`` is called when it is its turn; by then it has a slot."""
 
     __slots__ = ("app_id", "begin", "run_id")
@@ -48,7 +48,7 @@ class Admission:
         self._of_all_per_app = self._limits.at_once_per_app
         self._running = 0
         self._running_of: dict[str, int] = {}
-        self._turns: FairQueue[Place] = FairQueue()
+        self._turns: FairQueue[QueueEntry] = FairQueue()
         """Apps that may not have one more run rest."""
         self._holding: set[str] = set()
         """Apps whose runs hold so much memory that they may not have one more."""
@@ -67,7 +67,7 @@ class Admission:
         """How many runs wait: of one app, or in all."""
         return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
-    def first(self, count: int) -> dict[str, list[Place]]:
+    def first(self, count: int) -> dict[str, list[QueueEntry]]:
         """Of each app, at most ``count`` of those that have waited the longest."""
         return self._turns.first(count)
 
@@ -111,16 +111,16 @@ class Admission:
                 retry_after=1,
             )
 
-    def wait(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> Place:
+    def wait(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> QueueEntry:
         """Queue up, behind those of the app that wait already. It may be the turn at once."""
-        place = Place(app_id, begin, run_id)
+        place = QueueEntry(app_id, begin, run_id)
         self._turns.add(app_id, place)
         self._hand_out()
         if self._turns.waiting(app_id):
             self.on_queued()
         return place
 
-    def withdraw(self, place: Place) -> bool:
+    def withdraw(self, place: QueueEntry) -> bool:
         """Leave the queue. Returns whether the place was still waiting."""
         return self._turns.remove(place.app_id, place)
 

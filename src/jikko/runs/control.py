@@ -46,8 +46,8 @@ from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import asked_newer, done_here, for_older, stop_here, submit_here
-from jikko.runs.sharing.offering import Offering
-from jikko.runs.sharing.room import Room
+from jikko.runs.sharing.offering import OfferQueue
+from jikko.runs.sharing.room import WorkStealing
 from jikko.runs.sharing.run_hints import RunHints
 
 _MOVING_SECONDS = 10.0
@@ -82,8 +82,8 @@ class Control:
         self._hints = RunHints(cluster, clock)
         self._tails = RunTails(store, cluster, executor.executes, look_seconds, executor.measure_lag)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
-        self.room = Room(executor.admission, self._recovery, cluster, self._hints.changed)
-        self.offering = Offering(executor, cluster.name, clock)
+        self.room = WorkStealing(executor.admission, self._recovery, cluster, self._hints.changed)
+        self.offering = OfferQueue(executor, cluster.name, clock)
         self._paused = PausedRuns(
             store=store,
             executor=executor,

@@ -12,7 +12,7 @@ from jikko.apps.versions import Workflow
 from jikko.engine.state import RunState
 from jikko.errors import LogConflict, LogDamaged, LogUnwritable
 from jikko.events import Event, RunFinished
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
@@ -95,7 +95,7 @@ async def append_end(
     )
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
-    answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
+    answer = MessageAnswer(status="error", error=f"Run failed: {error}") if status == "failed" else MessageAnswer()
     # What its answer was is not to be read; of a run that answers no message nothing comes of it.
     of_turn = (TurnChanged(answer=answer),)
     await store.append(Append(run_id, at, [end], after, of_turn, new_mark()))

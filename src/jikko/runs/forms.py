@@ -27,7 +27,7 @@ from jikko.values import Json
 log = logging.getLogger(__name__)
 
 
-class Form(Struct, frozen=True):
+class RunForm(Struct, frozen=True):
     """A form, open or closed."""
 
     record: RunRecord
@@ -46,7 +46,7 @@ class Forms:
         self.alarm = Alarm(clock)
         """To be set when a run pauses that goes on by itself later."""
 
-    async def open_form(self, app_id: str, token: str) -> Form:
+    async def open_form(self, app_id: str, token: str) -> RunForm:
         """A form that can be submitted.
 
         Raises:
@@ -74,7 +74,7 @@ class Forms:
         """
         await self.submit_form(await self.open_form(app_id, token), action, inputs, base_url)
 
-    async def open_forms(self, record: RunRecord) -> list[Form]:
+    async def open_forms(self, record: RunRecord) -> list[RunForm]:
         """The forms that a run waits for, in the order in which they were requested.
 
         Raises:
@@ -84,7 +84,7 @@ class Forms:
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
-    async def all_forms(self, record: RunRecord) -> list[Form]:
+    async def all_forms(self, record: RunRecord) -> list[RunForm]:
         """The forms of a run, open or closed, in the order in which they were requested.
 
         Raises:
@@ -92,7 +92,7 @@ class Forms:
         """
         return await self._forms(record)
 
-    async def submit_form(self, form: Form, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
+    async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
         """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too.
 
         Raises:
@@ -151,14 +151,14 @@ class Forms:
                     count += 1
         return count
 
-    async def _close(self, form: Form, closed: FormClosed) -> None:
+    async def _close(self, form: RunForm, closed: FormClosed) -> None:
         if not await self._runs.control.submit(form.record.identity.run_id, closed):
             raise TooLate(
                 f"This form has already been submitted by another user, form_id={form.requested.form_id}",
                 code="human_input_form_submitted",
             )
 
-    async def _find(self, app_id: str, token: str) -> Form:
+    async def _find(self, app_id: str, token: str) -> RunForm:
         run_id = run_of_token(token)
         record = None if run_id is None else await self._store.record(run_id, app_id)
         if record is not None:
@@ -167,10 +167,10 @@ class Forms:
                     return form
         raise NotFound("Form not found.")
 
-    async def _forms(self, record: RunRecord) -> list[Form]:
+    async def _forms(self, record: RunRecord) -> list[RunForm]:
         return forms_of(record, await self._runs.control.events(record))
 
-    async def _filled(self, form: Form, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:
+    async def _filled(self, form: RunForm, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:
         definitions = form.requested.form["inputs"]
         names = [definition["output_variable_name"] for definition in definitions]
         missing = [name for name in names if inputs.get(name) is None]
@@ -201,7 +201,7 @@ class Forms:
                 return value
 
 
-def forms_of(record: RunRecord, log: list[Event]) -> list[Form]:
+def forms_of(record: RunRecord, log: list[Event]) -> list[RunForm]:
     """The forms of a run, in the order in which they were requested."""
     requested: dict[str, FormRequested] = {}
     closed: dict[str, FormClosed] = {}
@@ -212,4 +212,4 @@ def forms_of(record: RunRecord, log: list[Event]) -> list[Form]:
             closed[event.form_id] = event
         elif isinstance(event, RunFinished):
             break
-    return [Form(record, form, closed.get(form_id)) for form_id, form in requested.items()]
+    return [RunForm(record, form, closed.get(form_id)) for form_id, form in requested.items()]

@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 Started: TypeAlias = RunLog | RunReader
 
 
-class Start(msgspec.Struct, frozen=True):
+class StartOutcome(msgspec.Struct, frozen=True):
     """What came of a request to start a run."""
 
     run: Started
@@ -42,7 +42,7 @@ class IdempotentStarts:
 
     async def start(
         self, app: App, options: StartOptions | None, begin: Callable[[StartOptions | None], Awaitable[RunLog]]
-    ) -> Start:
+    ) -> StartOutcome:
         """Start a run, or find the one that the key has.
 
         Args:
@@ -54,11 +54,11 @@ class IdempotentStarts:
         """
         claim = None if options is None else options.claim
         if claim is None:
-            return Start(self._runs.control.followed(await begin(options)))
+            return StartOutcome(self._runs.control.followed(await begin(options)))
         claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
         if claimed is None:
             try:
-                return Start(self._runs.control.followed(await begin(options)))
+                return StartOutcome(self._runs.control.followed(await begin(options)))
             except KeyTaken as taken:
                 claimed = taken.run_id, taken.fingerprint
         run_id, fingerprint = claimed
@@ -70,7 +70,7 @@ class IdempotentStarts:
             record = None
         if record is None or self._runs.is_refused(record):
             raise StartRefused("The key belongs to a run that is being removed. Send the request again.")
-        return Start(self._runs.control.reader(record), repeated=True)
+        return StartOutcome(self._runs.control.reader(record), repeated=True)
 
 
 def fingerprint(operation: str, body: Json) -> bytes:

@@ -7,7 +7,7 @@ from jikko.errors import JikkoError
 from jikko.events import Event, FormClosed, RunFinished, RunRecovered, RunRetried, RunStarted, TextChunk
 from jikko.graph.compiled import CompiledGraph
 from jikko.ports.clock import Clock
-from jikko.runs.admission import Admission, Place
+from jikko.runs.admission import Admission, QueueEntry
 from jikko.runs.run_log import RunLog
 
 
@@ -18,7 +18,7 @@ class QueuedRun:
         self._run_log = run_log
         self._admission = admission
         self._clock = clock
-        self._place: Place | None = None
+        self._place: QueueEntry | None = None
         self.has_ended = False
         self.on_turn: Callable[[], None] = _nothing
         """Called when the run has a slot. What is called gives it back."""

@@ -55,7 +55,7 @@ REFUSED = "The start of the run was refused: it did not become durable in time."
 """The error of a run that was written all the same, until it is removed."""
 
 
-class Given(NamedTuple):
+class RefusedAppend(NamedTuple):
     """What the store was given of a run whose start was refused."""
 
     append: Append
@@ -115,7 +115,7 @@ class RefusedStarts:
         if self._noting:
             await asyncio.wait(self._noting, timeout=_TO_SETTLE_SECONDS)
 
-    def _have_settled(self, given: Given) -> None:
+    def _have_settled(self, given: RefusedAppend) -> None:
         self.tell(given.append.run_id)
         if self._refusals is not None:
             noting = asyncio.get_running_loop().create_task(self._refusals.add(given.append.run_id))
@@ -131,11 +131,11 @@ class RefusedStarts:
         if not done.cancelled() and (error := done.exception()) is not None:
             log.error("what was written of run %s, whose start was refused, stays", run_id, exc_info=error)
 
-    async def _settle(self, given: Given) -> None:
+    async def _settle(self, given: RefusedAppend) -> None:
         if await self._is_written(given):
             await self.remove(given.append.run_id)
 
-    async def _is_written(self, given: Given) -> bool:
+    async def _is_written(self, given: RefusedAppend) -> bool:
         append, write, in_doubt = given
         again = msgspec.structs.replace(append, withdrawal=None)
         while True:

@@ -23,7 +23,7 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunIdentity, RunRecord, RunRetry, beginning
+from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
@@ -33,7 +33,7 @@ _FILES_PER_TURN: Final = 64
 """Files that are looked up in one turn of the event loop."""
 
 
-class Lineage(Struct, frozen=True, kw_only=True):
+class RetryLineage(Struct, frozen=True, kw_only=True):
     """Which runs a run repeats, and which repeat it."""
 
     retry_of: str | None
@@ -41,7 +41,7 @@ class Lineage(Struct, frozen=True, kw_only=True):
     """The nodes from which it repeats the other run."""
     taken_over: list[str]
     """Its node executions that are the other run's."""
-    retries: list[RunRetry]
+    retries: list[RetryRecord]
     """Runs that repeat it, oldest first."""
 
 
@@ -174,12 +174,12 @@ class Retries:
                 "leave from_node_id out."
             ) from None
 
-    async def lineage(self, record: RunRecord) -> Lineage:
+    async def lineage(self, record: RunRecord) -> RetryLineage:
         """What a run has to do with others."""
         run_id = record.identity.run_id
         retries = await self._store.retries(run_id)
         if record.identity.retry_of is None:
-            return Lineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
+            return RetryLineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
         taken_over: list[str] = []
         try:
             log = await self._store.events(run_id)
@@ -187,12 +187,12 @@ class Retries:
             log = damage.readable
         for event in log:
             if isinstance(event, RunRetried):
-                return Lineage(
+                return RetryLineage(
                     retry_of=event.run_id, from_nodes=event.from_nodes, taken_over=taken_over, retries=retries
                 )
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
-        return Lineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
+        return RetryLineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
 
 
 def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None]) -> tuple[list[str], list[str]]:

@@ -48,7 +48,7 @@ from jikko.runs.following.pieces import Batch
 from jikko.runs.memory.log_memory import LogMemory
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver, observe
-from jikko.runs.refused_starts import Given
+from jikko.runs.refused_starts import RefusedAppend
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
 
@@ -216,7 +216,7 @@ class RunLog:
             self._retry.cancel()
         self._notify()
 
-    def refuse(self, error: StartRefused) -> Given | None:
+    def refuse(self, error: StartRefused) -> RefusedAppend | None:
         """Give up a run that is not ``is_accepted``. Returns what the store may have written of it, if anything."""
         append, write = self._unanswered, self._writing
         if self._withdrawal is not None:
@@ -226,7 +226,7 @@ class RunLog:
             self.on_lost()
         if append is None or (write is None and not self._in_doubt):
             return None
-        return Given(append, write, self._in_doubt)
+        return RefusedAppend(append, write, self._in_doubt)
 
     def require_durable(self) -> None:
         """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is

@@ -28,7 +28,7 @@ from jikko.events import (
 from jikko.lang.placeholders import without_places
 from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
-from jikko.ports.stores.messages import Answer, Metadata, Thought, TurnForm
+from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.values import FILE_IDENTITY, Json, files_in
 
@@ -139,21 +139,21 @@ class TurnFold:
             found.append(TurnChanged(answer=self.answer()))
         return found
 
-    def answer(self) -> Answer:
+    def answer(self) -> MessageAnswer:
         """The answer, as it is kept. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
         forms = list(self._forms.values())
         end = self._end
         if isinstance(end, RunFinished):
             if end.status == "failed":
                 error = (end.error or "") if self._is_basic else f"Run failed: {end.error or ''}"
-                return Answer(
+                return MessageAnswer(
                     status="error",
                     error=error,
                     metadata=self.metadata(),
                     forms=forms,
                     thoughts=list(self._thoughts.values()),
                 )
-            return Answer(
+            return MessageAnswer(
                 text=self.kept_text,
                 files=self._files,
                 metadata=self.metadata(),
@@ -161,17 +161,17 @@ class TurnFold:
                 thoughts=list(self._thoughts.values()),
             )
         if end is not None and self.turn.streamed:
-            return Answer(status="paused", text=self.text, forms=forms)
+            return MessageAnswer(status="paused", text=self.text, forms=forms)
         # Of a pause that its client got in one answer Dify keeps the form alone. [QUIRK]
-        return Answer(forms=forms)
+        return MessageAnswer(forms=forms)
 
-    def metadata(self, *, is_whole: bool = True) -> Metadata:
+    def metadata(self, *, is_whole: bool = True) -> MessageMetadata:
         """What comes with the answer.
 
         Args:
             is_whole: Whether the run has ended, so that its usage is known.
         """
-        return Metadata(
+        return MessageMetadata(
             usage=self._usage_of_models() if is_whole else None,
             retriever_resources=self._cited() if self.turn.cites else [],
             reasoning=self._reasoning,

@@ -43,7 +43,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChildReply:
     """What a child answered. Text and block come from a process that may have been taken over."""
 
     text: bytes
@@ -86,7 +86,7 @@ class Child:
             return True
         return True
 
-    async def exchange(self, job: bytes, *, output_bytes: int, send: SendForProgram | None = None) -> Reply:
+    async def exchange(self, job: bytes, *, output_bytes: int, send: SendForProgram | None = None) -> ChildReply:
         """Send the job, make the requests that it asks for, and read the reply.
 
         Args:
@@ -110,7 +110,7 @@ class Child:
                 if text.startswith(mark):
                     raise ChildFailed(text[len(mark) :], has_begun=mark == BROKEN or self.has_asked)
             if not text.startswith(MARK):
-                return Reply(text, block)
+                return ChildReply(text, block)
             self.has_asked = True
             self.asking_since = time.monotonic()
             answer = await answered(text, block, send)

@@ -21,7 +21,7 @@ from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.sandbox.compiled_templates import TemplateKey
-    from jikko.sandbox.fork_server_client import ForkServer
+    from jikko.sandbox.fork_server_client import ForkServerClient
     from jikko.sandbox.programs import Programs
 
 _LANGUAGES: Final = ("python3", "javascript")
@@ -70,7 +70,7 @@ class ForkServerSandbox:
         return self._places
 
     @property
-    def fork_server(self) -> "ForkServer | None":
+    def fork_server(self) -> "ForkServerClient | None":
         """The fork server that new runs go to, or ``None`` while there is none. For diagnosis."""
         return None if self._running is None else self._running.servers.server
 

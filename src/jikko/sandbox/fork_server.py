@@ -34,7 +34,7 @@ from jikko.sandbox.languages import refusals, stdlib
 from jikko.sandbox.languages.memory import MemoryImporter
 from jikko.sandbox.packages import known
 from jikko.sandbox.packages.loading import PackageLoader
-from jikko.sandbox.runner import CONNECTION, Runner
+from jikko.sandbox.runner import CONNECTION, JobRunner
 from jikko.sandbox.wire import BROKEN, ENDED, NOT_BEGUN, PROCESS_ID, pack
 
 _STACK_BYTES: Final = 32 << 20
@@ -79,7 +79,7 @@ class ForkServer:
         packages = self._load_packages()
         refusals.give_advice_at_the_call()
         stdlib.take_time_zones_into_memory()
-        self._runner = Runner(
+        self._runner = JobRunner(
             memory_bytes=self._settings["memory_bytes"],
             output_bytes=self._settings["output_bytes"],
             stack_bytes=stack - _STACK_KEPT_FREE,

@@ -37,7 +37,7 @@ class ForkServerGone(Exception):
     """The fork server ended while it was needed."""
 
 
-class ForkServer:
+class ForkServerClient:
     """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
 
     def __init__(
@@ -72,7 +72,7 @@ class ForkServer:
     @classmethod
     async def start(
         cls, limits: SandboxLimits, *, packages: Loadable = NOTHING, program: str = PROGRAM
-    ) -> "ForkServer":
+    ) -> "ForkServerClient":
         """Start a fork server, and have a child of it prove that it is locked.
 
         Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.

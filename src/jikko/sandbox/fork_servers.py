@@ -5,7 +5,7 @@ import logging
 import time
 
 from jikko.ports.sandbox import SandboxFailure
-from jikko.sandbox.fork_server_client import ForkServer
+from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.sandbox.packages.loadable import loadable
@@ -22,18 +22,18 @@ class ForkServers:
     ) -> None:
         """See ``ForkServerSandbox``. Starts nothing."""
         self.limits = limits
-        self.server: ForkServer | None = None
+        self.server: ForkServerClient | None = None
         """The one that new runs go to, or ``None`` while there is none."""
         self.is_closed = False
         self._packages = packages
         self._program = program
         self._modules: set[str] | None = set() if as_named else None
         """Of packages, those that programs have named; ``None``: all are loaded."""
-        self._retired: set[ForkServer] = set()
+        self._retired: set[ForkServerClient] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
-    async def current(self, program: bytes = b"") -> ForkServer:
+    async def current(self, program: bytes = b"") -> ForkServerClient:
         """The one that new runs go to. The first is started; one that is old, or has other packages, is replaced soon.
 
         Args:
@@ -77,7 +77,7 @@ class ForkServers:
         self._modules |= named
         return bool(named)
 
-    async def close_if_unused(self, server: ForkServer) -> None:
+    async def close_if_unused(self, server: ForkServerClient) -> None:
         """Close one that has given way to another, behind its last run."""
         if server in self._retired and server.active == 0:
             await server.close()
@@ -96,16 +96,16 @@ class ForkServers:
         for server in servers:
             await server.close()
 
-    async def _start(self) -> ForkServer:
+    async def _start(self) -> ForkServerClient:
         try:
             packages = loadable(self._packages, self._modules)
         except Unreadable as error:
             raise unavailable(str(error)) from None
         if packages.unusable:
             _log.warning("%s", packages.unusable)
-        return await ForkServer.start(self.limits, packages=packages, program=self._program)
+        return await ForkServerClient.start(self.limits, packages=packages, program=self._program)
 
-    async def _renew(self, old: ForkServer) -> None:
+    async def _renew(self, old: ForkServerClient) -> None:
         try:
             new = await self._start()
         except SandboxFailure:

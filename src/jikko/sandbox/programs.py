@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from jikko.ports.sandbox import SendForProgram
-from jikko.sandbox.child import ChildFailed, Reply
+from jikko.sandbox.child import ChildFailed, ChildReply
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.compiled_templates import CompiledTemplates, TemplateKey
 from jikko.sandbox.fork_server_client import ForkServerGone
@@ -31,7 +31,7 @@ class Programs:
 
     async def run(
         self, kind: str, text: bytes, key: TemplateKey | None, send: SendForProgram | None, *, again: bool = True
-    ) -> Reply:
+    ) -> ChildReply:
         """Run a program. Returns what it replied.
 
         Args:

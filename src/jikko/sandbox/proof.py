@@ -8,7 +8,7 @@ from jikko.sandbox.child import ChildFailed
 from jikko.sandbox.wire import BadReply, pack, parse_reply
 
 if TYPE_CHECKING:
-    from jikko.sandbox.fork_server_client import ForkServer
+    from jikko.sandbox.fork_server_client import ForkServerClient
 
 FIRST_KIND: Final = "python3"
 """The kind of job that the first children are warm for."""
@@ -17,7 +17,7 @@ _PROBE_SECONDS: Final = 30.0
 """For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
 
 
-async def probed(server: "ForkServer") -> list[tuple[str, bool, Phrase]]:
+async def probed(server: "ForkServerClient") -> list[tuple[str, bool, Phrase]]:
     """Have real children try what is forbidden.
 
     Returns:
@@ -47,7 +47,7 @@ async def probed(server: "ForkServer") -> list[tuple[str, bool, Phrase]]:
     return results
 
 
-async def _probed_x32(server: "ForkServer") -> tuple[str, bool, Phrase]:
+async def _probed_x32(server: "ForkServerClient") -> tuple[str, bool, Phrase]:
     child = await server.take(FIRST_KIND)
     try:
         await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)

@@ -20,7 +20,7 @@ _CHUNK_BYTES: Final = 1 << 20
 _read, _write, _exit, _loads, _dumps = os.read, os.write, os._exit, json.loads, json.dumps
 
 
-class Runner:
+class JobRunner:
     """Runs the one job of a child. Made once per fork server; each child has its own copy."""
 
     def __init__(self, *, memory_bytes: int, output_bytes: int, stack_bytes: int) -> None:

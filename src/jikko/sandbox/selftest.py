@@ -7,7 +7,7 @@ from typing import Any, Final
 from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
@@ -47,7 +47,7 @@ async def self_test(
     started = time.perf_counter()
     try:
         loaded = loadable(packages)
-        server = await ForkServer.start(limits, packages=loaded, program=program)
+        server = await ForkServerClient.start(limits, packages=loaded, program=program)
     except Unreadable as error:
         return [_verbatim("packages", error)]
     except SandboxFailure as failure:

@@ -6,8 +6,8 @@ import time
 from typing import Final
 
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
-from jikko.sandbox.child import Child, Ended, Reply
-from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
+from jikko.sandbox.child import Child, ChildReply, Ended
+from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.fork_servers import ForkServers
 from jikko.sandbox.languages.failure import LIMIT_ERROR
 from jikko.sandbox.limits import SandboxLimits
@@ -25,8 +25,8 @@ _LOOK_SECONDS: Final = 0.1
 
 
 async def supervised(
-    servers: ForkServers, server: ForkServer, child: Child, kind: str, job: bytes, send: SendForProgram | None
-) -> Reply:
+    servers: ForkServers, server: ForkServerClient, child: Child, kind: str, job: bytes, send: SendForProgram | None
+) -> ChildReply:
     """Have a child do a job, and hand it back. Returns what it replied.
 
     Raises:
@@ -65,7 +65,7 @@ async def supervised(
         server.release(child, kind, done=done)
 
 
-async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[Reply]", child: Child) -> None:
+async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", child: Child) -> None:
     """Wait for a reply for as long as the limit says.
 
     Neither the time in which this process stood still counts, nor that in which a request was under way.

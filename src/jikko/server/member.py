@@ -19,7 +19,7 @@ from jikko.ports.cluster import (
     WaitingRun,
     WaitingRuns,
 )
-from jikko.record import RunDetail, RunRecord
+from jikko.record import DetailRecord, RunRecord
 from jikko.runs.recovery import TakenOver
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class ServerMember:
     async def lead(self) -> None:
         assembly = self._assembly
 
-        def body(record: RunRecord | RunDetail) -> bytes:
+        def body(record: RunRecord | DetailRecord) -> bytes:
             return detail_body(record, assembly.files.fresh)
 
         days, conversation_days = assembly.settings.retention_days, assembly.settings.conversation_days

@@ -4,25 +4,25 @@ from typing import Final
 
 import msgspec
 
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.values import Json, encode_json
 
 STATUSES: Final = ("normal", "error", "paused")
 """What the numbers in ``messages.status`` mean."""
 
-_ANSWER: Final = msgspec.json.Decoder(Answer)
+_ANSWER: Final = msgspec.json.Decoder(MessageAnswer)
 
 
-def details_of(answer: Answer) -> str:
+def details_of(answer: MessageAnswer) -> str:
     """All but status, text and error, as JSON; empty for none."""
     rest = msgspec.structs.replace(answer, status="normal", text="", error=None)
     details = encode_json(rest).decode()
     return "" if details == "{}" else details
 
 
-def answer_of(status: int, text: str, error: str | None, details: str) -> Answer:
+def answer_of(status: int, text: str, error: str | None, details: str) -> MessageAnswer:
     """The answer with these columns."""
-    rest = _ANSWER.decode(details) if details else Answer()
+    rest = _ANSWER.decode(details) if details else MessageAnswer()
     return msgspec.structs.replace(rest, status=STATUSES[status], text=text, error=error)
 
 

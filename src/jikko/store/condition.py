@@ -5,19 +5,19 @@ from typing import Any, Final
 from msgspec import Struct
 
 
-class Condition(Struct, frozen=True):
+class SqlCondition(Struct, frozen=True):
     """A condition in SQL, with the values of its places in their order."""
 
     text: str = "TRUE"
     values: tuple[Any, ...] = ()
 
-    def __and__(self, other: "Condition") -> "Condition":
+    def __and__(self, other: "SqlCondition") -> "SqlCondition":
         if self.text == "TRUE" or other.text == "TRUE":
             return other if self.text == "TRUE" else self
-        return Condition(f"{self.text} AND {other.text}", (*self.values, *other.values))
+        return SqlCondition(f"{self.text} AND {other.text}", (*self.values, *other.values))
 
 
-ALL: Final = Condition()
+ALL: Final = SqlCondition()
 """What every row passes."""
 
 

@@ -25,8 +25,8 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Chunk, Completion, Message, ModelFailure, ModelRequest
-from jikko.ports.models import Tool as Function
+from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest, PromptMessage
+from jikko.ports.models import FunctionTool as Function
 from jikko.ports.stores.messages import Thought
 from jikko.ports.tools import (
     ANSWER,
@@ -79,7 +79,7 @@ def strategy(name: StrategyName) -> Strategy:
     return Strategy(name=name, parameters=PARAMETERS, takes_history=True, of_app=True)
 
 
-class Round:
+class AgentRound:
     """One round: what the model thought, the tools that it called, and what they answered."""
 
     def __init__(self, key: str, number: int, emit: Callable[[ToolMessage], None]) -> None:
@@ -123,9 +123,9 @@ class AppAgent:
         """Those that came with the question, if the model sees."""
         return self._call.pictures if "image" in self.model.abilities.media else ()
 
-    def round(self, number: int) -> Round:
+    def round(self, number: int) -> AgentRound:
         """A round, counted from 1."""
-        return Round(self._call.key, number, self._emit)
+        return AgentRound(self._call.key, number, self._emit)
 
     def say(self, text: str) -> None:
         """Show a piece of text."""
@@ -143,7 +143,7 @@ class AppAgent:
 
     async def ask(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[PromptMessage],
         show: Callable[[Chunk], None],
         *,
         tools: tuple[Function, ...] = (),

@@ -6,8 +6,8 @@ Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 from typing import Any
 
 from jikko.ports.agents import AgentFailure
-from jikko.ports.models import Chunk, Completion, Message, ToolCall
-from jikko.strategies.app_agent import AppAgent, Round, as_json, labels
+from jikko.ports.models import Chunk, Completion, FunctionCall, PromptMessage
+from jikko.strategies.app_agent import AgentRound, AppAgent, as_json, labels
 from jikko.strategies.function_calling import arguments_of
 from jikko.values import Json
 
@@ -22,11 +22,11 @@ class AppFunctionCalling(AppAgent):
             AgentFailure: There is no answer.
             LimitReached: The run's agents may not go on.
         """
-        system = [Message("system", (f"{self.instruction}\n",))] if self.instruction else []
+        system = [PromptMessage("system", (f"{self.instruction}\n",))] if self.instruction else []
         before = [*system, *self.model.history]
         pictures: Any = self.pictures
-        asked = Message("user", (*pictures, self.query))
-        later: list[Message] = []
+        asked = PromptMessage("user", (*pictures, self.query))
+        later: list[PromptMessage] = []
         texts: list[str] = []
         for number in range(1, self.rounds + 1):
             is_last = number == self.rounds
@@ -47,14 +47,16 @@ class AppFunctionCalling(AppAgent):
             if is_last:
                 raise self.exceeded()
             later.append(
-                Message("assistant", (completion.text,) if completion.text else (), tuple(call for call, _ in calls))
+                PromptMessage(
+                    "assistant", (completion.text,) if completion.text else (), tuple(call for call, _ in calls)
+                )
             )
             later += await self._answers(one, calls)
             # Few models look at pictures and answer for tools at once: from now on a word stands for each.
-            asked = Message("user", ("\n".join([*("[image]" for _ in pictures), self.query]),))
+            asked = PromptMessage("user", ("\n".join([*("[image]" for _ in pictures), self.query]),))
         self.end("\n".join(texts))
 
-    async def _asked(self, one: Round, messages: list[Message], *, is_last: bool) -> Completion:
+    async def _asked(self, one: AgentRound, messages: list[PromptMessage], *, is_last: bool) -> Completion:
         began = False
 
         def show(chunk: Chunk) -> None:
@@ -70,18 +72,18 @@ class AppFunctionCalling(AppAgent):
             one.tell()
         return completion
 
-    async def _answers(self, one: Round, calls: list[tuple[ToolCall, dict[str, Json]]]) -> list[Message]:
+    async def _answers(self, one: AgentRound, calls: list[tuple[FunctionCall, dict[str, Json]]]) -> list[PromptMessage]:
         answers: dict[str, Json] = {}
         files: list[Json] = []
         messages = []
         for call, given in calls:
             answers[call.name] = answer = await self.called(call.name, given, files)
-            messages.append(Message("tool", (answer,), tool_call_id=call.id))
+            messages.append(PromptMessage("tool", (answer,), tool_call_id=call.id))
         one.tell(observation=as_json(answers), files=files, is_over=True)
         return messages
 
 
-async def _arguments(call: ToolCall) -> dict[str, Json]:
+async def _arguments(call: FunctionCall) -> dict[str, Json]:
     """The arguments of a call.
 
     Raises:

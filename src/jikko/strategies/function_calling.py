@@ -24,9 +24,16 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage, Tool
-from jikko.ports.models import Tool as Function
-from jikko.ports.models import ToolCall as FunctionCall
+from jikko.ports.models import (
+    Completion,
+    FunctionCall,
+    FunctionTool,
+    ModelFailure,
+    ModelRequest,
+    ModelUsage,
+    PromptMessage,
+)
+from jikko.ports.models import FunctionTool as Function
 from jikko.ports.tools import (
     BlobMessage,
     FileMessage,
@@ -113,14 +120,14 @@ class FunctionCalling:
             made = tuple(
                 FunctionCall(call.id, call.name, _shown_arguments(call, arguments)) for call, arguments in calls
             )
-            self._messages.append(Message("assistant", (completion.text,) if completion.text else (), made))
+            self._messages.append(PromptMessage("assistant", (completion.text,) if completion.text else (), made))
         elif completion.text.strip():
-            self._messages.append(Message("assistant", (completion.text,)))
+            self._messages.append(PromptMessage("assistant", (completion.text,)))
         answers = []
         for call, arguments in calls:
             answer = await self._called(call, arguments, entry.id, number)
             answers.append(answer)
-            self._messages.append(Message("tool", (str(answer["tool_response"]),), tool_call_id=call.id))
+            self._messages.append(PromptMessage("tool", (str(answer["tool_response"]),), tool_call_id=call.id))
         if calls:
             self._emit(TextMessage("\n"))
         output: Json = {"llm_response": completion.text, "tool_responses": answers}
@@ -234,14 +241,14 @@ class FunctionCalling:
                 return ""
 
 
-def _opening(call: StrategyCall, model: AgentModel) -> list[Message]:
+def _opening(call: StrategyCall, model: AgentModel) -> list[PromptMessage]:
     instruction, query = str(call.values.get("instruction") or ""), str(call.values.get("query") or "")
-    messages = [Message("system", (instruction,))] if instruction else []
-    asked = Message("user", (*call.pictures, query))
+    messages = [PromptMessage("system", (instruction,))] if instruction else []
+    asked = PromptMessage("user", (*call.pictures, query))
     return [*messages, *model.history, asked if "image" in model.abilities.media else _without_pictures(asked)]
 
 
-def _without_pictures(message: Message) -> Message:
+def _without_pictures(message: PromptMessage) -> PromptMessage:
     """A message without its pictures."""
     if all(isinstance(part, str) for part in message.parts):
         return message
@@ -301,12 +308,12 @@ _TYPES: Final = {
 _FILES: Final = frozenset({"file", "files", "system-files"})
 
 
-def functions(tools: Iterable[AgentTool]) -> tuple[Tool, ...]:
+def functions(tools: Iterable[AgentTool]) -> tuple[FunctionTool, ...]:
     """One function a tool, by the tool's name; of two tools of one name the last."""
     return tuple({tool.tool.name.tool: _function(tool) for tool in tools}.values())
 
 
-def _function(tool: AgentTool) -> Tool:
+def _function(tool: AgentTool) -> FunctionTool:
     # A model cannot make files.
     parameters = [parameter for parameter in tool.open_parameters if parameter.type not in _FILES]
     schema = {
@@ -314,7 +321,7 @@ def _function(tool: AgentTool) -> Tool:
         "properties": {parameter.name: _schema(parameter) for parameter in parameters},
         "required": [parameter.name for parameter in parameters if parameter.required],
     }
-    return Tool(tool.tool.name.tool, tool.description or tool.tool.description, schema)
+    return FunctionTool(tool.tool.name.tool, tool.description or tool.tool.description, schema)
 
 
 def _schema(parameter: ToolParameter) -> dict[str, Any]:

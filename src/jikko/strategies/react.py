@@ -11,10 +11,10 @@ from msgspec import to_builtins
 
 from jikko.nodes.agents.app_history import rounds_as_text
 from jikko.ports.agents import AgentFailure
-from jikko.ports.models import Chunk, Message
+from jikko.ports.models import Chunk, PromptMessage
 from jikko.ports.stores.messages import Thought
-from jikko.strategies.app_agent import AppAgent, Round, as_json, labels
-from jikko.strategies.react_text import Action, Piece, ReactReader
+from jikko.strategies.app_agent import AgentRound, AppAgent, as_json, labels
+from jikko.strategies.react_text import Piece, ReActAction, ReactReader
 from jikko.values import Json
 
 _PROMPT: Final = """{{instruction}}
@@ -69,13 +69,13 @@ class ReAct(AppAgent):
             await self._called(one, text.strip(), action)
             rounds.append(one.thought)
 
-    async def _asked(self, rounds: list[Thought], *, is_last: bool) -> tuple[str, Action | None]:
+    async def _asked(self, rounds: list[Thought], *, is_last: bool) -> tuple[str, ReActAction | None]:
         """What the model says, and the last of its actions."""
-        reader, said, actions = ReactReader(), [""], list[Action]()
+        reader, said, actions = ReactReader(), [""], list[ReActAction]()
 
         def take(pieces: Iterable[Piece]) -> None:
             for piece in pieces:
-                if isinstance(piece, Action):
+                if isinstance(piece, ReActAction):
                     actions.append(piece)
                 else:
                     said.append(piece)
@@ -95,7 +95,7 @@ class ReAct(AppAgent):
             _check(action)
         return "".join(said), actions[-1] if actions else None
 
-    def _answered(self, one: Round, text: str, action: Action | None) -> None:
+    def _answered(self, one: AgentRound, text: str, action: ReActAction | None) -> None:
         """Clients are not told of the last thought."""
         if action is None:
             one.tell(thought=text.strip(), is_over=True, is_told=False)
@@ -107,7 +107,7 @@ class ReAct(AppAgent):
         one.tell(thought=text.strip() + final, tool_input=given, is_over=True, is_told=False)
         self.end(final)
 
-    async def _called(self, one: Round, thought: str, action: Action) -> None:
+    async def _called(self, one: AgentRound, thought: str, action: ReActAction) -> None:
         name = action.name
         one.tell(thought=thought, tool=name, tool_labels=labels([name]), tool_input=as_json({name: action.input}))
         files: list[Json] = []
@@ -115,7 +115,7 @@ class ReAct(AppAgent):
         answer = given if isinstance(given, str) else await self.called(name, given, files)
         one.tell(observation=as_json({name: answer}), files=files, is_over=True)
 
-    def _given(self, action: Action) -> dict[str, Json] | str:
+    def _given(self, action: ReActAction) -> dict[str, Json] | str:
         """The parameters of a call; or what is wrong with them."""
         value: Any = action.input
         if isinstance(value, str):
@@ -132,7 +132,7 @@ class ReAct(AppAgent):
             return "tool parameters validation error: the input of the action is no JSON object"
         return value
 
-    def _messages(self, rounds: list[Thought], *, is_last: bool) -> list[Message]:
+    def _messages(self, rounds: list[Thought], *, is_last: bool) -> list[PromptMessage]:
         pictures: Any = self.pictures
         prompt = self._prompt(is_last=is_last)
         done = "".join(rounds_as_text(rounds))
@@ -142,14 +142,14 @@ class ReAct(AppAgent):
             )
             known = {"historic_messages": history, "query": self.query, "agent_scratchpad": done}
             if any(f"{{{{{name}}}}}" in prompt for name in known):
-                return [Message("user", (_with(prompt, known),))]
+                return [PromptMessage("user", (_with(prompt, known),))]
             before = f"{history}\n" if history else ""
-            return [Message("user", (f"{prompt}\n{before}Question: {self.query}\n{done}Thought:",))]
-        asked = Message("user", (*pictures, self.query))
-        before_asking = [Message("system", (prompt,)), *self.model.history, asked]
+            return [PromptMessage("user", (f"{prompt}\n{before}Question: {self.query}\n{done}Thought:",))]
+        asked = PromptMessage("user", (*pictures, self.query))
+        before_asking = [PromptMessage("system", (prompt,)), *self.model.history, asked]
         if not rounds:
             return before_asking
-        return [*before_asking, Message("assistant", (done,)), Message("user", (_CONTINUE,))]
+        return [*before_asking, PromptMessage("assistant", (done,)), PromptMessage("user", (_CONTINUE,))]
 
     def _prompt(self, *, is_last: bool) -> str:
         offered = () if is_last else self.functions
@@ -167,7 +167,7 @@ def _with(prompt: str, known: dict[str, str]) -> str:
     return prompt
 
 
-def _check(action: Action) -> None:
+def _check(action: ReActAction) -> None:
     """Raises:
     AgentFailure: The input is neither an object nor a text. [QUIRK]
     """

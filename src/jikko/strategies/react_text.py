@@ -23,7 +23,7 @@ _MAX_BLOCK: Final = 1_000_000
 """Characters of an action; what is longer is text."""
 
 
-class Action(Struct, frozen=True):
+class ReActAction(Struct, frozen=True):
     """A tool that the model calls, or its final answer."""
 
     name: str
@@ -35,7 +35,7 @@ class Action(Struct, frozen=True):
         return self.name.strip().lower() == "final answer"
 
 
-Piece: TypeAlias = "str | Action"
+Piece: TypeAlias = "str | ReActAction"
 
 
 class ReactReader:
@@ -145,7 +145,7 @@ def _of_block(block: str) -> Piece:
     return inner.strip() if _parsed(inner) is not None else block
 
 
-def action_of(text: str) -> Action | None:
+def action_of(text: str) -> ReActAction | None:
     """The action that a JSON object is: the key with ``input`` in it has the input, the other one the name."""
     value = _parsed(text)
     if isinstance(value, list) and len(value) == 1:
@@ -156,7 +156,7 @@ def action_of(text: str) -> Action | None:
     names = [key for key in value if key not in inputs]
     if not inputs or not names or not isinstance(value[names[0]], str) or is_too_deep(value):
         return None
-    return Action(value[names[0]], value[inputs[0]])
+    return ReActAction(value[names[0]], value[inputs[0]])
 
 
 def _parsed(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.http import Pairs
 from jikko.ports.tools import ParameterForm, ToolName, ToolParameter
-from jikko.tools.openapi.document import Operation
+from jikko.tools.openapi.document import RemoteOperation
 from jikko.values import Json
 
 AuthType: TypeAlias = Literal["none", "api_key_header", "api_key_query"]
@@ -68,7 +68,7 @@ NO_AUTH: Final = Auth()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class ToolProvider:
     """What the entries of ``tools:`` have in common."""
 
     id: str
@@ -84,10 +84,10 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiProvider(Provider):
+class ApiProvider(ToolProvider):
     """An OpenAPI document."""
 
-    operations: Mapping[str, Operation] = field(default_factory=dict)
+    operations: Mapping[str, RemoteOperation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class AppParameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowProvider(Provider):
+class WorkflowProvider(ToolProvider):
     """An app of this server. ``name`` is that of its one tool."""
 
     app: str
@@ -122,7 +122,7 @@ class McpTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class McpProvider(Provider):
+class McpProvider(ToolProvider):
     """An MCP server: one that is reached over HTTP, or a program that is started."""
 
     url: str = ""
@@ -143,7 +143,7 @@ class McpProvider(Provider):
 class ToolsFile:
     """The tools file."""
 
-    providers: Mapping[str, Provider] = field(default_factory=dict)
+    providers: Mapping[str, ToolProvider] = field(default_factory=dict)
     """By id."""
     servers: Mapping[str, ServedApp] = field(default_factory=dict)
     """By code."""

@@ -12,13 +12,13 @@ from jikko.errors import InvalidSettings
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import ToolName, ToolNotFound
-from jikko.tools.config import Auth, Provider, ToolsFile, line_to_add
+from jikko.tools.config import Auth, ToolProvider, ToolsFile, line_to_add
 from jikko.tools.file import read_tools_file
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
-P = TypeVar("P", bound=Provider)
+P = TypeVar("P", bound=ToolProvider)
 _State: TypeAlias = tuple[int, int, int] | None
 
 
@@ -66,7 +66,7 @@ class ToolsDirectory:
         """Say what a file says that was read elsewhere."""
         self.file, self._state = file, _state(self._path)
 
-    def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
+    def named(self, kind: type[ToolProvider], provider_type: str) -> list[ToolName]:
         """The providers of one kind, in the order of the file."""
         return [
             ToolName(provider_type=provider_type, provider=entry.id, provider_name=entry.name, tool="")
@@ -105,7 +105,7 @@ class ToolsDirectory:
             raise ToolNotFound(Phrase("tool.unset", params), Phrase("remedy.set_before_start"))
         return found
 
-    async def credentials(self, provider: Provider, app_id: str) -> Auth:
+    async def credentials(self, provider: ToolProvider, app_id: str) -> Auth:
         """What an app has to show to a provider.
 
         Raises:

@@ -19,7 +19,7 @@ from jikko.tools.config import (
     ApiProvider,
     AppParameter,
     McpProvider,
-    Provider,
+    ToolProvider,
     ToolsFile,
     WorkflowProvider,
 )
@@ -95,8 +95,8 @@ def _listed(fields: Fields) -> list[tuple[str, Fields]]:
     return [(str(key), fields.mapping(key)) for key in fields.raw]
 
 
-def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provider]:
-    found: dict[str, Provider] = {}
+def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolProvider]:
+    found: dict[str, ToolProvider] = {}
     for id_, fields in _listed(listed):
         unset: list[str] = []
         named = names_in(fields.raw.get("url"))

@@ -18,7 +18,7 @@ _LIMITED: Final = frozenset({"workflow", "api"})
 
 
 @runtime_checkable
-class Offering(Protocol):
+class ToolListing(Protocol):
     """Tools that can be listed."""
 
     def providers(self) -> list[ToolName]:
@@ -84,7 +84,7 @@ class ToolService:
         """The providers that are known by name: a name of each without that of a tool."""
         found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self._builtin_names)]
         for kind in self._kinds.values():
-            found += kind.providers() if isinstance(kind, Offering) else []
+            found += kind.providers() if isinstance(kind, ToolListing) else []
         return found
 
     async def offered(self, provider: ToolName) -> list[Tool]:
@@ -95,7 +95,7 @@ class ToolService:
         """
         kind = self._require(provider)
         async with self._deadline_of_asking(provider):
-            return await kind.offered(provider) if isinstance(kind, Offering) else []
+            return await kind.offered(provider) if isinstance(kind, ToolListing) else []
 
     async def close(self) -> None:
         """See ``Tools.close``."""

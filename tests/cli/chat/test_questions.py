@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.cli.chat.questions import Question, paths_like, question_of
+from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_words_with_an_at_sign_that_name_files_are_these(folder: Path, line: str, text: str, files: list[str]) -> None:
-    assert question_of(line) == Question(text, tuple(map(Path, files)))
+    assert question_of(line) == TypedQuestion(text, tuple(map(Path, files)))
 
 
 @pytest.mark.parametrize("name", ["x.txt", "sub/", "~/nothing", "a.txt/b", "\x00.pdf"])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import packed
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Node, Segment, SourceFile
+from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Job, Segment, SourceFile
 from jikko.ports.stores.knowledge.segment_store import Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
@@ -116,9 +116,11 @@ def vector(*numbers: float) -> bytes:
     return array("f", numbers).tobytes()
 
 
-def a_node(segment: Segment, numbers: Sequence[float] = (), child_id: str | None = None) -> Node:
+def a_node(segment: Segment, numbers: Sequence[float] = (), child_id: str | None = None) -> IndexEntry:
     text = segment.content
-    return Node(segment.id, child_id, hashlib.sha256(text.encode()).digest()[:16], packed(array("f", numbers)), text)
+    return IndexEntry(
+        segment.id, child_id, hashlib.sha256(text.encode()).digest()[:16], packed(array("f", numbers)), text
+    )
 
 
 async def shown(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
@@ -27,7 +27,7 @@ def child(segment: Segment, content: str) -> Callable[[int], ChildChunk]:
     return lambda position: a_child(segment, position, content)
 
 
-def child_node(segment: Segment, numbers: Sequence[float], child: ChildChunk) -> Node:
+def child_node(segment: Segment, numbers: Sequence[float], child: ChildChunk) -> IndexEntry:
     return a_node(segment, numbers, child.id)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
-from jikko.conversations.hooks import Asked, Reply
+from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings
 from jikko.ports.models import ModelFailure
@@ -70,11 +70,11 @@ class Scene:
     async def ask(self, query: str) -> str | None:
         """The answer of an annotation; ``None`` if the run is to give one."""
         unused: Any = None
-        question = Asked(
+        question = UserQuery(
             app=APP, workflow=unused, user="u", end_user_id="e", conversation=None, query=query, inputs={}, files=()
         )
         outcome = await self.replies.consider(question)
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, HookReply):
             return outcome.text
         assert outcome is question
         return None
@@ -110,10 +110,12 @@ async def test_the_reply_names_its_annotation(scene: Scene) -> None:
     unused: Any = None
 
     outcome = await scene.replies.consider(
-        Asked(app=APP, workflow=unused, user="u", end_user_id="e", conversation=None, query="q?", inputs={}, files=())
+        UserQuery(
+            app=APP, workflow=unused, user="u", end_user_id="e", conversation=None, query="q?", inputs={}, files=()
+        )
     )
 
-    assert outcome == Reply(text="a", annotation=AnnotationReply(id=made.id))
+    assert outcome == HookReply(text="a", annotation=AnnotationReply(id=made.id))
 
 
 async def test_the_very_words_are_answered_without_a_model(scene: Scene) -> None:

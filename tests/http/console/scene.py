@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from jikko.assemble import Assembly, assemble
 from jikko.http.app import create_app
-from jikko.http.console.files import Page
+from jikko.http.console.files import PageFiles
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
 from jikko.http.front import Front
@@ -44,7 +44,7 @@ class Scene:
     assembly: Assembly
     clock: Clock
     operations: list[Operation] = field(default_factory=list)
-    page: Page | None = None
+    page: PageFiles | None = None
 
     def __post_init__(self) -> None:
         assert self.assembly.console is not None
@@ -122,7 +122,7 @@ def _description_of(operations: list[Operation]) -> dict[str, Any]:
 async def console_on(
     folder: Path,
     clock: Clock | None = None,
-    page: Page | None = None,
+    page: PageFiles | None = None,
     cluster: Cluster | None = None,
     **settings: Any,
 ) -> AsyncIterator[Scene]:

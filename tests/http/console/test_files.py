@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jikko.http.console.files import Page
+from jikko.http.console.files import PageFiles
 from tests.http.console.scene import console_on
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Page:
+def page(tmp_path: Path) -> PageFiles:
     """A build."""
     assets = tmp_path / "build" / "assets"
     assets.mkdir(parents=True)
@@ -26,11 +26,11 @@ def page(tmp_path: Path) -> Page:
     (assets / "app-Ab3_d9xZ.js").write_bytes(SCRIPT)
     (assets / "app-Ab3_d9xZ.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "app-Ab3_d9xZ.js.br").write_bytes(b"made by brotli")
-    return Page(tmp_path / "build")
+    return PageFiles(tmp_path / "build")
 
 
 @pytest.fixture
-async def client(tmp_path: Path, page: Page) -> AsyncIterator[httpx.AsyncClient]:
+async def client(tmp_path: Path, page: PageFiles) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that has not signed in."""
     async with console_on(tmp_path / "home", page=page) as scene, scene.client() as client:
         yield client
@@ -57,7 +57,7 @@ async def test_what_the_page_names_is_relative_to_its_place(tmp_path: Path, path
     """So it is right below any path that a proxy serves the console at."""
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "index.html").write_bytes(b'<script src="./assets/a.js"></script>')
-    async with console_on(tmp_path / "home", page=Page(tmp_path / "build")) as scene, scene.client() as client:
+    async with console_on(tmp_path / "home", page=PageFiles(tmp_path / "build")) as scene, scene.client() as client:
         answer = await client.get(path)
     assert answer.text == f'<script src="{script}"></script>'
 
@@ -106,7 +106,7 @@ async def test_there_is_nothing_else(client: httpx.AsyncClient, path: str) -> No
     assert (await client.get(path)).status_code == 404
 
 
-async def test_browsers_are_led_there(tmp_path: Path, page: Page) -> None:
+async def test_browsers_are_led_there(tmp_path: Path, page: PageFiles) -> None:
     async with console_on(tmp_path / "home", page=page, root_path="/below") as scene, scene.client() as client:
         for path in ("/", "/console"):
             answer = await client.get(path, headers={"Accept": "text/html,*/*"})
@@ -117,7 +117,7 @@ async def test_browsers_are_led_there(tmp_path: Path, page: Page) -> None:
 
 async def test_an_installation_without_the_page_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    async with console_on(tmp_path / "home", page=Page(tmp_path / "empty")) as scene, scene.client() as client:
+    async with console_on(tmp_path / "home", page=PageFiles(tmp_path / "empty")) as scene, scene.client() as client:
         answer = await client.get("/console/runs")
         assert answer.status_code == 503
         assert b'href="../docs"' in answer.content

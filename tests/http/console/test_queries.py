@@ -8,7 +8,7 @@ import pytest
 from jikko.errors import InvalidParam
 from jikko.http.console.queries import RunsFilter, RunsPage, cursor_of
 from jikko.http.queries import queried
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 
 WHOLE = {
     "app": "ABC",
@@ -87,8 +87,8 @@ def test_a_page_has_50_entries_unless_it_is_told_otherwise_and_200_at_most(text:
             queried(query, RunsPage)
 
 
-@pytest.mark.parametrize("place", [Place(1_700_000_000.25, 7), Place(0.0, 0), Place(-1.5, -(2**62)), None])
-def test_a_cursor_leads_back_to_its_place(place: Place | None) -> None:
+@pytest.mark.parametrize("place", [RunCursor(1_700_000_000.25, 7), RunCursor(0.0, 0), RunCursor(-1.5, -(2**62)), None])
+def test_a_cursor_leads_back_to_its_place(place: RunCursor | None) -> None:
     text = cursor_of(place)
 
     found = queried({} if text is None else {"cursor": text}, RunsPage).cursor

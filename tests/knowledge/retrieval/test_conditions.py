@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.knowledge.retrieval.conditions import conditions_of, meets
-from jikko.ports.knowledge import Conditions
+from jikko.ports.knowledge import MetadataFilter
 
 HELD = {"topic": "sea life", "year": 2019, "code": "B-1", "price": 2.5, "flag": True, "nothing": None, "題": "海の生物"}
 
@@ -59,16 +59,16 @@ def condition(name: str, operator: str, value: Any = None) -> dict[str, Any]:
     ],
 )
 def test_a_condition_is_met_or_not(name: str, operator: str, value: Any, is_met: bool) -> None:
-    assert meets(HELD, Conditions((condition(name, operator, value),))) is is_met
+    assert meets(HELD, MetadataFilter((condition(name, operator, value),))) is is_met
 
 
 def test_all_have_to_be_met_or_one() -> None:
     both = (condition("year", ">", 2000), condition("topic", "is", "pets"))
 
-    assert not meets(HELD, Conditions(both))
-    assert meets(HELD, Conditions(both, any_of_them=True))
-    assert meets(None, Conditions(()))
-    assert not meets(None, Conditions(both))
+    assert not meets(HELD, MetadataFilter(both))
+    assert meets(HELD, MetadataFilter(both, any_of_them=True))
+    assert meets(None, MetadataFilter(()))
+    assert not meets(None, MetadataFilter(both))
 
 
 @pytest.mark.parametrize("given", [None, 7, [], {}, {"conditions": []}, {"conditions": "x"}, {"conditions": [1, "x"]}])

@@ -13,7 +13,7 @@ from jikko.knowledge.retrieval.model import checked_retrieval_model, retrieval_m
 from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.knowledge import Conditions, MergedRanking, SearchFailure, SearchRequest
+from jikko.ports.knowledge import MergedRanking, MetadataFilter, SearchFailure, SearchRequest
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset
 from tests.dsl.encrypting import WORKSPACE, encrypted
@@ -125,7 +125,7 @@ async def test_metadata_choose_the_documents_that_are_searched(tmp_path: Path) -
             values = [{"id": field.id, "name": "year", "value": 2000 + number}]
             operation = {"document_id": document.id, "metadata_list": values}
             await knowledge.metadata.set(dataset.id, [operation])
-        one = Conditions(({"name": "year", "comparison_operator": "=", "value": 2006},))
+        one = MetadataFilter(({"name": "year", "comparison_operator": "=", "value": 2006},))
 
         assert [content for content, _ in await search(knowledge, "cats", dataset, conditions=one)] == [
             "cats hunt mice 6"
@@ -252,7 +252,7 @@ async def test_a_service_elsewhere_is_asked_by_the_contract(tmp_path: Path) -> N
     http = Elsewhere((200, {"records": records}))
     async with knowledge_at(tmp_path / "k.db", http=http) as knowledge:
         dataset = await external(knowledge)
-        conditions = Conditions(({"id": "c", "name": "year", "comparison_operator": ">", "value": 1},))
+        conditions = MetadataFilter(({"id": "c", "name": "year", "comparison_operator": ">", "value": 1},))
         found = await search(knowledge, "lamp", dataset, conditions=conditions)
 
     assert found == [("one", 0.9), ("two", 0.0)]
@@ -329,7 +329,7 @@ async def test_conditions_are_compared_with_all_documents_however_many(
             document = await indexed(knowledge, dataset, f"cats of {year}", name=f"{year}.txt")
             values = [{"id": field.id, "name": "year", "value": year}]
             await knowledge.metadata.set(dataset.id, [{"document_id": document.id, "metadata_list": values}])
-        late = Conditions(({"name": "year", "comparison_operator": "≥", "value": 2},))
+        late = MetadataFilter(({"name": "year", "comparison_operator": "≥", "value": 2},))
 
         found = await search(knowledge, "cats", dataset, conditions=late)
 

@@ -12,7 +12,7 @@ from jikko.errors import InvalidParam
 from jikko.knowledge.indexing.cutting_stage import hash_of
 from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
-from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, Draft, cleaned, drafts
+from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, DraftSegment, cleaned, drafts
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"
@@ -58,7 +58,7 @@ def test_a_full_document_is_one_parent_and_is_not_cleaned() -> None:
     }
     rule = rule_of(checked_rule({"mode": "hierarchical", "rules": rules}, "hierarchical_model"))
 
-    assert list(drafts(["a   b", "。c"], rule)) == [Draft("a   b\n。c", ("a   b", "c"), raw="a   b\n。c")]
+    assert list(drafts(["a   b", "。c"], rule)) == [DraftSegment("a   b\n。c", ("a   b", "c"), raw="a   b\n。c")]
 
 
 @pytest.mark.parametrize(

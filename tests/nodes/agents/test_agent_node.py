@@ -13,11 +13,10 @@ from jikko.nodes.agents.answers import kept_completion, kept_messages, messages_
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.ports.agents import AgentLimits, Strategy, StrategyName, StrategyParameter
-from jikko.ports.models import Abilities, Completion, Message, ModelRequest, ModelUsage
-from jikko.ports.models import ToolCall as FunctionCall
+from jikko.ports.models import Abilities, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage
 from jikko.ports.node_ports import ValueLimits
-from jikko.ports.stores.messages import Answer
 from jikko.ports.stores.messages import Message as Stored
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.tools import (
     BlobMessage,
     FileMessage,
@@ -75,7 +74,7 @@ class History:
     def __init__(self, turns: Sequence[tuple[str, str]]) -> None:
         about: Any = {"conversation_id": "c", "app_id": "a", "end_user_id": "u", "run_id": None, "created_at": 0.0}
         self.turns = [
-            Stored(id=str(number), query=query, answer=Answer(text=answer), **about)
+            Stored(id=str(number), query=query, answer=MessageAnswer(text=answer), **about)
             for number, (query, answer) in enumerate(turns)
         ][::-1]
 
@@ -208,7 +207,7 @@ async def test_a_strategy_that_says_too_much_fails_the_node() -> None:
 
 # What is kept of answers.
 
-REQUEST = ModelRequest(provider="p", model="m", messages=(Message("user", ("日本 🗻",)),), key="one", run_id="1")
+REQUEST = ModelRequest(provider="p", model="m", messages=(PromptMessage("user", ("日本 🗻",)),), key="one", run_id="1")
 USED = ModelUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
 ANSWER = Completion(
     text="a\ue000", reasoning="r", tool_calls=(FunctionCall("1", "t", "{}"),), finish_reason="stop", usage=USED
@@ -220,7 +219,7 @@ def test_the_same_question_has_the_same_digest_for_every_caller_and_another_has_
     assert model_digest(REQUEST) == model_digest(again)
     assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, model="n"))
     assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, parameters={"t": 1}))
-    called = Message("assistant", (), (FunctionCall("1", "t", "{}"),))
+    called = PromptMessage("assistant", (), (FunctionCall("1", "t", "{}"),))
     assert model_digest(REQUEST) != model_digest(msgspec.structs.replace(REQUEST, messages=(*REQUEST.messages, called)))
 
 

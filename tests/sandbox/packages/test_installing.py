@@ -11,7 +11,7 @@ import pytest
 from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.errors import Conflict, InvalidSettings
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.packages.installing import Installer
+from jikko.sandbox.packages.installing import PackageInstaller
 from jikko.sandbox.packages.requirements import BadRequirement, parse
 from jikko.settings import Settings
 from tests.sandbox.packages.wheels import BAD, wheel
@@ -214,7 +214,7 @@ async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: 
     file = wheel(tmp_path, "one", "V = 1")
 
     with (
-        Installer(PackageFolder(settings.packages_folder)).alone(),
+        PackageInstaller(PackageFolder(settings.packages_folder)).alone(),
         pytest.raises(Conflict, match="another process changes"),
     ):
         await install(settings, file)
@@ -226,7 +226,7 @@ async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.every_python
 async def test_what_a_killed_install_left_behind_is_swept_by_the_next(settings: Settings, tmp_path: Path) -> None:
-    installer = Installer(PackageFolder(settings.packages_folder))
+    installer = PackageInstaller(PackageFolder(settings.packages_folder))
     with installer.alone():
         installer.install(parse([str(wheel(tmp_path, "one", "V = 1"))]))
     assert versions(settings) == {}

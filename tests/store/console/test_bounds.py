@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.console.figures import histogram_of
 from jikko.store.sqlite.console.run_pages import SqliteRunPages, _newer
@@ -43,7 +43,7 @@ def steps(path: Path, work: Callable[[sqlite3.Connection], Any]) -> tuple[int, A
     return done * STEPS, found
 
 
-def page(path: Path, wanted: RunFilter, place: Place | None = None) -> tuple[int, Any]:
+def page(path: Path, wanted: RunFilter, place: RunCursor | None = None) -> tuple[int, Any]:
     database = Database.open(path)
     try:
         return steps(path, lambda connection: SqliteRunPages(database)._page(wanted, place, 50, connection))
@@ -69,14 +69,14 @@ def test_the_last_page_of_a_span_costs_what_the_first_does(versions: tuple[Path,
     path, _ = versions
     wanted = RunFilter(before=END)
     first, _ = page(path, wanted)
-    last, found = page(path, wanted, Place(BEGIN + 100 * SECONDS, 0))
+    last, found = page(path, wanted, RunCursor(BEGIN + 100 * SECONDS, 0))
     assert len(found.records) == 50
     assert last < 1.5 * first
 
 
 def test_counting_newer_runs_looks_at_these_alone(versions: tuple[Path, str]) -> None:
     path, version = versions
-    than = Place(END - 30.5 * SECONDS, 0)
+    than = RunCursor(END - 30.5 * SECONDS, 0)
     cost, newer = steps(path, partial(_newer, RunFilter(after=BEGIN), than))
     of_version, fewer = steps(path, partial(_newer, RunFilter(workflow_id=version, after=BEGIN), than))
     assert (newer, fewer <= newer) == (30, True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.ports.stores.run_store import Append
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
@@ -31,7 +31,7 @@ class Lists:
     async def read(self, wanted: RunFilter, limit: int) -> list[list[str]]:
         """All pages."""
         pages: list[list[str]] = []
-        behind: Place | None = None
+        behind: RunCursor | None = None
         while len(pages) < 50:
             page = await self.pages.page(wanted, behind=behind, limit=limit)
             pages.append([record.identity.run_id for record in page.records])

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.ports.stores.run_store import Append
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console import run_pages
@@ -46,7 +46,7 @@ class Runs:
     async def read(self, wanted: RunFilter, limit: int = 50) -> list[list[str]]:
         """All pages."""
         pages: list[list[str]] = []
-        behind: Place | None = None
+        behind: RunCursor | None = None
         while True:
             page = await self.pages.page(wanted, behind=behind, limit=limit)
             pages.append([record.identity.run_id for record in page.records])

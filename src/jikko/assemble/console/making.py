@@ -15,7 +15,7 @@ from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues, KnownProviders
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import TICK_SECONDS
-from jikko.console.runs import RunList
+from jikko.console.runs import RunListing
 from jikko.console.service import Console, InstalledPlugin
 from jikko.console.system import Load, System
 from jikko.maintenance.callbacks import Callbacks
@@ -79,7 +79,7 @@ def make_console(
         host=settings.host,
         env=settings.env,
         count=cluster.count,
-        runs=RunList(console.pages, stores.apps, forms),
+        runs=RunListing(console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
         list_cache=Briefly(TICK_SECONDS / 2),
@@ -121,7 +121,7 @@ def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
     if not settings.plugin_folder.exists():
         return []
     # Few have plugins, and what reads them takes time to import.
-    from jikko.plugins.install.installed import Installed
+    from jikko.plugins.install.installed import InstalledPlugins
 
     return [
         InstalledPlugin(
@@ -131,5 +131,5 @@ def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
             list(entry.plugin.permissions),
             [f"{provider.name}/{action.name}" for provider in entry.plugin.providers for action in provider.actions],
         )
-        for entry in Installed(settings.plugin_folder).entries()
+        for entry in InstalledPlugins(settings.plugin_folder).entries()
     ]

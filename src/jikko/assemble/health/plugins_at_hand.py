@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.locks.calls import landlock_abi
 from jikko.plugins.file import read_plugins_file
-from jikko.plugins.install.installed import Installed
+from jikko.plugins.install.installed import InstalledPlugins
 from jikko.plugins.process.cgroups import find
 from jikko.settings import Settings
 
@@ -33,5 +33,5 @@ def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.envi
     read_plugins_file(settings.plugins, environment)
     owner = owner_of(settings.home)
     groups = find("self" if owner is None else owner.pid)
-    installed = len(Installed(settings.plugin_folder).entries())
+    installed = len(InstalledPlugins(settings.plugin_folder).entries())
     return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)

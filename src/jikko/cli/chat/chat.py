@@ -9,9 +9,9 @@ import click
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.chat.loop_thread import LoopThread
 from jikko.cli.chat.opening import inputs_of, sent
-from jikko.cli.chat.places import Place, opened
+from jikko.cli.chat.places import ChatTarget, opened
 from jikko.cli.chat.talk import Talk
-from jikko.cli.chat.turn import Conversation
+from jikko.cli.chat.turn import ChatSession
 from jikko.cli.completion import complete_app
 from jikko.cli.options import failure, home_option, json_option, providers_option, settings_of
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
@@ -70,7 +70,7 @@ def chat(
         providers=given["providers"],
         **trial_settings(fake_models, mocks),
     )
-    place = Place(
+    place = ChatTarget(
         settings=settings, user=given["user"], file=file, app=given["app"] or "", url=url, key=given["key"] or ""
     )
     in_lines = questions == "-" or not sys.stdin.isatty()
@@ -78,7 +78,7 @@ def chat(
 
 
 def _talk(
-    place: Place,
+    place: ChatTarget,
     pairs: list[tuple[str, str]],
     document: dict[str, Any],
     conversation_id: str,
@@ -95,7 +95,7 @@ def _talk(
                 parameters = loop.run(service.parameters())
                 values = inputs_of(parameters, pairs, document, ask=not in_lines, to=place.command)
                 inputs = {name: loop.run(sent(service, value)) for name, value in values.items()}
-                conversation = Conversation(service, inputs, conversation_id)
+                conversation = ChatSession(service, inputs, conversation_id)
                 talk = Talk(loop, service, conversation, parameters, as_json=as_json)
                 return talk.in_lines(sys.stdin) if in_lines else talk.on_terminal()
             finally:

@@ -25,7 +25,7 @@ from jikko.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ChatTarget:
     """What the options of the command say."""
 
     settings: Settings
@@ -48,7 +48,7 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(place: Place) -> AsyncIterator[ChatService]:
+async def opened(place: ChatTarget) -> AsyncIterator[ChatService]:
     """The app, ready to be asked.
 
     Raises:
@@ -79,7 +79,7 @@ async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> Ch
     return ChatService(HttpTransport(session, url), key, user)
 
 
-async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatService:
+async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> ChatService:
 
     try:
         text = read_dsl_file(file)
@@ -95,7 +95,7 @@ async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatSer
     return await _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
 
 
-async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
+async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> ChatService:
 
     settings = place.settings
     existing(settings)

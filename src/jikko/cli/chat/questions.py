@@ -12,7 +12,7 @@ _LIKE_A_PATH: Final = re.compile(r"[/\\~]|\.\w{1,5}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TypedQuestion:
     """What is asked."""
 
     text: str
@@ -21,7 +21,7 @@ class Question:
     """What looks like the path of a file, and is none."""
 
 
-def question_of(line: str) -> Question:
+def question_of(line: str) -> TypedQuestion:
     """Read a line.
 
     A word that begins with ``@`` and names a file (in quotes, if it has blanks) is that file, and no part of the text.
@@ -47,7 +47,7 @@ def question_of(line: str) -> Question:
         return match[0]
 
     text = _WORD.sub(taken, line)
-    return Question(_GAP.sub("", text).strip() if files else text, tuple(files), tuple(missing))
+    return TypedQuestion(_GAP.sub("", text).strip() if files else text, tuple(files), tuple(missing))
 
 
 def paths_like(start: str, most: int = 200) -> list[str]:

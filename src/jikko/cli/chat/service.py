@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jikko.cli.chat.transport import Answer, Transport
+from jikko.cli.chat.transport import ResponseHead, Transport
 from jikko.cli.failure import Failure
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
@@ -131,7 +131,7 @@ class ChatService:
                         yield event
 
 
-async def _whole(answer: Answer) -> bytes:
+async def _whole(answer: ResponseHead) -> bytes:
     pieces, size = [], 0
     async for piece in answer.pieces:
         pieces.append(piece)

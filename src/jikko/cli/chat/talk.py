@@ -11,9 +11,9 @@ import click
 
 from jikko.cli.chat.loop_thread import LoopThread, interrupts
 from jikko.cli.chat.opening import say_opening
-from jikko.cli.chat.questions import Question, paths_like, question_of
+from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
 from jikko.cli.chat.service import ChatService
-from jikko.cli.chat.turn import Conversation, Turn
+from jikko.cli.chat.turn import ChatSession, TurnOutcome
 from jikko.cli.failure import Failure
 from jikko.cli.running.form_questions import ask
 from jikko.exit_codes import ExitCode
@@ -33,7 +33,7 @@ class Talk:
         self,
         loop: LoopThread,
         service: ChatService,
-        conversation: Conversation,
+        conversation: ChatSession,
         parameters: Mapping[str, Any],
         *,
         as_json: bool,
@@ -92,9 +92,9 @@ class Talk:
                     except KeyboardInterrupt:
                         click.echo(err=True)
 
-    def _turn(self, question: Question, *, may_ask: bool) -> tuple[ExitCode, bool]:
+    def _turn(self, question: TypedQuestion, *, may_ask: bool) -> tuple[ExitCode, bool]:
         """One turn. Returns what is wrong with it, and whether it was interrupted."""
-        turn = Turn(self._write)
+        turn = TurnOutcome(self._write)
         interrupted = False
         try:
             files = self._uploaded(question)
@@ -110,7 +110,7 @@ class Talk:
             return ExitCode.FAILED, interrupted
         return (ExitCode.PAUSED if turn.forms else ExitCode.OK), interrupted
 
-    def _uploaded(self, question: Question) -> list[dict[str, Any]]:
+    def _uploaded(self, question: TypedQuestion) -> list[dict[str, Any]]:
         if question.missing:
             listed = ", ".join(question.missing)
             raise Failure(f"there is no file {listed} (a word that begins with @ is written @@)", exit_code=3)
@@ -123,7 +123,7 @@ class Talk:
         except OSError as error:
             raise Failure(f"{error.filename}: cannot be read: {error.strerror or error}", exit_code=3) from None
 
-    def _interruptible(self, work: Any, turn: Turn) -> bool:
+    def _interruptible(self, work: Any, turn: TurnOutcome) -> bool:
         """Wait for an answer. At Ctrl-C it is stopped, at a second one left. Returns whether that came."""
         with interrupts() as came:
             future = self._loop.start(work)
@@ -138,7 +138,7 @@ class Talk:
             future.result()
         return bool(came)
 
-    def _answer_form(self, turn: Turn) -> bool:
+    def _answer_form(self, turn: TurnOutcome) -> bool:
 
         form = turn.forms[0]
         if not form.get("form_token"):
@@ -158,11 +158,11 @@ class Talk:
             sys.stdout.write(_clean(text))
             sys.stdout.flush()
 
-    def _write_end(self, turn: Turn) -> None:
+    def _write_end(self, turn: TurnOutcome) -> None:
         if turn.text and not turn.text.endswith("\n"):
             self._write("\n")
 
-    def _end(self, turn: Turn, question: Question) -> None:
+    def _end(self, turn: TurnOutcome, question: TypedQuestion) -> None:
         if self._as_json:
             entry = {
                 "query": question.text,

@@ -11,7 +11,7 @@ from jikko.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseHead:
     """The beginning of an answer; its body comes."""
 
     status: int
@@ -23,7 +23,7 @@ class Transport(Protocol):
 
     def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> AbstractAsyncContextManager[Answer]:
+    ) -> AbstractAsyncContextManager[ResponseHead]:
         """Send a request; its answer is read in the block. Leaving the block ends it.
 
         Args:
@@ -48,13 +48,13 @@ class HttpTransport:
     @asynccontextmanager
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[ResponseHead]:
         """See ``Transport.send``."""
         import aiohttp
 
         try:
             async with self._session.request(method, self._url + path, headers=headers, data=body) as response:
-                yield Answer(response.status, response.content.iter_any())
+                yield ResponseHead(response.status, response.content.iter_any())
         except (aiohttp.ClientError, OSError) as error:
             raise Failure(
                 f"{self._url}: the server does not answer: {error or type(error).__name__}",
@@ -73,7 +73,7 @@ class AppTransport:
     @asynccontextmanager
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[ResponseHead]:
         """See ``Transport.send``."""
         path, _, query = path.partition("?")
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
@@ -112,7 +112,7 @@ class AppTransport:
             if start is None:
                 await task
                 raise Failure("The application gave no answer.")
-            yield Answer(start["status"], _pieces(sent))
+            yield ResponseHead(start["status"], _pieces(sent))
         finally:
             left.set()
             task.cancel()

@@ -9,7 +9,7 @@ from jikko.cli.failure import Failure
 
 
 @dataclass
-class Turn:
+class TurnOutcome:
     """What has come of an answer."""
 
     write: Callable[[str], None]
@@ -87,7 +87,7 @@ class Turn:
         self._show(text)
 
 
-class Conversation:
+class ChatSession:
     """Turns, one after the other, with one app."""
 
     def __init__(self, service: ChatService, inputs: Mapping[str, Any], conversation_id: str = "") -> None:
@@ -95,7 +95,7 @@ class Conversation:
         self._inputs = inputs
         self.id = conversation_id
 
-    async def ask(self, turn: Turn, query: str, files: list[dict[str, Any]]) -> None:
+    async def ask(self, turn: TurnOutcome, query: str, files: list[dict[str, Any]]) -> None:
         """Ask a question, and show the answer as it comes. A failure is told in the turn."""
         try:
             await turn.follow(self._service.ask(query, self._inputs, files, self.id))
@@ -105,12 +105,12 @@ class Conversation:
         finally:
             self.id = turn.conversation_id or self.id
 
-    async def answer_form(self, turn: Turn, token: str, inputs: Mapping[str, Any], action: str) -> None:
+    async def answer_form(self, turn: TurnOutcome, token: str, inputs: Mapping[str, Any], action: str) -> None:
         """Hand in a form, and show how the answer goes on."""
         await self._service.submit(token, inputs, action)
         await turn.follow(self._service.rejoined(turn.run_id))
 
-    async def stop(self, turn: Turn) -> None:
+    async def stop(self, turn: TurnOutcome) -> None:
         """Stop an answer that is under way."""
         if turn.task_id:
             await self._service.stop(turn.task_id)

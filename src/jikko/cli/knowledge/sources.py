@@ -9,14 +9,14 @@ import click
 from jikko.knowledge.readable import EXTENSIONS, is_readable
 
 
-class SourceFile(NamedTuple):
+class LocalSource(NamedTuple):
     """A file, and the name of its document."""
 
     path: Path
     name: str
 
 
-def files_below(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Path]]:
+def files_below(paths: Sequence[Path]) -> tuple[list[LocalSource], list[Path]]:
     """The files of some paths, and those in folders that cannot be documents.
 
     A file in a folder is named by its path in it; hidden ones are left out.
@@ -25,17 +25,17 @@ def files_below(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Path]]:
         click.UsageError: A file that is named by itself cannot be a document, or two have one name.
     """
 
-    found: list[SourceFile] = []
+    found: list[LocalSource] = []
     passed: list[Path] = []
     for path in paths:
         if path.is_dir():
             for file in _below(path):
                 if is_readable(file.name):
-                    found.append(SourceFile(file, file.relative_to(path).as_posix()))
+                    found.append(LocalSource(file, file.relative_to(path).as_posix()))
                 else:
                     passed.append(file)
         elif is_readable(path.name):
-            found.append(SourceFile(path, path.name))
+            found.append(LocalSource(path, path.name))
         else:
             raise click.UsageError(f"{path} cannot be a document. Files can be: {', '.join(sorted(EXTENSIONS))}.")
     names: dict[str, Path] = {}

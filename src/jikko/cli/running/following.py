@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.running.progress import Progress
+from jikko.cli.running.progress import ProgressReporter
 from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 
 _TICK = 0.1
@@ -15,7 +15,7 @@ _TICK = 0.1
 class Watch:
     """A run that is watched: what was seen of it."""
 
-    def __init__(self, assembly: Assembly, record: Any, progress: Progress) -> None:
+    def __init__(self, assembly: Assembly, record: Any, progress: ProgressReporter) -> None:
         self._assembly = assembly
         self._record = record
         self._progress = progress

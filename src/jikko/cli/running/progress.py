@@ -30,7 +30,7 @@ _MAX_OPEN_LINE_CHARACTERS = 1000
 """Characters of a line that is shown before it ends."""
 
 
-class Progress:
+class ProgressReporter:
     """A line per node on standard error; or, for programs, each event as a line of JSON on standard output.
 
     On a terminal, the last line is alive besides: the node that runs, for how long, how many of its rounds are over,

@@ -24,7 +24,7 @@ from jikko.cli.running.following import Watch
 from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
-from jikko.cli.running.progress import Progress
+from jikko.cli.running.progress import ProgressReporter
 from jikko.cli.runs.saved_files import files_of, make_target, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner
@@ -40,7 +40,7 @@ from jikko.inputs.given import Upload, given_inputs
 from jikko.inputs.local_files import uploaded
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.messages import Message
-from jikko.runs.idempotency import Start
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
@@ -159,7 +159,7 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
             _say(accepted.answer.text)
             return 0
         run_id = accepted.record.identity.run_id
-        watch = Watch(assembly, accepted.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
+        watch = Watch(assembly, accepted.record, ProgressReporter(as_json=wanted.as_json, stopped_by=lambda: ending.by))
         running = asyncio.current_task()
         assert running is not None
 
@@ -236,7 +236,7 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
             streamed=True,
         ),
     )
-    return begun.run if isinstance(begun, Start) else begun
+    return begun.run if isinstance(begun, StartOutcome) else begun
 
 
 async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:

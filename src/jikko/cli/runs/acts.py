@@ -12,7 +12,7 @@ from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing, failure, home_option, json_option, with_settings
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
-from jikko.cli.running.progress import Progress
+from jikko.cli.running.progress import ProgressReporter
 from jikko.cli.runs.reach import Server, acting, reached
 from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
@@ -36,7 +36,7 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
     # The process that executes the run does not know of this one, and tells it nothing.
     async with assembled(existing(settings), look_seconds=_LOOK_SECONDS) as assembly:
         record = await run_of(assembly.store, run_id)
-        following = asyncio.ensure_future(Watch(assembly, record, Progress(as_json=as_json)).to_end_or_pause())
+        following = asyncio.ensure_future(Watch(assembly, record, ProgressReporter(as_json=as_json)).to_end_or_pause())
         with ending.asked(following.cancel):
             try:
                 await following
@@ -149,7 +149,7 @@ async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
             asyncio.ensure_future(assembly.runs.control.stop(identity.app_id, identity.run_id, identity.user))
         )
 
-    watch = Watch(assembly, record, Progress(as_json=as_json, stopped_by=lambda: ending.by))
+    watch = Watch(assembly, record, ProgressReporter(as_json=as_json, stopped_by=lambda: ending.by))
     with ending.asked(stop_it):
         await watch.to_end_or_pause()
     await assembly.runs.close(0)

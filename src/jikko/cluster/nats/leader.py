@@ -21,7 +21,7 @@ _SURE: Final = 0.8
 before another may take the role."""
 
 
-class Lead:
+class LeaderElection:
     """Takes the role when it is free, and gives it up when it may be another's."""
 
     def __init__(self, link: NatsLink, name: str, lead: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from jikko.cluster.nats.leader import Lead
+from jikko.cluster.nats.leader import LeaderElection
 from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
 from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
@@ -21,8 +21,8 @@ from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.waiting_queue import WaitingQueue
 from jikko.cluster.nats.wire import (
     Announcement,
-    Heartbeat,
     Left,
+    MemberHeartbeat,
     Parts,
     announcement,
     answer_of,
@@ -81,7 +81,7 @@ class NatsCluster:
         """Set when a member is gone that a request was sent to; by whom it was sent to."""
         self._member: Member | None = None
         self._orphans: OrphanQueue | None = None
-        self._lead: Lead | None = None
+        self._lead: LeaderElection | None = None
         self._waiting_runs: WaitingQueue | None = None
         self._listening: set[asyncio.Task[None]] = set()
         """What goes on until the end."""
@@ -110,7 +110,7 @@ class NatsCluster:
         self._orphans = OrphanQueue(
             self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds / 8
         )
-        self._lead = Lead(self._link, self.name, member.lead, self._seconds)
+        self._lead = LeaderElection(self._link, self.name, member.lead, self._seconds)
         self._waiting_runs = WaitingQueue(self._link, member)
         self._link.on_lost = self._lost
         names, parts = self._link.names, Parts()
@@ -279,7 +279,7 @@ class NatsCluster:
             await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
 
     def _heartbeat(self, count: int) -> bytes:
-        return msgspec.json.encode(Heartbeat(count, self._seconds, self._version))
+        return msgspec.json.encode(MemberHeartbeat(count, self._seconds, self._version))
 
     async def _look_who_is_gone(self) -> None:
         was_deaf = False

@@ -14,7 +14,7 @@ from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
 from jikko.cluster.nats.wire import orphans_of
 from jikko.errors import JikkoError, TooManyRequests
-from jikko.ports.cluster import OrphanedRuns, TakenOver
+from jikko.ports.cluster import OrphanedRuns, Takeover
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class OrphanQueue:
     def __init__(
         self,
         link: NatsLink,
-        take_over: Callable[[OrphanedRuns], Awaitable[TakenOver]],
+        take_over: Callable[[OrphanedRuns], Awaitable[Takeover]],
         lives: Callable[[str], bool],
         seconds: float,
     ) -> None:

@@ -34,7 +34,7 @@ class Announcement(msgspec.Struct, frozen=True):
     content: Hint | Left
 
 
-class Heartbeat(msgspec.Struct, frozen=True):
+class MemberHeartbeat(msgspec.Struct, frozen=True):
     """A member lives."""
 
     count: int
@@ -47,7 +47,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _announcement = msgspec.json.Decoder(Announcement)
-_heartbeat = msgspec.json.Decoder(Heartbeat)
+_heartbeat = msgspec.json.Decoder(MemberHeartbeat)
 _orphans = msgspec.json.Decoder(OrphanedRuns)
 _waiting = msgspec.json.Decoder(WaitingRun)
 _answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
@@ -102,7 +102,7 @@ def announcement(body: bytes) -> Announcement | None:
     return _read(_announcement, body)
 
 
-def heartbeat(body: bytes) -> Heartbeat | None:
+def heartbeat(body: bytes) -> MemberHeartbeat | None:
     """What a member says of itself; ``None``: nothing that this version knows."""
     return _read(_heartbeat, body)
 

@@ -10,7 +10,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting
 
 
-class AnnotationPage(NamedTuple):
+class AnnotationSlice(NamedTuple):
     """Some of the annotations of an app, newest first."""
 
     annotations: list[Annotation]
@@ -58,9 +58,9 @@ class Annotations:
         if not await self._store.delete(app_id, annotation_id):
             raise _not_found()
 
-    async def page(self, app_id: str, keyword: str, page: int, limit: int) -> AnnotationPage:
+    async def page(self, app_id: str, keyword: str, page: int, limit: int) -> AnnotationSlice:
         """One page of them. See ``AnnotationStore.page``."""
-        return AnnotationPage(*await self._store.page(app_id, keyword=keyword, page=page, limit=limit))
+        return AnnotationSlice(*await self._store.page(app_id, keyword=keyword, page=page, limit=limit))
 
     async def reply(self, app_id: str, threshold: float, provider: str, model: str) -> ReplyJob:
         """Begin to answer by annotations, or by another model or threshold than before.

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from typing import Final
 
 from jikko.conversations.annotations.table import AnnotationTable, Match
-from jikko.conversations.hooks import Asked, Reply
+from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.errors import JikkoError
 from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.annotation_store import AnnotationStore, Replies
+from jikko.ports.stores.annotation_store import AnnotationStore, ReplyState
 from jikko.ports.stores.messages import AnnotationReply
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class AnnotationReplies:
         self._tables: OrderedDict[str, tuple[int, AnnotationTable]] = OrderedDict()
         """By app, with the version of what was read."""
 
-    async def consider(self, asked: Asked) -> Asked | Reply:
+    async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """See ``TurnPolicy.consider``. What goes wrong here is logged, and costs no answer: the run gives one."""
         app_id = asked.app.id
         try:
@@ -44,9 +44,9 @@ class AnnotationReplies:
         except (JikkoError, ModelFailure) as failure:
             log.warning("annotations of the app %s cannot be looked at: %s", asked.app.name, failure)
             return asked
-        return Reply(text=found.answer, annotation=AnnotationReply(id=found.id))
+        return HookReply(text=found.answer, annotation=AnnotationReply(id=found.id))
 
-    async def _match(self, app_id: str, query: str, replies: Replies) -> Match | None:
+    async def _match(self, app_id: str, query: str, replies: ReplyState) -> Match | None:
         table = await self._table(app_id, replies.version)
         if (same := table.same(query)) is not None or not len(table):
             return same

@@ -13,7 +13,7 @@ from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.values import Json
 
 
-class Verdict(msgspec.Struct):
+class ExtensionVerdict(msgspec.Struct):
     """What an extension says."""
 
     flagged: bool = False
@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct):
     """What is answered instead, if it is ``overridden``."""
 
 
-_decode = msgspec.json.Decoder(Verdict).decode
+_decode = msgspec.json.Decoder(ExtensionVerdict).decode
 
 
 class ModerationExtension:
@@ -36,7 +36,7 @@ class ModerationExtension:
     def __init__(self, calls: ExtensionCalls) -> None:
         self._calls = calls
 
-    async def of_input(self, id_: str, app_id: str, inputs: Mapping[str, Json], query: str) -> Verdict:
+    async def of_input(self, id_: str, app_id: str, inputs: Mapping[str, Json], query: str) -> ExtensionVerdict:
         """What the extension with this id thinks of a question.
 
         Raises:
@@ -45,9 +45,9 @@ class ModerationExtension:
         params = {"app_id": app_id, "inputs": dict(inputs), "query": query}
         return await self._asked(id_, app_id, "app.moderation.input", params)
 
-    async def of_output(self, id_: str, app_id: str, text: str) -> Verdict:
+    async def of_output(self, id_: str, app_id: str, text: str) -> ExtensionVerdict:
         """What it thinks of an answer. Raises as ``of_input``."""
         return await self._asked(id_, app_id, "app.moderation.output", {"app_id": app_id, "text": text})
 
-    async def _asked(self, id_: str, app_id: str, point: str, params: dict[str, Json]) -> Verdict:
+    async def _asked(self, id_: str, app_id: str, point: str, params: dict[str, Json]) -> ExtensionVerdict:
         return await self._calls.ask(id_, app_id, point, params, _decode, role="moderates this app")

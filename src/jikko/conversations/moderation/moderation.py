@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
-from jikko.conversations.hooks import Asked, Reply
+from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.conversations.moderation.extension import ModerationExtension
 from jikko.conversations.moderation.model import ModerationModel
 from jikko.errors import InvalidParam
@@ -80,7 +80,7 @@ class Moderation:
         self._extension = extension
         self._model = model
 
-    async def consider(self, asked: Asked) -> Asked | Reply:
+    async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
 
         Raises:
@@ -100,12 +100,12 @@ class Moderation:
                 refused = _has_one(text, rules.keywords)
             else:
                 refused = await self._model.refuses(text, asked.app.id)
-            return Reply(text=rules.inputs) if refused else asked
+            return HookReply(text=rules.inputs) if refused else asked
         verdict = await self._extension.of_input(rules.extension_id, asked.app.id, asked.inputs, asked.query)
         if not verdict.flagged:
             return asked
         if verdict.action == "direct_output":
-            return Reply(text=verdict.preset_response)
+            return HookReply(text=verdict.preset_response)
         # Only values of variables that there are: the run knows no others.
         inputs = {name: (verdict.inputs or {}).get(name, value) for name, value in asked.inputs.items()}
         query = asked.query if verdict.query is None else verdict.query.replace("\x00", "")

@@ -143,7 +143,7 @@ class FoundChildBody(Struct):
     score: float
 
 
-class Record(Struct):
+class RetrievedRecord(Struct):
     """What was found."""
 
     segment: FoundSegment
@@ -230,7 +230,7 @@ def child_body(child: ChildChunk) -> ChildBody:
     )
 
 
-def record_body(hit: Hit, segment: Segment) -> Record:
+def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
     """A segment that was found."""
     body = segment_body(segment, ())
     shared = {name: getattr(body, name) for name in FoundSegment.__struct_fields__ if hasattr(body, name)}
@@ -238,7 +238,7 @@ def record_body(hit: Hit, segment: Segment) -> Record:
     document = DocumentOfSegment(segment.document_id, hit.data_source_type, hit.document_name, None, hit.metadata)
     found = FoundSegment(**shared, document=document)
     children = [FoundChildBody(each.id, each.content, each.position, each.score) for each in hit.children]
-    return Record(found, children, hit.score, None, [], None)
+    return RetrievedRecord(found, children, hit.score, None, [], None)
 
 
 def external_record(hit: Hit) -> ExternalRecord:

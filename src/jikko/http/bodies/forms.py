@@ -21,7 +21,7 @@ _ON_DISK_BYTES: Final = 2 << 20
 """Bytes of memory that a form takes whose files go to the disk; see ``form_parser``."""
 
 
-class Form(NamedTuple):
+class ReceivedForm(NamedTuple):
     """What came with a form."""
 
     files: "list[tuple[str, UploadFile]]"
@@ -33,7 +33,7 @@ class Form(NamedTuple):
 @asynccontextmanager
 async def read_form(
     request: Request, largest: int, too_large: JikkoError, *, in_memory: bool = False
-) -> AsyncIterator[Form | None]:
+) -> AsyncIterator[ReceivedForm | None]:
     """The form that a request brings, read in the block; ``None`` if it brings none.
 
     Args:
@@ -51,7 +51,7 @@ async def read_form(
         return
     async with form_of(request, largest, too_large, in_memory=in_memory) as form:
         user = next(iter(form.getlist("user")), None)
-        yield Form(files_of(form), user_named(_storable(user)) if isinstance(user, str) else "")
+        yield ReceivedForm(files_of(form), user_named(_storable(user)) if isinstance(user, str) else "")
 
 
 def is_form(request: Request) -> bool:

@@ -14,11 +14,11 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
 from jikko.http.bodies.forms import read_form
 from jikko.http.console import app_bodies as bodies
-from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.console.run_bodies import icon_of
 from jikko.http.console.runs import app_of
 from jikko.http.queries import is_on, queried
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
 from jikko.values import Uuid
@@ -66,7 +66,7 @@ class Trial(Struct):
 
 
 @VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,))
-async def list_apps(call: Call) -> Answer:
+async def list_apps(call: ConsoleRequest) -> SendableResponse:
     """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
     console, now = call.console, call.request.api.clock()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
@@ -81,7 +81,7 @@ async def list_apps(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice)
-async def read_app(call: Call) -> Answer:
+async def read_app(call: ConsoleRequest) -> SendableResponse:
     """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
     console, app = call.console, await app_of(call)
     version = await version_of(call, app, queried(call.request.query, VersionChoice).version)
@@ -112,7 +112,7 @@ async def read_app(call: Call) -> Answer:
 @VisitorRoute(
     "POST", "apps", {200: Imported}, operators=True, body=ImportForm, body_media_type="multipart/form-data", query=Trial
 )
-async def import_apps(call: Call) -> Answer:
+async def import_apps(call: ConsoleRequest) -> SendableResponse:
     """Import files, each as a new app or a new version of the app of its name.
 
     With ``dry_run=true`` nothing is imported, and only problems are told.
@@ -127,7 +127,7 @@ async def import_apps(call: Call) -> Answer:
 
 
 @VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), operators=True)
-async def delete_app(call: Call) -> Answer:
+async def delete_app(call: ConsoleRequest) -> SendableResponse:
     """Remove an app with its versions and keys.
 
     Its runs stay.
@@ -138,7 +138,7 @@ async def delete_app(call: Call) -> Answer:
     return no_content()
 
 
-async def version_of(call: Call, app: App, which: str) -> WorkflowVersion:
+async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVersion:
     """A version of an app, by its id or number; ``""`` for the current one.
 
     Raises:
@@ -152,7 +152,7 @@ def version_body(version: WorkflowVersion) -> bodies.Version:
     return bodies.Version(version.id, version.number, version.created_at)
 
 
-async def _imported(call: Call, name: str, text: bytes, is_trial: bool) -> ImportedFile:
+async def _imported(call: ConsoleRequest, name: str, text: bytes, is_trial: bool) -> ImportedFile:
     source = PurePath(name).stem or "workflow"
     checked, forecast = await call.console.forecasts.judged(text, name, source, {})
     problems = [bodies.problem_of(finding) for finding in forecast.findings]
@@ -169,7 +169,7 @@ async def _imported(call: Call, name: str, text: bytes, is_trial: bool) -> Impor
     return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
 
 
-async def _forecast(call: Call, app: App) -> AppForecast | None:
+async def _forecast(call: ConsoleRequest, app: App) -> AppForecast | None:
     known = call.console.forecasts.known(app, app.workflow_id)
     if known is not None:
         return known
@@ -177,7 +177,7 @@ async def _forecast(call: Call, app: App) -> AppForecast | None:
     return None if version is None else await call.console.forecasts.of(app, version)
 
 
-async def _fields(call: Call, app: App, day: AppDay | None) -> dict[str, Any]:
+async def _fields(call: ConsoleRequest, app: App, day: AppDay | None) -> dict[str, Any]:
     versions = await call.console.app_store.versions(app.id)
     current = next((version for version in versions if version.id == app.workflow_id), None)
     if current is None:

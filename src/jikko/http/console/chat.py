@@ -8,18 +8,18 @@ from jikko.console.chats import variables_at
 from jikko.conversations.turns import TurnRequest
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import Limit, PageCursor, cursor_of, id_in
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked, must, user_named
 from jikko.http.queries import Id, queried
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.http.routes.answers import promised
 from jikko.http.start_options import KEY, START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
-from jikko.ports.stores.run_pages import Place
+from jikko.ports.stores.run_pages import RunCursor
 from jikko.values import Json, Uuid
 
 
@@ -119,7 +119,7 @@ class VariablesMoment(Struct):
 
 
 @VisitorRoute("GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter)
-async def list_conversations(call: Call) -> Answer:
+async def list_conversations(call: ConsoleRequest) -> SendableResponse:
     """Conversations of an app, of all end users or of one; the last updated first."""
     app = await app_of(call)
     asked = queried(call.request.query, ConversationsFilter)
@@ -129,11 +129,11 @@ async def list_conversations(call: Call) -> Answer:
         Conversation(entry.id, entry.name, entry.user, entry.created_at, entry.updated_at, entry.turns)
         for entry in page.conversations
     ]
-    return json_response(Conversations(found, cursor_of(None if page.next is None else Place(*page.next))))
+    return json_response(Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next))))
 
 
 @VisitorRoute("GET", "conversations/{conversation_id}/messages", {200: Messages}, (400, 404), query=MessagesPage)
-async def list_messages(call: Call) -> Answer:
+async def list_messages(call: ConsoleRequest) -> SendableResponse:
     """Messages of a conversation, newest first."""
     conversation = await _conversation(call)
     asked = queried(call.request.query, MessagesPage)
@@ -148,7 +148,7 @@ async def list_messages(call: Call) -> Answer:
 @VisitorRoute(
     "GET", "conversations/{conversation_id}/variables", {200: ChatVariables}, (404, 503), query=VariablesMoment
 )
-async def list_variables(call: Call) -> Answer:
+async def list_variables(call: ConsoleRequest) -> SendableResponse:
     """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
     api, conversation = call.request.api, await _conversation(call)
     message_id = queried(call.request.query, VariablesMoment).after_message
@@ -176,7 +176,7 @@ async def list_variables(call: Call) -> Answer:
     headers=KEY,
     starts=True,
 )
-async def ask(call: Call) -> Answer:
+async def ask(call: ConsoleRequest) -> SendableResponse:
     """Ask a chat app, in a new conversation or one that there is.
 
     The answer is followed on the stream of its run.
@@ -216,7 +216,7 @@ async def ask(call: Call) -> Answer:
 
 
 @VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), operators=True)
-async def delete_conversation(call: Call) -> Answer:
+async def delete_conversation(call: ConsoleRequest) -> SendableResponse:
     """Remove a conversation with its messages and variables."""
     found = await _conversation(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
@@ -224,14 +224,14 @@ async def delete_conversation(call: Call) -> Answer:
     return no_content()
 
 
-async def _conversation(call: Call) -> kept.Conversation:
+async def _conversation(call: ConsoleRequest) -> kept.Conversation:
     found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
     if found is None:
         raise NotFound("There is no such conversation.")
     return found
 
 
-async def _message(call: Call, entry: kept.Message) -> Message:
+async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
     api, base_url = call.request.api, call.request.base_url
     record = None if entry.run_id is None else await call.console.run_store.record(entry.run_id)
     status = "failed" if entry.answer.status == "error" else "succeeded"

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.queries import id_in
 from jikko.http.queries import is_on, queried
-from jikko.http.responses import Answer, Stream, encoded
+from jikko.http.responses import SendableResponse, StreamResponse, encoded
 
 
 class FileAttachment(Struct):
@@ -19,8 +19,8 @@ class FileAttachment(Struct):
 
 
 @VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
-async def read_file(call: Call) -> Answer:
+async def read_file(call: ConsoleRequest) -> SendableResponse:
     """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
     as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
     found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
-    return Stream(found.chunks, encoded(found.headers.items()))
+    return StreamResponse(found.chunks, encoded(found.headers.items()))

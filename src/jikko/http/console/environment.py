@@ -6,10 +6,10 @@ from msgspec import Meta, Struct, field
 
 from jikko.apps.environment import overruled_by, with_places
 from jikko.engine.masked import mask
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.runs import app_of
 from jikko.http.fields import checked
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 
@@ -44,7 +44,7 @@ class EnvironmentChanges(Struct):
 
 
 @VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), operators=True)
-async def read_environment(call: Call) -> Answer:
+async def read_environment(call: ConsoleRequest) -> SendableResponse:
     """Environment variables of an app, with the values that hold for all versions.
 
     Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
@@ -55,7 +55,7 @@ async def read_environment(call: Call) -> Answer:
 @VisitorRoute(
     "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), operators=True, body=EnvironmentChanges
 )
-async def set_environment(call: Call) -> Answer:
+async def set_environment(call: ConsoleRequest) -> SendableResponse:
     """Set environment variables, and take others back.
 
     Runs that begin from now on take them. If one is unknown or a value is not of its type, nothing is written.
@@ -68,7 +68,7 @@ async def set_environment(call: Call) -> Answer:
     return await _environment_answer(call, app)
 
 
-async def _environment_answer(call: Call, app: App) -> Answer:
+async def _environment_answer(call: ConsoleRequest, app: App) -> SendableResponse:
     variables = with_places(await call.request.api.apps.environment(app), app, ())
     return json_response(
         Environment(

@@ -12,7 +12,7 @@ from msgspec import Struct
 from jikko.console.service import Console
 from jikko.errors import NotFound
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 
 INDEX: Final = "index.html"
@@ -50,7 +50,7 @@ class PageFile(Struct, frozen=True):
     is_hashed: bool
 
 
-class Page:
+class PageFiles:
     """The files of the page."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
@@ -65,7 +65,7 @@ class Page:
             name: _file(name, contents) for name in contents if not name.endswith(tuple(end for _, end in _ENCODINGS))
         }
 
-    async def serve(self, request: Request, console: Console) -> Answer:
+    async def serve(self, request: Request, console: Console) -> SendableResponse:
         """A file of the page; its first page for any other address, which that looks at itself."""
         name = request.path_params.get("*path", "")
         if name.startswith("api/") or name == "api":
@@ -92,7 +92,7 @@ class Page:
         return PageFile(first.media_type, _tag(body), {"": body}, is_hashed=False)
 
 
-def _answer(request: Request, file: PageFile) -> Answer:
+def _answer(request: Request, file: PageFile) -> SendableResponse:
     caching = _FOR_EVER if file.is_hashed else _ASK_AGAIN
     tags = request.header_bytes(b"if-none-match") or b""
     if file.tag in [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]:

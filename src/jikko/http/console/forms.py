@@ -5,13 +5,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from jikko.errors import NotFound, TooLate
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.runs import record_of
 from jikko.http.fields import checked, must
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.forms import FormSubmitted
 from jikko.values import Json, Uuid
 
@@ -46,7 +46,7 @@ class FormAnswer(Struct):
 
 
 @VisitorRoute("GET", "forms", {200: OpenForms}, (503,))
-async def list_forms(call: Call) -> Answer:
+async def list_forms(call: ConsoleRequest) -> SendableResponse:
     """Forms that runs of all apps wait for, those of the newest runs first."""
     found = []
     for run, form in await call.console.runs.open_forms():
@@ -73,7 +73,7 @@ async def list_forms(call: Call) -> Answer:
 @VisitorRoute(
     "POST", "runs/{run_id}/forms/{form_id}", {200: FormSubmitted}, (404, 412, 429, 503), operators=True, body=FormAnswer
 )
-async def answer_form(call: Call) -> Answer:
+async def answer_form(call: ConsoleRequest) -> SendableResponse:
     """Fill in a form, also one that has no address of its own; the run goes on."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
     body = checked(await call.request.json(), FormAnswer)

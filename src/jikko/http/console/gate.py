@@ -21,7 +21,7 @@ from jikko.http.console.entry.guarded import guarded
 from jikko.http.console.entry.origins import require_host, require_own_page
 from jikko.http.operation import Endpoint, Handler, Operation
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 from jikko.http.sse import EventStream
 
 log = logging.getLogger("jikko.console")
@@ -33,7 +33,7 @@ _LARGE: Final = 256_000
 _READING: Final = ("GET", "HEAD")
 
 
-class Call(Struct, frozen=True):
+class ConsoleRequest(Struct, frozen=True):
     """A request that was let in."""
 
     request: Request
@@ -45,8 +45,8 @@ class Call(Struct, frozen=True):
         log.info("%s %s by %s (%s)", did, what, self.visitor.name, self.visitor.role)
 
 
-ConsoleHandler: TypeAlias = Callable[[Call], Awaitable[Answer]]
-OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[Answer]]
+ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
+OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
 Answers: TypeAlias = Mapping[int, type[Struct] | str]
 
 API: Final = "/console/api"
@@ -75,7 +75,7 @@ class VisitorRoute(Endpoint, frozen=True):
         return ConsoleOperation(self, handler)
 
 
-class Gate:
+class VisitorGate:
     """Makes handlers of operations of handlers of the console."""
 
     def __init__(self, console: Console) -> None:
@@ -89,13 +89,13 @@ class Gate:
         """
 
         @wraps(handler)
-        async def handle(request: Request) -> Answer:
+        async def handle(request: Request) -> SendableResponse:
             console = self.console
             require_host(request, console.public_url, console.host)
             visitor = await self._visitor(request)
             if operators and not visitor.is_operator:
                 raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
-            answer = await handler(Call(request, visitor, console))
+            answer = await handler(ConsoleRequest(request, visitor, console))
             if isinstance(answer, EventStream):
                 answer.through(
                     lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.clock)
@@ -112,7 +112,7 @@ class Gate:
         """
 
         @wraps(handler)
-        async def handle(request: Request) -> Answer:
+        async def handle(request: Request) -> SendableResponse:
             console = self.console
             require_host(request, console.public_url, console.host)
             if changes:
@@ -162,7 +162,7 @@ class Gate:
         return visitor
 
 
-async def compressed(request: Request, answer: Answer) -> Answer:
+async def compressed(request: Request, answer: SendableResponse) -> SendableResponse:
     """An answer in fewer bytes, if it is whole and the client takes it."""
     if not isinstance(answer, Response) or len(answer.body) <= _WORTH_IT or answer.status != 200:
         return answer

@@ -7,12 +7,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.apps.key_files import forget_key
 from jikko.errors import NotFound
-from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import Limit, id_in
 from jikko.http.console.runs import app_of
 from jikko.http.queries import queried
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.app_store import ApiKey
 from jikko.ports.stores.callback_store import Callback
 from jikko.values import Uuid
@@ -76,14 +76,14 @@ class CallbackFilter(Struct):
 
 
 @VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), operators=True)
-async def list_keys(call: Call) -> Answer:
+async def list_keys(call: ConsoleRequest) -> SendableResponse:
     """API keys of an app, oldest first."""
     app = await app_of(call)
     return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
 
 
 @VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), operators=True)
-async def make_key(call: Call) -> Answer:
+async def make_key(call: ConsoleRequest) -> SendableResponse:
     """Make an API key, which is shown once."""
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
@@ -94,7 +94,7 @@ async def make_key(call: Call) -> Answer:
 
 
 @VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), operators=True)
-async def revoke_key(call: Call) -> Answer:
+async def revoke_key(call: ConsoleRequest) -> SendableResponse:
     """Revoke an API key, which opens nothing from now on."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
@@ -104,7 +104,7 @@ async def revoke_key(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), operators=True)
-async def new_webhook_secret(call: Call) -> Answer:
+async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
     """Replace the secret that call-backs of the app are signed with; shown once."""
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
@@ -113,7 +113,7 @@ async def new_webhook_secret(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter)
-async def list_callbacks(call: Call) -> Answer:
+async def list_callbacks(call: ConsoleRequest) -> SendableResponse:
     """Call-backs of ended runs that were not delivered, oldest first."""
     asked = queried(call.request.query, CallbackFilter)
     found: list[UndeliveredCallback] = []
@@ -126,7 +126,7 @@ async def list_callbacks(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), operators=True)
-async def resend_callbacks(call: Call) -> Answer:
+async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
     """Have all call-backs that were given up delivered again."""
     callbacks = call.console.callbacks
     # All first: what is sent again may be given up again meanwhile.
@@ -144,7 +144,7 @@ async def resend_callbacks(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), operators=True)
-async def resend_callback(call: Call) -> Answer:
+async def resend_callback(call: ConsoleRequest) -> SendableResponse:
     """Have a call-back delivered again, whatever became of it."""
     run_id = id_in(call, "run_id", "run")
     again = await call.console.callbacks.resend(run_id)

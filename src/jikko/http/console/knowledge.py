@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import Limit, id_in
 from jikko.http.fields import checked, must
 from jikko.http.queries import queried
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.forms import sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.conditions import conditions_of
@@ -135,7 +135,7 @@ class KnowledgeFilter(Struct):
 
 
 @VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,))
-async def list_datasets(call: Call) -> Answer:
+async def list_datasets(call: ConsoleRequest) -> SendableResponse:
     """All datasets."""
     found = []
     for view in await call.request.api.knowledge.datasets.all_views():
@@ -160,7 +160,7 @@ async def list_datasets(call: Call) -> Answer:
 @VisitorRoute(
     "GET", "datasets/{dataset_id}/documents", {200: KnowledgeDocuments}, (400, 404, 503), query=KnowledgeFilter
 )
-async def list_documents(call: Call) -> Answer:
+async def list_documents(call: ConsoleRequest) -> SendableResponse:
     """Documents of a dataset, the newest first, with how far each is indexed."""
     documents = call.request.api.knowledge.documents
     asked = queried(call.request.query, KnowledgeFilter)
@@ -204,7 +204,7 @@ async def list_documents(call: Call) -> Answer:
     body_media_type="multipart/form-data",
     operators=True,
 )
-async def add_document(call: Call) -> Answer:
+async def add_document(call: ConsoleRequest) -> SendableResponse:
     """Add a document.
 
     A form with ``file``, which is cut and indexed as the dataset is.
@@ -224,7 +224,7 @@ async def add_document(call: Call) -> Answer:
     (400, 404, 503),
     query=KnowledgeFilter,
 )
-async def list_segments(call: Call) -> Answer:
+async def list_segments(call: ConsoleRequest) -> SendableResponse:
     """Segments of a document, by position."""
     asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await call.request.api.knowledge.segments.page(
@@ -260,7 +260,7 @@ async def list_segments(call: Call) -> Answer:
 @VisitorRoute(
     "POST", "datasets/{dataset_id}/search", {200: KnowledgeHits}, (404, 503), body=KnowledgeQuestion, operators=True
 )
-async def search_dataset(call: Call) -> Answer:
+async def search_dataset(call: ConsoleRequest) -> SendableResponse:
     """Search a dataset, as it is set up to be searched."""
     knowledge = call.request.api.knowledge
     body = checked(await call.request.json(), KnowledgeQuestion)

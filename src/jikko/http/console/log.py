@@ -9,10 +9,10 @@ from jikko.console.cutting import encoded, plain_event, value_at
 from jikko.dify.events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event
-from jikko.http.console.gate import STREAM, Call, VisitorRoute
+from jikko.http.console.gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.console.runs import record_of
 from jikko.http.queries import is_on, queried
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 from jikko.http.routes.run_events import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
@@ -60,7 +60,7 @@ class ValueChoice(Struct):
 
 
 @VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange)
-async def read_log(call: Call) -> Answer:
+async def read_log(call: ConsoleRequest) -> SendableResponse:
     """Events of a log behind a position.
 
     A value above 4 kB is cut; ``cut`` says where.
@@ -73,7 +73,7 @@ async def read_log(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice)
-async def read_value(call: Call) -> Answer:
+async def read_value(call: ConsoleRequest) -> SendableResponse:
     """A value of an event, whole, by its path (JSON Pointer)."""
     record = await record_of(call)
     asked, position = queried(call.request.query, ValueChoice), queried(call.request.path_params, _Position).position
@@ -94,7 +94,7 @@ async def read_value(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "runs/{run_id}/stream", STREAM, (400, 404, 503), headers=_LAST_EVENT)
-async def follow_log(call: Call) -> Answer:
+async def follow_log(call: ConsoleRequest) -> SendableResponse:
     """Follow a run.
 
     Server-sent events: ``hello`` with the server's time and the end of the log, then each event behind
@@ -107,7 +107,7 @@ async def follow_log(call: Call) -> Answer:
     return EventStream(_frames(call, record, after))
 
 
-async def _frames(call: Call, record: RunRecord, after: int) -> AsyncIterator[bytes]:
+async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     api, reveals = call.request.api, call.visitor.is_operator
     end = await call.console.run_store.log_end(record.identity.run_id)
     yield RETRY + b"event: hello\ndata: " + encode({"now": api.clock(), "end": end}) + b"\n\n"

@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 
 from jikko.errors import NotFound
 from jikko.events import RunStatus
-from jikko.http.console.gate import Call
+from jikko.http.console.gate import ConsoleRequest
 from jikko.ids import is_uuid
-from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
 
 _PLACE: Final = struct.Struct(">dq")
 _STATUSES: Final = get_args(RunStatus)
@@ -42,7 +42,7 @@ class Statuses(tuple[RunStatus, ...]):
 class Cursor:
     """Where a page begins."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RunCursor) -> None:
         self.place = place
 
     @classmethod
@@ -54,7 +54,7 @@ class Cursor:
             created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
         except (ValueError, binascii.Error, struct.error):
             raise ValueError("must be `next` of an earlier page") from None
-        return cls(Place(created_at, key))
+        return cls(RunCursor(created_at, key))
 
 
 PageCursor: TypeAlias = Annotated[
@@ -109,12 +109,12 @@ class Buckets(RunsFilter):
     buckets: Annotated[int, Meta(ge=1, le=400, description="Default 48.")] = 48
 
 
-def cursor_of(place: Place | None) -> str | None:
+def cursor_of(place: RunCursor | None) -> str | None:
     """A place, as clients hand it back."""
     return None if place is None else base64.urlsafe_b64encode(_PLACE.pack(place.created_at, place.key)).decode()
 
 
-def id_in(call: Call, name: str, what: str) -> str:
+def id_in(call: ConsoleRequest, name: str, what: str) -> str:
     """An id in the path, in lower case.
 
     Raises:

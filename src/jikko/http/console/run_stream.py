@@ -8,14 +8,14 @@ from msgspec import Meta, Struct
 from jikko.dify.events import encode
 from jikko.errors import JikkoError
 from jikko.events import RunStatus
-from jikko.http.console.gate import STREAM, Call, VisitorRoute
+from jikko.http.console.gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.console.queries import RunsFilter
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.queries import queried
-from jikko.http.responses import Answer
+from jikko.http.responses import SendableResponse
 from jikko.http.sse import PING, EventStream
 from jikko.ids import is_uuid
-from jikko.ports.stores.run_pages import Place, RunCounts, RunFilter
+from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter
 
 
 class RunTick(Struct):
@@ -41,7 +41,7 @@ class ListedRuns(RunsFilter):
 
 
 @VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns)
-async def follow_runs(call: Call) -> Answer:
+async def follow_runs(call: ConsoleRequest) -> SendableResponse:
     """Follow the list of runs.
 
     Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
@@ -54,7 +54,7 @@ async def follow_runs(call: Call) -> Answer:
     return EventStream(_ticks(call, wanted, known or await pages.newest()))
 
 
-async def _ticks(call: Call, wanted: RunFilter, known: Place | None) -> AsyncIterator[bytes]:
+async def _ticks(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None) -> AsyncIterator[bytes]:
     try:
         yield await _tick(call, wanted, known, ())
         async for moved in call.console.feed.follow(call.request.front.ping_seconds):
@@ -63,13 +63,13 @@ async def _ticks(call: Call, wanted: RunFilter, known: Place | None) -> AsyncIte
         yield b"event: error\ndata: " + encode({"code": error.code, "message": str(error)}) + b"\n\n"
 
 
-async def _tick(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
+async def _tick(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
     """A frame. Of all who look at the same list, as many do, one has it made."""
     hints = call.console.feed.hints_received
     return await call.console.list_cache.get((hints, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
 
 
-async def _frame(call: Call, wanted: RunFilter, known: Place | None, moved: Sequence[str]) -> bytes:
+async def _frame(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
     console = call.console
     shared = await console.list_cache.get(
         (console.feed.hints_received, wanted, moved), lambda: _shared(call, wanted, moved)
@@ -79,7 +79,7 @@ async def _frame(call: Call, wanted: RunFilter, known: Place | None, moved: Sequ
     return b"event: tick\ndata: " + encode(tick) + b"\n\n"
 
 
-async def _shared(call: Call, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
+async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
     runs, now = call.console.runs, call.request.api.clock()
     changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
     return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct
 from jikko.console.runs import ListedRun
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.bodies.forms import read_form
-from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.console.queries import Buckets, RunsPage, cursor_of, id_in
 from jikko.http.console.run_bodies import (
     Histogram,
@@ -24,7 +24,7 @@ from jikko.http.console.run_bodies import (
 )
 from jikko.http.fields import checked, must, user_named
 from jikko.http.queries import queried
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.http.routes.answers import promised
 from jikko.http.routes.files import UploadForm
 from jikko.http.routes.runs import RunStopped
@@ -32,7 +32,7 @@ from jikko.http.start_options import KEY, REPEATED, START_ERRORS, start_options_
 from jikko.inputs.uploads import File
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
-from jikko.runs.idempotency import Start
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.runs import StartRequest
 from jikko.values import Json, Uuid
 
@@ -107,7 +107,7 @@ class RetryStart(Struct):
 
 
 @VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage)
-async def list_runs(call: Call) -> Answer:
+async def list_runs(call: ConsoleRequest) -> SendableResponse:
     """Runs of all apps, newest first, and how many there are in each status."""
     asked = queried(call.request.query, RunsPage)
     behind = None if asked.cursor is None else asked.cursor.place
@@ -119,7 +119,7 @@ async def list_runs(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets)
-async def histogram(call: Call) -> Answer:
+async def histogram(call: ConsoleRequest) -> SendableResponse:
     """How many runs were created when.
 
     Bars are whole hours where the time is long enough for it.
@@ -142,7 +142,7 @@ async def histogram(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503))
-async def read_run(call: Call) -> Answer:
+async def read_run(call: ConsoleRequest) -> SendableResponse:
     """A run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
@@ -177,7 +177,7 @@ async def read_run(call: Call) -> Answer:
     headers=KEY,
     starts=True,
 )
-async def start_run(call: Call) -> Answer:
+async def start_run(call: ConsoleRequest) -> SendableResponse:
     """Start a run.
 
     It goes on whatever becomes of the client.
@@ -200,7 +200,7 @@ async def start_run(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), operators=True)
-async def stop_run(call: Call) -> Answer:
+async def stop_run(call: ConsoleRequest) -> SendableResponse:
     """Stop a run.
 
     Tells whether it was still going on.
@@ -213,7 +213,7 @@ async def stop_run(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart)
-async def read_retry(call: Call) -> Answer:
+async def read_retry(call: ConsoleRequest) -> SendableResponse:
     """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
     app = await _app(call, record.identity.app_id)
@@ -235,7 +235,7 @@ async def read_retry(call: Call) -> Answer:
     headers=KEY,
     starts=True,
 )
-async def retry_run(call: Call) -> Answer:
+async def retry_run(call: ConsoleRequest) -> SendableResponse:
     """Repeat a run: start one that takes over what finished nodes of this one did."""
     request, api, record = call.request, call.request.api, await record_of(call)
     body = await request.json()
@@ -255,7 +255,7 @@ async def retry_run(call: Call) -> Answer:
 
 
 @VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), operators=True)
-async def delete_run(call: Call) -> Answer:
+async def delete_run(call: ConsoleRequest) -> SendableResponse:
     """Remove a run that has ended, with its log."""
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
@@ -273,7 +273,7 @@ async def delete_run(call: Call) -> Answer:
     body=UploadForm,
     body_media_type="multipart/form-data",
 )
-async def upload_file(call: Call) -> Answer:
+async def upload_file(call: ConsoleRequest) -> SendableResponse:
     """Upload a file.
 
     A form with ``file`` and ``user``; answered as ``/v1/files/upload`` is.
@@ -288,7 +288,7 @@ async def upload_file(call: Call) -> Answer:
     return json_response(api.files.described(stored, base_url=call.request.base_url), 201)
 
 
-async def record_of(call: Call) -> RunRecord:
+async def record_of(call: ConsoleRequest) -> RunRecord:
     """The record of the run that the path names.
 
     Raises:
@@ -297,7 +297,7 @@ async def record_of(call: Call) -> RunRecord:
     return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
 
 
-async def app_of(call: Call) -> App:
+async def app_of(call: ConsoleRequest) -> App:
     """The app that the path names.
 
     Raises:
@@ -306,18 +306,18 @@ async def app_of(call: Call) -> App:
     return await _app(call, id_in(call, "app_id", "app"))
 
 
-async def listed(call: Call, record: RunRecord) -> ListedRun:
+async def listed(call: ConsoleRequest, record: RunRecord) -> ListedRun:
     """A run with what is shown beside its record."""
     [run] = await call.console.runs.shown([record])
     return run
 
 
-async def _numbers(call: Call, app: App) -> dict[str, int]:
+async def _numbers(call: ConsoleRequest, app: App) -> dict[str, int]:
     """The numbers of the versions of an app, by their ids."""
     return {version.id: version.number for version in await call.console.app_store.versions(app.id)}
 
 
-async def _choice(call: Call, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
+async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
     from_node = queried(call.request.query, RetryStart).from_node_id or None
     try:
         plan = await call.request.api.retries.plan(app, record, from_node=from_node, current=current)
@@ -331,14 +331,14 @@ async def _choice(call: Call, app: App, record: RunRecord, *, number: int, curre
     return RetryChoice(number, current, taken_over, from_nodes, None)
 
 
-async def _app(call: Call, app_id: str) -> App:
+async def _app(call: ConsoleRequest, app_id: str) -> App:
     app = await call.console.app_store.app(app_id)
     if app is None:
         raise NotFound(f"There is no app {app_id!r}.")
     return app
 
 
-async def _accepted(call: Call, did: str, started: Start) -> Answer:
+async def _accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> SendableResponse:
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id

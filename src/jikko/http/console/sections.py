@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 from jikko.http.console.entry.headers import redirect_to
 from jikko.http.operation import Operation, Route, Section
 from jikko.http.requests import Request
-from jikko.http.responses import Answer
+from jikko.http.responses import SendableResponse
 from jikko.http.welcome import welcome
 
 if TYPE_CHECKING:
     from jikko.console.service import Console
-    from jikko.http.console.files import Page
-    from jikko.http.console.gate import Gate
+    from jikko.http.console.files import PageFiles
+    from jikko.http.console.gate import VisitorGate
 
 
-def console_sections(console: "Console", page: "Page | None" = None) -> Sequence[Operation | Section]:
+def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
     """All addresses below ``/console``, and ``/``, which leads browsers there.
 
     Args:
@@ -28,10 +28,10 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
     """
 
     @cache
-    def gate() -> "Gate":
-        from jikko.http.console.gate import Gate
+    def gate() -> "VisitorGate":
+        from jikko.http.console.gate import VisitorGate
 
-        return Gate(console)
+        return VisitorGate(console)
 
     def of_visitors(modules: Callable[[], Iterable[ModuleType]], *parts: str) -> Section:
         beginnings = tuple(f"/console/api/{part}" for part in parts)
@@ -39,7 +39,7 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
 
     def of_all() -> Iterable[Operation]:
         session, entrance, files = _entry()
-        return [*session.session_operations(gate()), *entrance.page_operations(gate(), page or files.Page())]
+        return [*session.session_operations(gate()), *entrance.page_operations(gate(), page or files.PageFiles())]
 
     return [
         BEGINNING,
@@ -53,7 +53,7 @@ def console_sections(console: "Console", page: "Page | None" = None) -> Sequence
     ]
 
 
-async def _beginning(request: Request) -> Answer:
+async def _beginning(request: Request) -> SendableResponse:
     """What this server is.
 
     To a browser, its console.

@@ -14,10 +14,10 @@ from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.sse import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
@@ -213,7 +213,7 @@ class PluginEntries(Struct):
 
 
 @VisitorRoute("GET", "overview", {200: Overview}, (503,))
-async def overview(call: Call) -> Answer:
+async def overview(call: ConsoleRequest) -> SendableResponse:
     """What goes on, and what the last 24 hours brought."""
     pages, now = call.console.runs.pages, call.request.api.clock()
     open_runs = await pages.open_counts()
@@ -225,7 +225,7 @@ async def overview(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "system", {200: SystemInfo}, (503,))
-async def system(call: Call) -> Answer:
+async def system(call: ConsoleRequest) -> SendableResponse:
     """The whole server.
 
     What it has, what it carries, and what is to be mended. Kept for five seconds.
@@ -276,7 +276,7 @@ async def system(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "system/check", {200: Checked}, (503,), operators=True, body=SystemCheck)
-async def check_system(call: Call) -> Answer:
+async def check_system(call: ConsoleRequest) -> SendableResponse:
     """Try the sandbox, or whether the database can be written."""
     body = checked(await call.request.json(), SystemCheck)
     call.note("checked", body.what)
@@ -289,7 +289,7 @@ async def check_system(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), operators=True)
-async def test_provider(call: Call) -> Answer:
+async def test_provider(call: ConsoleRequest) -> SendableResponse:
     """Ask a provider which models it has.
 
     Its name may be ``a~b`` for ``a/b``.
@@ -307,7 +307,7 @@ async def test_provider(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "tools", {200: ToolEntries})
-async def list_tools(call: Call) -> Answer:
+async def list_tools(call: ConsoleRequest) -> SendableResponse:
     """Providers of tools; servers of MCP are not asked for theirs."""
     found = []
     service = call.console.tools
@@ -324,7 +324,7 @@ async def list_tools(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "plugins", {200: PluginEntries})
-async def list_plugins(call: Call) -> Answer:
+async def list_plugins(call: ConsoleRequest) -> SendableResponse:
     """Plugins that are installed."""
     plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
     return json_response(PluginEntries(plugins))

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from jikko.console.service import Console
-from jikko.http.console.files import Page
+from jikko.http.console.files import PageFiles
 from jikko.http.console.gate import API
 from jikko.http.console.sections import console_sections
 from jikko.http.operation import Operation, all_operations
@@ -15,7 +15,7 @@ _SCHEME: Final = {
 }
 
 
-def console_operations(console: Console, page: Page | None = None) -> list[Operation]:
+def console_operations(console: Console, page: PageFiles | None = None) -> list[Operation]:
     """All addresses below ``/console``, and ``/``, which leads browsers there.
 
     Args:

@@ -8,15 +8,15 @@ from jikko.apps.versions import check_aside
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.diff import FieldChange, difference
 from jikko.dify.events import encode
-from jikko.dsl.document import Document
+from jikko.dsl.document import DslDocument
 from jikko.errors import InvalidDocument
 from jikko.http.console.app_bodies import Version
 from jikko.http.console.apps import version_body, version_of
-from jikko.http.console.gate import Call, VisitorRoute
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.runs import app_of
 from jikko.http.fields import must
 from jikko.http.queries import queried
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
@@ -84,7 +84,7 @@ class TwoVersions(Struct):
 
 
 @VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,))
-async def list_versions(call: Call) -> Answer:
+async def list_versions(call: ConsoleRequest) -> SendableResponse:
     """Versions of an app, newest first."""
     app = await app_of(call)
     versions = await call.console.app_store.versions(app.id)
@@ -99,7 +99,7 @@ async def list_versions(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), operators=True)
-async def read_source(call: Call) -> Answer:
+async def read_source(call: ConsoleRequest) -> SendableResponse:
     """The file of a version, as it was imported."""
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
     headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
@@ -107,7 +107,7 @@ async def read_source(call: Call) -> Answer:
 
 
 @VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), operators=True)
-async def publish_version(call: Call) -> Answer:
+async def publish_version(call: ConsoleRequest) -> SendableResponse:
     """Make a version the current one, which new runs take."""
     app = await app_of(call)
     version = await version_of(call, app, call.request.path_params["workflow_id"])
@@ -117,7 +117,7 @@ async def publish_version(call: Call) -> Answer:
 
 
 @VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions)
-async def compare_versions(call: Call) -> Answer:
+async def compare_versions(call: ConsoleRequest) -> SendableResponse:
     """What is different in two versions, by their ids or numbers.
 
     Moved nodes are no change; secrets are masked.
@@ -128,7 +128,7 @@ async def compare_versions(call: Call) -> Answer:
     return Response(await off_the_loop(_compared, (old, new), queue="records"))
 
 
-def _compared(documents: tuple[Document, Document]) -> bytes:
+def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
     """What is different, as JSON. Two large files have many megabytes of it."""
     found = difference(*documents)
     return encode(
@@ -143,7 +143,7 @@ def _compared(documents: tuple[Document, Document]) -> bytes:
     )
 
 
-async def _document(call: Call, app: App, which: str) -> Document:
+async def _document(call: ConsoleRequest, app: App, which: str) -> DslDocument:
     version = await version_of(call, app, which)
     source = f"{app.name}, version {version.number}"
     checked = await check_aside(version.source, source=source, node_classes=BY_TYPE)

@@ -13,27 +13,27 @@ from jikko.http.errors import no_page
 from jikko.http.operation import Route
 from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 
 _FILE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 _PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 
 
 @Route("GET", "/openapi.json", {200: "application/json"}, tag="Server", open=True)
-async def openapi_json(request: Request) -> Answer:
+async def openapi_json(request: Request) -> SendableResponse:
     """The description."""
     return Response(await off_the_loop(_description, (__version__, request.root_path), queue="records"))
 
 
 @Route("GET", "/docs", {200: "text/html"}, tag="Server", open=True)
-async def docs(request: Request) -> Answer:
+async def docs(request: Request) -> SendableResponse:
     """The description as a page."""
     page = await off_the_loop(_page, __version__, queue="records")
     return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
 
 @Route("GET", "/docs/{name}", {200: "*/*"}, tag="Server", open=True)
-async def docs_file(request: Request) -> Answer:
+async def docs_file(request: Request) -> SendableResponse:
     """What the page loads."""
     name = request.path_params["name"]
     if name not in FILES:

@@ -10,7 +10,7 @@ from jikko.http.fields import checked, must
 from jikko.http.operation import Route
 from jikko.http.queries import queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.annotation_store import Annotation, JobStatus
 from jikko.ports.stores.app_store import App
 from jikko.values import Uuid
@@ -82,7 +82,7 @@ class ReplyStatus(Struct):
 
 
 @Route("GET", "/v1/apps/annotations", {200: AnnotationPage}, (400,), tag="Annotations", query=AnnotationFilter)
-async def list_annotations(request: Request) -> Answer:
+async def list_annotations(request: Request) -> SendableResponse:
     """List annotations, newest first.
 
     Of apps of every mode.
@@ -96,7 +96,7 @@ async def list_annotations(request: Request) -> Answer:
 
 
 @Route("POST", "/v1/apps/annotations", {201: AnnotationItem}, (503,), tag="Annotations", body=AnnotationRequest)
-async def create_annotation(request: Request) -> Answer:
+async def create_annotation(request: Request) -> SendableResponse:
     """Keep a question and its answer."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
@@ -113,7 +113,7 @@ async def create_annotation(request: Request) -> Answer:
     body=AnnotationRequest,
     ids=("annotation_id",),
 )
-async def change_annotation(request: Request) -> Answer:
+async def change_annotation(request: Request) -> SendableResponse:
     """Change a question and its answer."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
@@ -129,7 +129,7 @@ async def change_annotation(request: Request) -> Answer:
     tag="Annotations",
     ids=("annotation_id",),
 )
-async def delete_annotation(request: Request) -> Answer:
+async def delete_annotation(request: Request) -> SendableResponse:
     """Remove an annotation."""
     app = await authenticated(request)
     await request.api.annotations.delete(app.id, request.path_params["annotation_id"])
@@ -140,7 +140,7 @@ async def delete_annotation(request: Request) -> Answer:
 
 
 @Route("POST", "/v1/apps/annotation-reply/{action}", {200: ReplyBegun}, (503,), tag="Annotations", body=ReplyRequest)
-async def reply(request: Request) -> Answer:
+async def reply(request: Request) -> SendableResponse:
     """Answer by annotations from now on, or no more (action: enable, disable).
 
     The body is checked for both actions.
@@ -168,7 +168,7 @@ async def reply(request: Request) -> Answer:
     tag="Annotations",
     ids=("job_id",),
 )
-async def reply_status(request: Request) -> Answer:
+async def reply_status(request: Request) -> SendableResponse:
     """How far the begin or end of answers by annotations is."""
     app = await authenticated(request)
     replying = _action(request) == "enable"

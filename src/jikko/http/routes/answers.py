@@ -7,20 +7,20 @@ from jikko.apps.narration import Narration
 from jikko.concurrency.patience import patience
 from jikko.dify import bodies
 from jikko.dify import events as dify_events
-from jikko.dify.stream import Messages
+from jikko.dify.stream import StreamEncoder
 from jikko.errors import InvalidParam, JikkoError, RunLeft, StoreUnavailable
 from jikko.events import Event, FormRequested, RunFinished, TextChunk, TextReplaced
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import Mode
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, encoded
+from jikko.http.responses import Response, SendableResponse, encoded
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import REPEATED
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
 from jikko.runs.forms import forms_of
-from jikko.runs.idempotency import Start, Started
+from jikko.runs.idempotency import Started, StartOutcome
 
 
 class RunBodies(Protocol):
@@ -60,7 +60,7 @@ class _WorkflowBodies:
 WORKFLOW: Final[RunBodies] = _WorkflowBodies()
 
 
-async def answer(request: Request, start: Start, mode: Mode, told: RunBodies = WORKFLOW) -> Answer:
+async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBodies = WORKFLOW) -> SendableResponse:
     """The answer to the client that started a run."""
     run = start.run
     await promised(request, run)
@@ -90,11 +90,11 @@ async def refused_in_stream(
     request: Request,
     app: App,
     mode: Mode,
-    start: Callable[[], Awaitable[Answer]],
+    start: Callable[[], Awaitable[SendableResponse]],
     *,
     version: str | None,
     inputs: dict[str, Any],
-) -> Answer:
+) -> SendableResponse:
     """The answer to a start, which tells a client that asked for a stream in that stream of inputs that are wrong.
 
     Args:
@@ -144,7 +144,7 @@ async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIte
     if greets:
         yield PING
     api, identity = request.api, run.record.identity
-    stream = Messages(run.record)
+    stream = StreamEncoder(run.record)
     narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
     try:
         async for batch in run.follow(idle=request.front.ping_seconds):

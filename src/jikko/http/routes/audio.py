@@ -15,7 +15,7 @@ from jikko.http.bodies.forms import read_form
 from jikko.http.fields import checked, must, user_named
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Stream, json_response
+from jikko.http.responses import SendableResponse, StreamResponse, json_response
 from jikko.ids import is_uuid
 
 
@@ -51,7 +51,7 @@ class SpeechRequest(Struct):
     body=AudioForm,
     body_media_type="multipart/form-data",
 )
-async def audio_to_text(request: Request) -> Answer:
+async def audio_to_text(request: Request) -> SendableResponse:
     """Make text of a recording.
 
     A form with ``file`` and ``user``.
@@ -75,7 +75,7 @@ async def audio_to_text(request: Request) -> Answer:
 
 
 @Route("POST", "/v1/text-to-audio", {200: "audio/mpeg"}, (404, 429), tag="Audio", body=SpeechRequest)
-async def text_to_audio(request: Request) -> Answer:
+async def text_to_audio(request: Request) -> SendableResponse:
     """Have a text, or the answer of a message, spoken.
 
     The audio comes in pieces, as MP3. Cancelled when the client leaves.
@@ -99,7 +99,7 @@ async def text_to_audio(request: Request) -> Answer:
     except BaseException:
         await stack.aclose()
         raise
-    return Stream(_closing(stack, pieces), [(b"content-type", b"audio/mpeg")])
+    return StreamResponse(_closing(stack, pieces), [(b"content-type", b"audio/mpeg")])
 
 
 async def _closing(stack: AsyncExitStack, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from jikko.http.auth import authenticated
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, UserRequest, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turns import stopped_turn, turn_answer
 from jikko.http.routes.runs import Stopped
 from jikko.http.start_options import START_ERRORS, START_HEADERS, start_options_of
@@ -56,7 +56,7 @@ class CompletionRequest(Struct):
     streams=True,
     starts=True,
 )
-async def complete(request: Request) -> Answer:
+async def complete(request: Request) -> SendableResponse:
     """Complete a text."""
     app, user, body = await _asked(request)
     asked = checked(body, CompletionRequest)
@@ -77,7 +77,7 @@ async def complete(request: Request) -> Answer:
 @Route(
     "POST", "/v1/completion-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Completion apps", body=UserRequest
 )
-async def stop_completion(request: Request) -> Answer:
+async def stop_completion(request: Request) -> SendableResponse:
     """Stop a completion. What was said until then stays. Only who asked may."""
     app, user, _ = await _asked(request)
     await stopped_turn(request, app, user)

@@ -11,7 +11,7 @@ from jikko.http.bodies.forms import read_form
 from jikko.http.operation import Route
 from jikko.http.queries import is_on, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, Stream, encoded, json_response
+from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded, json_response
 from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download, File
 
@@ -47,7 +47,7 @@ class SignedAddress(Struct):
 @Route(
     "POST", "/v1/files/upload", {201: File}, (503,), tag="Files", body=UploadForm, body_media_type="multipart/form-data"
 )
-async def upload(request: Request) -> Answer:
+async def upload(request: Request) -> SendableResponse:
     """Upload a file for the inputs of a run.
 
     A form with ``file`` and ``user``.
@@ -64,7 +64,7 @@ async def upload(request: Request) -> Answer:
 @Route(
     "GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment, ids=("file_id",)
 )
-async def preview(request: Request) -> Answer:
+async def preview(request: Request) -> SendableResponse:
     """Fetch a file of a chat message of the app."""
     api, app = request.api, await authenticated(request)
     file_id = request.path_params["file_id"]
@@ -86,7 +86,7 @@ async def preview(request: Request) -> Answer:
     open=True,
     hot=True,
 )
-async def download(request: Request) -> Answer:
+async def download(request: Request) -> SendableResponse:
     """Fetch a file by its signed address, without a key."""
     file_id = request.path_params["file_id"]
     # Where no dataset is, nothing of them is imported.
@@ -98,7 +98,7 @@ async def download(request: Request) -> Answer:
 
 
 @Route("GET", "/files/tools/{name}", {200: _ANYTHING}, (400, 404), tag="Files", query=SignedAddress, open=True)
-async def download_made(request: Request) -> Answer:
+async def download_made(request: Request) -> SendableResponse:
     """Fetch a file that a node made, by its signed address."""
     file_id, _, _ = request.path_params["name"].partition(".")
     if not file_id:
@@ -111,5 +111,5 @@ def _too_large() -> PayloadTooLarge:
     return PayloadTooLarge("", code="file_too_large")
 
 
-def _sent(download: Download) -> Answer:
-    return Stream(download.chunks, encoded(download.headers.items()))
+def _sent(download: Download) -> SendableResponse:
+    return StreamResponse(download.chunks, encoded(download.headers.items()))

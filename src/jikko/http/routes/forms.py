@@ -8,7 +8,7 @@ from jikko.http.auth import authenticated
 from jikko.http.fields import AnyUser, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.values import Json, Seconds
 
 
@@ -35,7 +35,7 @@ class FormSubmitted(Struct):
 
 
 @Route("GET", "/v1/form/human_input/{form_token}", {200: Form}, (404, 412, 503), tag="Human Input")
-async def read_form(request: Request) -> Answer:
+async def read_form(request: Request) -> SendableResponse:
     """Read a form that a run waits for."""
     app = await authenticated(request)
     form = (await request.api.forms.open_form(app.id, request.path_params["form_token"])).requested.form
@@ -58,7 +58,7 @@ async def read_form(request: Request) -> Answer:
     tag="Human Input",
     body=FormSubmission,
 )
-async def submit_form(request: Request) -> Answer:
+async def submit_form(request: Request) -> SendableResponse:
     """Fill in a form; the run goes on by itself."""
     app = await authenticated(request)
     body = await request.json()

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko import __version__
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.maintenance.readiness import OK
 
 _STALL_SECONDS: Final = 10.0
@@ -52,7 +52,7 @@ class Verbosity(Struct):
 
 
 @Route("GET", "/livez", {200: Alive, 503: Alive}, tag="Server", query=Verbosity, open=True, hot=True)
-async def livez(request: Request) -> Answer:
+async def livez(request: Request) -> SendableResponse:
     """Whether the process works at all.
 
     503 if the event loop stood still for more than 10 s lately, so that a restart would help.
@@ -66,7 +66,7 @@ async def livez(request: Request) -> Answer:
 
 
 @Route("GET", "/readyz", {200: Ready, 503: Ready}, tag="Server", query=Verbosity, open=True, hot=True)
-async def readyz(request: Request) -> Answer:
+async def readyz(request: Request) -> SendableResponse:
     """Whether runs are accepted.
 
     200 if the record can be written, the other servers, if there are any, can be heard, and the process is not about
@@ -79,7 +79,7 @@ async def readyz(request: Request) -> Answer:
 
 
 @Route("GET", "/health", {200: Health}, tag="Server", open=True, hot=True)
-async def health(request: Request) -> Answer:
+async def health(request: Request) -> SendableResponse:
     """How the server is.
 
     Always 200. Tells which process answers: there may be several.

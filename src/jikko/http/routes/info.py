@@ -16,7 +16,7 @@ from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
 from jikko.ports.stores.app_store import App
 from jikko.ports.tools import tool_name
@@ -131,20 +131,20 @@ class EndUser(Struct):
 
 
 @Route("GET", "/v1/", {200: Index}, tag="Server", open=True)
-async def index(request: Request) -> Answer:
+async def index(request: Request) -> SendableResponse:
     """What this server is."""
     return json_response(Index(__version__))
 
 
 @Route("GET", "/v1/info", {200: Info}, tag="Applications")
-async def app_info(request: Request) -> Answer:
+async def app_info(request: Request) -> SendableResponse:
     """What the app is."""
     app = await authenticated(request)
     return json_response(Info(app.name, app.description, app.mode))
 
 
 @Route("GET", "/v1/parameters", {200: Parameters}, (400,), tag="Applications")
-async def parameters(request: Request) -> Answer:
+async def parameters(request: Request) -> SendableResponse:
     """What inputs and features the current version of the app has."""
     api, app = request.api, await authenticated(request)
     try:
@@ -216,7 +216,7 @@ async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
 
 
 @Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
-async def meta(request: Request) -> Answer:
+async def meta(request: Request) -> SendableResponse:
     """Icons of tools: those of an agent app."""
     api, app = request.api, await authenticated(request)
     if app.mode != "agent-chat":
@@ -233,7 +233,7 @@ async def meta(request: Request) -> Answer:
 
 
 @Route("GET", "/v1/site", {200: Site}, tag="Applications")
-async def site(request: Request) -> Answer:
+async def site(request: Request) -> SendableResponse:
     """How the app would look as a page."""
     app = await authenticated(request)
     found = Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon)
@@ -243,7 +243,7 @@ async def site(request: Request) -> Answer:
 
 
 @Route("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users", ids=("end_user_id",))
-async def end_user(request: Request) -> Answer:
+async def end_user(request: Request) -> SendableResponse:
     """Read an end user: who started a run or uploaded a file."""
     app = await authenticated(request)
     found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])

@@ -20,7 +20,7 @@ from jikko.events import RunFinished, RunPaused
 from jikko.http.fields import checked, must
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import promised
 from jikko.http.routes.conversations.turns import fold_of
 from jikko.http.starting import starting
@@ -77,7 +77,7 @@ class _Failed(Exception):
     body=McpMessage,
     open=True,
 )
-async def answer_mcp(request: Request) -> Answer:
+async def answer_mcp(request: Request) -> SendableResponse:
     """Send a message to an app that is an MCP server (mcp_servers: of the tools file)."""
     code, api = request.path_params["code"], request.api
     served = await api.served_apps.served(code)

@@ -16,7 +16,7 @@ from jikko.http.long_lists import list_response
 from jikko.http.operation import Route
 from jikko.http.queries import queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.runs.reading.history import readable_executions
@@ -77,7 +77,7 @@ class LogFilter(Struct):
 
 
 @Route("GET", "/v1/workflows/logs", {200: bodies.LogPage}, (400,), query=LogFilter)
-async def logs(request: Request) -> Answer:
+async def logs(request: Request) -> SendableResponse:
     """List runs, newest first.
 
     Runs of a chat app are not listed here: its messages are, by conversation.
@@ -106,7 +106,7 @@ async def logs(request: Request) -> Answer:
 
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/node-executions", {200: bodies.NodeExecutions}, (404, 503), hot=True)
-async def node_executions(request: Request) -> Answer:
+async def node_executions(request: Request) -> SendableResponse:
     """Read every node of a run, in order of start."""
     api, record = await record_of(request)
     try:
@@ -120,7 +120,7 @@ async def node_executions(request: Request) -> Answer:
 @Route(
     "GET", "/v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}", {200: NodeExecution}, (404, 503)
 )
-async def node_execution(request: Request) -> Answer:
+async def node_execution(request: Request) -> SendableResponse:
     """Read one node execution."""
     api, record = await record_of(request)
     wanted = request.path_params["node_execution_id"].lower()
@@ -148,6 +148,6 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
     return msgspec.structs.replace(execution, **fields)
 
 
-def damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
+def damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> SendableResponse:
     """What can be read of a log, in an answer that cannot be taken for the whole."""
     return refusal(Error(damage.code, str(damage), damage.status, data=readable))

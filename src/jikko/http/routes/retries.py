@@ -11,7 +11,7 @@ from jikko.http.auth import authenticated
 from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.answers import answer
 from jikko.http.start_options import KEY, START_ERRORS, start_options_of
 from jikko.values import Seconds, Uuid
@@ -68,7 +68,7 @@ class Lineage(Struct):
     streams=True,
     starts=True,
 )
-async def retry_run(request: Request) -> Answer:
+async def retry_run(request: Request) -> SendableResponse:
     """Start a run that takes over what finished nodes of this one did.
 
     Nodes that failed run again, with everything behind them; or
@@ -87,7 +87,7 @@ async def retry_run(request: Request) -> Answer:
 
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/lineage", {200: Lineage}, (404,))
-async def lineage(request: Request) -> Answer:
+async def lineage(request: Request) -> SendableResponse:
     """Which run this one repeats, and which repeat it."""
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])

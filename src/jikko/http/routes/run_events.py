@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 
 from jikko.assemble.assembly import Assembly
 from jikko.dify import events as dify_events
-from jikko.dify.messages import Message
+from jikko.dify.messages import StreamMessage
 from jikko.dify.snapshot import snapshot as snapshot_messages
-from jikko.dify.stream import Messages
+from jikko.dify.stream import StreamEncoder
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.auth import authenticated
@@ -23,7 +23,7 @@ from jikko.http.long_lists import list_response
 from jikko.http.operation import Route
 from jikko.http.queries import queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, no_content
+from jikko.http.responses import SendableResponse, no_content
 from jikko.http.routes.records import damaged, record_of
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord, folded
@@ -69,7 +69,7 @@ class EventLog(Struct):
     streams=True,
     hot=True,
 )
-async def run_events(request: Request) -> Answer:
+async def run_events(request: Request) -> SendableResponse:
     """Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID).
 
     The stream, which a client gets that accepts ``text/event-stream``, has ``id:`` lines and goes on, through pauses,
@@ -101,7 +101,7 @@ class Listening(Struct):
 @Route(
     "GET", "/v1/workflow/{workflow_run_id}/events", {200: "text/event-stream"}, (400, 404), query=Listening, hot=True
 )
-async def attach(request: Request) -> Answer:
+async def attach(request: Request) -> SendableResponse:
     """Listen to a run again, as in Dify."""
     # Source: docs/dify-behaviour.md, “Rejoining a stream”.
     api, app = request.api, await authenticated(request)
@@ -159,7 +159,7 @@ async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: b
         if record.status == "paused" and not stay:
             return
     last: Event | None = None
-    messages = Messages(record, log)
+    messages = StreamEncoder(record, log)
     idle = request.front.ping_seconds
     follow = api.runs.control.reader(record).follow(len(log) - 1, idle=idle, through_pauses=True)
     try:
@@ -185,7 +185,7 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     run_id = record.identity.run_id
     data = dify_events.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
-    return dify_events.frame(Message("workflow_finished", run_id, run_id, data))
+    return dify_events.frame(StreamMessage("workflow_finished", run_id, run_id, data))
 
 
 async def _is_behind_the_end(api: Assembly, record: RunRecord, after: int) -> bool:

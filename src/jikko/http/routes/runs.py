@@ -22,7 +22,7 @@ from jikko.http.fields import (
 )
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import answer, refused_in_stream
 from jikko.http.start_options import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
 from jikko.ids import is_uuid
@@ -84,13 +84,13 @@ def _start(path: str) -> Route:
 
 
 @_start("/v1/workflows/run")
-def run_current(request: Request) -> Awaitable[Answer]:
+def run_current(request: Request) -> Awaitable[SendableResponse]:
     """Run the current version of the workflow."""
     return _run(request, None)
 
 
 @_start("/v1/workflows/{workflow_id}/run")
-async def run_version(request: Request) -> Answer:
+async def run_version(request: Request) -> SendableResponse:
     """Run one version of the workflow."""
     return await _run(request, request.path_params["workflow_id"])
 
@@ -134,7 +134,7 @@ async def stop_run(request: Request) -> Response:
     return json_response(RunStopped(stopped))
 
 
-async def _run(request: Request, workflow_id: str | None) -> Answer:
+async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     api, app = request.api, await authenticated(request)
     body = await request.json()
     user = user_of(body)
@@ -153,7 +153,7 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
     )
     options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
 
-    async def started() -> Answer:
+    async def started() -> SendableResponse:
         return await answer(request, await api.starts.start(app, options, partial(api.runs.start, app, start)), mode)
 
     return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)

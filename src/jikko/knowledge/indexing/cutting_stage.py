@@ -10,10 +10,10 @@ from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.texts.questions import instructions, pairs
 from jikko.knowledge.texts.rules import ProcessRule
-from jikko.knowledge.texts.segments import Draft, drafts
+from jikko.knowledge.texts.segments import DraftSegment, drafts
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
-from jikko.ports.models import Message, ModelFailure, ModelRequest, Models
+from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
 
 _QUESTIONS_AT_ONCE = 4
@@ -52,21 +52,21 @@ class Cutter:
             content, filename=name, mime_type=file.mime_type, app_id=f"dataset:{document.dataset_id}"
         )
 
-    async def cut(self, document: Document, texts: Sequence[str], rule: ProcessRule) -> list[Draft]:
+    async def cut(self, document: Document, texts: Sequence[str], rule: ProcessRule) -> list[DraftSegment]:
         """The segments to be. Takes as long as questions and answers of a model do."""
         found = await asyncio.to_thread(lambda: list(drafts(texts, rule)))
         return await self._questions(document, found) if document.form == "qa_model" else found
 
-    async def _questions(self, document: Document, chunks: Sequence[Draft]) -> list[Draft]:
+    async def _questions(self, document: Document, chunks: Sequence[DraftSegment]) -> list[DraftSegment]:
         places = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
-        async def asked(chunk: Draft) -> list[Draft]:
+        async def asked(chunk: DraftSegment) -> list[DraftSegment]:
             async with places:
                 return await self._pairs(document, chunk)
 
         return [draft for drafts in await asyncio.gather(*map(asked, chunks)) for draft in drafts]
 
-    async def _pairs(self, document: Document, chunk: Draft) -> list[Draft]:
+    async def _pairs(self, document: Document, chunk: DraftSegment) -> list[DraftSegment]:
         model = self._defaults.get("llm")
         if model is None:
             return []
@@ -74,8 +74,8 @@ class Cutter:
             provider=model.provider,
             model=model.model,
             messages=(
-                Message("system", (instructions(document.language),)),
-                Message("user", (chunk.content,)),
+                PromptMessage("system", (instructions(document.language),)),
+                PromptMessage("user", (chunk.content,)),
             ),
             parameters={"temperature": 0.01, "max_tokens": 2000},
             stream=False,
@@ -86,10 +86,10 @@ class Cutter:
         except ModelFailure:
             # As at Dify: a chunk for which the model fails has no questions, and the document completes.
             return []
-        return [Draft(question, answer=answer) for question, answer in pairs(completion.text)]
+        return [DraftSegment(question, answer=answer) for question, answer in pairs(completion.text)]
 
 
-def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[Draft], now: float) -> Cut:
+def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[DraftSegment], now: float) -> Cut:
     """Drafts as segments of the version that a job makes."""
     counts = estimated_tokens if dataset.technique == "high_quality" else (lambda text: 0)
     segments: list[Segment] = []
@@ -102,7 +102,7 @@ def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[
     return Cut(segments, children)
 
 
-def _segment(document: Document, job: Job, now: float, position: int, draft: Draft, tokens: int) -> Segment:
+def _segment(document: Document, job: Job, now: float, position: int, draft: DraftSegment, tokens: int) -> Segment:
     return Segment(
         id=new_id(),
         document_id=document.id,

@@ -23,7 +23,7 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.job_store import Task
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, Node, embedder_name
+from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry, Job, embedder_name
 from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ class Indexing:
         found = verdict(failure, attempts)
         if found.is_probed and await self._answers(stores, job):
             # It works, and yet refuses these texts.
-            found = Verdict(None)
+            found = FailureDecision(None)
         now = self._clock()
         if found.wait is None:
             await stores.jobs.fail(job, partial(_in_error, str(failure), now))
@@ -259,7 +259,7 @@ class Indexing:
         return True
 
 
-def _nodes(tasks: list[Task], texts: list[str], digests: list[bytes], vectors: dict[bytes, bytes]) -> list[Node]:
+def _nodes(tasks: list[Task], texts: list[str], digests: list[bytes], vectors: dict[bytes, bytes]) -> list[IndexEntry]:
     return [
         node_of(task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b""))
         for task, text, digest in zip(tasks, texts, digests, strict=True)
@@ -308,7 +308,7 @@ _PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "I
 """Kinds of failures that may pass by themselves."""
 
 
-class Verdict(NamedTuple):
+class FailureDecision(NamedTuple):
     """What follows from a failure."""
 
     wait: float | None
@@ -317,15 +317,15 @@ class Verdict(NamedTuple):
     """Whether the model is to be asked something else first: if it answers that, it is these texts that it refuses."""
 
 
-def verdict(failure: ModelFailure, attempts: int) -> Verdict:
+def verdict(failure: ModelFailure, attempts: int) -> FailureDecision:
     """What to do after ``attempts`` attempts of the same texts.
 
     A provider that is out of order, or has too much to do, is waited for as long as it takes. One that refuses is not:
     it would refuse again.
     """
     if failure.kind not in _PASSING:
-        return Verdict(None)
+        return FailureDecision(None)
     wait = min(_MAX_SECONDS, 0.5 * 2.0 ** min(attempts - 1, 10))
     if failure.retry_after is not None:
         wait = max(wait, failure.retry_after)
-    return Verdict(wait, attempts >= _PROBED)
+    return FailureDecision(wait, attempts >= _PROBED)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jikko.knowledge.texts.words import Cut, cutter, for_full_text, keywords
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
 from jikko.ports.stores.knowledge.job_store import Task
-from jikko.ports.stores.knowledge.records import ChildChunk, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, IndexEntry, Segment
 
 _MAX_WORDS = 8_000
 """Characters of a text that full text sees: more than any chunk has."""
@@ -26,7 +26,7 @@ class Model(NamedTuple):
 class Indexed(NamedTuple):
     """What became of some texts, in their order."""
 
-    nodes: list[Node]
+    nodes: list[IndexEntry]
     tokens: list[int]
     keywords: list[list[str] | None]
 
@@ -34,7 +34,7 @@ class Indexed(NamedTuple):
 def by_keywords(tasks: Sequence[Task]) -> Indexed:
     """What finds texts without a model. Reads a dictionary the first time: not for the event loop."""
     cut = cutter()
-    nodes = [Node(task.segment.id, _child_id(task), b"", b"", "") for task in tasks]
+    nodes = [IndexEntry(task.segment.id, _child_id(task), b"", b"", "") for task in tasks]
     return Indexed(nodes, [0] * len(tasks), [_keywords(task, cut) for task in tasks])
 
 
@@ -53,9 +53,9 @@ def digest_of(model: Model, text: str) -> bytes:
     return hashlib.sha256(f"{model.provider}\0{model.model}\0{text}".encode("utf-8", "replace")).digest()[:16]
 
 
-def node_of(segment_id: str, child_id: str | None, text: str, digest: bytes, vector: bytes) -> Node:
+def node_of(segment_id: str, child_id: str | None, text: str, digest: bytes, vector: bytes) -> IndexEntry:
     """A node of a text that has a vector."""
-    return Node(segment_id, child_id, digest, vector, for_full_text(text[:_MAX_WORDS]))
+    return IndexEntry(segment_id, child_id, digest, vector, for_full_text(text[:_MAX_WORDS]))
 
 
 def packed(vector: Vector) -> bytes:

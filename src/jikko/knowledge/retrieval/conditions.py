@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from jikko.ports.knowledge import Conditions
+from jikko.ports.knowledge import MetadataFilter
 from jikko.values import Json
 
 _Check = Callable[[Json, Json], bool]
 
 
-def meets(metadata: Mapping[str, Json] | None, conditions: Conditions) -> bool:
+def meets(metadata: Mapping[str, Json] | None, conditions: MetadataFilter) -> bool:
     """Whether a document with such metadata meets conditions. Conditions without a value count for nothing."""
     complete = [each for each in conditions.conditions if _is_complete(each)]
     if not complete:
@@ -109,10 +109,10 @@ OPERATORS: Final = (*_CHECKS, "empty", "not empty")
 """What conditions compare by."""
 
 
-def conditions_of(given: Any) -> Conditions | None:
+def conditions_of(given: Any) -> MetadataFilter | None:
     """Conditions as clients and files write them; ``None`` if there are none."""
     if not isinstance(given, Mapping):
         return None
     listed = given.get("conditions")
     kept = tuple(dict(each) for each in listed if isinstance(each, Mapping)) if isinstance(listed, list) else ()
-    return Conditions(kept, given.get("logical_operator") == "or") if kept else None
+    return MetadataFilter(kept, given.get("logical_operator") == "or") if kept else None

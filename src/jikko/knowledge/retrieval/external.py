@@ -8,7 +8,7 @@ import msgspec
 from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.knowledge.retrieval.ranking import Candidate
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
-from jikko.ports.knowledge import Conditions, Hit, SearchFailure
+from jikko.ports.knowledge import Hit, MetadataFilter, SearchFailure
 from jikko.ports.stores.knowledge.records import Dataset, ExternalApi
 from jikko.values import Json, encode_json, is_too_deep
 
@@ -27,7 +27,7 @@ class ExternalKnowledge:
         self._timeouts = timeouts
 
     async def search(
-        self, api: ExternalApi, dataset: Dataset, query: str, conditions: Conditions | None, app_id: str
+        self, api: ExternalApi, dataset: Dataset, query: str, conditions: MetadataFilter | None, app_id: str
     ) -> list[Candidate]:
         """What the API has, best first.
 
@@ -59,7 +59,7 @@ class ExternalKnowledge:
         return [_candidate(dataset, record, api) for record in records]
 
 
-def _contract(conditions: Conditions | None) -> Json:
+def _contract(conditions: MetadataFilter | None) -> Json:
     if conditions is None:
         return None
     return {

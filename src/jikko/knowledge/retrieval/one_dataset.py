@@ -15,7 +15,7 @@ from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
 from jikko.knowledge.retrieval.queries import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
 from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
-from jikko.ports.knowledge import Conditions, FoundChild, Hit, SearchFailure
+from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Reranker, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document
@@ -50,7 +50,7 @@ class DatasetSearch:
         dataset: Dataset,
         query: Query,
         model: RetrievalModel,
-        conditions: Conditions | None,
+        conditions: MetadataFilter | None,
     ) -> list[Candidate]:
         """What a dataset has, best first.
 
@@ -70,7 +70,7 @@ class DatasetSearch:
         dataset: Dataset,
         query: Query,
         model: RetrievalModel,
-        conditions: Conditions | None,
+        conditions: MetadataFilter | None,
     ) -> list[Candidate]:
         if dataset.provider == "external":
             api = await stores.datasets.external_api(dataset.external_api_id or "")
@@ -195,7 +195,7 @@ class DatasetSearch:
         return await _candidates(stores, searched, ranked)
 
 
-async def _that_meet(documents: Sequence[Document], conditions: Conditions) -> list[Document]:
+async def _that_meet(documents: Sequence[Document], conditions: MetadataFilter) -> list[Document]:
     found: list[Document] = []
     for start in range(0, len(documents), _LOOKED_AT):
         if start:

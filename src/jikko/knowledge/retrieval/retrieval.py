@@ -21,9 +21,9 @@ from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, h
 from jikko.knowledge.texts.words import cutter
 from jikko.ports.embeddings import Embedder
 from jikko.ports.knowledge import (
-    Conditions,
     Hit,
     MergedRanking,
+    MetadataFilter,
     SearchedDataset,
     SearchFailure,
     SearchRequest,
@@ -96,7 +96,7 @@ class Retrieval:
         return SearchResult(hits_of(found))
 
     async def retrieve(
-        self, dataset: Dataset, query: str, model: RetrievalModel, conditions: Conditions | None
+        self, dataset: Dataset, query: str, model: RetrievalModel, conditions: MetadataFilter | None
     ) -> list[Hit]:
         """What one dataset has, by one retrieval model: to try it.
 
@@ -145,7 +145,7 @@ class Retrieval:
         ]
 
     async def _alone(
-        self, stores: KnowledgeStores, dataset: Dataset, query: Query, conditions: Conditions | None
+        self, stores: KnowledgeStores, dataset: Dataset, query: Query, conditions: MetadataFilter | None
     ) -> list[Candidate]:
         return await self._one.search(stores, dataset, query, retrieval_model_of(dataset.retrieval_model), conditions)
 
@@ -155,7 +155,7 @@ class Retrieval:
         datasets: Sequence[Dataset],
         query: Query,
         ranking: MergedRanking,
-        conditions: Conditions | None,
+        conditions: MetadataFilter | None,
     ) -> list[Candidate]:
         _check_mixture(datasets, ranking)
         if ranking.top_k <= 0:

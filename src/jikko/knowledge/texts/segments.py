@@ -22,7 +22,7 @@ _REPEATED: Final = 4
 """Times that chunks may repeat a text, however long it is."""
 
 
-class Room:
+class ChunkBudget:
     """What the chunks of one document may come to. With an overlap as large as a chunk, each character begins one."""
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ class Room:
             yield chunk
 
 
-class Draft(Struct, frozen=True, gc=False):
+class DraftSegment(Struct, frozen=True, gc=False):
     """A segment that was cut."""
 
     content: str
@@ -56,7 +56,7 @@ class Draft(Struct, frozen=True, gc=False):
     """As it was cut: what its hash is made of."""
 
 
-def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[Draft]:
+def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
     """The segments of a document, in their order.
 
     Args:
@@ -65,24 +65,24 @@ def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[Draft]:
     Raises:
         CuttingError: There are too many.
     """
-    room = Room(texts)
+    room = ChunkBudget(texts)
     if rule.mode != "hierarchical":
         for text in texts:
-            yield from (Draft(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule, room))
+            yield from (DraftSegment(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule, room))
         return
     for parent in _parents(texts, rule, room):
         children = () if rule.children is None else tuple(children_of(parent, rule.children, room))
-        yield Draft(parent, children, raw=parent)
+        yield DraftSegment(parent, children, raw=parent)
 
 
-def plain_chunks(text: str, rule: ProcessRule, room: Room) -> Iterator[tuple[str, str]]:
+def plain_chunks(text: str, rule: ProcessRule, room: ChunkBudget) -> Iterator[tuple[str, str]]:
     """The chunks of one text, as they were cut and as segments hold them."""
     text = cleaned(text, rule.cleaning)
     chunks = automatic_chunks(text) if rule.mode == "automatic" else custom_chunks(text, rule.segmentation)
     return ((raw, chunk) for raw in room.of(chunks) if (chunk := _without_leading_symbols(raw)))
 
 
-def children_of(parent: str, by: Segmentation, room: Room) -> Iterator[str]:
+def children_of(parent: str, by: Segmentation, room: ChunkBudget) -> Iterator[str]:
     """The child chunks of a parent.
 
     Raises:
@@ -91,7 +91,7 @@ def children_of(parent: str, by: Segmentation, room: Room) -> Iterator[str]:
     return _without_stops(room.of(custom_chunks(parent, by)))
 
 
-def _parents(texts: Sequence[str], rule: ProcessRule, room: Room) -> Iterator[str]:
+def _parents(texts: Sequence[str], rule: ProcessRule, room: ChunkBudget) -> Iterator[str]:
     if rule.full_doc:
         whole = "\n".join(texts)
         if whole:

@@ -22,7 +22,7 @@ _TIME: Final = "%Y-%m-%dT%H-%M-%S.%fZ"
 _NAME: Final = re.compile(rf"{LISTS}/([0-9TZ.-]+)\.json")
 
 
-class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a backup."""
 
     mode: int
@@ -43,7 +43,7 @@ class StoredBackup(msgspec.Struct, frozen=True, kw_only=True):
     """Permissions of each folder, by its path; those above come first."""
     links: dict[str, str]
     """Where each symbolic link leads."""
-    files: dict[str, StoredFile]
+    files: dict[str, BackupFile]
     contents: dict[str, list[str]]
     """Blocks of each content of a file, by its digest. None: it is one block, of that name."""
 

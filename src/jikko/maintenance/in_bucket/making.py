@@ -22,8 +22,8 @@ from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.in_bucket.layout import (
     BLOCK,
     BLOCKS,
+    BackupFile,
     StoredBackup,
-    StoredFile,
     block_path,
     digest_of,
     name_at,
@@ -221,7 +221,7 @@ class _Upload:
             self.listed[digest] = [] if blocks == [digest] else blocks
             self.new_files += before is None
 
-    def folder(self, root: Path) -> tuple[dict[str, int], dict[str, str], dict[str, StoredFile]]:
+    def folder(self, root: Path) -> tuple[dict[str, int], dict[str, str], dict[str, BackupFile]]:
         """All that is in a folder: folders, links and files, by their paths in it."""
         folders: dict[str, int] = {}
         links: dict[str, str] = {}
@@ -238,10 +238,10 @@ class _Upload:
         files = {str(path.relative_to(root)): file for path, file in self._files.map(self._stored, paths)}
         return folders, links, files
 
-    def _stored(self, path: Path) -> tuple[Path, StoredFile]:
+    def _stored(self, path: Path) -> tuple[Path, BackupFile]:
         found = path.stat()
         mode = stat.S_IMODE(found.st_mode)
-        return path, StoredFile(mode=mode, changed_ns=found.st_mtime_ns, blocks=self._file(path))
+        return path, BackupFile(mode=mode, changed_ns=found.st_mtime_ns, blocks=self._file(path))
 
     def _file(self, path: Path) -> list[str]:
         with path.open("rb") as file:

@@ -29,7 +29,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Media, Message
+from jikko.ports.models import Media, PromptMessage
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import CITATIONS, ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
@@ -131,7 +131,7 @@ class AgentNode(Struct, frozen=True):
             resources=tuple(made.pop(CITATIONS, ())) if strategy.of_app else (),
         )
 
-    async def _history(self, ctx: AgentContext, strategy: Strategy, model: AgentModel) -> tuple[Message, ...]:
+    async def _history(self, ctx: AgentContext, strategy: Strategy, model: AgentModel) -> tuple[PromptMessage, ...]:
         """The conversation so far, as much of it as the model has room for."""
         if not strategy.takes_history:
             return ()
@@ -140,9 +140,11 @@ class AgentNode(Struct, frozen=True):
             return await self._history_of_app(ctx, config, model)
         return tuple(_message(each) for each in await self.memory.recall(ctx, config, with_files=False))
 
-    async def _history_of_app(self, ctx: AgentContext, config: ModelConfig, model: AgentModel) -> tuple[Message, ...]:
+    async def _history_of_app(
+        self, ctx: AgentContext, config: ModelConfig, model: AgentModel
+    ) -> tuple[PromptMessage, ...]:
         sees = self.vision.enabled and "image" in model.abilities.media
-        found: list[Message] = []
+        found: list[PromptMessage] = []
         for said in await Memory.whole().recall(ctx, config, with_files=sees):
             if said.role == "user":
                 found += await prompt_messages(ctx, [said], self.vision)
@@ -208,8 +210,8 @@ def _kind(failure: Exception) -> str:
     return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
 
 
-def _message(earlier: MemoryText) -> Message:
-    return Message(earlier.role, (earlier.text,))
+def _message(earlier: MemoryText) -> PromptMessage:
+    return PromptMessage(earlier.role, (earlier.text,))
 
 
 def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:

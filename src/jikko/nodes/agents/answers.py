@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict, fields
 
-from jikko.ports.models import Completion, ModelRequest, ModelUsage, ToolCall
+from jikko.ports.models import Completion, FunctionCall, ModelRequest, ModelUsage
 from jikko.ports.tools import (
     FileMessage,
     ImageMessage,
@@ -75,7 +75,7 @@ def completion_of(kept: Mapping[str, Any]) -> Completion:
     return Completion(
         text=kept["text"],
         reasoning=kept["reasoning"],
-        tool_calls=tuple(ToolCall(*call) for call in kept["tool_calls"]),
+        tool_calls=tuple(FunctionCall(*call) for call in kept["tool_calls"]),
         finish_reason=kept["finish_reason"],
         is_fake=kept["is_fake"],
         usage=ModelUsage(**usage),

@@ -7,39 +7,39 @@ import json
 from collections.abc import Iterable, Iterator
 
 from jikko.nodes.model.memory import MemoryText
-from jikko.ports.models import Message, ToolCall
+from jikko.ports.models import FunctionCall, PromptMessage
 from jikko.ports.stores.messages import Thought
 from jikko.values import Json
 
 
-def messages_with_calls(said: MemoryText) -> Iterator[Message]:
+def messages_with_calls(said: MemoryText) -> Iterator[PromptMessage]:
     """An answer as an agent gave it that calls functions: round by round."""
     if not said.thoughts:
-        yield Message("assistant", (said.text,))
+        yield PromptMessage("assistant", (said.text,))
     for thought in said.thoughts:
         text = thought.thought
         names = [name for name in thought.tool.split(";") if name]
         answers = _object(thought.observation)
         if not names or not answers:
             if text:
-                yield Message("assistant", (text,))
+                yield PromptMessage("assistant", (text,))
             continue
         given = _object(thought.tool_input)
         calls = tuple(
-            ToolCall(f"{thought.id}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
+            FunctionCall(f"{thought.id}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
             for place, name in enumerate(names)
         )
-        yield Message("assistant", (text,) if text else (), calls)
+        yield PromptMessage("assistant", (text,) if text else (), calls)
         for call in calls:
-            yield Message("tool", (str(answers.get(call.name, "")),), tool_call_id=call.id)
+            yield PromptMessage("tool", (str(answers.get(call.name, "")),), tool_call_id=call.id)
 
 
-def message_as_text(said: MemoryText) -> Message:
+def message_as_text(said: MemoryText) -> PromptMessage:
     """An answer as an agent gave it that thinks in text: its rounds, and what it said in the end."""
     rounds = list(rounds_as_text(said.thoughts))
     if not rounds:
-        return Message("assistant", (said.text,))
-    return Message("assistant", ("".join([*rounds, f"Final Answer: {said.text}"]),))
+        return PromptMessage("assistant", (said.text,))
+    return PromptMessage("assistant", ("".join([*rounds, f"Final Answer: {said.text}"]),))
 
 
 def rounds_as_text(thoughts: Iterable[Thought]) -> Iterator[str]:

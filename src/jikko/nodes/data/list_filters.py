@@ -51,7 +51,7 @@ class ListRefused(Exception):
     """The list cannot be worked on as configured. The message is for the user to read."""
 
 
-class FilterCondition(Struct, frozen=True):
+class ElementCondition(Struct, frozen=True):
     """A test of every element."""
 
     key: str

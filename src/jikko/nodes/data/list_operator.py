@@ -9,7 +9,7 @@ from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.data.list_filters import FILE_KEYS, FilterCondition, ListRefused, file_key
+from jikko.nodes.data.list_filters import FILE_KEYS, ElementCondition, ListRefused, file_key
 from jikko.values import UNSET, Json, Selector, type_of
 
 TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]")
@@ -30,7 +30,7 @@ class ListOperator(Struct, frozen=True):
     branching: ClassVar[bool] = False
 
     selector: Selector
-    conditions: tuple[FilterCondition, ...]
+    conditions: tuple[ElementCondition, ...]
     serial: Template | None
     """Expands to the place of the element to pick, counted from 1; ``None`` to pick none."""
     order: str | None
@@ -47,7 +47,7 @@ class ListOperator(Struct, frozen=True):
         )
         return cls(
             selector=data.selector("variable", required=True),
-            conditions=tuple(FilterCondition.read(entry) for entry in filters.mappings("conditions"))
+            conditions=tuple(ElementCondition.read(entry) for entry in filters.mappings("conditions"))
             if filters.boolean("enabled")
             else (),
             serial=Template.parse(extract.text("serial", "1")) if extract.boolean("enabled") else None,

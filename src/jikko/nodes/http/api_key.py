@@ -12,7 +12,7 @@ from jikko.nodes.context import Variables
 from jikko.nodes.contract import NodeFailure
 
 
-class ApiKey(Struct, frozen=True):
+class Authorization(Struct, frozen=True):
     """How the node proves who it is."""
 
     type: str

@@ -56,7 +56,7 @@ class BodyItem(Struct, frozen=True):
         )
 
 
-class Body(Struct, frozen=True):
+class BodyTemplate(Struct, frozen=True):
     """The configuration.
 
     Source: docs/dify-behaviour.md, “HTTP request”.

@@ -13,8 +13,8 @@ from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.http.api_key import ApiKey
-from jikko.nodes.http.http_body import Body, PreparedBody
+from jikko.nodes.http.api_key import Authorization
+from jikko.nodes.http.http_body import BodyTemplate, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
 from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
@@ -118,10 +118,10 @@ class HttpRequest(Struct, frozen=True):
 
     method: str
     url: Template
-    api_key: ApiKey | None
+    api_key: Authorization | None
     headers: tuple[HeaderLine, ...]
     params: tuple[tuple[Template, Template], ...]
-    body: Body
+    body: BodyTemplate
     timeouts: Timeouts
     ssl_verify: bool | None
     strict: bool
@@ -140,10 +140,10 @@ class HttpRequest(Struct, frozen=True):
         return cls(
             method=method,
             url=Template.parse(data.text("url", required=True)),
-            api_key=ApiKey.read(data.mapping("authorization")),
+            api_key=Authorization.read(data.mapping("authorization")),
             headers=read_headers(data.text("headers")),
             params=_read_params(data.text("params")),
-            body=Body.read(data.mapping("body")),
+            body=BodyTemplate.read(data.mapping("body")),
             timeouts=Timeouts(
                 connect=timeout.integer("connect", minimum=0) or usual.connect,
                 read=timeout.integer("read", minimum=0) or usual.read,

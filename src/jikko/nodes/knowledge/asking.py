@@ -9,7 +9,7 @@ from jikko.nodes.model.model_call import call
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.ports.knowledge import SearchedDataset
-from jikko.ports.models import Message, ModelRequest, ModelUsage, Tool
+from jikko.ports.models import FunctionTool, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import Json
 
 _OPERATORS: Final = (
@@ -34,7 +34,7 @@ Answer with one JSON object and nothing else: {{"metadata_map": [{{"metadata_fie
 only these fields; with none, answer {{"metadata_map": []}}."""
 
 
-class Asked(NamedTuple):
+class ModelReply(NamedTuple):
     """What a model said, and what that used."""
 
     answer: dict[str, Json] | None
@@ -69,9 +69,9 @@ async def called_dataset(
         ModelRequest(
             provider=model.provider,
             model=model.name,
-            messages=(Message("user", (query,)),),
+            messages=(PromptMessage("user", (query,)),),
             parameters=model.resolved(ctx.variables),
-            tools=tuple(Tool(each.id, _about(each), nothing) for each in datasets),
+            tools=tuple(FunctionTool(each.id, _about(each), nothing) for each in datasets),
             tool_choice="auto",
             app_id=ctx.run.app_id,
             run_id=ctx.run.run_id,
@@ -111,10 +111,10 @@ def _about(dataset: SearchedDataset) -> str:
     return dataset.description or f"useful for when you want to answer queries about the {dataset.name}"
 
 
-async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) -> Asked:
+async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) -> ModelReply:
     mode = model.checked_mode()
-    system, user = Message("system", (instructions,)), Message("user", (query,))
-    whole = Message("user", (f"{instructions}\n\n{query}",))
+    system, user = PromptMessage("system", (instructions,)), PromptMessage("user", (query,))
+    whole = PromptMessage("user", (f"{instructions}\n\n{query}",))
     completion = await call(
         ctx,
         ModelRequest(
@@ -128,4 +128,4 @@ async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) 
             key=ctx.idempotency_key,
         ),
     )
-    return Asked(fenced_object(without_reasoning(completion.text)), completion.usage)
+    return ModelReply(fenced_object(without_reasoning(completion.text)), completion.usage)

@@ -11,14 +11,14 @@ from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
-from jikko.ports.knowledge import Conditions
+from jikko.ports.knowledge import MetadataFilter
 from jikko.values import UNSET, Json
 
 MODES: Final = ("disabled", "manual", "automatic")
 _Value: TypeAlias = "Template | tuple[Template, ...] | Json"
 
 
-class FilterCondition(Struct, frozen=True):
+class MetadataCondition(Struct, frozen=True):
     """One condition; its value may name variables."""
 
     name: str
@@ -30,7 +30,7 @@ class Filtering(Struct, frozen=True):
     """Which documents a node searches."""
 
     mode: str
-    conditions: tuple[FilterCondition, ...]
+    conditions: tuple[MetadataCondition, ...]
     any_of_them: bool
     has_operator: bool
     """Whether the file says how conditions are combined."""
@@ -40,18 +40,18 @@ class Filtering(Struct, frozen=True):
         """The filter of a node's configuration."""
         given = data.mapping("metadata_filtering_conditions")
         conditions = tuple(
-            FilterCondition(entry.text("name"), entry.text("comparison_operator"), _parsed(entry.raw.get("value")))
+            MetadataCondition(entry.text("name"), entry.text("comparison_operator"), _parsed(entry.raw.get("value")))
             for entry in given.mappings("conditions")
         )
         operator = given.raw.get("logical_operator")
         mode = data.choice("metadata_filtering_mode", MODES, "disabled")
         return cls(mode, conditions, operator == "or", bool(operator))
 
-    def resolved(self, variables: Readable) -> Conditions | None:
+    def resolved(self, variables: Readable) -> MetadataFilter | None:
         """The manual conditions with values in them; ``None`` if there are none."""
         if not self.conditions:
             return None
-        return Conditions(
+        return MetadataFilter(
             tuple(
                 {
                     "name": each.name,

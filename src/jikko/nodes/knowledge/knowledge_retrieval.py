@@ -14,7 +14,7 @@ from jikko.nodes.knowledge.filtering import Filtering
 from jikko.nodes.model.model_call import abilities
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.spelled import SECRET_MESSAGE, names
-from jikko.ports.knowledge import Conditions, Hit, MergedRanking, SearchedDataset, SearchFailure, SearchRequest
+from jikko.ports.knowledge import Hit, MergedRanking, MetadataFilter, SearchedDataset, SearchFailure, SearchRequest
 from jikko.ports.models import ModelUsage
 from jikko.values import UNSET, Json, Selector
 
@@ -159,7 +159,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
 
     async def _conditions(
         self, ctx: Context, datasets: Sequence[SearchedDataset], query: str, usages: list[ModelUsage]
-    ) -> Conditions | None:
+    ) -> MetadataFilter | None:
         filtering = self.filtering
         if filtering.mode == "manual":
             return filtering.resolved(ctx.variables)
@@ -176,7 +176,7 @@ class KnowledgeRetrieval(Struct, frozen=True):
             # As at Dify: without the model there is no filter.
             return None
         usages.append(usage)
-        return Conditions(tuple(found), filtering.any_of_them or not filtering.has_operator) if found else None
+        return MetadataFilter(tuple(found), filtering.any_of_them or not filtering.has_operator) if found else None
 
 
 def _model(data: Fields, name: str) -> ModelConfig | None:

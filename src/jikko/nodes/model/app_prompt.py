@@ -14,7 +14,7 @@ from jikko.lang.render import to_text
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.model.memory import Memory, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.model.prompt import Draft
+from jikko.nodes.model.prompt import DraftMessage
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Media, Role
@@ -87,34 +87,38 @@ class AppPrompt(Struct, frozen=True):
 
     async def drafts(
         self, ctx: Context, context: Rendered, files: list[Json], vision: Vision, model: ModelConfig
-    ) -> list[Draft]:
+    ) -> list[DraftMessage]:
         """See ``Prompt.drafts``."""
         found = ctx.variables.get(self.query)
         query = "" if found is UNSET or found is None else to_text(found)
         if self.is_chat:
             drafts = await self._chat(ctx, context.used, query, vision, model)
         else:
-            drafts = [Draft("user", Rendered.same(await self._completion(ctx, context.used, query, vision, model)))]
+            drafts = [
+                DraftMessage("user", Rendered.same(await self._completion(ctx, context.used, query, vision, model)))
+            ]
         shown = await all_media(ctx, files, vision.detail)
         if shown:
-            last = drafts.pop() if drafts and drafts[-1].role == "user" else Draft("user", NOTHING)
-            drafts.append(Draft("user", last.text, (*shown, *last.media)))
+            last = drafts.pop() if drafts and drafts[-1].role == "user" else DraftMessage("user", NOTHING)
+            drafts.append(DraftMessage("user", last.text, (*shown, *last.media)))
         return drafts
 
-    async def _chat(self, ctx: Context, context: str, query: str, vision: Vision, model: ModelConfig) -> list[Draft]:
+    async def _chat(
+        self, ctx: Context, context: str, query: str, vision: Vision, model: ModelConfig
+    ) -> list[DraftMessage]:
         if self.advanced:
             texts = [(role, self._filled(ctx, text, {"#context#": context})) for role, text in self.messages]
             said = [(role, text) for role, text in texts if text or role != "system"]
         else:
             system = self._system(ctx, context)
             said = [("system" if query else "user", system)] if system else []
-        drafts = [Draft(role, Rendered.same(text)) for role, text in said]
+        drafts = [DraftMessage(role, Rendered.same(text)) for role, text in said]
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
         for message in await prompt_messages(ctx, earlier, vision):
             media = tuple(part for part in message.parts if isinstance(part, Media))
-            drafts.append(Draft(message.role, Rendered.same(message.text), media))
+            drafts.append(DraftMessage(message.role, Rendered.same(message.text), media))
         if query:
-            drafts.append(Draft("user", Rendered.same(query)))
+            drafts.append(DraftMessage("user", Rendered.same(query)))
         return drafts
 
     async def _completion(self, ctx: Context, context: str, query: str, vision: Vision, model: ModelConfig) -> str:

@@ -29,7 +29,7 @@ class InvalidExtraction(Exception):
     """The values are not what was asked for. The message is the node's ``__reason``."""
 
 
-class Parameter(Struct, frozen=True):
+class ExtractedParameter(Struct, frozen=True):
     """One value to be found."""
 
     name: str
@@ -116,7 +116,7 @@ class Parameter(Struct, frozen=True):
                 return value if isinstance(value, str) else ""
 
 
-def schema_of(parameters: Sequence[Parameter]) -> dict[str, Any]:
+def schema_of(parameters: Sequence[ExtractedParameter]) -> dict[str, Any]:
     """The JSON schema of an object with all values."""
     return {
         "type": "object",
@@ -125,7 +125,7 @@ def schema_of(parameters: Sequence[Parameter]) -> dict[str, Any]:
     }
 
 
-def check_values(parameters: Sequence[Parameter], found: dict[str, Json]) -> None:
+def check_values(parameters: Sequence[ExtractedParameter], found: dict[str, Json]) -> None:
     """Make sure that exactly the parameters were found.
 
     Raises:

@@ -18,7 +18,7 @@ from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
 from jikko.nodes.rendered import NOTHING, Rendered
-from jikko.ports.models import Abilities, Completion, Message, ModelFailure, ModelRequest
+from jikko.ports.models import Abilities, Completion, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import UNSET, Json, Selector, Unset
 
 FORMATS = ("tagged", "separated")
@@ -141,7 +141,7 @@ class Llm(Struct, frozen=True):
         completion: Completion,
         stream: TextStream,
         inputs: dict[str, Json],
-        prompt: tuple[Message, ...],
+        prompt: tuple[PromptMessage, ...],
         mode: str,
     ) -> Result:
         text, reasoning = stream.answer(completion)

@@ -11,8 +11,7 @@ from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.ports.models import Media, Role
-from jikko.ports.models import Message as PromptMessage
+from jikko.ports.models import Media, PromptMessage, Role
 from jikko.ports.stores.messages import Message, Thought
 from jikko.values import Json
 

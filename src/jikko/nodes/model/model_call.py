@@ -7,7 +7,7 @@ from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.spelled import SECRET_MESSAGE, names
-from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelRequest
+from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import Json
 
 
@@ -56,8 +56,8 @@ def _names(request: ModelRequest, secret: str) -> bool:
 
 
 def without_unsupported(
-    messages: Iterable[Message], able: Abilities, *, keeps_empty: bool = False
-) -> tuple[Message, ...]:
+    messages: Iterable[PromptMessage], able: Abilities, *, keeps_empty: bool = False
+) -> tuple[PromptMessage, ...]:
     """The prompt without files that the model cannot read, and without messages that are empty then.
 
     Args:
@@ -67,7 +67,7 @@ def without_unsupported(
     for message in messages:
         parts = tuple(part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media))
         if parts or (keeps_empty and message.role == "assistant"):
-            kept.append(Message(message.role, parts or ("",)))
+            kept.append(PromptMessage(message.role, parts or ("",)))
     return tuple(kept)
 
 
@@ -76,7 +76,7 @@ def recorded_source(completion: Completion) -> dict[str, Json]:
     return {"fake_model": True} if completion.is_fake else {}
 
 
-def recorded_prompts(messages: Iterable[Message], mode: str) -> list[Json]:
+def recorded_prompts(messages: Iterable[PromptMessage], mode: str) -> list[Json]:
     """The ``prompts`` of the process data. Source: docs/dify-behaviour.md, “LLM”."""
     prompts: list[Json] = []
     for message in messages:

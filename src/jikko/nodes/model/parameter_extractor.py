@@ -12,14 +12,24 @@ from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.model.extracted_values import InvalidExtraction, Parameter, check_values, schema_of
+from jikko.nodes.model.extracted_values import ExtractedParameter, InvalidExtraction, check_values, schema_of
 from jikko.nodes.model.json_in_text import first_object
 from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.rendered import Rendered
-from jikko.ports.models import Abilities, Completion, Media, Message, Mode, ModelFailure, ModelRequest, Tool, ToolCall
+from jikko.ports.models import (
+    Abilities,
+    Completion,
+    FunctionCall,
+    FunctionTool,
+    Media,
+    Mode,
+    ModelFailure,
+    ModelRequest,
+    PromptMessage,
+)
 from jikko.values import Json, Selector
 
 _PROMPT_TOKENS = 400
@@ -45,7 +55,7 @@ class ParameterExtractor(Struct, frozen=True):
 
     query: Selector
     model: ModelConfig
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ExtractedParameter, ...]
     instruction: Template
     by_tool: bool
     """Whether the model is to call a function, if it can."""
@@ -57,7 +67,7 @@ class ParameterExtractor(Struct, frozen=True):
         return cls(
             query=data.selector("query"),
             model=ModelConfig.from_dsl(data),
-            parameters=tuple(Parameter.from_dsl(entry) for entry in data.mappings("parameters")),
+            parameters=tuple(ExtractedParameter.from_dsl(entry) for entry in data.mappings("parameters")),
             instruction=Template.parse(data.text("instruction")),
             by_tool=data.choice("reasoning_mode", ("function_call", "prompt"), "function_call") == "function_call",
             vision=Vision.from_dsl(data),
@@ -124,13 +134,13 @@ class ParameterExtractor(Struct, frozen=True):
         able: Abilities,
         *,
         by_tool: bool,
-    ) -> tuple[ModelRequest, tuple[Message, ...]]:
+    ) -> tuple[ModelRequest, tuple[PromptMessage, ...]]:
         """What the model is asked, and the prompt as it is recorded."""
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
         instruction = Rendered.of(self.instruction, ctx)
 
-        def prompt(text: str, instruction: str) -> tuple[Message, ...]:
+        def prompt(text: str, instruction: str) -> tuple[PromptMessage, ...]:
             messages = extractor_messages(text, instruction, media, schema, by_tool=by_tool, history=history)
             return without_unsupported(messages, able)
 
@@ -151,7 +161,7 @@ class ParameterExtractor(Struct, frozen=True):
         )
         return request, recorded
 
-    def _record(self, process_data: dict[str, Json], request: ModelRequest, prompt: Iterable[Message]) -> None:
+    def _record(self, process_data: dict[str, Json], request: ModelRequest, prompt: Iterable[PromptMessage]) -> None:
         process_data |= {
             "model_mode": request.mode,
             "prompts": recorded_prompts(prompt, request.mode),
@@ -182,11 +192,11 @@ class ParameterExtractor(Struct, frozen=True):
         }, reason
 
 
-def _function(tool: Tool) -> dict[str, Json]:
+def _function(tool: FunctionTool) -> dict[str, Json]:
     return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
 
 
-def _recorded(call: ToolCall | None) -> Json:
+def _recorded(call: FunctionCall | None) -> Json:
     if call is None:
         return None
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -213,7 +223,7 @@ Answer: {{"place": "Lyon", "people": 4}}"""
 
 def extractor_messages(
     text: str, instruction: str, media: Sequence[Media], schema: Mapping[str, Any], *, by_tool: bool, history: str = ""
-) -> tuple[Message, ...]:
+) -> tuple[PromptMessage, ...]:
     """The prompt. The text stands as it is at the end of the last message.
 
     Args:
@@ -224,9 +234,9 @@ def extractor_messages(
     if instruction.strip():
         system += f"\n\nInstructions of the user:\n{instruction}"
     so_far = f"Conversation so far:\n{history}\n\n" if history else ""
-    return (Message("system", (system,)), Message("user", (*media, f"{so_far}Text: {text}")))
+    return (PromptMessage("system", (system,)), PromptMessage("user", (*media, f"{so_far}Text: {text}")))
 
 
-def extractor_tool(schema: Mapping[str, Any]) -> Tool:
+def extractor_tool(schema: Mapping[str, Any]) -> FunctionTool:
     """The function that the model calls."""
-    return Tool(TOOL_NAME, _TOOL, schema)
+    return FunctionTool(TOOL_NAME, _TOOL, schema)

@@ -15,7 +15,7 @@ from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.rendered import NOTHING, Rendered
-from jikko.ports.models import Media, Message, Role
+from jikko.ports.models import Media, PromptMessage, Role
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import UNSET, Json, Selector
 
@@ -62,7 +62,7 @@ class PromptText(Struct, frozen=True):
         return [file for selector in self.selectors for file in files_in(variables.get(selector))]
 
 
-class Draft(Struct, frozen=True):
+class DraftMessage(Struct, frozen=True):
     """A message, with its text as it is sent and as it is recorded."""
 
     role: Role
@@ -71,14 +71,14 @@ class Draft(Struct, frozen=True):
     """Stands before the text."""
 
     @property
-    def sent(self) -> Message:
+    def sent(self) -> PromptMessage:
         """The message for the model."""
-        return Message(self.role, self.media if self.text is None else (*self.media, self.text.used))
+        return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.used))
 
     @property
-    def recorded(self) -> Message:
+    def recorded(self) -> PromptMessage:
         """The message for the record."""
-        return Message(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
+        return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
 
 
 class Prompt(Struct, frozen=True):
@@ -125,7 +125,7 @@ class Prompt(Struct, frozen=True):
 
     async def drafts(
         self, ctx: Context, context: Rendered, files: list[Json], vision: Vision, model: ModelConfig
-    ) -> list[Draft]:
+    ) -> list[DraftMessage]:
         """The messages, before those are dropped that the model cannot read.
 
         Args:
@@ -142,34 +142,34 @@ class Prompt(Struct, frozen=True):
             drafts = await self._chat(ctx, context, vision.detail)
             for message in await prompt_messages(ctx, earlier, vision):
                 media = tuple(part for part in message.parts if isinstance(part, Media))
-                drafts.append(Draft(message.role, Rendered.same(message.text), media))
+                drafts.append(DraftMessage(message.role, Rendered.same(message.text), media))
             if query.used:
-                drafts.append(Draft("user", query))
+                drafts.append(DraftMessage("user", query))
         else:
             history = self.memory.as_text(earlier)
-            drafts = [Draft("user", await self._completion(ctx, context, query, history))]
+            drafts = [DraftMessage("user", await self._completion(ctx, context, query, history))]
         shown = await all_media(ctx, files, vision.detail)
         if shown:
             if drafts and drafts[-1].role == "user":
-                drafts[-1] = Draft("user", drafts[-1].text, (*shown, *drafts[-1].media))
+                drafts[-1] = DraftMessage("user", drafts[-1].text, (*shown, *drafts[-1].media))
             else:
-                drafts.append(Draft("user", None, tuple(shown)))
+                drafts.append(DraftMessage("user", None, tuple(shown)))
         return drafts
 
-    async def _chat(self, ctx: Context, context: Rendered, detail: str) -> list[Draft]:
-        drafts: list[Draft] = []
+    async def _chat(self, ctx: Context, context: Rendered, detail: str) -> list[DraftMessage]:
+        drafts: list[DraftMessage] = []
         for entry in self.texts:
             if entry.jinja is not None:
                 text = await self._rendered(ctx, entry.jinja)
                 if text.used:
-                    drafts.append(Draft(entry.role, text))
+                    drafts.append(DraftMessage(entry.role, text))
                 continue
             text = entry.text(ctx, context)
             if text.used:
-                drafts.append(Draft(entry.role, text))
+                drafts.append(DraftMessage(entry.role, text))
             media = await all_media(ctx, entry.files(ctx.variables), detail)
             if media:
-                drafts.append(Draft(entry.role, None, tuple(media)))
+                drafts.append(DraftMessage(entry.role, None, tuple(media)))
         return drafts
 
     async def _completion(self, ctx: Context, context: Rendered, query: Rendered, history: str) -> Rendered:

@@ -20,7 +20,7 @@ from jikko.nodes.model.model_call import abilities, call, recorded_prompts, reco
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.ports.models import Completion, Media, Message, ModelFailure, ModelRequest, ModelUsage
+from jikko.ports.models import Completion, Media, ModelFailure, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import UNSET, Json, Selector
 
 
@@ -138,7 +138,7 @@ class QuestionClassifier(Struct, frozen=True):
             usage=completion.usage.as_usage(),
         )
 
-    def _messages(self, variables: Variables, media: list[Media], history: str) -> tuple[Message, ...]:
+    def _messages(self, variables: Variables, media: list[Media], history: str) -> tuple[PromptMessage, ...]:
         query = variables.get(self.query) if self.query else UNSET
         return classifier_messages(
             "" if query is UNSET else to_text(query),
@@ -200,7 +200,7 @@ _USER: Final = """\
 
 def classifier_messages(
     text: str, categories: Sequence[tuple[str, str]], instruction: str, media: Sequence[Media], history: str = ""
-) -> tuple[Message, ...]:
+) -> tuple[PromptMessage, ...]:
     """The prompt. The text stands as it is at the end of the last message.
 
     Args:
@@ -211,7 +211,7 @@ def classifier_messages(
     instructions = f"Instructions: {instruction}\n" if instruction.strip() else ""
     so_far = f"Conversation so far:\n{history}\n\n" if history else ""
     user = _USER.format(history=so_far, categories=listed, instructions=instructions, text=text)
-    return (Message("system", (_SYSTEM,)), Message("user", (*media, user)))
+    return (PromptMessage("system", (_SYSTEM,)), PromptMessage("user", (*media, user)))
 
 
 def classifier_schema(ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:

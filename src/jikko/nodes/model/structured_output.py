@@ -15,7 +15,7 @@ from jikko.nodes.broken_json import TooLong, repaired
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.json_in_text import fenced_object
 from jikko.nodes.model.reasoning import without_reasoning
-from jikko.ports.models import Message
+from jikko.ports.models import PromptMessage
 from jikko.values import Json, is_too_deep
 
 _MAX_INLINE_CHARACTERS: Final = 4096
@@ -60,12 +60,12 @@ class StructuredOutput(Struct, frozen=True):
         converted = _booleans_as_text(self.schema)
         return converted if isinstance(converted, dict) else {}
 
-    def instructed(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+    def instructed(self, messages: Sequence[PromptMessage]) -> tuple[PromptMessage, ...]:
         """The prompt for a model that takes no schema by itself: the schema stands in front of the system message."""
         instructions = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
         if messages and messages[0].role == "system":
-            return (Message("system", (instructions + "\n\n", *messages[0].parts)), *messages[1:])
-        return (Message("system", (instructions,)), *messages)
+            return (PromptMessage("system", (instructions + "\n\n", *messages[0].parts)), *messages[1:])
+        return (PromptMessage("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
         """The object that an answer is.

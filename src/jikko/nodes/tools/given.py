@@ -17,7 +17,7 @@ from jikko.values import Json, Selector, Unset
 _KINDS: Final = ("mixed", "variable", "constant")
 
 
-class Given(Struct, frozen=True):
+class ToolArgument(Struct, frozen=True):
     """One entry of ``tool_parameters`` or ``tool_configurations``."""
 
     name: str
@@ -76,9 +76,9 @@ class Given(Struct, frozen=True):
 class GivenValues(Struct, frozen=True):
     """All values that a node gives."""
 
-    parameters: tuple[Given, ...]
+    parameters: tuple[ToolArgument, ...]
     """``tool_parameters`` in their order, then the entries of ``tool_configurations`` that count as such."""
-    settings: Mapping[str, Given]
+    settings: Mapping[str, ToolArgument]
     """``tool_configurations``."""
 
     @classmethod
@@ -105,9 +105,9 @@ def is_entry(value: Json) -> bool:
     return isinstance(value, Mapping) and value.get("type") in _KINDS and "value" in value
 
 
-def _entries(fields: Fields) -> Iterator[Given]:
+def _entries(fields: Fields) -> Iterator[ToolArgument]:
     for name, value in fields.raw.items():
-        given = Given.read(fields, str(name), value)
+        given = ToolArgument.read(fields, str(name), value)
         if given is not None:
             yield given
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 from zlib import crc32
 
-from jikko.apps.publishing import Apps
+from jikko.apps.publishing import AppCatalog
 from jikko.errors import JikkoError, NotFound
 from jikko.events import RunFinished
 from jikko.observing.traces.export import SpanExport
@@ -45,7 +45,7 @@ class RunTraces(RunObserver):
                 logger.debug("run %s is not traced: too many wait for it", run.run_id)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, store: RunStore, apps: Apps) -> AsyncIterator[None]:
+    async def at_work(self, store: RunStore, apps: AppCatalog) -> AsyncIterator[None]:
         """Make spans for as long as the block lasts, and for a while behind it."""
         working = asyncio.ensure_future(self._work(store, apps))
         try:
@@ -56,7 +56,7 @@ class RunTraces(RunObserver):
             working.cancel()
             await asyncio.to_thread(self._export.close)
 
-    async def _work(self, store: RunStore, apps: Apps) -> None:
+    async def _work(self, store: RunStore, apps: AppCatalog) -> None:
         while True:
             run = await self._waiting.get()
             try:
@@ -70,7 +70,7 @@ class RunTraces(RunObserver):
 
 
 async def trace(
-    run: RunIdentity, store: RunStore, apps: Apps, export: SpanExport, *, content: bool = False
+    run: RunIdentity, store: RunStore, apps: AppCatalog, export: SpanExport, *, content: bool = False
 ) -> list[Span]:
     """Send the spans of a run. Returns them.
 

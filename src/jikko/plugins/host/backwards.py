@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.plugins.config import PluginsConfig
-from jikko.plugins.host.gate import Gate
+from jikko.plugins.host.gate import NetworkGate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
 from jikko.plugins.messages import to_plugin
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.process.wire import Stream
+from jikko.plugins.process.wire import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.models import Chunk, Message, ModelFailure, ModelRequest
+from jikko.ports.models import Chunk, ModelFailure, ModelRequest, PromptMessage
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.stores.plugin_storage import MAX_KEY, PluginStorage
 from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
@@ -66,7 +66,7 @@ class HostCalls:
         *,
         files: FileStore,
         storage: PluginStorage,
-        gate: Gate,
+        gate: NetworkGate,
         config: PluginsConfig,
         stack: ExitStack,
     ) -> None:
@@ -84,7 +84,7 @@ class HostCalls:
         self._stack = stack
         self._linked: dict[str, Mapping[str, Any]] = {}
 
-    def linked(self, received: Stream) -> Mapping[str, Any] | None:
+    def linked(self, received: InvocationMessage) -> Mapping[str, Any] | None:
         """The file mapping, if a plugin hands on the link to a file that a tool made for it in this call.
 
         The address is not asked for: it is that of this server, where the address policy lets nobody go.
@@ -148,13 +148,13 @@ class HostCalls:
     async def _structured(self, request: ModelRequest, asked: Mapping[str, Any]) -> AsyncIterator[Any]:
         import json
 
-        from jikko.ports.models import Tool
+        from jikko.ports.models import FunctionTool
 
         schema = asked.get("structured_output_schema")
         if not isinstance(schema, dict):
             raise BadPrompt("structured_output_schema is no JSON Schema.")
         # By a function that the model must call: more models can do that than keep to a schema.
-        tool = Tool("answer", "Gives the answer.", schema)
+        tool = FunctionTool("answer", "Gives the answer.", schema)
         fields = {**_fields(request), "tools": (tool,), "tool_choice": "required", "stream": False}
         completion = await self._host.complete(ModelRequest(**fields))
         written = completion.tool_calls[0].arguments if completion.tool_calls else completion.text
@@ -189,8 +189,8 @@ class HostCalls:
                 provider=model[0],
                 model=model[1],
                 messages=(
-                    Message("system", (_SUMMARY,)),
-                    Message("user", (f"Request: {instruction}\n\nText: {piece}",)),
+                    PromptMessage("system", (_SUMMARY,)),
+                    PromptMessage("user", (f"Request: {instruction}\n\nText: {piece}",)),
                 ),
                 stream=False,
                 app_id=self._caller.app_id,

@@ -40,7 +40,7 @@ _USER: Final = "plugin"
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class OfferedFile:
     """A file that a plugin may fetch."""
 
     read: Callable[[], Awaitable[bytes]]
@@ -51,7 +51,7 @@ Upload = Callable[[bytes, str, str], Awaitable[dict[str, Any]]]
 """Takes content, name and MIME type of a file; answers what the plugin is told of it."""
 
 
-class Gate:
+class NetworkGate:
     """Listens from the first process or call on that needs it."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Gate:
         self._secret = secrets.token_urlsafe(24)
         self._listener = Listener(self._serve, most=max_connections, budget=budget or Budgets().open(), head=_HEAD)
         self._connecting = asyncio.Semaphore(CONNECTING)
-        self._files: dict[str, Offered] = {}
+        self._files: dict[str, OfferedFile] = {}
         self._uploads: dict[str, Upload] = {}
 
     @property
@@ -91,7 +91,7 @@ class Gate:
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 
     @contextmanager
-    def offering(self, file: Offered) -> Iterator[str]:
+    def offering(self, file: OfferedFile) -> Iterator[str]:
         """An address at which a plugin can fetch a file, for the block."""
         token = secrets.token_urlsafe(24)
         self._files[token] = file

@@ -11,15 +11,15 @@ from jikko.ports.models import (
     PRICE_UNIT,
     Abilities,
     Completion,
+    FunctionCall,
+    FunctionTool,
     Media,
     MediaKind,
-    Message,
     Mode,
     ModelRequest,
     ModelUsage,
+    PromptMessage,
     Role,
-    Tool,
-    ToolCall,
     plain,
 )
 from jikko.values import Json
@@ -91,7 +91,7 @@ def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) 
         mode=cast(Mode, wanted.mode if wanted.mode in ("chat", "completion") else "chat"),
         messages=tuple(_message(message) for message in wanted.prompt_messages),
         parameters=parameters,
-        tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in wanted.tools or ()),
+        tools=tuple(FunctionTool(tool.name, tool.description, tool.parameters) for tool in wanted.tools or ()),
         tool_choice="auto",
         stream=wanted.stream,
         app_id=app_id,
@@ -100,15 +100,17 @@ def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) 
     )
 
 
-def _message(message: _Message) -> Message:
+def _message(message: _Message) -> PromptMessage:
     if message.role not in _ROLES:
         raise BadPrompt(f"There is no role {message.role[:40]!r} of a message.")
     if isinstance(message.content, list):
         parts = tuple(_part(part) for part in message.content)
     else:
         parts = (message.content,) if message.content else ()
-    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
-    return Message(cast(Role, message.role), parts, calls, message.tool_call_id or "")
+    calls = tuple(
+        FunctionCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+    )
+    return PromptMessage(cast(Role, message.role), parts, calls, message.tool_call_id or "")
 
 
 def _part(part: Mapping[str, Any]) -> str | Media:
@@ -132,7 +134,7 @@ def _part(part: Mapping[str, Any]) -> str | Media:
     return Media(_MEDIA[kind], mime_type, data=data, filename=name, detail=detail)
 
 
-def messages_json(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+def messages_json(messages: tuple[PromptMessage, ...]) -> list[dict[str, Any]]:
     """Messages in the SDK's shape: the conversation so far, for a strategy."""
     return [
         {
@@ -165,7 +167,7 @@ def chunk(
     index: int,
     text: str,
     *,
-    calls: tuple[ToolCall, ...] = (),
+    calls: tuple[FunctionCall, ...] = (),
     usage: ModelUsage | None = None,
     finish_reason: str | None = None,
 ) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class _List(msgspec.Struct, kw_only=True):
     plugins: list[Entry] = []
 
 
-class Installed:
+class InstalledPlugins:
     """What is installed below one folder. Another process may change it: it is read again when it has changed."""
 
     def __init__(self, root: Path) -> None:

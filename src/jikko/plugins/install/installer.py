@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from jikko.errors import InvalidSettings
 from jikko.plugins.install.environment import compile_code, interpreters, make_environment, requirements_of
-from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
+from jikko.plugins.install.installed import UNFINISHED, Entry, InstalledPlugins
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.archive import Archive, unpack
 from jikko.plugins.package.declaration import Plugin
@@ -25,7 +25,7 @@ Try: TypeAlias = Callable[[Entry], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class InstallResult:
     """What came of an installation."""
 
     entry: Entry
@@ -35,18 +35,18 @@ class Installation:
     """How many packages its environment has."""
 
 
-class Installer:
+class PluginInstaller:
     """Puts plugins into the folder of a server, which may run meanwhile."""
 
     def __init__(
-        self, installed: Installed, try_start: Try, *, confine: bool, environment: Mapping[str, str] = os.environ
+        self, installed: InstalledPlugins, try_start: Try, *, confine: bool, environment: Mapping[str, str] = os.environ
     ) -> None:
         self._installed = installed
         self._try_start = try_start
         self._confine = confine
         self._environment = environment
 
-    async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> Installation:
+    async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> InstallResult:
         """Install a package. Until it has started once nothing is changed for others; if that fails, nothing is left.
 
         Args:
@@ -66,8 +66,8 @@ class Installer:
         packages: Sequence[tuple[Plugin, Archive]],
         *,
         again: bool = False,
-        tell: Callable[[int, "Installation | PackageRefused"], None] = lambda number, done: None,
-    ) -> list["Installation | PackageRefused"]:
+        tell: Callable[[int, "InstallResult | PackageRefused"], None] = lambda number, done: None,
+    ) -> list["InstallResult | PackageRefused"]:
         """Install packages, some at once, each as ``install`` does. One that fails keeps none of the others.
         What is among them twice is installed once, and was there the second time.
 
@@ -78,9 +78,9 @@ class Installer:
             InvalidSettings: The folder, or uv, cannot be used.
         """
         installed, places = self._installed, asyncio.Semaphore(_AT_ONCE)
-        results: dict[int, Installation | PackageRefused] = {}
+        results: dict[int, InstallResult | PackageRefused] = {}
 
-        def note(number: int, done: Installation | PackageRefused) -> None:
+        def note(number: int, done: InstallResult | PackageRefused) -> None:
             results[number] = done
             tell(number, done)
 
@@ -101,7 +101,7 @@ class Installer:
                     note(number, PackageRefused(f"{plugin.id} has only {only}; Jikko runs tools and agent strategies."))
                 elif not again and plugin.identifier in there:
                     entry = there[plugin.identifier]
-                    note(number, Installation(entry, True, _packages(installed.environment(entry))))
+                    note(number, InstallResult(entry, True, _packages(installed.environment(entry))))
                 else:
                     missing.setdefault(plugin.identifier, []).append(number)
             if missing:
@@ -116,7 +116,7 @@ class Installer:
                     installed.sweep()
         return [results[number] for number in range(len(packages))]
 
-    async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "Installation | PackageRefused":
+    async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "InstallResult | PackageRefused":
         try:
             with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self._installed.root) as temporary:
                 entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
@@ -125,7 +125,7 @@ class Installer:
             return refused
         except (OSError, InvalidSettings) as error:
             return PackageRefused(f"{plugin.id} cannot be installed: {str(error).rstrip('.')}.")
-        return Installation(entry, False, _packages(self._installed.environment(entry)))
+        return InstallResult(entry, False, _packages(self._installed.environment(entry)))
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """The plugin in its place, with the first Python and the first versions of its packages with which it starts.

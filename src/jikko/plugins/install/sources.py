@@ -17,7 +17,7 @@ _MAX_MANIFEST: Final = 1 << 20
 """Bytes."""
 
 
-class Offered(NamedTuple):
+class AvailablePackage(NamedTuple):
     """A package that a place has."""
 
     path: Path
@@ -27,7 +27,7 @@ class Offered(NamedTuple):
     version: str
 
 
-def offered_in(place: Path, unread: list[str]) -> Iterator[Offered]:
+def offered_in(place: Path, unread: list[str]) -> Iterator[AvailablePackage]:
     """The packages of a file, of the folder of a plugin, or of all of these below a folder.
 
     Args:
@@ -49,12 +49,12 @@ def offered_in(place: Path, unread: list[str]) -> Iterator[Offered]:
         unread.append(f"{place}: {error}")
 
 
-def _offered(path: Path, manifest: bytes) -> Iterator[Offered]:
+def _offered(path: Path, manifest: bytes) -> Iterator[AvailablePackage]:
     if len(manifest) > _MAX_MANIFEST:
         raise ValueError(f"its manifest.yaml has more than {_MAX_MANIFEST} bytes")
     declared: Any = parse(manifest.decode(), LoadLimits(max_bytes=_MAX_MANIFEST))
     if isinstance(declared, Mapping) and declared.get("type", "plugin") == "plugin":
-        yield Offered(path, f"{declared.get('author')}/{declared.get('name')}", str(declared.get("version")))
+        yield AvailablePackage(path, f"{declared.get('author')}/{declared.get('name')}", str(declared.get("version")))
 
 
 class PluginSources:
@@ -92,5 +92,5 @@ class PluginSources:
             return read_package(file.read(MAX_PACKED + 1), self._keys)
 
 
-def _newness(offered: Offered) -> tuple[int, ...]:
+def _newness(offered: AvailablePackage) -> tuple[int, ...]:
     return tuple(int(part[:18]) if part.isdecimal() else 0 for part in offered.version.split("."))

@@ -11,7 +11,7 @@ from typing import Final
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.plugins.package.refused import PackageRefused
-from jikko.plugins.process.groups import Session
+from jikko.plugins.process.groups import ProcessSession
 from jikko.plugins.process.launch import Lock
 from jikko.plugins.process.sockets import epoll_offered
 
@@ -117,7 +117,7 @@ class Uv:
                 raise PackageRefused(f"uv took longer than {_SECONDS:g} s: uv {' '.join(arguments)}") from None
             finally:
                 # Also what a package has started while it was built, and left behind.
-                await asyncio.to_thread(Session(process.pid, _MEMORY).kill)
+                await asyncio.to_thread(ProcessSession(process.pid, _MEMORY).kill)
                 await process.wait()
         if process.returncode:
             output = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]

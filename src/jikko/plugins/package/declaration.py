@@ -24,7 +24,7 @@ _LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=40, max_values=200_000)
 _LANGUAGE: Final = "en_US"
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A parameter of a tool or a strategy, or a credential of a provider."""
 
     name: str
@@ -41,23 +41,23 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """JSON Schema, of an object or array."""
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tool or a strategy."""
 
     name: str
     label: str = ""
     description: str = ""
     """For the model."""
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[ParameterDeclaration, ...] = ()
     features: tuple[str, ...] = ()
     """Of a strategy: ``history-messages``, if it takes them."""
 
-    def parameter(self, name: str) -> Parameter | None:
+    def parameter(self, name: str) -> ParameterDeclaration | None:
         """The parameter of that name."""
         return next((entry for entry in self.parameters if entry.name == name), None)
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A provider of tools or strategies."""
 
     kind: Kind
@@ -65,11 +65,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
     icon: str = ""
     """A file in ``_assets``."""
-    credentials: tuple[Parameter, ...] = ()
+    credentials: tuple[ParameterDeclaration, ...] = ()
     has_oauth: bool = False
-    actions: tuple[Action, ...] = ()
+    actions: tuple[ActionDeclaration, ...] = ()
 
-    def action(self, name: str) -> Action | None:
+    def action(self, name: str) -> ActionDeclaration | None:
         """The tool or strategy of that name."""
         return next((entry for entry in self.actions if entry.name == name), None)
 
@@ -96,7 +96,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int | None = None
     """The same, by its manifest."""
     trust: str = "unsigned"
-    providers: tuple[Provider, ...] = ()
+    providers: tuple[ProviderDeclaration, ...] = ()
     unused: tuple[str, ...] = ()
     """What else it has, and Jikko does not run: ``models``, ``endpoints``, …"""
 
@@ -110,7 +110,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
         """``author/name:version@checksum``, as workflow files have it."""
         return f"{self.id}:{self.version}@{self.checksum}"
 
-    def provider(self, kind: Kind, name: str) -> Provider | None:
+    def provider(self, kind: Kind, name: str) -> ProviderDeclaration | None:
         """The provider of that name; if the plugin has only one of the kind, that one."""
         listed = [provider for provider in self.providers if provider.kind == kind]
         found = next((provider for provider in listed if provider.name == name), None)
@@ -179,7 +179,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     )
 
 
-def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Provider:
+def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> ProviderDeclaration:
     fields = _fields(files, path, problems)
     identity = fields.mapping("identity")
     credentials = fields.get("credentials_for_provider")
@@ -192,7 +192,7 @@ def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[
     elif isinstance(schema, list):
         entries += fields.mappings("credentials_schema")
     key = KINDS[kind]
-    return Provider(
+    return ProviderDeclaration(
         kind=kind,
         name=identity.text("name", required=True),
         label=_label(identity.get("label")),
@@ -203,12 +203,12 @@ def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[
     )
 
 
-def _action(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Action:
+def _action(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> ActionDeclaration:
     fields = _fields(files, path, problems)
     identity = fields.mapping("identity")
     description = fields.get("description")
     for_model = description.get("llm") if isinstance(description, Mapping) else None
-    return Action(
+    return ActionDeclaration(
         name=identity.text("name", required=True),
         label=_label(identity.get("label")),
         description=_label(for_model) or _label(description),
@@ -217,8 +217,8 @@ def _action(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -
     )
 
 
-def _parameter(fields: Fields) -> Parameter:
-    return Parameter(
+def _parameter(fields: Fields) -> ParameterDeclaration:
+    return ParameterDeclaration(
         name=fields.text("name", required=True),
         type=fields.text("type", "string"),
         form=fields.text("form", "llm"),

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, prepare
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.usage import Room, nameless_bytes, size_of
+from jikko.plugins.process.usage import FolderQuota, nameless_bytes, size_of
 from jikko.plugins.process.wire import PluginFailure
 
 _SECONDS: Final = 1.0
@@ -24,7 +24,9 @@ class _Watched(NamedTuple):
 class Bounds:
     """Those of the plugins of one server process."""
 
-    def __init__(self, *, memory: int, room: Room, grouped: bool, each_round: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, *, memory: int, room: FolderQuota, grouped: bool, each_round: Callable[[], Awaitable[None]]
+    ) -> None:
         """Args:
         memory: Bytes that one process of a plugin may have, with all that it starts.
         room: What the folder of a plugin may hold.

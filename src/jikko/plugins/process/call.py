@@ -10,10 +10,10 @@ from jikko.plugins.process.blobs import Blobs
 from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.wire import (
     BROKEN,
+    InvocationMessage,
     Invoke,
     PluginFailure,
     SessionData,
-    Stream,
     decode_any,
     decode_error,
     decode_invoke,
@@ -35,14 +35,14 @@ class Backwards(Protocol):
         ...
 
 
-class Call:
+class Invocation:
     """Takes what comes of one invocation. Everything happens on the event loop, where the line is read."""
 
     def __init__(
         self,
         session: str,
         *,
-        emit: Callable[[Stream], None],
+        emit: Callable[[InvocationMessage], None],
         answer: Callable[[Any], None] | None,
         backwards: Backwards | None,
         send: Callable[[bytes], Awaitable[None]],
@@ -118,7 +118,7 @@ class Call:
                     content = self._blobs.take(message.message)
                     if content is None:
                         return
-                    message = Stream("blob", content, message.meta)
+                    message = InvocationMessage("blob", content, message.meta)
                 self._emit(message)
             case "invoke":
                 self._invoked(decode_invoke(data.data))

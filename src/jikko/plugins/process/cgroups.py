@@ -19,7 +19,7 @@ _WEIGHT: Final = 25
 _PASSES: Final = 100
 
 
-class Place(NamedTuple):
+class CgroupRoot(NamedTuple):
     """Where control groups of plugins are, or why there are none."""
 
     base: Path | None
@@ -89,7 +89,7 @@ class Cgroups:
         return Cgroup(folder, memory)
 
 
-def prepare(place: Place | None = None) -> tuple[Cgroups | None, str]:
+def prepare(place: CgroupRoot | None = None) -> tuple[Cgroups | None, str]:
     """Make ready for groups of plugins: the server leaves its group for one below it. Blocks.
 
     Returns:
@@ -111,40 +111,44 @@ def prepare(place: Place | None = None) -> tuple[Cgroups | None, str]:
     return Cgroups(base), ""
 
 
-def find(process: int | str = "self") -> Place:
+def find(process: int | str = "self") -> CgroupRoot:
     """Where control groups of the plugins of a server process can be. Changes nothing. Blocks."""
     mounted = _mounted(process)
     if mounted is None:
-        return Place(None, "no control groups of version 2 are mounted where they can be written")
+        return CgroupRoot(None, "no control groups of version 2 are mounted where they can be written")
     mount, root = mounted
     path = next((line[3:] for line in _lines(Path(f"/proc/{process}/cgroup")) if line.startswith("0::/")), "")
     if root != "/" and path.startswith(root):
         path = path[len(root) :] or "/"
     own = mount / path.strip("/")
     if "/.." in path or not (own / "cgroup.procs").exists():
-        return Place(None, f"the control group {path} of the server is not below {mount}")
+        return CgroupRoot(None, f"the control group {path} of the server is not below {mount}")
     if own.name == _SERVER:
         return _checked(own.parent, None)
     if not (own / "cgroup.type").exists():  # the root of all groups may be divided and hold processes
         return _checked(own, None)
     place = _checked(own, own)
     if place.base is not None and not _is_ours(own, mount):
-        place = Place(None, f"the control group {own} is not the server's alone (Delegate=yes of systemd)")
+        place = CgroupRoot(None, f"the control group {own} is not the server's alone (Delegate=yes of systemd)")
     # As root beside a login: groups of its own at the top, if they are bounded there without a change.
     at_top = os.geteuid() == 0 and os.access(mount, os.W_OK) and not (mount / "cgroup.type").exists()
     if place.base is None and at_top and _words(mount / "cgroup.subtree_control") >= _NEEDED:
-        return Place(mount, "")
+        return CgroupRoot(mount, "")
     return place
 
 
-def _checked(base: Path, own: Path | None) -> Place:
+def _checked(base: Path, own: Path | None) -> CgroupRoot:
     lacking = sorted(_NEEDED - _words(base / "cgroup.controllers"))
     if lacking:
-        return Place(None, f"the control group {base} does not have {' and '.join(lacking)} (version 1 may have it)")
+        return CgroupRoot(
+            None, f"the control group {base} does not have {' and '.join(lacking)} (version 1 may have it)"
+        )
     files = [base, base / "cgroup.procs", base / "cgroup.subtree_control"]
     if not all(os.access(file, os.W_OK) for file in files):
-        return Place(None, f"the control group {base} cannot be written: it takes Delegate=yes of systemd, or root")
-    return Place(base, "", own)
+        return CgroupRoot(
+            None, f"the control group {base} cannot be written: it takes Delegate=yes of systemd, or root"
+        )
+    return CgroupRoot(base, "", own)
 
 
 def _is_ours(own: Path, mount: Path) -> bool:

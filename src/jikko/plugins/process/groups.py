@@ -14,7 +14,7 @@ GONE_SECONDS: Final = 5.0
 """For which it is waited until what was killed is gone: a busy machine takes its time for that."""
 
 
-class Group(Protocol):
+class ProcessGroup(Protocol):
     """The processes of one start of a plugin."""
 
     def processes(self) -> list[int]:
@@ -30,8 +30,8 @@ class Group(Protocol):
         ...
 
 
-class Session:
-    """A ``Group`` by its session, which the filter lets no process leave."""
+class ProcessSession:
+    """A ``ProcessGroup`` by its session, which the filter lets no process leave."""
 
     def __init__(self, leader: int, memory: int) -> None:
         """Args:

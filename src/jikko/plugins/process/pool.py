@@ -52,7 +52,7 @@ class _Slot:
         """Calls that have or want a place."""
 
 
-class Pool(Generic[K]):
+class ProcessPool(Generic[K]):
     """Processes by plugin. Nothing is started before the first call."""
 
     def __init__(self, start: Callable[[K], Awaitable[PluginProcess]], limits: PoolLimits | None = None) -> None:

@@ -12,16 +12,16 @@ from typing import Any, Final, get_args
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
 from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
-from jikko.plugins.process.call import Backwards, Call, unreadable
-from jikko.plugins.process.groups import Group, Session
+from jikko.plugins.process.call import Backwards, Invocation, unreadable
+from jikko.plugins.process.groups import ProcessGroup, ProcessSession
 from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.pipes import spawn
 from jikko.plugins.process.wire import (
     BROKEN,
     FailureKind,
+    InvocationMessage,
     PluginFailure,
     SessionData,
-    Stream,
     decode_line,
     decode_session,
     encode,
@@ -48,7 +48,7 @@ class PluginProcess:
         share: LoopShare,
         budget: Budget,
         payer: Payer,
-        group: Group,
+        group: ProcessGroup,
     ) -> None:
         """Args:
         share: Of all plugins: one of those that say much works at a time, for a slice.
@@ -61,7 +61,7 @@ class PluginProcess:
         self.group = group
         self._limits = limits
         self._slice = Slice(share, str(process.pid))
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, Invocation] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
         self._last_lines: deque[str] = deque(maxlen=20)
@@ -92,7 +92,7 @@ class PluginProcess:
         share: LoopShare | None = None,
         descriptors: Sequence[int] = (),
         budget: Budget | None = None,
-        group: Group | None = None,
+        group: ProcessGroup | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
 
@@ -120,7 +120,7 @@ class PluginProcess:
                 await asyncio.to_thread(group.kill)
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
         process = cls(
-            started, limits, share or LoopShare(), budget, payer, group or Session(started.pid, limits.memory)
+            started, limits, share or LoopShare(), budget, payer, group or ProcessSession(started.pid, limits.memory)
         )
         try:
             async with asyncio.timeout(limits.ready_seconds):
@@ -173,7 +173,7 @@ class PluginProcess:
         request: dict[str, Any],
         *,
         seconds: float,
-        emit: Callable[[Stream], None],
+        emit: Callable[[InvocationMessage], None],
         answer: Callable[[Any], None] | None = None,
         backwards: Backwards | None = None,
         context: dict[str, Any] | None = None,
@@ -189,7 +189,7 @@ class PluginProcess:
             PluginFailure: It failed.
         """
         session = new_id()
-        call = Call(
+        call = Invocation(
             session, emit=emit, answer=answer, backwards=backwards, send=self._write, limits=self._limits
         )  # fmt: skip
         line = encode(session, "request", request, context)

@@ -19,7 +19,7 @@ _BLOCK: Final = 512
 """Bytes that ``st_blocks`` counts by."""
 
 
-class Room(NamedTuple):
+class FolderQuota(NamedTuple):
     """What a folder may hold."""
 
     bytes: int = 1 << 30
@@ -33,7 +33,7 @@ class Room(NamedTuple):
 class Size:
     """What a folder holds, counted until it is too much."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: FolderQuota) -> None:
         self._room = room
         self.bytes = self.files = self.depth = 0
 
@@ -68,7 +68,7 @@ class Size:
                     return
 
 
-def size_of(folder: Path, room: Room) -> Size:
+def size_of(folder: Path, room: FolderQuota) -> Size:
     """What a folder holds. Blocks.
 
     Raises:

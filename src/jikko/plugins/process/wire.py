@@ -23,7 +23,7 @@ class PluginFailure(Exception):
         """The stack that the plugin reported, or else its last printed lines, for debugging; never shown to clients."""
 
 
-class Line(msgspec.Struct):
+class PluginMessage(msgspec.Struct):
     """A line that a plugin wrote."""
 
     event: str
@@ -38,7 +38,7 @@ class SessionData(msgspec.Struct):
     data: msgspec.Raw = _NULL
 
 
-class Stream(msgspec.Struct):
+class InvocationMessage(msgspec.Struct):
     """One message of an invocation."""
 
     type: str = ""
@@ -62,9 +62,9 @@ class ErrorData(msgspec.Struct):
     args: Any = None
 
 
-decode_line = msgspec.json.Decoder(Line).decode
+decode_line = msgspec.json.Decoder(PluginMessage).decode
 decode_session = msgspec.json.Decoder(SessionData).decode
-decode_stream = msgspec.json.Decoder(Stream).decode
+decode_stream = msgspec.json.Decoder(InvocationMessage).decode
 decode_invoke = msgspec.json.Decoder(Invoke).decode
 decode_error = msgspec.json.Decoder(ErrorData).decode
 decode_any = msgspec.json.Decoder().decode

@@ -33,7 +33,7 @@ class ReplySetting(msgspec.Struct, frozen=True, kw_only=True):
     """What makes vectors of questions."""
 
 
-class Replies(NamedTuple):
+class ReplyState(NamedTuple):
     """How an app answers by its annotations now."""
 
     setting: ReplySetting
@@ -105,7 +105,7 @@ class AnnotationStore(Protocol):
         """Count that an annotation has answered."""
         ...
 
-    async def replies(self, app_id: str) -> Replies | None:
+    async def replies(self, app_id: str) -> ReplyState | None:
         """How an app answers by its annotations; ``None``: it does not. Asked for with every turn of a chat."""
         ...
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.ports.stores.messages import Conversation
 
 
-class ConversationPage(Struct, frozen=True):
+class ConversationSlice(Struct, frozen=True):
     """Some conversations, the last updated first."""
 
     conversations: Sequence[Conversation]
@@ -21,7 +21,7 @@ class ChatPages(Protocol):
 
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
-    ) -> ConversationPage:
+    ) -> ConversationSlice:
         """Conversations of an app, the last updated first.
 
         Args:

@@ -56,7 +56,7 @@ class AnnotationReply(msgspec.Struct, frozen=True, kw_only=True):
     """Who wrote it."""
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What comes with an answer beside its text."""
 
     usage: dict[str, Json] | None = None
@@ -94,7 +94,7 @@ class Thought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That the tools made, as file mappings."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a message that becomes known while it is answered. It is written whole."""
 
     status: Literal["normal", "error", "paused"] = "normal"
@@ -104,7 +104,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     files: list[Json] = []
     """Files in the answer, as file mappings."""
-    metadata: Metadata = Metadata()
+    metadata: MessageMetadata = MessageMetadata()
     forms: list[TurnForm] = []
     thoughts: list[Thought] = []
     """In the order of their positions."""
@@ -124,7 +124,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     files: list[Json] = []
     """Those that came with it, as file mappings."""
     created_at: float
-    answer: Answer = Answer()
+    answer: MessageAnswer = MessageAnswer()
     feedback: Feedback | None = None
 
 

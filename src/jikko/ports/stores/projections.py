@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.values import Json
 
 
@@ -55,7 +55,7 @@ class TurnRepeated(msgspec.Struct, frozen=True, kw_only=True):
 class TurnChanged(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answer to the message of the run. Of a run that answers none: nothing."""
 
-    answer: Answer
+    answer: MessageAnswer
 
 
 class VariablesAssigned(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     """Answers a message of it."""
 
 
-class Place(Struct, frozen=True):
+class RunCursor(Struct, frozen=True):
     """The place of a run in the list of all, which is newest first."""
 
     created_at: float
@@ -42,7 +42,7 @@ class RunPage(Struct, frozen=True):
     """Some runs, newest first."""
 
     records: Sequence[RunRecord] = ()
-    next: Place | None = None
+    next: RunCursor | None = None
     """Behind which more may come; ``None``: there are no more. A page may be short, or empty, and yet not the last: of
     a filter that few runs pass, only N runs are looked at."""
 
@@ -78,7 +78,7 @@ class RunPages(Protocol):
     What counts by the hour may be as it was ten minutes ago, but for the last two hours.
     """
 
-    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+    async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
         """One page, newest first."""
         ...
 
@@ -93,15 +93,15 @@ class RunPages(Protocol):
         """
         ...
 
-    async def newest(self) -> Place | None:
+    async def newest(self) -> RunCursor | None:
         """The place of the newest run."""
         ...
 
-    async def place(self, run_id: str) -> Place | None:
+    async def place(self, run_id: str) -> RunCursor | None:
         """The place of a run; ``None`` if there is no such run."""
         ...
 
-    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+    async def newer(self, wanted: RunFilter, than: RunCursor | None) -> int:
         """How many runs are newer than a place, 10,001 at most. Of these the newest 10,001 may be all that is looked
         at: those that pass the filter behind them are not counted then."""
         ...

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStatus
 from jikko.ports.stores.projections import Projection
-from jikko.record import RunDetail, RunRecord, RunRetry
+from jikko.record import DetailRecord, RetryRecord, RunRecord
 
 
 class Withdrawal(Struct):
@@ -69,7 +69,7 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     """Exact ``user`` of the request."""
 
 
-class LogPage(Struct, frozen=True):
+class RunSlice(Struct, frozen=True):
     """One page of an app's runs, newest first."""
 
     total: int
@@ -137,7 +137,7 @@ class RunStore(Protocol):
         """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
         ...
 
-    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+    async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
         """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
 
         Run and key are looked at in the same moment. ``run_id`` in any case.
@@ -207,11 +207,11 @@ class RunStore(Protocol):
         """The open run with that task id."""
         ...
 
-    async def retries(self, run_id: str) -> list[RunRetry]:
+    async def retries(self, run_id: str) -> list[RetryRecord]:
         """The runs that repeat a run, oldest first, those of the archive too. ``run_id`` in any case."""
         ...
 
-    async def list_runs(self, query: LogQuery) -> LogPage:
+    async def list_runs(self, query: LogQuery) -> RunSlice:
         """One page of an app's runs. A page behind the last is empty."""
         ...
 

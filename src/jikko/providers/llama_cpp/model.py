@@ -10,7 +10,7 @@ from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.llama_cpp.process import LlamaServer
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 from jikko.providers.vectors.backend import EmbeddedBatch
 
 
@@ -32,7 +32,7 @@ class LlamaCpp:
         self._answers = LlamaServer(config)
         self._vectors = LlamaServer(config, embedding=True)
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """See ``Backend.complete``."""
         client = await self._answers.client()
         await client.complete(request, progress)

@@ -10,7 +10,7 @@ import msgspec
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES
 from jikko.ports.models import FailureKind, Media, ModelFailure
-from jikko.providers.progress import Progress
+from jikko.providers.progress import AnswerCollector
 
 _DONE: Final = b"[DONE]"
 
@@ -59,9 +59,9 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 
 class AnswerReader:
-    """Puts an answer into a ``Progress``."""
+    """Puts an answer into a ``AnswerCollector``."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: AnswerCollector) -> None:
         self._progress = progress
         self._done = False
 

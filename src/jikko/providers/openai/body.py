@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from jikko.ports.models import Media, Message, ModelRequest
+from jikko.ports.models import Media, ModelRequest, PromptMessage
 
 
 def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _streaming(request: ModelRequest, body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def _messages(messages: Iterable[PromptMessage]) -> list[dict[str, Any]]:
     """The messages; pictures of answers of tools in a user message behind these, since the protocol has no others."""
     listed: list[dict[str, Any]] = []
     pictures: list[Media] = []
@@ -56,15 +56,15 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
             listed.append({"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text})
             continue
         if pictures:
-            listed.append(_message(Message("user", tuple(pictures))))
+            listed.append(_message(PromptMessage("user", tuple(pictures))))
             pictures = []
         listed.append(_message(message))
     if pictures:
-        listed.append(_message(Message("user", tuple(pictures))))
+        listed.append(_message(PromptMessage("user", tuple(pictures))))
     return listed
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: PromptMessage) -> dict[str, Any]:
     if message.tool_calls:
         return {
             "role": message.role,

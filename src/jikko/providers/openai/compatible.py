@@ -13,10 +13,10 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
-from jikko.providers.openai.parameters import Parameters
-from jikko.providers.openai.sse import EventBuffer
+from jikko.providers.openai.parameters import CompletionParameters
+from jikko.providers.openai.sse import SseParser
 from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
-from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
+from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.providers.vectors.backend import EmbeddedBatch
@@ -36,9 +36,9 @@ class OpenAICompatible:
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
         self._config = config
         self._client = SdkClient(make_client or _client, config)
-        self._parameters = Parameters(config.id)
+        self._parameters = CompletionParameters(config.id)
 
-    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """See ``Backend.complete``."""
         client = await self._client.get()
         parameters = self._parameters.fields(request.model, request.parameters)
@@ -150,7 +150,9 @@ class OpenAICompatible:
         """See ``Backend.close``."""
         await self._client.close()
 
-    async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress, joined: bool) -> None:
+    async def _send(
+        self, client: Any, path: str, body: dict[str, Any], progress: AnswerCollector, joined: bool
+    ) -> None:
         reader = AnswerReader(progress)
         progress.sent()
         async with self._answer(client, path, body) as response:
@@ -187,8 +189,8 @@ class OpenAICompatible:
             # Also when cancelled: an answer that was not read to its end takes its connection with it.
             await answer.close()
 
-    async def _read_stream(self, response: Any, reader: AnswerReader, progress: Progress, joined: bool) -> None:
-        buffer = EventBuffer()
+    async def _read_stream(self, response: Any, reader: AnswerReader, progress: AnswerCollector, joined: bool) -> None:
+        buffer = SseParser()
         # What is not compressed need not go through the decoder: that is half of what a token costs up to here.
         compressed = "content-encoding" in response.headers
         async for received in response.aiter_bytes() if compressed else response.stream:

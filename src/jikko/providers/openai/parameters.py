@@ -47,7 +47,7 @@ KNOWN: Final = frozenset(
 _OURS: Final = frozenset({"model", "messages", "prompt", "stream", "stream_options", "tools", "tool_choice"})
 
 
-class Parameters:
+class CompletionParameters:
     """Turns completion parameters into fields of the body, and remembers what a model refuses.
 
     A parameter that the protocol does not have, or that the provider refuses, is logged once for each model.

@@ -5,7 +5,7 @@ from typing import Final
 _DATA: Final = b"data:"
 
 
-class EventBuffer:
+class SseParser:
     """Collects bytes as they come, and gives back the ``data`` of each event that is complete.
 
     Written for what model servers send: other fields and comments are skipped.

@@ -7,7 +7,7 @@ from typing import Final, Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import Connections, explained
+from jikko.providers.connections import ProviderBackends, explained
 from jikko.providers.speech.fake import FakeSpeech
 
 # What a backend that hears and speaks is to the rest of the providers.
@@ -46,7 +46,7 @@ _END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；\n])")
 class ProviderSpeech:
     """Finds the provider of a request, waits for its limits, and sends it."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ProviderBackends) -> None:
         """Args:
         connections: Those of the language models. They are closed with these.
         """
@@ -104,7 +104,7 @@ def pieces_of(text: str, most: int) -> Iterator[str]:
         yield piece
 
 
-def speech_over(connections: Connections | None) -> Speech:
+def speech_over(connections: ProviderBackends | None) -> Speech:
     """What hears and speaks.
 
     Args:

@@ -12,7 +12,7 @@ from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import Connections, explained
+from jikko.providers.connections import ProviderBackends, explained
 from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
 from jikko.providers.vectors.fake import FakeEmbedder
@@ -27,7 +27,7 @@ Source: docs/dify-behaviour.md, “Datasets and documents”.
 class ProviderEmbedder:
     """Finds the provider of a request, waits for its limits, sends batches, and counts what they cost."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ProviderBackends) -> None:
         """Args:
         connections: Those of the language models. They are closed with these.
         """
@@ -100,7 +100,7 @@ def _of_length_one(vector: Vector) -> Vector:
     return array("f", [number / length for number in vector])
 
 
-def embedder_over(connections: Connections | None) -> Embedder:
+def embedder_over(connections: ProviderBackends | None) -> Embedder:
     """What makes vectors.
 
     Args:

@@ -8,8 +8,8 @@ from jikko.concurrency.off_the_loop import giving_way, off_the_loop
 from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
-from jikko.ports.stores.run_store import LogPage, LogQuery, RunStore
-from jikko.record import RunDetail, RunRecord
+from jikko.ports.stores.run_store import LogQuery, RunSlice, RunStore
+from jikko.record import DetailRecord, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 
 _MAX_EVENTS_ON_THE_LOOP: Final = 1000
@@ -38,7 +38,7 @@ class History:
             raise NotFound("Workflow run not found.")
         return record
 
-    def detail(self, key: bytes, run_id: str) -> Awaitable[RunDetail | None]:
+    def detail(self, key: bytes, run_id: str) -> Awaitable[DetailRecord | None]:
         """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
 
         The short way to a record, which does not tell what is wrong.
@@ -84,5 +84,5 @@ class History:
         """See ``RunStore.archived_until``."""
         return await self._store.archived_until()
 
-    async def find(self, query: LogQuery) -> LogPage:
+    async def find(self, query: LogQuery) -> RunSlice:
         return await self._store.list_runs(query)

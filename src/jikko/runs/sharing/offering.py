@@ -23,7 +23,7 @@ _OF_AN_APP: Final = 16
 """Runs of an app that are looked at."""
 
 
-class Offering:
+class OfferQueue:
     """The runs of this process that are offered to others."""
 
     def __init__(self, executor: Executor, holder: str, clock: Clock) -> None:

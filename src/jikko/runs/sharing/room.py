@@ -10,7 +10,7 @@ from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
 
 
-class Room:
+class WorkStealing:
     """The slots of this process that no run of its own waits for."""
 
     def __init__(

@@ -29,7 +29,7 @@ class Package(msgspec.Struct, frozen=True):
     """Whether it was asked for by name, and not only needed by another."""
 
 
-class Installed(msgspec.Struct, frozen=True):
+class InstalledPackages(msgspec.Struct, frozen=True):
     """What ``installed.json`` says."""
 
     folder: str
@@ -60,7 +60,7 @@ class PackageFolder:
         self.path = path
         self.load = load
         self._seen: tuple[int, int] | None = None
-        self._installed: Installed | None = None
+        self._installed: InstalledPackages | None = None
 
     @property
     def stamp(self) -> tuple[int, int] | None:
@@ -71,7 +71,7 @@ class PackageFolder:
             return None
         return status.st_mtime_ns, status.st_ino
 
-    def current(self) -> Installed | None:
+    def current(self) -> InstalledPackages | None:
         """What is installed; ``None`` for nothing.
 
         Raises:
@@ -83,16 +83,16 @@ class PackageFolder:
             self._seen = stamp
         return self._installed
 
-    def lib(self, installed: Installed) -> Path:
+    def lib(self, installed: InstalledPackages) -> Path:
         """Where its modules are."""
         return self.path / installed.folder / "lib"
 
-    def state(self, installed: Installed) -> Path:
+    def state(self, installed: InstalledPackages) -> Path:
         """Where libraries may write while they are imported."""
         return self.path / installed.folder / "state"
 
 
-def read_installed(folder: Path) -> Installed | None:
+def read_installed(folder: Path) -> InstalledPackages | None:
     """What is installed in a folder; ``None`` for nothing.
 
     Raises:
@@ -100,7 +100,7 @@ def read_installed(folder: Path) -> Installed | None:
     """
     file = folder / MANIFEST
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Installed)
+        return msgspec.json.decode(file.read_bytes(), type=InstalledPackages)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

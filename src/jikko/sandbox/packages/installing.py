@@ -21,9 +21,16 @@ import msgspec
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.packages.installed import MANIFEST, Installed, Package, PackageFolder, Unreadable, this_python
+from jikko.sandbox.packages.installed import (
+    MANIFEST,
+    InstalledPackages,
+    Package,
+    PackageFolder,
+    Unreadable,
+    this_python,
+)
 from jikko.sandbox.packages.known import normalized, notes_on, why_refused
 from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.packages.requirements import parse
@@ -43,7 +50,7 @@ class FolderBusy(NotInstalled):
     """Another process changes the folder."""
 
 
-class Installer:
+class PackageInstaller:
     """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
 
     def __init__(self, folder: PackageFolder, report: Callable[[str], None] = lambda text: None) -> None:
@@ -84,7 +91,7 @@ class Installer:
         finally:
             os.close(file)
 
-    def install(self, requested: Mapping[str, str]) -> Installed:
+    def install(self, requested: Mapping[str, str]) -> InstalledPackages:
         """Install into a new folder, which is not current yet.
 
         Args:
@@ -95,7 +102,7 @@ class Installer:
         """
         for name in requested:
             _check(name, name)
-        new = Installed(secrets.token_hex(4), this_python(), tuple(requested.values()))
+        new = InstalledPackages(secrets.token_hex(4), this_python(), tuple(requested.values()))
         lib, state = self._folder.lib(new), self._folder.state(new)
         try:
             lib.mkdir(parents=True)
@@ -114,7 +121,7 @@ class Installer:
             raise NotInstalled(f"{lib} cannot be written: {error.strerror}") from None
         return msgspec.structs.replace(new, packages=packages)
 
-    async def try_out(self, new: Installed) -> list[str]:
+    async def try_out(self, new: InstalledPackages) -> list[str]:
         """Load the packages in a fork server that locks itself, and use each in a child.
 
         Returns:
@@ -126,7 +133,7 @@ class Installer:
         trial = _Trial(self._folder, new)
         packages = loadable(trial)
         try:
-            server = await ForkServer.start(_LIMITS, packages=packages)
+            server = await ForkServerClient.start(_LIMITS, packages=packages)
         except SandboxFailure as failure:
             return [str(failure)]
         try:
@@ -144,7 +151,7 @@ class Installer:
             await sandbox.close()
         return wrong
 
-    def make_current(self, new: Installed) -> None:
+    def make_current(self, new: InstalledPackages) -> None:
         """Let programs have it, from the next on; what was installed before is removed."""
         # Others may read both: the server may run as another user than who installs.
         _set_modes(self._folder.lib(new), folders=0o555, files=0o444)
@@ -160,7 +167,7 @@ class Installer:
             if entry.is_dir() and entry.name != new.folder:
                 _remove(entry)
 
-    def discard(self, new: Installed) -> None:
+    def discard(self, new: InstalledPackages) -> None:
         """Remove an installation that is not current."""
         _remove(self._folder.path / new.folder)
 
@@ -168,7 +175,7 @@ class Installer:
 class _Trial(PackageFolder):
     """A folder of packages as it will be."""
 
-    def __init__(self, folder: PackageFolder, new: Installed) -> None:
+    def __init__(self, folder: PackageFolder, new: InstalledPackages) -> None:
         super().__init__(folder.path, load=folder.load)
         self._new = new
 
@@ -176,7 +183,7 @@ class _Trial(PackageFolder):
     def stamp(self) -> tuple[int, int] | None:
         return (0, 0)
 
-    def current(self) -> Installed | None:
+    def current(self) -> InstalledPackages | None:
         return self._new
 
 

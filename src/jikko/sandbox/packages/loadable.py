@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from jikko.sandbox.packages.installed import Installed, PackageFolder, this_python
+from jikko.sandbox.packages.installed import InstalledPackages, PackageFolder, this_python
 from jikko.sandbox.packages.known import normalized, notes_on
 
 
@@ -56,7 +56,7 @@ def loadable(folder: PackageFolder | None, modules: Collection[str] | None = Non
     return Loadable(settings_of(folder, installed), stamp)
 
 
-def _only(modules: Collection[str], folder: PackageFolder, installed: Installed) -> Installed:
+def _only(modules: Collection[str], folder: PackageFolder, installed: InstalledPackages) -> InstalledPackages:
     wanted = {*modules, *(name.partition(".")[0] for name in folder.load)}
     pending = [package.name for package in installed.packages if not wanted.isdisjoint(package.modules)]
     # With those of extras: a library may import what it does not require (pandas and SciPy).
@@ -79,7 +79,7 @@ def _only(modules: Collection[str], folder: PackageFolder, installed: Installed)
     return replace(installed, packages=tuple(package for package in installed.packages if package.name in needed))
 
 
-def settings_of(folder: PackageFolder, installed: Installed) -> dict[str, Any]:
+def settings_of(folder: PackageFolder, installed: InstalledPackages) -> dict[str, Any]:
     """What ``PackageLoader`` is made with, as JSON."""
     packages: list[dict[str, Any]] = []
     for package in installed.packages:

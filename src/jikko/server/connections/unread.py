@@ -15,7 +15,7 @@ _GRACE_SECONDS: Final = 5.0
 """For which an answer waits whatever else is in memory: to read megabytes takes that long on lines that work."""
 
 
-class Line(Protocol):
+class ClientConnection(Protocol):
     """What is looked at of a connection: its transport."""
 
     def get_write_buffer_size(self) -> int:
@@ -51,10 +51,10 @@ class Unread:
         self._most = most
         self._seconds = seconds
         self._in_system = in_system
-        self._waiting: dict[Line, _Wait] = {}
+        self._waiting: dict[ClientConnection, _Wait] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, line: Line) -> None:
+    def begin(self, line: ClientConnection) -> None:
         """Its client takes less than is sent."""
         if not (self._most or self._seconds):
             return
@@ -63,7 +63,7 @@ class Unread:
         if self._timer is None:
             self._timer = loop.call_later(_LOOK_SECONDS, self._look)
 
-    def end(self, line: Line) -> None:
+    def end(self, line: ClientConnection) -> None:
         """It has taken nearly all, or is gone."""
         self._waiting.pop(line, None)
 
@@ -83,7 +83,7 @@ class Unread:
         if self._waiting:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
 
-    def _sizes(self, line: Line) -> tuple[int, int]:
+    def _sizes(self, line: ClientConnection) -> tuple[int, int]:
         """Bytes that wait here, and all that its client has not taken."""
         size = line.get_write_buffer_size()
         return size, size + self._in_system(line.get_extra_info("socket"))
@@ -96,11 +96,11 @@ class Unread:
             total -= wait.size
             self._cut_off(line, f"more than {self._most} bytes of answers waited (JIKKO_BODY_MEMORY)")
 
-    def _slowest_first(self, now: float) -> "Iterable[tuple[Line, _Wait]]":
+    def _slowest_first(self, now: float) -> "Iterable[tuple[ClientConnection, _Wait]]":
         late = ((line, wait) for line, wait in self._waiting.items() if now - wait.began >= _GRACE_SECONDS)
         return sorted(late, key=lambda entry: entry[1].taken_a_second(now))
 
-    def _cut_off(self, line: Line, why: str) -> None:
+    def _cut_off(self, line: ClientConnection, why: str) -> None:
         self._waiting.pop(line, None)
         log.warning("An answer was cut off: %s.", why)
         line.abort()

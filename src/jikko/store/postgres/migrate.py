@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres import presence
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.presence import Group, users_before
+from jikko.store.postgres.presence import TableGroup, users_before
 from jikko.store.postgres.refusals import cannot_be_opened
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
@@ -44,7 +44,7 @@ class Schema(NamedTuple):
 
     name: str
     """By which ``installation`` has the number of the last step."""
-    group: Group
+    group: TableGroup
     """Where the steps are."""
 
     @property

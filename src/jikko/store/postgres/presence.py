@@ -17,7 +17,7 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = $1::oid AND l.o
 """
 
 
-class Group(NamedTuple):
+class TableGroup(NamedTuple):
     """A group of tables: where its steps are, and by which locks it is told who knows them."""
 
     package: str
@@ -35,8 +35,8 @@ class Group(NamedTuple):
         return sorted(file.name for file in resources.files(self.package).iterdir() if file.name.endswith(".sql"))
 
 
-MAIN: Final = Group("jikko.store.postgres.migrations", 730580916)
-DATASETS: Final = Group("jikko.store.postgres.knowledge.migrations", 730580917)
+MAIN: Final = TableGroup("jikko.store.postgres.migrations", 730580916)
+DATASETS: Final = TableGroup("jikko.store.postgres.knowledge.migrations", 730580917)
 
 
 @cache
@@ -45,7 +45,7 @@ def presence() -> str:
     return "".join(_HOLD.format(lock=group.lock, step=group.newest) for group in (MAIN, DATASETS))
 
 
-async def users_before(connection: Any, group: Group, step: int) -> str:
+async def users_before(connection: Any, group: TableGroup, step: int) -> str:
     """Those connected to the database whose programs do not know a step, in words; empty: there are none.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from jikko.ports.embeddings import Vector
-from jikko.ports.stores.annotation_store import Annotation, JobStatus, Replies, ReplyJob, ReplySetting, Unindexed
+from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
 from jikko.store.identifiers import id_text
 from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
 from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
@@ -200,11 +200,11 @@ class SqlAnnotationStore:
     async def hit(self, app_id: str, annotation_id: str) -> None:
         await self._sql.count(_HIT, id=annotation_id.lower(), app_id=app_id)
 
-    async def replies(self, app_id: str) -> Replies | None:
+    async def replies(self, app_id: str) -> ReplyState | None:
         row = await self._sql.row(_REPLIES, app_id=app_id)
         if row is None:
             return None
-        return Replies(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
+        return ReplyState(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
 
     async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
         rows = await self._sql.rows(_VECTORS, app_id=app_id)

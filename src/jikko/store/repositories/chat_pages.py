@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jikko.ports.stores.chat_pages import ConversationPage
+from jikko.ports.stores.chat_pages import ConversationSlice
 from jikko.ports.stores.messages import Conversation
 from jikko.store import row_reader
 from jikko.store.repositories import OF_APP
@@ -37,13 +37,13 @@ class SqlChatPages:
 
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
-    ) -> ConversationPage:
+    ) -> ConversationSlice:
         at, key = behind or _LAST
         sql = _PAGE if user is None else _PAGE_OF_USER
         found = await self._sql.rows(sql, app_id=app_id, user=user, at=at, key=key, limit=limit + 1)
         shown = [row_reader.conversation(row) for row in found[:limit]]
         more = len(found) > limit
-        return ConversationPage(shown, (shown[-1].updated_at, found[limit - 1][KEY]) if more else None)
+        return ConversationSlice(shown, (shown[-1].updated_at, found[limit - 1][KEY]) if more else None)
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
         row = await self._sql.row(_ONE, id=conversation_id.lower())

@@ -26,7 +26,7 @@ _NO_TEXT: Final = re.compile(
 """Scripts, comments and declarations. The parsers of older Pythons stumble over those that are broken."""
 
 
-class Page(NamedTuple):
+class ReadablePage(NamedTuple):
     """What there is to read."""
 
     title: str
@@ -41,7 +41,7 @@ class Page(NamedTuple):
         return f"\nTITLE: {self.title}\nAUTHOR: \nTEXT:\n\n{texts}\n"
 
 
-def read_page(html: str) -> Page:
+def read_page(html: str) -> ReadablePage:
     """Take a page apart. Broken markup is read as far as it goes; takes time in proportion to its length.
 
     Source: docs/dify-behaviour.md, “Built-in tools” (webscraper), recordings tool_web__*.
@@ -52,7 +52,7 @@ def read_page(html: str) -> Page:
     reader.feed(marked + end + rest.partition("<")[0])
     reader.close()
     reader.end_block()
-    return Page(reader.title, reader.blocks)
+    return ReadablePage(reader.title, reader.blocks)
 
 
 class _Reader(HTMLParser):

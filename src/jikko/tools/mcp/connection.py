@@ -25,12 +25,12 @@ from pydantic import ValidationError
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
 from jikko.tools.config import Auth, McpProvider
-from jikko.tools.mcp.oauth import Tokens
+from jikko.tools.mcp.oauth import TokenCache
 from jikko.tools.mcp.policy_transport import PolicyTransport
 from jikko.tools.mcp.readable import readable
 from jikko.tools.mcp.requests import McpRequests
 from jikko.tools.mcp.sse import sse_streams
-from jikko.tools.mcp.stdio import ProgramFailed, stdio_streams
+from jikko.tools.mcp.stdio import StdioServerFailed, stdio_streams
 
 # It tells the content of messages that it cannot read.
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
@@ -49,7 +49,14 @@ LIST_BYTES: Final = 2 << 20
 
 @asynccontextmanager
 async def connected(
-    provider: McpProvider, auth: Auth, http: HttpClient, tokens: Tokens, *, app_id: str, max_bytes: int, seconds: float
+    provider: McpProvider,
+    auth: Auth,
+    http: HttpClient,
+    tokens: TokenCache,
+    *,
+    app_id: str,
+    max_bytes: int,
+    seconds: float,
 ) -> AsyncIterator[ClientSession]:
     """A session with a server, begun and in the end ended.
 
@@ -92,7 +99,7 @@ async def connected(
             yield session
     except* ToolFailure as group:
         raise _first(group) from None
-    except* (MCPError, ProgramFailed, RuntimeError, ValueError, httpx2.HTTPError) as group:
+    except* (MCPError, StdioServerFailed, RuntimeError, ValueError, httpx2.HTTPError) as group:
         raise ToolFailure(f"Failed to connect to MCP server: {_shown(_first(group))}") from None
 
 

@@ -20,7 +20,7 @@ from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolN
 from jikko.tools.config import Auth, McpProvider, McpTool
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.content import messages_of, usage_of
-from jikko.tools.mcp.oauth import Tokens
+from jikko.tools.mcp.oauth import TokenCache
 from jikko.tools.mcp.schema import read_tools
 from jikko.values import Json
 
@@ -49,7 +49,7 @@ class McpTools:
         """
         self._directory = directory
         self._http = http
-        self._tokens = Tokens(http, clock)
+        self._tokens = TokenCache(http, clock)
         self._streams = FairSemaphore(streams)
         self._max_bytes = max_bytes
         self._seconds = seconds

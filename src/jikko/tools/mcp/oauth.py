@@ -27,7 +27,7 @@ class _Token(NamedTuple):
     until: float
 
 
-class Tokens:
+class TokenCache:
     """The tokens of one process. Each is asked for once, and again shortly before it ends."""
 
     def __init__(self, http: HttpClient, clock: Callable[[], float]) -> None:

@@ -41,7 +41,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         content = await request.aread()
         id_ = request_id(content)
         sent = _headers(request.headers.multi_items())
-        replies = Replies(self._requests, str(request.url), sent)
+        replies = PingReplies(self._requests, str(request.url), sent)
         seen = AnswerSeen(id_, replies.reply)
         try:
             answer = await self._requests.send(request.method, str(request.url), sent, content or None, seen.feed)
@@ -103,7 +103,7 @@ _NOT_FOUND: Final = -32601
 """Source: JSON-RPC 2.0, section 5.1: no such method."""
 
 
-class Replies:
+class PingReplies:
     """Sends replies while an answer is read. Only pings are answered: nobody here has a model or a user to ask."""
 
     def __init__(self, requests: McpRequests, url: str, headers: Pairs) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jikko.ports.http import HttpClient, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.tools.config import Auth
-from jikko.tools.mcp.oauth import Tokens
+from jikko.tools.mcp.oauth import TokenCache
 
 _MAX_QUOTED: Final = 500
 FAILED: Final = -32000
@@ -20,7 +20,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
 
     http: HttpClient
     auth: Auth
-    tokens: Tokens
+    tokens: TokenCache
     url: str
     timeouts: Timeouts
     max_bytes: int

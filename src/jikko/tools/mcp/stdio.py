@@ -29,7 +29,7 @@ _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 """What a program sees of the environment of the server."""
 
 
-class ProgramFailed(Exception):
+class StdioServerFailed(Exception):
     """The program cannot be started, or says too much."""
 
 
@@ -57,7 +57,7 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         # Not the path: this may become the error of a run, whose client is not to see those of this machine.
-        raise ProgramFailed(f"{PurePath(command[0]).name} cannot be started: {why}") from None
+        raise StdioServerFailed(f"{PurePath(command[0]).name} cannot be started: {why}") from None
     assert process.stdin is not None
     assert process.stdout is not None
     to_session, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
@@ -69,7 +69,7 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
         yield read_stream, write_stream
     except Exception:
         if broken:
-            raise ProgramFailed(broken[0]) from None
+            raise StdioServerFailed(broken[0]) from None
         raise
     finally:
         for task in (reading, writing):

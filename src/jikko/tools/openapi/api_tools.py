@@ -28,7 +28,7 @@ from jikko.ports.tools import (
 from jikko.tools.config import ApiProvider, Auth
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.given_files import FileContent, GivenFiles
-from jikko.tools.openapi.document import Operation
+from jikko.tools.openapi.document import RemoteOperation
 from jikko.tools.openapi.request import prepare
 from jikko.values import Json
 
@@ -130,7 +130,7 @@ class ApiTools:
         return tool
 
     @staticmethod
-    def _operation(provider: ApiProvider, name: ToolName) -> Operation:
+    def _operation(provider: ApiProvider, name: ToolName) -> RemoteOperation:
         operation = provider.operations.get(name.tool)
         if operation is None:
             has = {"provider": provider.name, "known": _listed(provider.operations)}
@@ -161,7 +161,7 @@ def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
     return (*own, *kept)
 
 
-def _listed(operations: Mapping[str, Operation]) -> str:
+def _listed(operations: Mapping[str, RemoteOperation]) -> str:
     names = list(operations)
     return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
 

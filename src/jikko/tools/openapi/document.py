@@ -43,7 +43,7 @@ class PlacedParameter(Struct, frozen=True):
     """Whether a value in a path may have several segments."""
 
 
-class Body(Struct, frozen=True):
+class RequestBody(Struct, frozen=True):
     """The body of a request: an object, in the first media type that the document lists."""
 
     media_type: str
@@ -52,7 +52,7 @@ class Body(Struct, frozen=True):
     required: frozenset[str]
 
 
-class Operation(Struct, frozen=True):
+class RemoteOperation(Struct, frozen=True):
     """One operation of the document."""
 
     name: str
@@ -62,14 +62,14 @@ class Operation(Struct, frozen=True):
     """With ``{name}`` where a parameter goes."""
     description: str
     placed: tuple[PlacedParameter, ...]
-    body: Body | None
+    body: RequestBody | None
     parameters: tuple[ToolParameter, ...]
     """As nodes fill them in."""
 
 
 def read_document(
     text: str, where: str, problems: list[Diagnostic], environment: Mapping[str, str], unset: list[str]
-) -> dict[str, Operation]:
+) -> dict[str, RemoteOperation]:
     """The operations of a document by name; of several with one name the first.
 
     Args:
@@ -96,7 +96,7 @@ def read_document(
             hint = "this is the manifest of a plugin; put the OpenAPI document that it points to here"
         fields.problem("", "is no OpenAPI document", hint)
         return {}
-    found: dict[str, Operation] = {}
+    found: dict[str, RemoteOperation] = {}
     for operation in _Reader(fields).operations():
         found.setdefault(operation.name, operation)
         if len(found) > _MAX_OPERATIONS:
@@ -112,7 +112,7 @@ class _Reader:
         self._root = fields
         self._server = self._address()
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[RemoteOperation]:
         paths = self._root.mapping("paths")
         for path in paths.raw:
             item = paths.mapping(path)
@@ -142,7 +142,7 @@ class _Reader:
             )
         return url
 
-    def _operation(self, path: str, method: str, data: Fields) -> Operation:
+    def _operation(self, path: str, method: str, data: Fields) -> RemoteOperation:
         placed: list[PlacedParameter] = []
         parameters: list[ToolParameter] = []
         for entry in data.mappings("parameters"):
@@ -165,7 +165,7 @@ class _Reader:
                 )
                 for name, schema in body.properties.items()
             )
-        return Operation(
+        return RemoteOperation(
             name=data.text("operationId") or f"{_NOT_IN_NAMES.sub('', path)}_{method}",
             method=method,
             url=self._server + path,
@@ -175,14 +175,14 @@ class _Reader:
             parameters=tuple(parameters),
         )
 
-    def _body(self, data: Fields) -> Body | None:
+    def _body(self, data: Fields) -> RequestBody | None:
         content = data.mapping("content")
         media_type = next(iter(content.raw), None)
         if media_type is None:
             return None
         schema = self._resolved(content.mapping(media_type).mapping("schema"))
         properties = schema.mapping("properties")
-        return Body(
+        return RequestBody(
             media_type=str(media_type),
             properties={str(name): properties.mapping(name).raw for name in properties.raw},
             required=frozenset(map(str, schema.items("required"))),

@@ -16,7 +16,7 @@ from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
 from jikko.tools.given_files import FileContent
-from jikko.tools.openapi.document import MAX_URL, Body, Operation, PlacedParameter, filled_in
+from jikko.tools.openapi.document import MAX_URL, PlacedParameter, RemoteOperation, RequestBody, filled_in
 from jikko.tools.openapi.property import converted_property
 from jikko.values import Json
 
@@ -36,7 +36,7 @@ class Prepared(Struct, frozen=True):
     body: bytes | Multipart | None
 
 
-def prepare(operation: Operation, values: Mapping[str, Json], files: Mapping[str, list[FileContent]]) -> Prepared:
+def prepare(operation: RemoteOperation, values: Mapping[str, Json], files: Mapping[str, list[FileContent]]) -> Prepared:
     """Make a request.
 
     Args:
@@ -93,7 +93,7 @@ def _dots_in(url: str) -> int:
     return sum(segment in (".", "..") for segment in path.split("/"))
 
 
-def _with_defaults(operation: Operation, values: Mapping[str, Json]) -> dict[str, Json]:
+def _with_defaults(operation: RemoteOperation, values: Mapping[str, Json]) -> dict[str, Json]:
     given = dict(values)
     for parameter in operation.parameters:
         if parameter.required and parameter.name not in given:
@@ -121,7 +121,7 @@ def _text(value: Json) -> str:
 
 
 def _encoded(
-    body: Body, given: Mapping[str, Json], files: Mapping[str, list[FileContent]]
+    body: RequestBody, given: Mapping[str, Json], files: Mapping[str, list[FileContent]]
 ) -> tuple[str, bytes | Multipart]:
     """The content type and the body."""
     values: dict[str, Json] = {}

@@ -7,17 +7,17 @@ from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.service import Console
 from jikko.dify.events import encode
 from jikko.http.console.entry.headers import redirect_to
-from jikko.http.console.files import Page
-from jikko.http.console.gate import Gate
+from jikko.http.console.files import PageFiles
+from jikko.http.console.gate import VisitorGate
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response
+from jikko.http.responses import Response, SendableResponse
 
 
-def page_operations(gate: Gate, page: Page) -> list[Operation]:
+def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
     """The page, and the description of what it asks."""
 
-    async def without_slash(request: Request, console: Console) -> Answer:
+    async def without_slash(request: Request, console: Console) -> SendableResponse:
         """Lead to the console."""
         return redirect_to(request)
 
@@ -29,7 +29,7 @@ def page_operations(gate: Gate, page: Page) -> list[Operation]:
         version, root_path = of
         return encode(console_description(version, console_operations(gate.console), root_path))
 
-    async def openapi_json(request: Request, console: Console) -> Answer:
+    async def openapi_json(request: Request, console: Console) -> SendableResponse:
         """The description."""
         # Made once and off the event loop, as that of the Service API: anybody may ask for it.
         return Response(await off_the_loop(description, (__version__, request.root_path), queue="records"))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Headers, Response
+from jikko.http.responses import Headers, Response, SendableResponse
 
 CONSOLE: Final = "/console"
 POLICY: Final = (
@@ -34,7 +34,7 @@ def console_headers(request: Request, own: Headers) -> Headers:
     return added if any(name == b"cache-control" for name, _ in own) else [*added, _NOT_KEPT]
 
 
-def redirect_to(request: Request) -> Answer:
+def redirect_to(request: Request) -> SendableResponse:
     """Where the console begins, for a browser that asks for less."""
     answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
     answer.headers.append((b"location", f"{request.root_path}/console/".encode("latin-1", "replace")))

@@ -13,12 +13,12 @@ from jikko.console.service import Console
 from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
-from jikko.http.console.gate import API, NOTHING, Call, Gate, VisitorRoute, log
+from jikko.http.console.gate import API, NOTHING, ConsoleRequest, VisitorGate, VisitorRoute, log
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.console_store import Role
 
 _PER_MINUTE: Final = 10
@@ -86,11 +86,11 @@ class SignInRate:
             )
 
 
-def session_operations(gate: Gate) -> list[Operation]:
+def session_operations(gate: VisitorGate) -> list[Operation]:
     """Signing in and out, before a visitor is known."""
     rate = SignInRate(gate.console.count)
 
-    async def sign_in(request: Request, console: Console) -> Answer:
+    async def sign_in(request: Request, console: Console) -> SendableResponse:
         """Sign in.
 
         By a token, or by the ticket of a link, which is used up.
@@ -120,7 +120,7 @@ def session_operations(gate: Gate) -> list[Operation]:
 
 
 @VisitorRoute("GET", "session", {200: CurrentSession})
-async def read_session(call: Call) -> Answer:
+async def read_session(call: ConsoleRequest) -> SendableResponse:
     """Who has signed in, and what this server is."""
     api, visitor = call.request.api, call.visitor
     return json_response(
@@ -134,7 +134,7 @@ async def read_session(call: Call) -> Answer:
     )
 
 
-async def sign_out(request: Request, console: Console) -> Answer:
+async def sign_out(request: Request, console: Console) -> SendableResponse:
     """Sign out."""
     if cookie := cookie_of(request):
         await console.access.leave(cookie)

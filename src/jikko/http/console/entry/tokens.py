@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.http.console.gate import NOTHING, Call, VisitorRoute
+from jikko.http.console.gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.console_store import ConsoleToken, Role
 from jikko.values import Uuid
 
@@ -38,13 +38,13 @@ class Tokens(Struct):
 
 
 @VisitorRoute("GET", "tokens", {200: Tokens}, operators=True)
-async def list_tokens(call: Call) -> Answer:
+async def list_tokens(call: ConsoleRequest) -> SendableResponse:
     """All tokens, oldest first."""
     return json_response(Tokens([_token_body(entry) for entry in await call.console.access.tokens()]))
 
 
 @VisitorRoute("POST", "tokens", {201: Token}, operators=True, body=NewToken)
-async def make_token(call: Call) -> Answer:
+async def make_token(call: ConsoleRequest) -> SendableResponse:
     """Make a token, which is shown once."""
     body = checked(await call.request.json(), NewToken)
     entry, token = await call.console.access.new_token(body.name, body.role)
@@ -53,7 +53,7 @@ async def make_token(call: Call) -> Answer:
 
 
 @VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), operators=True)
-async def revoke_token(call: Call) -> Answer:
+async def revoke_token(call: ConsoleRequest) -> SendableResponse:
     """Remove a token, and end its sessions."""
     token_id = call.request.path_params["token_id"]
     await call.console.access.revoke(token_id)

@@ -12,7 +12,7 @@ from jikko.http.fields import AnyUser, checked, must
 from jikko.http.operation import Route
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
 from jikko.http.routes.conversations.turns import flag
 from jikko.ports.stores.conversation_store import ConversationQuery, Order
@@ -48,7 +48,7 @@ class OptionalUser(Struct):
 
 
 @Route("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), tag="Chat apps", query=ConversationFilter)
-async def conversations(request: Request) -> Answer:
+async def conversations(request: Request) -> SendableResponse:
     """List conversations of an end user."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, ConversationFilter)
@@ -77,7 +77,7 @@ async def conversations(request: Request) -> Answer:
     body=OptionalUser,
     ids=("conversation_id",),
 )
-async def delete_conversation(request: Request) -> Answer:
+async def delete_conversation(request: Request) -> SendableResponse:
     """Delete a conversation, with its messages and variables.
 
     What a run is still answering in it is sent to no client. Runs and files go by retention.
@@ -98,7 +98,7 @@ async def delete_conversation(request: Request) -> Answer:
     body=NameRequest,
     ids=("conversation_id",),
 )
-async def rename_conversation(request: Request) -> Answer:
+async def rename_conversation(request: Request) -> SendableResponse:
     """Name a conversation, or have a model make a name."""
     api = request.api
     app, user, body = await asked_in_body(request, anonymous=True)

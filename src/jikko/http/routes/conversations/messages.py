@@ -12,7 +12,7 @@ from jikko.http.fields import checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_query, own_conversation
 from jikko.http.routes.conversations.conversations import fresh_of
 from jikko.http.routes.runs import Stopped
@@ -45,7 +45,7 @@ class FeedbackRequest(Struct):
 
 
 @Route("GET", "/v1/messages", {200: MessagePage}, (400, 404), tag="Chat apps", query=MessageFilter)
-async def messages(request: Request) -> Answer:
+async def messages(request: Request) -> SendableResponse:
     """List messages of a conversation, oldest first.
 
     The latest, or those before ``first_id``.
@@ -71,7 +71,7 @@ async def messages(request: Request) -> Answer:
     body=FeedbackRequest,
     ids=("message_id",),
 )
-async def give_feedback(request: Request) -> Answer:
+async def give_feedback(request: Request) -> SendableResponse:
     """Rate an answer, or take the rating back.
 
     Of apps of every mode.
@@ -105,7 +105,7 @@ async def give_feedback(request: Request) -> Answer:
 
 
 @Route("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), tag="Chat apps", query=FeedbackFilter)
-async def list_feedbacks(request: Request) -> Answer:
+async def list_feedbacks(request: Request) -> SendableResponse:
     """List ratings of answers of the app, newest first."""
     app = await authenticated(request)
     asked = queried(request.query, FeedbackFilter)

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from jikko.apps.end_users import end_user
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_query
 
 
@@ -33,7 +33,7 @@ class Asker(Struct):
     query=Asker,
     ids=("message_id",),
 )
-async def suggested_questions(request: Request) -> Answer:
+async def suggested_questions(request: Request) -> SendableResponse:
     """Questions that may follow.
 
     A model makes them when they are asked for.

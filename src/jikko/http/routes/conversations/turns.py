@@ -27,7 +27,7 @@ from jikko.http.fields import (
 )
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import answer, refused_in_stream, whole_stream
 from jikko.http.routes.conversations.asking import asked_in_body
 from jikko.http.routes.runs import Stopped
@@ -35,7 +35,7 @@ from jikko.http.start_options import START_ERRORS, START_HEADERS, TraceQuery, st
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
-from jikko.runs.idempotency import Start, Started
+from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
@@ -98,7 +98,7 @@ class ChatRequest(Struct):
     hot=True,
     starts=True,
 )
-async def chat(request: Request) -> Answer:
+async def chat(request: Request) -> SendableResponse:
     """Ask a question, in a new conversation or an existing one."""
     api = request.api
     app, user, body = await asked_in_body(request)
@@ -129,7 +129,7 @@ async def chat(request: Request) -> Answer:
     )
     options = start_options_of(request, "chat", body)
 
-    async def begun() -> Answer:
+    async def begun() -> SendableResponse:
         return await turn_answer(request, app, await api.turns.begin(app, turn, options), mode)
 
     if app.mode in BASIC_MODES:
@@ -138,7 +138,7 @@ async def chat(request: Request) -> Answer:
 
 
 @Route("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Chat apps", body=UserRequest)
-async def stop_chat(request: Request) -> Answer:
+async def stop_chat(request: Request) -> SendableResponse:
     """Stop an answer.
 
     What was said until then stays.
@@ -156,7 +156,7 @@ async def stopped_turn(request: Request, app: App, user: str) -> None:
     await request.api.runs.control.stop(app.id, request.path_params["task_id"], user, only_of=only_of)
 
 
-async def turn_answer(request: Request, app: App, begun: Start | Message, mode: Mode) -> Answer:
+async def turn_answer(request: Request, app: App, begun: StartOutcome | Message, mode: Mode) -> SendableResponse:
     """The answer to a question that was begun to be answered, or has its answer."""
     is_basic = app.mode in BASIC_MODES
     if not isinstance(begun, Message):

@@ -14,7 +14,7 @@ from jikko.http.fields import AnyUser, checked
 from jikko.http.operation import Route
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
 from jikko.ports.stores.messages import ConversationVariable
 from jikko.values import Json
@@ -48,7 +48,7 @@ class VariableRequest(Struct):
     query=VariableFilter,
     ids=("conversation_id",),
 )
-async def conversation_variables(request: Request) -> Answer:
+async def conversation_variables(request: Request) -> SendableResponse:
     """List the variables of a conversation, in the order of the workflow."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, VariableFilter)
@@ -73,7 +73,7 @@ async def conversation_variables(request: Request) -> Answer:
     body=VariableRequest,
     ids=("conversation_id", "variable_id"),
 )
-async def set_conversation_variable(request: Request) -> Answer:
+async def set_conversation_variable(request: Request) -> SendableResponse:
     """Set a variable of a conversation.
 
     The next turn sees the new value.

@@ -10,7 +10,7 @@ from jikko.errors import Unauthorized
 from jikko.http.auth import api_key
 from jikko.http.operation import Handler, Operation, Route
 from jikko.http.requests import Request
-from jikko.http.responses import Answer
+from jikko.http.responses import SendableResponse
 from jikko.knowledge.service import Knowledge
 
 _ANY_TEXT: Final = ("action", "batch", "model_type")
@@ -38,7 +38,7 @@ def _guarded(handler: Handler) -> Handler:
     """
 
     @wraps(handler)
-    async def guarded(request: Request) -> Answer:
+    async def guarded(request: Request) -> SendableResponse:
         key = api_key(request)
         if not await knowledge_of(request).keys.open(key):
             raise Unauthorized("Access token is invalid")

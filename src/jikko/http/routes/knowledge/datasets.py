@@ -9,7 +9,7 @@ from jikko.dify.knowledge.datasets import DatasetBody, DatasetPage, dataset_body
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, deleted, json_response
+from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.pages import Paged, lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
@@ -70,7 +70,7 @@ class DatasetChanges(Struct):
 
 
 @DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
-async def create_dataset(request: Request) -> Answer:
+async def create_dataset(request: Request) -> SendableResponse:
     """Make a dataset."""
     body = checked(await request.json(lists_are=InvalidParam), NewDataset)
     dataset = await knowledge_of(request).datasets.create(
@@ -92,7 +92,7 @@ async def create_dataset(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets", {200: DatasetPage}, (400,), query=DatasetFilter)
-async def list_datasets(request: Request) -> Answer:
+async def list_datasets(request: Request) -> SendableResponse:
     """List datasets, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
@@ -110,7 +110,7 @@ async def list_datasets(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404,))
-async def get_dataset(request: Request) -> Answer:
+async def get_dataset(request: Request) -> SendableResponse:
     """Read a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
@@ -119,7 +119,7 @@ async def get_dataset(request: Request) -> Answer:
 
 
 @DatasetRoute("PATCH", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404, 503), body=DatasetChanges)
-async def change_dataset(request: Request) -> Answer:
+async def change_dataset(request: Request) -> SendableResponse:
     """Change a dataset.
 
     Only what is given. A change of technique or model indexes all anew.
@@ -150,7 +150,7 @@ async def change_dataset(request: Request) -> Answer:
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", {204: "*/*"}, (404, 503))
-async def delete_dataset(request: Request) -> Answer:
+async def delete_dataset(request: Request) -> SendableResponse:
     """Delete a dataset, with all that is in it."""
     await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
     return deleted()
@@ -168,7 +168,7 @@ class ModelsOfKind(Struct):
 @DatasetRoute(
     "GET", "/v1/workspaces/current/models/model-types/{model_type}", {200: ModelsOfKind}, (400,), tag="Models"
 )
-async def models(request: Request) -> Answer:
+async def models(request: Request) -> SendableResponse:
     """List the models of a kind that the providers file has."""
     kind = request.path_params["model_type"]
     if kind not in _KINDS:
@@ -176,7 +176,7 @@ async def models(request: Request) -> Answer:
     return json_response(ModelsOfKind(knowledge_of(request).models(kind)))
 
 
-async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> Answer:
+async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> SendableResponse:
     (view,) = await knowledge_of(request).datasets.views([dataset])
     return json_response(dataset_body(view, members=members))
 

@@ -17,7 +17,7 @@ from jikko.dify.knowledge.documents import (
 from jikko.errors import InvalidParam, UploadRefused
 from jikko.http.fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Stream, deleted, encoded, json_response
+from jikko.http.responses import SendableResponse, StreamResponse, deleted, encoded, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.datasets import Technique
 from jikko.http.routes.knowledge.forms import sent_file
@@ -118,7 +118,7 @@ class DownloadUrl(Struct):
     body=NewTextDocument,
     older=("/v1/datasets/{dataset_id}/document/create_by_text",),
 )
-async def create_document_by_text(request: Request) -> Answer:
+async def create_document_by_text(request: Request) -> SendableResponse:
     """Add a text.
 
     A document with that name is replaced.
@@ -140,7 +140,7 @@ async def create_document_by_text(request: Request) -> Answer:
     body_media_type="multipart/form-data",
     older=("/v1/datasets/{dataset_id}/document/create_by_file",),
 )
-async def create_document_by_file(request: Request) -> Answer:
+async def create_document_by_file(request: Request) -> SendableResponse:
     """Add a file.
 
     A form with ``file``, and ``data`` in JSON.
@@ -161,7 +161,7 @@ async def _created(
     *,
     name: str | None = None,
     rule_required: bool = False,
-) -> Answer:
+) -> SendableResponse:
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
@@ -183,7 +183,7 @@ async def _created(
     body=TextChanges,
     older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_text",),
 )
-async def update_document_by_text(request: Request) -> Answer:
+async def update_document_by_text(request: Request) -> SendableResponse:
     """Replace a text."""
     body = checked(await request.json(lists_are=InvalidParam), TextChanges)
     if body.text is not None and not body.name:
@@ -200,7 +200,7 @@ async def update_document_by_text(request: Request) -> Answer:
     body=FileForm,
     body_media_type="multipart/form-data",
 )
-async def replace_document_file(request: Request) -> Answer:
+async def replace_document_file(request: Request) -> SendableResponse:
     """Replace a file.
 
     As ``update-by-file``.
@@ -217,18 +217,18 @@ async def replace_document_file(request: Request) -> Answer:
     body_media_type="multipart/form-data",
     older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_file",),
 )
-async def update_document_by_file(request: Request) -> Answer:
+async def update_document_by_file(request: Request) -> SendableResponse:
     """Replace a file."""
     return await _replaced(request)
 
 
-async def _replaced(request: Request) -> Answer:
+async def _replaced(request: Request) -> SendableResponse:
     source, data = await sent_file(request, required=False)
     body = checked(data, FileWishes)
     return await _updated(request, source, body.name, body.process_rule)
 
 
-async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> Answer:
+async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> SendableResponse:
     document = await knowledge_of(request).documents.update(
         request.path_params["dataset_id"],
         request.path_params["document_id"],
@@ -240,7 +240,7 @@ async def _updated(request: Request, source: NewSource | None, name: str | None,
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", {200: DocumentPage}, (400, 404), query=DocumentFilter)
-async def list_documents(request: Request) -> Answer:
+async def list_documents(request: Request) -> SendableResponse:
     """List documents, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = default_page(request.query)
@@ -258,7 +258,7 @@ async def list_documents(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", {200: BatchStatus}, (404,))
-async def indexing_status(request: Request) -> Answer:
+async def indexing_status(request: Request) -> SendableResponse:
     """How far a batch is."""
     found = await knowledge_of(request).documents.batch(request.path_params["dataset_id"], request.path_params["batch"])
     return json_response(BatchStatus([status_body(each) for each in found]))
@@ -267,7 +267,7 @@ async def indexing_status(request: Request) -> Answer:
 @DatasetRoute(
     "GET", "/v1/datasets/{dataset_id}/documents/{document_id}", {200: DocumentDetail}, (400, 404), query=DocumentParts
 )
-async def get_document(request: Request) -> Answer:
+async def get_document(request: Request) -> SendableResponse:
     """Read a document."""
     knowledge = knowledge_of(request)
     which = request.query.get("metadata", "all")
@@ -282,14 +282,14 @@ async def get_document(request: Request) -> Answer:
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", {204: "*/*"}, (403, 404, 503))
-async def delete_document(request: Request) -> Answer:
+async def delete_document(request: Request) -> SendableResponse:
     """Delete a document, also one that is being indexed."""
     await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
     return deleted()
 
 
 @DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", {200: Done}, (404, 503), body=DocumentIds)
-async def change_document_status(request: Request) -> Answer:
+async def change_document_status(request: Request) -> SendableResponse:
     """Enable, disable or archive documents.
 
     The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
@@ -302,7 +302,7 @@ async def change_document_status(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
-async def document_url(request: Request) -> Answer:
+async def document_url(request: Request) -> SendableResponse:
     """A signed address of the file that a document was made of."""
     _, document = await knowledge_of(request).documents.get(
         request.path_params["dataset_id"], request.path_params["document_id"]
@@ -313,7 +313,7 @@ async def document_url(request: Request) -> Answer:
 @DatasetRoute(
     "POST", "/v1/datasets/{dataset_id}/documents/download-zip", {200: "application/zip"}, (404, 503), body=DocumentIds
 )
-async def download_documents(request: Request) -> Answer:
+async def download_documents(request: Request) -> SendableResponse:
     """Fetch the files that documents were made of, as a ZIP file."""
     knowledge = knowledge_of(request)
     body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
@@ -334,10 +334,10 @@ async def download_documents(request: Request) -> Answer:
         )
     pieces = zipped((each.file.name, partial(knowledge.documents.source, each)) for each in found.values())
     headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="documents.zip"'}
-    return Stream(pieces, encoded(headers.items()))
+    return StreamResponse(pieces, encoded(headers.items()))
 
 
-async def _with_batch(request: Request, document: Document) -> Answer:
+async def _with_batch(request: Request, document: Document) -> SendableResponse:
     knowledge = knowledge_of(request)
     fields = [field for field, _ in (await knowledge.metadata.fields(document.dataset_id))[0]]
     return json_response(CreatedDocument(document_body(document, 0, fields), document.batch))

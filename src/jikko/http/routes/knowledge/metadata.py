@@ -8,7 +8,7 @@ from jikko.dify.knowledge.datasets import FieldName, TagBody, TagName, TagsOfDat
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, deleted, json_response
+from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.documents import Done
 from jikko.knowledge.metadata import BUILT_IN
@@ -121,7 +121,7 @@ class TagUnbinding(Struct):
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/metadata", {200: FieldList}, (404,))
-async def list_fields(request: Request) -> Answer:
+async def list_fields(request: Request) -> SendableResponse:
     """List fields."""
     found, built_in = await knowledge_of(request).metadata.fields(request.path_params["dataset_id"])
     return json_response(
@@ -130,7 +130,7 @@ async def list_fields(request: Request) -> Answer:
 
 
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata", {201: FieldName}, (404, 503), body=NewField)
-async def add_field(request: Request) -> Answer:
+async def add_field(request: Request) -> SendableResponse:
     """Add a field."""
     body = checked(await request.json(lists_are=InvalidParam), NewField)
     field = await knowledge_of(request).metadata.add(request.path_params["dataset_id"], body.name, body.type)
@@ -140,7 +140,7 @@ async def add_field(request: Request) -> Answer:
 @DatasetRoute(
     "PATCH", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {200: FieldName}, (404, 503), body=FieldRename
 )
-async def rename_field(request: Request) -> Answer:
+async def rename_field(request: Request) -> SendableResponse:
     """Rename a field, which keeps its values."""
     body = checked(await request.json(lists_are=InvalidParam), FieldRename)
     field = await knowledge_of(request).metadata.rename(
@@ -150,21 +150,21 @@ async def rename_field(request: Request) -> Answer:
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {204: "*/*"}, (404, 503))
-async def delete_field(request: Request) -> Answer:
+async def delete_field(request: Request) -> SendableResponse:
     """Delete a field, with its values."""
     await knowledge_of(request).metadata.delete(request.path_params["dataset_id"], request.path_params["metadata_id"])
     return deleted()
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/metadata/built-in", {200: BuiltInFields}, (404,))
-async def list_built_in_fields(request: Request) -> Answer:
+async def list_built_in_fields(request: Request) -> SendableResponse:
     """List the built-in fields."""
     await knowledge_of(request).datasets.get(request.path_params["dataset_id"])
     return json_response(BuiltInFields([BuiltInField(name, kind) for name, kind in BUILT_IN.items()]))
 
 
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata/built-in/{action}", {200: Done}, (404, 503))
-async def switch_built_in_fields(request: Request) -> Answer:
+async def switch_built_in_fields(request: Request) -> SendableResponse:
     """Use the built-in fields, or not.
 
     The action is ``enable`` or ``disable``; others do nothing.
@@ -176,7 +176,7 @@ async def switch_built_in_fields(request: Request) -> Answer:
 
 
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/documents/metadata", {200: Done}, (404, 503), body=MetadataOperations)
-async def set_metadata(request: Request) -> Answer:
+async def set_metadata(request: Request) -> SendableResponse:
     """Set the metadata of documents.
 
     It takes the place of their values, or is added to them (``partial_update``).
@@ -197,27 +197,27 @@ async def set_metadata(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets/tags", {200: "application/json"})
-async def list_tags(request: Request) -> Answer:
+async def list_tags(request: Request) -> SendableResponse:
     """List tags."""
     return json_response([tag_body(tag, count) for tag, count in await knowledge_of(request).tags.all()])
 
 
 @DatasetRoute("POST", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=NewTag)
-async def create_tag(request: Request) -> Answer:
+async def create_tag(request: Request) -> SendableResponse:
     """Make a tag."""
     body = checked(await request.json(lists_are=InvalidParam), NewTag)
     return json_response(tag_body(await knowledge_of(request).tags.create(body.name), 0))
 
 
 @DatasetRoute("PATCH", "/v1/datasets/tags", {200: TagBody}, (404, 503), body=TagRename)
-async def rename_tag(request: Request) -> Answer:
+async def rename_tag(request: Request) -> SendableResponse:
     """Rename a tag."""
     body = checked(await request.json(lists_are=InvalidParam), TagRename)
     return json_response(tag_body(*await knowledge_of(request).tags.rename(body.tag_id, body.name)))
 
 
 @DatasetRoute("DELETE", "/v1/datasets/tags", {204: "*/*"}, (404, 503), body=TagChoice)
-async def delete_tag(request: Request) -> Answer:
+async def delete_tag(request: Request) -> SendableResponse:
     """Delete a tag."""
     body = checked(await request.json(lists_are=InvalidParam), TagChoice)
     await knowledge_of(request).tags.delete(body.tag_id)
@@ -225,7 +225,7 @@ async def delete_tag(request: Request) -> Answer:
 
 
 @DatasetRoute("POST", "/v1/datasets/tags/binding", {204: "*/*"}, (404, 503), body=TagBinding)
-async def bind_tags(request: Request) -> Answer:
+async def bind_tags(request: Request) -> SendableResponse:
     """Give a dataset tags."""
     body = checked(await request.json(lists_are=InvalidParam), TagBinding)
     if not body.tag_ids:
@@ -235,7 +235,7 @@ async def bind_tags(request: Request) -> Answer:
 
 
 @DatasetRoute("POST", "/v1/datasets/tags/unbinding", {204: "*/*"}, (404, 503), body=TagUnbinding)
-async def unbind_tags(request: Request) -> Answer:
+async def unbind_tags(request: Request) -> SendableResponse:
     """Take tags from a dataset."""
     body = checked(await request.json(lists_are=InvalidParam), TagUnbinding)
     ids = body.tag_ids or ([body.tag_id] if body.tag_id else [])
@@ -246,7 +246,7 @@ async def unbind_tags(request: Request) -> Answer:
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/tags", {200: TagsOfDataset}, (404,))
-async def list_tags_of_dataset(request: Request) -> Answer:
+async def list_tags_of_dataset(request: Request) -> SendableResponse:
     """List the tags of a dataset."""
     found = await knowledge_of(request).tags.of(request.path_params["dataset_id"])
     return json_response(TagsOfDataset([TagName(tag.id, tag.name) for tag in found], len(found)))

@@ -8,7 +8,7 @@ from jikko.dify.knowledge.segments import AskedQuery, Retrieved, external_record
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.knowledge.retrieval.conditions import conditions_of
 from jikko.knowledge.retrieval.model import checked_retrieval_model, retrieval_model_of
@@ -32,7 +32,7 @@ class RetrieveRequest(Struct):
     body=RetrieveRequest,
     older=("/v1/datasets/{dataset_id}/hit-testing",),
 )
-async def retrieve(request: Request) -> Answer:
+async def retrieve(request: Request) -> SendableResponse:
     """Try what fits best in a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])

@@ -18,7 +18,7 @@ from jikko.dify.knowledge.segments import (
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, deleted, json_response
+from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.pages import Paged, strict_page
 from jikko.knowledge.segments import SegmentWishes
@@ -79,7 +79,7 @@ class ChildText(Struct):
     (400, 404),
     query=SegmentFilter,
 )
-async def list_segments(request: Request) -> Answer:
+async def list_segments(request: Request) -> SendableResponse:
     """List segments, by position."""
     knowledge = knowledge_of(request)
     number, limit = strict_page(request.query)
@@ -104,7 +104,7 @@ async def list_segments(request: Request) -> Answer:
     (404, 503),
     body=NewSegments,
 )
-async def add_segments(request: Request) -> Answer:
+async def add_segments(request: Request) -> SendableResponse:
     """Add segments.
 
     They are found once this is answered.
@@ -127,7 +127,7 @@ async def add_segments(request: Request) -> Answer:
 @DatasetRoute(
     "GET", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {200: OneSegment}, (404,)
 )
-async def get_segment(request: Request) -> Answer:
+async def get_segment(request: Request) -> SendableResponse:
     """Read a segment."""
     path = request.path_params
     document, segment = await knowledge_of(request).segments.get(
@@ -144,7 +144,7 @@ async def get_segment(request: Request) -> Answer:
     (404, 503),
     body=ChangedSegment,
 )
-async def change_segment(request: Request) -> Answer:
+async def change_segment(request: Request) -> SendableResponse:
     """Change a segment.
 
     A changed text is found once this is answered.
@@ -171,7 +171,7 @@ async def change_segment(request: Request) -> Answer:
 @DatasetRoute(
     "DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {204: "*/*"}, (404, 503)
 )
-async def delete_segment(request: Request) -> Answer:
+async def delete_segment(request: Request) -> SendableResponse:
     """Delete a segment.
 
     The positions of others stay.
@@ -188,7 +188,7 @@ async def delete_segment(request: Request) -> Answer:
     (400, 404),
     query=Paged,
 )
-async def list_child_chunks(request: Request) -> Answer:
+async def list_child_chunks(request: Request) -> SendableResponse:
     """List child chunks, by position."""
     path = request.path_params
     number, limit = strict_page(request.query)
@@ -210,7 +210,7 @@ async def list_child_chunks(request: Request) -> Answer:
     (404, 503),
     body=ChildText,
 )
-async def add_child_chunk(request: Request) -> Answer:
+async def add_child_chunk(request: Request) -> SendableResponse:
     """Add a child chunk, behind the others."""
     path = request.path_params
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
@@ -227,7 +227,7 @@ async def add_child_chunk(request: Request) -> Answer:
     (404, 503),
     body=ChildText,
 )
-async def change_child_chunk(request: Request) -> Answer:
+async def change_child_chunk(request: Request) -> SendableResponse:
     """Change a child chunk."""
     path = request.path_params
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
@@ -243,7 +243,7 @@ async def change_child_chunk(request: Request) -> Answer:
     {204: "*/*"},
     (404, 503),
 )
-async def delete_child_chunk(request: Request) -> Answer:
+async def delete_child_chunk(request: Request) -> SendableResponse:
     """Delete a child chunk."""
     path = request.path_params
     await knowledge_of(request).child_chunks.delete(

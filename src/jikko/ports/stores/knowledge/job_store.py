@@ -7,7 +7,7 @@ gone, or the job has another worker: it then stops.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Job, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Job, Segment
 
 
 class Task(NamedTuple):
@@ -67,7 +67,7 @@ class JobStore(Protocol):
         ...
 
     async def write_nodes(
-        self, job: Job, nodes: Sequence[Node], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
+        self, job: Job, nodes: Sequence[IndexEntry], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
     ) -> bool:
         """Write nodes of the version, with tokens and keywords of their segments. Sets ``attempts`` back to 0."""
         ...

@@ -153,7 +153,7 @@ class ChildChunk(Struct, frozen=True, kw_only=True, gc=False):
     updated_at: float
 
 
-class Node(NamedTuple):
+class IndexEntry(NamedTuple):
     """What is searched: a segment, a question, or a child chunk."""
 
     segment_id: str

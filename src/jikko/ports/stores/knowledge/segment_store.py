@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
 
 
 class Found(NamedTuple):
@@ -41,7 +41,7 @@ class SegmentStore(Protocol):
         self,
         segments: Sequence[Segment],
         children: Sequence[ChildChunk],
-        nodes: Sequence[Node],
+        nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
     ) -> bool:
         """Add segments to a document that is indexed, with what they are found by, and change the document.
@@ -57,7 +57,7 @@ class SegmentStore(Protocol):
         change: Callable[[Segment], Segment],
         *,
         children: Sequence[ChildChunk] | None = None,
-        nodes: Sequence[Node] | None = None,
+        nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
     ) -> Segment | None:
         """Change a segment as it is at that moment, in one transaction with what it is found by.
@@ -86,7 +86,7 @@ class SegmentStore(Protocol):
         ...
 
     async def add_child(
-        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], Node] | None
+        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
     ) -> ChildChunk | None:
         """Add a child chunk behind the others.
 
@@ -95,7 +95,7 @@ class SegmentStore(Protocol):
         """
         ...
 
-    async def change_child(self, child: ChildChunk, node: Node | None) -> None:
+    async def change_child(self, child: ChildChunk, node: IndexEntry | None) -> None:
         """Replace a child chunk, and its node if there is a new one."""
         ...
 

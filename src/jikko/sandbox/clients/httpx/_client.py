@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from jikko.sandbox.clients.shared.headers import Headers
-from jikko.sandbox.clients.shared.hops import Cookies, Failed, Limits, TooMany, authorized, basic, perform
+from jikko.sandbox.clients.shared.hops import Cookies, ExchangeFailed, SendOptions, TooMany, authorized, basic, perform
 
 from ._errors import TooManyRedirects, of_kind
 from ._models import Request, Response, Timeout
@@ -78,14 +78,14 @@ class _Client:
         follow = options.get("follow_redirects", USE_CLIENT_DEFAULT)
         follow = self.follow_redirects if follow is USE_CLIENT_DEFAULT else follow
         jar = self.cookies.and_those_of(options.get("cookies"))
-        limits = Limits(seconds.connect, seconds.read, self._verify, self.max_redirects)
+        limits = SendOptions(seconds.connect, seconds.read, self._verify, self.max_redirects)
         for hook in self.event_hooks.get("request", ()):
             hook(request)
         try:
             hops = perform(request.method, str(request.url), request.headers, request.content, limits, jar, follow)
         except TooMany:
             raise TooManyRedirects("Exceeded maximum allowed redirects.", request=request) from None
-        except Failed as failure:
+        except ExchangeFailed as failure:
             raise of_kind(failure.kind, str(failure), request) from None
         self.cookies.learn(hops)
         answers = [Response.of(hop) for hop in hops]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from jikko.sandbox.clients.shared.bodies import make_body, with_params
 from jikko.sandbox.clients.shared.headers import Headers
-from jikko.sandbox.clients.shared.hops import Cookies, Hop, escaped
+from jikko.sandbox.clients.shared.hops import Cookies, HttpExchange, escaped
 from jikko.sandbox.clients.shared.texts import declared_charset, guessed_charset
 
 from ._errors import HTTPStatusError, UnsupportedProtocol
@@ -119,7 +119,7 @@ class Response:
         self._encoding = declared_charset(self.headers.get("content-type", ""))
 
     @classmethod
-    def of(cls, hop: Hop) -> "Response":
+    def of(cls, hop: HttpExchange) -> "Response":
         """The answer of one hop."""
         request = Request(hop.method, hop.url, headers=hop.sent, content=hop.body or None)
         response = cls(hop.status, headers=hop.headers, content=hop.content, request=request)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jikko.sandbox.clients.shared.bodies import make_body, with_params
 from jikko.sandbox.clients.shared.headers import Headers
-from jikko.sandbox.clients.shared.hops import Cookies, Hop, escaped
+from jikko.sandbox.clients.shared.hops import Cookies, HttpExchange, escaped
 from jikko.sandbox.clients.shared.texts import declared_charset, guessed_charset
 
 from .exceptions import HTTPError, InvalidJSONError, InvalidSchema, InvalidURL, JSONDecodeError, MissingSchema
@@ -91,7 +91,7 @@ class Response:
         self._content = b""
 
     @classmethod
-    def of(cls, hop: Hop) -> "Response":
+    def of(cls, hop: HttpExchange) -> "Response":
         """The answer of one hop."""
         response = cls()
         response.status_code = hop.status

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from jikko.sandbox.clients.shared.headers import Headers
-from jikko.sandbox.clients.shared.hops import Cookies, Failed, Limits, TooMany, authorized, perform
+from jikko.sandbox.clients.shared.hops import Cookies, ExchangeFailed, SendOptions, TooMany, authorized, perform
 
 from .adapters import BaseAdapter, HTTPAdapter
 from .exceptions import TooManyRedirects, of_kind
@@ -102,7 +102,7 @@ class Session:
         """Send a request that is ready."""
         connect, read = _timeouts(options.get("timeout"))
         # True is the default: the server's own setting decides.
-        limits = Limits(connect, read, False if options.get("verify") is False else None, self.max_redirects)
+        limits = SendOptions(connect, read, False if options.get("verify") is False else None, self.max_redirects)
         jar = self.cookies.and_those_of(options.get("cookies"))
         follow = options.get("allow_redirects", True)
         headers = Headers((name, value) for name, value in request.headers.items() if value is not None)
@@ -110,7 +110,7 @@ class Session:
             hops = perform(request.method, request.url, headers, request.body, limits, jar, follow)
         except TooMany:
             raise TooManyRedirects(f"Exceeded {self.max_redirects} redirects.", request=request) from None
-        except Failed as failure:
+        except ExchangeFailed as failure:
             raise of_kind(failure.kind)(str(failure), request=request) from None
         self.cookies.learn(hops)
         answers = [Response.of(hop) for hop in hops]

@@ -9,14 +9,14 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from jikko.ports.files.file_types import mime_type_of
 
 
-class Body(NamedTuple):
+class EncodedBody(NamedTuple):
     """A body, and the Content-Type that goes with it."""
 
     content: bytes = b""
     content_type: str | None = None
 
 
-def make_body(data: Any = None, files: Any = None, json: Any = None, *, compact: bool = False) -> Body:
+def make_body(data: Any = None, files: Any = None, json: Any = None, *, compact: bool = False) -> EncodedBody:
     """The body of a request.
 
     Args:
@@ -32,15 +32,15 @@ def make_body(data: Any = None, files: Any = None, json: Any = None, *, compact:
         return _multipart(_pairs(data), files)
     if data:
         if isinstance(data, (str, bytes, bytearray)) or hasattr(data, "read") or not _is_fields(data):
-            return Body(_content(data), None)
-        return Body(urlencode(_pairs(data)).encode(), "application/x-www-form-urlencoded")
+            return EncodedBody(_content(data), None)
+        return EncodedBody(urlencode(_pairs(data)).encode(), "application/x-www-form-urlencoded")
     if json is not None:
         if compact:
             text = json_.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         else:
             text = json_.dumps(json, allow_nan=False)
-        return Body(text.encode(), "application/json")
-    return Body()
+        return EncodedBody(text.encode(), "application/json")
+    return EncodedBody()
 
 
 def with_params(url: str, params: Any, *, replace: bool = False) -> str:
@@ -88,7 +88,7 @@ def _content(data: Any) -> bytes:
     return b"".join(map(_content, data))
 
 
-def _multipart(fields: list[tuple[str, str]], files: Any) -> Body:
+def _multipart(fields: list[tuple[str, str]], files: Any) -> EncodedBody:
     boundary = os.urandom(16).hex()
     parts: list[bytes] = []
     for name, text in fields:
@@ -102,7 +102,7 @@ def _multipart(fields: list[tuple[str, str]], files: Any) -> Body:
         parts += [f"{_one_line(key)}: {_one_line(value)}\r\n".encode() for key, value in headers.items()]
         parts += [b"\r\n", _content(content), b"\r\n"]
     parts.append(f"--{boundary}--\r\n".encode())
-    return Body(b"".join(parts), f"multipart/form-data; boundary={boundary}")
+    return EncodedBody(b"".join(parts), f"multipart/form-data; boundary={boundary}")
 
 
 def _file(field: str, file: Any) -> tuple[str | None, Any, str | None, Mapping[str, str]]:

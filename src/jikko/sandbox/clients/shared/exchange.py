@@ -10,7 +10,7 @@ _HEAD: Final = struct.Struct(">II")
 _CHUNK: Final = 1 << 20
 
 
-class Failed(Exception):
+class ExchangeFailed(Exception):
     """There was no answer. The text says why."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -19,7 +19,7 @@ class Failed(Exception):
         super().__init__(message)
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """What came back: any status is an answer."""
 
     status: int
@@ -36,7 +36,7 @@ def send(
     connect: float | None = None,
     read: float | None = None,
     verify: bool | None = None,
-) -> Answer:
+) -> RawResponse:
     """Send one request. Redirects are not followed.
 
     Args:
@@ -53,8 +53,8 @@ def send(
     answer: dict[str, Any] = json.loads(_read(text_length))
     content = _read(body_length)
     if "failure" in answer:
-        raise Failed(answer["failure"], answer["message"])
-    return Answer(answer["status"], [(name, value) for name, value in answer["headers"]], content)
+        raise ExchangeFailed(answer["failure"], answer["message"])
+    return RawResponse(answer["status"], [(name, value) for name, value in answer["headers"]], content)
 
 
 def _write(message: bytes) -> None:

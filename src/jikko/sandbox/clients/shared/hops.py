@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
-from jikko.sandbox.clients.shared.exchange import Failed, send
+from jikko.sandbox.clients.shared.exchange import ExchangeFailed, send
 from jikko.sandbox.clients.shared.headers import Headers
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -52,7 +52,7 @@ class Cookies(dict[str, str]):
             copy._hosts.pop(name, None)
         return copy
 
-    def learn(self, hops: "list[Hop]") -> None:
+    def learn(self, hops: "list[HttpExchange]") -> None:
         """Keep those that came with some answers."""
         for hop in hops:
             for name, value in hop.cookies.items():
@@ -69,7 +69,7 @@ class Cookies(dict[str, str]):
 
 
 @dataclass
-class Hop:
+class HttpExchange:
     """One request and its answer."""
 
     method: str
@@ -97,7 +97,7 @@ class Hop:
 
 
 @dataclass
-class Limits:
+class SendOptions:
     """How one request is to be sent."""
 
     connect: float | None = None
@@ -111,8 +111,8 @@ class TooMany(Exception):
 
 
 def perform(
-    method: str, url: str, headers: Headers, body: bytes, limits: Limits, cookies: Cookies, follow: bool
-) -> list[Hop]:
+    method: str, url: str, headers: Headers, body: bytes, limits: SendOptions, cookies: Cookies, follow: bool
+) -> list[HttpExchange]:
     """Send a request.
 
     Returns:
@@ -122,7 +122,7 @@ def perform(
         Failed: One of them had no answer.
         TooMany: So.
     """
-    hops: list[Hop] = []
+    hops: list[HttpExchange] = []
     headers = headers.copy()
     url, user = _without_user(url)
     if user is not None and "authorization" not in headers:
@@ -149,7 +149,7 @@ def perform(
         came = Cookies()
         came.take(host, answer.headers)
         cookies.take(host, answer.headers)
-        hop = Hop(
+        hop = HttpExchange(
             method, url, headers.copy(), body, answer.status, got, answer.body, time.monotonic() - began, dict(came)
         )
         hops.append(hop)
@@ -210,4 +210,14 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-__all__ = ["Cookies", "Failed", "Hop", "Limits", "TooMany", "authorized", "basic", "escaped", "perform"]
+__all__ = [
+    "Cookies",
+    "ExchangeFailed",
+    "HttpExchange",
+    "SendOptions",
+    "TooMany",
+    "authorized",
+    "basic",
+    "escaped",
+    "perform",
+]

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.ports.stores.run_pages import Place, RunFilter
-from jikko.store.condition import ALL, Condition
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.store.condition import ALL, SqlCondition
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_list import has_keyword
@@ -37,7 +37,7 @@ WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
 class Driver(Struct, frozen=True):
     """Runs that an index has by their age."""
 
-    within: Condition = ALL
+    within: SqlCondition = ALL
     table: str = ALL_RUNS
 
 
@@ -45,15 +45,17 @@ class Plan(Struct, frozen=True):
     """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
     drivers: tuple[Driver, ...]
-    within: Condition
+    within: SqlCondition
     """When they were created."""
-    rest: Condition
+    rest: SqlCondition
     """What only the row of a run tells."""
 
 
-def behind(place: Place | None) -> Condition:
+def behind(place: RunCursor | None) -> SqlCondition:
     """What is older than a place."""
-    return Condition() if place is None else Condition("(created_at, key) < ({}, {})", (place.created_at, place.key))
+    return (
+        SqlCondition() if place is None else SqlCondition("(created_at, key) < ({}, {})", (place.created_at, place.key))
+    )
 
 
 async def plan_of(
@@ -66,25 +68,25 @@ async def plan_of(
         with_keyword: Whether its keyword does.
     """
     statuses = [STATUS_NUMBERS[status] for status in wanted.statuses] if with_statuses else []
-    within, rest = Condition(), Condition()
+    within, rest = SqlCondition(), SqlCondition()
     if wanted.after is not None:
-        within &= Condition("created_at >= {}", (wanted.after,))
+        within &= SqlCondition("created_at >= {}", (wanted.after,))
     if wanted.before is not None:
-        within &= Condition("created_at <= {}", (wanted.before,))
+        within &= SqlCondition("created_at <= {}", (wanted.before,))
     drivers = await _drivers(database, wanted, statuses)
     covered = " ".join(driver.within.text for driver in drivers)
     if wanted.app_id is not None and "app_id" not in covered:
-        rest &= Condition("app_id = {}", (id_column(wanted.app_id),))
+        rest &= SqlCondition("app_id = {}", (id_column(wanted.app_id),))
     if wanted.workflow_id is not None and "workflow_id" not in covered:
-        rest &= Condition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),))
+        rest &= SqlCondition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),))
     if wanted.user is not None and "session" not in covered:
-        rest &= Condition("session = {}", (text(wanted.user),))
+        rest &= SqlCondition("session = {}", (text(wanted.user),))
     if statuses and "status =" not in covered:
-        rest &= Condition("status = ANY({}::int2[])", (statuses,))
+        rest &= SqlCondition("status = ANY({}::int2[])", (statuses,))
     if wanted.min_elapsed is not None:
-        rest &= Condition("elapsed >= {} AND status > 1", (wanted.min_elapsed,))
+        rest &= SqlCondition("elapsed >= {} AND status > 1", (wanted.min_elapsed,))
     if with_keyword and wanted.keyword:
-        rest &= Condition(*has_keyword(wanted.keyword))
+        rest &= SqlCondition(*has_keyword(wanted.keyword))
     return Plan(tuple(drivers), within, rest) if drivers else None
 
 
@@ -97,23 +99,23 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
         if apps is None:
             apps = [row[0] for row in await database.fetch(_APPS)]
         of_user = "app_id = {} AND session = {}"
-        return [Driver(Condition(of_user, (app, text(wanted.user)))) for app in apps]
+        return [Driver(SqlCondition(of_user, (app, text(wanted.user)))) for app in apps]
     if statuses and max(statuses) < 2:
-        return [Driver(Condition("status = ANY({}::int2[])", (statuses,)), "open_runs")]
+        return [Driver(SqlCondition("status = ANY({}::int2[])", (statuses,)), "open_runs")]
     if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
         ids = [row[0] for row in await database.fetch(_LONG_RUNS, wanted.min_elapsed)]
         if len(ids) <= MAX_LONG_RUNS:
             return _these(ids)
     if wanted.workflow_id is not None:
-        return [Driver(Condition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),)))]
+        return [Driver(SqlCondition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),)))]
     if statuses and min(statuses) > 2:
         # In the words of the index. With an app a driver for each status, since that index has the status first.
         if apps is None:
-            return [Driver(Condition("status > 2 AND status = ANY({}::int2[])", (statuses,)), "runs")]
+            return [Driver(SqlCondition("status > 2 AND status = ANY({}::int2[])", (statuses,)), "runs")]
         of_app = "app_id = {} AND status > 2 AND status = {}"
-        return [Driver(Condition(of_app, (apps[0], status)), "runs") for status in statuses]
-    return [Driver()] if apps is None else [Driver(Condition("app_id = {}", (apps[0],)))]
+        return [Driver(SqlCondition(of_app, (apps[0], status)), "runs") for status in statuses]
+    return [Driver()] if apps is None else [Driver(SqlCondition("app_id = {}", (apps[0],)))]
 
 
 def _these(run_ids: list[bytes]) -> list[Driver]:
-    return [Driver(Condition("run_id = ANY({}::bytea[])", (run_ids,)))] if run_ids else []
+    return [Driver(SqlCondition("run_id = ANY({}::bytea[])", (run_ids,)))] if run_ids else []

@@ -7,7 +7,7 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
-from jikko.store.condition import Condition, numbered
+from jikko.store.condition import SqlCondition, numbered
 from jikko.store.identifiers import id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import plan_of
@@ -69,7 +69,7 @@ async def histogram_of(
             if count.hour * HOUR < last:
                 found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
     elif (plan := await plan_of(database, wanted, with_statuses=False)) is not None:
-        span = Condition("created_at >= {} AND created_at <= {}", (first, last))
+        span = SqlCondition("created_at >= {} AND created_at <= {}", (first, last))
         most = _MAX_BARRED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP
         for driver in plan.drivers:
             within = driver.within & span & plan.within

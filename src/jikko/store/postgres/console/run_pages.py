@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
-from jikko.store.condition import Condition, numbered
+from jikko.store.condition import SqlCondition, numbered
 from jikko.store.identifiers import id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console import figures
@@ -49,7 +49,7 @@ class PostgresRunPages:
         self._database = database
         self._hours = HourCounts(database)
 
-    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+    async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
         plan = await plan_of(self._database, wanted, with_keyword=True)
         if plan is None:
             return RunPage()
@@ -68,7 +68,7 @@ class PostgresRunPages:
         shown = found[:limit]
         at = shown[-1][:2] if more else reached
         records = await self._database.fetch(_RECORDS, [row.run_id for row in shown])
-        return RunPage([record_of(row) for row in records], None if at is None else Place(*at))
+        return RunPage([record_of(row) for row in records], None if at is None else RunCursor(*at))
 
     async def counts(self, wanted: RunFilter) -> RunCounts:
         return await figures.counts_of(self._database, wanted)
@@ -76,21 +76,21 @@ class PostgresRunPages:
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
         return await figures.histogram_of(self._database, self._hours, wanted, first, step, buckets)
 
-    async def newest(self) -> Place | None:
+    async def newest(self) -> RunCursor | None:
         row = await self._database.row(_NEWEST)
-        return None if row is None else Place(*row)
+        return None if row is None else RunCursor(*row)
 
-    async def place(self, run_id: str) -> Place | None:
+    async def place(self, run_id: str) -> RunCursor | None:
         row = await self._database.row(_PLACE, id_column(run_id.lower()))
-        return None if row is None else Place(*row)
+        return None if row is None else RunCursor(*row)
 
-    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+    async def newer(self, wanted: RunFilter, than: RunCursor | None) -> int:
         plan = await plan_of(self._database, wanted)
         if plan is None:
             return 0
-        newer = Condition()
+        newer = SqlCondition()
         if than is not None:
-            newer = Condition("(created_at, key) > ({}, {})", (than.created_at, than.key))
+            newer = SqlCondition("(created_at, key) > ({}, {})", (than.created_at, than.key))
         count = 0
         for driver in plan.drivers:
             within = newer & driver.within & plan.within
@@ -107,10 +107,10 @@ class PostgresRunPages:
         if plan is None:
             return []
         within = [driver.within for driver in plan.drivers]
-        any_driver = Condition(
+        any_driver = SqlCondition(
             f"({' OR '.join(f'({each.text})' for each in within)})", tuple(v for each in within for v in each.values)
         )
-        asked = Condition("run_id = ANY({}::bytea[])", ([id_column(run_id.lower()) for run_id in run_ids],))
+        asked = SqlCondition("run_id = ANY({}::bytea[])", ([id_column(run_id.lower()) for run_id in run_ids],))
         where = asked & any_driver & plan.within & plan.rest
         sql = numbered(f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE {where.text} {NEWEST_FIRST}")
         return [record_of(row) for row in await self._database.fetch(sql, *where.values)]
@@ -135,7 +135,7 @@ class PostgresRunPages:
         return await self._database.value(_EARLIEST)  # type: ignore[no-any-return]
 
 
-def _looked_at(plan: Plan, driver: Driver, place: Place | None, most: int, looked_at: int) -> Condition:
+def _looked_at(plan: Plan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
     """A statement for the newest runs of a driver that pass, as ``_Found``, and its values.
 
     Args:
@@ -146,7 +146,7 @@ def _looked_at(plan: Plan, driver: Driver, place: Place | None, most: int, looke
     columns = "created_at, key, run_id"
     if plan.rest.text == "TRUE":
         text = f"SELECT {columns}, TRUE, FALSE FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT {most}"
-        return Condition(text, within.values)
+        return SqlCondition(text, within.values)
     rows = (
         f"SELECT {columns}, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} "
         f"{NEWEST_FIRST} LIMIT {looked_at}"
@@ -154,4 +154,4 @@ def _looked_at(plan: Plan, driver: Driver, place: Place | None, most: int, looke
     counted = f"SELECT *, row_number() OVER ({NEWEST_FIRST}) = {looked_at} AS is_last FROM ({rows}) AS looked_at"
     # As many as are wanted come before the last one, or it is among them.
     text = f"SELECT * FROM ({counted}) AS counted WHERE passes OR is_last {NEWEST_FIRST} LIMIT {most}"
-    return Condition(text, (*plan.rest.values, *within.values))
+    return SqlCondition(text, (*plan.rest.values, *within.values))

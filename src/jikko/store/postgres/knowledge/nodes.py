@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.knowledge.records import Node
+from jikko.ports.stores.knowledge.records import IndexEntry
 from jikko.store.postgres.columns import text
 from jikko.store.postgres.knowledge.words import as_tsvector
 from jikko.store.sql import Many, Operation
@@ -18,7 +18,7 @@ _MAX_KEYWORD: Final = 500
 """Characters of a keyword that count."""
 
 
-def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[Node]) -> Operation[None]:
+def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
     """Add nodes to a version of a document."""
     own = (dataset_id, document_id, version)
     rows = [node_values(*own, each.segment_id, each.child_id, each.digest, each.vector, each.words) for each in nodes]
@@ -38,7 +38,7 @@ def node_values(
     """The values of ``ADD_NODE``.
 
     Args:
-        vector: As ``Node.vector`` has it; so ``words``.
+        vector: As ``IndexEntry.vector`` has it; so ``words``.
     """
     return {
         "dataset_id": dataset_id,

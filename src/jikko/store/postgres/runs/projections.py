@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.ports.stores.callback_store import receiver_of
-from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
     KeyClaim,
@@ -37,7 +37,7 @@ class _Changes:
         self.callbacks: list[tuple[Any, ...]] = []
         self.began: list[TurnBegan] = []
         self.repeated: list[tuple[bytes, TurnRepeated]] = []
-        self.answers: dict[bytes, Answer] = {}
+        self.answers: dict[bytes, MessageAnswer] = {}
         self.assigned: list[tuple[bytes, VariablesAssigned]] = []
 
     def add(self, write: RunWrite) -> None:

@@ -31,7 +31,7 @@ _REMOVE: Final = (
 _FREE_KEYS: Final = "DELETE FROM idempotency_keys WHERE app_id = $1 AND run_id = ANY($2::bytea[])"
 
 
-class Retention:
+class RunRetention:
     """See ``RunStore.prune`` and what is beside it."""
 
     def __init__(self, database: Postgres, archive: RunArchive) -> None:

@@ -5,7 +5,7 @@ import uuid
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery
-from jikko.store.condition import Condition, numbered
+from jikko.store.condition import SqlCondition, numbered
 from jikko.store.identifiers import storable
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
@@ -53,13 +53,13 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
         if first is None:
             return total, []
         # Of several bounds of one side a look begins at the first.
-        where = Condition("(created_at, key) <= ({}, {})", tuple(first)) & where
+        where = SqlCondition("(created_at, key) <= ({}, {})", tuple(first)) & where
         page = f"LIMIT {query.limit:d}"
     sql = f"SELECT {COLUMNS} FROM {table} WHERE {where.text} {NEWEST_FIRST} {page}"
     return total, await database.fetch(numbered(sql), *where.values)
 
 
-async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: Condition) -> int:
+async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: SqlCondition) -> int:
     """How many runs pass, counted one by one, unless they are many and the hours that they began in tell it."""
     by_hour = query.user is None and table != "open_runs"
     most = f"LIMIT {MIN_KEPT_RUNS + 1}" if by_hour else ""
@@ -75,13 +75,13 @@ async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: 
     found = await hours.runs([id_column(query.app_id)], first)
     count = sum(each.runs for each in found if each.hour < end and wanted in (None, each.status))
     if after > 0:
-        count += await _count(database, table, Condition("created_at < {}", (first * HOUR,)) & where)
+        count += await _count(database, table, SqlCondition("created_at < {}", (first * HOUR,)) & where)
     if before < _NEVER:
-        count += await _count(database, table, Condition("created_at >= {}", (end * HOUR,)) & where)
+        count += await _count(database, table, SqlCondition("created_at >= {}", (end * HOUR,)) & where)
     return count
 
 
-async def _count(database: Postgres, table: str, where: Condition, most: str = "") -> int:
+async def _count(database: Postgres, table: str, where: SqlCondition, most: str = "") -> int:
     sql = f"SELECT count(*) FROM (SELECT FROM {table} WHERE {where.text} {most}) AS counted"
     count: int = await database.value(numbered(sql), *where.values)
     return count
@@ -94,22 +94,22 @@ def _table(query: LogQuery) -> str:
     return "open_runs" if STATUS_NUMBERS[query.status] < STATUS_NUMBERS["succeeded"] else "runs"
 
 
-def _where(query: LogQuery) -> Condition:
-    where = Condition("app_id = {}", (id_column(query.app_id),))
+def _where(query: LogQuery) -> SqlCondition:
+    where = SqlCondition("app_id = {}", (id_column(query.app_id),))
     if query.status is not None:
         number = STATUS_NUMBERS[query.status]
-        where &= Condition("status = {}", (number,))
+        where &= SqlCondition("status = {}", (number,))
         if number > STATUS_NUMBERS["succeeded"]:
             # In the words of the index.
-            where &= Condition("status > 2")
+            where &= SqlCondition("status > 2")
     if query.created_before is not None:
-        where &= Condition("created_at <= {}", (query.created_before,))
+        where &= SqlCondition("created_at <= {}", (query.created_before,))
     if query.created_after is not None:
-        where &= Condition("created_at >= {}", (query.created_after,))
+        where &= SqlCondition("created_at >= {}", (query.created_after,))
     if query.user is not None:
-        where &= Condition("session = {}", (text(query.user),))
+        where &= SqlCondition("session = {}", (text(query.user),))
     if query.keyword:
-        where &= Condition(*has_keyword(query.keyword))
+        where &= SqlCondition(*has_keyword(query.keyword))
     return where
 
 

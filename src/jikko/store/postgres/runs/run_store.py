@@ -9,8 +9,8 @@ from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import LOG_FORMAT, Event
 from jikko.ids import is_uuid
 from jikko.ports.measures import RecordMeasures
-from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogPage, LogQuery
-from jikko.record import RunDetail, RunRecord, RunRetry
+from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogQuery, RunSlice
+from jikko.record import DetailRecord, RetryRecord, RunRecord
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.identifiers import id_text
 from jikko.store.postgres.archive.run_archive import RunArchive
@@ -19,7 +19,7 @@ from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
-from jikko.store.postgres.runs.retention import Retention
+from jikko.store.postgres.runs.retention import RunRetention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_scan import created_before, scan
@@ -114,7 +114,7 @@ class PostgresRunStore:
         self._writer = RunWriter(database)
         self._details = Together(database, DETAILS, one=DETAIL)
         self._hours = HourCounts(database)
-        self._retention = Retention(database, self._archive)
+        self._retention = RunRetention(database, self._archive)
 
     @property
     def on_gone_back(self) -> Callable[[], None]:
@@ -153,14 +153,14 @@ class PostgresRunStore:
         archived = await self._archive.find(run_id.lower())
         return archived.record if archived and app_id in (None, archived.record.identity.app_id) else None
 
-    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+    async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
         row = await self._details.ask(id_column(run_id.lower()), key)
         if row is None:
             archived = await self._archive.find(run_id.lower())
             if archived and archived.record.identity.app_id == await self._opened_by(key):
                 return archived.record.detail()
             return None
-        return RunDetail(id_text(row[1]), id_text(row[2]), STATUSES[row[3]], *row[4:])
+        return DetailRecord(id_text(row[1]), id_text(row[2]), STATUSES[row[3]], *row[4:])
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         first = max(after + 1, 0)
@@ -232,13 +232,13 @@ class PostgresRunStore:
         row = await self._database.row(_TASK, id_column(task_id.lower()), id_column(app_id))
         return None if row is None else record_of(row)
 
-    async def retries(self, run_id: str) -> list[RunRetry]:
+    async def retries(self, run_id: str) -> list[RetryRecord]:
         rows = await self._database.fetch(_RETRIES, id_column(run_id.lower()))
-        return [RunRetry(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
+        return [RetryRecord(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
-    async def list_runs(self, query: LogQuery) -> LogPage:
+    async def list_runs(self, query: LogQuery) -> RunSlice:
         total, rows = await list_runs(self._database, self._hours, query)
-        return LogPage(total=total, records=[record_of(row) for row in rows])
+        return RunSlice(total=total, records=[record_of(row) for row in rows])
 
     async def archived_until(self) -> float | None:
         return await self._archive.newest()

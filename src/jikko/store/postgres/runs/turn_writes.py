@@ -4,7 +4,7 @@ however many runs it is of."""
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
 from jikko.store.answers import STATUSES, details_of, file_ids, json_text
 from jikko.store.postgres.columns import id_column, optional_text, text
@@ -107,7 +107,7 @@ async def turns_repeated(connection: Connection, repeated: Sequence[tuple[bytes,
 
 
 async def turns_changed(
-    connection: Connection, answers: Mapping[bytes, Answer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
+    connection: Connection, answers: Mapping[bytes, MessageAnswer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
 ) -> None:
     """See ``TurnChanged`` and ``VariablesAssigned``, of which the latest counts; each with the id of its run."""
     rows = [(run_id, *_answer(answer)) for run_id, answer in answers.items()]
@@ -163,7 +163,7 @@ def _variable(message_id: bytes, variable: ConversationVariable) -> tuple[Any, .
     )
 
 
-def _answer(answer: Answer) -> tuple[int, str, str | None, str]:
+def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
     """``status, answer, error, details``."""
     return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details_of(answer))
 

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from jikko.ports.stores.knowledge.job_store import Task
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Job, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Job, Segment
 from jikko.store.identifiers import id_text
 from jikko.store.repositories.knowledge.documents import put_job
 from jikko.store.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
@@ -167,7 +167,7 @@ class SqlJobs:
         return {row[0]: _packed(row[1]) for row in rows if row[1] is not None}
 
     async def write_nodes(
-        self, job: Job, nodes: Sequence[Node], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
+        self, job: Job, nodes: Sequence[IndexEntry], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
     ) -> bool:
         def write(own: Job, _: Document) -> Operation[None]:
             yield from self._add_nodes(job.dataset_id, job.document_id, job.version, nodes)
@@ -274,5 +274,5 @@ def _end(job: Job) -> Operation[None]:
 
 
 def _packed(vector: bytes | Sequence[float]) -> bytes:
-    """A vector as ``Node.vector`` has it, of what the database gives."""
+    """A vector as ``IndexEntry.vector`` has it, of what the database gives."""
     return vector if isinstance(vector, bytes) else struct.pack(f"<{len(vector)}e", *vector)

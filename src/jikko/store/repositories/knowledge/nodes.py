@@ -5,11 +5,11 @@ from __future__ import annotations  # operations are functions that are made for
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from jikko.ports.stores.knowledge.records import Node
+from jikko.ports.stores.knowledge.records import IndexEntry
 from jikko.store.identifiers import id_text
 from jikko.store.sql import Count, Operation, Rows
 
-AddNodes: TypeAlias = Callable[[str, str, int, Iterable[Node]], Operation[None]]
+AddNodes: TypeAlias = Callable[[str, str, int, Iterable[IndexEntry]], Operation[None]]
 """Adds nodes to a dataset, a document, and a version of it: a database has vectors and words in its own way."""
 ALL: Final = 1 << 62
 """A limit that nothing reaches."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
 from jikko.store.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
 from jikko.store.repositories.knowledge.tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
 from jikko.store.sql import Count, Many, Operation, Row, SqlDatabase
@@ -56,7 +56,7 @@ class SqlSegments:
         self,
         segments: Sequence[Segment],
         children: Sequence[ChildChunk],
-        nodes: Sequence[Node],
+        nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
     ) -> bool:
         def add() -> Operation[bool]:
@@ -83,7 +83,7 @@ class SqlSegments:
         change: Callable[[Segment], Segment],
         *,
         children: Sequence[ChildChunk] | None = None,
-        nodes: Sequence[Node] | None = None,
+        nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
     ) -> Segment | None:
         def apply() -> Operation[Segment | None]:
@@ -143,7 +143,7 @@ class SqlSegments:
         return await self._sql.read(read)
 
     async def add_child(
-        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], Node] | None
+        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
     ) -> ChildChunk | None:
         def add() -> Operation[ChildChunk | None]:
             found, owner = yield from _with_owner(segment_id)
@@ -157,7 +157,7 @@ class SqlSegments:
 
         return await self._sql.write(add)
 
-    async def change_child(self, child: ChildChunk, node: Node | None) -> None:
+    async def change_child(self, child: ChildChunk, node: IndexEntry | None) -> None:
         def change() -> Operation[None]:
             owner = yield from _locked(child.document_id)
             yield from CHILDREN.replace(child)

@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.ports.stores.run_pages import Place, RunFilter
-from jikko.store.condition import ALL, Condition
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.store.condition import ALL, SqlCondition
 from jikko.store.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.runs.totals import HOUR
@@ -36,12 +36,12 @@ WHERE conversation_id = ?
 """
 
 
-class Driver(Struct, frozen=True):
+class IndexRange(Struct, frozen=True):
     """Part of an index, in which runs stand by their age."""
 
     index: str
     """``""``: runs are looked up by their keys."""
-    within: Condition = ALL
+    within: SqlCondition = ALL
 
     @property
     def table(self) -> str:
@@ -49,13 +49,13 @@ class Driver(Struct, frozen=True):
         return f"runs INDEXED BY {self.index}" if self.index else "runs"
 
 
-class Plan(Struct, frozen=True):
+class IndexPlan(Struct, frozen=True):
     """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
-    drivers: tuple[Driver, ...]
-    within: Condition
+    drivers: tuple[IndexRange, ...]
+    within: SqlCondition
     """What the indices tell of a run besides: when it was created, and its status."""
-    rest: Condition
+    rest: SqlCondition
     """What only its row tells."""
     reads_rows: bool = True
     """Whether ``rest`` needs rows indeed: the index by app tells the version."""
@@ -63,75 +63,78 @@ class Plan(Struct, frozen=True):
     """Whether the drivers are all apps: together they have every run."""
 
 
-def behind(place: Place | None) -> Condition:
+def behind(place: RunCursor | None) -> SqlCondition:
     """What is older than a place."""
-    return Condition() if place is None else Condition("(created_at, key) < (?, ?)", (place.created_at, place.key))
+    return (
+        SqlCondition() if place is None else SqlCondition("(created_at, key) < (?, ?)", (place.created_at, place.key))
+    )
 
 
-def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> Plan | None:
+def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
     """The way to the runs that pass a filter; ``None``: there are none.
 
     Args:
         with_statuses: Whether the statuses of the filter count. Its keyword does not in any case.
     """
     statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
-    within, rest = Condition(), Condition()
+    within, rest = SqlCondition(), SqlCondition()
     app = _key(connection, wanted.app_id)
     workflow = _key(connection, None if wanted.workflow_id is None else wanted.workflow_id.lower())
     if (wanted.app_id is not None and app is None) or (wanted.workflow_id is not None and workflow is None):
         return None
     if wanted.after is not None:
-        within &= Condition("created_at >= ?", (wanted.after,))
+        within &= SqlCondition("created_at >= ?", (wanted.after,))
     if wanted.before is not None:
-        within &= Condition("created_at <= ?", (wanted.before,))
+        within &= SqlCondition("created_at <= ?", (wanted.before,))
     drivers = _drivers(connection, wanted, app, workflow, statuses)
     by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
     if app is not None and not by_app:
-        rest &= Condition("app = ?", (app,))
+        rest &= SqlCondition("app = ?", (app,))
     if workflow is not None:
-        rest &= Condition("workflow = ?", (workflow,))
+        rest &= SqlCondition("workflow = ?", (workflow,))
     if statuses:
-        chosen = Condition(f"status IN ({', '.join(map(str, statuses))})")
+        chosen = SqlCondition(f"status IN ({', '.join(map(str, statuses))})")
         if all(driver.index in _WITH_STATUS for driver in drivers):
             within &= chosen
         else:
             rest &= chosen
     if wanted.min_elapsed is not None:
-        rest &= Condition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
+        rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if not drivers:
         return None
     listed = all(driver.index == "runs_listed" for driver in drivers)
     reads_rows = wanted.min_elapsed is not None or not listed
     of_all_apps = listed and app is None and workflow is None
-    return Plan(tuple(drivers), within, rest, reads_rows, of_all_apps)
+    return IndexPlan(tuple(drivers), within, rest, reads_rows, of_all_apps)
 
 
 def _drivers(
     connection: sqlite3.Connection, wanted: RunFilter, app: int | None, workflow: int | None, statuses: tuple[int, ...]
-) -> list[Driver]:
+) -> list[IndexRange]:
     if wanted.conversation_id is not None:
         rows = connection.execute(_OF_CONVERSATION, (stored_id(wanted.conversation_id.lower()),))
         keys = [key for (key,) in rows]
         users = None if wanted.user is None else users_of(connection, wanted.user, app)
         who = "" if users is None else f" AND end_user IN ({_listed(users)})"
-        return [Driver("", Condition(f"key IN ({_listed(keys)}){who}"))] if keys else []
+        return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)}){who}"))] if keys else []
     if wanted.user is not None:
         return [
-            Driver("runs_of_user", Condition("end_user = ?", (key,))) for key in users_of(connection, wanted.user, app)
+            IndexRange("runs_of_user", SqlCondition("end_user = ?", (key,)))
+            for key in users_of(connection, wanted.user, app)
         ]
     if statuses and max(statuses) < 2:
         # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
         where = "status < 2 AND status = ?"
-        return [Driver("runs_going_on", Condition(where, (status,))) for status in statuses]
+        return [IndexRange("runs_going_on", SqlCondition(where, (status,))) for status in statuses]
     if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
         keys = [key for (key,) in connection.execute(_LONG_RUNS, (wanted.min_elapsed, MAX_LONG_RUNS + 1))]
         if len(keys) <= MAX_LONG_RUNS:
-            return [Driver("", Condition(f"key IN ({_listed(keys)})"))] if keys else []
+            return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)})"))] if keys else []
     if workflow is not None:
         return [
-            Driver(
+            IndexRange(
                 "runs_listed",
-                Condition(
+                SqlCondition(
                     "app = ? AND created_at >= ? AND created_at <= ?",
                     (
                         key,
@@ -145,12 +148,12 @@ def _drivers(
     if statuses and min(statuses) > 2:
         if app is None:
             where = "status > 2 AND status = ?"
-            return [Driver("runs_ended_badly", Condition(where, (status,))) for status in statuses]
+            return [IndexRange("runs_ended_badly", SqlCondition(where, (status,))) for status in statuses]
         where = "app = ? AND status > 2 AND status = ?"
-        return [Driver("runs_unsuccessful", Condition(where, (app, status))) for status in statuses]
+        return [IndexRange("runs_unsuccessful", SqlCondition(where, (app, status))) for status in statuses]
     if app is not None:
-        return [Driver("runs_listed", Condition("app = ?", (app,)))]
-    return [Driver("runs_listed", Condition("app = ?", (key,))) for (key,) in connection.execute(APPS)]
+        return [IndexRange("runs_listed", SqlCondition("app = ?", (app,)))]
+    return [IndexRange("runs_listed", SqlCondition("app = ?", (key,))) for (key,) in connection.execute(APPS)]
 
 
 def users_of(connection: sqlite3.Connection, user: str, app: int | None) -> list[int]:

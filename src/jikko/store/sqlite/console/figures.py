@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
-from jikko.store.condition import ALL, Condition
+from jikko.store.condition import ALL, SqlCondition
 from jikko.store.identifiers import storable
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.console.drivers import APPS, Driver, Plan, plan_of
+from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
@@ -66,7 +66,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     drivers = () if plan is None else plan.drivers
     if plan is not None and plan.of_all_apps and plan.within == ALL:
         # Rows that lie beside each other, and of all apps those that were written last.
-        drivers = (Driver("", ALL),)
+        drivers = (IndexRange("", ALL),)
     for driver in drivers:
         assert plan is not None
         within = driver.within & plan.within
@@ -120,7 +120,7 @@ def histogram_of(
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
         most, columns = _looked_at(plan)
-        span = Condition("created_at >= ? AND created_at <= ?", (first, last))
+        span = SqlCondition("created_at >= ? AND created_at <= ?", (first, last))
         for driver in plan.drivers:
             within = driver.within & span & plan.within
             looked_at = (
@@ -136,7 +136,7 @@ def histogram_of(
     return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
 
 
-def _looked_at(plan: Plan) -> tuple[int, str]:
+def _looked_at(plan: IndexPlan) -> tuple[int, str]:
     """How many runs of each driver a histogram looks at, and which columns of theirs."""
     if plan.rest.text == "TRUE":
         return 2 * _MAX_COUNTED, "status"

@@ -8,11 +8,11 @@ from itertools import chain
 from typing import Any, Final
 
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
-from jikko.store.condition import Condition
+from jikko.store.condition import SqlCondition
 from jikko.store.identifiers import id_text, storable, stored_id
-from jikko.store.sqlite.console.drivers import Driver, Plan, behind, plan_of
+from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, behind, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.match import KeywordMatch
@@ -59,12 +59,12 @@ class SqliteRunPages:
         self._rows = RunRows()
         self._scan_up_to = scan_up_to
 
-    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+    async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
         if wanted.keyword:
             return await self._database.search(partial(self._searched, wanted, behind, limit))
         return await self._database.read(partial(self._page, wanted, behind, limit))
 
-    def _page(self, wanted: RunFilter, place: Place | None, limit: int, connection: sqlite3.Connection) -> RunPage:
+    def _page(self, wanted: RunFilter, place: RunCursor | None, limit: int, connection: sqlite3.Connection) -> RunPage:
         plan = plan_of(connection, wanted)
         if plan is None:
             return RunPage()
@@ -81,9 +81,11 @@ class SqliteRunPages:
         more = len(keys) > limit
         keys = keys[:limit]
         at = keys[-1] if more else reached
-        return RunPage(self._records(connection, [key for _, key in keys]), None if at is None else Place(*at))
+        return RunPage(self._records(connection, [key for _, key in keys]), None if at is None else RunCursor(*at))
 
-    def _searched(self, wanted: RunFilter, place: Place | None, limit: int, connection: sqlite3.Connection) -> RunPage:
+    def _searched(
+        self, wanted: RunFilter, place: RunCursor | None, limit: int, connection: sqlite3.Connection
+    ) -> RunPage:
         plan = plan_of(connection, wanted)
         if plan is None:
             return RunPage()
@@ -92,9 +94,9 @@ class SqliteRunPages:
             # These are few, and the index by app knows nothing of them.
             within = [driver.within for driver in plan.drivers]
             values = tuple(value for condition in within for value in condition.values)
-            where &= Condition(f"({' OR '.join(condition.text for condition in within)})", values)
+            where &= SqlCondition(f"({' OR '.join(condition.text for condition in within)})", values)
         if wanted.workflow_id is not None:
-            where &= Condition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
+            where &= SqlCondition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
         named, values_by_name = _named(where)
         found: list[_Found] = []
         for (app,) in connection.execute(_NAMED_APPS, (wanted.app_id,)).fetchall():
@@ -116,7 +118,9 @@ class SqliteRunPages:
             ]
         found.sort(reverse=True)
         at = found[limit - 1] if len(found) > limit else None
-        return RunPage(self._records(connection, [key for _, key in found[:limit]]), None if at is None else Place(*at))
+        return RunPage(
+            self._records(connection, [key for _, key in found[:limit]]), None if at is None else RunCursor(*at)
+        )
 
     def _records(self, connection: sqlite3.Connection, keys: Sequence[int]) -> list[RunRecord]:
         wanted = ", ".join(map(str, keys))
@@ -131,17 +135,17 @@ class SqliteRunPages:
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
         return await self._database.read(partial(histogram_of, wanted, first, step, buckets))
 
-    async def newest(self) -> Place | None:
+    async def newest(self) -> RunCursor | None:
         row = await self._database.read(lambda connection: connection.execute(_NEWEST).fetchone())
-        return None if row is None else Place(*row)
+        return None if row is None else RunCursor(*row)
 
-    async def place(self, run_id: str) -> Place | None:
+    async def place(self, run_id: str) -> RunCursor | None:
         row = self._database.quick(
             lambda connection: connection.execute(_PLACE, (stored_id(run_id.lower()),)).fetchone()
         )
-        return None if row is None else Place(*row)
+        return None if row is None else RunCursor(*row)
 
-    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+    async def newer(self, wanted: RunFilter, than: RunCursor | None) -> int:
         return await self._database.read(partial(_newer, wanted, than))
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
@@ -190,9 +194,9 @@ class SqliteRunPages:
 
 def _found(
     connection: sqlite3.Connection,
-    plan: Plan,
-    driver: Driver,
-    place: Place | None,
+    plan: IndexPlan,
+    driver: IndexRange,
+    place: RunCursor | None,
     floor: _Found | None,
     most: int,
     ends: list[_Found],
@@ -206,7 +210,7 @@ def _found(
     # Of several bounds of one side SQLite seeks the first and checks the others row by row: the nearest comes first.
     within = behind(place) & driver.within & plan.within
     if floor is not None:
-        within = Condition("(created_at, key) > (?, ?)", floor) & within
+        within = SqlCondition("(created_at, key) > (?, ?)", floor) & within
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
         sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
@@ -223,13 +227,13 @@ def _found(
     return found
 
 
-def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection) -> int:
+def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connection) -> int:
     plan = plan_of(connection, wanted)
     if plan is None:
         return 0
-    newer = Condition()
+    newer = SqlCondition()
     if than is not None:
-        newer = Condition("(created_at, key) > (?, ?)", (than.created_at, than.key))
+        newer = SqlCondition("(created_at, key) > (?, ?)", (than.created_at, than.key))
     count = 0
     for driver in plan.drivers:
         where = newer & driver.within & plan.within & plan.rest
@@ -238,7 +242,7 @@ def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection
     return min(count, _MAX_NEWER)
 
 
-def _named(condition: Condition) -> tuple[str, dict[str, Any]]:
+def _named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
     """A condition with its values by name, as a search by keyword takes it."""
     parts = condition.text.split("?")
     named = "".join(f"{part}:v{number}" for number, part in enumerate(parts[:-1])) + parts[-1]

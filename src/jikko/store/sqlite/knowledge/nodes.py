@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from jikko.ports.stores.knowledge.records import Node
+from jikko.ports.stores.knowledge.records import IndexEntry
 from jikko.store.identifiers import StoredId, stored_id
 from jikko.store.sql import Count, Operation, Row
 
@@ -19,7 +19,7 @@ def scope_of(dataset_id: StoredId) -> str:
     return "d" + (dataset_id.hex() if isinstance(dataset_id, bytes) else dataset_id.encode().hex())
 
 
-def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[Node]) -> Operation[None]:
+def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
     """Add nodes to a version of a document."""
     scope = scope_of(stored_id(dataset_id))
     own = {"dataset_id": dataset_id, "document_id": document_id, "version": version}

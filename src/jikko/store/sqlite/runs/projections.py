@@ -70,7 +70,7 @@ class RunChange(NamedTuple):
     """Of a run that is created: the number of its version."""
 
 
-class Kind(Protocol):
+class ProjectionWriter(Protocol):
     """How one kind of projection is written."""
 
     def check(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
@@ -151,7 +151,7 @@ class OfTurns:
         self._write(projection, target.run_id, connection)
 
 
-KINDS: Final[Mapping[type, Kind]] = {
+KINDS: Final[Mapping[type, ProjectionWriter]] = {
     KeyClaim: IdempotencyKeys(),
     CallbackRequest: CallbackRequests(),
     TurnBegan: OfTurns(turn_began),

@@ -37,7 +37,7 @@ _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 
 
-class Retention:
+class RunPruning:
     """Removes finished runs within transactions of the writer, on its thread."""
 
     def __init__(self, projections: Projections) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any, Final
 
-from jikko.ports.stores.run_store import LogPage, LogQuery
+from jikko.ports.stores.run_store import LogQuery, RunSlice
 from jikko.store.identifiers import storable
 from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.keywords.match import KeywordMatch
@@ -15,7 +15,7 @@ _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
 _NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
-def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> LogPage:
+def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> RunSlice:
     """One page, newest first, and how many runs there are on all pages.
 
     Args:
@@ -23,7 +23,7 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *,
     """
     found = connection.execute(_APP, (storable(query.app_id),)).fetchone()
     if found is None:
-        return LogPage(total=0)
+        return RunSlice(total=0)
     app: int = found[0]
     status = None if query.status is None else STATUS_NUMBERS[query.status]
     index, conditions, values = _filters(connection, app, status, query)
@@ -44,12 +44,12 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *,
         # Reads the index alone, however deep the page.
         wanted = f"SELECT key FROM {table} WHERE {where} {_NEWEST_FIRST} LIMIT :limit OFFSET :skip"
     if skip >= count or not wanted:
-        return LogPage(total=count)
+        return RunSlice(total=count)
     page = connection.execute(
         f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {_NEWEST_FIRST}",
         values | {"limit": query.limit, "skip": skip},
     )
-    return LogPage(total=count, records=[rows.record(connection, row) for row in page.fetchall()])
+    return RunSlice(total=count, records=[rows.record(connection, row) for row in page.fetchall()])
 
 
 def _filters(

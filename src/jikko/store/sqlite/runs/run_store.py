@@ -14,8 +14,8 @@ from typing import Final
 
 from jikko.errors import LogDamaged, StoreUnavailable
 from jikko.events import Event, RunStarted
-from jikko.ports.stores.run_store import Append, Change, LogPage, LogQuery
-from jikko.record import RunDetail, RunRecord, RunRetry
+from jikko.ports.stores.run_store import Append, Change, LogQuery, RunSlice
+from jikko.record import DetailRecord, RetryRecord, RunRecord
 from jikko.store.event_codec import (
     DamagedLog,
     beginning,
@@ -33,7 +33,7 @@ from jikko.store.sqlite.keywords.index import KeywordIndex, supported
 from jikko.store.sqlite.runs.large_appends import LargeAppends
 from jikko.store.sqlite.runs.large_values import whole
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
-from jikko.store.sqlite.runs.retention import Retention, open_of_user
+from jikko.store.sqlite.runs.retention import RunPruning, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_scan import created_before, moved, scan
@@ -103,7 +103,7 @@ class SqliteRunStore:
         projections = Projections((Totals(), Costs(), VersionHours(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
         self._large = LargeAppends(database, self._writes)
-        self._retention = Retention(projections)
+        self._retention = RunPruning(projections)
         database.join(self._writes)
         database.join(projections)
 
@@ -151,7 +151,7 @@ class SqliteRunStore:
         record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
         return None if record is None or app_id not in (None, record.identity.app_id) else record
 
-    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+    async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
         return self._database.quick(partial(_detail, run_id.lower(), key))
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
@@ -189,12 +189,12 @@ class SqliteRunStore:
             lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
         )
 
-    async def retries(self, run_id: str) -> list[RunRetry]:
+    async def retries(self, run_id: str) -> list[RetryRecord]:
         values = (stored_id(run_id.lower()),)
         rows = await self._database.read(lambda connection: connection.execute(_RETRIES, values).fetchall())
-        return [RunRetry(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
+        return [RetryRecord(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
-    async def list_runs(self, query: LogQuery) -> LogPage:
+    async def list_runs(self, query: LogQuery) -> RunSlice:
         # A keyword may be looked for in very many rows.
         read = self._database.search if query.keyword else self._database.read
         return await read(lambda connection: list_runs(connection, query, self._rows, scan_up_to=self._scan_up_to))
@@ -274,12 +274,12 @@ class SqliteRunStore:
         await self._database.finish()
 
 
-def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> RunDetail | None:
+def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> DetailRecord | None:
     stored = stored_id(run_id)
     # Python looks for an adapter of each value that is bytes, which takes time, not of one that is a bytearray.
     wanted = (bytearray(stored) if isinstance(stored, bytes) else stored, bytearray(key))
     row = connection.execute(_DETAIL, wanted).fetchone()
-    return None if row is None else RunDetail(run_id, row[0], STATUSES[row[1]], *row[2:])
+    return None if row is None else DetailRecord(run_id, row[0], STATUSES[row[1]], *row[2:])
 
 
 def _events(run_id: StoredId, first: int, most: int, connection: sqlite3.Connection) -> list[Event]:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.store.answers import STATUSES, details_of, file_ids, json_text
 from jikko.store.identifiers import StoredId, storable, stored_id
@@ -156,7 +156,7 @@ def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection
     )
 
 
-def _answer(answer: Answer) -> tuple[int, str, str | None, str]:
+def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
     """``status, answer, error, details``."""
     return (
         STATUSES.index(answer.status),
