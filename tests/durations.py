@@ -4,6 +4,7 @@
 take, and its path. Each run leaves what it saw in ``build/durations.json``; `make durations` updates the table with it.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,10 @@ class Durations:
         # Some tests run others as a user that may not write here.
         with suppress(PermissionError):
             SEEN.parent.mkdir(exist_ok=True)
-            SEEN.write_bytes(msgspec.json.encode(before))
+            # Another one that ends at the same time reads it whole.
+            part = SEEN.with_suffix(f".{os.getpid()}")
+            part.write_bytes(msgspec.json.encode(before))
+            part.replace(SEEN)
 
 
 def pytest_configure(config: pytest.Config) -> None:

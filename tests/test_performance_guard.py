@@ -10,12 +10,15 @@ import gc
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from benchmarks.counting import Statement, statements
 from benchmarks.hot_paths import HotPaths, Request, calls, costs, hot_paths, yardstick
 
+from jikko.concurrency.loop_share import LoopShare
+from jikko.runs import executor
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.runs import chain as finished_chain
 from tests.store.runs import whole
@@ -39,11 +42,10 @@ CALLS = {
     "blocking start->answer of a chat": (745, 730),
     "streaming start->end": (849, 835),
     "blocking 10-node chain": (1230, 1210),
-    "blocking iteration over 100 items": (14_260, 14_095),
+    "blocking iteration over 100 items": (14_035, 13_915),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
-and later versions, where comprehensions are none. The fewest of 30 requests: an iteration gives way after a time, and
-then writes once more.
+and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
 CALLS_A_TOKEN = (242.0, 235.1)
 """Of a streamed answer, from the model's text to the client's message, kept in memory: each is written by itself."""
@@ -86,6 +88,12 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 @pytest.fixture
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No run gives way: how often one does goes by the time, and so by what else the machine does."""
+    monkeypatch.setattr(executor, "LoopShare", partial(LoopShare, lambda: 0.0))
+
+
+@pytest.fixture
 async def paths(tmp_path: Path) -> AsyncIterator[HotPaths]:
     # Finalizers of what other tests left behind take time.
     gc.collect()
@@ -101,6 +109,7 @@ async def stored(tmp_path: Path) -> AsyncIterator[tuple[HotPaths, list[Statement
             yield found, asked
 
 
+@pytest.mark.usefixtures("undisturbed")
 async def test_the_hot_paths_make_no_more_function_calls_than_recorded(tmp_path: Path) -> None:
     async with hot_paths(tmp_path, in_memory=False) as paths:
         found = {name: await least(path) for name, path in (await paths.all()).items()}
@@ -124,6 +133,7 @@ async def least(path: Request) -> float:
     return min([await calls(path, 1) for _ in range(30)])
 
 
+@pytest.mark.usefixtures("undisturbed")
 async def test_the_hot_paths_ask_the_database_no_more_than_recorded(
     stored: tuple[HotPaths, list[Statement]],
 ) -> None:
@@ -147,13 +157,19 @@ async def test_a_streamed_token_adds_no_statement(stored: tuple[HotPaths, list[S
 async def transactions(path: Request, asked: list[Statement]) -> tuple[list[list[str]], list[list[str]]]:
     """What a request asks the database, once it was made before: by transactions, those that read and those that write.
 
-    What is asked outside of a transaction counts as one of its own.
+    What is asked outside of a transaction counts as one of its own. Of ten requests that with the fewest statements: on
+    a busy machine the beginning of a run may have to be written before its end is there.
     """
     await path()
-    asked.clear()
-    await path()
+    tries: list[list[Statement]] = []
+    for _ in range(10):
+        asked.clear()
+        await path()
+        tries.append([*asked])
     by_connection: dict[int, list[list[str]]] = {}
-    for connection, text in asked:
+    for connection, text in min(tries, key=len):
+        if text.startswith("PRAGMA"):  # of the thread that brings over what was committed, once it is enough
+            continue
         found = by_connection.setdefault(connection, [])
         if text.startswith("BEGIN") or not found or found[-1][-1] in ("COMMIT", "ROLLBACK"):
             found.append([])

@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+from jikko.outbound import connection
 from jikko.ports.http import FailureKind, HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -219,23 +220,26 @@ async def test_bytes_behind_the_end_do_not_reach_the_next_request() -> None:
         assert (await http.send(get(server.url("/next")))).body == b"second"
 
 
-async def test_what_comes_unasked_on_a_kept_connection_answers_no_request() -> None:
-    answered, injected = asyncio.Event(), asyncio.Event()
+async def test_what_comes_unasked_on_a_kept_connection_answers_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, seen = asyncio.Event(), asyncio.Event()
+    received = connection.Handler.data_received
+
+    def noted(self: connection.Handler, data: bytes) -> None:
+        received(self, data)
+        if b"injected" in data:
+            seen.set()
 
     async def act(writer: asyncio.StreamWriter, request: Received) -> None:
         writer.write(answer(b"first"))
         await answered.wait()
         writer.write(answer(b"injected"))
-        await writer.drain()
-        injected.set()
         await asyncio.Event().wait()
 
+    monkeypatch.setattr(connection.Handler, "data_received", noted)
     async with serving({"/": act, "/next": answer(b"second")}) as server, client() as http:
         assert (await http.send(get(server.url("/")))).body == b"first"
         answered.set()
-        await injected.wait()
-        # Until the client has seen it, too.
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(seen.wait(), PATIENCE)
         assert (await http.send(get(server.url("/next")))).body == b"second"
 
 

@@ -20,7 +20,7 @@ RUNS = 1500
 @pytest.mark.slow
 async def test_one_app_with_1500_programs_that_wait_does_not_delay_another_and_none_fails(tmp_path: Path) -> None:
     nodes = [start("q"), python("code", ENDLESS_OR_SHORT, {"r": "string"}, q="start.q"), end(r="code.r")]
-    settings = Settings(home=tmp_path, code_processes=1, code_seconds=2 * PATIENCE)
+    settings = Settings(home=tmp_path, code_processes=1, code_seconds=10 * PATIENCE)
     async with assemble(settings, in_memory=True) as assembly:
         busy, other = [
             (await assembly.apps.publish(app(name, nodes, "start>code code>end").encode(), source=name)).app

@@ -78,7 +78,8 @@ def _lives(number: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["die", "hang", "flood"])
 async def test_a_program_that_misbehaves_fails_the_call(how: str, tmp_path: Path) -> None:
-    entries = program(how, timeout=0.2, sse_read_timeout=1.0 if how != "flood" else 30.0)
+    patience = (PATIENCE, PATIENCE) if how == "flood" else (0.2, 1.0)
+    entries = program(how, timeout=patience[0], sse_read_timeout=patience[1])
     async with scene(tmp_path, entries) as tools:
         with pytest.raises((ToolFailure, ToolNotFound), match="more than 16 MiB" if how == "flood" else "."):
             await tools.call("mcp", "m", "say")
