@@ -1,5 +1,6 @@
 """An HTTP server that workflows call: it counts who called, and lets callers wait until the test says so."""
 
+import socket
 import threading
 import time
 from collections import defaultdict
@@ -33,7 +34,8 @@ class EchoServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def calls(self, path: str) -> list[float]:
-        """When the path was asked for: seconds since the Unix epoch."""
+        """When the path was asked for: seconds since the Unix epoch. 0: by a process that was killed before it was
+        heard, at a moment that nobody knows."""
         with self._lock:
             return list(self._calls[path])
 
@@ -62,9 +64,9 @@ class EchoServer:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, path: str) -> None:
+    def answer(self, path: str, at: float) -> None:
         with self._lock:
-            self._calls[path].append(time.time())
+            self._calls[path].append(at)
             self._lock.notify_all()
             if path.startswith("/hold/"):
                 self._lock.wait_for(lambda: path in self._released or self._closing)
@@ -81,13 +83,25 @@ class _Server(ThreadingHTTPServer):
         """Callers that were killed are no error."""
 
 
+def _is_there(caller: socket.socket) -> bool:
+    """Whether the other end of a connection, which has nothing more to send now, is open."""
+    try:
+        return bool(caller.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
 def _handler(echo: EchoServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             echo.headers[self.path] = {name.lower(): value for name, value in self.headers.items()}
-            echo.answer(self.path)
+            # In this order: who is there behind the moment called before it.
+            at = time.time()
+            echo.answer(self.path, at if _is_there(self.connection) else 0.0)
             body = self.path.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain")

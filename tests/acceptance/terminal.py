@@ -79,11 +79,14 @@ class Terminal:
         """Press Ctrl-C, again and again as a person would, until a text is shown.
 
         A line editor shows its prompt a moment before it listens: a Ctrl-C between the two is heard at the next key.
+        Not soon again: one that comes while another is being answered may end the command, or take what is typed next.
         """
         wanted, end = text.encode(), time.monotonic() + PATIENCE
         while self._seen.find(wanted, self._looked) < 0 and time.monotonic() < end:
             self.type(CTRL_C)
-            self._more(time.monotonic() + 1)
+            again = time.monotonic() + 5
+            while self._seen.find(wanted, self._looked) < 0 and self._more(again):
+                pass
         self.wait_for(text)
 
     def signal(self, number: signal.Signals) -> None:

@@ -1,5 +1,7 @@
 """Annotations, names and suggestions with a real server: over restarts, kills and several workers."""
 
+import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, node, start
 from tests.effort import PATIENCE
+from tests.providers.fake_model import Exchange
+from tests.providers.model_thread import Model
 
 FAKE = {"JIKKO_FAKE_MODELS": "true"}
 SETTING = {"score_threshold": 0.6, "embedding_provider_name": "openai", "embedding_model_name": "small"}
@@ -105,22 +109,37 @@ def test_a_change_made_by_one_worker_holds_in_all(jikko: Command, key: str) -> N
         server.close()
 
 
-def test_a_conversation_whose_server_was_killed_gets_its_name(jikko: Command, server: Server, key: str) -> None:
-    user = User(server.url, key)
-    user.ask("a question of more than twenty characters")
-    before = user.name()
-    server.kill()
+def test_a_conversation_whose_server_was_killed_gets_its_name(jikko: Command, tmp_path: Path, key: str) -> None:
+    asked = threading.Event()
 
-    again = Server(jikko.home, settings=FAKE)
+    async def answer(exchange: Exchange) -> None:
+        if not asked.is_set():
+            asked.set()
+            await exchange.gone.wait()
+        await exchange.json({"choices": [{"message": {"content": "二十文字 🏷"}, "finish_reason": "stop"}]})
+
+    model = Model(answer)
+    providers = {"openai": {"type": "openai", "base_url": model.model.url, "api_key": "key"}}
+    defaults = {"llm": {"provider": "openai", "model": "gpt-4o"}}
+    (tmp_path / "providers.yml").write_text(json.dumps({"providers": providers, "defaults": defaults}))
+    settings = {"JIKKO_PROVIDERS": str(tmp_path / "providers.yml")}
+    server = Server(jikko.home, settings=settings)
     try:
-        user = User(again.url, key)
+        user = User(server.url, key)
+        user.ask("a question of more than twenty characters")
+        assert asked.wait(PATIENCE)
+        before = user.name()
+        server.kill()
+
+        server = Server(jikko.home, settings=settings)
+        user = User(server.url, key)
         until(lambda: user.name() != before)
         name = user.name()
     finally:
-        again.close()
+        server.close()
+        model.close()
 
-    assert before == "a question of more t…"
-    assert name.startswith("[fake answer of fake/fake] a question")
+    assert (before, name) == ("a question of more t…", "二十文字 🏷")
 
 
 def test_a_new_conversation_is_named_and_questions_are_suggested(server: Server, key: str) -> None:

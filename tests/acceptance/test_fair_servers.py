@@ -79,14 +79,13 @@ def servers(tmp_path: Path, slow: str, several_settings: dict[str, str]) -> Iter
         several.close()
 
 
-def waited(log: list[dict[str, Any]]) -> float:
-    """Seconds from the acceptance of a run until it began."""
+def waited(log: list[dict[str, Any]]) -> tuple[float, float]:
+    """When a run was accepted, and when it began."""
     began = next((event for event in log if event["event"] == "run_began"), log[0])
-    seconds: float = began["at"] - log[0]["at"]
-    return seconds
+    return log[0]["at"], began["at"]
 
 
-def percentile(values: list[float], part: float) -> float:
+def percentile(values: list[int], part: float) -> int:
     return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
@@ -108,13 +107,11 @@ def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_ten_runs(serv
             others[name].append(client.run("async", q="良い 🙂")["workflow_run_id"])
             under_way.append((client, others[name][-1]))
 
-    waits, took = [], []
+    waits = []
     for name, runs in others.items():
         for run in runs:
             assert clients[name].finished(run)["status"] == "succeeded"
-            log = clients[name].log(run)
-            waits.append(waited(log))
-            took.append(log[-1]["at"] - log[0]["at"] - waits[-1])
+            waits.append(waited(clients[name].log(run)))
     flooded = []
     for run in flood:
         assert floods.finished(run)["status"] == "succeeded"
@@ -123,13 +120,14 @@ def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_ten_runs(serv
         flooded.append(log)
 
     moved = sum(any(event["event"] == "run_recovered" for event in log) for log in flooded)
-    p99, of_the_flood = percentile(waits, 0.99), percentile([waited(log) for log in flooded], 0.5)
-    one_run = percentile(took, 0.5)
-    print(f"others p50 {percentile(waits, 0.5):.3f} s, p99 {p99:.3f} s; one run takes {one_run:.3f} s")
-    print(f"flood p50 {of_the_flood:.1f} s; {moved} moved")
-    # A second, where a run takes the tenth of one: on a busy machine both take longer.
-    assert p99 < 10 * one_run
-    assert of_the_flood > p99
+    # Counted, not timed: a busy machine holds up whom it likes.
+    beginnings = [waited(log)[1] for log in flooded]
+    behind = [sum(accepted < each < began for each in beginnings) for accepted, began in waits]
+    p99 = percentile(behind, 0.99)
+    print(f"runs of the flood while others wait: p50 {percentile(behind, 0.5)}, p99 {p99}, most {max(behind)}")
+    print(f"{moved} of the flood moved")
+    # Ten at each slot of both servers.
+    assert p99 < 10 * 2 * SLOTS
     # The second server got none of the flood but what it took from the first.
     assert moved > FLOOD / 10
 

@@ -188,6 +188,7 @@ def test_documents_that_one_began_to_index_another_finishes_when_it_dies(
             while not embeddings.texts:
                 assert time.monotonic() < until
             leader.kill()
+            until = time.monotonic() + PATIENCE
             while True:
                 found = client.get(f"/v1/datasets/{dataset}/documents?limit=100").json()["data"]
                 if all(each["indexing_status"] == "completed" for each in found):
