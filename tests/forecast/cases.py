@@ -53,12 +53,14 @@ def tool(node_id: str = "tool", **data: Any) -> Node:
     return node(node_id, "tool", **{**named, **data})
 
 
-def llm(node_id: str = "llm", provider: str = "deepseek", name: str = "deepseek-chat") -> Node:
+def llm(
+    node_id: str = "llm", provider: str = "deepseek", name: str = "deepseek-chat", prompt: str = "{{#start.q#}}"
+) -> Node:
     return node(
         node_id,
         "llm",
         model={"provider": provider, "name": name, "mode": "chat", "completion_params": {}},
-        prompt_template=[{"role": "user", "text": "{{#start.q#}}"}],
+        prompt_template=[{"role": "user", "text": prompt}],
         context={"enabled": False, "variable_selector": []},
         vision={"enabled": False},
     )

@@ -54,6 +54,14 @@ def test_code_that_parses_what_a_faked_model_says_may_fail(mocked: dict[str, Any
     assert ["--mock" in one.advice() for one in found.findings if one.cause == "model"] == [True] * (not mocked)
 
 
+def test_code_that_parses_what_a_faked_model_says_runs_with_an_example_in_the_prompt() -> None:
+    parses = python("code", "def main(x):\n    return {'r': json.loads(x)['返事']}", {"r": "string"}, x="llm.text")
+    model = llm(prompt='Answer in JSON:\n{"返事": "はい 🍵"}\n')
+    text = app("Parses", [start("q"), model, parses, end(q="start.q")], "start>llm llm>code code>end")
+
+    assert foretold(text, here(None, fake_models=True)).verdict == "runs"
+
+
 def test_a_file_that_cannot_be_imported_is_told_what_its_other_nodes_lack() -> None:
     nodes = [start("q"), tool(), llm(), code("import pandas\n\ndef main():\n    return {'r': ''}"), node("bad", "lmm")]
     edges = "start>tool tool>llm llm>code code>bad bad>nowhere"

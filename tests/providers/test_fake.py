@@ -47,6 +47,15 @@ async def test_a_prompt_of_a_megabyte_is_not_repeated_whole() -> None:
     assert len(answer.text) < 500
 
 
+async def test_a_prompt_that_asks_for_json_is_answered_with_its_example() -> None:
+    prompt = Message("system", ('Answer in JSON:\n{"返事": "はい", "n": <number>}\n',))
+
+    answer = await FakeModels().complete(request(prompt, Message("user", ("いつ?",))))
+
+    assert json.loads(answer.text)["返事"] == "はい"
+    assert answer.is_fake
+
+
 async def test_a_classifier_gets_the_class_whose_name_stands_in_the_text_or_the_first_one() -> None:
     for text, chosen in (("mein 技術 problem", "a2"), ("hello", "a1")):
         messages = classifier_messages(text, CLASSES, "", ())

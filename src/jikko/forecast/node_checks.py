@@ -13,6 +13,7 @@ from jikko.forecast.installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model
 from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables
+from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
@@ -134,16 +135,27 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[D
 def _of_fake_text(
     node: "Code", entry: NodeEntry, document: DslDocument, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """A program that parses what a faked model says: that is not what the prompt asks for."""
+    """A program that parses what a faked model says: that suits it only if the prompt has an example."""
     if not installation.fake_models or not _PARSES.search(node.code):
         return
-    models = {one.id: str(one.data.get("title") or one.id) for one in document.nodes if one.type == "llm"}
+    models = {
+        one.id: str(one.data.get("title") or one.id)
+        for one in document.nodes
+        if one.type == "llm" and not json_example(_prompt_of(one))
+    }
     for name, selector in node.variables:
         title = models.get(selector[0]) if selector[1:] == ("text",) else None
         if title is None or installation.mocks.keys() & {selector[0], title}:
             continue
         params, remedy = {"name": name, "title": title}, Phrase("remedy.mock_text", {"title": title})
         yield Diagnostic("model.fake_text", params, where=f"{entry.where}.code", severity="may_fail", remedy=remedy)
+
+
+def _prompt_of(model: NodeEntry) -> str:
+    """The prompt of an llm node, as it is written."""
+    written = model.data.get("prompt_template")
+    messages = written if isinstance(written, list) else [written]
+    return "\n".join(str(message.get("text", "")) for message in messages if isinstance(message, dict))
 
 
 def _of_template(node: "TemplateTransform", where: str, installation: Installation) -> Iterator[Diagnostic]:

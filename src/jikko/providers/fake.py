@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from jikko.lang.json_examples import json_example
 from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import Json
@@ -39,7 +40,8 @@ class FakeModels:
         A model that may call tools does so once: the answer of a tool it answers with a text.
 
         A model in mode ``completion`` and one that gets its schema in words are answered with JSON too where the
-        prompt asks for it: parameter extractors and classifiers do.
+        prompt asks for it: parameter extractors and classifiers do. A prompt that asks for JSON and has an example of
+        it is answered with that example.
         """
         began = time.perf_counter()
         text = ""
@@ -52,7 +54,8 @@ class FakeModels:
         elif request.schema is not None:
             text = json.dumps(sample_of(request.schema, _last_text(request.messages)), ensure_ascii=False)
         else:
-            text = _json_asked_for(request.messages) or _words(request)
+            prompt_text = "\n".join(message.text for message in request.messages if message.role != "assistant")
+            text = _json_asked_for(request.messages) or json_example(prompt_text, repair=True) or _words(request)
         first: float | None = None
         if emit is not None and request.stream:
             for piece in _PIECE.findall(text):

@@ -1,0 +1,52 @@
+"""Examples of JSON in prompts that ask for JSON."""
+
+import json
+import re
+from typing import Any, Final
+
+_ASKED: Final = re.compile(r"json", re.IGNORECASE)
+_MOST_EXAMPLES: Final = 20
+"""Places of a prompt that are tried."""
+_LONGEST: Final = 20_000
+"""Characters of an example that is repaired."""
+# A fence that says it is JSON; or a value at the start of a line, below one that announces it.
+_BEGINNING: Final = re.compile(
+    r"```[ \t]*json[ \t]*\n\s*(?=[\[{])|[:：][ \t]*\n+(?:```[ \t]*\n)?[ \t]*(?=[\[{])", re.IGNORECASE
+)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+
+
+def json_example(prompt: str, *, repair: bool = False) -> str:
+    """Return the last example of JSON in a prompt that asks for JSON; empty without one.
+
+    Args:
+        repair: Whether one with placeholders that are not JSON (``{"score": <0 to 9>}``) is taken too, with texts in
+            their places.
+    """
+    if not _ASKED.search(prompt):
+        return ""
+    starts = [found.end() for found in _BEGINNING.finditer(prompt)][-_MOST_EXAMPLES:]
+    for start in reversed(starts):
+        value = _value(prompt, start) or (_repaired(prompt, start) if repair else None)
+        if value:
+            return json.dumps(value, ensure_ascii=False)
+    return ""
+
+
+def _value(text: str, start: int) -> Any:
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _repaired(text: str, start: int) -> Any:
+    depth = 0
+    for bracket in _BRACKET.finditer(text, start, start + _LONGEST):
+        depth += 1 if bracket[0] in "[{" else -1
+        if not depth:
+            import json_repair
+
+            found = json_repair.loads(text[start : bracket.end()])
+            return found if isinstance(found, dict) else None
+    return None
