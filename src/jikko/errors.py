@@ -59,11 +59,21 @@ class InvalidDocument(JikkoError):
     code = "invalid_param"
     status = 400
 
-    def __init__(self, source: str, problems: Sequence[Diagnostic]) -> None:
+    def __init__(
+        self, source: str, problems: Sequence[Diagnostic], places: Mapping[str, tuple[int, int]] | None = None
+    ) -> None:
+        """Args:
+        places: Lines and columns by the paths of problems, as far as they are known.
+        """
         self.source = source
         self.problems = tuple(problems)
+        self.places = places or {}
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n  ".join([f"{source}: {count}", *map(str, problems)]))
+        super().__init__("\n  ".join([f"{source}: {count}", *map(self._said, problems)]))
+
+    def _said(self, problem: Diagnostic) -> str:
+        line, column = self.places.get(problem.where, (0, 0))
+        return f"line {line}, column {column}: {problem}" if line and problem.where else str(problem)
 
 
 class InvalidParam(JikkoError):

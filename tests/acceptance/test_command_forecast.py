@@ -167,7 +167,7 @@ def test_standard_input_is_called_as_it_was_given(jikko: Command, command: str) 
     assert entry["file"] == "-"
     outcome = jikko("check", "-", given="a: [")
     assert outcome.code == 1
-    assert outcome.out.startswith("-:2:1: is no YAML")
+    assert outcome.out.startswith("-:2:1: is not YAML")
 
 
 def test_a_path_is_told_as_it_was_given(jikko: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

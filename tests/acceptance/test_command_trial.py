@@ -191,6 +191,16 @@ def test_a_file_that_is_no_workflow_is_named_as_it_was_given(jikko: Command, tmp
     assert (gone.code, "nofile.yml: cannot be read: No such file or directory" in gone.err) == (2, True)
 
 
+def test_what_is_wrong_with_a_file_is_named_with_its_line_wherever_the_file_is_taken(
+    jikko: Command, tmp_path: Path
+) -> None:
+    file = written(tmp_path, app("日本", [start("q"), node("Draft", "lmm"), end(x="start.q")], "start>Draft Draft>end"))
+    line = next(n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "lmm" in text)
+    for command in (("run",), ("apps", "import"), ("serve", "--port", "0")):
+        outcome = jikko(*command, file)
+        assert (outcome.code, f"  line {line}, column " in outcome.err) == (8, True), outcome
+
+
 @pytest.mark.parametrize(
     ("number", "code", "by"),
     [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP"), (signal.SIGINT, 130, "Ctrl-C")],

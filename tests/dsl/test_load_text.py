@@ -27,10 +27,13 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param(b"42", "the file is 42, not a mapping", id="a number"),
         pytest.param(b"{}", "app: is missing", id="an empty mapping"),
         pytest.param(b"a: 1", "app: is missing", id="a mapping that is no app"),
-        pytest.param(b"a:\n\tb: 1", "line 2, column 1: is no YAML: found character", id="tabs"),
-        pytest.param(b"a: b: c", "line 1, column 5: is no YAML: mapping values are not allowed", id="a colon too much"),
-        pytest.param(b"a: [1, 2", "line 2, column 1: is no YAML: did not find expected ',' or ']'", id="an open list"),
-        pytest.param(b"a: *b", "line 1, column 4: is no YAML: found undefined alias 'b'", id="an unknown alias"),
+        pytest.param(b"a:\n\tb: 1", "line 2, column 1: is not YAML: found character", id="tabs"),
+        pytest.param(b"a: b: c", "line 1, column 5: is not YAML: mapping values are not", id="a colon too much"),
+        pytest.param(b'a: 1\nb: "x\nc: 2\n', "line 2, column 4: is not YAML: a quote begins here", id="an open quote"),
+        pytest.param(b"{nodes: [], connections: {}}", "app: is missing (this is a file of n8n, not a", id="n8n"),
+        pytest.param(b"services: {}", "app: is missing (this is a file of Docker Compose, not a", id="Compose"),
+        pytest.param(b"a: [1, 2", "line 2, column 1: is not YAML: did not find expected ',' or ']'", id="an open list"),
+        pytest.param(b"a: *b", "line 1, column 4: is not YAML: found undefined alias 'b'", id="an unknown alias"),
         pytest.param(b"a: 1\n---\nb: 2", "line 2, column 1: has more than one YAML document", id="two documents"),
         pytest.param(b"a: !!python/object:os.system x", "line 1, column 4: has the tag", id="a Python object"),
         pytest.param(b"a: !secret x", "line 1, column 4: has the tag '!secret', which is not allowed", id="a tag"),
@@ -73,8 +76,8 @@ def test_what_is_no_app_is_refused_with_one_clear_message(text: bytes | str, pro
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"\xff" * 50_000_000, "the file is too large: 50000000 bytes, and at most 10485760 are read"),
-        ("\ud800" * 11_000_000, "the file is too large: 11000000 characters, and at most 10485760 are read"),
+        (b"\xff" * 50_000_000, "the file is too large: at most 10 MiB are read"),
+        ("\ud800" * 11_000_000, "the file is too large: at most 10 MiB are read"),
     ],
     ids=["bytes", "characters"],
 )
@@ -122,5 +125,5 @@ def test_without_the_c_library_files_are_read_all_the_same(monkeypatch: pytest.M
     monkeypatch.setattr("jikko.dsl.text.yaml_text._LOADER", yaml.SafeLoader)
 
     assert problems("app:\n  mode: chat")[0].startswith("model_config: is missing (an app of mode 'chat'")
-    assert problems("a: 'b")[0].startswith("line 1, column 6: is no YAML: found unexpected end of stream")
+    assert problems("a: 'b")[0].startswith("line 1, column 4: is not YAML: a quote begins here and is never closed")
     assert problems("a: \x00")[0].startswith("line 1, column 4: has the character '\\x00', which YAML does not allow")

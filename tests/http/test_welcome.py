@@ -1,11 +1,15 @@
 """The addresses that somebody opens first."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from jikko import __version__
+from jikko.assemble import assemble
+from jikko.http.app import create_app
+from jikko.settings import Settings
 from tests.acceptance.workflows import end, start
 from tests.http.scene import client_of
 from tests.runs.world import World
@@ -46,3 +50,33 @@ async def test_the_printed_address_is_a_page_for_a_person(client: httpx.AsyncCli
 async def test_what_dify_answers_at_its_own_address_stays_as_it_is(client: httpx.AsyncClient) -> None:
     body = (await client.get("/v1/", headers={"Accept": BROWSER})).json()
     assert body == {"welcome": "Jikko", "api_version": "v1", "server_version": body["server_version"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "meant"),
+    [
+        ("POST", "/workflows/run", "/v1/workflows/run"),
+        ("POST", "/v1/v1/chat-messages", "/v1/chat-messages"),
+        ("GET", "/v1/v1/info", "/v1/info"),
+    ],
+)
+async def test_a_client_whose_base_url_is_wrong_is_told_where_the_address_is(
+    client: httpx.AsyncClient, method: str, path: str, meant: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.json()["message"] == f"There is nothing at {path}. The API has {meant}."
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/v1/nothing", "/日本"])
+async def test_other_addresses_are_no_page_of_ours(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+async def test_a_server_with_a_console_names_it(tmp_path: Path) -> None:
+    async with assemble(Settings(home=tmp_path), console=True) as assembly:
+        transport = httpx.ASGITransport(create_app(assembly))
+        async with httpx.AsyncClient(transport=transport, base_url="http://jikko.test") as browser:
+            assert (await browser.get("/")).json()["console"] == "/console/"

@@ -53,3 +53,8 @@ def test_a_host_that_is_unknown_is_told_in_words() -> None:
         OSError, match=r"^Cannot listen on nowhere\.invalid:80: [A-Z][a-z ]+\. Choose another with --host"
     ):
         listen("nowhere.invalid", 80)
+
+
+def test_an_address_of_another_machine_is_told_with_host() -> None:
+    with pytest.raises(OSError, match=r"^Cannot listen on 192\.0\.2\.1:80: .*\. Choose another with --host\.$"):
+        listen("192.0.2.1", 80)

@@ -118,7 +118,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tools: [1", "line 2: is no YAML"),
+        ("tools: [1", "line 2: is not YAML"),
         ("- a", "is no mapping"),
         (b"\xff", "is no text in UTF-8"),
         ("tools: 5", "tools: is 5, not a mapping"),

@@ -70,7 +70,7 @@ def test_variables_of_a_server_have_their_defaults() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("{: : :", "is no YAML"),
+        ("{: : :", "is not YAML"),
         ("[1]", "is no OpenAPI document"),
         ({"api": {"type": "openapi", "url": "https://a.test"}}, "this is the manifest of a plugin"),
         ({"swagger": "2.0", "host": "a.test", "paths": {"/": {"get": {}}}}, "Swagger 2 says host and basePath"),

@@ -16,6 +16,7 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import DslDocument
 from jikko.dsl.load import LoadLimits, load
 from jikko.dsl.start_variables import StartVariable
+from jikko.dsl.text.positions import Position, Positions
 from jikko.errors import InvalidDocument, NotFound
 from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
@@ -58,6 +59,8 @@ class CheckedFile(Struct, frozen=True):
     problems: tuple[Diagnostic, ...]
     nodes: Mapping[str, Node] = field(default_factory=dict)
     """By their ids, also if the file has fatal problems: those nodes that have none themselves. Not to be run."""
+    places: Mapping[str, Position] = field(default_factory=dict)
+    """Where in the text the paths of fatal problems lead."""
 
     def require(self) -> tuple[DslDocument, CompiledGraph]:
         """The workflow.
@@ -66,7 +69,8 @@ class CheckedFile(Struct, frozen=True):
             InvalidDocument: The file cannot be imported. Carries the fatal problems.
         """
         if self.document is None or self.graph is None:
-            raise InvalidDocument(self.source, [problem for problem in self.problems if not problem.ok])
+            fatal = [problem for problem in self.problems if not problem.ok]
+            raise InvalidDocument(self.source, fatal, self.places)
         return self.document, self.graph
 
 
@@ -86,7 +90,13 @@ def check(
     for entry in loaded.document.nodes if wrong else ():
         if any(where == entry.where or where.startswith(f"{entry.where}.") for where in wrong):
             nodes.pop(entry.id, None)
-    return CheckedFile(source, loaded.document, None if wrong else graph, unique, nodes)
+    places = _places(wrong, text) if wrong else {}
+    return CheckedFile(source, loaded.document, None if wrong else graph, unique, nodes, places)
+
+
+def _places(wrong: Sequence[str], text: bytes) -> dict[str, Position]:
+    positions = Positions(text)
+    return {where: place for where in wrong if (place := positions.at(where)) is not None}
 
 
 async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:

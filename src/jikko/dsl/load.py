@@ -36,6 +36,13 @@ _DEPENDENCY_KEYS: Final = (
     "plugin_unique_identifier",
 )
 _ZIP: Final = b"PK\x03\x04"
+_OTHER_FORMATS: Final[Mapping[str, frozenset[str]]] = {
+    "n8n": frozenset({"nodes", "connections"}),
+    "Langflow": frozenset({"data", "last_tested_version"}),
+    "Flowise": frozenset({"nodes", "edges"}),
+    "Docker Compose": frozenset({"services"}),
+}
+"""Keys by which files of other products are known."""
 _ICON_TYPES: Final = ("emoji", "image", "link")
 
 
@@ -105,8 +112,7 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
 
 def _parse(text: bytes | str, limits: LoadLimits, doubts: list[YamlProblem]) -> Json:
     if len(text) > limits.max_bytes:
-        unit = "bytes" if isinstance(text, bytes) else "characters"
-        raise YamlProblem(f"is too large: {len(text)} {unit}, and at most {limits.max_bytes} are read")
+        raise YamlProblem(Phrase("document.too_large", {"limit": f"{limits.max_bytes >> 20} MiB"}))
     return parse(decoded(text), limits, doubts)
 
 
@@ -143,7 +149,7 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
         # Every other kind is taken for an app, as in Dify. These Dify exports, for other editors.
         file.problem("kind", Phrase(f"document.{file.get('kind')}"), Phrase("remedy.only_apps"))
         return None
-    app = _block(file, "app", Phrase("remedy.not_an_app"))
+    app = _block(file, "app", _why_not_an_app(root))
     version = _read_version(file)
     mode = _read_mode(app)
     if mode is None:
@@ -180,6 +186,11 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
         conversation=conversation,
         dependencies=tuple(_read_dependencies(file)),
     )
+
+
+def _why_not_an_app(root: Mapping[str, Json]) -> Phrase:
+    product = next((name for name, keys in _OTHER_FORMATS.items() if keys <= root.keys()), "")
+    return Phrase("remedy.other_format", {"product": product}) if product else Phrase("remedy.not_an_app")
 
 
 def _face(app: Fields) -> dict[str, Any]:

@@ -11,7 +11,16 @@ from jikko.errors import JikkoError
 from jikko.http.auth import authenticated
 from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
 from jikko.http.cors import added_headers
-from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
+from jikko.http.errors import (
+    Error,
+    error_response,
+    no_page,
+    not_allowed,
+    options,
+    refusal,
+    server_ended,
+    unexpected_error,
+)
 from jikko.http.front import Front, front_of
 from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation, Section
@@ -125,8 +134,15 @@ class _Application:
     def _no_operation(self, request: Request) -> SendableResponse:
         methods = self._router.methods(_path(request.scope))
         if not methods:
-            return _begin_of(request) or no_page()
+            return _begin_of(request) or self._misplaced(_path(request.scope)) or no_page()
         return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
+
+    def _misplaced(self, path: str) -> Answer | None:
+        """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice."""
+        meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
+        if not self._router.methods(meant):
+            return None
+        return refusal(Error("not_found", f"There is nothing at {path[:200]}. The API has {meant[:200]}.", 404))
 
 
 def _console_of(api: Assembly) -> Sequence[Operation | Section]:

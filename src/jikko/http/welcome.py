@@ -24,6 +24,8 @@ async def welcome(request: Request) -> SendableResponse:
         "openapi": f"{root}/openapi.json",
         "health": f"{root}/health",
     }
+    if request.api.console is not None:
+        content["console"] = f"{root}/console/"
     answer = json_response(content)
     answer.headers.append((b"vary", b"accept"))
     return answer

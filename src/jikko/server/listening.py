@@ -1,5 +1,6 @@
 """Sockets that listen. Apart from the server, so that who only listens does not load it."""
 
+import errno
 import os
 import socket
 import sys
@@ -32,7 +33,8 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     except OSError as error:
         # The text of the error without what `create_server` adds to it.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        another = "--host" if isinstance(error, socket.gaierror) else "--port (0: any that is free)"
+        is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        another = "--host" if is_host else "--port (0: any that is free)"
         raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {another}.") from None
 
 

@@ -85,7 +85,7 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
     try:
         published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     except InvalidDocument as error:
-        raise InvalidDocument(str(file), error.problems) from None
+        raise InvalidDocument(str(file), error.problems, error.places) from None
     for problem in published.warnings:
         click.echo(harmless(f"{file}: warning: {problem}"), err=True)
     click.echo(f"{printable(published.app.name)}: version {published.version.number} ({published.version.id})")

@@ -68,7 +68,7 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
         raise InvalidSettings(f"The tools file {source} is no text in UTF-8.") from None
     except YamlProblem as problem:
         place = f"line {problem.line}: " if problem.line else ""
-        raise InvalidSettings(f"The tools file {source}, {place}{problem.what}.") from None
+        raise InvalidSettings(f"The tools file {source}, {place}{problem}.") from None
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
         root.problem("", Phrase("document.no_mapping"), "expected tools: and mcp_servers:")

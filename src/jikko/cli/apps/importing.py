@@ -126,7 +126,7 @@ class _Import:
             try:
                 await self._take(file)
             except InvalidDocument as error:
-                self._failed(file, InvalidDocument(str(file), error.problems), ExitCode.INVALID_WORKFLOW)
+                self._failed(file, InvalidDocument(str(file), error.problems, error.places), ExitCode.INVALID_WORKFLOW)
             except OSError as error:
                 self._failed(file, error, ExitCode.USAGE)
             except (Conflict, NotFound, InvalidEnvironment) as error:

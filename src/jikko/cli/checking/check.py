@@ -138,7 +138,8 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
     """
 
     if checked is None:
-        found = Forecast("cannot_be_imported", (Diagnostic("document.verbatim", {"text": source.error}),))
+        assert source.error is not None
+        found = Forecast("cannot_be_imported", (Diagnostic(source.error.code, source.error.params),))
     else:
         found = forecast(checked, here, outside)
     positions = Positions(source.text) if found.findings else None

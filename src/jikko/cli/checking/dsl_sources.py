@@ -11,6 +11,7 @@ import click
 
 from jikko.apps.dsl_file import dsl_files_below, read_dsl_file
 from jikko.apps.versions import check
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.load import LoadLimits
 from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable
@@ -23,8 +24,8 @@ class DslSource:
     name: str
     """As messages call it: the path as it was given."""
     text: bytes = b""
-    error: str = ""
-    """Why it cannot be read; ``""`` if it was."""
+    error: Phrase | None = None
+    """Why it cannot be read; ``None`` if it was."""
 
 
 def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
@@ -40,11 +41,11 @@ def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
             try:
                 found = list(map(str, dsl_files_below(Path(path))))
             except OSError as error:
-                yield DslSource(str(error.filename), error=f"cannot be read: {error.strerror}")
+                yield DslSource(str(error.filename), error=_unreadable(error))
                 continue
             yield from map(_read, found)
             if not found:
-                yield DslSource(path, error="is a folder without *.yml or *.yaml files")
+                yield DslSource(path, error=Phrase("document.no_files"))
         else:
             yield _read(path)
 
@@ -55,7 +56,7 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
         checked = None if source.error else check(source.text, source=source.name, node_classes=BY_TYPE)
         usable = checked is not None and checked.document is not None and checked.graph is not None
         if not usable:
-            why = source.error or "cannot be imported; `jikko check` says why"
+            why = source.error.text() if source.error else "cannot be imported; `jikko check` says why"
             click.echo(printable(f"{source.name}: {why}"), err=True)
         yield source.name, checked if usable else None
 
@@ -64,7 +65,11 @@ def _read(path: str) -> DslSource:
     try:
         return DslSource(path, read_dsl_file(Path(path)))
     except OSError as error:
-        return DslSource(path, error=f"cannot be read: {error.strerror}")
+        return DslSource(path, error=_unreadable(error))
+
+
+def _unreadable(error: OSError) -> Phrase:
+    return Phrase("document.unreadable", {"reason": error.strerror or str(error)})
 
 
 def _read_standard_input() -> DslSource:

@@ -69,7 +69,7 @@ def _entry(source: DslSource, outside: Any, base: str) -> dict[str, Any]:
     import msgspec
 
     if source.error:
-        return {"file": source.name, "error": source.error}
+        return {"file": source.name, "error": source.error.text()}
     checked = check(source.text, source=source.name, node_classes=BY_TYPE)
     if checked.document is None or checked.graph is None:
         return {"file": source.name, "error": "cannot be imported; `jikko check` says why"}

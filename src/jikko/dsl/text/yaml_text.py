@@ -13,19 +13,21 @@ from typing import Any, Final
 import yaml
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
 from jikko.values import Json
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HINTS: Final = (
-    ("cannot start any token", "indent with spaces, not with tabs; a text that begins with '@' or '`' needs quotes"),
-    ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
-    ("could not find expected ':'", "look for a missing ':' or a wrong indentation just above"),
-    ("did not find expected alphabetic", "a text that begins with '*' or '&' needs quotes"),
-    ("did not find expected key", "look for a wrong indentation or an unclosed quote just above"),
-    ("did not find expected '-' indicator", "look for a wrong indentation just above"),
+    ("cannot start any token", "remedy.yaml_token"),
+    ("mapping values are not allowed", "remedy.yaml_colon"),
+    ("could not find expected ':'", "remedy.yaml_no_colon"),
+    ("did not find expected alphabetic", "remedy.yaml_alias"),
+    ("did not find expected key", "remedy.yaml_key"),
+    ("did not find expected '-' indicator", "remedy.yaml_list"),
 )
+_OPEN_QUOTE: Final = "found unexpected end of stream"
 _NO_TEXT: Final = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """A character that YAML does not allow. Source: YAML 1.1, 5.1."""
 _MAX_DOUBTS: Final = 20
@@ -45,9 +47,9 @@ class LoadLimits(Struct, frozen=True):
 class YamlProblem(Exception):
     """The text cannot be read."""
 
-    def __init__(self, what: str, hint: str = "", *, line: int = 0, column: int = 0) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, what: str | Phrase, hint: str | Phrase = "", *, line: int = 0, column: int = 0) -> None:
+        self.what = what if isinstance(what, Phrase) else Phrase("document.verbatim", {"text": what})
+        super().__init__(self.what.text())
         self.hint = hint
         self.line = line
         """Counted from 1; 0 if it is not about one place. So is ``column``."""
@@ -67,8 +69,11 @@ def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None
         return _read(as_yaml(text), limits, [] if doubts is None else doubts)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = f"is no YAML: {error.problem or error.context}"
-        hint = next((hint for sign, hint in _HINTS if sign in str(error)), "")
+        what = Phrase("document.not_yaml", {"reason": error.problem or error.context or ""})
+        if error.problem == _OPEN_QUOTE and error.context_mark is not None:
+            # Where it begins, not the end of the file.
+            mark, what = error.context_mark, Phrase("document.open_quote")
+        hint: str | Phrase = next((Phrase(hint) for sign, hint in _HINTS if sign in str(error)), "")
         raise YamlProblem(
             what, hint, line=mark.line + 1 if mark else 0, column=mark.column + 1 if mark else 0
         ) from None
@@ -166,9 +171,8 @@ class _Builder:
 
     def alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
-            raise _problem(
-                event, f"is no YAML: found undefined alias {event.anchor!r}", "a text that begins with '*' needs quotes"
-            )
+            what = Phrase("document.not_yaml", {"reason": f"found undefined alias {event.anchor!r}"})
+            raise _problem(event, what, Phrase("remedy.yaml_alias"))
         anchored = self._anchors[event.anchor]
         if anchored is None:
             raise _problem(event, f"refers to itself by the alias {event.anchor!r}")
@@ -249,5 +253,5 @@ def _unknown_tag(event: Any) -> YamlProblem:
     return _problem(event, what, "a text that begins with '!' needs quotes")
 
 
-def _problem(event: Any, what: str, hint: str = "") -> YamlProblem:
+def _problem(event: Any, what: str | Phrase, hint: str | Phrase = "") -> YamlProblem:
     return YamlProblem(what, hint, line=event.start_mark.line + 1, column=event.start_mark.column + 1)

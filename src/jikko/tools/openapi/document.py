@@ -86,7 +86,7 @@ def read_document(
         raw = parse(text, _LIMITS)
     except YamlProblem as problem:
         line = f" (line {problem.line} of the document)" if problem.line else ""
-        problems.append(problem_at(where, f"{problem.what}{line}", problem.hint))
+        problems.append(problem_at(where, f"{problem}{line}", problem.hint))
         return {}
     written = raw if isinstance(raw, dict) else {}
     fields = Fields(where, expanded(written, environment, unset), problems, written)
