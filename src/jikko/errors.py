@@ -13,6 +13,7 @@
   * TooLate               a form was submitted already, or its time is up
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
+  * ServerStopping        the process is about to end, nothing was accepted
   * WrongAppMode          the app is of another mode
   * SpeechFailed          a model that hears or speaks gave no answer
   * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
@@ -303,12 +304,24 @@ class LogTooNew(JikkoError):
 
     code = "service_unavailable"
     status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "60"})
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
             f"Run {run_id} was executed by a newer version of Jikko, and none of its servers can be reached. Try again "
             "once one is there."
         )
+
+
+class ServerStopping(JikkoError):
+    """The process is about to end, and accepted nothing; the request may be repeated, at another server at once."""
+
+    code = "service_unavailable"
+    status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down and accepted nothing. Send the request again.")
 
 
 class RunLeft(JikkoError):

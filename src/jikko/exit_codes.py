@@ -73,6 +73,7 @@ def of_error(error: Exception) -> ExitCode:
         (errors.TooLate, ExitCode.CONFLICT),
         (errors.Unauthorized, ExitCode.REFUSED),
         (errors.TooManyRequests, ExitCode.UNAVAILABLE),
+        (errors.ServerStopping, ExitCode.UNAVAILABLE),
         (errors.RunLeft, ExitCode.UNAVAILABLE),
         (errors.StoreUnavailable, ExitCode.UNAVAILABLE),
     )

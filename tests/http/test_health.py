@@ -38,11 +38,16 @@ async def world() -> AsyncIterator[World]:
     await world.close()
 
 
-async def asked(world: World, path: str, front: Front | None = None, **parts: Any) -> tuple[int, dict[str, Any]]:
-    """Status and body of an answer of a process with these parts."""
+async def answered(world: World, path: str, front: Front | None = None, **parts: Any) -> httpx.Response:
+    """The answer of a process with these parts."""
     application = create_app(replace(api_of(world, world.process()), **parts), front=front)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://jikko") as client:
-        answer = await client.get(path)
+        return await client.get(path)
+
+
+async def asked(world: World, path: str, front: Front | None = None, **parts: Any) -> tuple[int, dict[str, Any]]:
+    """Status and body of it."""
+    answer = await answered(world, path, front, **parts)
     return answer.status_code, answer.json()
 
 
@@ -72,6 +77,14 @@ async def test_one_that_ends_is_not_ready(world: World, process: Process) -> Non
     process.ends = True
     status, body = await asked(world, "/readyz", readiness=process.readiness)
     assert (status, body) == (503, {"status": "failing", "failing": ["accepting"]})
+
+
+async def test_one_that_is_not_well_says_when_to_ask_again(world: World, process: Process) -> None:
+    process.ends = True
+    lag: Any = Stalled(60)
+    for path in ("/readyz", "/livez"):
+        answer = await answered(world, path, Front(lag=lag), readiness=process.readiness)
+        assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(9.9, 200), (10.1, 503)])

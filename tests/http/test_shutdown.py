@@ -100,10 +100,13 @@ async def test_the_log_just_ends_behind_what_is_durable(
     assert seen == list(range(len(await world.store.events(run))))
 
 
-async def test_a_new_start_is_refused_as_not_accepted(client: httpx.AsyncClient, process: Process) -> None:
+async def test_what_comes_when_the_server_stops_is_refused_with_a_time_to_try_again(
+    client: httpx.AsyncClient, process: Process
+) -> None:
     await process.runs.close(0)
 
-    answer = await client.post(RUN, json=body(q="x"))
+    answer = await client.post(RUN, json=body("blocking"))
 
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
-    assert "retry-after" in answer.headers
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert "shutting down and accepted nothing" in answer.json()["message"]
+    assert int(answer.headers["retry-after"]) > 0

@@ -264,7 +264,7 @@ def test_one_that_cannot_be_written_does_not_keep_the_others_from_it(database: D
     database.answers = [RuntimeError(), RuntimeError()]
     _, [first, *rest] = submitted(database, *(write(number) for number in range(count)))
 
-    assert str(first) == "The database cannot be used at the moment: it reports RuntimeError."
+    assert str(first) == "The database cannot be used at the moment: the connection to it fails."
     assert rest == [None] * (count - 1)
     assert sizes(database) == [count] + [1] * count
     assert database.batch_times == [0.0] * (1 + count)

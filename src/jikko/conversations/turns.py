@@ -109,7 +109,8 @@ class Turns:
             NotFound: The app has no such version; or, without a workflow, the end user no such conversation.
             ModelNotReady: The app has no workflow, and nothing says how to reach its model.
             Conflict: The idempotency key was used for another request.
-            TooManyRequests: The queue of the app is full, or the process is about to end.
+            TooManyRequests: The queue of the app is full.
+            ServerStopping: The process is about to end.
         """
         try:
             return await self._starts.start(app, options, partial(self._begin, app, request))

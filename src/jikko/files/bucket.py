@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +40,16 @@ _PAGE: Final = 1000
 _TRIES: Final = 3
 _SECONDS: Final = 10
 """Seconds that one request may take, and its tries together."""
+
+
+_REASONS: Final[Mapping[str, str]] = {
+    "PermissionDeniedError": "the bucket refuses the key of the server",
+    "UnauthenticatedError": "the bucket does not know the key of the server",
+    "PreconditionError": "the bucket has another content there",
+    "AlreadyExistsError": "the bucket has a content there already",
+    "NotSupportedError": "the bucket does not support this",
+}
+"""By the errors of the library, which has one class for all that is wrong with connections and servers."""
 
 
 class BucketBlobs:
@@ -237,4 +247,5 @@ def trouble(what: str, which: str = "A stored file") -> Iterator[None]:
         raise FileMissing("The content of the file is gone.") from None
     except (BaseError, OSError) as error:
         # The text of the library has addresses and names; the message goes to clients.
-        raise StoreUnavailable(f"{which} cannot be {what}: the bucket answers {type(error).__name__}.") from error
+        why = _REASONS.get(type(error).__name__, "the bucket cannot be reached, or fails")
+        raise StoreUnavailable(f"{which} cannot be {what}: {why}.") from error

@@ -147,7 +147,7 @@ class Control:
             Whether the run was waiting for the form.
 
         Raises:
-            TooManyRequests: The process is about to end; the form is as it was.
+            ServerStopping: The process is about to end; the form is as it was.
             LogDamaged: The log of the run cannot be read. The run has failed.
         """
 
@@ -194,7 +194,7 @@ class Control:
             orphans: Which; by default those of every earlier server.
 
         Raises:
-            TooManyRequests: The process is about to end.
+            ServerStopping: The process is about to end.
             StoreUnavailable: Runs cannot be read.
         """
         return await self._recovery.take_over(orphans or OrphanedRuns(), self._cluster.name, self._hints.changed)

@@ -12,7 +12,7 @@ from jikko.concurrency.patience import patience
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, LogConflict, RunLeft, StartRefused, TooManyRequests
+from jikko.errors import JikkoError, LogConflict, RunLeft, ServerStopping, StartRefused
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
@@ -142,17 +142,18 @@ class Executor:
 
     def require_open(self) -> None:
         """Raises:
-        TooManyRequests: The process is about to end.
+        ServerStopping: The process is about to end.
         """
         if self._closing:
-            raise TooManyRequests("The server is shutting down; try again in a moment.")
+            raise ServerStopping
 
     async def accept(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
         """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
 
         Raises:
             KeyTaken: The idempotency key has a run already. There is no new one.
-            TooManyRequests: The queue of the app is full, or the process is about to end.
+            TooManyRequests: The queue of the app is full.
+            ServerStopping: The process is about to end.
         """
         self.require_open()
         self.admission.require_room(run_log.record.identity.app_id)
@@ -183,7 +184,7 @@ class Executor:
         """Let a run go on that had begun before: it does not wait for a slot.
 
         Raises:
-            TooManyRequests: The process is about to end.
+            ServerStopping: The process is about to end.
         """
         self.require_open()
         self.admission.take_back(run_log.record.identity.app_id)

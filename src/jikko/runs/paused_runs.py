@@ -55,7 +55,7 @@ class PausedRuns:
 
         Raises:
             LogConflict: Another process has done something to the run meanwhile.
-            TooManyRequests: The process is about to end.
+            ServerStopping: The process is about to end.
             LogDamaged: The log of the run cannot be read. The run has failed.
         """
         try:

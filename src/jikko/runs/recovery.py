@@ -47,7 +47,7 @@ from msgspec import Struct, field
 from jikko.apps.versions import Workflow, Workflows
 from jikko.concurrency.loop_share import Slice
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, ServerStopping
 from jikko.events import RunParked, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
@@ -129,7 +129,7 @@ class Recovery:
 
     async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
         """Raises:
-        TooManyRequests: This process ends.
+        ServerStopping: This process ends.
         """
         places = asyncio.Semaphore(_AT_ONCE)
         lines: list[list[Callable[[], None]]] = [[] for _ in records]
@@ -142,16 +142,16 @@ class Recovery:
             async with asyncio.TaskGroup() as taking:
                 for record, line_up in zip(records, lines, strict=True):
                     taking.create_task(take(record, line_up))
-        except* TooManyRequests as ending:
+        except* ServerStopping:
             # This process ends; the next one takes over what is left.
-            raise TooManyRequests(str(ending.exceptions[0])) from None
+            raise ServerStopping from None
         for line_up in lines:
             for begin in line_up:
                 begin()
 
     async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
         """Raises:
-        TooManyRequests: This process ends.
+        ServerStopping: This process ends.
         """
         try:
             if (log := self._known(record) or await self._take_over(record, line_up)) is None:
@@ -159,7 +159,7 @@ class Recovery:
             taken.logs.append(log)
         except LogDamaged as damage:
             await self._end_damaged(record, damage)
-        except TooManyRequests:
+        except ServerStopping:
             raise
         except Exception:
             logger.exception("run %s cannot be taken over", record.identity.run_id)
@@ -174,7 +174,7 @@ class Recovery:
         Raises:
             LogConflict: It has moved since.
             LogDamaged: Its log cannot be read.
-            TooManyRequests: This process ends.
+            ServerStopping: This process ends.
         """
         line_up: list[Callable[[], None]] = []
         log = await self._take_over(record, line_up)

@@ -125,7 +125,8 @@ class Runs:
             NotFound: The app has no such version.
             KeyTaken: The idempotency key has a run already. There is no new one.
             StartRefused: It did not become durable in time. There is no run.
-            TooManyRequests: The queue of the app is full, or the process is about to end.
+            TooManyRequests: The queue of the app is full.
+            ServerStopping: The process is about to end.
         """
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
@@ -161,7 +162,7 @@ class Runs:
 
     def require_open(self) -> None:
         """Raises:
-        TooManyRequests: The process is about to end.
+        ServerStopping: The process is about to end.
         """
         self._executor.require_open()
 

@@ -69,7 +69,7 @@ def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None
         return _read(as_yaml(text), limits, [] if doubts is None else doubts)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = Phrase("document.not_yaml", {"reason": error.problem or error.context or ""})
+        what: str | Phrase = Phrase("document.not_yaml", {"reason": error.problem or error.context or ""})
         if error.problem == _OPEN_QUOTE and error.context_mark is not None:
             # Where it begins, not the end of the file.
             mark, what = error.context_mark, Phrase("document.open_quote")

@@ -41,10 +41,11 @@ _WHAT = {
     413: "The body is too large.",
     415: "The body is not of the type that is read here.",
     421: "The host of the request is none that the console answers to.",
-    429: "A limit is reached, or the server is shutting down. Nothing was accepted: try again later.",
-    503: "With Retry-After, nothing was done: the database cannot be read or written now, or there is no room for the "
-    "body. A run that was to be started never will be; send the request again. With workflow_run_id, the server stops "
-    "before the run that was started has ended: it goes on when the server is back, and is read at Location.",
+    429: "A limit is reached. Nothing was accepted: try again later.",
+    503: "With Retry-After, nothing was done: the database cannot be read or written now, the server is shutting down, "
+    "or there is no room for the body. A run that was to be started never will be; send the request again. With "
+    "workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, "
+    "and is read at Location.",
 }
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko import __version__
+from jikko.dify.events import encode
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.maintenance.readiness import OK
 
 _STALL_SECONDS: Final = 10.0
@@ -62,7 +63,7 @@ async def livez(request: Request) -> SendableResponse:
     loop: str | UnsetType = UNSET
     if "verbose" in request.query:
         loop = OK if is_well else f"it stood still for {worst:.0f} s"
-    return json_response(Alive(OK if is_well else "failing", loop), 200 if is_well else 503)
+    return _checked(Alive(OK if is_well else "failing", loop), is_well)
 
 
 @Route("GET", "/readyz", {200: Ready, 503: Ready}, tag="Server", query=Verbosity, open=True, hot=True)
@@ -75,7 +76,11 @@ async def readyz(request: Request) -> SendableResponse:
     checks = await request.api.readiness.checks()
     failing = [name for name, found in checks.items() if found != OK]
     verbose = checks if "verbose" in request.query else UNSET
-    return json_response(Ready("failing" if failing else OK, failing, verbose), 503 if failing else 200)
+    return _checked(Ready("failing" if failing else OK, failing, verbose), not failing)
+
+
+def _checked(body: Alive | Ready, is_well: bool) -> SendableResponse:
+    return json_response(body) if is_well else Response(encode(body), 503, {"Retry-After": "5"})
 
 
 @Route("GET", "/health", {200: Health}, tag="Server", open=True, hot=True)

@@ -28,6 +28,21 @@ _FOR_CLIENTS: Final[Mapping[str, str]] = {
     "57P03": "it is starting",
 }
 """By the code of PostgreSQL: what clients of the API read."""
+_OF_CLASSES: Final[Mapping[str, str]] = {
+    "08": "the connection to it was lost",
+    "22": "it does not take a value",
+    "25": "a transaction is not in the state that the server expects",
+    "28": "it refuses the login of the server",
+    "3D": "its database is gone",
+    "40": "transactions are in each other's way",
+    "42": "it lacks a table, a column or a right of the server",
+    "53": "it lacks memory, disk or connections",
+    "54": "the request is too large for it",
+    "57": "it was stopped by its operator",
+    "58": "its system failed",
+    "XX": "it is damaged or has a fault",
+}
+"""By the first two characters of the code. Source: PostgreSQL 17, appendix A."""
 _NO_TLS: Final = "rejected SSL upgrade"
 """What the library says of a server that does not encrypt, or is none of PostgreSQL."""
 AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
@@ -53,7 +68,10 @@ def in_words(error: BaseException) -> str:
         return "it does not answer"
     if isinstance(error, OSError):
         return "it cannot be reached"
-    return _FOR_CLIENTS.get(getattr(error, "sqlstate", None) or "", f"it reports {type(error).__name__}")
+    code = getattr(error, "sqlstate", None) or ""
+    if reason := _FOR_CLIENTS.get(code) or _OF_CLASSES.get(code[:2]):
+        return reason
+    return f"it reports the error {code}" if code else "the connection to it fails"
 
 
 def _reason(cause: BaseException | None) -> str:
