@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     WRONG_INPUT = 3
     """Inputs of the run, or of the form, are missing or wrong. There is no run."""
     STOPPED = 4
-    """The run was stopped by another client."""
+    """The run was stopped by another client, or since it held too much in memory."""
     PAUSED = 5
     """The run waits for a form."""
     TIME_LIMIT = 6

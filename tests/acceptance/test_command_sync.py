@@ -96,3 +96,14 @@ def test_a_linked_folder_is_a_part_of_its_folder_and_its_apps_stay(jikko: Comman
     outcomes(jikko, flows, "--prune")
 
     assert names(jikko) == ["one 便", "three 便", "two 便"]
+
+
+def test_apps_of_a_linked_folder_that_is_gone_stay(jikko: Command, flows: Path, tmp_path: Path) -> None:
+    (flows / "team").symlink_to(written(tmp_path / "チーム", three="q"))
+    outcomes(jikko, flows)
+    (tmp_path / "チーム").rename(tmp_path / "別")
+
+    outcome = jikko("apps", "sync", flows, "--prune")
+
+    assert (outcome.code, str(flows / "team") in outcome.err) == (1, True)
+    assert names(jikko) == ["one 便", "three 便", "two 便"]

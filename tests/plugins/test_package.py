@@ -1,6 +1,7 @@
 """What is read of a package, and what of it is refused."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,14 @@ def test_a_folder_without_a_manifest_is_none(tmp_path: Path) -> None:
 
 
 # Signatures.
+
+
+def test_a_file_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    made = folder(tmp_path / "plugin", files())
+    (made / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
+
+    with pytest.raises(PackageRefused, match=r"whose name is not UTF-8: 'caf\\udce9\.txt'"):
+        pack(made)
 
 
 def test_a_package_is_signed_only_as_it_is_and_only_for_who_has_the_key() -> None:

@@ -37,6 +37,15 @@ def dsl_files_below(folder: Path) -> list[Path]:
     Raises:
         OSError: A folder cannot be read.
     """
+    return [path for path in _files_below(folder) if path.name.lower().endswith(_ENDINGS)]
+
+
+def links_to_nothing(folder: Path) -> list[Path]:
+    """The links in a folder and the folders below whose target is missing: folders may have stood there."""
+    return [path for path in _files_below(folder) if path.is_symlink() and not path.exists()]
+
+
+def _files_below(folder: Path) -> list[Path]:
     found: list[str] = []
     seen = {os.path.realpath(folder)}
     for above, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
@@ -44,9 +53,7 @@ def dsl_files_below(folder: Path) -> list[Path]:
         places = {os.path.realpath(os.path.join(above, name)): name for name in shown}
         folders[:] = [name for place, name in places.items() if place not in seen]
         seen |= places.keys()
-        found += [
-            os.path.join(above, name) for name in files if name.lower().endswith(_ENDINGS) and not name.startswith(".")
-        ]
+        found += [os.path.join(above, name) for name in files if not name.startswith(".")]
     return list(map(Path, sorted(found)))
 
 

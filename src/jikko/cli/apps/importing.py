@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import dsl_files, read_dsl_file, readable
+from jikko.apps.dsl_file import dsl_files, links_to_nothing, read_dsl_file, readable
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
+from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, home_option, json_option, record_exists, with_settings
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
@@ -80,6 +81,9 @@ async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_
         await work.take_in(found)
         if prune and work.failures:
             click.echo("nothing is removed, since not every file could be imported", err=True)
+        elif prune and (links := links_to_nothing(folder)):
+            names = printable(", ".join(map(str, links)))
+            raise Failure(f"nothing is removed, since these links lead nowhere: {names}", code="folder_missing")
         elif prune:
             await work.prune()
     return work.code

@@ -44,7 +44,8 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
     models, tools, the sandbox of code nodes, and what workflows here need and lack, as the console tells it. The exit
-    code is 0 if all is well, and 1 if something failed; a warning is no failure.
+    code is 0 if all is well, and 1 if something failed; a warning is no failure. With --json, what failed has ok false;
+    a warning has both ok and warning true.
     """
     findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
     language = lang or ("en" if as_json else language_of(os.environ))

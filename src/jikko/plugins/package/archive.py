@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -130,10 +131,13 @@ def pack(folder: Path) -> bytes:
             parts = path.relative_to(folder).parts
             if _SKIPPED & set(parts) or path.is_symlink() or not path.is_file():
                 continue
+            name = "/".join(parts)
+            if re.search(r"[\ud800-\udfff]", name):
+                raise PackageRefused(f"{folder} has a file whose name is not UTF-8: {name!a}.")
             room -= path.stat().st_size
             if room < 0:
                 raise PackageRefused(f"{folder} holds more than {MAX_UNPACKED} bytes.")
-            entry = zipfile.ZipInfo("/".join(parts), _LONG_AGO)
+            entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     return data.getvalue()
