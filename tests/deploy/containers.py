@@ -21,6 +21,7 @@ _BUILDING = 900.0
 """Seconds that what downloads packages may take."""
 BASE = "localhost/debian:trixie"
 IMAGE = "localhost/jikko"
+REVISION = "0123456789abcdef0123456789abcdef01234567"
 LOCKED_UP = [
     "--read-only",
     "--tmpfs=/tmp:mode=1777",
@@ -67,7 +68,11 @@ class Engine:
     def build(self) -> None:
         """Build the image of this checkout."""
         options = ["--isolation=chroot", "--network=host", "--format=docker", f"--build-arg=BASE={BASE}", *_LIMITS]
-        options += ["--build-arg=VERSION=1.2.3", f"--ignorefile={ROOT / 'deploy' / 'Dockerfile.dockerignore'}"]
+        options += [
+            "--build-arg=VERSION=1.2.3",
+            f"--build-arg=REVISION={REVISION}",
+            f"--ignorefile={ROOT / 'deploy' / 'Dockerfile.dockerignore'}",
+        ]
         self.buildah("bud", *options, f"--tag={IMAGE}", f"--file={ROOT / 'deploy' / 'Dockerfile'}", str(ROOT))
 
     def buildah(self, *arguments: str) -> str:

@@ -14,7 +14,7 @@ from scripts import build_console
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
-from tests.deploy.containers import IMAGE, ROOT, Engine, Machine
+from tests.deploy.containers import IMAGE, REVISION, ROOT, Engine, Machine
 from tests.effort import PATIENCE
 from tests.free_ports import free_port
 
@@ -111,6 +111,7 @@ def test_it_says_what_it_is_and_is_nobody_in_particular(engine: Engine) -> None:
     assert config["StopSignal"] == "SIGTERM"
     assert config["Labels"]["org.opencontainers.image.version"] == "1.2.3"
     assert config["Volumes"].keys() == {"/data"}
+    assert f"({REVISION[:10]})" in engine.run("--rm", IMAGE, "--version")
     script = "id -u; ls /opt/jikko/bin/pip /src; touch /x"
     found = engine.run("--rm", "--entrypoint=sh", IMAGE, "-c", f"{script}; true")
     assert found.startswith("10001\n")

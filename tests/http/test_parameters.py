@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.acceptance.workflows import app, end, start
 from tests.http.scene import client_of
@@ -35,3 +36,21 @@ async def test_features_have_the_types_that_clients_know(world: World) -> None:
             answer = await client.get("/v1/parameters")
         assert answer.status_code == 200, (name, value)
         assert {known: type(answer.json()[known]) for known in TYPES} == TYPES, (name, value)
+
+
+@pytest.mark.parametrize(
+    "name", ["suggested_questions_after_answer", "speech_to_text", "sensitive_word_avoidance", "file_upload"]
+)
+async def test_a_feature_that_is_an_alias_of_text_to_speech_has_a_voice_too(world: World, name: str) -> None:
+    file = json.loads(app("App", [start("q"), end(q="start.q")], "start>end"))
+    off = {"enabled": False}
+    file["workflow"]["features"] = {"text_to_speech": off, name: off, "more_like_this": {"enabled": False}}
+    text = yaml.safe_dump(file)
+    assert "*id001" in text
+    published = await world.apps.publish(text.encode(), source="test")
+
+    async with client_of(world, published.app) as client:
+        answer = (await client.get("/v1/parameters")).json()
+
+    assert answer[name] == answer["text_to_speech"] == {"enabled": False, "voice": "", "language": ""}
+    assert answer["more_like_this"] == {"enabled": False}

@@ -156,24 +156,27 @@ async def parameters(request: Request) -> SendableResponse:
     variables = start.data.get("variables") if start is not None and start.type == "start" else None
     limits = api.file_limits
     speech = features.get("text_to_speech") or {}
-    moderation = features.get("sensitive_word_avoidance") or _OFF
     if app.mode in BASIC_MODES:
         return json_response(_of_basic_app(features, limits, await _annotation_reply(api, app)))
-    # An alias in the file: to Dify both are one object. [QUIRK]
-    moderation = {**_SILENT, **moderation} if moderation is speech else moderation
+
+    def feature(name: str, otherwise: dict[str, Json] = _OFF) -> dict[str, Json]:
+        found: dict[str, Json] = features.get(name) or otherwise
+        # An alias of text_to_speech in the file: to Dify both are one object. [QUIRK]
+        return {**_SILENT, **found} if found is speech else found
+
     return json_response(
         Parameters(
             opening_statement=features.get("opening_statement") or "",
             suggested_questions=features.get("suggested_questions") or [],
-            suggested_questions_after_answer=features.get("suggested_questions_after_answer") or _OFF,
-            speech_to_text=features.get("speech_to_text") or _OFF,
+            suggested_questions_after_answer=feature("suggested_questions_after_answer"),
+            speech_to_text=feature("speech_to_text"),
             text_to_speech={**_SILENT, **speech},
-            retriever_resource=features.get("retriever_resource") or _OFF,
-            more_like_this=features.get("more_like_this") or _OFF,
+            retriever_resource=feature("retriever_resource"),
+            more_like_this=feature("more_like_this"),
             user_input_form=[{str(entry.get("type")): entry} for entry in variables or []],
-            sensitive_word_avoidance=moderation,
+            sensitive_word_avoidance=feature("sensitive_word_avoidance"),
             annotation_reply=_OFF,
-            file_upload=features.get("file_upload") or _NO_UPLOAD,
+            file_upload=feature("file_upload", _NO_UPLOAD),
             system_parameters=_system_parameters(limits),
         )
     )
