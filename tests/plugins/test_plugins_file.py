@@ -47,7 +47,7 @@ def test_the_line_to_add_names_each_credential() -> None:
     ("plugins: {a/b: {network: other}}", "network: is 'other'"),
     ("plugins: {A B/c: {}}", "is no name of a plugin"),
     ("summary_model: {provider: x}", "summary_model.model: is missing"),
-    ("a: [", "is no YAML"),
+    ("a: [", "is not YAML"),
     ("a: \x00", "which YAML does not allow"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(text: str, message: str) -> None:

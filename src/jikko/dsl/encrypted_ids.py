@@ -7,6 +7,8 @@ the workspace's id, and the initial vector its first 16 bytes.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from jikko.errors import JikkoError
@@ -22,6 +24,7 @@ class DecryptionUnavailable(JikkoError):
 
     code = "service_unavailable"
     status = 503
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "60"})
 
 
 def plain_id(text: str, workspace: str) -> str | None:

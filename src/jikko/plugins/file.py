@@ -45,7 +45,7 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     try:
         raw = parse(text.decode(), _LIMITS)
     except (YamlProblem, UnicodeDecodeError) as error:
-        what = f"{error.what} (line {error.line})" if isinstance(error, YamlProblem) else "is no UTF-8 text"
+        what = f"{error} (line {error.line})" if isinstance(error, YamlProblem) else "is no UTF-8 text"
         raise InvalidSettings(f"The plugins file {source} {what}.") from None
     problems: list[Diagnostic] = []
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
