@@ -48,9 +48,9 @@ async def test_a_prompt_of_a_megabyte_is_not_repeated_whole() -> None:
 
 
 async def test_a_prompt_that_asks_for_json_is_answered_with_its_example() -> None:
-    prompt = Message("system", ('Answer in JSON:\n{"返事": "はい", "n": <number>}\n',))
+    prompt = PromptMessage("system", ('Answer in JSON:\n{"返事": "はい", "n": <number>}\n',))
 
-    answer = await FakeModels().complete(request(prompt, Message("user", ("いつ?",))))
+    answer = await FakeModels().complete(request(prompt, PromptMessage("user", ("いつ?",))))
 
     assert json.loads(answer.text)["返事"] == "はい"
     assert answer.is_fake

@@ -137,7 +137,7 @@ class _Application:
             return _begin_of(request) or self._misplaced(_path(request.scope)) or no_page()
         return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
 
-    def _misplaced(self, path: str) -> Answer | None:
+    def _misplaced(self, path: str) -> SendableResponse | None:
         """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice."""
         meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
         if not self._router.methods(meant):
