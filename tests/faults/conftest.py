@@ -15,6 +15,8 @@ from tests.store.postgres_server import PostgresServer
 
 LIFE = 3.0
 """Seconds after which a server of these tests counts as gone."""
+LONG_LIFE = {"JIKKO_MEMBER_SECONDS": "10"}
+"""Where nobody is to count as gone, and that is not what is tried: not one either that a busy machine holds up."""
 
 Made = Callable[..., SeveralServers]
 Keep = Callable[[Seen], None]

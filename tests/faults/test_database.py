@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.effort import PATIENCE
-from tests.faults.conftest import Keep, Made
+from tests.faults.conftest import LONG_LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import name_of
 from tests.faults.runs import Runs, has_ended, readiness, require_one_history
@@ -208,7 +208,7 @@ def test_answers_of_commits_are_lost(
 ) -> None:
     name = name_of(settings["JIKKO_DATABASE_URL"])
     with Proxy(socket.AF_UNIX, socket_of(postgres_server)) as proxy:
-        several = servers(2, JIKKO_DATABASE_URL=f"postgresql://jikko@127.0.0.1:{proxy.port}/{name}")
+        several = servers(2, JIKKO_DATABASE_URL=f"postgresql://jikko@127.0.0.1:{proxy.port}/{name}", **LONG_LIFE)
         proxy.lost_answers = 0.05
         runs = Runs(several, echo)
         while proxy.answers_lost < 20:

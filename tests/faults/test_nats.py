@@ -11,7 +11,7 @@ from tests.acceptance.faults import until
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.test_several_servers import Follower, submit
 from tests.cluster.nats_server import NatsServer, three_running
-from tests.faults.conftest import LIFE, Keep, Made
+from tests.faults.conftest import LIFE, LONG_LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import Queue, name_of
 from tests.faults.runs import Runs, readiness, require_one_history
@@ -22,13 +22,13 @@ from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 CUT_SECONDS = 30.0
-LATE_SECONDS = 5.0
+LATE_SECONDS = 10.0
 """That the end of a run may take to a stream elsewhere: two, and what a busy machine adds."""
 
 
 @pytest.mark.fault(6)
 def test_nats_is_killed_and_comes_back(servers: Made, echo: EchoServer, nats: NatsServer, seen: Keep) -> None:
-    several = servers(JIKKO_NATS_URL=nats.url)
+    several = servers(JIKKO_NATS_URL=nats.url, **LONG_LIFE)
     runs = Runs(several, echo)
     ids = runs.begin(COUNT, several.servers)
     follower = Follower(several.client("steps", several.servers[1]), ids[0])
@@ -162,7 +162,8 @@ def test_packets_between_a_server_and_nats_are_swallowed(
         until(lambda: readiness(silenced.url) == 200, "it is ready again")
 
         assert max(lags) < LATE_SECONDS
-        assert LIFE <= not_ready + 1 < LIFE + LATE_SECONDS
+        # A life from its last heartbeat on, which was a third of one ago, or more if the machine is busy.
+        assert LIFE / 3 < not_ready < LIFE + LATE_SECONDS
         several.close()
     told = "ends were seen {:.1f} s after the record had them before, {:.1f} s and {:.1f} s meanwhile".format(*lags)
     seen(Seen(3, 0, 0, max(lags[1:]), f"{told}; not ready after {not_ready:.1f} s"))
