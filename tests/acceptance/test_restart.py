@@ -119,8 +119,7 @@ def test_a_graceful_stop_waits_for_a_run_that_ends_in_time(house: House, echo: E
         run = next(messages)["workflow_run_id"]
         wait_until_it_waits(client, run, echo)
         server.send(signal.SIGTERM)
-        while "Stopping" not in server.output:
-            assert client.detail(run)["status"] == "running"
+        until(lambda: "Stopping" in server.output, "it is told to stop")
         # Records are read as ever; new runs are refused.
         assert client.detail(run)["status"] == "running"
         refused = client.request("POST", "/v1/workflows/run", json={"inputs": {}, "user": "u"})
@@ -136,8 +135,7 @@ def test_a_second_signal_ends_the_server_at_once(house: House, echo: EchoServer)
     run = client.run("async", q="x")["workflow_run_id"]
     wait_until_it_waits(client, run, echo)
     server.send(signal.SIGINT)
-    while "Stopping" not in server.output:
-        assert client.detail(run)["status"] == "running"
+    until(lambda: "Stopping" in server.output, "it is told to stop")
     server.send(signal.SIGINT)
     server.wait(PATIENCE)
     _, client = house.start()

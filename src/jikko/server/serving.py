@@ -112,8 +112,6 @@ def say_recovered(count: int) -> None:
 
 
 def say_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
-    """Print where the server is."""
-    click.echo(f"Jikko {version()} serves {base}/v1 (data in {settings.home})")
-    for line in lines:
-        click.echo(line)
+    """Print where the server is, in one piece: its other processes print, too, and may answer by now."""
+    click.echo("\n".join([f"Jikko {version()} serves {base}/v1 (data in {settings.home})", *lines]))
     notify("READY=1")
