@@ -38,6 +38,9 @@ LONG, SHORT = sized(1_000, 20), 10
 EACH = 10
 """Messages of each of the very many conversations."""
 USERS = 1_000
+_MODEL = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+_ALIKE = ("memory", "plain")
+"""A chatflow, and an app without a workflow that does the same."""
 
 
 def start_answer() -> dict[str, Any]:
@@ -49,14 +52,19 @@ def start_answer() -> dict[str, Any]:
 
 def remembering() -> dict[str, Any]:
     """The same with a model that is told of earlier turns."""
-    model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
     memory = {"window": {"enabled": True, "size": 10}, "query_prompt_template": "{{#sys.query#}}"}
     prompt = [{"role": "system", "text": "Answer."}]
-    llm = node("llm", "llm", model=model, prompt_template=prompt, memory=memory, context={"enabled": False})
+    llm = node("llm", "llm", model=_MODEL, prompt_template=prompt, memory=memory, context={"enabled": False})
     nodes = [node("start", "start", variables=[]), llm, _answer("{{#llm.text#}}")]
     found = document("memory", nodes, ["start --> llm", "llm --> answer"])
     found["app"]["mode"] = "advanced-chat"
     return found
+
+
+def without_workflow() -> dict[str, Any]:
+    """What ``remembering`` does, as an app without a workflow."""
+    config = {"model": _MODEL, "pre_prompt": "Answer."}
+    return {"app": {"name": "plain", "mode": "chat"}, "kind": "app", "version": "0.6.0", "model_config": config}
 
 
 def _answer(text: str) -> dict[str, Any]:
@@ -105,24 +113,30 @@ async def turns(pid: int, port: int, apps: dict[str, App]) -> None:
     run = json.dumps({"inputs": {"q": "hello"}, "user": "bench", "response_mode": "blocking"}).encode()
     workflow = request("POST", "/v1/workflows/run", apps["start_end"].key, run)
     turn = request("POST", "/v1/chat-messages", apps["chat"].key, question("blocking"))
-    for wanted in (workflow, turn):
-        await put(port, wanted, clients=1, seconds=0.5)
     for clients in (1, 32):
-        times: list[list[float]] = [[], []]
-        costs: list[list[float]] = [[], []]
-        for _ in range(ROUNDS):
-            for which, wanted in enumerate((workflow, turn)):
-                before, began = processor(pid), time.perf_counter()
-                load = await put(port, wanted, clients=clients, seconds=SECONDS / 2)
-                requests = load.per_second * (time.perf_counter() - began)
-                times[which].append(load.median * 1000)
-                costs[which].append((processor(pid) - before) / requests * 1e6)
         name = f"blocking start->answer, {clients} client{'s' if clients > 1 else ''}"
-        baseline, ours = map(statistics.median, times)
-        figure(f"{name}, p50", ours, "ms", baseline=baseline, aim="<= 1.3 x start->end")
-        baseline, ours = map(statistics.median, costs)
-        figure(f"{name}, processor", ours, "us", baseline=baseline, aim="<= 1.3 x start->end")
+        await compared(pid, port, name, workflow, turn, clients=clients, aim="<= 1.3 x start->end")
+    chatflow, app = (request("POST", "/v1/chat-messages", apps[name].key, question("blocking")) for name in _ALIKE)
+    await compared(pid, port, "chat app, 32 clients", chatflow, app, clients=32, aim="<= 1.1 x the same chatflow")
     figure("streaming, 1 client: first message", await first_text(port, apps["chat"].key) * 1000, "ms", aim="<= 3 ms")
+
+
+async def compared(pid: int, port: int, name: str, base: bytes, ours: bytes, *, clients: int, aim: str) -> None:
+    """Figures of a request, with those of another as baseline. The two take turns."""
+    for wanted in (base, ours):
+        await put(port, wanted, clients=1, seconds=0.5)
+    times: list[list[float]] = [[], []]
+    costs: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for which, wanted in enumerate((base, ours)):
+            before, began = processor(pid), time.perf_counter()
+            load = await put(port, wanted, clients=clients, seconds=SECONDS / 2)
+            requests = load.per_second * (time.perf_counter() - began)
+            times[which].append(load.median * 1000)
+            costs[which].append((processor(pid) - before) / requests * 1e6)
+    for what, unit, values in (("p50", "ms", times), ("processor", "us", costs)):
+        baseline, found = map(statistics.median, values)
+        figure(f"{name}, {what}", found, unit, baseline=baseline, aim=aim)
 
 
 async def long_conversations(port: int, apps: dict[str, App], home: Path) -> None:
@@ -205,7 +219,7 @@ async def reading(port: int, app: App, places: list[tuple[str, str]], stored: in
 async def main(most: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        apps = imported(home, start_end(), start_answer(), remembering())
+        apps = imported(home, start_end(), start_answer(), remembering(), without_workflow())
         with serving(home, JIKKO_FAKE_MODELS="true") as (pid, port):
             await turns(pid, port, apps)
             await long_conversations(port, apps, home)
