@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.record import RunRecord
+from jikko.settings import Settings
 from tests.acceptance.workflows import end, form, node, start
 from tests.http.scene import RUN, Listener, api_of, body, client_of
 from tests.runs.held_store import HeldStore
@@ -174,3 +176,37 @@ async def test_behind_a_pause_each_event_is_told_when_it_happens(tmp_path: Path,
     world.script.let_go("two")
     await client.served
     await world.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("mode", "more", "expected"),
+    [
+        ("chat", {}, ["message_replace", "message_end"]),
+        ("completion", {}, ["message_replace", "message_end"]),
+        ("agent-chat", {}, ["message_replace", "message_end"]),
+        ("agent-chat", {"agent_mode": {"enabled": True}}, ["error"]),  # it names no strategy
+    ],
+)
+async def test_a_client_that_comes_when_an_app_without_a_workflow_has_answered_gets_the_messages_of_such_apps(
+    tmp_path: Path, mode: str, more: dict[str, Any], expected: list[str], way: str
+) -> None:
+    model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+    config = {"model": model, "pre_prompt": "木曜日", **more}
+    source = json.dumps({"app": {"name": "あ", "mode": mode}, "model_config": config}).encode()
+    async with assemble(Settings(home=tmp_path, fake_models=True), in_memory=True, environment={}) as assembly:
+        published = await assembly.apps.publish(source, source="test")
+        key = await assembly.app_keys.issue(published.app.id)
+        transport = httpx.ASGITransport(create_app(assembly))
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as client:
+            path = "/v1/completion-messages" if mode == "completion" else "/v1/chat-messages"
+            question = {"query": "何曜日?", "inputs": {}, "user": "anna", "response_mode": "streaming"}
+            seen = messages(await client.post(path, json=question))
+            [record] = await assembly.store.scan(app_id=published.app.id)
+            late = messages(await client.get(f"/v1/workflow/{record.identity.run_id}/events?user=anna{way}"))
+
+    assert [event["event"] for event in late] == expected
+    assert late[-1] == seen[-1]
+    said = "".join(event["answer"] for event in seen if event["event"] in ("message", "agent_message"))
+    assert [event["answer"] for event in late[:-1]] == [said for _ in late[:-1]]

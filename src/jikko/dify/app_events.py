@@ -5,6 +5,7 @@ Such clients know no runs and no nodes: they are told the text, what an agent th
 Source: docs/dify-behaviour.md, “Messages of apps without a workflow”.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -221,6 +222,25 @@ class AppEvents:
     def _failed(self, error: str) -> AnswerFailed:
         code, status = failure_of(self.fold.failed_by)
         return AnswerFailed(**self._head.of("error", with_task=False), code=code, status=status, message=error)
+
+
+def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Json], Json]) -> list[Struct]:
+    """The end of a turn for a client that comes when it is over: the whole answer, and the end; or the error.
+
+    Args:
+        log: Whole.
+        fresh: Makes a value whose links to files are valid now.
+    """
+    *before, end = log
+    began = log[0]
+    assert isinstance(began, RunStarted)
+    answer = AppEvents(record.identity, began)
+    for event in before:
+        answer.note(event)
+    for files in (answer.fold.asked_files, answer.fold.files):
+        files[:] = [fresh(file) for file in files]
+    last = answer.of(record, end)
+    return last if any(isinstance(message, AnswerFailed) for message in last) else [answer.replaced(), *last]
 
 
 def failure_of(kind: str) -> tuple[str, int]:

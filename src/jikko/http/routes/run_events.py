@@ -4,7 +4,8 @@ Source: docs/dify-behaviour.md, “Rejoining a stream”.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, Final, TypeAlias, get_args
 
 import msgspec
@@ -15,6 +16,7 @@ from jikko.dify import events as dify_events
 from jikko.dify.messages import StreamMessage
 from jikko.dify.snapshot import snapshot as snapshot_messages
 from jikko.dify.stream import StreamEncoder
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.auth import authenticated
@@ -26,6 +28,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, no_content
 from jikko.http.routes.records import damaged, record_of
 from jikko.http.sse import PING, RETRY, EventStream
+from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord, folded
 from jikko.values import Json
 
@@ -111,7 +114,7 @@ async def attach(request: Request) -> SendableResponse:
         raise NotFound("Workflow run not found.")
     asked = queried(request.query, Listening)
     snapshot, stay = asked.include_state_snapshot.lower() == "true", asked.continue_on_pause.lower() == "true"
-    return EventStream(_attached(request, record, snapshot, stay))
+    return EventStream(_attached(request, app, record, snapshot, stay))
 
 
 async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncIterator[bytes]:
@@ -133,14 +136,10 @@ async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncI
         yield dify_events.error_frame(record.identity, error)
 
 
-async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
+async def _attached(request: Request, app: App, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
     api = request.api
-
-    def fresh(outputs: Json) -> Json:
-        return api.files.fresh(outputs, base_url=request.base_url)
-
     if not record.is_open:
-        yield _end(record, fresh)
+        yield await _end(request, app, record)
         return
     yield PING
     try:
@@ -152,7 +151,7 @@ async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: b
     # the log.
     record = folded(record.identity, log)
     if not record.is_open:
-        yield _end(record, fresh)
+        yield await _end(request, app, record)
         return
     if snapshot:
         yield b"".join(dify_events.frame(message) for message in snapshot_messages(record, log))
@@ -177,12 +176,21 @@ async def _attached(request: Request, record: RunRecord, snapshot: bool, stay: b
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.
         with contextlib.suppress(NotFound):
-            yield _end(await api.runs.records.any_record(record.identity.run_id), fresh)
+            yield await _end(request, app, await api.runs.records.any_record(record.identity.run_id))
 
 
-def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
+async def _end(request: Request, app: App, record: RunRecord) -> bytes:
     """The end of a run that had ended when the client came."""
-    run_id = record.identity.run_id
+    fresh, run_id = partial(request.api.files.fresh, base_url=request.base_url), record.identity.run_id
+    if app.mode in BASIC_MODES:
+        # Few apps have no workflow.
+        from jikko.dify.app_events import ended_messages
+
+        try:
+            log = await request.api.runs.records.events(record)
+        except JikkoError as error:
+            return dify_events.error_frame(record.identity, error)
+        return b"".join(dify_events.frame(message) for message in ended_messages(record, log, fresh))
     data = dify_events.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
     return dify_events.frame(StreamMessage("workflow_finished", run_id, run_id, data))
