@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from jikko.errors import StoreUnavailable
 from jikko.ports.stores.database_copies import DatabaseCopies
 from jikko.store.sqlite.copies import SqliteCopies
 from jikko.store.sqlite.database import Database
+from tests.effort import PATIENCE
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def test_databases_are_copied_as_they_are_at_one_moment(copies: DatabaseCopies, 
             made.commit()
 
     def write() -> None:
-        with closing(sqlite3.connect(originals[0])) as first, closing(sqlite3.connect(originals[1])) as second:
+        first, second = (sqlite3.connect(original, timeout=PATIENCE) for original in originals)
+        with closing(first), closing(second):
             for connection in (first, second):
                 connection.execute("PRAGMA synchronous = OFF")
             while not stop.is_set():
@@ -70,9 +73,11 @@ def test_databases_are_copied_as_they_are_at_one_moment(copies: DatabaseCopies, 
 
     writer = threading.Thread(target=write)
     writer.start()
-    found = []
+    found: list[list[int]] = []
+    deadline = time.monotonic() + PATIENCE
     try:
-        for _ in range(20):
+        # Something is written meanwhile.
+        while len(found) < 20 or (found[0] == found[-1] and time.monotonic() < deadline):
             copies.copy(targets)
             found.append([number(copy) for copy in targets.values()])
     finally:
@@ -80,7 +85,7 @@ def test_databases_are_copied_as_they_are_at_one_moment(copies: DatabaseCopies, 
         writer.join()
 
     assert {first - second for first, second in found} <= {0, 1}, found
-    assert len({first for first, _ in found}) > 1, "nothing was written meanwhile"
+    assert found[0] != found[-1], "nothing was written meanwhile"
 
 
 def number(copy: Path) -> int:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 from msgspec.structs import replace
 
 from jikko.events import TextChunk
-from jikko.ports.models import PromptMessage
+from jikko.ports.models import ModelFailure, PromptMessage
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
@@ -27,7 +28,7 @@ from tests.effort import PATIENCE
 from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
 from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
-from tests.sandbox.scene import descendants, until
+from tests.sandbox.scene import descendants
 
 pytestmark = [
     pytest.mark.anyio,
@@ -172,9 +173,13 @@ async def test_a_process_of_a_model_that_has_died_is_started_again(model_file: P
         await models.complete(asked)
         [process] = descendants(os.getpid()) - before
         os.kill(process, signal.SIGKILL)
-        await until(lambda: not Path(f"/proc/{process}").exists())
-        await asyncio.sleep(0)  # its end is told in the next turn of the loop
-        answered = await models.complete(asked)
+        answered = None
+        async with asyncio.timeout(PATIENCE):
+            while answered is None:
+                # Until the loop was told of its end, it is asked still.
+                with suppress(ModelFailure):
+                    answered = await models.complete(asked)
+        assert len(descendants(os.getpid()) - before - {process}) == 1
     finally:
         await models.close()
 
