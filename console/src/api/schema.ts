@@ -973,6 +973,7 @@ export interface components {
             name: string;
             status: string;
             error: string | null;
+            error_message: components["schemas"]["PhraseBody"] | null;
             enabled: boolean;
             archived: boolean;
             words: number;

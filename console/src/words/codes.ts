@@ -1,6 +1,6 @@
 // What the server says, in Japanese, by the code or the kind that goes with it. The server's own words are English: they
 // stand behind, because they name what it is about; of what is not listed here they stand alone.
-import { language } from './words.ts'
+import { language, t } from './words.ts'
 
 /** By the `code` of an error of the API. `tests/http/console/test_codes.py` holds this against the server's. */
 export const CODES: Readonly<Record<string, string>> = {
@@ -92,11 +92,9 @@ export const KINDS: Readonly<Record<string, string>> = {
   WorkflowNodeError: 'ワークフローノードのエラー',
 }
 
-const STOPPED = /^Workflow run was stopped by user (.+)\.$/s
-
-/** A sentence of the record, in Japanese where it is known. What runs and models say stays as it is. */
-export const recorded = (text: string): string =>
-  language() === 'ja' ? text.replace(STOPPED, '$1 が停止しました。') : text
+/** Why a run ended, as the record has it; of one that was stopped, in Japanese behind that it was. */
+export const ending = (status: string, text: string): string =>
+  language() === 'ja' && status === 'stopped' ? `${t('status.stopped')}（${text}）` : text
 
 /** What an error of the server says: its words, in Japanese behind what its code means. */
 export function told(code: string, message: string): string {

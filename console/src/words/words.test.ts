@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { detailOf } from '../graph/detail.ts'
-import { CODES, kindName, recorded, told } from './codes.ts'
+import { CODES, ending, kindName, told } from './codes.ts'
 import { checkName, problemText, worded } from './messages.ts'
 import {
   bytes,
@@ -114,8 +114,11 @@ test('what the server says is told in Japanese by its code, its own words behind
     'コードの実行エラー（CodeExecutionError）',
     'NewError',
   ])
-  expect(recorded('Workflow run was stopped by user 山田 $1.')).toBe('山田 $1 が停止しました。')
-  expect(recorded('Something else.')).toBe('Something else.')
+  const stopped = 'Workflow run was stopped by user 山田 $1.'
+  expect([ending('stopped', stopped), ending('failed', 'Something else.')]).toEqual([
+    `停止（${stopped}）`,
+    'Something else.',
+  ])
   for (const text of Object.values(CODES)) expect(text).toMatch(/[ぁ-んァ-ン一-龯]/)
 })
 

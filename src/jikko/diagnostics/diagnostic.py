@@ -31,11 +31,20 @@ class Phrase(Struct, frozen=True):
     def plain(self) -> dict[str, Any]:
         """The parameters as JSON has them; those that are messages with a ``code`` and ``params`` of their own."""
         return {
-            name: {"code": value.code, "params": value.plain()}
-            if isinstance(value, Phrase)
-            else (value if isinstance(value, int) else str(value))
+            name: value.message() if isinstance(value, Phrase) else (value if isinstance(value, int) else str(value))
             for name, value in self.params.items()
         }
+
+    def message(self) -> dict[str, Any]:
+        """``{"code", "params"}``, as records and the page have it."""
+        return {"code": self.code, "params": self.plain()}
+
+    @staticmethod
+    def of(message: Mapping[str, Any]) -> "Phrase":
+        """The phrase of a ``message``."""
+        given = message["params"].items()
+        params = {name: Phrase.of(value) if isinstance(value, dict) else value for name, value in given}
+        return Phrase(message["code"], params)
 
 
 class Diagnostic(Phrase, frozen=True, kw_only=True):

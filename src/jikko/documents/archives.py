@@ -19,7 +19,7 @@ _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 def refuse_encrypted(content: bytes) -> None:
     """Raise if this is an Office file with a password."""
     if content.startswith(OLE_MAGIC) and _ENCRYPTED in content:
-        raise DocumentFailure("it is encrypted with a password")
+        raise DocumentFailure("extraction.encrypted")
 
 
 def check_zip(content: bytes) -> None:
@@ -29,13 +29,13 @@ def check_zip(content: bytes) -> None:
     """
     refuse_encrypted(content)
     if content.startswith(OLE_MAGIC):
-        raise DocumentFailure("it is an old binary Office file with the wrong extension")
+        raise DocumentFailure("extraction.old_office")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # all are how it tells of a bad directory
-        raise DocumentFailure("it is broken, or not of this format") from None
+        raise DocumentFailure("extraction.not_this_format") from None
     if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > _MAX_BYTES:
-        raise DocumentFailure(f"it unpacks to more than {_MAX_BYTES >> 20} MiB or {_MAX_MEMBERS} parts")
+        raise DocumentFailure("extraction.too_large_unpacked", {"mib": _MAX_BYTES >> 20, "parts": _MAX_MEMBERS})
     if any(member.flag_bits & 1 for member in members):
-        raise DocumentFailure("it is encrypted with a password")
+        raise DocumentFailure("extraction.encrypted")

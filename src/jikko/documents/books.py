@@ -20,7 +20,7 @@ def read_epub(content: bytes) -> str:
             package_path = _package_path(archive)
             package = ElementTree.fromstring(archive.read(package_path))
         except (KeyError, ElementTree.ParseError):
-            raise DocumentFailure("it is broken, or not an EPUB") from None
+            raise DocumentFailure("extraction.not_epub") from None
         names = set(archive.namelist())
         chapters = []
         for href in _spine(package):
@@ -35,7 +35,7 @@ def _package_path(archive: zipfile.ZipFile) -> str:
     root = container.find(".//{*}rootfile")
     path = root.get("full-path") if root is not None else None
     if not path:
-        raise DocumentFailure("it is broken, or not an EPUB")
+        raise DocumentFailure("extraction.not_epub")
     return unquote(path).lstrip("/")
 
 

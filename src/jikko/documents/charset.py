@@ -35,7 +35,7 @@ def decode(content: bytes) -> str:
     except UnicodeDecodeError:
         pass
     if b"\x00" in content[:65536]:
-        raise DocumentFailure("it is not a text file")
+        raise DocumentFailure("extraction.not_text")
     return content.decode(_guess(content), "replace")
 
 

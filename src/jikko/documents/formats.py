@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Final, TypeAlias
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.extras import how_to_install
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.files.file_types import extension_for, extension_of
@@ -65,14 +66,14 @@ def format_of(filename: str, mime_type: str) -> str:
     """
     extension = extension_of(filename)
     if not extension and not mime_type:
-        raise DocumentFailure("Unable to determine file type: MIME type or file extension is missing")
+        raise DocumentFailure("extraction.no_type")
     found = _BY_EXTENSION.get(extension or extension_for(mime_type)[1:])
     if found is None:
-        raise DocumentFailure(
-            f"Unsupported Extension Type: .{extension}" if extension else f"Unsupported MIME type: {mime_type}"
-        )
+        if extension:
+            raise DocumentFailure("extraction.unknown_extension", {"extension": f".{extension}"})
+        raise DocumentFailure("extraction.unknown_type", {"type": mime_type})
     if found in _NEWER:
-        raise DocumentFailure(f"The old format {found} cannot be read. Convert the file to {_NEWER[found]}.")
+        raise DocumentFailure("extraction.old_format", {"format": found, "newer": _NEWER[found]})
     return found
 
 
@@ -93,18 +94,21 @@ def reading(format: str) -> Iterator[None]:
     try:
         yield
     except ImportError:
-        raise DocumentFailure(
-            f"Reading {format} files needs packages that are not installed: {how_to_install('documents')}"
-        ) from None
+        params = {"format": format, "command": how_to_install("documents")}
+        raise DocumentFailure("extraction.no_packages", params) from None
     except MemoryError:
         raise
     except DocumentFailure as failure:
-        raise DocumentFailure(f"Failed to extract text from {format}: {failure}.") from None
+        raise _failed(format, failure.phrase) from None
     except RecursionError:
-        raise DocumentFailure(f"Failed to extract text from {format}: it is nested too deeply.") from None
+        raise _failed(format, Phrase("extraction.nested")) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise DocumentFailure(f"Failed to extract text from {format}: it is broken ({reason}).") from None
+        raise _failed(format, Phrase("extraction.broken", {"reason": reason})) from None
+
+
+def _failed(format: str, reason: Phrase) -> DocumentFailure:
+    return DocumentFailure("extraction.failed", {"format": format, "reason": reason})
 
 
 def _parser(format: str) -> Parser:

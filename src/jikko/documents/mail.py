@@ -21,7 +21,7 @@ def read_eml(content: bytes) -> str:
     """A message as it is sent (RFC 5322)."""
     message = message_from_bytes(content, policy=policy.default)
     if not isinstance(message, EmailMessage) or not message.keys():
-        raise DocumentFailure("it is not an e-mail")
+        raise DocumentFailure("extraction.not_mail")
     body = message.get_body(preferencelist=("html", "plain"))
     if not isinstance(body, EmailMessage):
         return ""
@@ -38,10 +38,10 @@ def read_msg(content: bytes) -> str:
     import olefile
 
     if not content.startswith(OLE_MAGIC):
-        raise DocumentFailure("it is not an Outlook message")
+        raise DocumentFailure("extraction.not_outlook")
     with olefile.OleFileIO(io.BytesIO(content)) as ole:
         if not ole.exists("__properties_version1.0"):
-            raise DocumentFailure("it is not an Outlook message")
+            raise DocumentFailure("extraction.not_outlook")
         if (html := _stream(ole, _HTML_BYTES)) is not None:
             return html_to_text(decode(html))
         if (html := _stream(ole, _HTML_TEXT)) is not None:

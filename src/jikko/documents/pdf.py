@@ -19,8 +19,8 @@ def pdf_pages(content: bytes) -> list[str]:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise DocumentFailure("it is encrypted with a password") from None
-        raise DocumentFailure("it is broken, or not a PDF") from None
+            raise DocumentFailure("extraction.encrypted") from None
+        raise DocumentFailure("extraction.not_pdf") from None
     try:
         pages = []
         for page in document:

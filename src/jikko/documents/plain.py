@@ -19,7 +19,7 @@ def read_json(content: bytes) -> str:
     try:
         return json.dumps(json.loads(decode(content)), indent=2, ensure_ascii=False)
     except ValueError as error:
-        raise DocumentFailure(str(error)) from None
+        raise DocumentFailure("extraction.verbatim", {"text": str(error)}) from None
 
 
 def read_yaml(content: bytes) -> str:
@@ -33,7 +33,7 @@ def read_yaml(content: bytes) -> str:
         documents = list(yaml.load_all(decode(content), loader))
         text: str = yaml.dump_all(documents, Dumper=dumper, allow_unicode=True, sort_keys=False)
     except (yaml.YAMLError, ValueError) as error:
-        raise DocumentFailure(" ".join(str(error).split())) from None
+        raise DocumentFailure("extraction.verbatim", {"text": " ".join(str(error).split())}) from None
     return text
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore, part_of_worker
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.documents.formats import format_of
 from jikko.ports.files.documents import DocumentFailure
 
@@ -71,14 +72,11 @@ class DocumentProcesses:
                     found, text = await worker.ask(content, filename, mime_type, pieces)
             except TimeoutError:
                 await worker.kill()
-                raise DocumentFailure(
-                    f"The document takes more than {self._limits.max_seconds:g} seconds to read."
-                ) from None
+                params = {"seconds": f"{self._limits.max_seconds:g}"}
+                raise DocumentFailure("extraction.too_slow", params) from None
             except (OSError, asyncio.IncompleteReadError):
                 await worker.kill()
-                raise DocumentFailure(
-                    "The document cannot be read: it is broken, or too much for its reader."
-                ) from None
+                raise DocumentFailure("extraction.reader_ended") from None
             except BaseException:
                 await worker.kill()
                 raise
@@ -86,7 +84,8 @@ class DocumentProcesses:
                 self._busy.discard(worker)
             await self._release(worker)
         if not found:
-            raise DocumentFailure(text)
+            message = json.loads(text)
+            raise DocumentFailure(message["code"], Phrase.of(message).params)
         return text
 
     async def _worker(self) -> "_Worker":
@@ -97,7 +96,7 @@ class DocumentProcesses:
                 return worker
             await worker.kill()
         if self._closed:
-            raise DocumentFailure("The server is stopping.")
+            raise DocumentFailure("extraction.stopping")
         return await _Worker.start(self._limits)
 
     async def _release(self, worker: "_Worker") -> None:
@@ -146,7 +145,7 @@ class _Worker:
                 start_new_session=True,
             )
         except OSError as error:
-            raise DocumentFailure(f"The process that reads documents does not start: {error.strerror}.") from error
+            raise DocumentFailure("extraction.no_reader", {"reason": error.strerror}) from error
         return cls(process)
 
     def is_usable(self) -> bool:
@@ -155,7 +154,7 @@ class _Worker:
         return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 
     async def ask(self, content: bytes, filename: str, mime_type: str, as_pieces: bool) -> tuple[bool, str]:
-        """The text, or why there is none.
+        """The text, or the message of why there is none, as JSON.
 
         Raises:
             OSError: The process has ended; or ``asyncio.IncompleteReadError``.

@@ -39,7 +39,7 @@ def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
         refuse_encrypted(content)
         sheets = _xls_sheets(content)
     else:
-        raise DocumentFailure("it is not an Excel file")
+        raise DocumentFailure("extraction.not_excel")
     return [_trimmed(rows) for rows in sheets]
 
 
@@ -88,7 +88,7 @@ def _xls_sheets(content: bytes) -> list[list[list[Cell]]]:
     try:
         book = xlrd.open_workbook(file_contents=content, logfile=io.StringIO())
     except xlrd.XLRDError as error:
-        raise DocumentFailure(str(error)) from None
+        raise DocumentFailure("extraction.verbatim", {"text": str(error)}) from None
     return [
         [[_xls_cell(cell, book.datemode) for cell in sheet.row(index)] for index in range(sheet.nrows)]
         for sheet in book.sheets()

@@ -1,8 +1,8 @@
 """The process that parses documents: reads one after the other from its standard input, until that ends.
 
 A question is a line of JSON, ``{"size", "filename", "mime_type", "pieces"}``, and the document. An answer is one byte
-(``T`` for the text, ``F`` for the reason why there is none, ``X`` for that if the process then ends), the length in 8
-bytes, and that many bytes of UTF-8; of ``pieces``, a JSON array of texts.
+(``T`` for the text, ``F`` for the message of why there is none, in JSON, ``X`` for that if the process then ends), the
+length in 8 bytes, and that many bytes of UTF-8; of ``pieces``, a JSON array of texts.
 """
 
 import json
@@ -12,6 +12,7 @@ import warnings
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.documents.formats import format_of, parse
 from jikko.ports.files.documents import DocumentFailure
 
@@ -48,13 +49,17 @@ def _answer(content: bytes, question: dict[str, Any], most_text: int) -> tuple[b
         else:
             text = parse(format, content).encode("utf-8", "replace")
     except DocumentFailure as failure:
-        return b"F", str(failure).encode("utf-8", "replace")
+        return b"F", _message(failure.phrase)
     except MemoryError:
         # Whatever took the memory may still hold it: this process is not to be trusted with another document.
-        return b"X", b"The document takes more memory to read than it may have."
+        return b"X", _message(Phrase("extraction.memory"))
     if len(text) > most_text:
-        return b"F", f"The document has more than {most_text} bytes of text (set by JIKKO_DOCUMENT_TEXT).".encode()
+        return b"F", _message(Phrase("extraction.too_long", {"bytes": most_text}))
     return b"T", text
+
+
+def _message(phrase: Phrase) -> bytes:
+    return json.dumps(phrase.message(), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _send(answers: BinaryIO, kind: bytes, text: bytes) -> None:

@@ -277,6 +277,7 @@ def with_job(document: Document, now: float) -> tuple[Document, Job]:
         begun=version,
         status="waiting",
         error=None,
+        error_message=None,
         started_at=None,
         parsed_at=None,
         cleaned_at=None,

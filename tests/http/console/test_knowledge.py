@@ -1,6 +1,9 @@
 """Datasets, as the console shows them."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -69,3 +72,45 @@ async def test_a_document_is_added_by_its_file(
         refused = await operator.post(path, files=wrong)
         assert refused.status_code in (400, 415), refused.text
     assert (await operator.post(f"{API}/datasets/{added['id']}/documents", files=sent)).status_code == 404
+
+
+async def test_the_error_of_a_document_has_its_code_and_parameters(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    knowledge = scene.assembly.knowledge
+    dataset = await knowledge.datasets.create(DatasetWishes(name="Rules", technique="economy"))
+    path = f"{API}/datasets/{dataset.id}/documents"
+    decoded(await operator.post(path, files={"file": ("規則 \ue000.pdf", b"no PDF")}), 201)
+    await knowledge.indexing.catch_up()
+
+    [document] = decoded(await viewer.get(path))["data"]
+    reason = {"code": "extraction.not_pdf", "params": {}}
+    assert document["error"] == "Failed to extract text from PDF: it is broken, or not a PDF."
+    assert document["error_message"] == {"code": "extraction.failed", "params": {"format": "PDF", "reason": reason}}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ("error_message = NULL", "Failed to extract text from PDF: it is broken, or not a PDF."),
+        ("error = 'The server is stopping.'", "The server is stopping."),
+        (
+            """error_message = '{"code": "newer", "params": {}}'""",
+            "Failed to extract text from PDF: it is broken, or not a PDF.",
+        ),
+    ],
+    ids=["an older one alone", "an older one over another", "a newer one"],
+)
+async def test_an_error_that_another_version_wrote_is_shown_as_it_is(
+    change: str, error: str, scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    knowledge = scene.assembly.knowledge
+    dataset = await knowledge.datasets.create(DatasetWishes(name="Rules", technique="economy"))
+    path = f"{API}/datasets/{dataset.id}/documents"
+    decoded(await operator.post(path, files={"file": ("a.pdf", b"no PDF")}), 201)
+    await knowledge.indexing.catch_up()
+    with closing(sqlite3.connect(tmp_path / "home" / "knowledge.db", isolation_level=None)) as database:
+        database.execute(f"UPDATE document SET {change}")
+
+    [document] = decoded(await viewer.get(path))["data"]
+    assert (document["status"], document["error"], document["error_message"]) == ("error", error, None)

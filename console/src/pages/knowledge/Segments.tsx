@@ -4,7 +4,7 @@ import type { Document, Segment } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
-import { documentError } from '../../words/documents.ts'
+import { worded } from '../../words/messages.ts'
 import { visible } from '../../words/visible.ts'
 import { count, t, tn } from '../../words/words.ts'
 
@@ -29,7 +29,7 @@ export function Segments({ dataset, id, document }: { dataset: string; id: strin
       {document?.error && (
         <p className="wrong-text">
           <Icon name="failed" small />
-          <span>{documentError(document.error)}</span>
+          <span>{worded(document.error_message, document.error)}</span>
         </p>
       )}
       <Loaded of={segments}>

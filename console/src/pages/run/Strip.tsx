@@ -7,7 +7,7 @@ import { cause, exceptions, otherFailures } from '../../run/failures.ts'
 import { find } from '../../run/fold.ts'
 import { isOver } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
-import { recorded } from '../../words/codes.ts'
+import { ending } from '../../words/codes.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
@@ -64,7 +64,7 @@ export function Strip({ view, run, show }: Props) {
   if (state.status === 'stopped' && state.error) {
     return (
       <Line look="stopped">
-        <LongText text={recorded(state.error)} />
+        <LongText text={ending(state.status, state.error)} />
       </Line>
     )
   }

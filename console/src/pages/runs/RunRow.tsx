@@ -1,14 +1,16 @@
 import { Link } from 'wouter'
 import type { Run } from '../../api/types.ts'
 import { AppIcon, Icon, Status } from '../../parts/Icon.tsx'
-import { recorded } from '../../words/codes.ts'
+import { ending } from '../../words/codes.ts'
 import { visible } from '../../words/visible.ts'
 import { count, duration, moment, recent, t, tn } from '../../words/words.ts'
 
 /** What happened in a run, in one line: why it failed, who is waited for, what went wrong on the way, or its output. */
 function Happened({ run }: { run: Run }) {
   if (run.error)
-    return <>{`${run.error.title ? `${visible(run.error.title)}: ` : ''}${visible(recorded(run.error.message))}`}</>
+    return (
+      <>{`${run.error.title ? `${visible(run.error.title)}: ` : ''}${visible(ending(run.status, run.error.message))}`}</>
+    )
   if (run.waits_for.length > 0)
     return <span className="dim">{run.waits_for.map(form => visible(form.title)).join(', ')}</span>
   const wrong = exceptionWords(run)

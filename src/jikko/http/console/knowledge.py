@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidParam
+from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.gate import ConsoleRequest, VisitorRoute
 from jikko.http.console.moments import Moment
 from jikko.http.console.queries import Limit, id_in
@@ -16,6 +18,7 @@ from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.conditions import conditions_of
 from jikko.knowledge.retrieval.model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
+from jikko.ports.stores.knowledge.records import Document
 from jikko.values import Json, Uuid
 
 
@@ -47,6 +50,9 @@ class KnowledgeDocument(Struct):
     name: str
     status: str
     error: str | None
+    error_message: Annotated[
+        PhraseBody | None, Meta(description="The error by its code; null where only its text is known.")
+    ]
     enabled: bool
     archived: bool
     words: int
@@ -181,6 +187,7 @@ async def list_documents(call: ConsoleRequest) -> SendableResponse:
                 one.name,
                 one.status,
                 one.error,
+                _message(one),
                 one.enabled,
                 one.archived,
                 one.words,
@@ -193,6 +200,17 @@ async def list_documents(call: ConsoleRequest) -> SendableResponse:
             )
         )
     return json_response(KnowledgeDocuments(shown, total))
+
+
+def _message(document: Document) -> PhraseBody | None:
+    if document.error_message is None:
+        return None
+    phrase = Phrase.of(document.error_message)
+    try:
+        # An older version that shares the database leaves the message as it was.
+        return PhraseBody(phrase.code, phrase.plain()) if phrase.text() == document.error else None
+    except KeyError:  # a code of a newer version
+        return None
 
 
 @VisitorRoute(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.off_the_loop import let_go
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import JikkoError
 from jikko.ids import new_id
 from jikko.knowledge.indexing.cutting_stage import Cutter, segments_of
@@ -137,16 +138,16 @@ class Indexing:
         except ModelFailure as failure:
             with suppress(JikkoError):
                 await self._failed(stores, job, failure)
-        except (CuttingError, DocumentFailure) as failure:
+        except DocumentFailure as failure:
             with suppress(JikkoError):
-                await stores.jobs.fail(job, partial(_in_error, str(failure), self._clock()))
+                await stores.jobs.fail(job, partial(_in_error, failure.phrase, self._clock()))
         except JikkoError as error:
             # The store; its lease runs out, and then another process takes it.
             log.error("a document cannot be indexed now, trying again: %s", error)
             await asyncio.sleep(_TRY_AGAIN)
         except Exception as error:
             log.exception("a document could not be indexed")
-            reason = f"It could not be indexed: {type(error).__name__}. The server's log tells more."
+            reason = Phrase("indexing.failed", {"error": type(error).__name__})
             with suppress(JikkoError):
                 await stores.jobs.fail(job, partial(_in_error, reason, self._clock()))
         finally:
@@ -173,7 +174,11 @@ class Indexing:
 
     async def _cut(self, stores: KnowledgeStores, job: Job, dataset: Dataset, document: Document) -> None:
         now = self._clock()
-        _ours(await stores.jobs.note(job, lambda each: replace(each, status="parsing", error=None, started_at=now)))
+        _ours(
+            await stores.jobs.note(
+                job, lambda each: replace(each, status="parsing", error=None, error_message=None, started_at=now)
+            )
+        )
         content = await stores.documents.source(document.id)
         texts = await self._cutter.texts(document, content or b"")
         words, parsed = sum(map(len, texts)), self._clock()
@@ -239,10 +244,10 @@ class Indexing:
             found = FailureDecision(None)
         now = self._clock()
         if found.wait is None:
-            await stores.jobs.fail(job, partial(_in_error, str(failure), now))
+            await stores.jobs.fail(job, partial(_in_error, Phrase("indexing.verbatim", {"text": str(failure)}), now))
             return
-        reason = f"{failure} (attempt {attempts}; the next one follows in {found.wait:.0f} s)"
-        await stores.jobs.postpone(job, now + found.wait, lambda each: replace(each, error=reason))
+        params = {"error": str(failure), "attempt": attempts, "seconds": f"{found.wait:.0f}"}
+        await stores.jobs.postpone(job, now + found.wait, partial(_explained, Phrase("indexing.waits", params)))
 
     async def _answers(self, stores: KnowledgeStores, job: Job) -> bool:
         """Whether the model embeds a text without content of its own."""
@@ -279,8 +284,12 @@ def _ours(done: bool) -> None:
         raise _NotOurs
 
 
-def _in_error(reason: str, now: float, document: Document) -> Document:
-    return replace(document, status="error", error=reason, stopped_at=now)
+def _explained(reason: Phrase, document: Document) -> Document:
+    return replace(document, error=reason.text(), error_message=reason.message())
+
+
+def _in_error(reason: Phrase, now: float, document: Document) -> Document:
+    return replace(_explained(reason, document), status="error", stopped_at=now)
 
 
 def _published(job: Job, made_by: str, clock: Clock, document: Document) -> Document:
@@ -288,6 +297,7 @@ def _published(job: Job, made_by: str, clock: Clock, document: Document) -> Docu
         document,
         status="completed",
         error=None,
+        error_message=None,
         completed_at=clock(),
         stopped_at=None,
         version=job.segments_version,

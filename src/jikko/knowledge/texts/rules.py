@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from jikko.errors import InvalidParam
+from jikko.ports.files.documents import DocumentFailure
 from jikko.values import Json
 
 Mode: TypeAlias = Literal["automatic", "custom", "hierarchical"]
@@ -15,7 +16,7 @@ MAX_SIZE: Final = 4000
 """Characters of a chunk. Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 
-class CuttingError(Exception):
+class CuttingError(DocumentFailure):
     """A rule that cannot be followed, such as one with numbers out of their range: the error of the document."""
 
 
@@ -29,11 +30,9 @@ class Segmentation(Struct, frozen=True):
     def check(self) -> None:
         """Raise ``CuttingError`` if it cannot be cut by."""
         if not MIN_SIZE <= self.max_tokens <= MAX_SIZE:
-            raise CuttingError(f"Custom segment length should be between {MIN_SIZE} and {MAX_SIZE}.")
+            raise CuttingError("cutting.length", {"min": MIN_SIZE, "max": MAX_SIZE})
         if self.chunk_overlap > self.max_tokens:
-            raise CuttingError(
-                f"The overlap of chunks ({self.chunk_overlap}) is larger than a chunk ({self.max_tokens})."
-            )
+            raise CuttingError("cutting.overlap", {"overlap": self.chunk_overlap, "length": self.max_tokens})
 
 
 AUTOMATIC: Final[dict[str, Json]] = {
@@ -80,7 +79,7 @@ def rule_of(kept: dict[str, Any]) -> ProcessRule:
         rules.get("parent_mode") == "full-doc",
     )
     if rule.mode == "hierarchical" and rule.children is None:
-        raise CuttingError("No subchunk segmentation found in rules.")
+        raise CuttingError("cutting.no_subchunks")
     for part in (rule.segmentation, rule.children):
         if part is not None:
             part.check()

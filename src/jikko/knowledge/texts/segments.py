@@ -39,10 +39,7 @@ class ChunkBudget:
             self._chunks -= 1
             self._characters -= len(chunk)
             if self._chunks < 0 or self._characters < 0:
-                raise CuttingError(
-                    f"There would be more than {MAX_CHUNKS} chunks, or chunks with more than {self._limit} characters: "
-                    "choose a smaller overlap, larger chunks, or another separator."
-                )
+                raise CuttingError("cutting.too_much", {"chunks": MAX_CHUNKS, "characters": self._limit})
             yield chunk
 
 

@@ -104,6 +104,9 @@ class Document(Struct, frozen=True, kw_only=True):
     """Of the nodes that are found."""
     embedded_by: str = ""
     """What made the vectors of the nodes, as ``embedder_name`` has it. ``""``: they have none."""
+    error_message: JsonObject | None = None
+    """The error by its code, as ``Phrase.message`` has it; ``None`` where an older version wrote the error. One with
+    another text is of an earlier error."""
 
 
 class Segment(Struct, frozen=True, kw_only=True, gc=False):
