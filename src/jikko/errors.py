@@ -40,7 +40,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 
 
 class JikkoError(Exception):
@@ -213,6 +213,10 @@ class InvalidEnvironment(JikkoError):
     code = "invalid_environment"
     status = 503
     headers: Mapping[str, str] = MappingProxyType({"Retry-After": "60"})
+
+    def __init__(self, what: Phrase) -> None:
+        super().__init__(f"{what.text()}.")
+        self.what = what
 
 
 class PayloadTooLarge(JikkoError):

@@ -91,7 +91,10 @@ async def gets_in(url: str, access: NatsAccess) -> bool:
         url, Names(secrets.token_hex(6)), member_seconds=1, per_minute=0, name="test", access=access
     )
     try:
-        return await link.keep(link.names.alive("one"), b"{}") > 0 and "JetStream" in await NatsLink.look(url, access)
+        return (
+            await link.keep(link.names.alive("one"), b"{}") > 0
+            and "JetStream" in (await NatsLink.look(url, access)).text()
+        )
     finally:
         await link.break_off()
 

@@ -13,7 +13,7 @@ from jikko.diagnostics.translations import Language, language_of, texts
 
 SOURCE = Path(__file__).parents[2] / "src" / "jikko"
 PLACE = re.compile(r"\{(\w+)\}")
-WORDED = ("Phrase", "Diagnostic", "worded", "DocumentFailure", "CuttingError")
+WORDED = ("Phrase", "Diagnostic", "worded", "PhraseError", "DocumentFailure", "CuttingError", "ConditionError")
 """What takes a code as its first argument."""
 
 

@@ -131,3 +131,10 @@ def test_a_secret_beside_the_host_keeps_no_reason_back() -> None:
     assert found is not None
     assert "The address 10.0.0.1 may not be reached" in found.text()
     assert "sk-" not in found.text()
+
+
+def test_a_url_that_cannot_be_used_is_told_in_the_language_of_the_reader() -> None:
+    found = diagnose_url(Template.parse("http://例え.example:0/"), {}, {}, "url", Installation())
+    assert found is not None
+    assert (found.code, found.text()) == ("address.unusable", "The URL cannot be used: there is no port 0")
+    assert found.text("ja") == "この URL は使えません: ポート 0 はありません"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.store.postgres import migrate
 from jikko.store.postgres.database import Postgres
@@ -30,13 +31,11 @@ async def test_a_pgvector_that_is_too_old_or_missing_is_told_with_how_to_have_it
     url = postgres_server.made()
     database = Postgres(url)
     try:
-        assert await opening.look_at_extension(database) == (
-            f"pgvector {available(postgres_server)}, which the first dataset installs in the database",
-            True,
-        )
+        version = {"version": available(postgres_server)}
+        assert await opening.look_at_extension(database) == (Phrase("servers.pgvector_new", version), True)
         await migrate.migrate(database)
         await opening.PostgresKnowledge(database).made()
-        assert await opening.look_at_extension(database) == (f"pgvector {available(postgres_server)}", True)
+        assert await opening.look_at_extension(database) == (Phrase("servers.pgvector", version), True)
         monkeypatch.setattr(opening, "_OLDEST", (99, 0))
         old, suffices = await opening.look_at_extension(database)
         monkeypatch.setattr(opening, "_OF_EXTENSION", opening._OF_EXTENSION.replace("'vector'", "'none'"))
@@ -45,9 +44,9 @@ async def test_a_pgvector_that_is_too_old_or_missing_is_told_with_how_to_have_it
         await database.close()
 
     assert (suffices, missing[1]) == (False, False)
-    assert f"The server has {available(postgres_server)}" in old
-    for text in (old, missing[0]):
-        assert "CREATE EXTENSION vector" in text
+    assert f"The server has {available(postgres_server)}" in old.text()
+    for phrase in (old, missing[0]):
+        assert "CREATE EXTENSION vector" in phrase.text()
 
 
 def available(server: PostgresServer) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from jikko.diagnostics.diagnostic import Phrase
+from jikko.diagnostics.diagnostic import Phrase, PhraseError
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.variables import environment_value
@@ -124,11 +124,9 @@ def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
     """
     try:
         return environment_value(given, variable.value_type)
-    except ValueError as error:
-        raise InvalidEnvironment(
-            f"{place + ': the' if place else 'The'} value for the environment variable {variable.name!r} of app "
-            f"{app_name!r} {error}."
-        ) from None
+    except PhraseError as error:
+        params = {"place": place, "name": repr(variable.name), "app": repr(app_name), "reason": error.phrase}
+        raise InvalidEnvironment(Phrase("environment.value_at" if place else "environment.value", params)) from None
 
 
 def empty_secrets(variables: Iterable[Variable]) -> list[str]:

@@ -47,6 +47,17 @@ class Phrase(Struct, frozen=True):
         return Phrase(message["code"], params)
 
 
+class PhraseError(Exception):
+    """An error whose text is a phrase of the catalogue."""
+
+    def __init__(self, code: str, params: Mapping[str, object] | None = None) -> None:
+        super().__init__(code, params)
+        self.phrase = Phrase(code, params or {})
+
+    def __str__(self) -> str:
+        return self.phrase.text()
+
+
 class Diagnostic(Phrase, frozen=True, kw_only=True):
     """One thing to know, and what to do about it.
 

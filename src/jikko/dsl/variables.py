@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from jikko.diagnostics.diagnostic import Phrase
+from jikko.diagnostics.diagnostic import Phrase, PhraseError
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.shared_models import is_model
@@ -107,22 +107,24 @@ def environment_value(given: Json, kind: str) -> Json:
     """A value from outside for an environment variable of a type: numbers may be given as text, and texts as numbers.
 
     Raises:
-        ValueError: It does not fit. The message says how, and begins with a verb: ``is no number``.
+        PhraseError: It does not fit. The phrase says how, and begins with a verb: ``is no number``.
     """
     if kind in ("string", "secret"):
         value = given if isinstance(given, str) else str(given)
         size = len(value.encode(errors="surrogatepass"))
         if size > MAX_VALUE:
-            raise ValueError(f"has {size} bytes, more than {MAX_VALUE}")
+            raise PhraseError("value.too_long", {"bytes": size, "most": MAX_VALUE})
         return value
     if kind not in ("number", "integer", "float"):
         value = _as_json(given)
         if not _CHECKS.get(kind, lambda value: True)(value):
-            raise ValueError("is not a model: {provider, name, mode: chat or completion, completion_params}")
+            raise PhraseError(
+                "value.no_model", {"form": "{provider, name, mode: chat or completion, completion_params}"}
+            )
         return value
     value = _as_number(given.strip()) if isinstance(given, str) else given
     if not _is_number(value) or value in (math.inf, -math.inf) or value != value:
-        raise ValueError("is no number")
+        raise PhraseError("value.no_number")
     return value
 
 

@@ -92,7 +92,8 @@ def _diagnose_url(
     try:
         url = WireUrl.parse(start if is_whole else start[: start.find(authority)] + authority)
     except HttpFailure as failure:
-        return _verbatim(str(failure).removesuffix("."), where)
+        why = failure.phrase or Phrase("address.unusable", {"why": str(failure)})
+        return Diagnostic(why.code, why.params, where=where, severity="will_fail")
     return _refused(url, where, installation)
 
 
@@ -111,10 +112,6 @@ def _refused(url: WireUrl, where: str, installation: Installation) -> Diagnostic
         return None
     params = {"host": repr(host)}
     return Diagnostic("address.private_name", params, where=where, severity="may_fail", remedy=_ALLOW)
-
-
-def _verbatim(text: str, where: str, remedy: Phrase | None = None) -> Diagnostic:
-    return Diagnostic("address.verbatim", {"text": text}, where=where, severity="will_fail", remedy=remedy)
 
 
 def _why_refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address, allow: tuple[Network, ...]) -> str | None:

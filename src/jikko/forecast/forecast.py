@@ -76,7 +76,8 @@ def forecast(checked: CheckedFile, installation: Installation, outside: Outside 
     Args:
         outside: Values for environment variables that take the place of those in the file.
     """
-    document, graph, refused = checked.document, checked.graph, ""
+    document, graph = checked.document, checked.graph
+    refused: InvalidEnvironment | None = None
     name = "" if document is None else app_name(document, checked.source)
     start = None if graph is None else graph.nodes[graph.root_id].node
     if document is not None and outside is not None:
@@ -85,7 +86,7 @@ def forecast(checked: CheckedFile, installation: Installation, outside: Outside 
             document = replace(document, environment=variables)
             graph = None if graph is None else replace(graph, **environment_of(variables))
         except InvalidEnvironment as error:
-            refused = str(error)
+            refused = error
     graph = None if graph is None else with_mocks(graph, installation.mocks)
     found: list[Diagnostic] = []
     if document is not None and graph is not None:
@@ -102,9 +103,8 @@ def forecast(checked: CheckedFile, installation: Installation, outside: Outside 
     ]
     if document is not None:
         findings += _of_models(installation)
-        if refused:
-            text = refused.removesuffix(".")
-            findings.append(Diagnostic("environment.verbatim", {"text": text}, severity="will_fail"))
+        if refused is not None:
+            findings.append(Diagnostic(refused.what.code, refused.what.params, severity="will_fail"))
         findings += _of_secrets(document, name)
         findings += of_features(document, installation)
     findings += found

@@ -22,9 +22,9 @@ def diagnose_retrieval(
     yield from _of_variables(node, entry, known)
     if not node.query:
         return
-    if (missing := node.missing_setting) is not None:
-        params, remedy = {"text": missing}, Phrase("remedy.save_settings")
-        yield Diagnostic("knowledge.verbatim", params, where=entry.where, severity="will_fail", remedy=remedy)
+    if missing := node.missing_setting:
+        params, remedy = {"name": missing}, Phrase("remedy.save_settings")
+        yield Diagnostic("knowledge.no_setting", params, where=entry.where, severity="will_fail", remedy=remedy)
         return
     for place, dataset_id in enumerate(node.dataset_ids):
         if dataset_id.lower() in installation.datasets or dataset_id in installation.datasets:

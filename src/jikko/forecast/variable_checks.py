@@ -142,26 +142,27 @@ def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> I
                 severity: Severity = "will_fail" if is_first and kind.is_given else "may_fail"
                 remedy = Phrase("remedy.choose_type", {"type": kind.type, "wanted": Phrase("part.comparison")})
                 at = f"{where}.comparison_operator"
-                yield Diagnostic("variable.verbatim", {"text": refused}, where=at, severity=severity, remedy=remedy)
+                yield Diagnostic(refused.code, refused.params, where=at, severity=severity, remedy=remedy)
 
 
-def _refusal(condition: Condition, kind: str) -> str:
-    """Why a comparison fails with each value of a type; ``""`` if it does not, or that depends on other variables."""
+def _refusal(condition: Condition, kind: str) -> Phrase | None:
+    """Why a comparison fails with each value of a type; ``None`` if it does not, or that depends on other variables."""
+    refused: Phrase | None = None
     if condition.sub is not None or (condition.template is not None and condition.template.selectors):
-        return ""
-    case, refused = Case("", "and", (condition,)), ""
+        return refused
+    case = Case("", "and", (condition,))
     for sample in _SAMPLES.get(kind, ()):
         try:
             evaluate_case(case, _One(condition.selector, sample))
         except ConditionError as error:
-            refused = str(error).removesuffix(".")
+            refused = error.phrase
         else:
-            return ""
+            return None
     return refused
 
 
 def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    from jikko.nodes.data.assigner_operations import AssignmentRefused, check_support
+    from jikko.nodes.data.assigner_operations import unsupported
 
     is_old = node.recorded is None
     for number, assignment in enumerate(node.assignments):
@@ -170,11 +171,9 @@ def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -
             at = f"{where}.{'assigned_variable_selector' if is_old else 'variable_selector'}"
             yield _missing("variable.assigned" if is_old else "", assignment.target, at)
         elif not is_old and (kind := known.kind(assignment.target)) is not None:
-            try:
-                check_support(assignment.operation, kind.type, assignment.input_type)
-            except AssignmentRefused as refusal:
-                params, at = {"text": str(refusal).removesuffix(".")}, f"{where}.operation"
-                yield Diagnostic("variable.verbatim", params, where=at, severity="will_fail")
+            refused = unsupported(assignment.operation, kind.type, assignment.input_type)
+            if refused is not None:
+                yield Diagnostic(refused.code, refused.params, where=f"{where}.operation", severity="will_fail")
         if assignment.source is not None and known.is_missing(assignment.source):
             at = f"{where}.{'input_variable_selector' if is_old else 'value'}"
             yield _missing("variable.input" if is_old else "", assignment.source, at)

@@ -36,7 +36,7 @@ class VariableNotFound(ConditionError):
     """A condition is about a variable that does not exist."""
 
     def __init__(self, selector: Selector) -> None:
-        super().__init__(f"Variable {list(selector)} not found")
+        super().__init__("variable.not_found", {"name": list(selector)})
 
 
 class SubCondition(Struct, frozen=True):
@@ -147,7 +147,7 @@ def _evaluate(condition: Condition, variables: Readable, recorded: Readable, inp
     except ConditionError:
         # The message may quote what was compared.
         _compare(condition, recorded, shown)
-        raise ConditionError(f"A secret cannot be compared by {condition.operator!r} here") from None
+        raise ConditionError("variable.secret", {"operator": repr(condition.operator)}) from None
     with suppress(ConditionError):
         _compare(condition, recorded, shown)
     # A mask reads as no boolean, whatever the secret reads as.
@@ -168,7 +168,7 @@ def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, J
     compare = OPERATORS[condition.operator]
     if condition.operator in _OVER_FILES and type_of(actual) == "array[file]":
         if condition.sub is None:
-            raise ConditionError("Sub variable is required")
+            raise ConditionError("variable.no_sub_variable")
         return _evaluate_files(condition.sub, actual)
     if condition.operator in ("exists", "not exists"):
         return compare(actual, None)
@@ -191,10 +191,10 @@ def _evaluate_attribute(condition: SubCondition, files: list[Json]) -> bool:
     expected = condition.value
     actual = [attribute(file, condition.key) for file in files]
     if UNSET in actual:
-        raise ConditionError(f"'{condition.key}' is not a valid FileAttribute")
+        raise ConditionError("variable.no_file_attribute", {"name": f"'{condition.key}'"})
     if condition.key == "extension":
         if not isinstance(expected, str):
-            raise ConditionError("Expected value must be a string when key is FileAttribute.EXTENSION")
+            raise ConditionError("variable.extension_no_text")
         expected, *actual = (_with_dot(value) for value in (expected, *actual))
     results = [compare(value, expected) for value in actual]
     return all(results) if "not" in condition.operator else any(results)
@@ -213,9 +213,9 @@ def _as_boolean(value: Json) -> bool:
         try:
             loaded = json.loads(value)
         except (ValueError, RecursionError) as error:
-            raise ConditionError(str(error)) from error
+            raise ConditionError("variable.verbatim", {"text": str(error)}) from error
     else:
         loaded = value
     if isinstance(loaded, int):
         return bool(loaded)
-    raise ConditionError(f"unexpected value: type={type(value)}, value={value}")
+    raise ConditionError("variable.no_boolean", {"type": type(value), "value": value})

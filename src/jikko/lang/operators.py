@@ -7,13 +7,14 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from jikko.diagnostics.diagnostic import PhraseError
 from jikko.values import Json
 
 Compare: TypeAlias = Callable[[Json, Json], bool]
 """``(actual, expected) -> whether it holds``."""
 
 
-class ConditionError(Exception):
+class ConditionError(PhraseError):
     """A condition cannot be evaluated. The message is shown to the user: the node fails with it."""
 
 
@@ -24,7 +25,7 @@ def _contains(actual: Json, expected: Json) -> bool:
         return (expected if isinstance(expected, str) else str(expected)) in actual
     if isinstance(actual, list):
         return expected in actual
-    raise ConditionError("Invalid actual value type: string or array")
+    raise ConditionError("variable.no_text_or_list")
 
 
 def _affix(test: Callable[[str, str], bool], name: str) -> Compare:
@@ -32,9 +33,9 @@ def _affix(test: Callable[[str, str], bool], name: str) -> Compare:
         if not actual:
             return False
         if not isinstance(actual, str):
-            raise ConditionError("Invalid actual value type: string")
+            raise ConditionError("variable.no_text")
         if not isinstance(expected, str):
-            raise ConditionError(f"Expected value must be a string for {name}")
+            raise ConditionError("variable.compared_to_no_text", {"operator": name})
         return test(actual, expected)
 
     return compare
@@ -42,7 +43,7 @@ def _affix(test: Callable[[str, str], bool], name: str) -> Compare:
 
 def _is(actual: Json, expected: Json) -> bool:
     if not isinstance(actual, (str, bool)):
-        raise ConditionError("Invalid actual value type: string or boolean")
+        raise ConditionError("variable.no_text_or_boolean")
     return bool(actual == expected)
 
 
@@ -50,7 +51,7 @@ def _in(actual: Json, expected: Json) -> bool:
     if not actual:
         return False
     if not isinstance(expected, list):
-        raise ConditionError("Invalid expected value type: array")
+        raise ConditionError("variable.compared_to_no_list")
     return actual in expected
 
 
@@ -58,7 +59,7 @@ def _all_of(actual: Json, expected: Json) -> bool:
     if not isinstance(expected, list) or not (
         all(isinstance(item, str) for item in expected) or all(isinstance(item, bool) for item in expected)
     ):
-        raise ConditionError("all of operator expects homogeneous list of strings or booleans")
+        raise ConditionError("variable.compared_to_mixed_list")
     if isinstance(actual, str):
         return bool(actual) and all(isinstance(item, str) and item in actual for item in expected)
     return isinstance(actual, list) and bool(actual) and all(item in actual for item in expected)
@@ -66,14 +67,14 @@ def _all_of(actual: Json, expected: Json) -> bool:
 
 def _equal(actual: Json, expected: Json) -> bool:
     if not isinstance(actual, (bool, int, float)):
-        raise ConditionError("Invalid actual value type: number or boolean")
+        raise ConditionError("variable.no_number_or_boolean")
     if not isinstance(expected, (bool, int, float, str)):
-        raise ConditionError(f"Cannot convert {type(expected)} to number")
+        raise ConditionError("variable.compared_to_no_number", {"value": type(expected)})
     kind = type(actual)
     try:
         return bool(actual == kind(expected))
     except (ValueError, OverflowError) as error:
-        raise ConditionError(str(error)) from error
+        raise ConditionError("variable.verbatim", {"text": str(error)}) from error
 
 
 def _unless_null(compare: Compare, *, negated: bool = False) -> Compare:
@@ -86,7 +87,7 @@ def _order(compare: Callable[[float, float], bool]) -> Compare:
         if actual is None:
             return False
         if not isinstance(actual, (int, float)):
-            raise ConditionError("Invalid actual value type: number")
+            raise ConditionError("variable.no_number")
         return compare(actual, _number(expected))
 
     return ordered
@@ -96,11 +97,11 @@ def _number(expected: Json) -> float:
     if isinstance(expected, (int, float)):
         return expected
     if not isinstance(expected, str):
-        raise ConditionError(f"Cannot convert {type(expected)} to number")
+        raise ConditionError("variable.compared_to_no_number", {"value": type(expected)})
     try:
         return float(expected)
     except ValueError:
-        raise ConditionError(f"Cannot convert '{expected}' to number") from None
+        raise ConditionError("variable.compared_to_no_number", {"value": f"'{expected}'"}) from None
 
 
 OPERATORS: Final[Mapping[str, Compare]] = {

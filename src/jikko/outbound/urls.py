@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlspl
 
 from msgspec import Struct
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.outbound.policy import Address, as_address
 from jikko.ports.http import HttpFailure, Pairs
 
@@ -40,23 +41,23 @@ class WireUrl(Struct, frozen=True):
             HttpFailure: It cannot be used; the message says why, without the URL, which may hold secrets.
         """
         if any(character < " " or character == "\x7f" for character in url):
-            raise _wrong("it holds a control character")
+            raise _wrong("control_character")
         if any("\ud800" <= character <= "\udfff" for character in url):
-            raise _wrong("it holds half of a surrogate pair, which cannot be encoded")
+            raise _wrong("surrogate")
         try:
             parts = urlsplit(url)
         except ValueError:
             # Not the text of the error: it may hold user and password.
-            raise _wrong("its host is malformed") from None
+            raise _wrong("malformed_host") from None
         try:
             port = parts.port
         except ValueError:
-            raise _wrong("its port is no number up to 65535") from None
+            raise _wrong("no_port") from None
         scheme = parts.scheme.lower()
         if scheme not in _DEFAULT_PORTS:
-            raise _wrong("it does not start with http:// or https://")
+            raise _wrong("no_scheme")
         if port == 0:
-            raise _wrong("there is no port 0")
+            raise _wrong("port_zero")
         query = urlencode(params, errors="replace") if params else _escaped(parts.query, _QUERY_SAFE)
         path = _without_dots(_escaped(parts.path or "/", _PATH_SAFE))
         return cls(
@@ -74,7 +75,7 @@ class WireUrl(Struct, frozen=True):
         try:
             absolute = urljoin(str(self), location.strip())
         except ValueError:
-            raise _wrong("its host is malformed") from None
+            raise _wrong("malformed_host") from None
         return WireUrl.parse(absolute)
 
     @property
@@ -100,10 +101,10 @@ class WireUrl(Struct, frozen=True):
 def _host(parts: SplitResult) -> str:
     host = parts.hostname
     if not host:
-        raise _wrong("it has no host")
+        raise _wrong("no_host")
     if "\\" in parts.netloc:
         # Programs do not agree on where the host ends then.
-        raise _wrong("its host holds a backslash")
+        raise _wrong("backslash")
     if not host.isascii():
         host = _ascii(host)
     # After the ASCII form is made: ① and １ are digits, too.
@@ -112,9 +113,9 @@ def _host(parts: SplitResult) -> str:
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         return str(mapped or address)
     if ":" in host:
-        raise _wrong(f"{host[:60]!r} is no IPv6 address")
+        raise _wrong("no_ipv6", host)
     if _HOST.fullmatch(host) is None or ".." in host:
-        raise _wrong(f"{host[:60]!r} is no host name")
+        raise _wrong("no_host_name", host)
     return host
 
 
@@ -125,7 +126,7 @@ def _ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode().lower()
     except (idna.IDNAError, UnicodeError) as error:
-        raise _wrong(f"{host[:60]!r} is no host name ({error})") from None
+        raise _wrong("no_idna_name", host, str(error)) from None
 
 
 def _escaped(text: str, safe: str) -> str:
@@ -150,5 +151,6 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-def _wrong(why: str) -> HttpFailure:
-    return HttpFailure(f"The URL cannot be used: {why}.", kind="url")
+def _wrong(why: str, host: str = "", reason: str = "") -> HttpFailure:
+    explained = Phrase(f"url.{why}", {"host": repr(host[:60]), "reason": reason})
+    return HttpFailure(Phrase("address.unusable", {"why": explained}), kind="url")

@@ -5,6 +5,8 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
+from jikko.diagnostics.diagnostic import Phrase
+
 FailureKind: TypeAlias = Literal[
     "url", "body", "request", "address", "connect", "timeout", "redirect", "protocol", "too_large"
 ]
@@ -34,9 +36,13 @@ MAX_REDIRECTS: Final = 20
 class HttpFailure(Exception):
     """A request got no answer that can be used. The message is for the user to read and holds no secret."""
 
-    def __init__(self, message: str, *, kind: FailureKind) -> None:
+    def __init__(self, message: str | Phrase, *, kind: FailureKind) -> None:
+        """Args:
+        message: A sentence; or a phrase, of which it is made.
+        """
         self.kind = kind
-        super().__init__(message)
+        self.phrase = message if isinstance(message, Phrase) else None
+        super().__init__(f"{message.text()}." if isinstance(message, Phrase) else message)
 
 
 class FormFile(Struct, frozen=True):

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
 
 from jikko.assemble.cluster import access_of
 from jikko.assemble.stores import contents_of_files
-from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
@@ -15,8 +14,6 @@ from jikko.store.postgres.knowledge.opening import look_at_extension
 from jikko.store.postgres.migrate import look_at_schema, reach
 from jikko.store.postgres.rights import require_rights, room_for
 from jikko.store.postgres.sharing import require_own_connections, require_same_time
-
-_NO_STANDBY: Final = "none is synchronous: a fail-over may forget what was acknowledged"
 
 
 async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
@@ -27,46 +24,46 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
     """
     database = Postgres(settings.database_url)
 
-    async def there() -> str:
-        return f"{settings.where_the_record_is} answers, {await reach(database)}"
+    place = settings.where_the_record_is
 
-    async def connections() -> str:
+    async def there() -> Phrase:
+        return Phrase("servers.answers", {"place": place, "version": await reach(database)})
+
+    async def connections() -> Phrase:
         await require_own_connections(database)
-        return f"{settings.where_the_record_is} gives each its own"
+        return Phrase("servers.own_connections", {"place": place})
 
-    async def room() -> Diagnostic:
-        detail, suffices = await room_for(database, settings.workers)
-        return _said("room", detail, suffices)
+    async def room() -> tuple[Phrase, bool]:
+        return await room_for(database, settings.workers)
 
-    async def rights() -> str:
+    async def rights() -> Phrase:
         await require_rights(database)
-        return f"{settings.where_the_record_is} can be written to"
+        return Phrase("servers.writable", {"place": place})
 
-    async def schema() -> str:
+    async def schema() -> Phrase:
         return await look_at_schema(database)
 
-    async def time_of_day() -> str:
-        return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
+    async def time_of_day() -> Phrase:
+        return Phrase("servers.clock", {"seconds": f"{await require_same_time(database, clock):+.1f}"})
 
-    async def standby() -> Diagnostic:
+    async def standby() -> tuple[Phrase, bool]:
         names = await database.value("SHOW synchronous_standby_names")
-        return _said("standby", f"synchronous: {names}" if names else _NO_STANDBY, bool(names))
+        return Phrase("servers.standby", {"names": names}) if names else Phrase("servers.no_standby"), bool(names)
 
-    async def datasets() -> Diagnostic:
-        detail, suffices = await look_at_extension(database)
-        return _said("datasets", detail, suffices)
+    async def datasets() -> tuple[Phrase, bool]:
+        return await look_at_extension(database)
 
-    async def messages() -> str:
+    async def messages() -> Phrase:
         access = access_of(settings)
         from jikko.cluster.nats.link import NatsLink
 
         return await NatsLink.look(settings.nats_url, access)
 
-    async def files() -> str:
+    async def files() -> Phrase:
         await contents_of_files(settings).check()
-        return "can be written, read and removed from"
+        return Phrase("servers.bucket")
 
-    looks: dict[str, Callable[[], Awaitable[str | Diagnostic]]] = {
+    looks: dict[str, Callable[[], Awaitable[Phrase | tuple[Phrase, bool]]]] = {
         "database": there,
         "connections": connections,
         "room": room,
@@ -86,13 +83,10 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
                 continue
             try:
                 found = await look()
-                yield found if isinstance(found, Diagnostic) else _said(name, found, True)
+                said, suffices = found if isinstance(found, tuple) else (found, True)
+                yield Diagnostic(said.code, said.params, where=name, severity="ok" if suffices else "warning")
             except JikkoError as error:
                 is_there = is_there and name != "database"
                 yield Diagnostic("check.verbatim", {"text": str(error)}, where=name)
     finally:
         await database.close()
-
-
-def _said(name: str, text: str, suffices: bool) -> Diagnostic:
-    return Diagnostic("check.verbatim", {"text": text}, where=name, severity="ok" if suffices else "warning")

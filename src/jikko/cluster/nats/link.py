@@ -17,6 +17,7 @@ from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
 from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.ports.addresses import nats_servers
 
@@ -104,7 +105,7 @@ class NatsLink:
         return link
 
     @classmethod
-    async def look(cls, url: str, access: NatsAccess = _NOTHING_MORE) -> str:
+    async def look(cls, url: str, access: NatsAccess = _NOTHING_MORE) -> Phrase:
         """Connect, and declare nothing. Returns what was found.
 
         Raises:
@@ -117,7 +118,8 @@ class NatsLink:
             link._require_new_enough()
             link._require_room(await link.stream.account_info())
             version = client.connected_server_version
-            return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
+            params = {"count": len(client.servers), "version": f"{version.major}.{version.minor}"}
+            return Phrase("servers.nats", params)
         except TROUBLE as error:
             where = shown_servers(nats_servers(url))
             raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None

@@ -18,8 +18,8 @@ from jikko.nodes.data.assigner_operations import (
     WITHOUT_INPUT,
     AssignmentRefused,
     apply,
-    check_support,
     prepared,
+    unsupported,
     zero_value,
 )
 from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, type_of
@@ -170,7 +170,9 @@ class Assigner(Struct, frozen=True):
 def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
     """Make one change, as version 2 does. One whose new value is null is passed over."""
     current, kind = pool.target(assignment.target)
-    check_support(assignment.operation, kind, assignment.input_type)
+    refused = unsupported(assignment.operation, kind, assignment.input_type)
+    if refused is not None:
+        raise AssignmentRefused(refused.text())
     value = assignment.constant
     if assignment.source is not None:
         value = pool.get(assignment.source)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.values import Json, is_too_deep
 
 _NUMBERS: Final = frozenset({"number", "integer", "float"})
@@ -65,20 +66,15 @@ class AssignmentRefused(Exception):
         super().__init__(message)
 
 
-def check_support(operation: str, kind: str, input_type: str) -> None:
-    """Check that an operation suits the type of its target, and its input the operation.
-
-    Raises:
-        AssignmentRefused: It does not.
-    """
+def unsupported(operation: str, kind: str, input_type: str) -> Phrase | None:
+    """Why an operation does not suit the type of its target, or its input the operation; ``None`` if both do."""
     if not _suits(operation, kind):
-        raise AssignmentRefused(f"Operation {operation} is not supported for type {kind}")
+        return Phrase("variable.operation", {"operation": operation, "type": kind})
     if input_type == "variable":
         supported = operation != "set" and operation not in _ARITHMETIC
     else:
         supported = kind in _SCALARS and operation not in WITHOUT_INPUT
-    if not supported:
-        raise AssignmentRefused(f"Input type {input_type} is not supported for operation {operation}")
+    return None if supported else Phrase("variable.input_type", {"type": input_type, "operation": operation})
 
 
 def prepared(operation: str, kind: str, value: Json) -> Json:

@@ -66,13 +66,13 @@ class KnowledgeRetrieval(Struct, frozen=True):
         )
 
     @property
-    def missing_setting(self) -> str | None:
-        """What the node fails with whenever it runs, because its file does not say something."""
+    def missing_setting(self) -> str:
+        """The part of its file without which the node always fails; ``""`` if nothing is missing."""
         if self.single:
-            return "single_retrieval_config is required" if self.chooser is None else None
+            return "single_retrieval_config" if self.chooser is None else ""
         if self.ranking is None:
-            return "multiple_retrieval_config is required"
-        return "weights is required" if self.lacks_weights else None
+            return "multiple_retrieval_config"
+        return "weights" if self.lacks_weights else ""
 
     async def run(self, ctx: Context) -> Result:
         if not self.query and not self.attachments:
@@ -123,8 +123,8 @@ class KnowledgeRetrieval(Struct, frozen=True):
 
     async def _hits(self, ctx: Context, query: str, usages: list[ModelUsage]) -> Sequence[Hit]:
         knowledge = ctx.ports.knowledge
-        if (missing := self.missing_setting) is not None:
-            raise NodeFailure(missing, kind="ValueError")
+        if missing := self.missing_setting:
+            raise NodeFailure(f"{missing} is required", kind="ValueError")
         datasets = await knowledge.usable(self.dataset_ids)
         if not datasets:
             return []

@@ -1,20 +1,12 @@
 """Getting the text out of documents."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
-from jikko.diagnostics.diagnostic import Phrase
+from jikko.diagnostics.diagnostic import PhraseError
 
 
-class DocumentFailure(Exception):
+class DocumentFailure(PhraseError):
     """A document cannot be read, cut or indexed. The text is for the user to read."""
-
-    def __init__(self, code: str, params: Mapping[str, object] | None = None) -> None:
-        super().__init__(code, params)
-        self.phrase = Phrase(code, params or {})
-
-    def __str__(self) -> str:
-        return self.phrase.text()
 
 
 class DocumentReader(Protocol):

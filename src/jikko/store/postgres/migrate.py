@@ -10,6 +10,7 @@ import re
 from importlib import resources
 from typing import Final, NamedTuple
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres import presence
 from jikko.store.postgres.database import Connection, Postgres
@@ -154,7 +155,7 @@ async def require_current(database: Postgres) -> None:
         )
 
 
-async def look_at_schema(database: Postgres) -> str:
+async def look_at_schema(database: Postgres) -> Phrase:
     """What tables the database has. Changes nothing.
 
     Raises:
@@ -164,13 +165,14 @@ async def look_at_schema(database: Postgres) -> str:
     newest = MAIN.steps()[-1][0]
     found = await database.value(_VERSION, MAIN.name) if await is_there(database) else None
     if found is None:
-        return "empty: the first start makes the tables"
+        return Phrase("servers.no_schema")
+    params = {"schema": int(found), "own": newest}
     if int(found) > newest:
         readers = await database.value(_VERSION, MAIN.readers)
         if readers is None or int(readers) > newest:
             raise _newer(database, int(found), newest)
-        return f"schema {int(found)}, of a newer version, which this one ({newest}) may use"
-    return f"schema {int(found)}" + ("" if int(found) == newest else f", which a start brings to {newest}")
+        return Phrase("servers.newer_schema", params)
+    return Phrase("servers.schema" if int(found) == newest else "servers.older_schema", params)
 
 
 async def is_there(database: Postgres) -> bool:

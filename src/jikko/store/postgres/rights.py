@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.store.postgres.database import Postgres
 
@@ -73,10 +74,10 @@ async def require_rights(database: Postgres) -> None:
         )
 
 
-async def room_for(database: Postgres, processes: int) -> tuple[str, bool]:
+async def room_for(database: Postgres, processes: int) -> tuple[Phrase, bool]:
     """How many more connections may be opened, by all limits of the server, and whether they suffice for so many
     processes."""
     free = max(0, int(await database.value(_ROOM)))
     wanted = processes * PER_PROCESS
-    few = "; raise max_connections, or the limit of the user or of the database" if free < wanted else ""
-    return f"{free} more may be opened, a server as this one opens up to {wanted}{few}", free >= wanted
+    code = "servers.room" if free >= wanted else "servers.little_room"
+    return Phrase(code, {"free": free, "wanted": wanted}), free >= wanted

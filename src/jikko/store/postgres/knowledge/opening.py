@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 from jikko.store.postgres.database import Postgres
@@ -15,27 +16,25 @@ from jikko.store.repositories.knowledge.jobs import SqlJobs
 
 SCHEMA: Final = Schema("knowledge_schema", DATASETS)
 _IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
-_EXTENSION: Final = (
-    "Datasets in PostgreSQL need the extension pgvector (0.7 or later). Install it on the server (Debian: "
-    "postgresql-17-pgvector), and have somebody who may run in this database: CREATE EXTENSION vector"
-)
-
-
+_NEEDED: Final = Phrase("servers.no_pgvector")
 _OF_EXTENSION: Final = "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
 _OLDEST: Final = (0, 7)
 """The first version of pgvector that has all that is used."""
 
 
-async def look_at_extension(database: Postgres) -> tuple[str, bool]:
-    """What there is of pgvector, in words, and whether datasets can be made with it. Changes nothing.
+async def look_at_extension(database: Postgres) -> tuple[Phrase, bool]:
+    """What there is of pgvector, and whether datasets can be made with it. Changes nothing.
 
     Raises:
         StoreUnavailable: The database cannot be reached.
     """
     row = await database.row(_OF_EXTENSION)
-    if row is None or _version(version := row[0] or row[1]) < _OLDEST:
-        return _EXTENSION + "." + ("" if row is None else f" The server has {version}."), False
-    return f"pgvector {version}" + ("" if row[0] else ", which the first dataset installs in the database"), True
+    if row is None:
+        return _NEEDED, False
+    version = row[0] or row[1]
+    if _version(version) < _OLDEST:
+        return Phrase("servers.old_pgvector", {"needed": _NEEDED, "version": version}), False
+    return Phrase("servers.pgvector" if row[0] else "servers.pgvector_new", {"version": version}), True
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -82,5 +81,5 @@ class PostgresKnowledge:
             await SCHEMA.migrate(self._database)
         except StoreUnavailable as error:
             if "vec" in str(error.__cause__):
-                raise InvalidSettings(_EXTENSION) from None
+                raise InvalidSettings(_NEEDED.text()) from None
             raise
