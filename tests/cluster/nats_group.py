@@ -20,7 +20,7 @@ class NatsGroup:
     """A cluster of its own among those of one NATS."""
 
     def __init__(self, url: str, *, seconds: float = SECONDS, per_minute: int = 0) -> None:
-        self._url = url
+        self.url = url
         self._seconds = seconds
         self._per_minute = per_minute
         self.names = Names(secrets.token_hex(6))
@@ -35,9 +35,7 @@ class NatsGroup:
             seconds: Its own, if it has other settings.
         """
         name, seconds = f"{secrets.token_hex(4)}/0", seconds or self._seconds
-        link = await NatsLink.open(
-            self._url, self.names, member_seconds=seconds, per_minute=self._per_minute, name=name
-        )
+        link = await NatsLink.open(self.url, self.names, member_seconds=seconds, per_minute=self._per_minute, name=name)
         cluster, member = NatsCluster(name, link, seconds=seconds, patience=patience), member or Recorder()
         self._clusters.append(cluster)
         await cluster.join(member)
@@ -46,7 +44,7 @@ class NatsGroup:
     async def attend(self) -> NatsCluster:
         """A process that is known, and no more."""
         name = f"{secrets.token_hex(4)}/0"
-        link = await NatsLink.open(self._url, self.names, member_seconds=self._seconds, per_minute=0, name=name)
+        link = await NatsLink.open(self.url, self.names, member_seconds=self._seconds, per_minute=0, name=name)
         cluster = NatsCluster(name, link, seconds=self._seconds)
         self._clusters.append(cluster)
         await cluster.attend()

@@ -3,16 +3,17 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
-from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.nats_cluster import NatsCluster
+from jikko.cluster.nats.orphan_queue import OrphanQueue
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.cluster import OrphanedRuns, RunChanged, StopRun
-from tests.cluster.nats_group import NatsGroup
+from tests.cluster.nats_group import SECONDS, NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running, three_running
 from tests.cluster.recorder import Recorder
 from tests.effort import PATIENCE
@@ -79,6 +80,26 @@ async def test_runs_of_a_member_that_lives_are_not_offered(group: NatsGroup) -> 
 
     await until(lambda: OrphanedRuns(holder="gone/1") in [*member.taken, *its.taken])
     assert {orphans.holder for orphans in [*member.taken, *its.taken]} == {"gone/1"}
+
+
+async def test_runs_are_taken_over_by_one_that_misses_their_member_later_than_the_others(group: NatsGroup) -> None:
+    link = await NatsLink.open(group.url, group.names, member_seconds=SECONDS, per_minute=0, name="late")
+    member, looks = Recorder(), count()
+
+    def lives(name: str) -> bool:
+        # They are half a second apart.
+        return next(looks) < SECONDS / 0.5 + 2
+
+    queue = OrphanQueue(link, member.take_over, lives, SECONDS)
+    watching = asyncio.create_task(queue.watch())
+    try:
+        await queue.put([OrphanedRuns(holder="gone/1")], once="gone")
+
+        await until(lambda: member.taken == [OrphanedRuns(holder="gone/1")])
+    finally:
+        await end([watching])
+        await queue.close()
+        await link.close()
 
 
 async def test_one_that_ends_leaves_its_runs_and_its_role_at_once(nats_server: NatsServer) -> None:

@@ -108,7 +108,7 @@ class NatsCluster:
     async def join(self, member: Member) -> None:
         self._member = member
         self._orphans = OrphanQueue(
-            self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds / 8
+            self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds
         )
         self._lead = LeaderElection(self._link, self.name, member.lead, self._seconds)
         self._waiting_runs = WaitingQueue(self._link, member)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -22,9 +23,11 @@ _PULL_SECONDS: Final = 5.0
 """For which the queue is waited for; after a restart of NATS nothing comes for as long."""
 _TRY_AGAIN_SECONDS: Final = 0.5
 _LOOKS: Final = 3
-"""Times that an entry is looked at whose member seems to live; then it does."""
+"""Times that an entry is looked at whose member seems to live, and for its life besides; then it does."""
 _LOOK_SECONDS: Final = 0.5
 """Between these."""
+_AT_IT_PART: Final = 1 / 8
+"""Of a member's life: between the times that NATS is told that an entry is still being worked on."""
 _AT_ONCE: Final = 4
 """Entries that one member works on."""
 _TRIES: Final = 60
@@ -42,7 +45,7 @@ class OrphanQueue:
         seconds: float,
     ) -> None:
         """Args:
-        seconds: Between the times that NATS is told that an entry is still being worked on.
+        seconds: After which a member that is not heard of counts as gone.
         take_over: See ``Member.take_over``.
         lives: Whether a member is known to live: what is left behind it has come back for.
         """
@@ -110,11 +113,13 @@ class OrphanQueue:
         await end(self._working)
 
     async def _work(self, message: Msg) -> None:
-        at_it = asyncio.get_running_loop().create_task(_say_so(message, self._seconds))
+        at_it = asyncio.get_running_loop().create_task(_say_so(message, self._seconds * _AT_IT_PART))
+        looks = _LOOKS + math.ceil(self._seconds / _LOOK_SECONDS)
         try:
             orphans = orphans_of(message.data)
-            if orphans is not None and self._lives(orphans.holder) and message.metadata.num_delivered < _LOOKS:
-                # It has said that it ends, and this member has not heard it yet; or it has come back.
+            if orphans is not None and self._lives(orphans.holder) and message.metadata.num_delivered < looks:
+                # It has said that it ends, and this member has not heard it yet; others have missed it sooner than this
+                # one, which may have stood still; or it has come back.
                 await message.nak(delay=_LOOK_SECONDS)
                 return
             is_left = orphans is not None and bool(orphans.holder) and not self._lives(orphans.holder)
