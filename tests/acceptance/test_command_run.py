@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, environment
 from tests.acceptance.workflows import ECHO, app, end, fetch, python, start
+from tests.effort import PATIENCE
 
 FAILS = app(
     "Fails",
@@ -129,7 +130,7 @@ def test_ctrl_c_stops_the_run_and_says_so(jikko: Command, file: Path, echo: Echo
     )
     echo.wait_for_calls("/hold/ctrl-c")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"run stopped by Ctrl-C" in err
     assert b"Traceback" not in err
