@@ -89,7 +89,7 @@ def test_a_full_disk_holds_answers_back_and_every_run_ends_once_there_is_room(sc
             echo.release("/hold/full")
             blocking = [pool.submit(client.run, q=f"blocking {n}") for n in range(5)]
             accepted = [pool.submit(client.run, "async", q=f"async {n}") for n in range(5)]
-            until(lambda: scene.server.output.count("trying again") >= 11, "every write was refused")
+            until(lambda: scene.server.output.count("cannot be written, trying again") >= 11, "every write was refused")
             # What is durable is still read, and nobody was told what is not.
             assert client.detail(before)["outputs"] == {"q": "before"}
             assert not any(answer.done() for answer in (*blocking, *accepted))
@@ -98,7 +98,7 @@ def test_a_full_disk_holds_answers_back_and_every_run_ends_once_there_is_room(sc
         assert [client.finished(run)["outputs"]["q"] for run in ids] == [f"async {n}" for n in range(5)]
         assert list(messages)[-1]["data"]["status"] == "succeeded"
     # Each told once, however often it was tried again.
-    assert scene.server.output.count("trying again") == 11
+    assert scene.server.output.count("cannot be written, trying again") == 11
 
 
 def test_runs_that_a_full_disk_held_up_survive_a_kill_as_far_as_anybody_was_told(
@@ -110,7 +110,7 @@ def test_runs_that_a_full_disk_held_up_survive_a_kill_as_far_as_anybody_was_told
     full = (4096, resource.prlimit(scene.server.pid, resource.RLIMIT_FSIZE)[1])
     resource.prlimit(scene.server.pid, resource.RLIMIT_FSIZE, full)
     echo.release("/hold/killed")
-    until(lambda: "trying again" in scene.server.output, "the end of the run was refused")
+    until(lambda: "cannot be written, trying again" in scene.server.output, "the end of the run was refused")
     assert held.detail(run)["status"] == "running"
     scene.server.kill()
     server = Server(scene.command.home)
