@@ -17,6 +17,7 @@ from jikko.events import (
     RunStarted,
     RunStatus,
 )
+from jikko.long_texts import IS_LONG, encode_once
 from jikko.values import Json, encode_json
 
 NO_INPUTS: Final = "{}"
@@ -145,7 +146,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.wake_at = None
             case RunFinished():
                 self.status = event.status
-                self.outputs = encode_json(event.outputs)
+                self.outputs = _encoded(event.outputs)
                 self.error = event.error
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
@@ -156,6 +157,14 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.holder = ""
             case _:
                 pass
+
+
+def _encoded(outputs: dict[str, Json]) -> bytes:
+    for name in outputs:
+        value = outputs[name]
+        if type(value) is str and value[IS_LONG]:
+            return encode_once(outputs)
+    return encode_json(outputs)
 
 
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))

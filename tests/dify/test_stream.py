@@ -7,8 +7,9 @@ import pytest
 
 from jikko.dify.stream import StreamEncoder
 from jikko.errors import StoreUnavailable
-from jikko.events import RunStarted, Turn
-from jikko.record import RunIdentity, folded
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, Turn
+from jikko.record import RunIdentity, RunRecord, folded
+from tests.effort import longest_turn
 
 IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="花子")
 
@@ -26,3 +27,44 @@ def test_a_stream_that_breaks_ends_with_an_error_of_each_kind_of_app(mode: str |
 
     assert (told["event"], told["code"], told["status"]) == ("error", "service_unavailable", 503)
     assert told["message"] == "The record cannot be read 🗓"
+
+
+def run_with(turn: Turn | None, *texts: str) -> tuple[RunRecord, list[Event]]:
+    """A run whose last node got texts, and handed them on."""
+    values = {f"text {number}": text for number, text in enumerate(texts)}
+    node: Any = {
+        "execution_id": "x",
+        "node_id": "n",
+        "node_type": "code",
+        "index": 1,
+        "started_at": 10.0,
+        "elapsed": 1.0,
+    }
+    log: list[Event] = [
+        RunStarted(at=10.0, inputs={}, system={}, turn=turn),
+        NodeFinished(at=11.0, status="succeeded", inputs=values, outputs={**values, "more": ["界"]}, **node),
+        RunFinished(at=12.0, status="succeeded", outputs={**values, "\ud800": "\u2028"}, elapsed=2.0),
+    ]
+    return folded(IDENTITY, log), log
+
+
+async def frames(record: RunRecord, log: list[Event]) -> list[bytes]:
+    return [frame async for frame in StreamEncoder(record).long_frames(log)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("turn", [None, Turn("c", "m")])
+async def test_frames_with_long_texts_are_those_that_are_made_at_once(turn: Turn | None) -> None:
+    record, log = run_with(turn, 'say "界"\u2028\n' * 200_000, "\x85\ud800" * 500_000)
+
+    assert b"".join(await frames(record, log)) == StreamEncoder(record).frames(log)
+
+
+@pytest.mark.anyio
+@pytest.mark.serial
+async def test_others_have_the_event_loop_between_pieces_of_long_texts() -> None:
+    record, log = run_with(None, *(f"{number}" + "\n" * 3_000_000 for number in range(3)))
+
+    longest, whole = min([await longest_turn(frames(record, log)) for _ in range(3)])
+
+    assert longest < whole / 3

@@ -1,19 +1,20 @@
 """A run that has very much to write does so in pieces, between which others write."""
 
 import asyncio
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+from msgspec import structs
 
 from jikko.concurrency.loop_share import LoopShare
-from jikko.events import RunFinished
+from jikko.events import NodeFinished, RunFinished
 from jikko.ports.stores.run_store import Append
 from jikko.runs.append_maker import MAX_APPEND_EVENTS
 from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events, pack_events
 from jikko.values import encode_json
 from tests.contract.runs import Draft, finished, node, started
-from tests.effort import cpu_seconds
+from tests.effort import cpu_seconds, longest_turn
 from tests.runs.held_store import HeldStore
 from tests.runs.world import end_of
 
@@ -111,6 +112,63 @@ async def test_outputs_are_encoded_for_the_record_alone(monkeypatch: pytest.Monk
         await end_of(live)
 
     assert min(costs) < 1.6 * min(cpu_seconds(lambda: encode_json(end.outputs)) for _ in range(5))
+
+
+LONG = 'say "界"\n😀' * 100_000
+
+
+def handed_on(text: str, other: str) -> NodeFinished:
+    """The end of a node that hands on what it got, and something besides."""
+    [_, end] = node(text=text, short=f"界{other}", nested=[text])
+    assert isinstance(end, NodeFinished)
+    return structs.replace(end, inputs={"given": text, "other": "y" * 300_000}, process_data={"seen": text})
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(
+    ("text", "other", "counts"),
+    [
+        (LONG, "", [3, 1, 4]),
+        (f"{LONG}\ud800", "", [3, 1, 4]),
+        (LONG, "\udfff", [3, 1, 4]),
+        ("短", "", [8]),
+    ],
+)
+async def test_an_event_that_tells_long_texts_is_written_alone_and_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, text: str, other: str, counts: list[int], shared: bool
+) -> None:
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record, share=LoopShare() if shared else None)
+
+    live.append([started(), *node(), handed_on(text, other), *node(), *node()[:1], finished()])
+    await end_of(live)
+
+    assert b"".join(append.packed for append in given) == b"".join(encode_events(append.events) for append in given)
+    assert [sum(append.sizes) + 1 for append in given] == [len(append.packed) for append in given]
+    assert [len(append.events) for append in given] == counts
+
+
+@pytest.mark.serial
+async def test_others_have_the_loop_while_the_long_texts_of_an_event_are_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Line breaks are what takes longest."""
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    texts: Any = {f"text {number}": f"{number}" + "\n" * 3_000_000 for number in range(4)}
+    [_, end] = node(**texts)
+
+    async def written() -> None:
+        live = RunLog(store, Draft().record, share=LoopShare())
+        live.append([started(), *node(), end, finished()])
+        await end_of(live)
+
+    longest, whole = min([await longest_turn(written()) for _ in range(3)])
+
+    assert longest < whole / 3
 
 
 async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() -> None:

@@ -4,14 +4,16 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 
 from jikko.errors import LogConflict
-from jikko.events import Event, NodeFinished
+from jikko.events import Event
 from jikko.store import event_codec
 from jikko.store.event_codec import (
     DEFLATE_2,
@@ -30,7 +32,7 @@ from jikko.store.sqlite.runs import archiving
 from jikko.store.sqlite.runs.run_writes import MAX_CLOSING_BYTES
 from jikko.values import Json
 from tests.contract.runs import Draft, finished, node, started
-from tests.effort import PATIENCE, cpu_seconds
+from tests.effort import PATIENCE
 
 from .test_run_log import rows
 
@@ -232,41 +234,20 @@ def test_an_event_that_is_larger_than_a_write_is_made_once(monkeypatch: pytest.M
     assert [made.count(event) for event in events[1::2]] == [1, 1, 1]
 
 
-LONG = 'say "界"\n😀' * 100_000
-
-
-def handed_on(text: str, other: str) -> NodeFinished:
-    """The end of a node that hands on what it got, and something besides."""
-    [_, end] = node(text=text, short=f"界{other}", nested=[text])
-    assert isinstance(end, NodeFinished)
-    return msgspec.structs.replace(end, inputs={"given": text, "other": "y" * 300_000}, process_data={"seen": text})
-
-
-@pytest.mark.parametrize(
-    ("text", "other", "counts"),
-    [(LONG, "", [1, 2, 1]), (f"{LONG}\ud800", "", [1, 2, 1]), (LONG, "\udfff", [1, 2, 1]), ("短", "", [3, 3, 1])],
-)
-def test_an_event_that_tells_a_long_text_twice_is_written_alone(text: str, other: str, counts: list[int]) -> None:
-    event, others = handed_on(text, other), node()
-    given: list[list[Event]] = [[event, *others], [*others, event], [event]]
-
-    found = [packed_events(events) for events in given]
-
-    assert found == [(count, encode_events(events[:count])) for events, count in zip(given, counts, strict=True)]
-
-
 @pytest.mark.serial
-def test_a_text_that_an_event_tells_twice_is_encoded_once() -> None:
-    """Line breaks are what takes longest."""
-    text = "\n" * 4_000_000
-    [_, end] = node(text=text)
-    assert isinstance(end, NodeFinished)
-    twice = msgspec.structs.replace(end, inputs={"text": text})
+def test_others_have_the_interpreter_between_the_texts_of_a_large_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: Any = {f"text {number}": f"{number}" + "\n" * 3_000_000 for number in range(4)}
+    events: list[Event] = [*node(nested=[{"界": None}], number=2.5, **texts), *node()]
+    log = encode_events(events)
+    turns: list[float] = []
+    monkeypatch.setattr(event_codec, "let_the_loop_go_on", lambda: turns.append(time.thread_time()))
 
-    def least(event: Event) -> float:
-        return min(cpu_seconds(lambda: packed_events([event])) for _ in range(5))
+    began = time.thread_time()
+    decoded = decode_events(log)
+    turns = [began, *turns, time.thread_time()]
 
-    assert least(twice) < 1.6 * least(end)
+    assert decoded == events
+    assert max(end - begin for begin, end in pairwise(turns)) < (turns[-1] - began) / 2
 
 
 def sizes_of_what_is_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -1,7 +1,7 @@
 """Runs and their nodes as bodies of answers. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -16,6 +16,8 @@ from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
+_IS_LARGE = slice(1 << 18, (1 << 18) + 1)
+"""Of outputs that are not encoded once more."""
 
 
 class RunResult(RunSummary):
@@ -112,7 +114,8 @@ def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
 
     NaN and infinities are null, as in streams and records. Dify writes them into this one body, which is no JSON then.
     """
-    return encode(_answer(record, outputs))
+    told: Any = Raw(record.outputs) if record.outputs[_IS_LARGE] else outputs
+    return encode(_answer(record, told))
 
 
 def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:

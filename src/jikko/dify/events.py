@@ -39,6 +39,7 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
+from jikko.long_texts import encode_giving_way, encode_text
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.reading.node_executions import NodeState, execution_metadata
 from jikko.values import Json, encode_json, files_in
@@ -77,7 +78,20 @@ def frame(message: Any) -> bytes:
 
 def line(value: Any) -> bytes:
     """JSON as ``encode`` makes it, for one line of a stream."""
-    data = encode(value)
+    return _in_one_line(encode(value))
+
+
+async def frame_giving_way(message: Any) -> bytes:
+    """What ``frame`` makes; others have the event loop between pieces of long texts."""
+    return await encode_giving_way(message, frame, line_of_text)
+
+
+def line_of_text(text: str) -> bytes:
+    """What ``line`` makes of a text."""
+    return _in_one_line(encode_text(text))
+
+
+def _in_one_line(data: bytes) -> bytes:
     for character, escaped in _LINE_ENDS:
         # Python's clients, and others, would cut the line there.
         if character in data:

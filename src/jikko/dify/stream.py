@@ -2,7 +2,7 @@
 
 import base64
 import copy
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -58,7 +58,13 @@ class StreamEncoder:
 
     def frames(self, events: Iterable[Event]) -> bytes:
         """The frames of some events; empty if there is nothing to show."""
-        return b"".join(frame for event in events for frame in self._of(event))
+        return b"".join(dify_events.frame(message) for event in events for message in self._of(event))
+
+    async def long_frames(self, events: Iterable[Event]) -> AsyncIterator[bytes]:
+        """The frames of some events one by one: others have the event loop between pieces of their long texts."""
+        for event in events:
+            for message in self._of(event):
+                yield await dify_events.frame_giving_way(message)
 
     def spoken(self, audio: bytes) -> bytes:
         """The frame of a piece of the answer's audio; an empty one tells its end."""
@@ -93,20 +99,20 @@ class StreamEncoder:
         elif isinstance(event, FormClosed):
             self._forms.pop(event.form_id, None)
 
-    def _of(self, event: Event) -> list[bytes]:
+    def _of(self, event: Event) -> Sequence[Struct]:
         self._remember(event)
         if self._turn is not None and isinstance(event, (RunPaused, RunResumed)):
             self._turn.note(event)
         if isinstance(event, RunPaused):
             return [
-                self._frame_of(
+                self._message(
                     "workflow_paused", dify_events.run_paused(self._paused(event), list(self._forms.values()))
                 )
             ]
         if isinstance(event, RunResumed) and self._started is not None:
             started = dify_events.run_started(self._identity, self._started, "resumption")
             started.created_at = int(event.at)
-            return [self._frame_of("workflow_started", started)]
+            return [self._message("workflow_started", started)]
         if isinstance(event, NodeEvent):
             if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
                 self._hiding.add(event.execution_id)
@@ -120,13 +126,13 @@ class StreamEncoder:
             if isinstance(event, RoundFinished) and self._held:
                 held = self._held.pop((event.execution_id, event.round), [])
                 shown = [*held, event] if event.error is None else [event]
-                return [frame for part in shown for frame in self._frame(part)]
-        return self._frame(event)
+                return [message for part in shown for message in self._messages(part)]
+        return self._messages(event)
 
-    def _frame_of(self, name: str, data: Struct) -> bytes:
+    def _message(self, name: str, data: Struct) -> Struct:
         if isinstance(self._turn, TurnEvents):
-            return dify_events.frame(self._turn.run_message(name, data))
-        return dify_events.frame(dify_events.message(self._identity, name, data))
+            return self._turn.run_message(name, data)
+        return dify_events.message(self._identity, name, data)
 
     def _paused(self, event: RunPaused) -> RunRecord:
         """The record as it was at the pause."""
@@ -134,8 +140,8 @@ class StreamEncoder:
         record.apply(event)
         return record
 
-    def _frame(self, event: Event) -> list[bytes]:
+    def _messages(self, event: Event) -> Sequence[Struct]:
         if self._turn is not None:
-            return [dify_events.frame(message) for message in self._turn.of(self._record, event)]
+            return self._turn.of(self._record, event)
         message = dify_events.event_message(self._record, event)
-        return [] if message is None else [dify_events.frame(message)]
+        return [] if message is None else [message]

@@ -5,7 +5,8 @@ from typing import Any, Final, TypeVar
 
 from jikko.concurrency.off_the_loop import giving_way, off_the_loop
 from jikko.dify.events import encode
-from jikko.http.responses import Response, json_response
+from jikko.http.responses import Response
+from jikko.long_texts import encode_giving_way
 
 A = TypeVar("A")
 
@@ -20,7 +21,8 @@ async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> 
         make: Of a position and an entry, what stands in the list. Called in a thread if the list is long.
     """
     if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
-        return json_response({"data": [make(position, entry) for position, entry in enumerate(entries)]})
+        made = {"data": [make(position, entry) for position, entry in enumerate(entries)]}
+        return Response(await encode_giving_way(made))
 
     def compute(numbered: Sequence[A]) -> bytes:
         parts = [encode(make(position, entry)) for position, entry in giving_way(enumerate(numbered), 20)]

@@ -1,14 +1,17 @@
 """What the store is given of a log: events, the record behind them, and what is written with them."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
 from jikko.events import Event, RunFinished, RunStarted
+from jikko.long_texts import LongTexts
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
+from jikko.runs.long_events import first_long
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
@@ -22,8 +25,8 @@ _MAX_READY_BYTES: Final = 4 << 20
 """Bytes that are made ready ahead at once, of what a run does in one go: some milliseconds."""
 
 
-_LARGE_OUTPUTS: Final = 1 << 18
-"""Bytes of outputs from which on they are not encoded twice: that may take 40 ms for 12 MB."""
+_IS_LARGE: Final = slice(1 << 18, (1 << 18) + 1)
+"""Of outputs that are not encoded twice: that may take 40 ms for 12 MB."""
 
 
 class AppendMaker:
@@ -61,14 +64,17 @@ class AppendMaker:
         """The record as the store was last given it."""
         self.holder = record.holder
         """The process that executes the run. The record of one that has ended names none."""
+        self._texts: LongTexts[Event] | None = None
+        """Those of the next event, while they are being encoded."""
 
     @property
     def turn(self) -> TurnFold | None:
         """See ``RunLog``."""
         return self._turn.fold
 
-    def next(self, log: list[Event], first: int, at: int, record: RunRecord) -> Append:
-        """The events at a position, as many as one write should have.
+    def next(self, log: list[Event], first: int, at: int, record: RunRecord) -> Append | None:
+        """The events at a position, as many as one write should have. ``None``: it has made a piece of one that tells
+        long texts, and is to be asked again in another turn of the event loop.
 
         Args:
             log: All events from position ``first`` on.
@@ -79,7 +85,10 @@ class AppendMaker:
             packed, sizes = self._taken()
             events = log[at - first : at - first + len(sizes)]
         else:
-            events, packed, sizes = self._made(log, first, at, record)
+            made = self._made(log, first, at, record)
+            if made is None:
+                return None
+            events, packed, sizes = made
         is_last = at + len(events) == first + len(log)
         self._given = msgspec.structs.replace(record) if is_last else self._record_behind(events)
         projections = self._projections(log, at, events)
@@ -96,7 +105,10 @@ class AppendMaker:
         """
         made = 0
         while self._writes_bytes and at + self._ready_count < first + len(log) and made < _MAX_READY_BYTES:
-            events, packed, sizes = self._made(log, first, at + self._ready_count, record)
+            some = self._made(log, first, at + self._ready_count, record)
+            if some is None:
+                return
+            events, packed, sizes = some
             if not sizes:
                 self._writes_bytes = False
                 return
@@ -111,19 +123,47 @@ class AppendMaker:
 
     def _made(
         self, log: list[Event], first: int, at: int, record: RunRecord
-    ) -> tuple[list[Event], bytes, Sequence[int]]:
+    ) -> tuple[list[Event], bytes, Sequence[int]] | None:
         events = log[at - first : at - first + MAX_APPEND_EVENTS]
         last = events[-1]
-        if record.outputs[_LARGE_OUTPUTS : _LARGE_OUTPUTS + 1] and isinstance(last, RunFinished) and last.error is None:
-            # The record has them encoded. Other texts of such an event are plain.
-            told = msgspec.structs.replace(last, outputs=cast(Any, msgspec.Raw(record.outputs)))
-            packed, sizes = self._store.pack([*events[:-1], told])
+        is_told = record.outputs[_IS_LARGE] and isinstance(last, RunFinished) and last.error is None
+        found = first_long(events[:-1] if is_told else events)
+        if found is not None:
+            position, texts = found
+            if position == 0:
+                return self._made_of_pieces(at, texts)
+            del events[position:]
+        if found is None and is_told:
+            packed, sizes = self._with_end(events, record.outputs)
         else:
             packed, sizes = self._store.pack(events)
         if sizes:
             del events[len(sizes) :]
             self._packed(at, events, sizes)
         return events, packed, sizes
+
+    def _with_end(self, events: Sequence[Event], outputs: bytes) -> tuple[bytes, Sequence[int]]:
+        """The record has the outputs encoded. Other texts of the end of a run are plain, if it has no error."""
+        mark = secrets.token_hex(16)
+        told = msgspec.structs.replace(cast(RunFinished, events[-1]), outputs=cast(Any, mark))
+        packed, sizes = self._store.pack([*events[:-1], told])
+        if len(sizes) < len(events):
+            return packed, sizes
+        whole = packed.replace(b'"%b"' % mark.encode(), outputs)
+        return whole, [*sizes[:-1], sizes[-1] + len(whole) - len(packed)]
+
+    def _made_of_pieces(self, at: int, texts: LongTexts[Event]) -> tuple[list[Event], bytes, Sequence[int]] | None:
+        if self._texts is None or self._texts.value is not texts.value:
+            self._texts = texts
+        if self._texts.encode_piece():
+            return None
+        packed, sizes = self._store.pack([self._texts.marked()])
+        if sizes:
+            packed = self._texts.filled(packed)
+            sizes = [len(packed) - 1]
+            self._packed(at, [texts.value], sizes)
+        self._texts = None
+        return [texts.value], packed, sizes
 
     def _taken(self) -> tuple[bytes, Sequence[int]]:
         """The first of what is ready, as much as one write should have."""

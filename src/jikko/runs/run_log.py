@@ -340,6 +340,11 @@ class RunLog:
         at = self._committed
         try:
             append = self._unanswered or self._appends.next(self._events, self._first, at, self.record)
+            while append is None:
+                if self._share is not None:
+                    self._share.later(self.record.identity.app_id, self._write_now)
+                    return
+                append = self._appends.next(self._events, self._first, at, self.record)
             self._sent = at + len(append.events)
             self._unanswered = append
             self._writing = self._store.append(append)

@@ -5,28 +5,28 @@ The first byte of a compressed log says how to read it, so that formats can be a
 
 import json
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final, get_args
 
 import msgspec
 
-from jikko.events import Event, NodeFinished, UnknownEvent
-from jikko.values import encode_json
+from jikko.concurrency.off_the_loop import let_the_loop_go_on
+from jikko.events import Event, UnknownEvent
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Event])
 _EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 _RAW = msgspec.json.Decoder(list[msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY = msgspec.json.Decoder()
 _KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
-
-_LONG_TEXT: Final = 1 << 18
-"""Characters of a text that is looked for in the same event again: the longest of them takes a millisecond or two."""
 
 _PART: Final = 1 << 18
 """Bytes of a log that are decoded at a time: a few milliseconds."""
+_LARGE: Final = 1 << 22
+"""Bytes of events, or of their values, that are decoded value by value: they have long texts, of 24 ms each."""
 _BETWEEN: Final = b'},{"event":"'
 """What stands between two events. In a text its quotes would be escaped; among values it may stand, and what is cut off
 there is no JSON."""
@@ -71,19 +71,6 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
         if end > MAX_PACKED_BYTES:
             break  # the next one would be made for nothing, and it may be as large
         begin = end
-        if type(event) is NodeFinished:
-            # No calls: this is done for each node of all runs.
-            for name in event.outputs:
-                value = event.outputs[name]
-                if type(value) is str and value[_LONG_TEXT : _LONG_TEXT + 1]:
-                    repeated = _told_twice(event)
-                    break
-            else:
-                repeated = None
-            if repeated and sizes:
-                break  # it is written alone
-            if repeated and (alone := _told_once(event, repeated)):
-                return alone, [len(alone) - 1]
         try:
             encode_into(event, packed, -1)
         except UnicodeEncodeError:
@@ -96,34 +83,6 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
         sizes.append(end - begin)
     packed[-1:] = b"]"
     return bytes(packed), sizes
-
-
-def _told_twice(event: NodeFinished) -> dict[int, str]:
-    """The long texts that an event tells more than once, as an input and as an output, say, by their ids."""
-    told = [each for values in _told(event).values() for each in values.values()]
-    found = [each for each in told if type(each) is str and len(each) > _LONG_TEXT]
-    counts = Counter(map(id, found))
-    return {id(text): text for text in found if counts[id(text)] > 1}
-
-
-def _told_once(event: NodeFinished, repeated: dict[int, str]) -> bytes | None:
-    """The array of an event, with each of these texts encoded once: 12 MB of line breaks take 40 ms.
-
-    ``None``: it has other texts that UTF-8 has no bytes for.
-    """
-    encoded = {which: msgspec.Raw(encode_json(text)) for which, text in repeated.items()}
-    changed = {
-        field: {name: encoded.get(id(value), value) for name, value in values.items()}
-        for field, values in _told(event).items()
-    }
-    try:
-        return _ENCODER.encode([msgspec.structs.replace(event, **changed)])
-    except UnicodeEncodeError:
-        return None
-
-
-def _told(event: NodeFinished) -> dict[str, dict[str, Any]]:
-    return {"inputs": event.inputs, "process_data": event.process_data, "outputs": event.outputs}
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
@@ -218,12 +177,28 @@ def _decoded_part(log: bytes, begin: int) -> tuple[list[Event], int]:
         found = log.find(_BETWEEN, look, end)
         cut = found + 1 if found >= 0 else end
         try:
-            return _DECODER.decode(b"[%b]" % log[begin:cut]), cut + 1
+            return _decoded(b"[%b]" % log[begin:cut]), cut + 1
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if cut == end:
                 raise DamagedLog(str(error)) from error
             # What looked like the end of an event stands inside of one.
             look = cut + _PART
+
+
+def _decoded(array: bytes) -> list[Event]:
+    if len(array) <= _LARGE:
+        return _DECODER.decode(array)
+    return [msgspec.convert(_in_parts(item), Event) for item in _RAW.decode(array)]
+
+
+def _in_parts(item: msgspec.Raw) -> Any:
+    """What JSON holds. Others have the interpreter between the values of a large object, and of objects in it."""
+    view = memoryview(item)
+    if len(view) > _PART:
+        let_the_loop_go_on()
+    if len(view) > _LARGE and view[0] == ord("{"):
+        return {name: _in_parts(value) for name, value in _FIELDS.decode(item).items()}
+    return _ANY.decode(item)
 
 
 def some_events(log: bytes, first: int, most: int) -> list[Event]:

@@ -21,6 +21,7 @@ from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
 from jikko.runs.forms import forms_of
 from jikko.runs.idempotency import Started, StartOutcome
+from jikko.runs.long_events import first_long
 
 
 class RunBodies(Protocol):
@@ -148,7 +149,11 @@ async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIte
     narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
     try:
         async for batch in run.follow(idle=request.front.ping_seconds):
-            if piece := stream.frames(event for _, event in batch):
+            events = [event for _, event in batch]
+            if first_long(events) is not None:
+                async for piece in stream.long_frames(events):
+                    yield piece
+            elif piece := stream.frames(events):
                 yield piece
             elif not batch:
                 yield PING

@@ -28,8 +28,10 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, no_content
 from jikko.http.routes.records import damaged, record_of
 from jikko.http.sse import PING, RETRY, EventStream
+from jikko.long_texts import encode_giving_way
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord, folded
+from jikko.runs.long_events import first_long
 from jikko.values import Json
 
 
@@ -123,17 +125,21 @@ async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncI
     follow = reader.follow(after, durable=True, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
-            yield (
-                b"".join(
-                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), dify_events.line(event))
-                    for position, event in batch
-                )
-                or PING
-            )
+            if not batch:
+                yield PING
+            elif first_long(event for _, event in batch) is None:
+                yield b"".join(_log_frame(position, event) for position, event in batch)
+            else:
+                for position, event in batch:
+                    yield await encode_giving_way(event, partial(_log_frame, position), dify_events.line_of_text)
     except (RunLeft, LogUnwritable):
         pass  # the client comes again with the last id that it saw
     except JikkoError as error:
         yield dify_events.error_frame(record.identity, error)
+
+
+def _log_frame(position: int, event: Event) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), dify_events.line(event))
 
 
 async def _attached(request: Request, app: App, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
@@ -163,7 +169,11 @@ async def _attached(request: Request, app: App, record: RunRecord, snapshot: boo
     follow = api.runs.control.reader(record).follow(len(log) - 1, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
-            if piece := messages.frames(event for _, event in batch):
+            events = [event for _, event in batch]
+            if first_long(events) is not None:
+                async for piece in messages.long_frames(events):
+                    yield piece
+            elif piece := messages.frames(events):
                 yield piece
             elif not batch:
                 yield PING

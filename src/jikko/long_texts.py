@@ -1,0 +1,149 @@
+"""Long texts in what becomes JSON, encoded one by one and in pieces, between which others have the event loop.
+
+A text of 12 MB of line breaks or quotes takes 35 ms to encode, and an event may tell several, or one several times. So
+short texts that stand for them are encoded with all else, and in the JSON they are put in their places.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from json.encoder import encode_basestring
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from jikko.values import encode_json
+
+LONG_TEXT: Final = 1 << 18
+"""Characters of a text, or of a piece of one, that is encoded at once: one or two milliseconds."""
+IS_LONG: Final = slice(LONG_TEXT, LONG_TEXT + 1)
+"""Of a text; empty if it is not long. (To count is a call, and this is looked at for each node of all runs.)"""
+_AT_ONCE: Final = 1 << 20
+"""Characters of all long texts of a value that are encoded together with it."""
+_MAX_LOOKED_AT: Final = 4000
+"""Values in which long texts are looked for, the outermost first: a millisecond."""
+_SAMPLE: Final = 64
+
+T = TypeVar("T")
+
+
+class LongTexts(Generic[T]):
+    """The long texts of one value: a struct, or lists and objects."""
+
+    def __init__(self, value: T, encode: Callable[[str], bytes] | None = None) -> None:
+        """Args:
+        encode: Makes JSON of a text; by default ``encode_text``.
+        """
+        self.value = value
+        self._encode = encode or encode_text
+        self._places = _places(value)
+        self.are_many = sum(len(text) for _, text in self._places) > _AT_ONCE
+        """Whether they take long together."""
+        self._mark = secrets.token_hex(16)
+        self._pieces = self._encoded()
+        self._parts: dict[str, list[bytes]] = {}
+        """By what stands for each text."""
+
+    def encode_piece(self) -> bool:
+        """Encode the next piece. Returns whether there may be more to encode."""
+        return next(self._pieces, None) is not None
+
+    def marked(self) -> T:
+        """The value with short texts that stand for the long ones."""
+        tree: dict[Any, Any] = {}
+        for path, text in self._places:
+            branch = tree
+            for key in path[:-1]:
+                branch = branch.setdefault(key, {})
+            branch[path[-1]] = self._mark_of(text)
+        return _with(self.value, tree) if tree else self.value
+
+    def filled(self, marked: bytes) -> bytes:
+        """JSON of the ``marked`` value with the long texts in their places, once there is no more to encode."""
+        found: list[bytes] = []
+        for at, part in enumerate(re.split(b"(%b[0-9]+)" % self._mark.encode(), marked)):
+            found += self._parts[part.decode()] if at % 2 else (part,)
+        return b"".join(found)
+
+    def _mark_of(self, text: str) -> str:
+        return f"{self._mark}{id(text)}"
+
+    def _encoded(self) -> Iterator[bool]:
+        for mark, text in {self._mark_of(text): text for _, text in self._places}.items():
+            parts = self._parts[mark] = []
+            for begin in range(0, len(text), LONG_TEXT):
+                parts.append(self._encode(text[begin : begin + LONG_TEXT])[1:-1])
+                yield True
+
+
+async def encode_giving_way(
+    value: Any, encode: Callable[[Any], bytes] = encode_json, text: Callable[[str], bytes] | None = None
+) -> bytes:
+    """The JSON of a value; others have the event loop between pieces of its long texts, if these are many.
+
+    Args:
+        encode: Makes the JSON, and may put something around it.
+        text: See ``LongTexts``.
+    """
+    texts = LongTexts(value, text)
+    if not texts.are_many:
+        return encode(value)
+    for _ in iter(texts.encode_piece, False):
+        await asyncio.sleep(0)
+    return texts.filled(encode(texts.marked()))
+
+
+def encode_once(value: Any) -> bytes:
+    """The JSON of a value, in which a long text that is told several times is encoded once."""
+    texts = LongTexts(value)
+    if not texts.are_many:
+        return encode_json(value)
+    while texts.encode_piece():
+        pass
+    return texts.filled(encode_json(texts.marked()))
+
+
+def encode_text(text: str) -> bytes:
+    """The JSON of a text, as ``encode_json`` makes it, which takes twice as long where most is to be escaped."""
+    sample = text[::_SAMPLE]
+    if sum(map(sample.count, '\n"\\\t\r')) * 4 > len(sample):
+        return encode_basestring(text).encode("utf-8", "replace")
+    return encode_json(text)
+
+
+def _places(value: Any) -> list[tuple[tuple[Any, ...], str]]:
+    """The long texts, each with the way to it: names of fields, keys, and positions."""
+    found: list[tuple[tuple[Any, ...], str]] = []
+    left = _MAX_LOOKED_AT
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    for path, each in pending:
+        size = len(each.__struct_fields__ if isinstance(each, msgspec.Struct) else each)
+        if size > left:
+            continue
+        left -= size
+        for key, entry in _entries(each):
+            if isinstance(entry, str):
+                if len(entry) > LONG_TEXT:
+                    found.append(((*path, key), entry))
+            elif isinstance(entry, (dict, list, tuple, msgspec.Struct)) and entry:
+                pending.append(((*path, key), entry))
+    return found
+
+
+def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, (list, tuple)):
+        return enumerate(value)
+    return ((name, getattr(value, name)) for name in value.__struct_fields__)
+
+
+def _with(value: Any, tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if isinstance(value, dict):
+        return {**value, **{key: _with(value[key], branch) for key, branch in tree.items()}}
+    if isinstance(value, (list, tuple)):
+        return [_with(entry, tree[at]) if at in tree else entry for at, entry in enumerate(value)]
+    return msgspec.structs.replace(value, **{name: _with(getattr(value, name), tree[name]) for name in tree})

@@ -1,0 +1,57 @@
+"""JSON with long texts is the same as if it were made at once, and others have the event loop meanwhile."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from jikko.long_texts import LONG_TEXT, encode_giving_way, encode_once, encode_text
+from jikko.values import encode_json
+from tests.effort import longest_turn
+
+pytestmark = pytest.mark.anyio
+
+ESCAPES = '"\n\\\t' * 800_000
+MIXED = 'say "界"\x01\u2028😀\ue000\n' * 100_000
+
+
+class Told(msgspec.Struct, frozen=True, tag="told"):
+    name: str
+    values: dict[str, Any]
+    parts: tuple[Any, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": MIXED, "b": [MIXED, {"c": MIXED}], "界": None, "short": "\ud800", "number": float("nan")},
+        Told("\n" * 2_000_000, {"x": [1, ESCAPES], "y": {}}, (MIXED, [Told("in it", {"z": ESCAPES})])),
+        [ESCAPES + "\udfff", "x" * 3_000_000],
+        {"many": ["x"] * 10_000, "a": ESCAPES, "b": MIXED},
+        {"short": "\n" * LONG_TEXT},
+        {},
+    ],
+)
+async def test_json_is_the_same_as_if_it_were_made_at_once(value: Any) -> None:
+    whole = encode_json(value)
+
+    assert await encode_giving_way(value) == whole
+    assert await encode_giving_way(value, lambda marked: b"<" + encode_json(marked) + b">") == b"<" + whole + b">"
+    assert encode_once(value) == whole
+
+
+@pytest.mark.parametrize(
+    "character", ['"', "\\", "\n", "\t", "\r", "\x00", "\x1f", "\x7f", "é", "界", "😀", "\ud800", "a"]
+)
+def test_a_text_is_encoded_the_same_whatever_it_is_made_of(character: str) -> None:
+    for text in (character, character * 1000, f"plain text, and {character}" * 100):
+        assert encode_text(text) == encode_json(text)
+
+
+@pytest.mark.serial
+async def test_others_have_the_event_loop_between_pieces() -> None:
+    value = {f"{number}": f"{number}" + "\n" * 3_000_000 for number in range(4)}
+
+    longest, whole = min([await longest_turn(encode_giving_way(value)) for _ in range(3)])
+
+    assert longest < whole / 4
