@@ -5,11 +5,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from mcp.client.streamable_http import streamable_http_client
 
 from jikko.ports.agents import AgentTool
 from jikko.ports.tools import ToolFailure, ToolNotFound
@@ -237,6 +240,26 @@ async def test_a_server_that_misbehaves_fails_the_call_and_tells_no_token(
 
     assert str(failure.value)
     assert TOKEN not in str(failure.value)
+
+
+async def test_an_answer_that_comes_while_the_session_is_given_up_hides_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def given_up(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        try:
+            async with streamable_http_client(*args, **kwargs) as streams:
+                yield streams
+        except BaseException as error:
+            raise BaseExceptionGroup("side by side", [anyio.ClosedResourceError(), error]) from None
+
+    monkeypatch.setattr("jikko.tools.mcp.connection.streamable_http_client", given_up)
+    async with (
+        serving({"/mcp": mcp({"initialize": _hang})}) as server,
+        scene(tmp_path, entry(server, sse_read_timeout=0.3, timeout=0.3), tool_seconds=5.0) as tools,
+    ):
+        with pytest.raises(ToolNotFound, match=r"Failed to connect to MCP server: .*timed out"):
+            await tools.call("mcp", "m", "say")
 
 
 def _message(message: Any) -> Act:

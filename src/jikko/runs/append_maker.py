@@ -40,6 +40,7 @@ class AppendMaker:
         opening: Sequence[Projection],
         packed: Callable[[int, Sequence[Event], Sequence[int]], None],
         withdrawal: Withdrawal | None = None,
+        at_once: bool = True,
     ) -> None:
         """Args:
         record: As it is behind what is durable.
@@ -47,7 +48,9 @@ class AppendMaker:
         opening: See ``RunLog``.
         packed: Called with a position, the events there, and how many bytes each has in the store.
         withdrawal: That of the first append.
+        at_once: Whether nobody else needs the event loop.
         """
+        self._at_once = at_once
         self._withdrawal = withdrawal
         self._store = store
         self._packed = packed
@@ -155,8 +158,9 @@ class AppendMaker:
     def _made_of_pieces(self, at: int, texts: LongTexts[Event]) -> tuple[list[Event], bytes, Sequence[int]] | None:
         if self._texts is None or self._texts.value is not texts.value:
             self._texts = texts
-        if self._texts.encode_piece():
-            return None
+        while self._texts.encode_piece():
+            if not self._at_once:
+                return None
         packed, sizes = self._store.pack([self._texts.marked()])
         if sizes:
             packed = self._texts.filled(packed)

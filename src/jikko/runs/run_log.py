@@ -92,7 +92,7 @@ class RunLog:
         self._withdrawal = withdrawal
         self.memory = LogMemory(memory or ProcessMemory(), record)
         """What of the run is in memory."""
-        self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal)
+        self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal, share is None)
         self._observer = observer
         self._share = share
         self._store = store
@@ -321,30 +321,25 @@ class RunLog:
             self._on_settled = None
             asyncio.get_running_loop().call_soon(callback, None if is_durable else self._abandoned)
 
-    def _write(self) -> None:
+    def _write(self, *, is_large: bool = False) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
-        come together, and all who have got one go on to write. Nor is it encoded in the turn of the loop in which the
-        record's outputs were."""
+        come together, and all who have got one go on to write; and the record's outputs were encoded in this one."""
         waiting = self._first + len(self._events) - self._committed
-        is_large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
-        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large):
+        large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
+        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large or large):
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
 
     def _write_now(self) -> None:
-        if self._writing is not None or self._retry is not None or self._abandoned is not None:
-            return
-        if self.is_durable and self._unanswered is None:
+        is_busy = self._writing is not None or self._retry is not None
+        if is_busy or self._abandoned is not None or (self.is_durable and self._unanswered is None):
             return
         at = self._committed
         try:
             append = self._unanswered or self._appends.next(self._events, self._first, at, self.record)
-            while append is None:
-                if self._share is not None:
-                    self._share.later(self.record.identity.app_id, self._write_now)
-                    return
-                append = self._appends.next(self._events, self._first, at, self.record)
+            if append is None:
+                return self._write(is_large=True)
             self._sent = at + len(append.events)
             self._unanswered = append
             self._writing = self._store.append(append)

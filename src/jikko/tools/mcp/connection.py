@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import anyio
 import httpx2
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
@@ -43,6 +44,8 @@ _UNREADABLE: Final = "Failed to parse JSON response"
 """What the library says of an answer that it cannot read; it goes on for many lines."""
 MAX_TOOLS: Final = 2000
 """Tools that a server may say that it has."""
+_CLOSED: Final = (anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What an answer meets that comes when its session is being given up."""
 LIST_BYTES: Final = 2 << 20
 """Bytes of one page of the list of tools."""
 
@@ -97,9 +100,11 @@ async def connected(
             )
             await session.initialize()
             yield session
-    except* ToolFailure as group:
-        raise _first(group) from None
-    except* (MCPError, StdioServerFailed, RuntimeError, ValueError, httpx2.HTTPError) as group:
+    except* (ToolFailure, MCPError, StdioServerFailed, RuntimeError, ValueError, httpx2.HTTPError, *_CLOSED) as group:
+        # One clause: of errors that happened side by side, what several clauses raise is a group.
+        failures = group.subgroup(ToolFailure)
+        if failures is not None:
+            raise _first(failures) from None
         raise ToolFailure(f"Failed to connect to MCP server: {_shown(_first(group))}") from None
 
 
@@ -147,8 +152,8 @@ def _shown(error: BaseException) -> str:
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:
-    """The first of the errors that happened side by side."""
-    error: Any = group
+    """The first of the errors that happened side by side, but for those that only follow from another."""
+    error: Any = group.split(_CLOSED)[1] or group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
