@@ -11,7 +11,16 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, home_option, json_option, run_async, settings_of, with_settings
+from jikko.cli.options import (
+    assembled,
+    existing,
+    home_option,
+    json_option,
+    run_async,
+    settings_of,
+    to_option,
+    with_settings,
+)
 from jikko.cli.shown import show_nothing
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.server.serving import link
@@ -57,13 +66,7 @@ def tokens() -> None:
 @tokens.command("new", short_help="Make a token.")
 @click.argument("name")
 @click.option("--viewer", is_flag=True, help="It may look, and change nothing.")
-@click.option(
-    "--to",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it into FILE, which only its owner can read, and show nothing of it.",
-)
+@to_option("Write it into FILE, which only its owner can read, and show nothing of it.")
 @home_option
 @json_option
 @with_settings

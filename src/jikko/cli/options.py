@@ -70,6 +70,11 @@ class FolderOrBucket(click.Path):
         return super().convert(value, parameter, context)
 
 
+def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """The option for the file that something is written to."""
+    return click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=help)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from jikko.errors import BadRequest, InvalidParam
 from jikko.http.requests import Request
+from jikko.values import Json
 
 _USER_LENGTH: Final = 255
 _TRACE_SESSION_LENGTH: Final = 200
@@ -43,6 +44,14 @@ AnyUser: TypeAlias = Annotated[
 Mode: TypeAlias = Literal["blocking", "streaming", "async"]
 """How the start of a run is answered."""
 AnyMode: TypeAlias = Annotated[Mode | None, Meta(extra=must("must be 'blocking', 'streaming' or 'async'"))]
+StartMode: TypeAlias = Annotated[
+    AnyMode,
+    Meta(
+        description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
+        "with 202."
+    ),
+]
+GivenFiles: TypeAlias = Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))]
 CallbackUrl: TypeAlias = Annotated[
     Any,
     Meta(

@@ -8,7 +8,7 @@ import click
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.cli.options import home_option, json_option, to_option, with_assembly
 from jikko.cli.shown import show_entry, show_nothing
 from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
@@ -65,13 +65,7 @@ async def show(assembly: Assembly, app: str, as_json: bool) -> None:
 @click.command()
 @click.argument("app")
 @click.option("--version", "which", default="", metavar="VERSION", help="Its number or id.  [default: the current one]")
-@click.option(
-    "--to",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The file to write.  [default: standard output]",
-)
+@to_option("The file to write.  [default: standard output]")
 @home_option
 @with_assembly
 async def export(assembly: Assembly, app: str, which: str, file: Path | None) -> None:

@@ -9,7 +9,7 @@ import click
 from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, home_option, json_option, to_option, with_settings
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 
@@ -46,13 +46,7 @@ async def issue_key(
 @click.command()
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Make another key.")
-@click.option(
-    "--to",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="With --new: write the key into FILE, which only its owner can read, and show nothing of it.",
-)
+@to_option("With --new: write the key into FILE, which only its owner can read, and show nothing of it.")
 @click.option(
     "--add",
     "source",

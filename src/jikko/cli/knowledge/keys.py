@@ -7,7 +7,7 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, home_option, json_option, to_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry, show_nothing
 from jikko.settings import Settings
@@ -19,13 +19,7 @@ def keys() -> None:
 
 
 @keys.command(short_help="Make a key.")
-@click.option(
-    "--to",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the key into FILE, which only its owner reads, and show nothing of it.",
-)
+@to_option("Write the key into FILE, which only its owner reads, and show nothing of it.")
 @home_option
 @json_option
 @with_settings

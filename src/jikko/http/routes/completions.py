@@ -12,7 +12,7 @@ from jikko.dify.app_events import AppAnswer
 from jikko.dify.chat_messages import ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, UserRequest, checked, must, user_of
+from jikko.http.fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
@@ -34,14 +34,8 @@ class CompletionRequest(Struct):
     ]
     user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
     query: Annotated[str, Meta(description="A question, if the app takes one.", extra=must("must be a string"))] = ""
-    response_mode: Annotated[
-        AnyMode,
-        Meta(
-            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
-            "with 202."
-        ),
-    ] = None
-    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    response_mode: StartMode = None
+    files: GivenFiles = None
     callback_url: CallbackUrl = None
 
 

@@ -10,9 +10,10 @@ from jikko.dify import bodies
 from jikko.errors import BadRequest, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
 from jikko.http.fields import (
-    AnyMode,
     AnyUser,
     CallbackUrl,
+    GivenFiles,
+    StartMode,
     TraceSession,
     UserRequest,
     check_trace_session,
@@ -43,14 +44,8 @@ class RunRequest(Struct):
         ),
     ]
     user: Annotated[AnyUser, Meta(description="Who runs it; chosen by the caller.")]
-    response_mode: Annotated[
-        AnyMode,
-        Meta(
-            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
-            "with 202."
-        ),
-    ] = None
-    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    response_mode: StartMode = None
+    files: GivenFiles = None
     callback_url: CallbackUrl = None
     trace_session_id: TraceSession = None
 

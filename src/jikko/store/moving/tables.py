@@ -75,17 +75,37 @@ def as_flag(value: int) -> bool:
     return bool(value)
 
 
-def _columns(convert: Convert, names: str, prefix: str = "", sources: str = "") -> list[Column]:
-    given = sources.split() or [f"{prefix}{name}" for name in names.split()]
-    return [Column(name, source, convert) for name, source in zip(names.split(), given, strict=True)]
+def _columns(convert: Convert, names: str, prefix: str = "") -> list[Column]:
+    """Columns of one type, each as ``name`` or ``name=source``."""
+    given = (name.partition("=") for name in names.split())
+    return [Column(name, source or f"{prefix}{name}", convert) for name, _, source in given]
 
 
-def _table(name: str, source: str, *columns: list[Column], order: str, sequence: str = "", keyed: str = "") -> Table:
-    own = [column for some in columns for column in some]
-    if keyed:
-        own.insert(0, Column("key", keyed, _same))
-        sequence = sequence or f"pg_get_serial_sequence('{name}', 'key')"
-    return Table(name, source, tuple(own), order, sequence)
+def _table(
+    name: str,
+    order: str,
+    source: str = "",
+    *,
+    ids: str = "",
+    texts: str = "",
+    flags: str = "",
+    same: str = "",
+    keyed: bool = False,
+) -> Table:
+    """A table whose columns are called in SQLite as in PostgreSQL, but for those that say otherwise.
+
+    Args:
+        order: Begins with the short name of the table in ``source``, if that has one.
+        source: By default the table of that name.
+        keyed: Whether its key is taken along.
+    """
+    prefix = f"{order.partition('.')[0]}." if "." in order else ""
+    kinds = ((as_id, ids), (as_text, texts), (as_flag, flags), (_same, same))
+    columns = [column for convert, names in kinds for column in _columns(convert, names, prefix)]
+    if not keyed:
+        return Table(name, source or name, tuple(columns), order)
+    key = Column("key", f"{prefix}key", _same)
+    return Table(name, source or name, (key, *columns), order, f"pg_get_serial_sequence('{name}', 'key')")
 
 
 def _name(of: str, key: str) -> str:
@@ -98,8 +118,8 @@ JOIN end_users u ON u.key = r.end_user"""
 _OF_RUN: Final = (
     Column("key", "r.key", _same),
     *_columns(as_id, "run_id task_id retry_of", "r."),
-    *_columns(as_id, "app_id workflow_id end_user_id", sources="app.text flow.text u.end_user_id"),
-    *_columns(as_text, "version session", sources="ver.text u.session"),
+    *_columns(as_id, "app_id=app.text workflow_id=flow.text end_user_id=u.end_user_id"),
+    *_columns(as_text, "version=ver.text session=u.session"),
     Column("inputs", inputs_of("r"), as_text),
     *_columns(_same, "created_at status epoch log_end outputs elapsed total_tokens total_steps", "r."),
     *_columns(_same, "exceptions_count finished_at wake_at", "r."),
@@ -115,171 +135,114 @@ ENDED_RUNS: Final = Table(
 TABLES: Final = (
     _table(
         "apps",
-        "apps",
-        _columns(as_id, "app_id workflow_id"),
-        _columns(as_text, "name mode description icon_type icon icon_background environment"),
-        _columns(as_flag, "use_icon_as_answer_icon"),
-        _columns(_same, "created_at"),
-        order="key",
-        keyed="key",
+        "key",
+        ids="app_id workflow_id",
+        texts="name mode description icon_type icon icon_background environment",
+        flags="use_icon_as_answer_icon",
+        same="created_at",
+        keyed=True,
     ),
-    _table(
-        "workflows",
-        "workflows",
-        _columns(as_id, "app_id workflow_id"),
-        _columns(as_text, "version"),
-        _columns(_same, "number source created_at"),
-        order="key",
-    ),
-    _table(
-        "api_keys",
-        "api_keys",
-        _columns(as_id, "key_id app_id"),
-        _columns(as_text, "hint"),
-        _columns(_same, "digest created_at used_at"),
-        order="rowid",
-    ),
-    _table(
-        "deleted_apps",
-        "deleted_apps",
-        _columns(as_id, "app_id"),
-        _columns(as_text, "name"),
-        _columns(_same, "deleted_at"),
-        order="rowid",
-    ),
-    _table(
-        "idempotency_keys",
-        "idempotency_keys",
-        _columns(as_id, "app_id run_id"),
-        _columns(as_text, "key"),
-        _columns(_same, "fingerprint expires_at"),
-        order="app_id, key",
-    ),
+    _table("workflows", "key", ids="app_id workflow_id", texts="version", same="number source created_at"),
+    _table("api_keys", "rowid", ids="key_id app_id", texts="hint", same="digest created_at used_at"),
+    _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
+    _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),
     _table(
         "callbacks",
-        "callbacks",
-        _columns(as_id, "run_id app_id"),
-        _columns(as_text, "url receiver error"),
-        _columns(_same, "created_at state attempts first_at next_at finished_at"),
-        order="run_id",
+        "run_id",
+        ids="run_id app_id",
+        texts="url receiver error",
+        same="created_at state attempts first_at next_at finished_at",
     ),
-    _table(
-        "webhook_secrets", "webhook_secrets", _columns(as_id, "app_id"), _columns(as_text, "secret"), order="app_id"
-    ),
+    _table("webhook_secrets", "app_id", ids="app_id", texts="secret"),
     _table(
         "files",
-        "files",
-        _columns(as_id, "file_id app_id end_user_id"),
-        _columns(as_text, "name extension mime_type"),
-        _columns(_same, "size digest created_at origin used_at"),
-        order="key",
+        "key",
+        ids="file_id app_id end_user_id",
+        texts="name extension mime_type",
+        same="size digest created_at origin used_at",
     ),
     _table(
-        "end_users",
-        f"end_users e {_name('app', 'e.app')}",
-        _columns(as_id, "app_id end_user_id", sources="app.text e.end_user_id"),
-        _columns(as_text, "session", "e."),
-        order="e.key",
+        "end_users", "e.key", f"end_users e {_name('app', 'e.app')}", ids="app_id=app.text end_user_id", texts="session"
     ),
     _table(
         "conversations",
+        "c.key",
         f"conversations c {_name('app', 'c.app')} JOIN end_users e ON e.key = c.end_user",
-        _columns(as_id, "conversation_id app_id end_user_id", sources="c.conversation_id app.text e.end_user_id"),
-        _columns(as_text, "session name introduction inputs", sources="e.session c.name c.introduction c.inputs"),
-        _columns(as_flag, "title_due", "c."),
-        _columns(_same, "turns created_at updated_at", "c."),
-        order="c.key",
-        keyed="c.key",
+        ids="conversation_id app_id=app.text end_user_id=e.end_user_id",
+        texts="session=e.session name introduction inputs",
+        flags="title_due",
+        same="turns created_at updated_at",
+        keyed=True,
     ),
     _table(
         "messages",
-        "messages",
-        _columns(as_id, "message_id run_id"),
-        _columns(as_text, "query answer error inputs files details"),
-        _columns(_same, "conversation status created_at"),
-        order="key",
-        keyed="key",
+        "key",
+        ids="message_id run_id",
+        texts="query answer error inputs files details",
+        same="conversation status created_at",
+        keyed=True,
     ),
-    _table(
-        "message_files",
-        "message_files",
-        _columns(_same, "message"),
-        _columns(as_id, "file_id"),
-        order="message, file_id",
-    ),
+    _table("message_files", "message, file_id", ids="file_id", same="message"),
     _table(
         "feedbacks",
+        "f.key",
         f"feedbacks f {_name('app', 'f.app')}",
-        _columns(as_id, "feedback_id app_id", sources="f.feedback_id app.text"),
-        _columns(as_text, "content", "f."),
-        _columns(as_flag, "liked", "f."),
-        _columns(_same, "message created_at updated_at", "f."),
-        order="f.key",
-        keyed="f.key",
+        ids="feedback_id app_id=app.text",
+        texts="content",
+        flags="liked",
+        same="message created_at updated_at",
+        keyed=True,
     ),
     _table(
         "conversation_variables",
-        "conversation_variables",
-        _columns(as_id, "variable_id"),
-        _columns(as_text, "name value_type description value"),
-        _columns(_same, "conversation created_at updated_at"),
-        order="key",
-        keyed="key",
+        "key",
+        ids="variable_id",
+        texts="name value_type description value",
+        same="conversation created_at updated_at",
+        keyed=True,
     ),
     _table(
         "annotations",
+        "a.key",
         f"annotations a {_name('app', 'a.app')}",
-        _columns(as_id, "annotation_id app_id", sources="a.annotation_id app.text"),
-        _columns(as_text, "question answer", "a."),
-        _columns(_same, "hits created_at", "a."),
-        order="a.key",
-        keyed="a.key",
+        ids="annotation_id app_id=app.text",
+        texts="question answer",
+        same="hits created_at",
+        keyed=True,
     ),
     _table(
         "annotation_vectors",
+        "v.annotation, v.space",
         f"annotation_vectors v {_name('space', 'v.space')}",
-        _columns(_same, "annotation vector", "v."),
-        [
-            # A name of a space is provider and model, a line each.
-            Column("provider", "substr(space.text, 1, instr(space.text, char(10)) - 1)", as_text),
-            Column("model", "substr(space.text, instr(space.text, char(10)) + 1)", as_text),
-        ],
-        order="v.annotation, v.space",
+        # A name of a space is provider and model, a line each.
+        texts="provider=substr(space.text,1,instr(space.text,char(10))-1) "
+        "model=substr(space.text,instr(space.text,char(10))+1)",
+        same="annotation vector",
     ),
     _table(
         "annotation_replies",
+        "r.app",
         f"annotation_replies r {_name('app', 'r.app')}",
-        [Column("app_id", "app.text", as_id)],
-        _columns(as_text, "provider model", "r."),
-        _columns(_same, "version threshold", "r."),
-        order="r.app",
+        ids="app_id=app.text",
+        texts="provider model",
+        same="version threshold",
     ),
     _table(
         "annotation_jobs",
+        "j.key",
         f"annotation_jobs j {_name('app', 'j.app')}",
-        _columns(as_id, "job_id app_id", sources="j.job_id app.text"),
-        _columns(as_text, "provider model error", "j."),
-        _columns(_same, "status created_at threshold", "j."),
-        order="j.key",
-        keyed="j.key",
+        ids="job_id app_id=app.text",
+        texts="provider model error",
+        same="status created_at threshold",
+        keyed=True,
     ),
     _table(
-        "console_tokens",
-        "console_tokens",
-        _columns(as_id, "token_id"),
-        _columns(as_text, "name role hint"),
-        _columns(_same, "digest created_at used_at"),
-        order="created_at, rowid",
+        "console_tokens", "created_at, rowid", ids="token_id", texts="name role hint", same="digest created_at used_at"
     ),
 )
 """All but runs. Those that others refer to come first."""
 
 PLUGIN_STORAGE: Final = _table(
-    "plugin_storage",
-    "kept",
-    _columns(as_id, "app_id"),
-    _columns(as_text, "plugin key"),
-    _columns(_same, "value"),
-    order="plugin, app_id, key",
+    "plugin_storage", "plugin, app_id, key", "kept", ids="app_id", texts="plugin key", same="value"
 )
 """What plugins keep, which has a file of its own."""

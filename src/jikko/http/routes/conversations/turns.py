@@ -15,10 +15,11 @@ from jikko.errors import BadRequest, InvalidParam
 from jikko.events import FormRequested, RunFinished
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import (
-    AnyMode,
     AnyUser,
     CallbackUrl,
+    GivenFiles,
     Mode,
+    StartMode,
     TraceSession,
     UserRequest,
     check_trace_session,
@@ -58,13 +59,7 @@ class ChatRequest(Struct):
         ),
     ]
     user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
-    response_mode: Annotated[
-        AnyMode,
-        Meta(
-            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
-            "with 202."
-        ),
-    ] = None
+    response_mode: StartMode = None
     conversation_id: Annotated[
         str | None,
         Meta(
@@ -72,7 +67,7 @@ class ChatRequest(Struct):
             extra=must("must be a valid UUID"),
         ),
     ] = None
-    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    files: GivenFiles = None
     auto_generate_name: Annotated[
         Any,
         Meta(

@@ -1,6 +1,6 @@
 """Segments and child chunks. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from starlette.datastructures import QueryParams
@@ -22,6 +22,12 @@ from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.pages import Paged, strict_page
 from jikko.knowledge.segments import SegmentWishes
+
+_SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"
+_SEGMENT: Final = f"{_SEGMENTS}/{{segment_id}}"
+_CHILDREN: Final = f"{_SEGMENT}/child_chunks"
+_CHILD: Final = f"{_CHILDREN}/{{child_chunk_id}}"
+"""Operations take the ids of a path in its order."""
 
 
 class SegmentFilter(Paged):
@@ -72,21 +78,14 @@ class ChildText(Struct):
     content: str
 
 
-@DatasetRoute(
-    "GET",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments",
-    {200: SegmentPage},
-    (400, 404),
-    query=SegmentFilter,
-)
+@DatasetRoute("GET", _SEGMENTS, {200: SegmentPage}, (400, 404), query=SegmentFilter)
 async def list_segments(request: Request) -> SendableResponse:
     """List segments, by position."""
     knowledge = knowledge_of(request)
     number, limit = strict_page(request.query)
     statuses = QueryParams(request.scope["query_string"]).getlist("status")
     document, found, total = await knowledge.segments.page(
-        request.path_params["dataset_id"],
-        request.path_params["document_id"],
+        *request.path_params.values(),
         keyword=request.query.get("keyword", ""),
         statuses=statuses,
         number=number,
@@ -97,20 +96,13 @@ async def list_segments(request: Request) -> SendableResponse:
     return json_response(SegmentPage(data, document.form, total, number * limit < total, limit, number))
 
 
-@DatasetRoute(
-    "POST",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments",
-    {200: AddedSegments},
-    (404, 503),
-    body=NewSegments,
-)
+@DatasetRoute("POST", _SEGMENTS, {200: AddedSegments}, (404, 503), body=NewSegments)
 async def add_segments(request: Request) -> SendableResponse:
     """Add segments.
 
     They are found once this is answered.
     """
-    path = request.path_params
-    await knowledge_of(request).documents.get(path["dataset_id"], path["document_id"])
+    await knowledge_of(request).documents.get(*request.path_params.values())
     given = await request.json(lists_are=InvalidParam)
     try:
         body = checked(given, NewSegments)
@@ -119,43 +111,29 @@ async def add_segments(request: Request) -> SendableResponse:
     if not body.segments:
         return json_response(Misshaped("segments: is required"), 400)
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
-    document, added = await knowledge_of(request).segments.add(path["dataset_id"], path["document_id"], wishes)
+    document, added = await knowledge_of(request).segments.add(*request.path_params.values(), wishes)
     children = await knowledge_of(request).segments.children_of(added)
     return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
 
 
-@DatasetRoute(
-    "GET", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {200: OneSegment}, (404,)
-)
+@DatasetRoute("GET", _SEGMENT, {200: OneSegment}, (404,))
 async def get_segment(request: Request) -> SendableResponse:
     """Read a segment."""
-    path = request.path_params
-    document, segment = await knowledge_of(request).segments.get(
-        path["dataset_id"], path["document_id"], path["segment_id"]
-    )
+    document, segment = await knowledge_of(request).segments.get(*request.path_params.values())
     children = await knowledge_of(request).segments.children_of([segment])
     return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
 
 
-@DatasetRoute(
-    "POST",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}",
-    {200: OneSegment},
-    (404, 503),
-    body=ChangedSegment,
-)
+@DatasetRoute("POST", _SEGMENT, {200: OneSegment}, (404, 503), body=ChangedSegment)
 async def change_segment(request: Request) -> SendableResponse:
     """Change a segment.
 
     A changed text is found once this is answered.
     """
-    path = request.path_params
-    await knowledge_of(request).segments.get(path["dataset_id"], path["document_id"], path["segment_id"])
+    await knowledge_of(request).segments.get(*request.path_params.values())
     wishes = checked(await request.json(lists_are=InvalidParam), ChangedSegment).segment
     document, segment = await knowledge_of(request).segments.change(
-        path["dataset_id"],
-        path["document_id"],
-        path["segment_id"],
+        *request.path_params.values(),
         SegmentWishes(
             content=wishes.content,
             answer=wishes.answer,
@@ -168,34 +146,22 @@ async def change_segment(request: Request) -> SendableResponse:
     return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
 
 
-@DatasetRoute(
-    "DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}", {204: "*/*"}, (404, 503)
-)
+@DatasetRoute("DELETE", _SEGMENT, {204: "*/*"}, (404, 503))
 async def delete_segment(request: Request) -> SendableResponse:
     """Delete a segment.
 
     The positions of others stay.
     """
-    path = request.path_params
-    await knowledge_of(request).segments.delete(path["dataset_id"], path["document_id"], path["segment_id"])
+    await knowledge_of(request).segments.delete(*request.path_params.values())
     return deleted()
 
 
-@DatasetRoute(
-    "GET",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks",
-    {200: ChildPage},
-    (400, 404),
-    query=Paged,
-)
+@DatasetRoute("GET", _CHILDREN, {200: ChildPage}, (400, 404), query=Paged)
 async def list_child_chunks(request: Request) -> SendableResponse:
     """List child chunks, by position."""
-    path = request.path_params
     number, limit = strict_page(request.query)
     found, total = await knowledge_of(request).child_chunks.page(
-        path["dataset_id"],
-        path["document_id"],
-        path["segment_id"],
+        *request.path_params.values(),
         keyword=request.query.get("keyword", ""),
         number=number,
         limit=limit,
@@ -203,50 +169,24 @@ async def list_child_chunks(request: Request) -> SendableResponse:
     return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
 
 
-@DatasetRoute(
-    "POST",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks",
-    {200: OneChild},
-    (404, 503),
-    body=ChildText,
-)
+@DatasetRoute("POST", _CHILDREN, {200: OneChild}, (404, 503), body=ChildText)
 async def add_child_chunk(request: Request) -> SendableResponse:
     """Add a child chunk, behind the others."""
-    path = request.path_params
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
-    child = await knowledge_of(request).child_chunks.add(
-        path["dataset_id"], path["document_id"], path["segment_id"], body.content
-    )
+    child = await knowledge_of(request).child_chunks.add(*request.path_params.values(), body.content)
     return json_response(OneChild(child_body(child)))
 
 
-@DatasetRoute(
-    "PATCH",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks/{child_chunk_id}",
-    {200: OneChild},
-    (404, 503),
-    body=ChildText,
-)
+@DatasetRoute("PATCH", _CHILD, {200: OneChild}, (404, 503), body=ChildText)
 async def change_child_chunk(request: Request) -> SendableResponse:
     """Change a child chunk."""
-    path = request.path_params
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
-    child = await knowledge_of(request).child_chunks.change(
-        path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"], body.content
-    )
+    child = await knowledge_of(request).child_chunks.change(*request.path_params.values(), body.content)
     return json_response(OneChild(child_body(child)))
 
 
-@DatasetRoute(
-    "DELETE",
-    "/v1/datasets/{dataset_id}/documents/{document_id}/segments/{segment_id}/child_chunks/{child_chunk_id}",
-    {204: "*/*"},
-    (404, 503),
-)
+@DatasetRoute("DELETE", _CHILD, {204: "*/*"}, (404, 503))
 async def delete_child_chunk(request: Request) -> SendableResponse:
     """Delete a child chunk."""
-    path = request.path_params
-    await knowledge_of(request).child_chunks.delete(
-        path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"]
-    )
+    await knowledge_of(request).child_chunks.delete(*request.path_params.values())
     return deleted()
