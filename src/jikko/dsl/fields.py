@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.values import Json, Selector
@@ -55,6 +56,24 @@ class Fields:
         Comparing is slow: once a file has many problems, there are no more hints.
         """
         return meant(wrong, choices) if len(self.problems) < _MAX_HINTED else None
+
+    def check_names(self, known: tuple[str, ...]) -> None:
+        """Note fields that there are not, with what was probably meant, or could be."""
+        for name in self.raw:
+            if name not in known:
+                hint = self.meant(name, known) or Phrase("remedy.expected", {"wanted": ", ".join(known)})
+                self.problem(str(name), Phrase("document.unknown"), hint if known else None)
+
+    def check_url(self, url: str, name: str = "url") -> None:
+        """Note a field that is no address of a server."""
+        try:
+            parts = urlsplit(url)
+            # Reading the port checks it.
+            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            self.problem(name, Phrase("document.value", {"value": self.shown(name)}), Phrase("remedy.web_address"))
 
     def standing_at(self, where: str) -> "Fields":
         """The same mapping, as it is told of at another path."""

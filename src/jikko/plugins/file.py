@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
+from jikko.config_file import read_config_file
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded
 from jikko.dsl.fields import Fields
@@ -30,18 +31,12 @@ def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> Plug
     """
     if file is None:
         return PluginsConfig()
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(_LIMITS.max_bytes + 1)
-    except OSError as error:
-        raise InvalidSettings(f"The plugins file {file} cannot be read: {error.strerror}.") from None
+    text = read_config_file(file, "plugins file", _LIMITS.max_bytes)
     return parse_plugins_file(text, environment, source=str(file))
 
 
 def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: str = "plugins file") -> PluginsConfig:
     """What a text says. See ``read_plugins_file``."""
-    if len(text) > _LIMITS.max_bytes:
-        raise InvalidSettings(f"The plugins file {source} is larger than {_LIMITS.max_bytes} bytes.")
     try:
         raw = parse(text.decode(), _LIMITS)
     except (YamlProblem, UnicodeDecodeError) as error:
@@ -51,7 +46,7 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
         root.problem("", Phrase("document.no_mapping"), "expected plugins:, aliases: and summary_model:")
-    _known(root, _KEYS)
+    root.check_names(_KEYS)
     listed, entries = root.mapping("plugins"), dict[str, PluginConfig]()
     for name in listed.raw:
         fields = Fields(f"plugins[{name!r}]", listed.mapping(name).raw, problems)
@@ -74,7 +69,7 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
 def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginConfig:
     unset: list[str] = []
     fields = Fields(fields.where, expanded(fields.raw, environment, unset), fields.problems, fields.raw)
-    _known(fields, _ENTRY)
+    fields.check_names(_ENTRY)
     accounts = fields.mapping("accounts")
     return PluginConfig(
         id=id_,
@@ -83,13 +78,3 @@ def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginCo
         network=cast(Network, fields.choice("network", _NETWORKS, "gate")),
         unset=tuple(dict.fromkeys(unset)),
     )
-
-
-def _known(fields: Fields, names: tuple[str, ...]) -> None:
-    for name in fields.raw:
-        if name not in names:
-            fields.problem(
-                str(name),
-                Phrase("document.unknown"),
-                fields.meant(str(name), names) or Phrase("remedy.expected", {"wanted": ", ".join(names)}),
-            )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -73,7 +72,7 @@ def parse_providers(
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
         root.problem("providers", Phrase("document.missing"), 'expected a mapping: providers: {"openai": {api_key: …}}')
     else:
-        _unknown(root, ("providers", "defaults", "extensions"))
+        root.check_names(("providers", "defaults", "extensions"))
         listed = root.mapping("providers")
         for name in listed.raw:
             if not isinstance(name, str):
@@ -93,12 +92,12 @@ def parse_providers(
 
 def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
     listed = root.mapping("defaults")
-    _unknown(listed, PURPOSES)
+    listed.check_names(PURPOSES)
     found: dict[ModelPurpose, ModelName] = {}
     for purpose in PURPOSES:
         if purpose in listed.raw:
             fields = listed.mapping(purpose)
-            _unknown(fields, ("provider", "model"))
+            fields.check_names(("provider", "model"))
             provider = fields.text("provider", required=True)
             found[purpose] = ModelName(model_provider(provider), fields.text("model", required=True))
     return found
@@ -114,7 +113,7 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
             listed.problem(str(name), "holds itself, or is nested too deeply")
             continue
         fields = Fields(listed.at(str(name)), values, root.problems, listed.mapping(name).raw)
-        _unknown(fields, ("url", "api_key"))
+        fields.check_names(("url", "api_key"))
         _check_url(fields, fields.text("url"), required=True, name="url")
         found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
     return found
@@ -130,7 +129,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
         fields.problem("", "holds itself, or is nested too deeply")
         values = {}
     fields = Fields(fields.where, values, fields.problems, fields.raw)
-    _unknown(fields, _KEYS)
+    fields.check_names(_KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
     type_ = cast(ProviderType, fields.choice("type", TYPES, default))
@@ -171,14 +170,7 @@ def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_ur
     if "@" in url.partition("://")[2].partition("/")[0]:
         fields.problem(name, "holds a user name or password", "use api_key or headers")
         return
-    try:
-        parts = urlsplit(url)
-        # Reading the port checks it.
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected http://… or https://…")
+    fields.check_url(url, name)
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:
@@ -186,7 +178,7 @@ def _model(models: Fields, name: Any) -> ModelTraits:
     if isinstance(value, str):
         return ModelTraits(name=value)
     fields = models.mapping(name)
-    _unknown(fields, _MODEL_KEYS)
+    fields.check_names(_MODEL_KEYS)
     return _traits(fields, of_model=True)
 
 
@@ -232,7 +224,7 @@ def _context_size(fields: Fields) -> int:
 
 
 def _price(fields: Fields) -> Price:
-    _unknown(fields, ("prompt", "completion", "currency"))
+    fields.check_names(("prompt", "completion", "currency"))
     amounts = []
     for name in ("prompt", "completion"):
         try:
@@ -260,12 +252,6 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
 
 def _flag(fields: Fields, name: str) -> bool | None:
     return None if fields.raw.get(name) is None else fields.boolean(name)
-
-
-def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
-    for name in fields.raw:
-        if name not in known:
-            fields.problem(str(name), Phrase("document.unknown"), fields.meant(name, known))
 
 
 def _position(error: Exception) -> str:

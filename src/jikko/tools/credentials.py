@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
@@ -17,7 +16,7 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
     if not is_shared:
         return None
     kind = fields.choice("type", ("none", "api_key_header", "api_key_query"), "none")
-    check_names(fields, _AUTH_KEYS)
+    fields.check_names(_AUTH_KEYS)
     if kind == "none":
         return NO_AUTH
     value = fields.text("value")
@@ -35,12 +34,12 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
 def own_auth(kind: str, fields: Fields) -> Auth:
     """What a single app shows, below ``apps``."""
     if kind == "api":
-        check_names(fields, ("auth",))
+        fields.check_names(("auth",))
         return api_auth(fields.mapping("auth")) or NO_AUTH
     if kind == "mcp":
-        check_names(fields, ("headers", "oauth"))
+        fields.check_names(("headers", "oauth"))
         return mcp_auth(fields)
-    check_names(fields, ())
+    fields.check_names(())
     return NO_AUTH
 
 
@@ -60,10 +59,10 @@ def mcp_auth(fields: Fields) -> Auth:
     if fields.raw.get("oauth") is None:
         return headers
     client = fields.mapping("oauth")
-    check_names(client, _OAUTH_KEYS)
+    client.check_names(_OAUTH_KEYS)
     params, url = client.mapping("params"), client.text("token_url", required=True)
     if url and "$" not in url:
-        check_url(client, url, "token_url")
+        client.check_url(url, "token_url")
     return replace(
         headers,
         oauth=OAuthClient(
@@ -75,22 +74,3 @@ def mcp_auth(fields: Fields) -> Auth:
             in_body=client.choice("secret_in", ("header", "body"), "header") == "body",
         ),
     )
-
-
-def check_url(fields: Fields, url: str, name: str = "url") -> None:
-    """Tell of an address that cannot be used."""
-    try:
-        parts = urlsplit(url)
-        # Reading the port checks it.
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected http://… or https://…")
-
-
-def check_names(fields: Fields, known: tuple[str, ...]) -> None:
-    """Tell of fields that there are not, with what was probably meant."""
-    for name in fields.raw:
-        if name not in known:
-            fields.problem(str(name), Phrase("document.unknown"), fields.meant(name, known))

@@ -23,7 +23,7 @@ from jikko.tools.config import (
     ToolsFile,
     WorkflowProvider,
 )
-from jikko.tools.credentials import api_auth, check_names, check_url, mcp_auth, own_auth
+from jikko.tools.credentials import api_auth, mcp_auth, own_auth
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.openapi.document import read_document
 
@@ -72,7 +72,7 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
         root.problem("", Phrase("document.no_mapping"), "expected tools: and mcp_servers:")
-    check_names(root, ("tools", "mcp_servers"))
+    root.check_names(("tools", "mcp_servers"))
     providers = _entries(root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
     if problems:
@@ -114,7 +114,7 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolPr
                     "type", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": ", ".join(TYPES)})
                 )
             continue
-        check_names(fields, _KEYS[kind])
+        fields.check_names(_KEYS[kind])
         schema = fields.text("schema", required=True) if kind == "api" else ""
         operations = read_document(schema, fields.at("schema"), fields.problems, environment, unset) if schema else {}
         common: dict[str, Any] = {
@@ -144,7 +144,7 @@ def _shared(fields: Fields, name: str) -> bool:
 def _workflow(fields: Fields, common: dict[str, Any]) -> WorkflowProvider:
     parameters = []
     for entry in fields.mappings("parameters"):
-        check_names(entry, ("name", "form", "description"))
+        entry.check_names(("name", "form", "description"))
         form = entry.choice("form", ("llm", "form"), "llm")
         name = entry.text("name", required=True)
         parameters.append(AppParameter(name=name, form=cast(Any, form), description=entry.text("description")))
@@ -163,7 +163,7 @@ def _mcp(fields: Fields, common: dict[str, Any], *, has_url: bool) -> McpProvide
     if bool(url) == bool(command) and (has_url or command):
         fields.problem("", "says neither url nor command" if not url else "says both url and command", "expected one")
     elif url and has_url:
-        check_url(fields, url)
+        fields.check_url(url)
     # As Dify tells them apart.
     is_old = url.partition("?")[0].rstrip("/").endswith("/sse")
     env = fields.mapping("env")
@@ -196,7 +196,7 @@ def _served(entry: tuple[str, Fields]) -> ServedApp:
     if _CODE.fullmatch(code) is None:
         what = "is no code: an address must be hard to guess"
         fields.problem("", what, "expected 16 to 128 letters, digits, - and _")
-    check_names(fields, ("app", "description", "parameters", "status"))
+    fields.check_names(("app", "description", "parameters", "status"))
     parameters = fields.mapping("parameters")
     return ServedApp(
         code=code,

@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 from starlette.datastructures import QueryParams
 
 from jikko.dify.knowledge.segments import (
@@ -111,7 +112,8 @@ async def add_segments(request: Request) -> SendableResponse:
     if not body.segments:
         return json_response(Misshaped("segments: is required"), 400)
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
-    document, added = await knowledge_of(request).segments.add(*request.path_params.values(), wishes)
+    dataset_id, document_id = request.path_params.values()
+    document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
     children = await knowledge_of(request).segments.children_of(added)
     return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
 
@@ -130,17 +132,11 @@ async def change_segment(request: Request) -> SendableResponse:
 
     A changed text is found once this is answered.
     """
-    await knowledge_of(request).segments.get(*request.path_params.values())
+    dataset_id, document_id, segment_id = request.path_params.values()
+    await knowledge_of(request).segments.get(dataset_id, document_id, segment_id)
     wishes = checked(await request.json(lists_are=InvalidParam), ChangedSegment).segment
     document, segment = await knowledge_of(request).segments.change(
-        *request.path_params.values(),
-        SegmentWishes(
-            content=wishes.content,
-            answer=wishes.answer,
-            keywords=wishes.keywords,
-            enabled=wishes.enabled,
-            regenerate_child_chunks=wishes.regenerate_child_chunks,
-        ),
+        dataset_id, document_id, segment_id, SegmentWishes(**asdict(wishes))
     )
     children = await knowledge_of(request).segments.children_of([segment])
     return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
@@ -173,7 +169,8 @@ async def list_child_chunks(request: Request) -> SendableResponse:
 async def add_child_chunk(request: Request) -> SendableResponse:
     """Add a child chunk, behind the others."""
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
-    child = await knowledge_of(request).child_chunks.add(*request.path_params.values(), body.content)
+    dataset_id, document_id, segment_id = request.path_params.values()
+    child = await knowledge_of(request).child_chunks.add(dataset_id, document_id, segment_id, body.content)
     return json_response(OneChild(child_body(child)))
 
 
@@ -181,7 +178,8 @@ async def add_child_chunk(request: Request) -> SendableResponse:
 async def change_child_chunk(request: Request) -> SendableResponse:
     """Change a child chunk."""
     body = checked(await request.json(lists_are=InvalidParam), ChildText)
-    child = await knowledge_of(request).child_chunks.change(*request.path_params.values(), body.content)
+    dataset_id, document_id, segment_id, child_id = request.path_params.values()
+    child = await knowledge_of(request).child_chunks.change(dataset_id, document_id, segment_id, child_id, body.content)
     return json_response(OneChild(child_body(child)))
 
 
