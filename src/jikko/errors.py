@@ -30,6 +30,7 @@
   * LogUnwritable         the log of one run cannot be written, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
+    * InvalidFile         a file of the operator has problems
     * FolderInUse         another process holds the data folder
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
@@ -365,6 +366,14 @@ class InvalidSettings(JikkoError):
     """A setting is wrong or missing. Says which one, and what to do."""
 
     code = "invalid_settings"
+
+
+class InvalidFile(InvalidSettings):
+    """A file of the operator has problems. Carries every one found, as a phrase."""
+
+    def __init__(self, what: Phrase) -> None:
+        super().__init__(what.text())
+        self.what = what
 
 
 class FolderInUse(InvalidSettings):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidFile, InvalidSettings
 from jikko.ports.tools import ToolName
 from jikko.tools.config import ApiProvider, McpProvider, WorkflowProvider, line_to_add
 from jikko.tools.file import parse_tools_file, read_tools_file
@@ -163,3 +163,15 @@ def test_the_line_to_add_is_one_that_can_be_read(kind: str) -> None:
     )
 
     assert "some-id" in parse_tools_file(f"tools:\n{line.replace('{name: x}', '{name: a}')}\n", {}).providers
+
+
+def test_problems_are_told_in_the_language_of_the_reader() -> None:
+    with pytest.raises(InvalidFile) as error:
+        parse_tools_file("tools:\n  天気 \ue000:\n    type: mcp\n    timeout: soon\n", {}, source="tools.yml")
+    first, second, third = error.value.what.text("ja").splitlines()
+    assert first == "ツールのファイル tools.yml に問題が 2 件あります:"
+    assert second == "  2 行目: tools.天気 \ue000: url も command もありません (どちらか一つにしてください)"
+    assert third == "  4 行目: tools.天気 \ue000.timeout: 'soon' は使えません (秒数を指定してください)"
+    assert str(error.value).startswith(
+        "The tools file tools.yml has 2 problems:\n  line 2: tools.天気 \ue000: says neither"
+    )

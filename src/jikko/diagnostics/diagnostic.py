@@ -113,6 +113,13 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
         text = f"{self.where}: {self.text()}" if self.where else self.text()
         return f"{text} ({self.advice()})" if self.remedy is not None else text
 
+    def as_part(self) -> Phrase:
+        """The same as part of another phrase; without its note."""
+        text = Phrase(self.code, self.params)
+        if self.remedy is not None:
+            text = Phrase("part.with_remedy", {"text": text, "remedy": self.remedy})
+        return Phrase("part.at", {"where": self.where, "text": text}) if self.where else text
+
 
 def joined(language: Language, *clauses: str) -> str:
     """Clauses as one sentence; empty ones are left out."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from jikko.config_file import read_config_file
+from jikko.config_file import read_config_file, require_no_problems
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded
 from jikko.dsl.fields import Fields
@@ -45,7 +45,11 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     problems: list[Diagnostic] = []
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
-        root.problem("", Phrase("document.no_mapping"), "expected plugins:, aliases: and summary_model:")
+        root.problem(
+            "",
+            Phrase("document.no_mapping"),
+            Phrase("remedy.expected", {"wanted": "plugins:, aliases: and summary_model:"}),
+        )
     root.check_names(_KEYS)
     listed, entries = root.mapping("plugins"), dict[str, PluginConfig]()
     for name in listed.raw:
@@ -53,16 +57,14 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
         # A bare name is what old workflow files have: that of the provider.
         id_ = name if "/" in name else provider_name(name).plugin
         if not is_plugin_name(id_):
-            fields.problem("", "is no name of a plugin", "expected author/name")
+            fields.problem("", Phrase("document.no_plugin_name"), Phrase("remedy.expected", {"wanted": "author/name"}))
         entries[id_] = _entry(id_, fields, environment)
     aliases = root.mapping("aliases")
     model = root.mapping("summary_model")
     named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
     if named is not None and not named[1]:
-        model.problem("model", Phrase("document.missing"), "the name of a model")
-    if problems:
-        listing = "\n  ".join(map(str, problems))
-        raise InvalidSettings(f"The plugins file {source} has {len(problems)} problem(s):\n  {listing}")
+        model.problem("model", Phrase("document.missing"), Phrase("remedy.model_name"))
+    require_no_problems(problems, "plugins", source)
     return PluginsConfig(entries, {str(name): aliases.text(name) for name in aliases.raw}, named, source)
 
 

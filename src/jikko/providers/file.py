@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from jikko.config_file import read_config_file
+from jikko.config_file import read_config_file, require_no_problems
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields
@@ -70,23 +70,25 @@ def parse_providers(
     entries: dict[str, ProviderConfig] = {}
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
-        root.problem("providers", Phrase("document.missing"), 'expected a mapping: providers: {"openai": {api_key: …}}')
+        root.problem(
+            "providers",
+            Phrase("document.missing"),
+            Phrase("remedy.expected", {"wanted": 'a mapping: providers: {"openai": {api_key: …}}'}),
+        )
     else:
         root.check_names(("providers", "defaults", "extensions"))
         listed = root.mapping("providers")
         for name in listed.raw:
             if not isinstance(name, str):
-                listed.problem(str(name), "is not a text")
+                listed.problem(str(name), Phrase("document.name_not_text"))
                 continue
             fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
             config = _provider(model_provider(name), fields, environment, folder)
             if config.id in entries:
-                fields.problem("", "is described twice: short and long names mean the same provider")
+                fields.problem("", Phrase("document.provider_twice"))
             entries[config.id] = config
     defaults, extensions = _defaults(root), _extensions(root, environment)
-    if problems:
-        listing = "\n  ".join(map(str, problems))
-        raise InvalidSettings(f"The providers file {source} has {len(problems)} problem(s):\n  {listing}")
+    require_no_problems(problems, "providers", source)
     return Providers(entries, source=source, defaults=defaults, extensions=extensions)
 
 
@@ -110,7 +112,7 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
         try:
             values = expanded(dict(listed.mapping(name).raw), environment, [])
         except RecursionError:
-            listed.problem(str(name), "holds itself, or is nested too deeply")
+            listed.problem(str(name), Phrase("document.holds_itself"))
             continue
         fields = Fields(listed.at(str(name)), values, root.problems, listed.mapping(name).raw)
         fields.check_names(("url", "api_key"))
@@ -126,7 +128,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     try:
         values = expanded(fields.raw, environment, unset)
     except RecursionError:
-        fields.problem("", "holds itself, or is nested too deeply")
+        fields.problem("", Phrase("document.holds_itself"))
         values = {}
     fields = Fields(fields.where, values, fields.problems, fields.raw)
     fields.check_names(_KEYS)
@@ -165,10 +167,10 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
 def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:
     if not url:
         if required:
-            fields.problem(name, Phrase("document.missing"), "where requests go, such as https://host/v1")
+            fields.problem(name, Phrase("document.missing"), Phrase("remedy.where_requests_go"))
         return
     if "@" in url.partition("://")[2].partition("/")[0]:
-        fields.problem(name, "holds a user name or password", "use api_key or headers")
+        fields.problem(name, Phrase("document.holds_password"), Phrase("remedy.use_key"))
         return
     fields.check_url(url, name)
 
@@ -204,7 +206,9 @@ def _texts(fields: Fields) -> int:
     number = fields.integer("batch", 0, minimum=0)
     if number > _MAX_TEXTS:
         fields.problem(
-            "batch", Phrase("document.value", {"value": fields.shown("batch")}), f"expected {_MAX_TEXTS} texts at most"
+            "batch",
+            Phrase("document.value", {"value": fields.shown("batch")}),
+            Phrase("remedy.texts_at_most", {"most": _MAX_TEXTS}),
         )
     return number
 
@@ -217,7 +221,7 @@ def _context_size(fields: Fields) -> int:
         fields.problem(
             "context_size",
             Phrase("document.value", {"value": fields.shown("context_size")}),
-            "expected how many tokens prompt and answer may have",
+            Phrase("remedy.context_size"),
         )
         return 0
     return value
@@ -232,9 +236,7 @@ def _price(fields: Fields) -> Price:
             if not amount.is_finite() or amount < 0:
                 raise InvalidOperation
         except InvalidOperation:
-            fields.problem(
-                name, Phrase("document.value", {"value": fields.shown(name)}), "expected the price of a million tokens"
-            )
+            fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), Phrase("remedy.price"))
             amount = Decimal(0)
         amounts.append(amount)
     return Price(amounts[0], amounts[1], fields.text("currency", "USD"))
@@ -270,5 +272,5 @@ def _option(fields: Fields, name: str, folder: Path) -> Any:
     try:
         return str(folder / Path(value).expanduser())
     except RuntimeError:  # no user has the home folder that it names
-        fields.problem("path", f"is {fields.shown('path')}, and there is no such home folder")
+        fields.problem("path", Phrase("document.no_home", {"value": fields.shown("path")}))
         return value

@@ -21,12 +21,12 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
         return NO_AUTH
     value = fields.text("value")
     if fields.raw.get("value") is None:
-        fields.problem("value", Phrase("document.missing"), 'the key, such as "${NAME}"')
+        fields.problem("value", Phrase("document.missing"), Phrase("remedy.key", {"key": '"${NAME}"'}))
     if kind == "api_key_query":
         return Auth(type="api_key_query", name=fields.text("param") or "key", value=value)
     name = fields.text("header") or "Authorization"
     if not name.isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
-        fields.problem("value", "holds characters that no header can have")
+        fields.problem("value", Phrase("document.no_header"))
     prefix = fields.choice("prefix", ("custom", "bearer", "basic"), "custom")
     return Auth(type="api_key_header", name=name, value=value, prefix=cast(Any, prefix))
 
@@ -48,7 +48,7 @@ def _headers(fields: Fields) -> Auth:
     for name in fields.raw:
         value = fields.text(name)
         if not str(name).isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
-            fields.problem(str(name), "holds characters that no header can have")
+            fields.problem(str(name), Phrase("document.no_header"))
         pairs.append((str(name), value))
     return Auth(extra=tuple(pairs))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from jikko.config_file import read_config_file
+from jikko.config_file import read_config_file, require_no_problems
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields
@@ -39,8 +39,6 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_MAX_SHOWN: Final = 100
-"""Problems that a message lists."""
 
 
 def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsFile:
@@ -71,24 +69,20 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
         raise InvalidSettings(f"The tools file {source}, {place}{problem}.") from None
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
-        root.problem("", Phrase("document.no_mapping"), "expected tools: and mcp_servers:")
+        root.problem(
+            "", Phrase("document.no_mapping"), Phrase("remedy.expected", {"wanted": "tools: and mcp_servers:"})
+        )
     root.check_names(("tools", "mcp_servers"))
     providers = _entries(root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
-    if problems:
-        raise InvalidSettings(_described(problems, Positions(written), source))
+    positions = Positions(written) if problems else None
+    require_no_problems(problems, "tools", source, lambda problem: _line(problem, positions))
     return ToolsFile(providers=providers, servers=servers, source=source)
 
 
-def _described(problems: list[Diagnostic], positions: Positions, source: str) -> str:
-    lines = []
-    for problem in problems[:_MAX_SHOWN]:
-        position = positions.at(problem.where)
-        lines.append(f"line {position.line}: {problem}" if position is not None else str(problem))
-    more = f"\n  and {len(problems) - _MAX_SHOWN} more" if len(problems) > _MAX_SHOWN else ""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    listing = "\n  ".join(lines)
-    return f"The tools file {source} has {count}:\n  {listing}{more}"
+def _line(problem: Diagnostic, positions: Positions | None) -> int:
+    position = positions.at(problem.where) if positions is not None else None
+    return 0 if position is None else position.line
 
 
 def _listed(fields: Fields) -> list[tuple[str, Fields]]:
@@ -161,7 +155,9 @@ def _workflow(fields: Fields, common: dict[str, Any]) -> WorkflowProvider:
 def _mcp(fields: Fields, common: dict[str, Any], *, has_url: bool) -> McpProvider:
     url, command = fields.text("url"), fields.text("command")
     if bool(url) == bool(command) and (has_url or command):
-        fields.problem("", "says neither url nor command" if not url else "says both url and command", "expected one")
+        fields.problem(
+            "", Phrase("document.two_servers" if url else "document.no_server"), Phrase("remedy.expected_one")
+        )
     elif url and has_url:
         fields.check_url(url)
     # As Dify tells them apart.
@@ -186,7 +182,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected seconds")
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), Phrase("remedy.seconds"))
         return default
     return float(value)
 
@@ -194,8 +190,7 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
 def _served(entry: tuple[str, Fields]) -> ServedApp:
     code, fields = entry
     if _CODE.fullmatch(code) is None:
-        what = "is no code: an address must be hard to guess"
-        fields.problem("", what, "expected 16 to 128 letters, digits, - and _")
+        fields.problem("", Phrase("document.no_code"), Phrase("remedy.code"))
     fields.check_names(("app", "description", "parameters", "status"))
     parameters = fields.mapping("parameters")
     return ServedApp(

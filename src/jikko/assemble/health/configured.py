@@ -9,7 +9,7 @@ from jikko.assemble.models import providers_of
 from jikko.assemble.stores import contents_of_files
 from jikko.assemble.tools import tools_file
 from jikko.diagnostics.diagnostic import Diagnostic, Severity
-from jikko.errors import InvalidSettings, JikkoError
+from jikko.errors import InvalidFile, InvalidSettings, JikkoError
 from jikko.settings import Settings
 
 _PORTS_SINCE: Final = 4
@@ -43,6 +43,8 @@ def _file(name: str, path: Path | None, read: Callable[[], Mapping[str, Any]]) -
 
 
 def _refused(name: str, error: JikkoError) -> Diagnostic:
+    if isinstance(error, InvalidFile):
+        return Diagnostic(error.what.code, error.what.params, where=name)
     return Diagnostic("check.verbatim", {"text": str(error)}, where=name)
 
 

@@ -80,31 +80,34 @@ def read_document(
         unset: Takes the names that are not set.
     """
     if len(text) > _LIMITS.max_bytes:
-        problems.append(problem_at(where, f"has more than {_LIMITS.max_bytes} characters"))
+        problems.append(problem_at(where, Phrase("document.too_many_characters", {"most": _LIMITS.max_bytes})))
         return {}
     try:
         raw = parse(text, _LIMITS)
     except YamlProblem as problem:
-        line = f" (line {problem.line} of the document)" if problem.line else ""
-        problems.append(problem_at(where, f"{problem}{line}", problem.hint))
+        what = problem.what
+        if problem.line:
+            what = Phrase("document.of_line", {"text": what, "line": problem.line})
+        problems.append(problem_at(where, what, problem.hint))
         return {}
     written = raw if isinstance(raw, dict) else {}
     fields = Fields(where, expanded(written, environment, unset), problems, written)
     if "paths" not in fields.raw:
-        hint = "expected an OpenAPI document with servers and paths"
-        if "api" in fields.raw:
-            hint = "this is the manifest of a plugin; put the OpenAPI document that it points to here"
-        fields.problem("", "is no OpenAPI document", hint)
+        hint = Phrase("remedy.not_manifest" if "api" in fields.raw else "remedy.openapi")
+        fields.problem("", Phrase("document.no_openapi"), hint)
         return {}
     found: dict[str, RemoteOperation] = {}
     for operation in _Reader(fields).operations():
         found.setdefault(operation.name, operation)
         if len(found) > _MAX_OPERATIONS:
-            fields.problem("paths", f"have more than {_MAX_OPERATIONS} operations")
+            fields.problem("paths", Phrase("document.too_many_operations", {"most": _MAX_OPERATIONS}))
             break
     if not found and not problems:
-        fields.problem("paths", "have no operations")
+        fields.problem("paths", Phrase("document.no_operations"))
     return found
+
+
+_SERVERS: Final = Phrase("remedy.expected", {"wanted": "servers: [{url: https://…}]"})
 
 
 class _Reader:
@@ -124,21 +127,19 @@ class _Reader:
         server = next(self._root.mappings("servers"), None)
         url = server.text("url") if server is not None else ""
         if server is None or not url:
-            hint = "expected servers: [{url: https://…}]"
-            if "swagger" in self._root.raw:
-                hint = "Swagger 2 says host and basePath: add servers: [{url: https://host/basePath}]"
-            self._root.problem("servers", "name no address", hint)
+            hint = Phrase("remedy.swagger") if "swagger" in self._root.raw else _SERVERS
+            self._root.problem("servers", Phrase("document.no_address"), hint)
             return ""
         variables = server.mapping("variables")
         for name in variables.raw:
             filled = filled_in(url, str(name), variables.mapping(name).text("default"))
             if filled is None:
-                server.problem("url", f"has more than {MAX_URL} characters with its variables")
+                server.problem("url", Phrase("document.long_address", {"most": MAX_URL}))
                 return ""
             url = filled
         if not url.startswith(("http://", "https://")):
             server.problem(
-                "url", Phrase("document.value", {"value": server.shown("url")}), "expected http://… or https://…"
+                "url", Phrase("document.value", {"value": server.shown("url")}), Phrase("remedy.web_address")
             )
         return url
 
@@ -198,14 +199,14 @@ class _Reader:
         if not isinstance(reference, str):
             return fields
         if not reference.startswith("#/"):
-            hint = "documents elsewhere are not fetched: write it out here"
-            fields.problem("$ref", f"is {fields.shown('$ref')}, which is not in this document", hint)
+            what = Phrase("document.reference_elsewhere", {"value": fields.shown("$ref")})
+            fields.problem("$ref", what, Phrase("remedy.write_out"))
             return Fields(fields.where, {}, fields.problems)
         found = self._root
         for part in reference[2:].split("/"):
             key = part.replace("~1", "/").replace("~0", "~")
             if not isinstance(found.raw.get(key), Mapping):
-                fields.problem("$ref", f"is {fields.shown('$ref')}, which leads to nothing")
+                fields.problem("$ref", Phrase("document.reference_to_nothing", {"value": fields.shown("$ref")}))
                 return Fields(fields.where, {}, fields.problems)
             found = found.mapping(key)
         return found.standing_at(fields.where)
