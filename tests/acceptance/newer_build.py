@@ -37,7 +37,8 @@ def newer_build(folder: Path, readers: int | None = None) -> Path:
         readers: The last step of the oldest build that may go on beside it; by default that of this build.
     """
     package = folder / "newer" / "jikko"
-    shutil.copytree(Path(jikko.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    # What was compiled holds of what does not change; but for what is being written just now.
+    shutil.copytree(Path(jikko.__file__).parent, package, ignore=shutil.ignore_patterns("*.pyc.*"))
     newest, _ = MAIN.steps()[-1]
     step = package / "store" / "postgres" / "migrations" / f"{newest + 1:04d}_newer.sql"
     step.write_text(STEP.format(readers=newest if readers is None else readers), encoding="utf-8")

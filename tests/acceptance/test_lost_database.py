@@ -14,6 +14,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, fetch, start
+from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.services
@@ -46,7 +47,9 @@ def test_a_database_is_waited_for(
         ThreadPoolExecutor(1) as other,
     ):
         run = client.run("async", q="1")["workflow_run_id"]
-        waited_for = other.submit(client.run, q="2")
+        # It is answered once all that is below has been done.
+        body = client.body("blocking", {"q": "2"})
+        waited_for = other.submit(client.request, "POST", "/v1/workflows/run", json=body, timeout=10 * PATIENCE)
         for number in ("1", "2"):
             echo.wait_for_calls(f"/hold/{how.name}{number}")
 
@@ -64,7 +67,7 @@ def test_a_database_is_waited_for(
         postgres.start()
 
         until(lambda: client.request("GET", "/readyz").status_code == 200, "it is ready again")
-        ended, blocking = client.finished(run), waited_for.result(60)
+        ended, blocking = client.finished(run), waited_for.result(PATIENCE).json()
         nodes = [node["node_id"] for node in client.node_executions(run)]
         assert client.run(q="1")["data"]["status"] == "succeeded"
         assert server.stop() == 0
