@@ -16,6 +16,7 @@ from jikko.plugins.process.process import PluginProcess, raised_in
 from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
+from tests.sandbox.scene import open_files
 
 pytestmark = pytest.mark.anyio
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -273,6 +274,25 @@ async def test_plugins_that_flood_work_for_one_slice_of_the_loop_at_a_time() -> 
         watching.cancel()
     assert arrived == 40_000
     assert most < 25
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True}), "asyncio"], ids=["uvloop", "asyncio"])
+async def test_nothing_stays_open_of_a_plugin_that_was_ended_while_most_of_what_it_wrote_was_not_read(
+    monkeypatch: pytest.MonkeyPatch, anyio_backend: Any
+) -> None:
+    # As on a busy machine: a line takes a slice, and what is left is not waited for.
+    monkeypatch.setattr("jikko.plugins.process.process._DRAIN_SECONDS", 0.0)
+    readings = itertools.count()
+    flood = "import sys\nsys.stdout.write('x\\n' * (1 << 22))"
+    async with running():  # the event loop itself opens files with the first
+        pass
+    before = open_files()
+    async with running(share=LoopShare(clock=lambda: next(readings) * SLICE)) as process:
+        calling = asyncio.create_task(called(process, "run", code=flood))
+        await until(lambda: process.garbage > 1000)
+    with pytest.raises(PluginFailure):
+        await calling
+    await until(lambda: open_files() <= before)
 
 
 # Files in pieces.

@@ -44,13 +44,13 @@ def failing(text):
 r._loads = failing
 """
 BEHIND_THE_PROGRAM = """
-reply = r.Runner._reply
+reply = r.JobRunner._reply
 def failing(self, job, block):
     made = reply(self, job, block)
     if b'"ok": 1' in made:
         fail_sometimes()
     return made
-r.Runner._reply = failing
+r.JobRunner._reply = failing
 """
 ALWAYS = "forked = 1\nz._fork = fork\n"
 IMPORTING_AHEAD = ALWAYS + "z.ForkServer._import = lambda self, module: fail_sometimes()\n"

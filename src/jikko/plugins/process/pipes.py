@@ -17,7 +17,7 @@ async def spawn(
     descriptors: Sequence[int],
     limit: int,
     payer: Payer,
-) -> Process:
+) -> "PipedProcess":
     """Start a process in a session of its own, with pipes.
 
     Args:
@@ -40,7 +40,19 @@ async def spawn(
         start_new_session=True,
         pass_fds=descriptors,
     )
-    return Process(transport, protocol, loop)
+    return PipedProcess(transport, protocol, loop)
+
+
+class PipedProcess(Process):
+    """A process, with our ends of its pipes."""
+
+    def __init__(self, transport: Any, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(transport, protocol, loop)
+        self._pipes = transport
+
+    def close_pipes(self) -> None:
+        """Read nothing more of what it wrote. One whose reading pauses would stay open."""
+        self._pipes.close()
 
 
 class _Pipes(SubprocessStreamProtocol):

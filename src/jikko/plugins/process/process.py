@@ -15,7 +15,7 @@ from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
 from jikko.plugins.process.call import Backwards, Invocation, unreadable
 from jikko.plugins.process.groups import ProcessGroup, ProcessSession
 from jikko.plugins.process.limits import ProcessLimits
-from jikko.plugins.process.pipes import spawn
+from jikko.plugins.process.pipes import PipedProcess, spawn
 from jikko.plugins.process.wire import (
     BROKEN,
     FailureKind,
@@ -43,7 +43,7 @@ class PluginProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: PipedProcess,
         limits: ProcessLimits,
         share: LoopShare,
         budget: Budget,
@@ -229,6 +229,7 @@ class PluginProcess:
         _, pending = await asyncio.wait(self._reading, timeout=_DRAIN_SECONDS)
         for task in pending:
             task.cancel()
+        self._process.close_pipes()
 
     def end(self, why: str) -> None:
         """Kill it: its calls fail, and say why."""
