@@ -169,6 +169,7 @@ def test_nothing_else_is_served_there(shown: Metrics) -> None:
 
 OF_SEVERAL = {
     "jikko_servers",
+    "jikko_differing_servers",
     "jikko_nats_connected",
     "jikko_nats_reconnects_total",
     "jikko_heartbeat_age_seconds",

@@ -1,5 +1,7 @@
 """Several servers, each with a data folder of its own, on one PostgreSQL, one NATS and one bucket."""
 
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
+from tests.acceptance.processes import Command
 from tests.acceptance.several import ClientOfOneProcess
 from tests.acceptance.several_servers import NOBODY_GOES, ONLY_THE_DEAD_GO, SeveralServers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
@@ -309,3 +313,24 @@ def test_workers_of_one_server_take_over_from_each_other_without_waiting(servers
     echo.release("/hold/worker")
     several_again = several.client("held", several.servers[0])
     assert several_again.finished(run)["status"] == "succeeded"
+
+
+def test_servers_are_listed_by_their_hosts_with_what_differs_and_one_is_drained(servers: Made, jikko: Command) -> None:
+    several = servers(2)
+    other = several.start(JIKKO_MAX_STRINGS="77")
+
+    def listed() -> list[dict[str, Any]]:
+        return jikko("servers", "list", "--json", **several.settings).lines
+
+    until(lambda: len(listed()) == 3 and any(server["differs"] for server in listed()), "all are listed")
+    host = re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname().partition(".")[0]).strip("-")[:40] or "server"
+    assert all(re.fullmatch(rf"{host}-[0-9a-f]{{8}}", server["name"]) for server in listed())
+    [apart] = [server for server in listed() if server["differs"]]
+    assert (apart["differs"], apart["failing"]) == (["max_strings"], [])
+    assert f"{apart['name']}: max_strings" in jikko("doctor", "--cluster", **several.settings).out
+    assert jikko("servers", "drain", "nobody", **several.settings).code == 7
+
+    assert jikko("servers", "drain", apart["name"], **several.settings).code == 0
+
+    assert other.wait() == 0
+    until(lambda: apart["name"] not in [server["name"] for server in listed()], "it has left")

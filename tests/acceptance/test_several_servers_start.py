@@ -68,6 +68,7 @@ def test_the_doctor_looks_at_all_that_several_servers_need(jikko: Command, sever
         "standby",
         "datasets",
         "nats",
+        "servers",
         "bucket",
     }
     assert [name for name, line in found.items() if not line["ok"]] == []

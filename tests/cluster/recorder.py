@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun, WaitingRuns
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, ServerState, WaitingRun, WaitingRuns
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Recorder:
     taken: list[OrphanedRuns] = field(default_factory=list)
     waiting: list[WaitingRun] = field(default_factory=list)
     """Those that it was offered."""
+    told: ServerState = field(default_factory=lambda: ServerState(since=0.0, runs=0))
     takes_waiting: bool = True
     has_room: asyncio.Event = field(default_factory=asyncio.Event)
     offers: "asyncio.Future[WaitingRuns]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -54,6 +55,9 @@ class Recorder:
     async def take_over(self, orphans: OrphanedRuns) -> Durable:
         self.taken.append(orphans)
         return self.durable
+
+    async def state(self) -> ServerState:
+        return self.told
 
     async def room(self) -> None:
         await self.has_room.wait()

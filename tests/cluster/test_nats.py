@@ -12,7 +12,7 @@ from jikko.cluster.nats.nats_cluster import NatsCluster
 from jikko.cluster.nats.orphan_queue import OrphanQueue
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.ports.cluster import OrphanedRuns, RunChanged, StopRun
+from jikko.ports.cluster import OrphanedRuns, RunChanged, ServerState, StopRun
 from tests.cluster.nats_group import SECONDS, NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running, three_running
 from tests.cluster.recorder import Recorder
@@ -234,3 +234,19 @@ async def test_how_many_members_there_are_is_told_whenever_it_changes(group: Nat
     await until(lambda: counts[-1] == 1)
     # One that a busy machine holds up for a second counts as gone meanwhile.
     assert all(before != after for before, after in pairwise([1, *counts]))
+
+
+async def test_a_difference_of_configuration_is_logged_with_its_name_and_its_end_too(
+    group: NatsGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(**configuration: str) -> ServerState:
+        return ServerState(since=1.0, runs=0, configuration={"version": "1", **configuration})
+
+    one, _ = await group.start(member=Recorder(told=told(providers="a", max_runs="5")))
+    second = Recorder(told=told(providers="b", max_runs="5"))
+    two, _ = await group.start(member=second)
+
+    await until(lambda: f"server {two.name} has other providers than this one" in caplog.text)
+    await until(lambda: f"server {one.name} has other providers than this one" in caplog.text)
+    second.told = told(providers="a", max_runs="5")
+    await until(lambda: f"server {two.name} has the same configuration as this one again" in caplog.text)

@@ -20,7 +20,17 @@ from jikko.maintenance.orphans import Orphans
 from jikko.nodes.context import Context
 from jikko.nodes.contract import Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.cluster import Answer, Command, Hint, JobDue, OrphanedRuns, RunChanged, WaitingRun, WaitingRuns
+from jikko.ports.cluster import (
+    Answer,
+    Command,
+    Hint,
+    JobDue,
+    OrphanedRuns,
+    RunChanged,
+    ServerState,
+    WaitingRun,
+    WaitingRuns,
+)
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append, Change, RunStore
@@ -162,6 +172,9 @@ class Process:
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
+
+    async def state(self) -> ServerState:
+        return ServerState(since=0.0, runs=self.runs.under_way)
 
     async def room(self) -> None:
         await self.runs.control.room.wait()

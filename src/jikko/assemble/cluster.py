@@ -1,12 +1,13 @@
 """Picks how the processes that execute runs of one store know each other."""
 
-import secrets
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jikko import __version__
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.alone import Alone
+from jikko.cluster.server_names import new_server_name
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster
@@ -60,7 +61,7 @@ async def build_cluster(
     from jikko.cluster.nats.nats_cluster import NatsCluster
     from jikko.cluster.nats.streams import Names
 
-    name, seconds = name or f"{secrets.token_hex(4)}/0", settings.member_seconds
+    name, seconds = name or f"{new_server_name(socket.gethostname())}/0", settings.member_seconds
     link = await NatsLink.open(
         settings.nats_url,
         Names(cluster),

@@ -1,10 +1,11 @@
 """The ``Cluster`` of a process that serves alone."""
 
 import asyncio
-import secrets
+import socket
 from collections.abc import Collection, Coroutine
 from typing import Any
 
+from jikko.cluster.server_names import new_server_name
 from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns
 
@@ -13,7 +14,7 @@ class Alone:
     """Every open run that the store had before is an orphan, and its one member leads from the start."""
 
     def __init__(self) -> None:
-        self.name = f"{secrets.token_hex(4)}/0"
+        self.name = f"{new_server_name(socket.gethostname())}/0"
         self._rates = RequestRates()
         self._member: Member | None = None
         self._tasks: set[asyncio.Task[object]] = set()

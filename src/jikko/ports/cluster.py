@@ -7,7 +7,7 @@ owes no delivery, only a good try; and what waits for a message also looks by it
 What an implementation must do is written down as tests, in ``tests/contract/test_cluster.py``.
 """
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -49,7 +49,12 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     epoch: int
 
 
-Command: TypeAlias = StopRun | SubmitForm | WaitForEvents | LetGo
+class EndServer(msgspec.Struct, frozen=True, tag=True):
+    """End the server in good order, as SIGTERM does. Answered by ``True`` before it begins."""
+
+
+RunCommand: TypeAlias = StopRun | SubmitForm | WaitForEvents | LetGo
+Command: TypeAlias = RunCommand | EndServer
 
 
 class Grown(msgspec.Struct, frozen=True, tag=True):
@@ -125,6 +130,25 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
 
 
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process tells the others of itself, beside that it lives."""
+
+    since: float
+    """When it began to serve, in seconds since the Unix epoch."""
+    runs: int
+    """How many runs it executes."""
+    failing: tuple[str, ...] = ()
+    """Why it is not ready: names of checks, as `/readyz` has them."""
+    configuration: Mapping[str, str] = {}
+    """What must be the same on all servers: values and digests, by name."""
+
+
+def differences(one: ServerState, other: ServerState) -> list[str]:
+    """Return the names of what differs in two configurations, sorted."""
+    names = {*one.configuration, *other.configuration}
+    return sorted(name for name in names if one.configuration.get(name) != other.configuration.get(name))
+
+
 class Refusals(Protocol):
     """The ids of runs whose start was refused. They outlive the process, and are there for all of a data folder."""
 
@@ -176,6 +200,10 @@ class Member(Protocol):
 
     async def take_over(self, orphans: OrphanedRuns) -> Takeover:
         """Take over runs. Those that this process has already stay as they are."""
+        ...
+
+    async def state(self) -> ServerState:
+        """Return what the others may know of this process."""
         ...
 
     async def room(self) -> None:

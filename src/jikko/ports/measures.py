@@ -49,6 +49,8 @@ class ClusterMeasures(Struct):
 
     servers: Callable[[], int] = lambda: 0
     """How many servers there are, as this process knows them, its own among them."""
+    differing: Callable[[], int] = lambda: 0
+    """How many other servers have another configuration than this one."""
     connected: Callable[[], bool] = lambda: False
     """Whether NATS is reached."""
     silence: Callable[[], float] = lambda: 0.0

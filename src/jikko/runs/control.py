@@ -29,6 +29,7 @@ from jikko.ports.cluster import (
     Answer,
     Cluster,
     Command,
+    EndServer,
     OrphanedRuns,
     StopRun,
     SubmitForm,
@@ -203,6 +204,8 @@ class Control:
 
     async def handle_command(self, command: Command) -> Answer:
         """See ``Member.handle_command``."""
+        if isinstance(command, EndServer):
+            return None  # of no run
         held = self._executor.find(command.run_id)
         if held is not None:
             return await done_here(held, command, self._clock)

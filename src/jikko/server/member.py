@@ -2,28 +2,40 @@
 
 import asyncio
 import logging
+import math
+import os
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from jikko.assemble import Assembly
+from jikko.assemble.configuration_digests import configuration_of
 from jikko.dify.bodies import detail_body
 from jikko.ports.cluster import (
     Answer,
     Command,
+    EndServer,
     Hint,
     JobDue,
     OrphanedRuns,
     RunChanged,
     RunsMoved,
+    ServerState,
     StartWasRefused,
     WaitingRun,
     WaitingRuns,
 )
 from jikko.record import DetailRecord, RunRecord
 from jikko.runs.recovery import TakenOver
+from jikko.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_READ_AGAIN_SECONDS = 30.0
+"""After which what must be the same on all servers is read again."""
+_ANSWER_SECONDS = 0.1
+"""For an answer to leave before the process ends."""
 _TRY_AGAIN_SECONDS = 5.0
 """Until a background job that failed is begun again."""
 
@@ -31,14 +43,48 @@ _TRY_AGAIN_SECONDS = 5.0
 class ServerMember:
     """The ``Member`` that a server process is."""
 
-    def __init__(self, assembly: Assembly, say_recovered: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        say_recovered: Callable[[int], None],
+        settings: Settings | None = None,
+        server: int | None = None,
+    ) -> None:
         """Args:
         say_recovered: Called with how many runs were found that are to be taken over.
+        settings: Of the server, of which a worker has a part; by default those of the process.
+        server: The process id of the server; by default the own one.
         """
         self._assembly = assembly
         self._say_recovered = say_recovered
+        self._settings = settings or assembly.settings
+        self._server = server or os.getpid()
+        self._since = time.time()
+        self._configuration: dict[str, str] = {}
+        self._read_at = -math.inf
+
+    async def state(self) -> ServerState:
+        assembly = self._assembly
+        if time.monotonic() - self._read_at > _READ_AGAIN_SECONDS:
+            self._read_at = time.monotonic()
+            self._configuration = await asyncio.to_thread(configuration_of, self._settings)
+        checks = {
+            "accepting": assembly.runs.is_closing,
+            "record": bool(assembly.readiness.trouble),
+            "cluster": bool(assembly.cluster.trouble()),
+        }
+        return ServerState(
+            since=self._since,
+            runs=assembly.runs.under_way,
+            failing=tuple(name for name, fails in checks.items() if fails),
+            configuration=self._configuration,
+        )
 
     async def handle_command(self, command: Command) -> Answer:
+        if isinstance(command, EndServer):
+            # Behind the answer.
+            asyncio.get_running_loop().call_later(_ANSWER_SECONDS, os.kill, self._server, signal.SIGTERM)
+            return True
         return await self._assembly.runs.control.handle_command(command)
 
     def on_hint(self, hint: Hint) -> None:
@@ -120,6 +166,9 @@ class OfOneMachine:
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self._member.take_over(orphans) if orphans.holder else TakenOver(lambda log: None)
+
+    async def state(self) -> ServerState:
+        return await self._member.state()
 
     async def room(self) -> None:
         await asyncio.Event().wait()

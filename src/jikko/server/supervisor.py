@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ import click
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
 from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
+from jikko.cluster.server_names import new_server_name
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
@@ -73,7 +73,7 @@ class Supervisor:
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
-        self._server = secrets.token_hex(4)
+        self._server = new_server_name(socket.gethostname())
         self._names = 0
         self._children: dict[str, WorkerProcess] = {}
         self._hung_after = hung_after

@@ -72,7 +72,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
             assembly.cluster.leave()
 
         try:
-            member = ServerMember(assembly, say_recovered)
+            member = ServerMember(assembly, say_recovered, settings, os.getppid())
             if settings.nats_url:
                 await assembly.cluster.join(member)
                 await channelled.join(OfOneMachine(member))

@@ -59,6 +59,20 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
 
         return await NatsLink.look(settings.nats_url, access)
 
+    async def members() -> tuple[Phrase, bool]:
+        access_of(settings)
+        from jikko.assemble.servers import seen_servers
+
+        async with seen_servers(settings) as seen:
+            found = await seen.all()
+        names = ", ".join(server.name for server in found)
+        if not found:
+            return Phrase("servers.nobody"), True
+        apart = "; ".join(f"{server.name}: {', '.join(server.differs)}" for server in found if server.differs)
+        if apart:
+            return Phrase("servers.apart", {"names": names, "apart": apart}), False
+        return Phrase("servers.alike", {"names": names}), True
+
     async def files() -> Phrase:
         await contents_of_files(settings).check()
         return Phrase("servers.bucket")
@@ -73,6 +87,7 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         "standby": standby,
         "datasets": datasets,
         "nats": messages,
+        "servers": members,
         "bucket": files,
     }
     of_others = ("database", "nats", "bucket")

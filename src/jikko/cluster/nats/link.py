@@ -126,6 +126,17 @@ class NatsLink:
         finally:
             await link.break_off()
 
+    @classmethod
+    async def beside(cls, url: str, names: Names, access: NatsAccess = _NOTHING_MORE) -> "NatsLink":
+        """Connect to look at the members and to ask them, and declare nothing.
+
+        Raises:
+            InvalidSettings: See ``open``.
+            StoreUnavailable: See ``open``.
+        """
+        client, _ = await connected(url, "looks", access, 0)
+        return cls(client, names, member_seconds=0, per_minute=0)
+
     @property
     def is_connected(self) -> bool:
         """Whether messages leave at this moment."""

@@ -5,16 +5,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from nats.aio.msg import Msg
-from nats.js.errors import NotFoundError
 
 from jikko.cluster.nats.leader import LeaderElection
 from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
+from jikko.cluster.nats.members import last_heartbeats
 from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
 from jikko.cluster.nats.rates import count
 from jikko.cluster.nats.refusals import TROUBLE
@@ -31,7 +30,17 @@ from jikko.cluster.nats.wire import (
     to_parts,
 )
 from jikko.errors import StoreUnavailable
-from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, server_of
+from jikko.ports.cluster import (
+    Answer,
+    Command,
+    Hint,
+    Member,
+    OrphanedRuns,
+    ServerState,
+    WaitForEvents,
+    differences,
+    server_of,
+)
 from jikko.ports.measures import ClusterMeasures
 
 logger = logging.getLogger(__name__)
@@ -75,6 +84,9 @@ class NatsCluster:
         if measures is not None:
             measures.servers = lambda: len({server_of(member) for member in self._liveness.members})
             measures.connected = lambda: link.is_connected
+            measures.differing = lambda: len(
+                {server_of(name) for name, names in self._differing.items() if names and name in self.members()}
+            )
             measures.silence = lambda: self._liveness.silence(time.monotonic())
             link.on_back = measures.reconnects.add
         self._waiting: dict[asyncio.Future[None], str] = {}
@@ -91,6 +103,9 @@ class NatsCluster:
         self.on_members: Callable[[int], None] = lambda count: None
         """Called with how many members there are whenever that changes."""
         self._count = 1
+        self._state: ServerState | None = None
+        self._differing: dict[str, list[str]] = {}
+        """What other members have otherwise, by their names."""
         self._leaving: asyncio.Task[None] | None = None
         self._closed = False
         self._attends = False
@@ -135,6 +150,7 @@ class NatsCluster:
         self._start(self._send_heartbeats(), self._listening)
         self._start(self._look_who_is_gone(), self._listening)
         await self._own_heartbeat_seen.wait()
+        logger.info("this server is %s, one of %d", self.name, len(self.members()))
         self._start(self._orphans.watch(), self._working)
         self._start(self._lead.watch(), self._working)
         self._start(self._waiting_runs.watch(), self._working)
@@ -224,12 +240,26 @@ class NatsCluster:
         self._tell_count()
         if name == self.name:
             self._own_heartbeat_seen.set()
+        elif beat.state is not None and self._state is not None:
+            self._compare(name, differences(self._state, beat.state))
+
+    def _compare(self, name: str, names: list[str]) -> None:
+        """Note what another member has otherwise; a change is logged."""
+        if self._differing.get(name, []) != names:
+            logger.warning(
+                "%s",
+                f"server {name} has other {', '.join(names)} than this one: `jikko servers list` shows what"
+                if names
+                else f"server {name} has the same configuration as this one again",
+            )
+        self._differing[name] = names
 
     async def _on_announcement(self, message: Msg) -> None:
         received = announcement(message.data)
         if received is None or received.sender == self.name or self._member is None:
             return
         if isinstance(received.content, Left):
+            self._differing.pop(received.sender, None)
             self._liveness.left(received.sender)
             self._tell_count()
             self._give_up(received.sender)
@@ -253,19 +283,15 @@ class NatsCluster:
     # Who is there.
 
     async def _learn_of_others(self) -> None:
-        names = self._link.names
-        info = await self._link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
-        for subject in info.state.subjects or {}:
-            with suppress(NotFoundError):  # it has ended in this moment
-                last = await self._link.stream.get_last_msg(names.stream("ALIVE"), subject)
-                if (beat := heartbeat(last.data or b"")) is not None:
-                    name = subject.rpartition(".")[2]
-                    self._liveness.on_heartbeat(name, beat.count, time.monotonic(), beat.seconds)
+        for name, beat in (await last_heartbeats(self._link)).items():
+            self._liveness.on_heartbeat(name, beat.count, time.monotonic(), beat.seconds)
 
     async def _send_heartbeats(self) -> None:
         sent, failed = 0, 0
         subject = self._link.names.alive(self.name)
         while True:
+            if self._member is not None:
+                self._state = await self._member.state()
             body = self._heartbeat(sent)
             sent += 1
             try:
@@ -279,7 +305,7 @@ class NatsCluster:
             await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
 
     def _heartbeat(self, count: int) -> bytes:
-        return msgspec.json.encode(MemberHeartbeat(count, self._seconds, self._version))
+        return msgspec.json.encode(MemberHeartbeat(count, self._seconds, self._version, self._state))
 
     async def _look_who_is_gone(self) -> None:
         was_deaf = False
@@ -290,6 +316,7 @@ class NatsCluster:
                 says = f"{trouble}: this server is not ready, and others take over its runs" if is_deaf else ""
                 logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):
+                self._differing.pop(name, None)
                 logger.warning("server %s is gone; others go on with its runs", name)
                 self._give_up(name)
                 assert self._orphans is not None

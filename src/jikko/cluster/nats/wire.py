@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, WaitingRun
+from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, ServerState, WaitingRun
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ class MemberHeartbeat(msgspec.Struct, frozen=True):
     """After which it counts as gone if it says no more."""
     version: str
     """Of Jikko."""
+    state: ServerState | None = None
+    """``None``: of an earlier version, or a command."""
 
 
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

@@ -1,12 +1,11 @@
 """All numbers of one server process."""
 
-import hashlib
 import platform
-from pathlib import Path
 from typing import Final
 
 from jikko import __version__
 from jikko.assemble import Assembly
+from jikko.assemble.configuration_digests import digest_of
 from jikko.events import NodeFinished, RunFinished, RunStarted
 from jikko.http.observer import RequestObserver
 from jikko.http.requests import Request
@@ -75,19 +74,12 @@ class ProcessMetrics:
         ]
 
 
-def digest_of(file: Path | None) -> str:
-    """By what two servers are told apart whose file is not the same: 12 hexadecimal digits, or ``none``."""
-    try:
-        return "none" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    except OSError:
-        return "none"
-
-
 def _of_cluster(measures: ClusterMeasures | None) -> Snapshot:
     if measures is None:
         return []
     return [
         ("jikko_servers", (), [float(measures.servers())]),
+        ("jikko_differing_servers", (), [float(measures.differing())]),
         ("jikko_nats_connected", (), [float(measures.connected())]),
         *samples("jikko_nats_reconnects_total", measures.reconnects),
         ("jikko_heartbeat_age_seconds", (), [measures.silence()]),

@@ -64,6 +64,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "jikko_orphans": _gauge("Open runs of processes that are gone."),
     "jikko_members": _gauge("Processes that accept requests."),
     "jikko_servers": Family("gauge", "Servers that share the work, as this one knows them.", is_shared=True),
+    "jikko_differing_servers": Family(
+        "gauge", "Other servers whose configuration is not that of this one.", is_shared=True
+    ),
     "jikko_nats_connected": _gauge("Processes that reach NATS."),
     "jikko_nats_reconnects_total": _counter("Times that NATS was reached again."),
     "jikko_heartbeat_age_seconds": Family(

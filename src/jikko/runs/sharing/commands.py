@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from jikko.errors import JikkoError, LogConflict, LogTooNew
 from jikko.events import FormClosed
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Answer, Cluster, Command, LetGo, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, LetGo, RunCommand, StopRun, SubmitForm, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.executor import HeldRun
 from jikko.runs.following.grown_events import CommitTimes, grown
 from jikko.runs.run_log import RunLog
 
 
-async def done_here(held: HeldRun, command: Command, clock: Clock) -> Answer:
+async def done_here(held: HeldRun, command: RunCommand, clock: Clock) -> Answer:
     """Do to a run of this process what another process asks for; see ``Member.handle_command``."""
     if held.runner.has_ended:
         return None

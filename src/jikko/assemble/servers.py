@@ -1,0 +1,122 @@
+"""The servers that share a database, seen by a command."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+from nats.js.errors import NotFoundError
+
+from jikko.assemble.cluster import access_of
+from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.members import last_heartbeats
+from jikko.cluster.nats.refusals import TROUBLE
+from jikko.cluster.nats.streams import Names
+from jikko.cluster.nats.wire import answer_of, to_parts
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ports.cluster import EndServer, ServerState, differences, server_of
+from jikko.settings import Settings
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.migrate import SHARED, is_there
+from jikko.store.postgres.sharing import read_owner
+
+_ANSWER_SECONDS: Final = 10.0
+"""For the answer of a server."""
+
+
+class SeenServer(NamedTuple):
+    """One server, with all its processes."""
+
+    name: str
+    version: str
+    since: float
+    """When its oldest process began, in seconds since the Unix epoch; 0 if it does not say so (an earlier version)."""
+    runs: int
+    failing: tuple[str, ...]
+    """Why a process of it is not ready."""
+    differs: tuple[str, ...]
+    """What it has otherwise than most servers: names, as in ``ServerState.configuration``."""
+    processes: tuple[str, ...]
+
+
+class SeenServers:
+    """A connection to NATS, beside the servers."""
+
+    def __init__(self, link: NatsLink | None) -> None:
+        """Args:
+        link: ``None``: no server has shared the database yet.
+        """
+        self._link = link
+
+    async def all(self) -> list[SeenServer]:
+        """All servers that were heard of lately, by name.
+
+        Raises:
+            StoreUnavailable: NATS does not answer.
+        """
+        if self._link is None:
+            return []
+        try:
+            beats = await last_heartbeats(self._link)
+        except NotFoundError:
+            return []  # no server has declared anything
+        except TROUBLE as error:
+            raise StoreUnavailable(f"NATS does not say which servers there are: {error}") from None
+        states = {name: beat.state for name, beat in beats.items() if beat.state is not None}
+        usual = _usual(list(states.values()))
+        found = []
+        for server in sorted({server_of(name) for name in beats}):
+            processes = tuple(sorted(name for name in beats if server_of(name) == server))
+            own = [states[name] for name in processes if name in states]
+            found.append(
+                SeenServer(
+                    server,
+                    beats[processes[0]].version,
+                    min((state.since for state in own), default=0.0),
+                    sum(state.runs for state in own),
+                    tuple(sorted({name for state in own for name in state.failing})),
+                    tuple(sorted({name for state in own for name in differences(usual, state)})),
+                    processes,
+                )
+            )
+        return found
+
+    async def end(self, server: SeenServer) -> bool:
+        """Have a server end in good order. Returns whether it has taken that."""
+        for process in server.processes if self._link is not None else ():
+            parts = to_parts(EndServer(), self._link.client.max_payload)
+            if answer_of(await self._link.ask(self._link.names.ask(process), parts, _ANSWER_SECONDS)):
+                return True
+        return False
+
+
+def _usual(states: list[ServerState]) -> ServerState:
+    """A state with the configuration that most have; of several, the first by name of what differs."""
+    kinds = [tuple(sorted(state.configuration.items())) for state in states]
+    most = max(sorted(set(kinds)), key=kinds.count, default=())
+    return ServerState(since=0.0, runs=0, configuration=dict(most))
+
+
+@asynccontextmanager
+async def seen_servers(settings: Settings) -> AsyncIterator[SeenServers]:
+    """Look at the servers; nobody is told.
+
+    Raises:
+        InvalidSettings: There is one server alone, or NATS cannot be used.
+        StoreUnavailable: The database or NATS cannot be reached.
+    """
+    if not settings.nats_url:
+        raise InvalidSettings("There is one server here: without JIKKO_NATS_URL, it shares its database with no other.")
+    access = access_of(settings)
+    database = Postgres(settings.database_url)
+    try:
+        owner = (await read_owner(database))[0] if await is_there(database) else ""
+    finally:
+        await database.close()
+    if not owner.startswith(SHARED):
+        yield SeenServers(None)
+        return
+    link = await NatsLink.beside(settings.nats_url, Names(owner.removeprefix(SHARED)), access)
+    try:
+        yield SeenServers(link)
+    finally:
+        await link.break_off()
