@@ -82,9 +82,12 @@ class SeenServers:
 
     async def end(self, server: SeenServer) -> bool:
         """Have a server end in good order. Returns whether it has taken that."""
-        for process in server.processes if self._link is not None else ():
-            parts = to_parts(EndServer(), self._link.client.max_payload)
-            if answer_of(await self._link.ask(self._link.names.ask(process), parts, _ANSWER_SECONDS)):
+        link = self._link
+        if link is None:
+            return False
+        for process in server.processes:
+            parts = to_parts(EndServer(), link.client.max_payload)
+            if answer_of(await link.ask(link.names.ask(process), parts, _ANSWER_SECONDS)):
                 return True
         return False
 
