@@ -105,8 +105,8 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
             return tuple(part for entry in parts if (part := str(entry).strip()))
         if kind is bool:
             return _WORDS[text.lower()]
-        if kind in (int, float):
-            number = kind(text)
+        if kind in (int, float, float | None):
+            number = int(text) if kind is int else float(text)
             if not 0 <= number < math.inf:
                 raise ValueError
             return number

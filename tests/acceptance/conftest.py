@@ -114,6 +114,7 @@ def several_settings_of_module(
         "JIKKO_DATABASE_URL": postgres_server.made(),
         "JIKKO_FILES_URL": s3_server.made(),
         "JIKKO_NATS_URL": nats_server.url,
+        "JIKKO_LAME_DUCK_SECONDS": "0",
         **CREDENTIALS,
     }
 
@@ -125,5 +126,6 @@ def several_settings(postgres_server: PostgresServer, buckets: Buckets, nats_ser
         "JIKKO_DATABASE_URL": postgres_server.made(),
         "JIKKO_FILES_URL": buckets.made(),
         "JIKKO_NATS_URL": nats_server.url,
+        "JIKKO_LAME_DUCK_SECONDS": "0",
         **CREDENTIALS,
     }

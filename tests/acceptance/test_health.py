@@ -16,6 +16,7 @@ from tests.acceptance.conftest import Scene, apps_of
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import limited, locked, until
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import ECHO
 from tests.effort import PATIENCE
 from tests.page_blocks import blocks, replaced, shown_commands
 
@@ -116,3 +117,22 @@ def test_a_server_that_stops_is_alive_and_not_ready(scene: Scene, echo: EchoServ
     assert status(scene, "/livez") == 200
     echo.release("/hold/stops")
     assert scene.server.wait() == 0
+
+
+def test_a_server_that_is_to_stop_still_serves_until_balancers_have_left_it(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "echo.yml"
+    file.write_text(ECHO, encoding="utf-8")
+    key = jikko.json("apps", "import", file)[0]["api_key"]
+    server = Server(jikko.home, settings={"JIKKO_LAME_DUCK_SECONDS": "600"})
+    try:
+        client = Client(server.url, key)
+        server.send(signal.SIGTERM)
+        until(lambda: httpx.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 503, "it is not ready")
+
+        assert client.run(q="茶 🍵")["data"]["outputs"]["q"] == "茶 🍵"
+
+        client.close()
+        server.send(signal.SIGTERM)
+        assert server.wait() == 0
+    finally:
+        server.close()

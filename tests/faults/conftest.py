@@ -77,6 +77,7 @@ def settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: Nat
         "JIKKO_DATABASE_URL": postgres_server.made(),
         "JIKKO_FILES_URL": buckets.made(),
         "JIKKO_NATS_URL": nats_server.url,
+        "JIKKO_LAME_DUCK_SECONDS": "0",
         "JIKKO_MEMBER_SECONDS": str(LIFE),
         **CREDENTIALS,
     }

@@ -53,6 +53,7 @@ class Machine:
         self._settings = {
             "JIKKO_DATABASE_URL": f"postgresql://jikko@127.0.0.1:{to_database.port}/{database}",
             "JIKKO_NATS_URL": f"nats://127.0.0.1:{to_nats.port}",
+            "JIKKO_LAME_DUCK_SECONDS": "0",
         }
         self.server: Server | None = None
 

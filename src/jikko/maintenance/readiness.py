@@ -71,6 +71,8 @@ class Readiness:
         self._again = again
         self._good_at: float | None = None
         self._trying: asyncio.Future[None] | None = None
+        self.is_leaving = False
+        """Whether the process is to stop, and still serves what comes."""
         self.trouble = ""
         """Why the record is known to take no writes; empty: it is not."""
         self._probing: asyncio.Task[None] | None = None
@@ -85,7 +87,7 @@ class Readiness:
         Args:
             patience: Seconds for which a write may be waited for.
         """
-        accepting = "the server is shutting down" if self._is_closing() else OK
+        accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
         checks = {"accepting": accepting, "record": self.trouble or await self._look(patience)}
         return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
 

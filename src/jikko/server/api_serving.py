@@ -53,6 +53,9 @@ async def serve_assembly(
         runs, nodes = (0.0, 0.0) if at_once else (settings.shutdown_seconds, settings.drain_seconds)
         steps.begin(STOP_AT_ONCE_SECONDS if at_once else settings.stop_seconds)
         at_end(at_once)
+        if not (at_once or drains) and settings.lame_duck:
+            assembly.readiness.is_leaving = True
+            await asyncio.sleep(settings.lame_duck)
         if assembly.console_feed is not None:
             # A list that is looked at has no end of its own, and would be waited for.
             assembly.console_feed.close()

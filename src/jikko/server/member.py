@@ -69,7 +69,7 @@ class ServerMember:
             self._read_at = time.monotonic()
             self._configuration = await asyncio.to_thread(configuration_of, self._settings)
         checks = {
-            "accepting": assembly.runs.is_closing,
+            "accepting": assembly.readiness.is_leaving or assembly.runs.is_closing,
             "record": bool(assembly.readiness.trouble),
             "cluster": bool(assembly.cluster.trouble()),
         }
