@@ -163,7 +163,7 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_server_stays_for_balancers_only_among_others_unless_that_is_set() -> None:
-    several = {"database_url": "postgresql://a@b/c", "files_url": "s3://d", "nats_url": "nats://e:4222"}
+    several: dict[str, Any] = {"database_url": "postgresql://a@b/c", "files_url": "s3://d", "nats_url": "nats://e:4222"}
     assert (Settings().lame_duck, Settings(**several).lame_duck) == (0.0, 5.0)
     assert Settings(**several, lame_duck_seconds=0.0).lame_duck == 0.0
     assert Settings(lame_duck_seconds=2.5).stop_seconds == Settings().stop_seconds + 2.5
