@@ -87,4 +87,6 @@ async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_provider
     of_node, of_provider = output.decode().splitlines()
     assert of_node.startswith("The certificate of 127.0.0.1:")
     assert of_node.endswith("have it issued again with authorityKeyIdentifier=keyid")
-    assert of_provider.startswith("The connection to the provider failed: its certificate is not trusted: ")
+    assert of_provider.startswith(
+        "The connection to the provider at 127.0.0.1 failed: its certificate is not trusted: "
+    )

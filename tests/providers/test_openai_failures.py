@@ -203,6 +203,7 @@ async def test_no_server_is_a_failure_to_connect() -> None:
     await models.close()
 
     assert caught.value.kind == "InvokeConnectionError"
+    assert str(caught.value).startswith("The connection to the provider at 127.0.0.1 failed: ")
 
 
 async def test_an_answer_may_have_as_much_as_max_answer_says_and_128_tool_calls() -> None:

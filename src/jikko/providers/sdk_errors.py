@@ -41,7 +41,15 @@ def failure_of(error: Exception) -> ModelFailure:
         detail = f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}"
     else:
         detail = str(cause) or type(cause).__name__
-    return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")
+    where = f" at {host}" if (host := _host_of(error)) else ""
+    message = f"The connection to the provider{where} failed: {detail}"
+    return ModelFailure(message[:_MAX_MESSAGE], kind="InvokeConnectionError")
+
+
+def _host_of(error: Exception) -> str:
+    """The host of the request, where the error has one; ``""`` else."""
+    host = getattr(getattr(getattr(error, "request", None), "url", None), "host", "")
+    return host if isinstance(host, str) else ""
 
 
 def is_stale(error: Exception) -> bool:
