@@ -48,7 +48,11 @@ def failure_of(error: Exception) -> ModelFailure:
 
 def _host_of(error: Exception) -> str:
     """The host of the request, where the error has one; ``""`` else."""
-    host = getattr(getattr(getattr(error, "request", None), "url", None), "host", "")
+    try:
+        request = getattr(error, "request", None)
+    except RuntimeError:  # of the HTTP library: it has none
+        return ""
+    host = getattr(getattr(request, "url", None), "host", "")
     return host if isinstance(host, str) else ""
 
 
