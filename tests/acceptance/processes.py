@@ -131,7 +131,7 @@ class Server:
             self._process = begun(words, variables, nothing, out, out, installed=installed)
         self._reader = threading.Thread(target=self._read, args=(read,))
         self._reader.start()
-        self._ready.wait(60)
+        self._ready.wait(2 * PATIENCE)  # a build that was never compiled is, first
         if not self.url:
             self.kill()
             raise AssertionError(f"the server did not start:\n{self.output}")
