@@ -93,25 +93,26 @@ def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_ten_runs(serv
     several = servers(APPS)
     first, second = several.servers
     floods = several.client("app0", first)
-    Slow.hold.clear()  # else a slow machine would be done with the first ones before the last are handed in
+    # Else a slow machine would be done with the flood before the others come.
+    Slow.hold.clear()
     flood = [floods.run("async", q=str(number))["workflow_run_id"] for number in range(FLOOD)]
-    Slow.hold.set()
     others: dict[str, list[str]] = {f"app{number}": [] for number in range(1, APPS)}
     clients = {name: several.client(name, server) for name, server in zip(others, [first, second] * APPS, strict=False)}
     under_way: deque[tuple[Client, str]] = deque()
     for _ in range(ROUNDS):
         for name, client in clients.items():
             if len(under_way) == 2 * SLOTS:  # no more than the slots of both servers, however fast they are
+                Slow.hold.set()
                 begun, run = under_way.popleft()
                 begun.finished(run)
             others[name].append(client.run("async", q="良い 🙂")["workflow_run_id"])
             under_way.append((client, others[name][-1]))
 
     waits = []
-    for name, runs in others.items():
+    for number, (name, runs) in enumerate(others.items()):
         for run in runs:
             assert clients[name].finished(run)["status"] == "succeeded"
-            waits.append(waited(clients[name].log(run)))
+            waits.append((number % 2, *waited(clients[name].log(run))))
     flooded = []
     for run in flood:
         assert floods.finished(run)["status"] == "succeeded"
@@ -119,15 +120,18 @@ def test_one_app_of_fifty_floods_and_the_others_wait_for_less_than_ten_runs(serv
         assert [event["event"] for event in log].count("run_finished") == 1
         flooded.append(log)
 
-    moved = sum(any(event["event"] == "run_recovered" for event in log) for log in flooded)
-    # Counted, not timed: a busy machine holds up whom it likes.
-    beginnings = [waited(log)[1] for log in flooded]
-    behind = [sum(accepted < each < began for each in beginnings) for accepted, began in waits]
+    has_moved = [any(event["event"] == "run_recovered" for event in log) for log in flooded]
+    moved = sum(has_moved)
+    # Counted, at the server where a run waits: a busy machine may hold up one server, and not the other.
+    beginnings = [(at_second, waited(log)[1]) for at_second, log in zip(has_moved, flooded, strict=True)]
+    behind = [
+        sum(at_second == where and accepted < at < began for at_second, at in beginnings)
+        for where, accepted, began in waits
+    ]
     p99 = percentile(behind, 0.99)
     print(f"runs of the flood while others wait: p50 {percentile(behind, 0.5)}, p99 {p99}, most {max(behind)}")
     print(f"{moved} of the flood moved")
-    # Ten at each slot of both servers.
-    assert p99 < 10 * 2 * SLOTS
+    assert p99 < 10
     # The second server got none of the flood but what it took from the first.
     assert moved > FLOOD / 10
 
