@@ -91,7 +91,7 @@ def children(pid: int) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                if f"\nPPid:\t{pid}\n" in Path(f"/proc/{name}/status").read_text():
+                if f"\nPPid:\t{pid}\n" in Path(f"/proc/{name}/status").read_text(errors="replace"):
                     found.append(int(name))
             except OSError:
                 continue

@@ -125,7 +125,7 @@ def below(process_id: int) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # Behind the name, which may hold anything: the state, and who started it.
-            if int(path.read_text().rpartition(")")[2].split()[1]) == process_id:
+            if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == process_id:
                 found += [int(path.parent.name), *below(int(path.parent.name))]
     return found
 
