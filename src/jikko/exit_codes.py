@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from jikko import errors
+
 if TYPE_CHECKING:
     from jikko.events import RunStatus
 
@@ -57,8 +59,6 @@ _OF_STATUS: dict[int, ExitCode] = {
 
 def of_error(error: Exception) -> ExitCode:
     """The code of a command that an error ends."""
-    from jikko import errors
-
     codes: tuple[tuple[type[Exception], ExitCode], ...] = (
         (errors.InvalidDocument, ExitCode.INVALID_WORKFLOW),
         (errors.InvalidParam, ExitCode.WRONG_INPUT),

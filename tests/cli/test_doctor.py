@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.assemble.health import installed, machine
-from jikko.cli.health.port import port
+from jikko.cli.health.doctor import port
 from jikko.cli.main import cli
 from jikko.cluster.data_folder import FOLDER_ID
 from jikko.cluster.data_folder_lock import sole_owner

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nats.js.errors import APIError
 
-from jikko.cluster.nats import rates
+from jikko.cluster.nats import nats_cluster
 
 pytestmark = pytest.mark.anyio
 
@@ -55,18 +55,18 @@ def lost() -> Any:
 async def test_a_client_waits_until_its_oldest_request_is_a_minute_ago(oldest: Any, seconds: int) -> None:
     link: Any = Link(10077, oldest)
 
-    assert await rates.count(link, b"key", 60) == seconds
+    assert await nats_cluster.count(link, b"key", 60) == seconds
 
 
 @pytest.mark.parametrize("code", [0, 10076])
 async def test_a_request_that_is_kept_or_that_nats_has_other_trouble_with_is_let_through(code: int) -> None:
     link: Any = Link(code, message(20))
 
-    assert await rates.count(link, b"key", 60) == 0
+    assert await nats_cluster.count(link, b"key", 60) == 0
 
 
 async def test_without_nats_every_request_is_let_through() -> None:
     link: Any = Link(10077, message(20))
     link.is_connected = False
 
-    assert await rates.count(link, b"key", 60) == 0
+    assert await nats_cluster.count(link, b"key", 60) == 0

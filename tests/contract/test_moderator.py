@@ -11,9 +11,9 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.providers.backends import BACKENDS
 from jikko.providers.fake import FakeModels
-from jikko.providers.fake_moderator import FLAGGED
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
+from jikko.providers.moderators import FLAGGED
 from tests.providers.calling import KEY, models_at, served
 from tests.providers.fake_model import Exchange, FakeModel
 

@@ -14,7 +14,7 @@ from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.providers.fake_moderator import FakeModerator
+from jikko.providers.moderators import FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, answer_of, chat_app, chat_with
 from tests.runs.world import Process, World, until

@@ -15,7 +15,7 @@ from jikko.conversations.moderation.moderation import Moderation
 from jikko.ports.default_models import DefaultModels, ModelName
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest
-from jikko.providers.fake_moderator import FLAGGED, FakeModerator
+from jikko.providers.moderators import FLAGGED, FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import LIST, Chat, answer_of, chat_app, chat_with
 from tests.conversations.test_moderation import Server

@@ -13,7 +13,7 @@ from jikko.store.postgres.archive import archiving
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.runs import hour_counts, run_list, run_scan
+from jikko.store.postgres.runs import hour_counts, run_list, run_store
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft
@@ -168,7 +168,7 @@ async def test_what_is_looked_through_piece_by_piece_is_found_whole(
     database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drafts = await written(database)
-    monkeypatch.setattr(run_scan, "_LOOKED_AT", 4)
+    monkeypatch.setattr(run_store, "_LOOKED_AT", 4)
     store = PostgresRunStore(database)
     own = sorted(draft.id for draft in drafts if draft.record.identity.app_id == OTHER_APP)
     found: list[str] = []

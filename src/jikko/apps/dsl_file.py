@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from jikko.dsl.load import LoadLimits
 from jikko.errors import InvalidSettings
 
 _ENDINGS: Final = (".yml", ".yaml")
@@ -67,8 +68,6 @@ def read_dsl_file(file: Path) -> bytes:
     Raises:
         OSError: It cannot be read.
     """
-    from jikko.dsl.load import LoadLimits
-
     with file.open("rb") as opened:
         return opened.read(LoadLimits().max_bytes + 1)
 

@@ -6,23 +6,33 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
+from jikko.apps.app_keys import AppKeys
+from jikko.apps.end_users import EndUsers
+from jikko.apps.key_uses import KeyUses
+from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
+from jikko.assemble import lazy
 from jikko.assemble.assembly import Assembly
-from jikko.assemble.build_apps import build_apps, build_workflows
 from jikko.assemble.build_chat import build_chat, build_hooks
 from jikko.assemble.build_context import BuildContext
-from jikko.assemble.build_files import FileServices, build_files
 from jikko.assemble.build_runs import build_admission, build_runs
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
 from jikko.assemble.cluster import build_cluster
 from jikko.assemble.configuration import Configuration
 from jikko.assemble.knowledge.opening import build_knowledge, knowledge_stores
 from jikko.assemble.models import default_models, providers_of
-from jikko.assemble.node_ports import build_nodes
+from jikko.assemble.node_ports import build_nodes, mocks_of
 from jikko.assemble.stores import Stores, build_stores
-from jikko.assemble.tools import make_directory
-from jikko.concurrency.rate_limit import SharedRequestRate
+from jikko.assemble.tools import importing_for_nodes, make_directory
+from jikko.concurrency.rate_limit import Rate, SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.inputs.file_limits import FileLimits
+from jikko.inputs.uploads import FileService
+from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.default_models import DefaultModels
@@ -37,6 +47,76 @@ from jikko.settings import Settings, for_worker
 if TYPE_CHECKING:
     from jikko.ports.stores.knowledge.stores import OpenKnowledge
     from jikko.tools.directory import ToolsDirectory
+
+
+class FileServices(Struct, frozen=True):
+    """What keeps files, and what clients upload and download them by."""
+
+    store: Files
+    signer: UrlSigner
+    limits: FileLimits
+    service: FileService
+
+
+def build_files(context: BuildContext, stores: Stores) -> FileServices:
+    """The files of a process."""
+    settings, clock = context.settings, context.clock
+    signer = UrlSigner(
+        keys=stores.signing_keys,
+        base_url=settings.public_url or settings.address() + settings.root_path.rstrip("/"),
+        validity=settings.link_seconds,
+        clock=clock,
+    )
+    limits = FileLimits(
+        max_image=settings.upload_image,
+        max_video=settings.upload_video,
+        max_audio=settings.upload_audio,
+        max_other=settings.upload_other,
+    )
+    store = Files(stores.file_index, stores.blobs, signer, clock=clock)
+    return FileServices(store, signer, limits, FileService(store, limits))
+
+
+class AppServices(Struct, frozen=True):
+    """What knows the apps of an installation."""
+
+    apps: AppCatalog
+    keys: AppKeys
+    end_users: EndUsers
+
+
+def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
+    """What compiles versions of apps.
+
+    Raises:
+        InvalidSettings: The setting ``mocks`` cannot be used.
+    """
+    settings = context.settings
+    return Workflows(
+        stores.apps,
+        BY_TYPE,
+        environment=settings.env,
+        mocks=mocks_of(settings.mocks),
+        prepare=importing_for_nodes(settings),
+    )
+
+
+def build_apps(context: BuildContext, stores: Stores, rate: Rate, *, notes_uses: bool) -> AppServices:
+    """The apps of a process.
+
+    Args:
+        rate: How many requests each key may make.
+        notes_uses: Whether it is noted when a key was used last, which the console shows.
+    """
+    clock, uses = context.clock, None
+    if notes_uses:
+        uses = KeyUses(stores.apps.note_uses, clock)
+        context.stack.step("uses of keys", uses.close)
+    return AppServices(
+        AppCatalog(stores.apps, BY_TYPE, clock),
+        AppKeys(stores.apps, clock, rate=rate, uses=uses),
+        EndUsers(stores.end_users),
+    )
 
 
 @asynccontextmanager
@@ -151,9 +231,8 @@ def _assembly(
     watch = None
     if with_console:
         # What the console needs is imported where there is one.
-        from jikko.assemble.console.watch import build_watch
 
-        watch = build_watch(context, stores.console().access, cluster)
+        watch = lazy.build_watch(context, stores.console().access, cluster)
         observer = watch.watching(observer)
     apps = build_apps(context, stores, rate, notes_uses=watch is not None)
     hooks = build_hooks(context, stores, ports, providers, defaults)

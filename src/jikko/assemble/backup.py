@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from jikko import __version__
+from jikko.assemble import lazy
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.files.bucket import address_of
@@ -42,9 +43,7 @@ def make_backups(settings: Settings) -> Backups:
 
 def _record_elsewhere(settings: Settings) -> RecordElsewhere:
     def read() -> KeptElsewhere:
-        from jikko.assemble.postgres.reading import read_owner
-
-        return KeptElsewhere(*read_owner(settings))
+        return KeptElsewhere(*lazy.read_owner(settings))
 
     return RecordElsewhere(settings.where_the_record_is, dump_line(settings.database_url), read)
 
@@ -57,9 +56,8 @@ def archive_left_out(settings: Settings) -> str:
     """
     if not (settings.database_url and settings.files_url):
         return ""
-    from jikko.assemble.postgres.reading import objects_of_archive
 
-    count = objects_of_archive(settings)
+    count = lazy.objects_of_archive(settings)
     return f"the archive, {count} objects below {address_of(settings.files_url)}/archive" if count else ""
 
 
@@ -72,9 +70,7 @@ def make_restores(settings: Settings) -> Restores:
     """What brings backups back: to the data folder, and contents of files to the bucket that is set. Opens nothing."""
 
     def to_bucket(home: Path) -> None:
-        from jikko.assemble.postgres.moving import contents_to_bucket
-
-        contents_to_bucket(home / CONTENTS, settings.files_url)
+        lazy.contents_to_bucket(home / CONTENTS, settings.files_url)
 
     return Restores(
         contents=DiskContents,

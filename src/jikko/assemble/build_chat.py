@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import RunServices
 from jikko.assemble.models import make_embedder, make_moderator, make_speech
@@ -73,9 +74,7 @@ def build_hooks(
 
 
 def _external_data(calls: ExtensionCalls) -> TurnPolicy:
-    from jikko.conversations.external_data import ExternalData
-
-    return ExternalData(calls)
+    return lazy.ExternalData(calls)
 
 
 def build_chat(

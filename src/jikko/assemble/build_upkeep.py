@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import RunServices
 from jikko.assemble.stores import Stores, trouble_with_files
@@ -91,9 +92,8 @@ def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
     """Most servers make none, and import nothing for it."""
     if context.settings.backup_folder is None and not context.settings.backup_url:
         return []
-    from jikko.assemble.backup import backups_by_the_clock
 
-    return backups_by_the_clock(context.settings, context.clock)
+    return lazy.backups_by_the_clock(context.settings, context.clock)
 
 
 class Measures(Struct, frozen=True, kw_only=True):

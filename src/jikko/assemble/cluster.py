@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jikko import __version__
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.alone import Alone
 from jikko.cluster.server_names import new_server_name
@@ -57,20 +58,16 @@ async def build_cluster(
     if context.in_memory or not (context.owned and settings.nats_url):
         return Alone()
     access = access_of(settings)
-    from jikko.cluster.nats.link import NatsLink
-    from jikko.cluster.nats.nats_cluster import NatsCluster
-    from jikko.cluster.nats.streams import Names
-
     name, seconds = name or f"{new_server_name(socket.gethostname())}/0", settings.member_seconds
-    link = await NatsLink.open(
+    link = await lazy.NatsLink.open(
         settings.nats_url,
-        Names(cluster),
+        lazy.Names(cluster),
         member_seconds=seconds,
         per_minute=settings.requests_per_minute,
         name=name,
         access=access,
     )
-    made = NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
+    made = lazy.NatsCluster(name, link, seconds=seconds, version=__version__, measures=measures)
     made.on_members = on_members
     context.stack.step("the cluster", made.close)
     return made

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from functools import partial
 
 from jikko.apps.environment import Outside
+from jikko.assemble import lazy
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.stores import stored_values
 from jikko.assemble.tools import known_strategies, known_tools
@@ -41,9 +42,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
 def _datasets(settings: Settings) -> Container[str]:
     try:
         if settings.database_url:
-            from jikko.assemble.postgres.reading import known_datasets
-
-            return known_datasets(settings)
+            return lazy.known_datasets(settings)
         return known_ids(settings.knowledge_database)
     except (sqlite3.Error, JikkoError):
         return frozenset()

@@ -6,6 +6,7 @@ All but the first are made with the first text or recording, over the connection
 import os
 from collections.abc import Iterator, Mapping
 
+from jikko.assemble import lazy
 from jikko.concurrency.later import later
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.ports.embeddings import Embedder
@@ -30,9 +31,8 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
     """
     if settings.providers is None:
         return Providers()
-    from jikko.providers.file import read_providers
 
-    return read_providers(settings.providers, environment)
+    return lazy.read_providers(settings.providers, environment)
 
 
 def default_models(settings: Settings, providers: Providers) -> DefaultModels:
@@ -68,42 +68,25 @@ def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderMode
 
 def fake_models() -> Models:
     """Models that make their answers up."""
-    from jikko.providers.fake import FakeModels
-
-    return FakeModels()
+    return lazy.FakeModels()
 
 
 def make_embedder(models: Models) -> Embedder:
     """What makes vectors beside these language models; without a model, if they are fake."""
 
-    def made() -> Embedder:
-        from jikko.providers.vectors.embedder import embedder_over
-
-        return embedder_over(_connections(models))
-
-    return later(made)
+    return later(lambda: lazy.embedder_over(_connections(models)))
 
 
 def make_speech(models: Models) -> Speech:
     """What hears and speaks beside these language models; no model, if they are fake."""
 
-    def made() -> Speech:
-        from jikko.providers.speech.speaker import speech_over
-
-        return speech_over(_connections(models))
-
-    return later(made)
+    return later(lambda: lazy.speech_over(_connections(models)))
 
 
 def make_moderator(models: Models) -> Moderator:
     """What looks at texts beside these language models; no model, if they are fake."""
 
-    def made() -> Moderator:
-        from jikko.providers.moderators import moderator_over
-
-        return moderator_over(_connections(models))
-
-    return later(made)
+    return later(lambda: lazy.moderator_over(_connections(models)))
 
 
 def _connections(models: Models) -> ProviderBackends | None:

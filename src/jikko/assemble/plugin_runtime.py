@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from jikko.assemble import lazy
 from jikko.errors import InvalidSettings
 from jikko.outbound.tunnel import Tunnels
 from jikko.plugins.file import read_plugins_file
@@ -92,7 +93,5 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
 def _storage(settings: Settings) -> PluginStorage:
     """What plugins keep, where the record is."""
     if settings.database_url:
-        from jikko.assemble.postgres.stores import plugin_database
-
-        return SqlPluginStorage(plugin_database(settings))
+        return SqlPluginStorage(lazy.plugin_database(settings))
     return SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from jikko.assemble import lazy
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.repair import tool_provider
 from jikko.events import Usage
@@ -70,9 +71,7 @@ class Plugins:
     def made(self) -> "MadePlugins":
         """What runs them."""
         if self._made is None:
-            from jikko.assemble.plugin_runtime import make_plugins
-
-            self._made = make_plugins(
+            self._made = lazy.make_plugins(
                 self._settings, self._models, self._files, self._all_tools, environment=self._environment
             )
         return self._made
@@ -83,9 +82,7 @@ class Plugins:
         Raises:
             InvalidSettings: It cannot be used.
         """
-        from jikko.plugins.file import read_plugins_file
-
-        config = read_plugins_file(self._settings.plugins, self._environment)
+        config = lazy.read_plugins_file(self._settings.plugins, self._environment)
 
         def use() -> None:
             if self._made is not None:  # otherwise it is read when it is wanted first

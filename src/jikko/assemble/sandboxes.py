@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+from jikko.assemble import lazy
 from jikko.concurrency.import_aside import imported
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import InvalidSettings
@@ -56,6 +57,5 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
 async def try_sandbox(settings: Settings) -> list[Diagnostic]:
     """Try each property of the sandbox in a real child. Needs Linux."""
     await imported("jikko.sandbox.selftest")
-    from jikko.sandbox.selftest import self_test
 
-    return await self_test(sandbox_limits(settings), packages=package_folder(settings))
+    return await lazy.self_test(sandbox_limits(settings), packages=package_folder(settings))

@@ -4,6 +4,7 @@ import secrets
 from contextlib import nullcontext
 from functools import partial
 
+from jikko.assemble import lazy
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private, require_own_record, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
@@ -52,10 +53,8 @@ def stores_in_memory(stack: Shutdown) -> Stores:
         stack: Closes the database.
     """
     # A server has no use for them.
-    from jikko.files.memory import MemoryBlobs
-    from jikko.store.sqlite.memory_database import MemoryDatabase
 
-    stores = _stores_in(MemoryDatabase(), stack, MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
+    stores = _stores_in(lazy.MemoryDatabase(), stack, lazy.MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
     stack.step("the record", stores.runs.close)
     return stores
 
@@ -78,6 +77,4 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
 
 
 def _of_console(database: Database) -> ConsoleStores:
-    from jikko.assemble.console.sqlite_stores import console_stores
-
-    return console_stores(database)
+    return lazy.console_stores(database)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.disk import DiskBlobs
@@ -65,9 +66,7 @@ async def build_stores(context: BuildContext) -> Stores:
         InvalidSettings, StoreUnavailable: As ``open_stores``.
     """
     if context.in_memory:
-        from jikko.assemble.sqlite_stores import stores_in_memory
-
-        return stores_in_memory(context.stack)
+        return lazy.stores_in_memory(context.stack)
     return await open_stores(
         context.settings, context.stack, context.owned, shared=context.workers > 1, clock=context.clock
     )
@@ -86,13 +85,9 @@ async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, share
         StoreUnavailable: The database cannot be opened, or a server cannot keep files.
     """
     if settings.database_url:
-        from jikko.assemble.postgres.stores import stores_in_postgres
-
-        stores = await stores_in_postgres(settings, stack, owned, clock)
+        stores = await lazy.stores_in_postgres(settings, stack, owned, clock)
     else:
-        from jikko.assemble.sqlite_stores import stores_on_disk
-
-        stores = stores_on_disk(settings, stack, owned, shared=shared)
+        stores = lazy.stores_on_disk(settings, stack, owned, shared=shared)
     stack.step("the record", stores.runs.close)
     if owned:
         await stores.blobs.check()
@@ -107,9 +102,8 @@ def contents_of_files(settings: Settings) -> BlobStore:
     """
     if not settings.files_url:
         return DiskBlobs(settings.files)
-    from jikko.files.bucket import BucketBlobs
 
-    return BucketBlobs(settings.files_url)
+    return lazy.BucketBlobs(settings.files_url)
 
 
 def trouble_with_files(settings: Settings) -> str:
@@ -130,9 +124,7 @@ def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
         StoreUnavailable: The database cannot be read.
     """
     if settings.database_url:
-        from jikko.assemble.postgres import reading
-
-        return reading.stored_environments(settings)
+        return lazy.stored_environments(settings)
     return stored_environments(settings.database)
 
 

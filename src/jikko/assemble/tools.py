@@ -7,6 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from jikko.assemble import lazy
 from jikko.assemble.plugins import Plugins, are_installed
 from jikko.concurrency.import_aside import imported
 from jikko.concurrency.later import is_made, later
@@ -37,9 +38,7 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
     """
 
     def made() -> "ToolsDirectory":
-        from jikko.tools.directory import ToolsDirectory
-
-        return ToolsDirectory(settings.tools, environment, apps)
+        return lazy.ToolsDirectory(settings.tools, environment, apps)
 
     return later(made, partial(import_module, "jikko.tools.directory")) if settings.tools is None else made()
 
@@ -58,12 +57,7 @@ def known_strategies(settings: Settings, environment: Mapping[str, str] = os.env
 def later_strategies(plugins: Plugins) -> Strategies:
     """The strategies of agents, made with the first that is looked up."""
 
-    def made() -> Strategies:
-        from jikko.strategies.service import StrategyService
-
-        return StrategyService(plugins.strategies)
-
-    return later(made)
+    return later(lambda: lazy.StrategyService(plugins.strategies))
 
 
 def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> "ToolsFile":
@@ -72,9 +66,7 @@ def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) 
     Raises:
         InvalidSettings: It cannot be used.
     """
-    from jikko.tools.file import read_tools_file
-
-    return read_tools_file(settings.tools, environment)
+    return lazy.read_tools_file(settings.tools, environment)
 
 
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:
@@ -94,9 +86,7 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
 
 
 def _made(*given: Any, **named: Any) -> "ToolService":
-    from jikko.assemble.tool_service import make_tools
-
-    return make_tools(*given, **named)
+    return lazy.make_tools(*given, **named)
 
 
 def importing_for_nodes(settings: Settings) -> Callable[[bytes], Awaitable[None]]:

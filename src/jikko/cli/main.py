@@ -11,7 +11,6 @@ import click
 from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 from jikko.cli.terminal import color_wanted
-from jikko.cli.unknown_variables import warn_of_unknown
 
 _COMMANDS: Final = {
     "serve": ("jikko.cli.serve", "Serve apps over Dify's workflow API."),
@@ -62,7 +61,10 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
 def cli(context: click.Context) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
     context.color = color_wanted(os.environ)
-    warn_of_unknown(os.environ, context.command)
+    if any(name.startswith("JIKKO_") for name in os.environ):  # without any, help needs no settings
+        from jikko.cli.unknown_variables import warn_of_unknown
+
+        warn_of_unknown(os.environ, context.command)
 
 
 def main() -> None:

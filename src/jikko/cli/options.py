@@ -16,6 +16,7 @@ from jikko.cluster.data_folder import require_own_record, require_whole
 from jikko.default_home import LOCAL_HOME, has_local_home
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.exit_codes import ExitCode, of_error
+from jikko.setting_sources import read_settings
 from jikko.settings import Settings
 
 P = ParamSpec("P")
@@ -80,8 +81,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
-    from jikko.setting_sources import read_settings  # not for those who import the options of a command
-
     context = click.get_current_context(silent=True)
     as_json = context is not None and context.params.get("as_json")
     if not (as_json or given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():

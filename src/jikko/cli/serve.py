@@ -10,6 +10,8 @@ from jikko.apps.dsl_file import dsl_files
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.options import failure, home_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.errors import JikkoError
+from jikko.server.serving import holding, prepare_process
 
 
 @click.command()
@@ -66,9 +68,6 @@ def serve(
     --env APP_NAME=VALUE for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Further settings come from JIKKO_…
     variables or jikko.toml in the data folder: see docs/settings.md.
     """
-    from jikko.errors import JikkoError
-    from jikko.server.serving import holding, prepare_process
-
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     if settings.fake_models:
         click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)

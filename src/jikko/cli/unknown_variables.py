@@ -1,8 +1,14 @@
 """Environment variables that look like settings and are none."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
 import click
+
+from jikko.apps.environment import VARIABLE, folded
+from jikko.dsl.fields import did_you_mean
+from jikko.setting_sources import is_value
+from jikko.settings import PREFIX, Settings
 
 
 def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> None:
@@ -19,14 +25,6 @@ def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> N
 
 def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]:
     """The ``JIKKO_`` variables that nothing reads, each with a hint if something like it is read."""
-    if not any(name.startswith("JIKKO_") for name in environment):
-        return []  # help needs no settings then
-    from dataclasses import fields
-
-    from jikko.dsl.fields import did_you_mean
-    from jikko.setting_sources import is_value
-    from jikko.settings import PREFIX, Settings
-
     known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"}
     others = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in known]
     if not any(not is_value(name) for name in others):
@@ -42,8 +40,6 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
 
 def _meant_value(name: str) -> str:
     """A hint for a name that was meant as a value for a variable of workflows, or ``""``."""
-    from jikko.apps.environment import VARIABLE, folded
-
     if not name.upper().startswith(VARIABLE):
         return ""
     meant = VARIABLE + (folded(name[len(VARIABLE) :]) or "NAME")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from jikko.concurrency.import_aside import import_aside
+
 T = TypeVar("T")
 
 
@@ -42,8 +44,6 @@ async def import_for(thing: object) -> None:
     if not is_made(thing):
         assert isinstance(thing, _Later)
         if thing._later_imports is not None:
-            from jikko.concurrency.import_aside import import_aside
-
             await import_aside(thing._later_imports)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from jikko.documents.charset import decode
 from jikko.documents.formats import parse, reading
+from jikko.documents.pdf import pdf_pages
 
 _MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 _HTML: Final = frozenset({"html", "htm"})
@@ -41,8 +42,6 @@ def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
                 return ["\n".join(part.rstrip("\n") for part in docx_parts(content))]
         case "PDF":
             with reading(format):
-                from jikko.documents.pdf import pdf_pages
-
                 return pdf_pages(content)
         case "CSV":
             with reading(format):

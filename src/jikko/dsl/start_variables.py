@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
+from jikko.dsl.json_schema import doubts
 from jikko.values import Json
 
 INPUT_TYPES: Final = (
@@ -118,8 +119,6 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
     # Imported where it is needed: few files have schemas, and it takes longer to import than all of this package.
     from jsonschema import Draft7Validator
     from jsonschema.exceptions import SchemaError
-
-    from jikko.dsl.json_schema import doubts
 
     try:
         Draft7Validator.check_schema(schema)

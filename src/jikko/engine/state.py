@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jikko.engine.frame import ContainerState, FrameKey, SubgraphRun
-from jikko.engine.run_failures import RunFailures
 from jikko.engine.scope import Scope
 from jikko.engine.text_release import ReleasedText, TextRelease
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -41,6 +41,36 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.flow.usage import total
+
+
+class RunFailures(Struct):
+    """Failures and handled errors of a run so far."""
+
+    tries: int = 0
+    handled: int = 0
+    rounds: int = 0
+    failed: FailedNode | None = None
+    """Where the run fails."""
+    within: dict[str, FailedNode] = field(default_factory=dict)
+    """The first node that failed within each container at the top level, by execution."""
+
+    def ended(self, event: NodeFinished) -> None:
+        """A node has not succeeded."""
+        if event.status == "exception":
+            self.handled += 1
+            return
+        node = FailedNode(event.node_id, event.title)
+        if event.rounds:
+            self.within.setdefault(event.rounds[0].execution_id, node)
+        elif self.failed is None:
+            self.failed = self.within.get(event.execution_id, node)
+
+    @property
+    def counts(self) -> Exceptions | None:
+        """How often; ``None`` for never."""
+        if self.tries or self.handled or self.rounds:
+            return Exceptions(self.tries, self.handled, self.rounds)
+        return None
 
 
 class AgentTotals(Struct):

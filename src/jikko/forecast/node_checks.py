@@ -10,8 +10,10 @@ from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.engine.masked import mask
 from jikko.forecast.addresses import diagnose_url, known_start
 from jikko.forecast.installation import Installation
+from jikko.forecast.javascript_code import diagnose_javascript
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model
+from jikko.forecast.python_code import diagnose_python
 from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables
 from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
@@ -123,12 +125,8 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[D
     if installation.no_sandbox is not None:
         yield _no_sandbox(installation.no_sandbox, where)
     elif node.language == "javascript":
-        from jikko.forecast.javascript_code import diagnose_javascript
-
         yield from diagnose_javascript(node.code, where)
     else:
-        from jikko.forecast.python_code import diagnose_python
-
         yield from diagnose_python(node.code, where, installation.has_module, [name for name, _ in node.variables])
 
 

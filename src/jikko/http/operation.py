@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from jikko.assemble.assembly import Assembly
+from jikko.concurrency.import_aside import import_aside
 from jikko.concurrency.later import import_for
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
@@ -123,8 +124,6 @@ class Section(Struct, frozen=True):
 
     async def prepare(self, api: Assembly) -> None:
         """Have all imported that the event loop would have to wait for."""
-        from jikko.concurrency.import_aside import import_aside
-
         await import_aside(self.imports or self.operations)
         for service in self.services(api):
             await import_for(service)

@@ -13,6 +13,7 @@ import aiohttp
 from jikko.outbound.connection import TooMuchReceived
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import WireUrl
+from jikko.ports.connections import why_untrusted
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
 
 _AUTHORITY: Final = "let this machine trust its authority, or name a PEM file of it by the variable SSL_CERT_FILE"
@@ -62,8 +63,6 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
 
 
 def _untrusted(error: Exception) -> str:
-    from jikko.ports.connections import why_untrusted  # which a start does without
-
     return why_untrusted(error, _AUTHORITY) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 

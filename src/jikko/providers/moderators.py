@@ -1,11 +1,21 @@
 """Calls the models of all providers that look at texts: the implementation of ``ports.moderation.Moderator``."""
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.providers.connections import ProviderBackends, explained
-from jikko.providers.fake_moderator import FakeModerator
+
+FLAGGED: Final = "[flag me]"
+"""What a text has that is to be flagged."""
+
+
+class FakeModerator:
+    """A ``Moderator`` that flags what asks for it."""
+
+    async def flags(self, request: ModerationRequest) -> bool:
+        """See ``Moderator.flags``."""
+        return FLAGGED in request.text
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from jikko.http.observer import RequestObserver
 from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.observing.request_lines import RequestLines
 from jikko.observing.run_lines import RunLines
-from jikko.observing.traces.export import is_wanted
+from jikko.observing.traces.export import SpanExport, is_wanted
 from jikko.runs.observer import RunObserver, RunObservers
 from jikko.settings import Settings
 
@@ -49,7 +49,6 @@ class Observers:
 
 
 def _traces(settings: Settings) -> Any:
-    from jikko.observing.traces.export import SpanExport
     from jikko.observing.traces.run_traces import RunTraces
 
     return RunTraces(SpanExport(), settings.trace_ratio, content=settings.trace_content)

@@ -10,7 +10,7 @@ import pytest
 
 from jikko.store.identifiers import stored_id
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
-from jikko.store.sqlite.knowledge.visible import VisibleDocuments
+from jikko.store.sqlite.knowledge.search import VisibleDocuments
 from tests.contract.knowledge.records import dataset_in, put
 
 DATASETS = ("one", "two")

@@ -21,6 +21,7 @@ from jikko.console.system import Load, System
 from jikko.maintenance.callbacks import Callbacks
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
+from jikko.plugins.install.installed import InstalledPlugins
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.node_ports import NodePorts
@@ -121,8 +122,6 @@ def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
     if not settings.plugin_folder.exists():
         return []
     # Few have plugins, and what reads them takes time to import.
-    from jikko.plugins.install.installed import InstalledPlugins
-
     return [
         InstalledPlugin(
             entry.plugin.id,

@@ -4,6 +4,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.node_ports import NodeServices
 from jikko.assemble.stores import Stores
@@ -46,9 +47,7 @@ class ConsoleWatch(NamedTuple):
         """The console, which is made, and imported, with the first request for it."""
 
         def made() -> "Console":
-            from jikko.assemble.console.making import make_console
-
-            return make_console(
+            return lazy.make_console(
                 context.settings,
                 stores,
                 context.clock,

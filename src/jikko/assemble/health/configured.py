@@ -1,19 +1,49 @@
 """What is set: the files of providers and tools, plugins, where files are kept, and what is only for trying."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from jikko.assemble.health.plugins_at_hand import plugins_at_hand
 from jikko.assemble.models import providers_of
 from jikko.assemble.stores import contents_of_files
 from jikko.assemble.tools import tools_file
+from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.errors import InvalidFile, InvalidSettings, JikkoError
+from jikko.locks.calls import landlock_abi
+from jikko.plugins.file import read_plugins_file
+from jikko.plugins.install.installed import InstalledPlugins
+from jikko.plugins.process.cgroups import find
 from jikko.settings import Settings
 
 _PORTS_SINCE: Final = 4
 """The version of Landlock from which on ports can be denied."""
+
+
+class PluginsAtHand(NamedTuple):
+    """What there is of plugins."""
+
+    installed: int
+    landlock: int
+    """The version of Landlock that the kernel has; 0: none."""
+    groups: str
+    """Where the server, or else this process, has control groups for them; ``""``: nowhere."""
+    no_groups: str
+    """Why it has none."""
+
+
+def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.environ) -> PluginsAtHand:
+    """What there is of plugins in a data folder. Starts nothing.
+
+    Raises:
+        InvalidSettings: The plugins file, or the list of plugins, cannot be read.
+    """
+    read_plugins_file(settings.plugins, environment)
+    owner = owner_of(settings.home)
+    groups = find("self" if owner is None else owner.pid)
+    installed = len(InstalledPlugins(settings.plugin_folder).entries())
+    return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)
 
 
 def providers(settings: Settings) -> Diagnostic:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from jikko.assemble import lazy
 from jikko.assemble.cluster import access_of
 from jikko.assemble.stores import contents_of_files
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
@@ -55,9 +56,8 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
 
     async def messages() -> Phrase:
         access = access_of(settings)
-        from jikko.cluster.nats.link import NatsLink
 
-        return await NatsLink.look(settings.nats_url, access)
+        return await lazy.NatsLink.look(settings.nats_url, access)
 
     async def members() -> tuple[Phrase, bool]:
         access_of(settings)

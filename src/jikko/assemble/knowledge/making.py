@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from jikko.assemble import lazy
 from jikko.assemble.models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import Rate
@@ -46,9 +47,8 @@ def make_reranker(models: Models) -> Reranker:
     """What ranks texts beside these language models, over the same connections."""
     if isinstance(models, ProviderModels):
         return ProviderRerankers(models.connections)
-    from jikko.providers.fake_reranker import FakeReranker
 
-    return FakeReranker()
+    return lazy.FakeReranker()
 
 
 def make_retrieval(stores: OpenKnowledge, http: HttpClient, models: Models) -> Retrieval:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.alarm import Alarm
@@ -41,9 +42,7 @@ def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared
         shared: Whether other processes of this machine write to it too.
     """
     if settings.database_url:
-        from jikko.assemble.postgres.stores import datasets_in_postgres
-
-        return datasets_in_postgres(settings, stack)
+        return lazy.datasets_in_postgres(settings, stack)
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
     stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
     stack.step("the datasets", partial(asyncio.to_thread, stores.close))
@@ -58,9 +57,7 @@ def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models
     """
 
     def made() -> "Retrieval":
-        from jikko.assemble.knowledge.making import make_retrieval
-
-        return make_retrieval(stores, http, models)
+        return lazy.make_retrieval(stores, http, models)
 
     retrieval = later(made, _IMPORTS)
 
@@ -99,9 +96,7 @@ def build_knowledge(
     alarm = Alarm(context.clock)
 
     def made() -> "Knowledge":
-        from jikko.assemble.knowledge.making import make_knowledge
-
-        return make_knowledge(
+        return lazy.make_knowledge(
             context.settings,
             stores,
             ports,

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from msgspec import structs
 
+from jikko.assemble import sqlite_suffices, try_sandbox
 from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.health.servers import look_at_servers
-from jikko.cli.health.port import port
 from jikko.cli.health.settings import settings as read_settings
 from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, run_async
+from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language, language_of, texts, worded
 from jikko.errors import JikkoError
+from jikko.server.listening import listen
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 
@@ -31,6 +33,25 @@ _BELOW: Final = " " * 8
 """What stands before lines to paste, below the words of a finding."""
 _MAX_APPS: Final = 5
 """Apps that a line names."""
+
+
+def port(settings: Settings) -> Diagnostic:
+    """Whether a server could listen where the settings say; by now the one of this data folder may."""
+
+    try:
+        [listening] = listen(settings.host, settings.port)
+    except OSError as error:
+        owner = owner_of(settings.home)
+        if owner is not None and owner.address.endswith(f":{settings.port}"):
+            params = {"address": f"{settings.host}:{settings.port}", "owner": str(owner)}
+            return Diagnostic("port.served", params, where="port", severity="ok")
+        return Diagnostic(
+            "check.verbatim", {"text": str(error).replace("--port", "--port or JIKKO_PORT")}, where="port"
+        )
+    with listening:
+        code = "port.free" if settings.port else "port.free_any"
+        params = {"address": f"{settings.host}:{settings.port}", "host": settings.host}
+    return Diagnostic(code, params, where="port", severity="ok")
 
 
 @click.command()
@@ -137,8 +158,6 @@ def _verbatim(name: str, text: str, severity: Severity = "error") -> Diagnostic:
 
 
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
-    from jikko.assemble import sqlite_suffices, try_sandbox
-
     yield installed.python()
     for finding in installed.extras():
         yield finding

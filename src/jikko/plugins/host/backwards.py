@@ -18,7 +18,7 @@ from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.process.wire import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.models import Chunk, ModelFailure, ModelRequest, PromptMessage
+from jikko.ports.models import Chunk, FunctionTool, ModelFailure, ModelRequest, PromptMessage
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.stores.plugin_storage import MAX_KEY, PluginStorage
 from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
@@ -147,8 +147,6 @@ class HostCalls:
 
     async def _structured(self, request: ModelRequest, asked: Mapping[str, Any]) -> AsyncIterator[Any]:
         import json
-
-        from jikko.ports.models import FunctionTool
 
         schema = asked.get("structured_output_schema")
         if not isinstance(schema, dict):

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -13,7 +14,6 @@ from jikko.concurrency.patience import within_patience
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
-from jikko.store.postgres.lost_peers import notice_loss
 from jikko.store.postgres.presence import presence
 from jikko.store.postgres.refusals import in_words
 from jikko.store.postgres.sql import PostgresSql, rows_of
@@ -65,6 +65,28 @@ _BY_KEY: Final = f"""
 {_PLAIN} SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 """
+
+
+_LIMITS: Final = {
+    # Seconds of silence until the other end is asked whether it is there, between such questions, and how many.
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    # Milliseconds for which what was sent may be unconfirmed.
+    "TCP_USER_TIMEOUT": 25_000,
+}
+
+
+def notice_loss(transport: asyncio.BaseTransport) -> None:
+    """Have a connection break within half a minute of the loss of its other end, as far as the system knows how."""
+    line = transport.get_extra_info("socket")
+    if line is None or line.family not in (socket.AF_INET, socket.AF_INET6):
+        return  # of the same machine, whose system knows
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _LIMITS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            with suppress(OSError):  # of a system that knows the name, and not what it stands for
+                line.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Postgres:

@@ -37,7 +37,6 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.checkpoints import Checkpoints
 from jikko.store.sqlite.connection import unavailable
-from jikko.store.sqlite.give_way import GiveWay
 from jikko.store.sqlite.in_place import InPlace
 from jikko.store.sqlite.write_lock import WriteLock
 
@@ -49,6 +48,56 @@ _MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
 LOOK_SECONDS: Final = 1.0
 """Between looks whether the database is still where it was."""
+
+
+_INTERVAL_SECONDS: Final = 0.001
+"""Seconds between two moments; also before the first, so that a commit on an idle loop is not held up by any."""
+_MOMENT_SECONDS: Final = 0.0005
+"""Seconds that a moment lasts, unless the writer is done before."""
+
+
+class GilHandoff:
+    """Moments in which the event loop does nothing. One loop at a time."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop that a moment is planned on."""
+        self._paused = False
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Something is to be written. On the loop's thread."""
+        self._waiting += 1
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
+
+    def end(self, count: int) -> None:
+        """``count`` things were written. On the loop's thread."""
+        self._waiting -= count
+
+    def done(self) -> None:
+        """The writer has finished a transaction. On the writer's thread."""
+        if self._done.locked():
+            self._done.release()
+
+    def pause(self) -> None:
+        """The writer waits for something else than the loop. On the writer's thread."""
+        self._paused = True
+
+    def go_on(self) -> None:
+        """It waits no more. On the writer's thread."""
+        self._paused = False
+
+    def _stand_still(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting <= 0 or self._loop is not loop:
+            self._loop = None
+            return
+        if not self._paused:
+            self._done.acquire(timeout=_MOMENT_SECONDS)
+        loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
 
 
 class Participant(Protocol):
@@ -109,7 +158,7 @@ class Writer:
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self.measures = RecordMeasures(waiting=self._queue.qsize)
         """Kept by the thread that writes."""
-        self._give_way = GiveWay()
+        self._give_way = GilHandoff()
         self._closing = False
         # Held to put something into the queue: nothing may come behind the mark of the end.
         self._gate = threading.Lock()

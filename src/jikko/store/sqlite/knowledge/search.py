@@ -1,18 +1,20 @@
 """Searching nodes and segments in SQLite."""
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from jikko.ports.stores.knowledge.records import Document
+from jikko.ports.stores.knowledge.records import Document, IndexEntry
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.repositories.knowledge.segments import SqlSegments
+from jikko.store.repositories.knowledge.tables import DOCUMENTS
+from jikko.store.sql import Count, Operation, Row
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.knowledge.nodes import add_nodes, scope_of
 from jikko.store.sqlite.knowledge.vectors import VectorCache, similarities
-from jikko.store.sqlite.knowledge.visible import VisibleDocuments
+from jikko.store.sqlite.sql import perform
 
 _NODE: Final = """
 SELECT node.document_id, node.version, node.segment_id, node.child_id, segment.position, node.vector
@@ -28,6 +30,65 @@ FROM posting JOIN segment ON segment.key = posting.segment
 WHERE posting.dataset_id = ? AND posting.keyword IN ({}) AND segment.enabled AND segment.status = 'completed'
 GROUP BY segment.key ORDER BY count(*) DESC
 """
+
+
+_ADD_NODE: Final = """
+INSERT INTO node (dataset_id, document_id, version, segment_id, child_id, digest, vector)
+VALUES (:dataset_id, :document_id, :version, :segment_id, :child_id, :digest, :vector) RETURNING key
+"""
+_ADD_WORDS: Final = "INSERT INTO words (rowid, scope, text) VALUES (:key, :scope, :words)"
+
+
+_VISIBLE: Final = "WHERE dataset_id = :dataset_id AND version > 0 AND enabled AND NOT archived ORDER BY position"
+_CHANGES: Final = "SELECT changes FROM dataset WHERE id = ?"
+_MAX_DOCUMENTS: Final = 20_000
+"""Documents that are kept, of all datasets together: 30 MB."""
+
+
+class VisibleDocuments:
+    """The visible documents of the datasets that were searched last, as the database has them. For several threads."""
+
+    def __init__(self, most: int = _MAX_DOCUMENTS) -> None:
+        """Args:
+        most: How many documents are kept; those of the search at hand are in any case.
+        """
+        self._most = most
+        self._known: OrderedDict[StoredId, tuple[int, list[Document]]] = OrderedDict()
+
+    def of(self, connection: sqlite3.Connection, dataset_id: StoredId) -> list[Document]:
+        """Those of a dataset, by position. The list is the caller's own."""
+        row = connection.execute(_CHANGES, (dataset_id,)).fetchone()
+        if row is None:
+            return []
+        known = self._known.pop(dataset_id, None)
+        # Another thread may read an older state of the database, or a newer one: each has what it sees itself.
+        if known is None or known[0] != row[0]:
+            known = row[0], perform(DOCUMENTS.all(_VISIBLE, dataset_id=id_text(dataset_id)), connection)
+        self._known[dataset_id] = known
+        kept = list(self._known.items())
+        count = sum(len(documents) for _, (_, documents) in kept)
+        for key, (_, documents) in kept[:-1]:
+            if count <= self._most:
+                break
+            count -= len(documents)
+            self._known.pop(key, None)
+        return list(known[1])
+
+
+def scope_of(dataset_id: StoredId) -> str:
+    """The word that stands for a dataset among the words of nodes."""
+    return "d" + (dataset_id.hex() if isinstance(dataset_id, bytes) else dataset_id.encode().hex())
+
+
+def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
+    """Add nodes to a version of a document."""
+    scope = scope_of(stored_id(dataset_id))
+    own = {"dataset_id": dataset_id, "document_id": document_id, "version": version}
+    for node in nodes:
+        values = {"segment_id": node.segment_id, "child_id": node.child_id, "digest": node.digest}
+        row = yield Row(_ADD_NODE, vector=node.vector, **values, **own)
+        if node.words:
+            yield Count(_ADD_WORDS, key=row[0], scope=scope, words=node.words)
 
 
 class SqliteSegmentStore(SqlSegments):

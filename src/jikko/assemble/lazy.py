@@ -1,0 +1,83 @@
+"""Names of this room that few processes need: imported when they are first used, which costs nothing until then.
+
+Modules write ``lazy.NAME``. See docs/decisions/0214.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from jikko.assemble.backup import backups_by_the_clock
+    from jikko.assemble.console.making import make_console
+    from jikko.assemble.console.sqlite_stores import console_stores
+    from jikko.assemble.console.watch import build_watch
+    from jikko.assemble.knowledge.making import make_knowledge, make_retrieval
+    from jikko.assemble.plugin_runtime import make_plugins
+    from jikko.assemble.postgres.moving import contents_to_bucket
+    from jikko.assemble.postgres.reading import known_datasets, objects_of_archive, read_owner, stored_environments
+    from jikko.assemble.postgres.stores import datasets_in_postgres, plugin_database, stores_in_postgres
+    from jikko.assemble.sqlite_stores import stores_in_memory, stores_on_disk
+    from jikko.assemble.tool_service import make_tools
+    from jikko.cluster.nats.link import NatsLink
+    from jikko.cluster.nats.nats_cluster import NatsCluster
+    from jikko.cluster.nats.streams import Names
+    from jikko.conversations.external_data import ExternalData
+    from jikko.files.bucket import BucketBlobs
+    from jikko.files.memory import MemoryBlobs
+    from jikko.plugins.file import read_plugins_file
+    from jikko.providers.fake import FakeModels
+    from jikko.providers.fake_reranker import FakeReranker
+    from jikko.providers.file import read_providers
+    from jikko.providers.moderators import moderator_over
+    from jikko.providers.speech.speaker import speech_over
+    from jikko.providers.vectors.embedder import embedder_over
+    from jikko.sandbox.selftest import self_test
+    from jikko.store.sqlite.memory_database import MemoryDatabase
+    from jikko.strategies.service import StrategyService
+    from jikko.tools.directory import ToolsDirectory
+    from jikko.tools.file import read_tools_file
+
+_MODULES: Final = {
+    "BucketBlobs": "files.bucket",
+    "ExternalData": "conversations.external_data",
+    "FakeModels": "providers.fake",
+    "FakeReranker": "providers.fake_reranker",
+    "MemoryBlobs": "files.memory",
+    "MemoryDatabase": "store.sqlite.memory_database",
+    "Names": "cluster.nats.streams",
+    "NatsCluster": "cluster.nats.nats_cluster",
+    "NatsLink": "cluster.nats.link",
+    "StrategyService": "strategies.service",
+    "ToolsDirectory": "tools.directory",
+    "backups_by_the_clock": "assemble.backup",
+    "build_watch": "assemble.console.watch",
+    "console_stores": "assemble.console.sqlite_stores",
+    "contents_to_bucket": "assemble.postgres.moving",
+    "datasets_in_postgres": "assemble.postgres.stores",
+    "embedder_over": "providers.vectors.embedder",
+    "known_datasets": "assemble.postgres.reading",
+    "make_console": "assemble.console.making",
+    "make_knowledge": "assemble.knowledge.making",
+    "make_plugins": "assemble.plugin_runtime",
+    "make_retrieval": "assemble.knowledge.making",
+    "make_tools": "assemble.tool_service",
+    "moderator_over": "providers.moderators",
+    "objects_of_archive": "assemble.postgres.reading",
+    "plugin_database": "assemble.postgres.stores",
+    "read_owner": "assemble.postgres.reading",
+    "read_plugins_file": "plugins.file",
+    "read_providers": "providers.file",
+    "read_tools_file": "tools.file",
+    "self_test": "sandbox.selftest",
+    "speech_over": "providers.speech.speaker",
+    "stored_environments": "assemble.postgres.reading",
+    "stores_in_memory": "assemble.sqlite_stores",
+    "stores_in_postgres": "assemble.postgres.stores",
+    "stores_on_disk": "assemble.sqlite_stores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"jikko.{_MODULES[name]}"), name)
