@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from json.encoder import encode_basestring
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -25,13 +25,11 @@ _MAX_LOOKED_AT: Final = 4000
 """Values in which long texts are looked for, the outermost first: a millisecond."""
 _SAMPLE: Final = 64
 
-T = TypeVar("T")
 
-
-class LongTexts(Generic[T]):
+class LongTexts:
     """The long texts of one value: a struct, or lists and objects."""
 
-    def __init__(self, value: T, encode: Callable[[str], bytes] | None = None) -> None:
+    def __init__(self, value: Any, encode: Callable[[str], bytes] | None = None) -> None:
         """Args:
         encode: Makes JSON of a text; by default ``encode_text``.
         """
@@ -49,7 +47,7 @@ class LongTexts(Generic[T]):
         """Encode the next piece. Returns whether there may be more to encode."""
         return next(self._pieces, None) is not None
 
-    def marked(self) -> T:
+    def marked(self) -> Any:
         """The value with short texts that stand for the long ones."""
         tree: dict[Any, Any] = {}
         for path, text in self._places:

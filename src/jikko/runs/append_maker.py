@@ -67,7 +67,7 @@ class AppendMaker:
         """The record as the store was last given it."""
         self.holder = record.holder
         """The process that executes the run. The record of one that has ended names none."""
-        self._texts: LongTexts[Event] | None = None
+        self._texts: LongTexts | None = None
         """Those of the next event, while they are being encoded."""
 
     @property
@@ -155,7 +155,7 @@ class AppendMaker:
         whole = packed.replace(b'"%b"' % mark.encode(), outputs)
         return whole, [*sizes[:-1], sizes[-1] + len(whole) - len(packed)]
 
-    def _made_of_pieces(self, at: int, texts: LongTexts[Event]) -> tuple[list[Event], bytes, Sequence[int]] | None:
+    def _made_of_pieces(self, at: int, texts: LongTexts) -> tuple[list[Event], bytes, Sequence[int]] | None:
         if self._texts is None or self._texts.value is not texts.value:
             self._texts = texts
         while self._texts.encode_piece():

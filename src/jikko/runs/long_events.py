@@ -7,7 +7,7 @@ from jikko.events import Event, NodeFinished, RunFinished, RunStarted
 from jikko.long_texts import IS_LONG, LongTexts
 
 
-def first_long(events: Iterable[Event]) -> tuple[int, LongTexts[Event]] | None:
+def first_long(events: Iterable[Event]) -> tuple[int, LongTexts] | None:
     """The first event that takes long to encode, by its position, and its texts. One is looked into if an input or an
     output of it is a long text."""
     for position, event in enumerate(events):
