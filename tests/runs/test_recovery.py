@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from jikko.errors import LogConflict, TooManyRequests
+from jikko.errors import LogConflict, ServerStopping
 from jikko.events import Event, NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
 from jikko.ports.cluster import OrphanedRuns
 from jikko.runs.run_log import RunLog
@@ -195,7 +195,7 @@ async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -
     new_holder = world.process()
     await new_holder.runs.close(0)
 
-    with pytest.raises(TooManyRequests):
+    with pytest.raises(ServerStopping):
         await new_holder.runs.control.take_over()
 
     record = await world.store.record(run.record.identity.run_id)

@@ -65,8 +65,8 @@ MAX_STATEMENTS = 95
 """Of SQL, in a folder that is up to date: 75 to 86, as background jobs that begin with the server come before or after
 it is ready. 30 are settings of three connections.
 """
-MAX_KIB = 21_100 if sys.version_info >= (3, 12) else 21_700
-"""Of Python's memory: 20,700, and 21,300 with Python 3.11; of it some 40 KiB for each of our modules."""
+MAX_KIB = 21_500 if sys.version_info >= (3, 12) else 22_100
+"""Of Python's memory: 21,160, and 21,760 with Python 3.11; of it some 40 KiB for each of our modules."""
 MAX_KIB_OF_LOAD = 800
 """What load adds to it: 300 to 330, for pools, caches and the modules that runs need."""
 MAX_KIB_LEFT = 2.0
