@@ -5,8 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from jikko.assemble import lazy
 from jikko.build_commit import version
-from jikko.plugins.install.installed import InstalledPlugins
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.settings import Settings
 
@@ -40,7 +40,7 @@ def configuration_of(settings: Settings) -> dict[str, str]:
     their defaults. Reads files; what cannot be read counts as missing."""
     files = {"providers": settings.providers, "tools": settings.tools, "plugins file": settings.plugins}
     found = {name: digest_of(file) for name, file in files.items() if file is not None}
-    plugins = sorted(entry.plugin.identifier for entry in InstalledPlugins(settings.plugin_folder).entries())
+    plugins = sorted(entry.plugin.identifier for entry in lazy.InstalledPlugins(settings.plugin_folder).entries())
     packages = _packages(settings)
     return {
         "version": version(),

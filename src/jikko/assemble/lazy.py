@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jikko.files.bucket import BucketBlobs
     from jikko.files.memory import MemoryBlobs
     from jikko.plugins.file import read_plugins_file
+    from jikko.plugins.install.installed import InstalledPlugins
     from jikko.providers.fake import FakeModels
     from jikko.providers.fake_reranker import FakeReranker
     from jikko.providers.file import read_providers
@@ -42,6 +43,7 @@ _MODULES: Final = {
     "ExternalData": "conversations.external_data",
     "FakeModels": "providers.fake",
     "FakeReranker": "providers.fake_reranker",
+    "InstalledPlugins": "plugins.install.installed",
     "MemoryBlobs": "files.memory",
     "MemoryDatabase": "store.sqlite.memory_database",
     "Names": "cluster.nats.streams",
