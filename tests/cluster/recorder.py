@@ -56,7 +56,7 @@ class Recorder:
         self.taken.append(orphans)
         return self.durable
 
-    async def state(self) -> ServerState:
+    def state(self) -> ServerState:
         return self.told
 
     async def room(self) -> None:

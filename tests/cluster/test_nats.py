@@ -11,8 +11,8 @@ from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.nats_cluster import NatsCluster
 from jikko.cluster.nats.orphan_queue import OrphanQueue
 from jikko.cluster.nats.streams import Names
-from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.ports.cluster import OrphanedRuns, RunChanged, ServerState, StopRun
+from jikko.errors import InvalidSettings, ServerStopping, StoreUnavailable
+from jikko.ports.cluster import OrphanedRuns, RunChanged, ServerState, StopRun, Takeover, server_of
 from tests.cluster.nats_group import SECONDS, NatsGroup
 from tests.cluster.nats_server import NatsServer, nats_running, three_running
 from tests.cluster.recorder import Recorder
@@ -99,6 +99,30 @@ async def test_runs_are_taken_over_by_one_that_misses_their_member_later_than_th
     finally:
         await end([watching])
         await queue.close()
+        await link.close()
+
+
+async def test_runs_that_were_offered_to_a_process_about_to_end_go_to_another(group: NatsGroup) -> None:
+    link = await NatsLink.open(group.url, group.names, member_seconds=SECONDS, per_minute=0, name="both")
+    member, refused = Recorder(), asyncio.Event()
+
+    async def refuse(orphans: OrphanedRuns) -> Takeover:
+        refused.set()
+        raise ServerStopping
+
+    ending = OrphanQueue(link, refuse, lambda name: False, SECONDS)
+    other = OrphanQueue(link, member.take_over, lambda name: False, SECONDS)
+    watching = [asyncio.create_task(ending.watch())]
+    try:
+        await ending.put([OrphanedRuns(holder="gone/1")], once="gone")
+        await refused.wait()
+        watching.append(asyncio.create_task(other.watch()))
+
+        await until(lambda: member.taken == [OrphanedRuns(holder="gone/1")])
+    finally:
+        await end(watching)
+        await ending.close()
+        await other.close()
         await link.close()
 
 
@@ -246,7 +270,7 @@ async def test_a_difference_of_configuration_is_logged_with_its_name_and_its_end
     second = Recorder(told=told(providers="b", max_runs="5"))
     two, _ = await group.start(member=second)
 
-    await until(lambda: f"server {two.name} has other providers than this one" in caplog.text)
-    await until(lambda: f"server {one.name} has other providers than this one" in caplog.text)
+    await until(lambda: f"server {server_of(two.name)} has other providers than this one" in caplog.text)
+    await until(lambda: f"server {server_of(one.name)} has other providers than this one" in caplog.text)
     second.told = told(providers="a", max_runs="5")
-    await until(lambda: f"server {two.name} has the same configuration as this one again" in caplog.text)
+    await until(lambda: f"server {server_of(two.name)} has the same configuration as this one again" in caplog.text)

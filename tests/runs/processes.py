@@ -173,7 +173,7 @@ class Process:
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
 
-    async def state(self) -> ServerState:
+    def state(self) -> ServerState:
         return ServerState(since=0.0, runs=self.runs.under_way)
 
     async def room(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from jikko.assemble import lazy
 from jikko.build_commit import version
+from jikko.errors import InvalidSettings
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.settings import Settings
 
@@ -15,9 +16,26 @@ _OF_ONE: Final = frozenset(
         "host",
         "port",
         "workers",
+        "knowledge_workers",
+        "knowledge_memory",
+        "code_processes",
+        "code_queue",
+        "plugin_processes",
+        "plugin_memory",
+        "plugin_disk",
+        "runs_memory",
+        "body_memory",
+        "document_memory",
+        "http_connections",
+        "max_runs",
+        "max_queued_runs",
+        "trusted_proxies",
+        "lame_duck_seconds",
         "public_url",
         "root_path",
         "console_token",
+        "http_proxy",
+        "plugins_market",
         "nats_url",
         "database_url",
         "files_url",
@@ -31,8 +49,7 @@ _OF_ONE: Final = frozenset(
         "keys",
     ]
 )
-"""Settings that may differ, or hold secrets."""
-_LONGEST: Final = 40
+"""Settings that may differ, as the sizes of machines do, or hold secrets."""
 
 
 def configuration_of(settings: Settings) -> dict[str, str]:
@@ -40,7 +57,7 @@ def configuration_of(settings: Settings) -> dict[str, str]:
     their defaults. Reads files; what cannot be read counts as missing."""
     files = {"providers": settings.providers, "tools": settings.tools, "plugins file": settings.plugins}
     found = {name: digest_of(file) for name, file in files.items() if file is not None}
-    plugins = sorted(entry.plugin.identifier for entry in lazy.InstalledPlugins(settings.plugin_folder).entries())
+    plugins = _plugins(settings)
     packages = _packages(settings)
     return {
         "version": version(),
@@ -63,6 +80,13 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+def _plugins(settings: Settings) -> list[str]:
+    try:
+        return sorted(entry.plugin.identifier for entry in lazy.InstalledPlugins(settings.plugin_folder).entries())
+    except InvalidSettings:
+        return []
+
+
 def _packages(settings: Settings) -> list[str]:
     try:
         installed = PackageFolder(settings.packages_folder).current()
@@ -78,6 +102,5 @@ def _settings(settings: Settings) -> dict[str, str]:
         plain = isinstance(value, (int, float, str, tuple)) and each.name not in (*_OF_ONE, "env")
         if plain and value != each.default:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            # An address may have a password in it.
-            found[each.name] = text if len(text) <= _LONGEST and "@" not in text else _digest(text.encode())
+            found[each.name] = _digest(text.encode()) if isinstance(value, (str, tuple)) else text
     return found

@@ -62,7 +62,8 @@ class SeenServers:
         except TROUBLE as error:
             raise StoreUnavailable(f"NATS does not say which servers there are: {error}") from None
         states = {name: beat.state for name, beat in beats.items() if beat.state is not None}
-        usual = _usual(list(states.values()))
+        # One process speaks for its server: a server with many has no more of a say.
+        usual = _usual(list({server_of(name): state for name, state in states.items()}.values()))
         found = []
         for server in sorted({server_of(name) for name in beats}):
             processes = tuple(sorted(name for name in beats if server_of(name) == server))

@@ -66,7 +66,10 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
     async with _seen(settings) as seen:
         there = await seen.all()
         meant = [server for server in there if server.name == name] or [
-            server for server in there if server.name.startswith(name)
+            # A command that executes a run is there, too, and says nothing of itself.
+            server
+            for server in there
+            if name and server.since and server.name.startswith(name)
         ]
         if len(meant) != 1:
             names = ", ".join(server.name for server in meant or there) or "none"

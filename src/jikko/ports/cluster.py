@@ -140,11 +140,13 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     failing: tuple[str, ...] = ()
     """Why it is not ready: names of checks, as `/readyz` has them."""
     configuration: Mapping[str, str] = {}
-    """What must be the same on all servers: values and digests, by name."""
+    """What must be the same on all servers: values and digests, by name. Empty: not read yet."""
 
 
 def differences(one: ServerState, other: ServerState) -> list[str]:
-    """Return the names of what differs in two configurations, sorted."""
+    """Return the names of what differs in two configurations, sorted; none if one is not known."""
+    if not one.configuration or not other.configuration:
+        return []
     names = {*one.configuration, *other.configuration}
     return sorted(name for name in names if one.configuration.get(name) != other.configuration.get(name))
 
@@ -202,8 +204,8 @@ class Member(Protocol):
         """Take over runs. Those that this process has already stay as they are."""
         ...
 
-    async def state(self) -> ServerState:
-        """Return what the others may know of this process."""
+    def state(self) -> ServerState:
+        """Return what the others may know of this process. A heartbeat waits for it, so it waits for nothing."""
         ...
 
     async def room(self) -> None:

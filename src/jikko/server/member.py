@@ -62,12 +62,15 @@ class ServerMember:
         self._since = time.time()
         self._configuration: dict[str, str] = {}
         self._read_at = -math.inf
+        self._reading: asyncio.Task[None] | None = None
 
-    async def state(self) -> ServerState:
+    def state(self) -> ServerState:
         assembly = self._assembly
-        if time.monotonic() - self._read_at > _READ_AGAIN_SECONDS:
+        is_reading = self._reading is not None and not self._reading.done()
+        if not is_reading and time.monotonic() - self._read_at > _READ_AGAIN_SECONDS:
             self._read_at = time.monotonic()
-            self._configuration = await asyncio.to_thread(configuration_of, self._settings)
+            # A disk that does not answer makes no server one that is dead.
+            self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
         checks = {
             "accepting": assembly.readiness.is_leaving or assembly.runs.is_closing,
             "record": bool(assembly.readiness.trouble),
@@ -80,8 +83,16 @@ class ServerMember:
             configuration=self._configuration,
         )
 
+    async def _read_configuration(self) -> None:
+        try:
+            self._configuration = await asyncio.to_thread(configuration_of, self._settings)
+        except Exception:
+            logger.exception("the configuration cannot be compared with that of other servers")
+
     async def handle_command(self, command: Command) -> Answer:
         if isinstance(command, EndServer):
+            if self._server not in (os.getpid(), os.getppid()):
+                return None  # its supervisor has died, and this process ends, too
             # Behind the answer.
             asyncio.get_running_loop().call_later(_ANSWER_SECONDS, os.kill, self._server, signal.SIGTERM)
             return True
@@ -167,8 +178,8 @@ class OfOneMachine:
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self._member.take_over(orphans) if orphans.holder else TakenOver(lambda log: None)
 
-    async def state(self) -> ServerState:
-        return await self._member.state()
+    def state(self) -> ServerState:
+        return self._member.state()
 
     async def room(self) -> None:
         await asyncio.Event().wait()

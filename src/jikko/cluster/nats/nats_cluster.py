@@ -124,7 +124,7 @@ class NatsCluster:
             measures.servers = lambda: len({server_of(member) for member in self._liveness.members})
             measures.connected = lambda: link.is_connected
             measures.differing = lambda: len(
-                {server_of(name) for name, names in self._differing.items() if names and name in self.members()}
+                {server for member in self.members() if self._differing.get(server := server_of(member))}
             )
             measures.silence = lambda: self._liveness.silence(time.monotonic())
             link.on_back = measures.reconnects.add
@@ -144,7 +144,7 @@ class NatsCluster:
         self._count = 1
         self._state: ServerState | None = None
         self._differing: dict[str, list[str]] = {}
-        """What other members have otherwise, by their names."""
+        """What other servers have otherwise, by their names."""
         self._leaving: asyncio.Task[None] | None = None
         self._closed = False
         self._attends = False
@@ -280,25 +280,25 @@ class NatsCluster:
         if name == self.name:
             self._own_heartbeat_seen.set()
         elif beat.state is not None and self._state is not None:
-            self._compare(name, differences(self._state, beat.state))
+            self._compare(server_of(name), differences(self._state, beat.state))
 
-    def _compare(self, name: str, names: list[str]) -> None:
-        """Note what another member has otherwise; a change is logged."""
-        if self._differing.get(name, []) != names:
+    def _compare(self, server: str, names: list[str]) -> None:
+        """Note what another server has otherwise; a change is logged."""
+        if self._differing.get(server, []) != names:
             logger.warning(
                 "%s",
-                f"server {name} has other {', '.join(names)} than this one: `jikko servers list` shows what"
+                f"server {server} has other {', '.join(names)} than this one: `jikko servers list` shows what"
                 if names
-                else f"server {name} has the same configuration as this one again",
+                else f"server {server} has the same configuration as this one again",
             )
-        self._differing[name] = names
+        self._differing[server] = names
 
     async def _on_announcement(self, message: Msg) -> None:
         received = announcement(message.data)
         if received is None or received.sender == self.name or self._member is None:
             return
         if isinstance(received.content, Left):
-            self._differing.pop(received.sender, None)
+            self._differing.pop(server_of(received.sender), None)
             self._liveness.left(received.sender)
             self._tell_count()
             self._give_up(received.sender)
@@ -330,7 +330,7 @@ class NatsCluster:
         subject = self._link.names.alive(self.name)
         while True:
             if self._member is not None:
-                self._state = await self._member.state()
+                self._state = self._member.state()
             body = self._heartbeat(sent)
             sent += 1
             try:
@@ -355,7 +355,7 @@ class NatsCluster:
                 says = f"{trouble}: this server is not ready, and others take over its runs" if is_deaf else ""
                 logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):
-                self._differing.pop(name, None)
+                self._differing.pop(server_of(name), None)
                 logger.warning("server %s is gone; others go on with its runs", name)
                 self._give_up(name)
                 assert self._orphans is not None

@@ -14,7 +14,7 @@ from jikko.cluster.nats.link import NatsLink, end, pull_no_more
 from jikko.cluster.nats.refusals import TROUBLE
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
 from jikko.cluster.nats.wire import orphans_of
-from jikko.errors import JikkoError, TooManyRequests
+from jikko.errors import JikkoError, ServerStopping
 from jikko.ports.cluster import OrphanedRuns, Takeover
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class OrphanQueue:
                 await message.nak(delay=_LOOK_SECONDS)
                 return
             await message.ack()
-        except TooManyRequests:
+        except ServerStopping:
             await _give_back(message)  # this process ends: another takes them over
         except asyncio.CancelledError:
             await _give_back(message)
@@ -146,7 +146,7 @@ class OrphanQueue:
                 # Not said before it is durable: if this process died, no member would look at them.
                 await taken.durable()
                 return taken.is_whole
-            except TooManyRequests:
+            except ServerStopping:
                 raise
             except JikkoError as error:
                 logger.error("runs of another server cannot be read, trying again: %s", error)
