@@ -404,7 +404,10 @@ async def test_a_conversation_names_the_version_that_answered_last_for_as_long_a
     assert await stores[2].version_of("c") is None
 
     began = TurnBegan(message=message("m1", "c", run_id=run.id))
-    await stores[0].append(having(run.whole(), began))
+    # Under way, and ended.
+    await stores[0].append(having(run.step(started()), began))
+    assert await stores[2].version_of("c") == WORKFLOW
+    await stores[0].append(run.step(*node(), finished()))
     await stores[2].add_turn(message("m2", "c"))
 
     assert await stores[2].version_of("C") == WORKFLOW

@@ -52,7 +52,10 @@ _FIRST_MESSAGE: Final = f"""
 """
 _VERSION_OF: Final = """
 SELECT [sqlite: v.text][postgres: r.workflow_id]
-FROM messages m JOIN runs r ON r.run_id = m.run_id [sqlite: JOIN names v ON v.key = r.workflow]
+FROM messages m
+  JOIN [sqlite: runs]
+  [postgres: (SELECT run_id, workflow_id FROM open_runs UNION ALL SELECT run_id, workflow_id FROM runs)] r
+    ON r.run_id = m.run_id [sqlite: JOIN names v ON v.key = r.workflow]
 WHERE m.conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY m.key DESC LIMIT 1
 """
 _CONVERSATION_KEY: Final = "SELECT key FROM conversations WHERE conversation_id = :id"
