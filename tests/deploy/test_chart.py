@@ -168,7 +168,7 @@ def test_several_servers_share_what_a_secret_names_and_go_one_by_one(helm: Helm,
         f"JIKKO_{name.upper()}": {"name": "urls", "key": name} for name in ("database_url", "nats_url", "files_url")
     }
     assert (budget["maxUnavailable"], budget["selector"]["matchLabels"].items() <= labels.items()) == (1, True)
-    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert {"name": "JIKKO_LAME_DUCK_SECONDS", "value": "5"} in container["env"]
     assert servers["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
     for spread in pod(objects)["topologySpreadConstraints"]:
         assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
@@ -206,15 +206,23 @@ def test_several_servers_are_kept_apart_unless_it_is_said_otherwise(helm: Helm) 
     assert pod(helm.rendered(**ALL | CLUSTER))["affinity"] == ALL["affinity"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"shutdown_seconds": 45.5, "drain_seconds": 0}, {"drain_seconds": 600.5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"shutdown_seconds": 45.5, "drain_seconds": 0},
+        {"drain_seconds": 600.5},
+        {"lame_duck_seconds": 60.5, "drain_seconds": 0},
+    ],
+)
 def test_several_servers_have_the_time_to_drain_that_they_are_told(helm: Helm, settings: dict[str, float]) -> None:
     spec = pod(helm.rendered(**CLUSTER, settings=settings))
     variables = {each["name"]: each["value"] for each in spec["containers"][0]["env"] if "value" in each}
     read = read_settings({**variables, "JIKKO_HOME": "/nowhere"})
 
     assert read.drain_seconds == settings.get("drain_seconds", 300)
-    delay = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["terminationGracePeriodSeconds"] > 2 * read.shutdown_seconds + read.drain_seconds + delay + 5
+    assert read.lame_duck_seconds == settings.get("lame_duck_seconds", 5)
+    assert spec["terminationGracePeriodSeconds"] > read.stop_seconds + read.shutdown_seconds
 
 
 def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:

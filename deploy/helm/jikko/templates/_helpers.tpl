@@ -28,11 +28,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if hasKey .Values.settings "drain_seconds" }}{{ .Values.settings.drain_seconds }}{{ else }}300{{ end }}
 {{- end }}
 
+{{- /* Seconds for which a server that is told to go still serves. */ -}}
+{{- define "jikko.lameDuck" -}}
+{{- if hasKey .Values.settings "lame_duck_seconds" }}{{ .Values.settings.lame_duck_seconds }}
+{{- else if eq .Values.mode "cluster" }}{{ .Values.cluster.stopDelaySeconds }}{{ else }}0{{ end }}
+{{- end }}
+
 {{- /* Seconds that a pod has to stop. Without the setting, runs have 10 of them. */ -}}
 {{- define "jikko.grace" -}}
 {{- $seconds := add 30 (mul 2 (ceil (default 10 .Values.settings.shutdown_seconds) | int64)) }}
+{{- $seconds = add $seconds (ceil (include "jikko.lameDuck" . | float64) | int64) }}
 {{- if eq .Values.mode "cluster" }}
-{{- $seconds = add $seconds .Values.cluster.stopDelaySeconds (ceil (include "jikko.drain" . | float64) | int64) }}
+{{- $seconds = add $seconds (ceil (include "jikko.drain" . | float64) | int64) }}
 {{- end }}
 {{- $seconds }}
 {{- end }}
