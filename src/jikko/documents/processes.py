@@ -84,8 +84,7 @@ class DocumentProcesses:
                 self._busy.discard(worker)
             await self._release(worker)
         if not found:
-            message = json.loads(text)
-            raise DocumentFailure(message["code"], Phrase.of(message).params)
+            raise _failure_of(text)
         return text
 
     async def _worker(self) -> "_Worker":
@@ -112,6 +111,16 @@ class DocumentProcesses:
         self._idle.clear()
         for worker in workers:
             await worker.kill()
+
+
+def _failure_of(text: str) -> DocumentFailure:
+    """What a process reports. It has read files of strangers, so it is not trusted to report in the agreed form."""
+    try:
+        phrase = Phrase.of(json.loads(text))
+        phrase.text()
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return DocumentFailure("extraction.reader_ended")
+    return DocumentFailure(phrase.code, phrase.params)
 
 
 class _Worker:
