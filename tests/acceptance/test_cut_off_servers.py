@@ -55,7 +55,9 @@ def test_runs_of_one_that_reaches_nats_no_more_are_taken_over_and_it_writes_noth
         echo.release("/hold/nats")
         assert other.finished(run)["status"] == "succeeded"
         assert cut_off.detail(run)["status"] == "succeeded"
-        assert "run_recovered" in [event["event"] for event in require_one_history(other, run)]
+        events = [event["event"] for event in require_one_history(other, run)]
+        # Twice if the server was heard of again, and lost once more, on a busy machine.
+        assert 1 <= events.count("run_recovered") <= 2
         # It goes on to serve, and comes-back.
         assert cut_off.run(q="nats")["data"]["status"] == "succeeded"
         line.mend()

@@ -4,7 +4,6 @@
 
 import asyncio
 import math
-import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,8 +31,8 @@ async def sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 async def hasty(anyio_backend: str) -> AsyncIterator[Sandbox]:
-    """One in which programs have little time."""
-    made = ForkServerSandbox(SandboxLimits(wall_seconds=0.5))
+    """One in which programs have little time, though as much of the processor as they like."""
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=0.5, cpu_seconds=600))
     yield made
     await made.close()
 
@@ -262,8 +261,7 @@ async def test_a_broken_limit_is_named(sandbox: Sandbox, language: str, code: st
 async def test_a_broken_limit_of_time_is_named(hasty: Sandbox, language: str, code: str) -> None:
     error = await failure(hasty, language, code)
 
-    # Where the server itself is held up for as long, the program uses up what it may have of the processor.
-    assert re.search(r"wall time limit of 0.5 s|CPU time limit of 2 s", str(error))
+    assert "wall time limit of 0.5 s" in str(error)
     assert error.kind == "SandboxLimitError"
 
 

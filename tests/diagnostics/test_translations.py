@@ -48,7 +48,7 @@ def test_a_text_names_the_same_parameters_in_both_languages() -> None:
 
 
 def test_texts_are_in_their_language() -> None:
-    japanese = re.compile("[ぁ-んァ-ン一-龯]")
+    japanese = re.compile("[ぁ-んァ-ン一-龯（）]")
     assert [code for code, text in texts("en").items() if japanese.search(text)] == []
     same = {code for code, text in texts("ja").items() if not japanese.search(text)}
     assert all(texts("ja")[code] == texts("en")[code] for code in same)

@@ -30,8 +30,12 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param(b"a:\n\tb: 1", "line 2, column 1: is not YAML: found character", id="tabs"),
         pytest.param(b"a: b: c", "line 1, column 5: is not YAML: mapping values are not", id="a colon too much"),
         pytest.param(b'a: 1\nb: "x\nc: 2\n', "line 2, column 4: is not YAML: a quote begins here", id="an open quote"),
-        pytest.param(b"{nodes: [], connections: {}}", "app: is missing (this is a file of n8n, not a", id="n8n"),
-        pytest.param(b"services: {}", "app: is missing (this is a file of Docker Compose, not a", id="Compose"),
+        pytest.param(
+            b"{nodes: [], connections: {}}", "app: is missing (this looks like a file of n8n, not like a", id="n8n"
+        ),
+        pytest.param(
+            b"services: {}", "app: is missing (this looks like a file of Docker Compose, not like a", id="Compose"
+        ),
         pytest.param(b"a: [1, 2", "line 2, column 1: is not YAML: did not find expected ',' or ']'", id="an open list"),
         pytest.param(b"a: *b", "line 1, column 4: is not YAML: found undefined alias 'b'", id="an unknown alias"),
         pytest.param(b"a: 1\n---\nb: 2", "line 2, column 1: has more than one YAML document", id="two documents"),

@@ -170,8 +170,8 @@ def test_problems_are_told_in_the_language_of_the_reader() -> None:
         parse_tools_file("tools:\n  天気 \ue000:\n    type: mcp\n    timeout: soon\n", {}, source="tools.yml")
     first, second, third = error.value.what.text("ja").splitlines()
     assert first == "ツールのファイル tools.yml に問題が 2 件あります:"
-    assert second == "  2 行目: tools.天気 \ue000: url も command もありません (どちらか一つにしてください)"
-    assert third == "  4 行目: tools.天気 \ue000.timeout: 'soon' は使えません (秒数を指定してください)"
+    assert second == "  2 行目: tools.天気 \ue000: url も command もありません（どちらか一つにしてください）"
+    assert third == "  4 行目: tools.天気 \ue000.timeout: 'soon' は使えません（秒数を指定してください）"
     assert str(error.value).startswith(
         "The tools file tools.yml has 2 problems:\n  line 2: tools.天気 \ue000: says neither"
     )

@@ -230,8 +230,6 @@ def _assembly(
     knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
     watch = None
     if with_console:
-        # What the console needs is imported where there is one.
-
         watch = lazy.build_watch(context, stores.console().access, cluster)
         observer = watch.watching(observer)
     apps = build_apps(context, stores, rate, notes_uses=watch is not None)

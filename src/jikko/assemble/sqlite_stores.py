@@ -52,8 +52,6 @@ def stores_in_memory(stack: Shutdown) -> Stores:
     Args:
         stack: Closes the database.
     """
-    # A server has no use for them.
-
     stores = _stores_in(lazy.MemoryDatabase(), stack, lazy.MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
     stack.step("the record", stores.runs.close)
     return stores

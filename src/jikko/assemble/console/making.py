@@ -121,7 +121,6 @@ async def _offered(settings: Settings, environment: Mapping[str, str], provider:
 def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
     if not settings.plugin_folder.exists():
         return []
-    # Few have plugins, and what reads them takes time to import.
     return [
         InstalledPlugin(
             entry.plugin.id,

@@ -57,7 +57,12 @@ _MOMENT_SECONDS: Final = 0.0005
 
 
 class GilHandoff:
-    """Moments in which the event loop does nothing. One loop at a time."""
+    """Pauses that hand the GIL to the writer's thread. One loop at a time.
+
+    A busy loop gives up the interpreter lock for a microsecond at every system call, and has it back before a thread
+    that waits for it wakes up. Commits beside a loop that is never idle took up to two seconds (docs/decisions/0002):
+    while there is something to write, the loop pauses at intervals, long enough for the thread to wake.
+    """
 
     def __init__(self) -> None:
         self._waiting = 0
