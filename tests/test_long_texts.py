@@ -7,7 +7,7 @@ import pytest
 
 from jikko.long_texts import LONG_TEXT, encode_giving_way, encode_once, encode_text
 from jikko.values import encode_json
-from tests.effort import longest_turn
+from tests.effort import cpu_seconds, longest_turn
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +55,14 @@ async def test_others_have_the_event_loop_between_pieces() -> None:
     longest, whole = min([await longest_turn(encode_giving_way(value)) for _ in range(3)])
 
     assert longest < whole / 4
+
+
+@pytest.mark.serial
+def test_a_text_that_is_there_twice_is_encoded_once() -> None:
+    """Line breaks are what takes longest."""
+    text = "\n" * 4_000_000
+
+    def least(value: dict[str, str]) -> float:
+        return min(cpu_seconds(lambda: encode_once(value)) for _ in range(5))
+
+    assert least({"a": text, "b": text}) < 1.6 * least({"a": text})

@@ -19,6 +19,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.everything import until
 from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.workflows import app, end, fetch, form, start
 from tests.effort import PATIENCE
@@ -59,8 +60,7 @@ def begun(client: Client, echo: EchoServer) -> str:
     """A run whose log says that it asks, and waits at the echo server."""
     run = str(client.run("async", q="値")["workflow_run_id"])
     echo.wait_for_calls(f"/hold/{run}")
-    while not {"ask", "wait"} <= {node["node_id"] for node in client.node_executions(run)}:
-        pass
+    until(lambda: {"ask", "wait"} <= {node["node_id"] for node in client.node_executions(run)})
     return run
 
 

@@ -84,6 +84,7 @@ def test_workers_whose_server_was_killed_are_waited_for_as_long_as_they_may_take
         threading.Timer(0.2, server.stdin.close).start()
 
         with sole_owner(tmp_path, patience=0):
+            assert server.stdin.closed
             # It lets go of its files shortly before it has ended.
             ends = time.monotonic() + PATIENCE
             while _is_there(worker):

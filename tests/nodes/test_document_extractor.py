@@ -25,7 +25,7 @@ class LoudReader:
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         self.asked.append((filename, mime_type, app_id))
         if content == b"broken":
-            raise DocumentFailure("it is broken")
+            raise DocumentFailure("extraction.not_pdf")
         return content.decode().upper()
 
     async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
@@ -101,7 +101,7 @@ async def test_a_document_that_cannot_be_read_is_a_failure_that_tells_which_were
 
     failed = await failure(documents)
 
-    assert str(failed) == "it is broken"
+    assert str(failed) == "it is broken, or not a PDF"
     assert failed.inputs == {"variable_selector": ["start", "f"]}
     assert failed.process_data == {"documents": documents}
 

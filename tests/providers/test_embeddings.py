@@ -87,7 +87,7 @@ async def test_a_large_answer_holds_the_event_loop_no_longer_than_one_vector_doe
 
 
 async def test_an_answer_with_much_beside_its_vectors_is_refused() -> None:
-    async with served(answering([1.0], more=["x"] * 10_000)) as (_, models):
+    async with served(answering([1.0], more=["x"] * 30_000)) as (_, models):
         with pytest.raises(ModelFailure, match="no vectors of OpenAI's protocol"):
             await ProviderEmbedder(models.connections).embed(asked("a"))
 

@@ -143,7 +143,7 @@ class Web:
 class Documents:
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         if content == b"broken":
-            raise DocumentFailure("it is broken")
+            raise DocumentFailure("extraction.not_pdf")
         return f"{filename}: {content.decode()}"
 
     async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
@@ -183,7 +183,7 @@ async def test_the_head_is_asked_for_first_and_decides() -> None:
 
 async def test_a_document_is_told_by_its_text() -> None:
     assert await read(Web(any=page("{}", "application/json"))) == "document.json: {}"
-    with pytest.raises(ToolFailure, match="it is broken"):
+    with pytest.raises(ToolFailure, match="it is broken, or not a PDF"):
         await read(Web(any=page("broken", "text/plain")))
 
 

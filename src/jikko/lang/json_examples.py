@@ -47,6 +47,9 @@ def _repaired(text: str, start: int) -> Any:
         if not depth:
             import json_repair
 
-            found = json_repair.loads(text[start : bracket.end()])
+            try:
+                found = json_repair.loads(text[start : bracket.end()])
+            except (ValueError, RecursionError):
+                return None
             return found if isinstance(found, dict) else None
     return None

@@ -50,8 +50,8 @@ class ForkServerSandbox:
         Args:
             limits: By default, those of ``SandboxLimits()``.
             packages: Where packages for programs are installed. When it changes, a new fork server takes over.
-            as_named: Load only packages that programs name, for a process that runs few of them. The first program that
-                names another waits for a new fork server. By default all are loaded, once.
+            as_named: Load packages only once a program names one, for a process that runs few programs. That one waits
+                for a new fork server. By default they are loaded at once.
             program: What the fork server executes. Only tests and the benchmark pass another.
         """
         self._limits = limits or SandboxLimits()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Final
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.fork_server_client import ForkServerClient
@@ -12,6 +13,9 @@ from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.unavailable import unavailable
 
 _log = logging.getLogger(__name__)
+
+_COMPUTED: Final = frozenset(("import_module", "__import__"))
+"""With these a program may import what it does not name."""
 
 
 class ForkServers:
@@ -27,8 +31,7 @@ class ForkServers:
         self.is_closed = False
         self._packages = packages
         self._program = program
-        self._modules: set[str] | None = set() if as_named else None
-        """Of packages, those that programs have named; ``None``: all are loaded."""
+        self._loads_packages = not as_named
         self._retired: set[ForkServerClient] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
@@ -46,7 +49,7 @@ class ForkServers:
             if self.is_closed:
                 raise unavailable("it is closed")
             server = self.server
-            if self._names_more(program) and server is not None:
+            if self._is_first_with_packages(program) and server is not None:
                 self._retired.add(server)
                 await self.close_if_unused(server)
                 self.server = server = None
@@ -58,24 +61,23 @@ class ForkServers:
                     _log.warning("the kernel has no Landlock, so code runs behind one line of defence less (seccomp)")
         age = time.monotonic() - server.started_at
         old = server.runs >= self.limits.runs_per_server or age >= self.limits.server_seconds
-        if self._packages is not None and self._packages.stamp != server.packages.stamp:
+        if self._loads_packages and self._packages is not None and self._packages.stamp != server.packages.stamp:
             old = True
         if old and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.create_task(self._renew(server), name="sandbox renewal")
         return server
 
-    def _names_more(self, program: bytes) -> bool:
-        """Whether a program names modules that none before it has named, which are noted."""
-        if self._packages is None or self._modules is None:
+    def _is_first_with_packages(self, program: bytes) -> bool:
+        """Whether a program may import a package, and none before it could: all packages are loaded from here on."""
+        if self._packages is None or self._loads_packages:
             return False
         try:
             installed = self._packages.current()
         except Unreadable:  # as the start will say
             return False
         known = frozenset[str]() if installed is None else installed.modules
-        named = {name for name in known - self._modules if name.encode() in program}
-        self._modules |= named
-        return bool(named)
+        self._loads_packages = any(name.encode() in program for name in known | _COMPUTED)
+        return self._loads_packages
 
     async def close_if_unused(self, server: ForkServerClient) -> None:
         """Close one that has given way to another, behind its last run."""
@@ -98,7 +100,7 @@ class ForkServers:
 
     async def _start(self) -> ForkServerClient:
         try:
-            packages = loadable(self._packages, self._modules)
+            packages = loadable(self._packages if self._loads_packages else None)
         except Unreadable as error:
             raise unavailable(str(error)) from None
         if packages.unusable:

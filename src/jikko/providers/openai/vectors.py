@@ -18,6 +18,8 @@ MAX_BYTES: Final = 262_144
 """Of the answer, for each text, and of one vector: twice what 4,096 numbers take."""
 _MAX_AROUND_BYTES: Final = 1024
 """Of the answer, for each text, apart from the vectors. What is around those of 2,048 texts is decoded in 20 ms."""
+_LEAST_AROUND_BYTES: Final = 65_536
+"""What may be around the vectors of few texts: some servers repeat the texts, or add what they know of them."""
 
 _KEY: Final = b'"embedding"'
 _VALUE: Final = re.compile(rb'\s{0,99}:\s{0,99}(["\[])')
@@ -93,7 +95,7 @@ async def _parted(body: bytes, expected: int) -> tuple[bytes, list[Vector]]:
     Raises:
         ValueError, msgspec.DecodeError: A vector is none, or there is too much besides.
     """
-    most = _MAX_AROUND_BYTES * (expected + 1)
+    most = max(_LEAST_AROUND_BYTES, _MAX_AROUND_BYTES * (expected + 1))
     parts: list[bytes] = []
     vectors: list[Vector] = []
     at = around = 0

@@ -1,14 +1,9 @@
 """The packages that a fork server is to load, as they are described to it."""
 
-import re
-from collections.abc import Collection
-from importlib.metadata import distributions
 from typing import Any, Final, NamedTuple
 
-from msgspec.structs import replace
-
 from jikko.sandbox.packages.installed import InstalledPackages, PackageFolder, this_python
-from jikko.sandbox.packages.known import normalized, notes_on
+from jikko.sandbox.packages.known import notes_on
 
 
 class Loadable(NamedTuple):
@@ -23,17 +18,12 @@ class Loadable(NamedTuple):
 
 
 _TESTS: Final = frozenset(("tests", "test"))
-_NAME: Final = re.compile(r"[\w.-]+")
 
 NOTHING = Loadable(None, None)
 
 
-def loadable(folder: PackageFolder | None, modules: Collection[str] | None = None) -> Loadable:
+def loadable(folder: PackageFolder | None) -> Loadable:
     """What is installed, as a fork server of this interpreter can load it.
-
-    Args:
-        modules: Top-level modules: only the packages that have them, and those that these can import, are loaded. By
-            default all.
 
     Raises:
         Unreadable: The folder's file is damaged.
@@ -49,34 +39,7 @@ def loadable(folder: PackageFolder | None, modules: Collection[str] | None = Non
             f"{this_python()}); run `jikko packages install` to install them again"
         )
         return Loadable(None, stamp, reason)
-    if modules is not None:
-        installed = _only(modules, folder, installed)
-        if not installed.packages:
-            return Loadable(None, stamp)
     return Loadable(settings_of(folder, installed), stamp)
-
-
-def _only(modules: Collection[str], folder: PackageFolder, installed: InstalledPackages) -> InstalledPackages:
-    wanted = {*modules, *(name.partition(".")[0] for name in folder.load)}
-    pending = [package.name for package in installed.packages if not wanted.isdisjoint(package.modules)]
-    # With those of extras: a library may import what it does not require (pandas and SciPy).
-    requires = (
-        {}
-        if not pending
-        else {
-            normalized(each.metadata["Name"] or ""): [
-                normalized(found[0]) for line in each.requires or () if (found := _NAME.match(line))
-            ]
-            for each in distributions(path=[str(folder.lib(installed))])
-        }
-    )
-    needed = set[str]()
-    while pending:
-        name = pending.pop()
-        if name not in needed:
-            needed.add(name)
-            pending += requires.get(name, ())
-    return replace(installed, packages=tuple(package for package in installed.packages if package.name in needed))
 
 
 def settings_of(folder: PackageFolder, installed: InstalledPackages) -> dict[str, Any]:
