@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command
-from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
+from tests.acceptance.several_servers import ONLY_THE_DEAD_GO, SeveralServers
 from tests.acceptance.test_archive import age, read
 from tests.acceptance.test_plugins_and_workers import calling, package, ran
 from tests.acceptance.workflows import ECHO, app, end, start, template, with_environment
@@ -127,7 +127,7 @@ def test_an_old_run_is_read_retried_and_removed_at_any(
         begun.append(retried(client, begun[0]))
         ids = [age(postgres_server, settings, run) for run in begun]
         before = [read(client, run) for run in ids]
-    servers = [several_of_module.start(**NOBODY_GOES), several_of_module.start(**NOBODY_GOES)]
+    servers = [several_of_module.start(**ONLY_THE_DEAD_GO), several_of_module.start(**ONLY_THE_DEAD_GO)]
     clients = [several_of_module.client("echo", server) for server in servers]
     until(lambda: clients[0].get("/v1/workflows/logs")["total"] == 0, "all are in the archive")
     moved = [line for server in servers for line in server.output.splitlines() if "archive" in line]
