@@ -211,6 +211,27 @@ async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(s
     assert server_of(sandbox) is not server
 
 
+async def test_a_fork_server_that_is_stopped_and_continued_goes_on(sandbox: ForkServerSandbox) -> None:
+    """The kernel continues a wait by ``restart_syscall``."""
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    server = server_of(sandbox)
+    await only_idle_ones_are_left(server)
+
+    await until(lambda: state_of(server.process_id) == "S")
+    os.kill(server.process_id, signal.SIGSTOP)
+    await until(lambda: state_of(server.process_id) == "T")
+    os.kill(server.process_id, signal.SIGCONT)
+
+    for _ in range(server.idle + 1):
+        assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    assert server_of(sandbox) is server
+
+
+def state_of(process: int) -> str:
+    """One letter, as ``/proc`` has it."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 async def test_a_run_right_after_the_fork_server_was_killed_works(
     sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

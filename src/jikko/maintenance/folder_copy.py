@@ -18,6 +18,8 @@ _PIECE: Final = 1 << 20
 _PATIENCE_SECONDS: Final = 600.0
 """Seconds to wait for another process that changes the folder: packages are downloaded meanwhile."""
 _LOOK_AGAIN: Final = 0.1
+_AWAY: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
+"""What opening says of a name that has nothing now, or a link or a file in place of a folder."""
 
 
 def copy_folder(
@@ -79,11 +81,12 @@ def _copy_opened(
                 case stat.S_IFREG:
                     if not _same(found, to) and not (before and _same(found, before) and _linked(before, to)):
                         copy_file(source / name, to, above=folder)
-        except OSError:
+        except OSError as error:
             now = _look(name, folder)
-            if now is not None and _kind(now) == _kind(found):
+            was_away = error.filename == name and error.errno in _AWAY
+            if not was_away and now is not None and _kind(now) == _kind(found):
                 raise
-            # A plugin removed or replaced it meanwhile.
+            # A plugin removed or replaced it meanwhile, and may have put it back.
     _keep_status(os.fstat(folder), target)
 
 

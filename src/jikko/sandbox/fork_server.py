@@ -206,8 +206,10 @@ class ForkServer:
             try:
                 self._become_child(childs, size, data, kind)
             except BaseException as error:
-                mark = BROKEN if self._runner.has_begun else NOT_BEGUN
-                os.write(CONNECTION, pack(mark + _told(error)))
+                # A fork server that is killed takes its children along, also one that has not asked for it yet.
+                if os.getppid() == self._process_id:
+                    mark = BROKEN if self._runner.has_begun else NOT_BEGUN
+                    os.write(CONNECTION, pack(mark + _told(error)))
             finally:
                 os._exit(70)
         childs.close()

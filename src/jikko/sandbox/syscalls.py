@@ -12,7 +12,8 @@ CHILD_ALLOWED = (
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "sched_yield", "sched_getaffinity",
     "nanosleep", "clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "time", "times", "getrusage",
     "getrandom", "futex", "poll", "ppoll", "select", "pselect6", "membarrier", "rseq", "set_robust_list",
-    "getpid", "gettid", "getppid", "getuid", "getgid", "geteuid", "getegid", "uname", "exit", "exit_group",
+    "restart_syscall", "getpid", "gettid", "getppid", "getuid", "getgid", "geteuid", "getegid", "uname", "exit",
+    "exit_group",
 )  # fmt: skip
 """What a user's program may call. ``mmap``, ``mprotect`` and ``fcntl`` besides, by argument."""
 
