@@ -17,7 +17,7 @@ import pytest
 from benchmarks.counting import Statement, statements
 from benchmarks.hot_paths import HotPaths, Request, calls, costs, hot_paths, yardstick
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.runs import executor
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.runs import chain as finished_chain
@@ -90,7 +90,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture
 def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """No run gives way: how often one does goes by the time, and so by what else the machine does."""
-    monkeypatch.setattr(executor, "LoopShare", partial(LoopShare, lambda: 0.0))
+    monkeypatch.setattr(executor, "Scheduler", partial(Scheduler, lambda: 0.0))
 
 
 @pytest.fixture

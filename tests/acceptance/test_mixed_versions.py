@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.store.postgres.presence import MAIN
+from jikko.store.postgres.schema_locks import MAIN
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.newer_build import newer_build

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jikko.concurrency import import_aside
-from jikko.concurrency.later import import_for, is_made, later
+from jikko.concurrency.lazy_proxy import import_for, is_made, lazy_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -73,11 +73,11 @@ async def test_what_a_thing_is_made_of_is_imported_once_and_not_when_it_is_made(
     def note() -> None:
         asked.append(threading.current_thread() is threading.main_thread())
 
-    thing = later(lambda: Path("x"), note)
+    thing = lazy_proxy(lambda: Path("x"), note)
     await import_for(thing)
     assert asked == [False]
     assert not is_made(thing)
     assert thing.name == "x"
     await import_for(thing)
-    await import_for(later(lambda: Path("y")))
+    await import_for(lazy_proxy(lambda: Path("y")))
     assert asked == [False]

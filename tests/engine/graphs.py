@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
@@ -248,7 +248,7 @@ def runner(
     state: RunState,
     log: Log,
     limits: RunLimits | None = None,
-    share: LoopShare | None = None,
+    share: Scheduler | None = None,
     guard: TextGuard | None = None,
     clock: Clock = lambda: 1.0,
 ) -> Runner:

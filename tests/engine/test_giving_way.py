@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.dsl.document import NodeEntry
 from jikko.engine.state import RunState, Texts
 from jikko.events import Event, NodeStarted, RoundStarted, RunStarted
@@ -73,7 +73,7 @@ async def turns(compiled: CompiledGraph) -> tuple[Log, Turns]:
 
     log, state = Log(), Turns(compiled)
     began = RunStarted(at=1.0, inputs={}, system={})
-    await runner(state, log, share=LoopShare(clock)).run([began])
+    await runner(state, log, share=Scheduler(clock)).run([began])
     state.stop()
     assert log.end.status == "succeeded"
     return log, state

@@ -6,8 +6,8 @@ from itertools import count, pairwise
 
 import pytest
 
-from jikko.concurrency import loop_share
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency import scheduler
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.engine import event_buffer
 from jikko.engine.event_buffer import MAX_PUT_OFF_EVENTS
 from jikko.engine.event_factory import recovered
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 BEGAN = RunStarted(at=1.0, inputs={}, system={})
 
 
-class Withheld(LoopShare):
+class Withheld(Scheduler):
     """A share in which it is nobody's turn until that is wanted, and in which a slice has room for some looks."""
 
     def __init__(self, looks: int = LOOKS) -> None:
@@ -42,7 +42,7 @@ class Withheld(LoopShare):
 
 def never(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the time in which events leave not come."""
-    monkeypatch.setattr(loop_share, "IN_TIME", 3600.0)
+    monkeypatch.setattr(scheduler, "IN_TIME", 3600.0)
 
 
 async def put_off(running: Runner, share: Withheld) -> None:
@@ -60,7 +60,7 @@ async def test_slices_of_a_run_leave_together_and_not_too_many_of_them(
 ) -> None:
     never(monkeypatch)
     readings, log = count(), Log()
-    share = LoopShare(lambda: next(readings) * SLICE / LOOKS)
+    share = Scheduler(lambda: next(readings) * SLICE / LOOKS)
 
     await runner(RunState(compiled), log, share=share).run([BEGAN])
 
@@ -155,7 +155,7 @@ async def test_wherever_a_crash_comes_between_slices_every_result_is_shown_once(
         edges(*(f"{one} --> {other}" for one, other in pairwise(["start", *names, "end"]))),
     )
     readings, whole = count(), Log()
-    share = LoopShare(lambda: next(readings) * 2 * SLICE)
+    share = Scheduler(lambda: next(readings) * 2 * SLICE)
     await runner(RunState(compiled), whole, share=share).run([BEGAN])
     assert whole.text == "\n".join(names)
 

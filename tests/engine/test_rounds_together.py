@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.engine.state import RunState
 from jikko.events import RoundFinished, RunFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 async def test_rounds_of_one_turn_are_handed_over_together(compiled: CompiledGraph) -> None:
     log = Log()
     # Time stands still: the run gives way to nothing, and all its rounds are in one turn.
-    share = LoopShare(lambda: 0.0)
+    share = Scheduler(lambda: 0.0)
 
     await runner(RunState(compiled), log, share=share).run([RunStarted(at=1.0, inputs={}, system={})])
 
@@ -27,7 +27,7 @@ async def test_rounds_of_one_turn_are_handed_over_together(compiled: CompiledGra
 
 async def test_nothing_follows_the_end_of_a_run_that_is_stopped_within_its_rounds() -> None:
     log = Log()
-    running = runner(RunState(iteration()), log, share=LoopShare(lambda: 0.0))
+    running = runner(RunState(iteration()), log, share=Scheduler(lambda: 0.0))
     running.begin([RunStarted(at=1.0, inputs={}, system={})])
 
     assert running.stop("enough")

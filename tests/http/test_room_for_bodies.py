@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from jikko.concurrency.fair_room import WAIT_SECONDS
+from jikko.concurrency.memory_budget import WAIT_SECONDS
 from jikko.http.bodies.reading import SMALL_BYTES, Bodies
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import Process, World, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jikko.concurrency.loop_share import SLICE, LoopShare, Slice
+from jikko.concurrency.scheduler import SLICE, Scheduler, TimeSlice
 from jikko.events import RunStarted
 from jikko.inputs import large_inputs
 from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
@@ -50,12 +50,12 @@ class Written:
 @pytest.mark.parametrize("inputs", [LARGE, MANY], ids=["a text", "elements"])
 async def test_they_are_the_same_text(monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any]) -> None:
     readings = iter(range(1_000_000))
-    share = LoopShare(lambda: next(readings) * SLICE / 2)
+    share = Scheduler(lambda: next(readings) * SLICE / 2)
     written = Written(json.dumps)
     expected = stored_inputs(made(inputs))
     monkeypatch.setattr(json, "dumps", written)
 
-    found = await inputs_in_slices(made(inputs), Slice(share, "app"))
+    found = await inputs_in_slices(made(inputs), TimeSlice(share, "app"))
 
     assert found == expected
     # Two looks fit into a slice; a character makes six at most, but for those of which few are in there.

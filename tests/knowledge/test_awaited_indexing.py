@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.later import is_made, later
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.knowledge.awaited_indexing import AwaitedIndexing
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from tests.effort import PATIENCE
@@ -28,7 +28,7 @@ async def test_it_begins_with_the_first_dataset_and_nothing_of_it_is_made_before
     def make() -> Any:
         return SimpleNamespace(indexing=SimpleNamespace(lead=lead), retrieval=SimpleNamespace(prepare=prepare))
 
-    stores, knowledge = SqliteKnowledge(tmp_path / "knowledge.db"), later(make)
+    stores, knowledge = SqliteKnowledge(tmp_path / "knowledge.db"), lazy_proxy(make)
     awaited = AwaitedIndexing(stores, knowledge, Alarm(lambda: 0.0, look_seconds=3600.0))
     try:
         await awaited.prepare()

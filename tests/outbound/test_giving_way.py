@@ -13,7 +13,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import StreamReader
 
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.outbound import connection, connector, decoding
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
@@ -124,7 +124,7 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
         return readings
 
     monkeypatch.setattr(ResponseHandler, "data_received", counted)
-    monkeypatch.setattr(connector, "LoopShare", lambda: LoopShare(clock))
+    monkeypatch.setattr(connector, "Scheduler", lambda: Scheduler(clock))
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())
         with ExitStack() as floods:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.process import PluginProcess, raised_in
 from jikko.plugins.process.wire import PluginFailure
@@ -24,7 +24,7 @@ LINE = '{"event":"session","session_id":"SESSION","data":DATA}\n'
 
 
 @asynccontextmanager
-async def running(how: str = "", *, share: LoopShare | None = None, **limits: Any) -> AsyncIterator[PluginProcess]:
+async def running(how: str = "", *, share: Scheduler | None = None, **limits: Any) -> AsyncIterator[PluginProcess]:
     process = await PluginProcess.start(
         [sys.executable, "-I", "-S", str(STAND_IN), how],
         folder=STAND_IN.parent,
@@ -253,7 +253,7 @@ async def test_a_call_that_says_too_much_ends_the_plugin() -> None:
 async def test_plugins_that_flood_work_for_one_slice_of_the_loop_at_a_time() -> None:
     readings = itertools.count()
     # Each message takes a tenth of a slice: the clock counts how often it is read.
-    share = LoopShare(clock=lambda: next(readings) * SLICE / 10)
+    share = Scheduler(clock=lambda: next(readings) * SLICE / 10)
     arrived, most = 0, 0
 
     def tell(message: Any) -> None:
@@ -287,7 +287,7 @@ async def test_nothing_stays_open_of_a_plugin_that_was_ended_while_most_of_what_
     async with running():  # the event loop itself opens files with the first
         pass
     before = open_files()
-    async with running(share=LoopShare(clock=lambda: next(readings) * SLICE)) as process:
+    async with running(share=Scheduler(clock=lambda: next(readings) * SLICE)) as process:
         calling = asyncio.create_task(called(process, "run", code=flood))
         await until(lambda: process.garbage > 1000)
     with pytest.raises(PluginFailure):

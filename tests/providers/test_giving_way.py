@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.ports.models import Chunk
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
@@ -56,7 +56,7 @@ async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
     async with FakeModel(flood) as fake:
         entry = {"type": "openai", "base_url": fake.url, "api_key": "k", "timeout": PATIENCE}
         providers = parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {})
-        models = ProviderModels(providers, BACKENDS, app_share=1, share=LoopShare(clock))
+        models = ProviderModels(providers, BACKENDS, app_share=1, share=Scheduler(clock))
         try:
             look()
             answers = await asyncio.gather(

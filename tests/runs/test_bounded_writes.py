@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from msgspec import structs
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.events import NodeFinished, RunFinished
 from jikko.ports.stores.run_store import Append
 from jikko.runs.append_maker import MAX_APPEND_EVENTS
@@ -141,7 +141,7 @@ async def test_an_event_that_tells_long_texts_is_written_alone_and_as_it_is(
     monkeypatch.setattr(store, "pack", pack_events)
     given: list[Append] = []
     store.given = given.append
-    live = RunLog(store, Draft().record, share=LoopShare() if shared else None)
+    live = RunLog(store, Draft().record, share=Scheduler() if shared else None)
 
     live.append([started(), *node(), handed_on(text, other), *node(), *node()[:1], finished()])
     await end_of(live)
@@ -162,7 +162,7 @@ async def test_others_have_the_loop_while_the_long_texts_of_an_event_are_encoded
     [_, end] = node(**texts)
 
     async def made() -> None:
-        live = RunLog(store, Draft().record, share=LoopShare())
+        live = RunLog(store, Draft().record, share=Scheduler())
         live.append([started()])
         await live.committed()
         store.hold()
@@ -176,7 +176,7 @@ async def test_others_have_the_loop_while_the_long_texts_of_an_event_are_encoded
 
 
 async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() -> None:
-    store, share = HeldStore(), LoopShare()
+    store, share = HeldStore(), Scheduler()
     turn = 0
     given: list[int] = []
     store.given = lambda append: given.append(turn)
@@ -199,7 +199,7 @@ async def test_a_log_that_has_little_to_write_waits_for_no_turn() -> None:
     store = HeldStore()
     given: list[Append] = []
     store.given = given.append
-    live = RunLog(store, Draft().record, share=LoopShare())
+    live = RunLog(store, Draft().record, share=Scheduler())
 
     live.append([started(), *node(), finished()])
 
@@ -212,7 +212,7 @@ async def test_a_log_that_has_large_values_to_write_waits_for_its_turn(is_input:
     store = HeldStore()
     given: list[Append] = []
     store.given = given.append
-    live = RunLog(store, Draft().record, share=LoopShare())
+    live = RunLog(store, Draft().record, share=Scheduler())
     large = "\n" * 1_000_000
 
     live.append([started(text=large if is_input else ""), finished(text="" if is_input else large)])

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.cluster.alone import Alone
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.errors import LogDamaged
 from jikko.events import Event
 from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch
@@ -71,7 +71,7 @@ def events() -> list[Event]:
 
 
 async def test_of_a_run_that_this_process_executes() -> None:
-    share = LoopShare(Readings())
+    share = Scheduler(Readings())
     live = RunLog(RunsInMemory(), Draft().record, share=share)
     live.append(events())
     await live.committed()
@@ -86,7 +86,7 @@ async def test_of_a_run_that_this_process_executes() -> None:
 
 
 async def test_of_a_run_that_has_ended() -> None:
-    store, share = RunsInMemory(), LoopShare(Readings())
+    store, share = RunsInMemory(), Scheduler(Readings())
     live = RunLog(store, Draft().record)
     live.append(events())
     await live.committed()

@@ -13,7 +13,7 @@ import pytest
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.checkpoints import DUE_PAGES, WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.in_place import InPlace
+from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -119,7 +119,7 @@ async def test_what_failed_is_tried_again_behind_the_next_commits(path: Path) ->
     with closing(connect(path, busy_timeout=1)) as writes, closing(Checkpoints(path, connected)) as over:
         writes.execute("PRAGMA wal_autocheckpoint = 0")
         writes.execute("CREATE TABLE names (text TEXT)")
-        with closing(InPlace(path, writes)) as log:
+        with closing(DatabaseFileGuard(path, writes)) as log:
             for times in (1, 2):
                 add(2 * DUE_PAGES, writes)
                 log.wrote()
@@ -139,7 +139,7 @@ def test_the_pages_of_a_log_are_known_also_once_it_has_begun_anew(path: Path) ->
     with closing(connect(path, busy_timeout=1)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("CREATE TABLE names (text TEXT)")
-        log = InPlace(path, connection)
+        log = DatabaseFileGuard(path, connection)
         for pages in (300, 7, 1, 40):
             add(pages, connection)
             log.wrote()
@@ -154,7 +154,7 @@ def test_the_pages_of_a_log_are_known_also_once_it_has_begun_anew(path: Path) ->
 def test_a_log_that_is_empty_has_none(path: Path) -> None:
     with closing(connect(path, busy_timeout=1)) as connection:
         Path(f"{path}-wal").touch()
-        log = InPlace(path, connection)
+        log = DatabaseFileGuard(path, connection)
         log.wrote()
         assert (log.salt, log.has_page(1)) == (b"", False)
         log.close()

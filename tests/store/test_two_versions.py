@@ -12,7 +12,7 @@ from jikko.store.event_codec import DamagedLog, decode_known_events
 from jikko.store.postgres import migrate as module
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import Schema, migrate
-from jikko.store.postgres.presence import MAIN, TableGroup
+from jikko.store.postgres.schema_locks import MAIN, TableGroup
 from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 

@@ -11,7 +11,7 @@ from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import RunServices
 from jikko.assemble.models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
-from jikko.concurrency.later import later
+from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.extension_calls import ExtensionCalls
@@ -65,7 +65,11 @@ def build_hooks(
         ModerationModel(make_moderator(ports.models), defaults),
     )
     hooks = Hooks(
-        policies=(moderation, AnnotationReplies(stores.annotations, embedder), later(partial(_external_data, calls))),
+        policies=(
+            moderation,
+            AnnotationReplies(stores.annotations, embedder),
+            lazy_proxy(partial(_external_data, calls)),
+        ),
         guard=moderation.guard,
         first_turn=titles.first_turn,
         title=titles.title,

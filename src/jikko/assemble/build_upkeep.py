@@ -11,11 +11,11 @@ from jikko.assemble.stores import Stores, trouble_with_files
 from jikko.files.store import Files
 from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
+from jikko.maintenance.counters import PeriodicCounters
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
-from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.measures import Counter
 from jikko.ports.cluster import Cluster
@@ -39,7 +39,7 @@ class UpkeepServices(Struct, frozen=True):
     """What goes on beside runs."""
 
     callbacks: Callbacks
-    tally: Tally
+    tally: PeriodicCounters
     retention: Retention
     archiving: Archiving | None
     scheduled_backups: "list[ScheduledBackups]"
@@ -75,7 +75,7 @@ def build_upkeep(
     )
     return UpkeepServices(
         callbacks=callbacks,
-        tally=Tally(stores.runs, stores.callbacks, cluster, clock),
+        tally=PeriodicCounters(stores.runs, stores.callbacks, cluster, clock),
         retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
         archiving=None
         if stores.archiving is None
@@ -105,7 +105,7 @@ class Measures(Struct, frozen=True, kw_only=True):
     programs: ProgramMeasures
     models: ModelMeasures
     failed_callbacks: Counter
-    tally: Tally
+    tally: PeriodicCounters
     cluster: ClusterMeasures | None
     """``None``: there is one server."""
 

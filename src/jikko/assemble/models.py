@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from jikko.assemble import lazy
-from jikko.concurrency.later import later
+from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.ports.embeddings import Embedder
 from jikko.ports.models import Models
@@ -74,19 +74,19 @@ def fake_models() -> Models:
 def make_embedder(models: Models) -> Embedder:
     """What makes vectors beside these language models; without a model, if they are fake."""
 
-    return later(lambda: lazy.embedder_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.embedder_over(_connections(models)))
 
 
 def make_speech(models: Models) -> Speech:
     """What hears and speaks beside these language models; no model, if they are fake."""
 
-    return later(lambda: lazy.speech_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.speech_over(_connections(models)))
 
 
 def make_moderator(models: Models) -> Moderator:
     """What looks at texts beside these language models; no model, if they are fake."""
 
-    return later(lambda: lazy.moderator_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.moderator_over(_connections(models)))
 
 
 def _connections(models: Models) -> ProviderBackends | None:

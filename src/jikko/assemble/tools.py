@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jikko.assemble import lazy
 from jikko.assemble.plugins import Plugins, are_installed
 from jikko.concurrency.import_aside import imported
-from jikko.concurrency.later import is_made, later
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
@@ -40,7 +40,7 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
     def made() -> "ToolsDirectory":
         return lazy.ToolsDirectory(settings.tools, environment, apps)
 
-    return later(made, partial(import_module, "jikko.tools.directory")) if settings.tools is None else made()
+    return lazy_proxy(made, partial(import_module, "jikko.tools.directory")) if settings.tools is None else made()
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
@@ -57,7 +57,7 @@ def known_strategies(settings: Settings, environment: Mapping[str, str] = os.env
 def later_strategies(plugins: Plugins) -> Strategies:
     """The strategies of agents, made with the first that is looked up."""
 
-    return later(lambda: lazy.StrategyService(plugins.strategies))
+    return lazy_proxy(lambda: lazy.StrategyService(plugins.strategies))
 
 
 def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> "ToolsFile":
@@ -81,7 +81,7 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     made = partial(
         _made, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing, knowledge=nothing
     )
-    tools = later(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
+    tools = lazy_proxy(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
     return tools
 
 
@@ -124,7 +124,7 @@ def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) ->
         given: As for ``tool_service.make_tools``.
         named: The same.
     """
-    tools = later(partial(_made, *given, plugins=plugins, **named))
+    tools = lazy_proxy(partial(_made, *given, plugins=plugins, **named))
 
     async def close() -> None:
         await (tools.close() if is_made(tools) else plugins.close())

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.chat.places import local
+from jikko.cli.chat.targets import local
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
-from jikko.cli.runs.reach import Server
+from jikko.cli.runs.remote import Server
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import giving_way, off_the_loop
-from jikko.console.cutting import encoded
+from jikko.console.truncation import encoded
 from jikko.events import Event
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord

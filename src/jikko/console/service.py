@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from jikko.apps.environment import EnvLayer
-from jikko.concurrency.briefly import Briefly
+from jikko.concurrency.ttl_cache import TtlCache
 from jikko.console.access import Access
 from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues
@@ -60,7 +60,7 @@ class Console(Struct, frozen=True, kw_only=True):
     runs: RunListing
     logs: LogPages
     feed: RunFeed
-    list_cache: Briefly
+    list_cache: TtlCache
     """The lists as they are now, kept for a moment: many look at the same one."""
     app_store: AppStore
     run_store: RunStore

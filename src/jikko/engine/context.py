@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
-from jikko.engine.frame import SubgraphRun
 from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
+from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import AgentLogged, FormClosed, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
 from jikko.engine.text_release import ReleasedText
@@ -54,7 +54,7 @@ class EventBuffer:
         "on_text",
     )
 
-    def __init__(self, state: RunState, journal: Journal, clock: Clock, share: Slice) -> None:
+    def __init__(self, state: RunState, journal: Journal, clock: Clock, share: TimeSlice) -> None:
         """Args:
         share: The run's part of the event loop's time.
         """

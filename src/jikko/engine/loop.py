@@ -7,10 +7,10 @@ read, and imported, without the other.
 import asyncio
 from typing import Protocol
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import SubgraphRun
 from jikko.engine.state import RunState
+from jikko.engine.subgraph_run import SubgraphRun
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
 
@@ -40,7 +40,7 @@ class RunLoop(Protocol):
     """Takes what happens in the run."""
     info: RunInfo
     ports: NodePorts
-    slice: Slice
+    slice: TimeSlice
     """The part of the event loop's time that the run may take before it lets others go on."""
     bodies: dict[int, SubgraphTasks]
     """What runs, by ``id`` of the frame."""

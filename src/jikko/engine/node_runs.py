@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import SubgraphRun
 from jikko.engine.loop import SubgraphTasks
 from jikko.engine.state import RunState
+from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import FormClosed, NodeFinished, NodeStarted
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
@@ -31,7 +31,7 @@ class NodeRuns(ABC):
     """
 
     def __init__(
-        self, state: RunState, events: EventBuffer, info: RunInfo, ports: NodePorts, clock: Clock, share: Slice
+        self, state: RunState, events: EventBuffer, info: RunInfo, ports: NodePorts, clock: Clock, share: TimeSlice
     ) -> None:
         self.state = state
         self.events = events

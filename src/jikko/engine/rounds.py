@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from jikko.engine.event_factory import about, round_outcome, withdrawn
-from jikko.engine.frame import ContainerState, SubgraphRun
 from jikko.engine.loop import RunLoop, SubgraphTasks
+from jikko.engine.subgraph_run import ContainerState, SubgraphRun
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
 from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json

@@ -10,15 +10,15 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import Literal, TypeAlias
 
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.engine import event_factory
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.frame import SubgraphRun
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.node_runs import NodeRuns
 from jikko.engine.state import RunState
+from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, Rounds, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodePaused, RunInfo
@@ -39,13 +39,13 @@ class Runner(NodeRuns):
         ports: NodePorts,
         limits: RunLimits,
         clock: Clock = time.time,
-        share: LoopShare | None = None,
+        share: Scheduler | None = None,
         guard: TextGuard | None = None,
     ) -> None:
         """Args:
         guard: Looks at the text that is shown.
         """
-        mine = Slice(share or LoopShare(), info.app_id)
+        mine = TimeSlice(share or Scheduler(), info.app_id)
         super().__init__(state, EventBuffer(state, journal, clock, mine), info, ports, clock, mine)
         self._limits = limits
         self._ready = ReadyNodes()

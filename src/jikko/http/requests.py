@@ -13,8 +13,8 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from jikko.assemble.assembly import Assembly
-from jikko.concurrency.fair_room import Stay
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
+from jikko.concurrency.memory_budget import Reservation
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.bodies.reading import UNREADABLE, read_body
 from jikko.ports.stores.app_store import App
@@ -72,7 +72,7 @@ class Request:
         self.receive = receive
         self.path_params = path_params
         """The parts of the path that its template names, decoded."""
-        self.stay: Stay | None = None
+        self.stay: Reservation | None = None
         """The room that its body has, if that needs any."""
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.events import RunStarted
 from jikko.record import all_inputs
 from jikko.values import Json
@@ -39,7 +39,7 @@ def _is_large(value: Json) -> bool:
     return False
 
 
-async def inputs_in_slices(started: RunStarted, share: Slice) -> str:
+async def inputs_in_slices(started: RunStarted, share: TimeSlice) -> str:
     """What ``stored_inputs`` makes.
 
     Args:

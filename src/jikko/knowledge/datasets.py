@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid, new_id
+from jikko.knowledge.notify import Wake
 from jikko.knowledge.retrieval.model import checked_retrieval_model
-from jikko.knowledge.wakening import Wake
 from jikko.ports.clock import Clock
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder

@@ -9,9 +9,9 @@ from jikko.errors import Forbidden, InvalidParam, NotFound, UploadRefused
 from jikko.ids import new_id
 from jikko.knowledge.datasets import Datasets, DatasetWishes
 from jikko.knowledge.metadata import with_built_in
+from jikko.knowledge.notify import Wake
 from jikko.knowledge.sources import NewSource, file_of
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
-from jikko.knowledge.wakening import Wake
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject

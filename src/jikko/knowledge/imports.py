@@ -12,10 +12,10 @@ from jikko.knowledge.documents import checked_name, instead_of, new_batch, with_
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.metadata import BUILT_IN, Metadata
+from jikko.knowledge.notify import Wake
 from jikko.knowledge.sources import NewSource, file_of, text_source
 from jikko.knowledge.tags import Tags
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
-from jikko.knowledge.wakening import Wake
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import (
     UNDER_WAY,

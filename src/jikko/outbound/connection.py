@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 
 _MAX_HEAD_BYTES: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
@@ -37,12 +37,12 @@ class Handler(ResponseHandler):
     fits into a slice: a server that sends faster than it is read, or in tiny chunks, would else have the loop.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, share: LoopShare) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, share: Scheduler) -> None:
         """Args:
         share: Of the event loop, for all connections together.
         """
         super().__init__(loop)
-        self._slice = Slice(share, str(id(self)))
+        self._slice = TimeSlice(share, str(id(self)))
         self._rest, self._begin = b"", 0
         """What came, and where in it begins what was not handed on."""
         self._rests = False

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.outbound.connection import Handler
 from jikko.outbound.guard import Guard, GuardedResolver
 from jikko.ports.http import Resolve
@@ -30,7 +30,7 @@ class ConnectionPool(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # Private; ``test_misbehaving_servers`` tells if aiohttp makes its connections otherwise.
-        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop, share=LoopShare()))
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop, share=Scheduler()))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.

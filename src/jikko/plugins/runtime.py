@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
@@ -75,7 +75,7 @@ class PluginRuntime:
         self._outlets: dict[str, _Outlet] = {}
         self._files = files
         self._storage = storage
-        self._share = LoopShare()
+        self._share = Scheduler()
         self._pool: ProcessPool[Entry] = ProcessPool(self.start, limits.pool)
         self._bounds = Bounds(
             memory=limits.memory, room=limits.room, grouped=limits.confine, each_round=self._forget_removed

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.lang.tokens import estimated
 from jikko.measures import Labels
 from jikko.ports.measures import ModelMeasures
@@ -30,7 +30,7 @@ class ProviderModels:
         backends: Mapping[str, MakeBackend],
         *,
         app_share: float = APP_SHARE,
-        share: LoopShare | None = None,
+        share: Scheduler | None = None,
     ) -> None:
         """See ``ProviderBackends``.
 
@@ -39,7 +39,7 @@ class ProviderModels:
         """
         self.connections = ProviderBackends(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
-        self._share = share or LoopShare()
+        self._share = share or Scheduler()
         self.measures = ModelMeasures()
         self._unable: set[tuple[str, str, str]] = set()
 
@@ -75,7 +75,7 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            share = Slice(self._share, request.app_id)
+            share = TimeSlice(self._share, request.app_id)
             progress = AnswerCollector(emit if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)

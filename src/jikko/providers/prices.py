@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from jikko.concurrency.once import Once
+from jikko.concurrency.async_lazy import AsyncLazy
 from jikko.ports.models import PRICE_UNIT
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import Price, ProviderConfig
@@ -15,7 +15,7 @@ class Prices:
     """Unit prices by model. The price list is imported when the first one is asked for; nothing is fetched."""
 
     def __init__(self) -> None:
-        self._list: Once[Any] = Once(_load)
+        self._list: AsyncLazy[Any] = AsyncLazy(_load)
         self._flat: dict[tuple[str, str], Price | None] = {}
         """Prices that do not depend on the number of tokens; ``None`` where they do."""
         self._contexts: dict[tuple[str, str], int | None] = {}

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from msgspec import Struct, field
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.ports.models import Chunk, FunctionCall, Media, ModelFailure
 
 MAX_TOOL_CALLS: Final = 128
@@ -47,7 +47,9 @@ class _Call(Struct):
 class AnswerCollector:
     """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
 
-    def __init__(self, emit: Callable[[Chunk], None] | None, max_characters: int, share: Slice | None = None) -> None:
+    def __init__(
+        self, emit: Callable[[Chunk], None] | None, max_characters: int, share: TimeSlice | None = None
+    ) -> None:
         """Args:
         emit: Called with each piece of text or reasoning.
         max_characters: What text, reasoning and arguments may have together. Pictures may have four times as many

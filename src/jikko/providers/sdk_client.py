@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from jikko.concurrency.once import Once
+from jikko.concurrency.async_lazy import AsyncLazy
 from jikko.log_context import log_context
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
@@ -31,7 +31,7 @@ class SdkClient:
     """Makes one client, however many requests wait for it."""
 
     def __init__(self, make: MakeClient, config: ProviderConfig) -> None:
-        self._client: Once[Any] = Once(partial(make, config))
+        self._client: AsyncLazy[Any] = AsyncLazy(partial(make, config))
 
     async def get(self) -> Any:
         """The client.

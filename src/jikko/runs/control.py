@@ -38,7 +38,7 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import append_end
-from jikko.runs.executor import Executor, HeldRun
+from jikko.runs.executor import Executor, RunHandle
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
@@ -47,9 +47,9 @@ from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import asked_newer, done_here, for_older, stop_here, submit_here
-from jikko.runs.sharing.offering import OfferQueue
-from jikko.runs.sharing.room import WorkStealing
+from jikko.runs.sharing.offer_queue import OfferQueue
 from jikko.runs.sharing.run_hints import RunHints
+from jikko.runs.sharing.work_stealing import WorkStealing
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
@@ -244,7 +244,7 @@ class Control:
     async def _act(
         self,
         run_id: str,
-        here: Callable[[HeldRun], Awaitable[bool]],
+        here: Callable[[RunHandle], Awaitable[bool]],
         paused: Callable[[RunRecord], Awaitable[bool]],
         command: Command,
         out_of_reach: Callable[[RunRecord], Awaitable[bool]] | None = None,

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from jikko.apps.versions import Workflow
-from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.patience import patience
+from jikko.concurrency.scheduler import Scheduler
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
@@ -38,7 +38,7 @@ _TO_WRITE_SECONDS: Final = 2.0
 """That the logs of runs have to be written when the process ends."""
 
 
-class HeldRun(NamedTuple):
+class RunHandle(NamedTuple):
     """A run of this process: under way, or waiting for its turn."""
 
     log: RunLog
@@ -83,9 +83,9 @@ class Executor:
         self._limits = limits
         self._clock = clock
         self.refused = RefusedStarts(store, clock, refusals)
-        self.share = LoopShare()
+        self.share = Scheduler()
         """Of the event loop, for all runs of this process and those who follow them."""
-        self._held: dict[str, HeldRun] = {}
+        self._held: dict[str, RunHandle] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
         self.on_durable: Callable[[RunLog], None] = lambda log: None
@@ -111,7 +111,7 @@ class Executor:
             waiting.until_durable(self.refused.refuse, run_log)
         return run_log
 
-    def find(self, run_id: str) -> HeldRun | None:
+    def find(self, run_id: str) -> RunHandle | None:
         """A run of this process."""
         return self._held.get(run_id)
 
@@ -270,7 +270,7 @@ class Executor:
     def _hold(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
         run_log.record.holder = self._holder
         identity = run_log.record.identity
-        self._held[identity.run_id] = HeldRun(run_log, runner)
+        self._held[identity.run_id] = RunHandle(run_log, runner)
         self._run_of_task[identity.task_id] = identity.run_id
         self.on_moved(identity.run_id)
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from weakref import WeakValueDictionary
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.errors import LogConflict, LogDamaged
 from jikko.events import FormClosed, RunFinished, RunPaused, RunResumed
 from jikko.ports.clock import Clock
@@ -121,7 +121,7 @@ class PausedRuns:
         LogConflict: The run has gone on since its record was read.
         """
         events = await self._store.events(record.identity.run_id)
-        sizes = await sizes_of(events, self._store, Slice(self._executor.share, record.identity.app_id))
+        sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, record.identity.app_id))
         # Behind the events: what is newer than these is refused by their position.
         current = await self._store.record(record.identity.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):

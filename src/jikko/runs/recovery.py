@@ -45,7 +45,7 @@ from zlib import crc32
 from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow, Workflows
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, ServerStopping
 from jikko.events import RunParked, UnknownEvent
@@ -259,7 +259,7 @@ class Recovery:
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
-        sizes = await sizes_of(events, self._store, Slice(self._executor.share, seen.identity.app_id))
+        sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, seen.identity.app_id))
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
         record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):

@@ -33,7 +33,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
@@ -73,7 +73,7 @@ class RunLog:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
-        share: LoopShare | None = None,
+        share: Scheduler | None = None,
         memory: ProcessMemory | None = None,
         withdrawal: Withdrawal | None = None,
     ) -> None:

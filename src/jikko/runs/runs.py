@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
@@ -185,7 +185,7 @@ class Runs:
         """
         record = RunRecord(identity=identity)
         if has_large_inputs(started):
-            record.inputs = await inputs_in_slices(started, Slice(self._executor.share, identity.app_id))
+            record.inputs = await inputs_in_slices(started, TimeSlice(self._executor.share, identity.app_id))
         run_log = self._executor.new_log(record, options, opening, is_inner=started.depth > 0)
         if started.depth:
             self._executor.admission.take_back(identity.app_id)

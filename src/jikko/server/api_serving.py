@@ -15,7 +15,7 @@ from jikko.concurrency.shutdown import Shutdown
 from jikko.http.app import create_app
 from jikko.http.front import front_of
 from jikko.server.connections.refusals import HeadLimits
-from jikko.server.connections.unread import Unread
+from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.http_server import Drain, serve
 from jikko.settings import STOP_AT_ONCE_SECONDS
 
@@ -85,7 +85,7 @@ async def serve_assembly(
             stopping=stopping,
             stop_requested=stop_requested,
             heads=HeadLimits(settings.max_head, settings.head_seconds, settings.body_seconds),
-            unread=Unread(settings.body_memory, settings.body_seconds),
+            unread=SlowReaders(settings.body_memory, settings.body_seconds),
         )
     finally:
         watching.cancel()

@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 import uvicorn
 from starlette.types import ASGIApp
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.refusals import HeadLimits
-from jikko.server.connections.unread import Unread
+from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.ending_signals import Haste, ending_signals
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ async def serve(
     stopping: Callable[[bool, Drain], Awaitable[None]],
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
-    unread: Unread | None = None,
+    unread: SlowReaders | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once (see ``Haste``).
 
@@ -131,7 +131,7 @@ async def serve(
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
             ws="none",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare(), unread),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, Scheduler(), unread),  # type: ignore[arg-type]
         ),
         end_requested,
     )

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.apps.environment import layer
-from jikko.console.picture import picture_of
+from jikko.console.canvas import picture_of
 from tests.acceptance.workflows import app, end, fetch, node, start, with_environment
 from tests.http.console.scene import API, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO, ran

@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.server.connections import http_protocol
 from jikko.server.connections.exchange import Exchange
 from jikko.server.connections.http_protocol import HttpProtocol
@@ -86,7 +86,7 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def connected(share: LoopShare, outbox: Outbox, application: Any = answering) -> tuple[Counted, Gate]:
+def connected(share: Scheduler, outbox: Outbox, application: Any = answering) -> tuple[Counted, Gate]:
     gate = Gate()
     config = uvicorn.Config(application, lifespan="off", log_config=None)
     protocol = Counted(outbox, share=share, config=config, server_state=ServerState(), app_state={})
@@ -95,7 +95,7 @@ def connected(share: LoopShare, outbox: Outbox, application: Any = answering) ->
 
 
 async def test_tiny_pieces_of_bodies_let_others_have_the_loop() -> None:
-    share, outbox = LoopShare(Clock()), Outbox(asyncio.get_running_loop())
+    share, outbox = Scheduler(Clock()), Outbox(asyncio.get_running_loop())
     clients = [connected(share, outbox) for _ in range(5)]
     sent = 40_000
     first = []
@@ -135,7 +135,7 @@ async def test_what_came_in_tiny_pieces_is_put_together_before_a_request_has_it(
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
-    protocol, gate = connected(LoopShare(Clock()), Outbox(asyncio.get_running_loop()), collecting)
+    protocol, gate = connected(Scheduler(Clock()), Outbox(asyncio.get_running_loop()), collecting)
     added: list[int] = []
 
     class Noting(Exchange):
@@ -156,7 +156,7 @@ async def test_what_came_in_tiny_pieces_is_put_together_before_a_request_has_it(
 
 
 async def test_nothing_more_is_read_while_something_waits() -> None:
-    protocol, gate = connected(LoopShare(Clock()), Outbox(asyncio.get_running_loop()))
+    protocol, gate = connected(Scheduler(Clock()), Outbox(asyncio.get_running_loop()))
     protocol.data_received(HEAD + TINY * 40_000)
     assert not gate.reads
     await gate.goes_on.wait()
@@ -166,7 +166,7 @@ async def test_nothing_more_is_read_while_something_waits() -> None:
 
 
 async def test_requests_that_come_at_once_are_taken_in_as_they_are_answered() -> None:
-    protocol, gate = connected(LoopShare(Clock()), Outbox(asyncio.get_running_loop()))
+    protocol, gate = connected(Scheduler(Clock()), Outbox(asyncio.get_running_loop()))
     protocol.data_received(REQUEST * 5000)
     most = len(protocol.pipeline)
     while gate.answers < 5000:
@@ -178,7 +178,7 @@ async def test_requests_that_come_at_once_are_taken_in_as_they_are_answered() ->
 
 
 async def test_of_a_client_that_has_gone_nothing_is_looked_at_any_more() -> None:
-    protocol, _ = connected(LoopShare(Clock()), Outbox(asyncio.get_running_loop()))
+    protocol, _ = connected(Scheduler(Clock()), Outbox(asyncio.get_running_loop()))
     protocol.data_received(HEAD + TINY * 40_000)
     protocol.connection_lost(None)
     protocol.since()

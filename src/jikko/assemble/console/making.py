@@ -10,7 +10,7 @@ from jikko.assemble.console.watch import ConsoleWatch
 from jikko.assemble.installation import installation_of
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.stores import Stores
-from jikko.concurrency.briefly import Briefly
+from jikko.concurrency.ttl_cache import TtlCache
 from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues, KnownProviders
 from jikko.console.log_pages import LogPages
@@ -83,7 +83,7 @@ def make_console(
         runs=RunListing(console.pages, stores.apps, forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
-        list_cache=Briefly(TICK_SECONDS / 2),
+        list_cache=TtlCache(TICK_SECONDS / 2),
         app_store=stores.apps,
         run_store=stores.runs,
         callback_store=stores.callbacks,

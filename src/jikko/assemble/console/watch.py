@@ -8,7 +8,7 @@ from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.node_ports import NodeServices
 from jikko.assemble.stores import Stores
-from jikko.concurrency.later import is_made, later
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.console.access import Access
 from jikko.console.model_uses import ModelUses
 from jikko.console.run_feed import RunFeed
@@ -62,7 +62,7 @@ class ConsoleWatch(NamedTuple):
                 tools=nodes.tools,
             )
 
-        console = later(made, partial(import_module, "jikko.assemble.console.making"))
+        console = lazy_proxy(made, partial(import_module, "jikko.assemble.console.making"))
 
         async def close() -> None:
             if is_made(console):

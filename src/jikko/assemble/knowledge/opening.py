@@ -12,7 +12,7 @@ from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.later import is_made, later
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.rate_limit import Rate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
@@ -59,7 +59,7 @@ def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models
     def made() -> "Retrieval":
         return lazy.make_retrieval(stores, http, models)
 
-    retrieval = later(made, _IMPORTS)
+    retrieval = lazy_proxy(made, _IMPORTS)
 
     async def close() -> None:
         if is_made(retrieval):
@@ -109,5 +109,5 @@ def build_knowledge(
             clock=context.clock,
         )
 
-    knowledge = later(made, _IMPORTS)
+    knowledge = lazy_proxy(made, _IMPORTS)
     return KnowledgeServices(knowledge, AwaitedIndexing(stores, knowledge, alarm))

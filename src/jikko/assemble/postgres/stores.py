@@ -34,7 +34,7 @@ from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
-from jikko.store.sqlite.unread import has_record
+from jikko.store.sqlite.peek import has_record
 
 
 async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, clock: Clock = time.time) -> Stores:

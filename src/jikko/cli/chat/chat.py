@@ -9,8 +9,8 @@ import click
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.chat.loop_thread import LoopThread
 from jikko.cli.chat.opening import inputs_of, sent
-from jikko.cli.chat.places import ChatTarget, opened
-from jikko.cli.chat.talk import Talk
+from jikko.cli.chat.repl import Talk
+from jikko.cli.chat.targets import ChatTarget, opened
 from jikko.cli.chat.turn import ChatSession
 from jikko.cli.completion import complete_app
 from jikko.cli.options import failure, home_option, json_option, providers_option, settings_of

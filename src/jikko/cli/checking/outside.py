@@ -6,7 +6,7 @@ import click
 
 from jikko.apps.environment import Outside
 from jikko.assemble.installation import outside_of as known
-from jikko.cli.runs.reach import local_address
+from jikko.cli.runs.remote import local_address
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.settings import Settings

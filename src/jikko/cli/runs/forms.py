@@ -15,9 +15,9 @@ from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
-from jikko.cli.runs.acts import executed_here
+from jikko.cli.runs.commands import executed_here
 from jikko.cli.runs.entries import took
-from jikko.cli.runs.reach import Server, reached
+from jikko.cli.runs.remote import Server, reached
 from jikko.exit_codes import ExitCode
 from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import described, given_inputs

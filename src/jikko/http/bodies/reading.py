@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import Message, Receive
 
-from jikko.concurrency.fair_room import FairRoom, Stay
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.concurrency.memory_budget import MemoryBudget, Reservation
 from jikko.errors import BadRequest, BodyTooSlow, NoRoom, PayloadTooLarge
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class Bodies:
         seconds: In which as much has to come of a body as it has room for, while others wait; 0: however long it takes.
         """
         self._memory = memory
-        self.room = FairRoom(memory, app_share, seconds) if memory else None
+        self.room = MemoryBudget(memory, app_share, seconds) if memory else None
         self.decoding = FairSemaphore(_AT_ONCE, app_share)
 
-    async def enter(self, app_id: str, size: int) -> Stay | None:
+    async def enter(self, app_id: str, size: int) -> Reservation | None:
         """Wait for room; ``None`` where there is no limit.
 
         Raises:

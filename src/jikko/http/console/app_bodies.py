@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.console.canvas import Picture
 from jikko.console.forecast_cache import AppForecast
-from jikko.console.picture import Picture
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import AppMode
 from jikko.dsl.start_variables import StartVariable

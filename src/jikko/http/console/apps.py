@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.console.canvas import picture_of
 from jikko.console.forecast_cache import AppForecast
-from jikko.console.picture import picture_of
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
 from jikko.http.bodies.forms import read_form

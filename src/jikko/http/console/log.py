@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-from jikko.console.cutting import encoded, plain_event, value_at
+from jikko.console.truncation import encoded, plain_event, value_at
 from jikko.dify.events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event

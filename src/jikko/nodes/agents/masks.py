@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Self
 
 from jikko.nodes.context import Context
-from jikko.nodes.spelled import names
+from jikko.nodes.secret_scan import contains_secret
 from jikko.values import Json, Selector
 
 NOT_KEPT: Final = "(names a secret that the node gave, and is not kept)"
@@ -48,7 +48,7 @@ class Masks:
             case str():
                 if value in self._rendered:
                     return self._rendered[value]
-                return NOT_KEPT if names(value, self._secrets) else value
+                return NOT_KEPT if contains_secret(value, self._secrets) else value
             case Mapping():
                 return {self.name(key): self.masked(each) for key, each in value.items()}
             case list() | tuple():

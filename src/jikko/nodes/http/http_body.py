@@ -14,7 +14,7 @@ from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.file_content import read_content
-from jikko.nodes.rendered import Rendered
+from jikko.nodes.masked_text import MaskedText
 from jikko.ports.http import FormFile, Multipart
 from jikko.values import UNSET, Json, Selector, is_file
 
@@ -85,9 +85,9 @@ class BodyTemplate(Struct, frozen=True):
         try:
             match self.type:
                 case "raw-text":
-                    return self._text(Rendered.of(self._only_item().value, ctx))
+                    return self._text(MaskedText.of(self._only_item().value, ctx))
                 case "json":
-                    return await self._json(Rendered.of(self._only_item().value, ctx))
+                    return await self._json(MaskedText.of(self._only_item().value, ctx))
                 case "binary":
                     return await self._binary(ctx)
                 case "x-www-form-urlencoded":
@@ -104,10 +104,10 @@ class BodyTemplate(Struct, frozen=True):
             raise NodeFailure(f"{self.type} body type should have exactly one item", kind="RequestBodyError")
         return self.items[0]
 
-    def _text(self, text: Rendered) -> PreparedBody:
+    def _text(self, text: MaskedText) -> PreparedBody:
         return PreparedBody(text.used.encode(), text.recorded, _CONTENT_TYPES[self.type])
 
-    async def _json(self, text: Rendered) -> PreparedBody:
+    async def _json(self, text: MaskedText) -> PreparedBody:
         try:
             value = await _lenient_json(text.used)
             sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -165,21 +165,21 @@ class BodyTemplate(Struct, frozen=True):
             content_type=f"multipart/form-data; boundary={boundary}",
         )
 
-    def _fields(self, ctx: Context) -> list[tuple[Rendered, Rendered]]:
+    def _fields(self, ctx: Context) -> list[tuple[MaskedText, MaskedText]]:
         """Names and texts; the last text of a name counts."""
-        fields: dict[str, tuple[Rendered, Rendered]] = {}
+        fields: dict[str, tuple[MaskedText, MaskedText]] = {}
         for item in self.items:
             if not item.is_file or self.type != "form-data":
-                name = Rendered.of(item.key, ctx)
-                fields[name.used] = name, Rendered.of(item.value, ctx)
+                name = MaskedText.of(item.key, ctx)
+                fields[name.used] = name, MaskedText.of(item.value, ctx)
         return list(fields.values())
 
     async def _files(self, ctx: Context) -> list[tuple[str, FormFile]]:
         """The files that there are, each with its name as it is recorded. Selectors without one are passed over."""
-        selectors: dict[str, tuple[Rendered, Selector]] = {}
+        selectors: dict[str, tuple[MaskedText, Selector]] = {}
         for item in self.items:
             if item.is_file:
-                name = Rendered.of(item.key, ctx)
+                name = MaskedText.of(item.key, ctx)
                 selectors[name.used] = name, item.file
         found = []
         for name, selector in selectors.values():

@@ -13,7 +13,7 @@ from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied
 from jikko.nodes.knowledge.filtering import Filtering
 from jikko.nodes.model.model_call import abilities
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.spelled import SECRET_MESSAGE, names
+from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.ports.knowledge import Hit, MergedRanking, MetadataFilter, SearchedDataset, SearchFailure, SearchRequest
 from jikko.ports.models import ModelUsage
 from jikko.values import UNSET, Json, Selector
@@ -84,7 +84,9 @@ class KnowledgeRetrieval(Struct, frozen=True):
         except SearchFailure as failure:
             message = str(failure)
             query = ctx.variables.get(self.query) if self.query else ""
-            if names(message, [secret for secret in ctx.secrets if isinstance(query, str) and secret in query]):
+            if contains_secret(
+                message, [secret for secret in ctx.secrets if isinstance(query, str) and secret in query]
+            ):
                 message = f"{failure.kind or 'The search failed'}: {SECRET_MESSAGE}"
             raise NodeFailure(message, kind=failure.kind, inputs=inputs) from None
         except NodeFailure as failure:

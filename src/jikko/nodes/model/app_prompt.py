@@ -12,11 +12,11 @@ from jikko.dsl.fields import Fields
 from jikko.lang.placeholders import filled, has_place
 from jikko.lang.render import to_text
 from jikko.nodes.context import Context, Variables
+from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.memory import Memory, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.prompt import DraftMessage
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Media, Role
 from jikko.values import UNSET, Json, Selector
 
@@ -86,7 +86,7 @@ class AppPrompt(Struct, frozen=True):
         """Nothing that it names can be missing: what is no input stays as it is written."""
 
     async def drafts(
-        self, ctx: Context, context: Rendered, files: list[Json], vision: Vision, model: ModelConfig
+        self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
     ) -> list[DraftMessage]:
         """See ``Prompt.drafts``."""
         found = ctx.variables.get(self.query)
@@ -95,7 +95,7 @@ class AppPrompt(Struct, frozen=True):
             drafts = await self._chat(ctx, context.used, query, vision, model)
         else:
             drafts = [
-                DraftMessage("user", Rendered.same(await self._completion(ctx, context.used, query, vision, model)))
+                DraftMessage("user", MaskedText.same(await self._completion(ctx, context.used, query, vision, model)))
             ]
         shown = await all_media(ctx, files, vision.detail)
         if shown:
@@ -112,13 +112,13 @@ class AppPrompt(Struct, frozen=True):
         else:
             system = self._system(ctx, context)
             said = [("system" if query else "user", system)] if system else []
-        drafts = [DraftMessage(role, Rendered.same(text)) for role, text in said]
+        drafts = [DraftMessage(role, MaskedText.same(text)) for role, text in said]
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
         for message in await prompt_messages(ctx, earlier, vision):
             media = tuple(part for part in message.parts if isinstance(part, Media))
-            drafts.append(DraftMessage(message.role, Rendered.same(message.text), media))
+            drafts.append(DraftMessage(message.role, MaskedText.same(message.text), media))
         if query:
-            drafts.append(DraftMessage("user", Rendered.same(query)))
+            drafts.append(DraftMessage("user", MaskedText.same(query)))
         return drafts
 
     async def _completion(self, ctx: Context, context: str, query: str, vision: Vision, model: ModelConfig) -> str:

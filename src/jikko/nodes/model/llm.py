@@ -10,6 +10,7 @@ from jikko.dsl.shared_models import model_selector
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
+from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt
 from jikko.nodes.model.llm_stream import TextStream
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
@@ -17,7 +18,6 @@ from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
-from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Abilities, Completion, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import UNSET, Json, Selector, Unset
 
@@ -117,11 +117,11 @@ class Llm(Struct, frozen=True):
             failure.usage = completion.usage.as_usage()
             raise
 
-    def _context(self, ctx: Context) -> Rendered:
+    def _context(self, ctx: Context) -> MaskedText:
         if not self.context:
             return NOTHING
         used = context_text(ctx.variables.get(self.context))
-        return Rendered(used, used if ctx.recorded is ctx.variables else context_text(ctx.recorded.get(self.context)))
+        return MaskedText(used, used if ctx.recorded is ctx.variables else context_text(ctx.recorded.get(self.context)))
 
     async def _call(self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream) -> Completion:
         structured = self.structured_output

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.spelled import SECRET_MESSAGE, names
+from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import Json
 
@@ -46,7 +46,7 @@ def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
     """
     usage = None if failure.usage is None else failure.usage.as_usage()
     message = str(failure)
-    if names(message, secrets):
+    if contains_secret(message, secrets):
         message = f"{failure.kind or 'The call of the model failed'}: {SECRET_MESSAGE}"
     return NodeFailure(message, kind=failure.kind, usage=usage)
 

@@ -12,13 +12,13 @@ from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.masked_text import MaskedText
 from jikko.nodes.model.extracted_values import ExtractedParameter, InvalidExtraction, check_values, schema_of
 from jikko.nodes.model.json_in_text import first_object
 from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.nodes.rendered import Rendered
 from jikko.ports.models import (
     Abilities,
     Completion,
@@ -75,7 +75,7 @@ class ParameterExtractor(Struct, frozen=True):
         )
 
     async def run(self, ctx: Context) -> Result:
-        query = Rendered.of_value(self.query, ctx)
+        query = MaskedText.of_value(self.query, ctx)
         inputs: dict[str, Json] = {
             "query": query.recorded,
             "files": self.vision.files(ctx.variables),
@@ -95,7 +95,7 @@ class ParameterExtractor(Struct, frozen=True):
             raise
 
     async def _run(
-        self, ctx: Context, query: Rendered, inputs: dict[str, Json], process_data: dict[str, Json]
+        self, ctx: Context, query: MaskedText, inputs: dict[str, Json], process_data: dict[str, Json]
     ) -> Result:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
@@ -128,7 +128,7 @@ class ParameterExtractor(Struct, frozen=True):
         self,
         ctx: Context,
         mode: Mode,
-        query: Rendered,
+        query: MaskedText,
         media: list[Media],
         history: str,
         able: Abilities,
@@ -138,7 +138,7 @@ class ParameterExtractor(Struct, frozen=True):
         """What the model is asked, and the prompt as it is recorded."""
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
-        instruction = Rendered.of(self.instruction, ctx)
+        instruction = MaskedText.of(self.instruction, ctx)
 
         def prompt(text: str, instruction: str) -> tuple[PromptMessage, ...]:
             messages = extractor_messages(text, instruction, media, schema, by_tool=by_tool, history=history)

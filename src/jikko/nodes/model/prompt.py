@@ -10,11 +10,11 @@ from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.memory import Memory, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
-from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Media, PromptMessage, Role
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import UNSET, Json, Selector
@@ -48,11 +48,11 @@ class PromptText(Struct, frozen=True):
         for segment in self.segments:
             yield from segment.selectors
 
-    def text(self, ctx: Context, context: Rendered) -> Rendered:
+    def text(self, ctx: Context, context: MaskedText) -> MaskedText:
         """The text of a basic message."""
-        segments = [Rendered.of(segment, ctx) for segment in self.segments]
+        segments = [MaskedText.of(segment, ctx) for segment in self.segments]
         ctx.variables.spend(len(context.used) * (len(segments) - 1))
-        return Rendered(
+        return MaskedText(
             context.used.join(segment.used for segment in segments),
             context.recorded.join(segment.recorded for segment in segments),
         )
@@ -66,7 +66,7 @@ class DraftMessage(Struct, frozen=True):
     """A message, with its text as it is sent and as it is recorded."""
 
     role: Role
-    text: Rendered | None
+    text: MaskedText | None
     media: tuple[Media, ...] = ()
     """Stands before the text."""
 
@@ -124,7 +124,7 @@ class Prompt(Struct, frozen=True):
                 raise NodeFailure(f"Variable {name} not found", kind="VariableNotFoundError")
 
     async def drafts(
-        self, ctx: Context, context: Rendered, files: list[Json], vision: Vision, model: ModelConfig
+        self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
     ) -> list[DraftMessage]:
         """The messages, before those are dropped that the model cannot read.
 
@@ -142,7 +142,7 @@ class Prompt(Struct, frozen=True):
             drafts = await self._chat(ctx, context, vision.detail)
             for message in await prompt_messages(ctx, earlier, vision):
                 media = tuple(part for part in message.parts if isinstance(part, Media))
-                drafts.append(DraftMessage(message.role, Rendered.same(message.text), media))
+                drafts.append(DraftMessage(message.role, MaskedText.same(message.text), media))
             if query.used:
                 drafts.append(DraftMessage("user", query))
         else:
@@ -156,7 +156,7 @@ class Prompt(Struct, frozen=True):
                 drafts.append(DraftMessage("user", None, tuple(shown)))
         return drafts
 
-    async def _chat(self, ctx: Context, context: Rendered, detail: str) -> list[DraftMessage]:
+    async def _chat(self, ctx: Context, context: MaskedText, detail: str) -> list[DraftMessage]:
         drafts: list[DraftMessage] = []
         for entry in self.texts:
             if entry.jinja is not None:
@@ -172,22 +172,24 @@ class Prompt(Struct, frozen=True):
                 drafts.append(DraftMessage(entry.role, None, tuple(media)))
         return drafts
 
-    async def _completion(self, ctx: Context, context: Rendered, query: Rendered, history: str) -> Rendered:
+    async def _completion(self, ctx: Context, context: MaskedText, query: MaskedText, history: str) -> MaskedText:
         entry = self.texts[0]
         text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
         ctx.variables.spend(len(query.used) * text.used.count(_QUERY))
         ctx.variables.spend(len(history) * text.used.count(_HISTORIES))
-        return Rendered(_completed(text.used, query.used, history), _completed(text.recorded, query.recorded, history))
+        return MaskedText(
+            _completed(text.used, query.used, history), _completed(text.recorded, query.recorded, history)
+        )
 
-    def _query(self, ctx: Context) -> Rendered:
+    def _query(self, ctx: Context) -> MaskedText:
         if not self.memory.window:
             return NOTHING
         if self.query.source:
-            return Rendered.of(self.query, ctx)
+            return MaskedText.of(self.query, ctx)
         query = ctx.variables.get(_SYS_QUERY)
-        return NOTHING if query is UNSET else Rendered.same(to_text(query))
+        return NOTHING if query is UNSET else MaskedText.same(to_text(query))
 
-    async def _rendered(self, ctx: Context, template: str) -> Rendered:
+    async def _rendered(self, ctx: Context, template: str) -> MaskedText:
         if not template:
             return NOTHING
         values = values_of(self.jinja_variables, ctx.variables)
@@ -197,13 +199,13 @@ class Prompt(Struct, frozen=True):
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind) from None
         if recorded == values:
-            return Rendered.same(text)
+            return MaskedText.same(text)
         try:
             shown = await ctx.ports.sandbox.render(template, recorded, app_id=ctx.run.app_id)
         except SandboxFailure:
             # What the template does with the secret cannot be done with a mask: the record keeps the template.
             shown = template
-        return Rendered(text, shown)
+        return MaskedText(text, shown)
 
 
 def _completed(text: str, query: str, history: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.spelled import SECRET_MESSAGE, names
+from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.given import GivenValues
 from jikko.nodes.tools.tool_outputs import ToolOutputs
@@ -185,7 +185,7 @@ class ToolNode(Struct, frozen=True):
         secrets = [used for used, shown in read if isinstance(used, str) and used != shown]
         given = [(each.value(ctx.variables), each.value(ctx.recorded)) for each in self.given.parameters]
         rendered = [used for used, shown in given if isinstance(used, str) and used != shown]
-        return SECRET_MESSAGE if names(message, secrets, rendered) else message
+        return SECRET_MESSAGE if contains_secret(message, secrets, rendered) else message
 
 
 def _converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.ids import new_id
 from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
 from jikko.plugins.process.call import Backwards, Invocation, unreadable
@@ -45,7 +45,7 @@ class PluginProcess:
         self,
         process: PipedProcess,
         limits: ProcessLimits,
-        share: LoopShare,
+        share: Scheduler,
         budget: Budget,
         payer: Payer,
         group: ProcessGroup,
@@ -60,7 +60,7 @@ class PluginProcess:
         self._payer = payer
         self.group = group
         self._limits = limits
-        self._slice = Slice(share, str(process.pid))
+        self._slice = TimeSlice(share, str(process.pid))
         self._calls: dict[str, Invocation] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -89,7 +89,7 @@ class PluginProcess:
         folder: Path,
         environment: dict[str, str],
         limits: ProcessLimits | None = None,
-        share: LoopShare | None = None,
+        share: Scheduler | None = None,
         descriptors: Sequence[int] = (),
         budget: Budget | None = None,
         group: ProcessGroup | None = None,
@@ -120,7 +120,7 @@ class PluginProcess:
                 await asyncio.to_thread(group.kill)
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
         process = cls(
-            started, limits, share or LoopShare(), budget, payer, group or ProcessSession(started.pid, limits.memory)
+            started, limits, share or Scheduler(), budget, payer, group or ProcessSession(started.pid, limits.memory)
         )
         try:
             async with asyncio.timeout(limits.ready_seconds):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
@@ -55,7 +55,7 @@ class FollowedLog(Protocol):
 class LogFollower:
     """One who follows a log, or looks for something in it."""
 
-    def __init__(self, log: FollowedLog, store: RunStore, share: LoopShare | None) -> None:
+    def __init__(self, log: FollowedLog, store: RunStore, share: Scheduler | None) -> None:
         self._log = log
         self._store = store
         self._pieces = Pieces(share, log.record.identity.app_id)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.events import Event
 
 MAX_BATCH_EVENTS: Final = 50
@@ -22,14 +22,14 @@ class Pieces:
 
     __slots__ = ("_key", "_share", "_slice")
 
-    def __init__(self, share: LoopShare | None, key: str) -> None:
+    def __init__(self, share: Scheduler | None, key: str) -> None:
         """Args:
         share: Of the event loop; ``None``: nobody else needs it.
         key: For whom the follower works: the app.
         """
         self._share = share
         self._key = key
-        self._slice: Slice | None = None
+        self._slice: TimeSlice | None = None
         """There once it was behind by more than a piece, which few followers ever are."""
 
     @staticmethod
@@ -47,6 +47,6 @@ class Pieces:
         if self._share is None:
             return
         if self._slice is None:
-            self._slice = Slice(self._share, self._key)
+            self._slice = TimeSlice(self._share, self._key)
             self._slice.begin()
         await self._slice.give_way()

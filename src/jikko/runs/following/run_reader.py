@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
@@ -29,7 +29,7 @@ class RunReader:
         tails: RunTails,
         give_up: Callable[[str, LogDamaged], Awaitable[None]],
         *,
-        share: LoopShare | None = None,
+        share: Scheduler | None = None,
     ) -> None:
         """Args:
         record: The run's, read lately.

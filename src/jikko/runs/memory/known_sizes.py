@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from jikko.concurrency.loop_share import Slice
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.events import Event
 from jikko.ports.stores.run_store import RunStore
 
@@ -11,7 +11,7 @@ _AT_ONCE: Final = 50
 """Events that are measured before others may have the event loop: a fraction of a millisecond, values apart."""
 
 
-async def sizes_of(events: Sequence[Event], store: RunStore, share: Slice) -> list[int]:
+async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -> list[int]:
     """The bytes of each event, as the store writes it. None, if it writes no bytes."""
     sizes: list[int] = []
     share.begin()

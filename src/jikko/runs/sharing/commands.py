@@ -11,12 +11,12 @@ from jikko.events import FormClosed
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Answer, Cluster, LetGo, RunCommand, StopRun, SubmitForm, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
-from jikko.runs.executor import HeldRun
+from jikko.runs.executor import RunHandle
 from jikko.runs.following.grown_events import CommitTimes, grown
 from jikko.runs.run_log import RunLog
 
 
-async def done_here(held: HeldRun, command: RunCommand, clock: Clock) -> Answer:
+async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answer:
     """Do to a run of this process what another process asks for; see ``Member.handle_command``."""
     if held.runner.has_ended:
         return None
@@ -39,7 +39,7 @@ async def done_here(held: HeldRun, command: RunCommand, clock: Clock) -> Answer:
         return None
 
 
-async def stop_here(held: HeldRun, error: str) -> bool:
+async def stop_here(held: RunHandle, error: str) -> bool:
     """Stop a run. Durable when this returns whether it was still to be stopped."""
     if not held.runner.stop(error):
         return False
@@ -47,12 +47,12 @@ async def stop_here(held: HeldRun, error: str) -> bool:
     return True
 
 
-async def submit_here(held: HeldRun, closed: FormClosed) -> bool:
+async def submit_here(held: RunHandle, closed: FormClosed) -> bool:
     """Submit a form of a run. Durable when this returns whether the run waited for it."""
     return held.runner.submit(closed) and await is_closed(held.log, closed)
 
 
-def let_go(held: HeldRun, epoch: int) -> bool:
+def let_go(held: RunHandle, epoch: int) -> bool:
     """Let go of a run that another process has had since an epoch. Returns whether this one had it from an earlier."""
     if held.log.record.epoch >= epoch:
         return False

@@ -10,14 +10,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.scheduler import Scheduler
 from jikko.server.connections.body_watch import BodyWatch
 from jikko.server.connections.exchange import Exchange, Headers
 from jikko.server.connections.intake import Intake
 from jikko.server.connections.outbox import JoiningTransport, Outbox
 from jikko.server.connections.refusals import HeadLimits, Refused, late, refusal, slow
 from jikko.server.connections.request_reader import RequestReader
-from jikko.server.connections.unread import Unread
+from jikko.server.connections.slow_readers import SlowReaders
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self,
         outbox: Outbox,
         limits: HeadLimits | None = None,
-        share: LoopShare | None = None,
-        unread: Unread | None = None,
+        share: Scheduler | None = None,
+        unread: SlowReaders | None = None,
         *,
         config: uvicorn.Config,
         server_state: ServerState,
@@ -65,8 +65,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._rest_seconds = config.timeout_keep_alive
         self._state = server_state
         self._outbox = outbox
-        self._share = share or LoopShare()
-        self._unread = unread or Unread(0, 0)
+        self._share = share or Scheduler()
+        self._unread = unread or SlowReaders(0, 0)
         self._loop = _loop or asyncio.get_running_loop()
         self.exchange: Exchange | None = None
         """The last one whose head came whole."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.concurrency.scheduler import Scheduler, TimeSlice
 
 _PIECE_BYTES: Final = 4096
 """Bytes behind which others are asked whether they want the event loop. Most requests have fewer."""
@@ -18,13 +18,13 @@ class Intake:
     wants no more.
     """
 
-    def __init__(self, transport: asyncio.Transport, share: LoopShare, hand_on: Callable[[bytes], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, share: Scheduler, hand_on: Callable[[bytes], None]) -> None:
         """Args:
         share: Of the event loop, for all connections together.
         hand_on: The receiver. It may call ``pause_reading`` and ``resume_reading``.
         """
         self._transport = transport
-        self._slice = Slice(share, str(id(self)))
+        self._slice = TimeSlice(share, str(id(self)))
         self._hand_on = hand_on
         self._rest = b""
         self._begin = 0

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from jikko.ports.stores.app_store import App
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.known_keys import KnownKeys
-from jikko.store.postgres.runs.together import Together
+from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.store.repositories.app_store import APP_COLUMNS, SqlAppStore
 from jikko.store.sql import Operation
 from jikko.values import Json
@@ -28,7 +28,7 @@ class PostgresAppStore(SqlAppStore):
 
     def __init__(self, database: Postgres) -> None:
         super().__init__(database)
-        self._of_keys = Together(database, _APPS_OF_KEYS, one=_APP_OF_KEY)
+        self._of_keys = QueryBatcher(database, _APPS_OF_KEYS, one=_APP_OF_KEY)
         self._known = KnownKeys(database, self._asked_app_of_key)
         database.on_close(self._of_keys.close)
         database.on_close(self._known.close)

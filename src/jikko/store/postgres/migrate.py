@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.store.postgres import presence
+from jikko.store.postgres import schema_locks
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.presence import TableGroup, users_before
 from jikko.store.postgres.refusals import cannot_be_opened
+from jikko.store.postgres.schema_locks import TableGroup, users_before
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """The process that brings the database up to date holds it; others wait, and find that it is done."""
@@ -108,7 +108,7 @@ class Schema(NamedTuple):
             )
 
 
-MAIN: Final = Schema("schema", presence.MAIN)
+MAIN: Final = Schema("schema", schema_locks.MAIN)
 
 
 async def reach(database: Postgres) -> str:

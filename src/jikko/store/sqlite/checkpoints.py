@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from jikko.errors import StoreUnavailable
-from jikko.store.sqlite.in_place import InPlace
+from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Checkpoints:
         """
         return time.thread_time() - self._looked >= _LOOK_SECONDS
 
-    def look(self, log: InPlace) -> None:
+    def look(self, log: DatabaseFileGuard) -> None:
         """Have brought over what is due.
 
         Args:

@@ -13,7 +13,7 @@ from jikko.ports.measures import RecordMeasures
 from jikko.private import make_file, make_folder
 from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
-from jikko.store.sqlite.in_place import OpenFiles
+from jikko.store.sqlite.database_file_guard import OpenFiles
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
 from jikko.store.sqlite.sql import SqliteSql

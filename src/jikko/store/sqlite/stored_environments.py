@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from jikko.errors import StoreUnavailable
-from jikko.store.sqlite.unread import looking_into
+from jikko.store.sqlite.peek import looking_into
 from jikko.values import Json
 
 _HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"

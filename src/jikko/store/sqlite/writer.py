@@ -37,7 +37,7 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.checkpoints import Checkpoints
 from jikko.store.sqlite.connection import unavailable
-from jikko.store.sqlite.in_place import InPlace
+from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 from jikko.store.sqlite.write_lock import WriteLock
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -154,7 +154,7 @@ class Writer:
         """
         self._checkpoints = checkpoints
         self._lock = lock
-        self._in_place = InPlace(path, connection)
+        self._in_place = DatabaseFileGuard(path, connection)
         self._looked = (-LOOK_SECONDS, "")
         """When it was last looked whether the database is where it was, and what was found."""
         self._connection = connection

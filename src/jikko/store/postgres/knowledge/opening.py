@@ -9,7 +9,7 @@ from jikko.ports.stores.knowledge.stores import KnowledgeStores
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore
 from jikko.store.postgres.migrate import Schema
-from jikko.store.postgres.presence import DATASETS
+from jikko.store.postgres.schema_locks import DATASETS
 from jikko.store.repositories.knowledge.datasets import SqlDatasets
 from jikko.store.repositories.knowledge.documents import SqlDocuments
 from jikko.store.repositories.knowledge.jobs import SqlJobs

@@ -19,11 +19,11 @@ from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
+from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.store.postgres.runs.retention import RunRetention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
-from jikko.store.postgres.runs.together import Together
 from jikko.store.run_statuses import STATUSES
 
 _LOG_END_OF: Final = COLUMNS.split(", ").index("log_end")
@@ -151,7 +151,7 @@ class PostgresRunStore:
         self._database = database
         self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
-        self._details = Together(database, DETAILS, one=DETAIL)
+        self._details = QueryBatcher(database, DETAILS, one=DETAIL)
         self._hours = HourCounts(database)
         self._retention = RunRetention(database, self._archive)
 

@@ -1,4 +1,4 @@
-"""Questions of one turn of the event loop, asked in one query."""
+"""Batching of queries: the questions of one turn of the event loop are one query."""
 
 import asyncio
 from typing import Any, Final
@@ -12,8 +12,8 @@ _MAX_CONNECTIONS: Final = 2
 """Queries that are under way at once. What comes meanwhile goes along with the next."""
 
 
-class Together:
-    """Asks one statement for many. Its connections are kept, each for one query at a time."""
+class QueryBatcher:
+    """Asks one statement for many questions. Its connections are kept, each for one query at a time."""
 
     def __init__(self, database: Postgres, statement: str, *, one: str) -> None:
         """Args:

@@ -1,4 +1,4 @@
-"""What takes long to make, and is made once: when it is needed first."""
+"""A lazy value for coroutines: made once, in a thread, when it is first needed."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class AsyncLazy(Generic[T]):
     """Makes something in a thread, once, however many wait for it. If that fails, who asks next has it tried again."""
 
     def __init__(self, make: Callable[[], T]) -> None:

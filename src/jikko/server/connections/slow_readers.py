@@ -1,4 +1,4 @@
-"""Answers that wait in memory for clients that do not read them."""
+"""Slow readers: a bound on answers that wait in memory for clients that do not read them."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class ClientConnection(Protocol):
         ...
 
 
-class Unread:
+class SlowReaders:
     """Looks at connections that have more to send than their clients take, once a second as long as there are any.
 
     An answer is given to its connection as a whole. What a client does not take would be there for ever, and clients

@@ -1,4 +1,4 @@
-"""A look into a database file that nobody has opened: nothing is written, and no server waits for it."""
+"""Peeking into a database file read-only: nothing is written, and no server waits for it."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A workflow as its author laid it out: nodes at their places, notes, edges."""
+"""The canvas of a workflow as its author laid it out: nodes at their places, notes, edges."""
 
 import json
 import math

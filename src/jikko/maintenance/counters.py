@@ -1,4 +1,4 @@
-"""Counting now and then what only the record knows: for the metrics, by one process for all."""
+"""Periodic counters for the metrics: what only the record knows, counted now and then by one process for all."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 30.0
 
 
-class Tally:
+class PeriodicCounters:
     """How many runs are paused or have no process, and how many call-backs wait, as it was at the last look."""
 
     def __init__(

@@ -15,7 +15,7 @@ from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import writer
 from jikko.store.sqlite.checkpoints import Checkpoints
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.in_place import InPlace
+from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 
 pytestmark = pytest.mark.anyio
 
@@ -57,14 +57,14 @@ async def test_transactions_that_follow_at_once_are_not_looked_at_between(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
-    look = InPlace._look
+    look = DatabaseFileGuard._look
 
-    def counted(self: InPlace) -> Any:
+    def counted(self: DatabaseFileGuard) -> Any:
         nonlocal looks
         looks += 1
         return look(self)
 
-    monkeypatch.setattr(InPlace, "_look", counted)
+    monkeypatch.setattr(DatabaseFileGuard, "_look", counted)
     monkeypatch.setattr(Checkpoints, "wants_a_look", lambda self: False)
     begun, more = threading.Event(), threading.Event()
 

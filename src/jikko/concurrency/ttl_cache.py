@@ -1,4 +1,4 @@
-"""Answers that many want at the same moment, and that are found once for all of them."""
+"""A cache with a time to live; callers that ask at the same moment share one look-up (single flight)."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ _T = TypeVar("_T")
 _MAX_KEPT: Final = 1_000
 
 
-class Briefly:
-    """Keeps what was found for a moment. Who asks for the same meanwhile gets the same."""
+class TtlCache:
+    """Keeps each answer for a moment, and gives it to all that ask for it meanwhile."""
 
     def __init__(self, seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from jikko.http.responses import Response
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
-from jikko.server.connections.unread import Unread
+from jikko.server.connections.slow_readers import SlowReaders
 from tests.virtual_time import run
 
 ANSWER = 15_000_000
@@ -72,7 +72,7 @@ def in_system(socket: Any) -> int:
 
 def tried(work: Callable[[list[Client]], Awaitable[None]], clients: int, most: int = 0) -> None:
     async def all_of_it() -> None:
-        state, outbox, unread = ServerState(), Outbox(asyncio.get_running_loop()), Unread(most, SECONDS, in_system)
+        state, outbox, unread = ServerState(), Outbox(asyncio.get_running_loop()), SlowReaders(most, SECONDS, in_system)
         config, found = uvicorn.Config(large, lifespan="off", log_config=None), []
         for _ in range(clients):
             client = Client()

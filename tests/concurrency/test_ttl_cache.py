@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jikko.concurrency.briefly import Briefly
+from jikko.concurrency.ttl_cache import TtlCache
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +32,11 @@ def looks() -> Looks:
 
 
 @pytest.fixture
-def briefly(looks: Looks) -> Briefly:
-    return Briefly(1.0, timer=lambda: looks.now)
+def briefly(looks: Looks) -> TtlCache:
+    return TtlCache(1.0, timer=lambda: looks.now)
 
 
-async def test_who_asks_meanwhile_or_soon_gets_the_same(briefly: Briefly, looks: Looks) -> None:
+async def test_who_asks_meanwhile_or_soon_gets_the_same(briefly: TtlCache, looks: Looks) -> None:
     assert await asyncio.gather(*(briefly.get("a", looks) for _ in range(100))) == [1] * 100
     looks.now = 0.9
     assert await briefly.get("a", looks) == 1
@@ -45,7 +45,7 @@ async def test_who_asks_meanwhile_or_soon_gets_the_same(briefly: Briefly, looks:
     assert await briefly.get("a", looks) == 3
 
 
-async def test_an_error_is_told_to_all_who_wait_and_not_kept(briefly: Briefly, looks: Looks) -> None:
+async def test_an_error_is_told_to_all_who_wait_and_not_kept(briefly: TtlCache, looks: Looks) -> None:
     looks.wrong = True
     found = await asyncio.gather(*(briefly.get("a", looks) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in found] == [LookupError] * 3
@@ -53,7 +53,7 @@ async def test_an_error_is_told_to_all_who_wait_and_not_kept(briefly: Briefly, l
     assert await briefly.get("a", looks) == 2
 
 
-async def test_who_leaves_takes_it_from_nobody(briefly: Briefly, looks: Looks) -> None:
+async def test_who_leaves_takes_it_from_nobody(briefly: TtlCache, looks: Looks) -> None:
     first, second = (asyncio.create_task(briefly.get("a", looks)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
@@ -61,7 +61,7 @@ async def test_who_leaves_takes_it_from_nobody(briefly: Briefly, looks: Looks) -
     assert first.cancelled()
 
 
-async def test_not_all_that_was_ever_asked_is_kept(briefly: Briefly, looks: Looks) -> None:
+async def test_not_all_that_was_ever_asked_is_kept(briefly: TtlCache, looks: Looks) -> None:
     for number in range(3_000):
         await briefly.get(number, looks)
     assert await briefly.get(0, looks) == 3_001

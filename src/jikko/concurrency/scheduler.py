@@ -1,4 +1,4 @@
-"""The event loop's time, shared out among those who have much to do on it."""
+"""A cooperative scheduler: time slices of the event loop for tasks that have much to do on it."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ Work: TypeAlias = Callable[[], object]
 """What is done in a turn of the loop; or it wakes who works in the next one."""
 
 
-class LoopShare:
+class Scheduler:
     """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
 
     Each time that the loop goes round one of them works, and keys take turns. Those who begin in one turn of the loop,
@@ -96,12 +96,12 @@ class LoopShare:
         self._ends, self._sees_end_of_turn = None, False
 
 
-class Slice:
-    """The slices of one who works, one after the other."""
+class TimeSlice:
+    """The slices of one task, one after the other."""
 
     __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
 
-    def __init__(self, share: LoopShare, key: str) -> None:
+    def __init__(self, share: Scheduler, key: str) -> None:
         """Args:
         key: For whom it works: an app, or a connection.
         """
@@ -126,7 +126,7 @@ class Slice:
         return self._share.clock() > self._ends
 
     def later(self, work: Work) -> None:
-        """See ``LoopShare.later``."""
+        """See ``Scheduler.later``."""
         first = self._turn_ends is not None and self._share.clock() < self._turn_ends
         if not first:
             self._turn_ends = None
@@ -134,7 +134,7 @@ class Slice:
         self._share.later(self._key, work, first=first)
 
     def in_time(self, work: Work) -> None:
-        """See ``LoopShare.in_time``."""
+        """See ``Scheduler.in_time``."""
         self._share.in_time(work)
 
     async def give_way(self) -> None:

@@ -1,4 +1,4 @@
-"""Telling that there is something to index."""
+"""Notifies the indexer that there is something to index."""
 
 from collections.abc import Callable
 from typing import TypeAlias

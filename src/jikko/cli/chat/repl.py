@@ -1,4 +1,4 @@
-"""A conversation with a user at the terminal, or with what comes through a pipe."""
+"""The read-eval-print loop of a chat: with a user at a terminal, or with lines of a pipe."""
 
 import json
 import os

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.cluster.alone import Alone
-from jikko.maintenance.tally import Tally
+from jikko.maintenance.counters import PeriodicCounters
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import World, until
 from tests.store.in_memory import CallbacksInMemory, RunsInMemory
@@ -20,8 +20,8 @@ async def world() -> AsyncIterator[World]:
     await world.close()
 
 
-def tally(world: World) -> Tally:
-    return Tally(world.store, CallbacksInMemory(RunsInMemory()), Alone(), lambda: world.now)
+def tally(world: World) -> PeriodicCounters:
+    return PeriodicCounters(world.store, CallbacksInMemory(RunsInMemory()), Alone(), lambda: world.now)
 
 
 async def test_where_nothing_is_there_is_nothing_to_count(world: World) -> None:

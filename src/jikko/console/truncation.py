@@ -1,4 +1,4 @@
-"""Events without their long values, which few look at and all would have to load."""
+"""Truncation of events: long values, which few read and all would have to load, are left out."""
 
 from typing import Any, Final
 

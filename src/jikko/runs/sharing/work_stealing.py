@@ -1,4 +1,4 @@
-"""Taking in runs that wait at other processes, while there is room here."""
+"""Work stealing: runs that wait at other processes are taken in while there is room here."""
 
 import asyncio
 from collections.abc import Callable

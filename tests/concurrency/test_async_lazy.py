@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jikko.concurrency.once import Once
+from jikko.concurrency.async_lazy import AsyncLazy
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
 from jikko.providers.sdk_client import SdkClient
@@ -43,7 +43,7 @@ def maker() -> Iterator[Maker]:
 
 async def test_all_who_ask_meanwhile_get_the_one_that_is_made(maker: Maker) -> None:
     maker.failures = 0
-    once = Once(maker)
+    once = AsyncLazy(maker)
     asking = [asyncio.ensure_future(once.get()) for _ in range(3)]
     await asyncio.sleep(0)  # they have asked
     maker.may_go_on.set()
@@ -53,7 +53,7 @@ async def test_all_who_ask_meanwhile_get_the_one_that_is_made(maker: Maker) -> N
 
 
 async def test_what_could_not_be_made_is_tried_again_by_who_asks_next(maker: Maker) -> None:
-    once = Once(maker)
+    once = AsyncLazy(maker)
     asking = [asyncio.ensure_future(once.get()) for _ in range(3)]
     await asyncio.sleep(0)  # they have asked
     maker.may_go_on.set()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.store.postgres.runs.together import Together
+from jikko.store.postgres.runs.query_batcher import QueryBatcher
 
 pytestmark = pytest.mark.anyio
 
@@ -62,17 +62,17 @@ def database() -> FakeDatabase:
 
 
 @pytest.fixture
-def together(database: FakeDatabase) -> Together:
+def together(database: FakeDatabase) -> QueryBatcher:
     fake: Any = database
-    return Together(fake, "many", one="one")
+    return QueryBatcher(fake, "many", one="one")
 
 
-async def rows(together: Together, *questions: int) -> list[Any]:
+async def rows(together: QueryBatcher, *questions: int) -> list[Any]:
     return list(await asyncio.gather(*(together.ask(question) for question in questions)))
 
 
 async def test_one_question_is_asked_alone_and_its_connection_is_kept(
-    database: FakeDatabase, together: Together
+    database: FakeDatabase, together: QueryBatcher
 ) -> None:
     for question in (3, 4, 5):
         assert await rows(together, question) == [(1, 2 * question)]
@@ -84,7 +84,7 @@ async def test_one_question_is_asked_alone_and_its_connection_is_kept(
 
 
 async def test_questions_of_one_turn_are_one_query_and_each_gets_its_row(
-    database: FakeDatabase, together: Together
+    database: FakeDatabase, together: QueryBatcher
 ) -> None:
     assert await rows(together, 3, -1, 5) == [(1, 6), None, (3, 10)]
     assert [statement for statement, _ in database.asked] == ["many"]
@@ -92,7 +92,7 @@ async def test_questions_of_one_turn_are_one_query_and_each_gets_its_row(
 
 @pytest.mark.parametrize(("count", "queries"), [(256, [256]), (257, [1, 256]), (600, [88, 256, 256])])
 async def test_a_query_has_256_questions_at_most(
-    database: FakeDatabase, together: Together, count: int, queries: list[int]
+    database: FakeDatabase, together: QueryBatcher, count: int, queries: list[int]
 ) -> None:
     found = await rows(together, *range(count))
 
@@ -102,7 +102,9 @@ async def test_a_query_has_256_questions_at_most(
     assert database.most <= 2
 
 
-async def test_a_kept_connection_that_was_lost_is_replaced_unseen(database: FakeDatabase, together: Together) -> None:
+async def test_a_kept_connection_that_was_lost_is_replaced_unseen(
+    database: FakeDatabase, together: QueryBatcher
+) -> None:
     await rows(together, 1)
     database.connections[0].is_lost = True
 
@@ -111,7 +113,7 @@ async def test_a_kept_connection_that_was_lost_is_replaced_unseen(database: Fake
 
 
 async def test_a_database_that_is_away_is_told_to_all_who_ask_and_asked_again_later(
-    database: FakeDatabase, together: Together
+    database: FakeDatabase, together: QueryBatcher
 ) -> None:
     database.fails = True
     failures = await asyncio.gather(*(together.ask(number) for number in range(3)), return_exceptions=True)

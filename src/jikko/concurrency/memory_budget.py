@@ -1,4 +1,4 @@
-"""Room in bytes, for what has to be in memory and is of very different sizes, shared out among apps."""
+"""A weighted semaphore: bytes of memory for requests and answers of very different sizes, shared out among apps."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -13,7 +13,7 @@ MAX_WAITING: Final = 100
 """Of one app at once: each may have a little in memory already."""
 
 
-class FairRoom:
+class MemoryBudget:
     """A semaphore of bytes. Belongs to one event loop.
 
     Room that becomes free goes to the app that has least of it, of several such apps to each in turn; within an app,
@@ -36,9 +36,9 @@ class FairRoom:
         self._seconds = seconds
         self._held: Counter[str] = Counter()
         """Bytes that each app has; none without any."""
-        self._waiting: OrderedDict[str, OrderedDict[Stay, asyncio.Future[None]]] = OrderedDict()
+        self._waiting: OrderedDict[str, OrderedDict[Reservation, asyncio.Future[None]]] = OrderedDict()
         """Those who wait, by app, which are in the order of their turns; none without any."""
-        self._filling: dict[Stay, None] = {}
+        self._filling: dict[Reservation, None] = {}
         """Those who have room, and whose bytes are to come."""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,12 +51,12 @@ class FairRoom:
         """How many of the app wait."""
         return len(self._waiting.get(app_id, ()))
 
-    async def enter(self, app_id: str, size: int) -> "Stay | None":
+    async def enter(self, app_id: str, size: int) -> "Reservation | None":
         """Wait for room; ``None`` if there is none for too long, or too many of the app wait.
 
         A task that is cancelled while it waits leaves the queue.
         """
-        stay = Stay(self, app_id, min(size, self.size))
+        stay = Reservation(self, app_id, min(size, self.size))
         if not self._waiting and self._is_within_share(stay) and stay.size <= self._free:
             self._take(stay)
             return stay
@@ -79,22 +79,22 @@ class FairRoom:
                 self._hand_out()
         return stay if came.done() else None
 
-    def shrink(self, stay: "Stay", size: int) -> None:
+    def shrink(self, stay: "Reservation", size: int) -> None:
         """It is filled, and takes no more than ``size``."""
         self._filling.pop(stay, None)
         given_back = stay.size - min(size, stay.size)
         stay.size -= given_back
         self._give_back(stay.app_id, given_back)
 
-    def leave(self, stay: "Stay") -> None:
+    def leave(self, stay: "Reservation") -> None:
         """Give the room back. Twice is once."""
         self.shrink(stay, 0)
 
-    def _is_within_share(self, stay: "Stay") -> bool:
+    def _is_within_share(self, stay: "Reservation") -> bool:
         held = self._held[stay.app_id]
         return not held or held + stay.size <= self._max_for_one_app
 
-    def _take(self, stay: "Stay") -> None:
+    def _take(self, stay: "Reservation") -> None:
         self._free -= stay.size
         self._held[stay.app_id] += stay.size
         self._filling[stay] = None
@@ -109,7 +109,7 @@ class FairRoom:
             del self._held[app_id]
         self._hand_out()
 
-    def _remove(self, stay: "Stay") -> "asyncio.Future[None]":
+    def _remove(self, stay: "Reservation") -> "asyncio.Future[None]":
         queue = self._waiting[stay.app_id]
         came = queue.pop(stay)
         if queue:
@@ -118,7 +118,7 @@ class FairRoom:
             del self._waiting[stay.app_id]
         return came
 
-    def _next(self) -> "Stay | None":
+    def _next(self) -> "Reservation | None":
         """Whose turn it is; ``None`` if nobody waits but for the share of an app."""
         first = (next(iter(queue)) for queue in self._waiting.values())
         # Of several that have the same the first: ``min`` keeps the order of turns.
@@ -139,7 +139,7 @@ class FairRoom:
         if self._seconds and self._waiting and (stay := self._most_late()) is not None:
             self._timer = asyncio.get_running_loop().call_at(stay.due, self._look)
 
-    def _most_late(self) -> "Stay | None":
+    def _most_late(self) -> "Reservation | None":
         all_are = self._next() is not None
         in_the_way = (stay for stay in self._filling if all_are or stay.app_id in self._waiting)
         return min(in_the_way, key=lambda stay: stay.due, default=None)
@@ -155,12 +155,12 @@ class FairRoom:
             self._watch()
 
 
-class Stay:
-    """Of one who has room, or waits for it."""
+class Reservation:
+    """A permit for some bytes, which is held or waited for."""
 
     __slots__ = ("_came", "_room", "_seconds", "app_id", "cut_off", "due", "size")
 
-    def __init__(self, room: FairRoom, app_id: str, size: int) -> None:
+    def __init__(self, room: MemoryBudget, app_id: str, size: int) -> None:
         self._room = room
         self.app_id = app_id
         self.size = size

@@ -1,4 +1,4 @@
-"""Who uses a database: each connection holds a lock for every group of tables, together with all of its version.
+"""Advisory locks of schema versions: each connection holds one for every group of tables.
 
 The number of the lock is that of the last step that the program knows. A step that older programs cannot live with
 (``migrate.py``) looks for theirs: a server that went on behind it would fail, or write what nobody reads.

@@ -1,4 +1,4 @@
-"""How a command acts on a run: through the server that has it, or here if there is none."""
+"""A remote client for commands that act on a run: through the server that has it, or here if there is none."""
 
 import asyncio
 import json

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from jikko.concurrency.loop_share import SLICE, TURN, LoopShare, Slice
+from jikko.concurrency.scheduler import SLICE, TURN, Scheduler, TimeSlice
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -41,8 +41,8 @@ async def turns_of_the_loop() -> AsyncIterator[list[int]]:
         goes_on = False
 
 
-async def work(share: LoopShare, app_id: str, steps: int, done: list[str]) -> None:
-    mine = Slice(share, app_id)
+async def work(share: Scheduler, app_id: str, steps: int, done: list[str]) -> None:
+    mine = TimeSlice(share, app_id)
     mine.begin()
     for _ in range(steps):
         done.append(app_id)
@@ -53,20 +53,20 @@ async def test_work_that_fits_into_a_slice_is_done_in_one_go() -> None:
     done: list[str] = []
     async with turns_of_the_loop() as turns:
         before = turns[0]
-        await work(LoopShare(Readings()), "a", 8, done)
+        await work(Scheduler(Readings()), "a", 8, done)
     assert turns[0] == before
 
 
 async def test_longer_work_lets_the_loop_go_round_after_each_slice() -> None:
     done: list[str] = []
     async with turns_of_the_loop() as turns:
-        await work(LoopShare(Readings()), "a", 1000, done)
+        await work(Scheduler(Readings()), "a", 1000, done)
     # A slice has room for ten readings, and the last step comes behind the last of them.
     assert turns[0] >= 1000 // 11
 
 
 async def test_of_many_who_work_one_does_so_in_each_turn_of_the_loop() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
     async with turns_of_the_loop() as turns, asyncio.TaskGroup() as group:
         for _ in range(50):
             group.create_task(work(share, "a", 100, done))
@@ -79,7 +79,7 @@ async def test_of_many_who_work_one_does_so_in_each_turn_of_the_loop() -> None:
 
 
 async def test_those_who_begin_in_one_turn_of_the_loop_have_one_slice_together() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
     async with asyncio.TaskGroup() as group:
         for _ in range(50):
             group.create_task(work(share, "a", 100, done))
@@ -89,10 +89,10 @@ async def test_those_who_begin_in_one_turn_of_the_loop_have_one_slice_together()
 
 
 async def test_whose_turn_it_is_has_a_whole_slice_whatever_begins_beside() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
 
     def begin_again() -> None:
-        mine = Slice(share, "other")
+        mine = TimeSlice(share, "other")
         for _ in range(20):
             mine.begin()
             if mine.is_over:
@@ -108,7 +108,7 @@ async def test_whose_turn_it_is_has_a_whole_slice_whatever_begins_beside() -> No
 
 
 async def test_apps_take_turns_however_many_work_for_one() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
     async with asyncio.TaskGroup() as group:
         for _ in range(50):
             group.create_task(work(share, "many", 100, done))
@@ -119,10 +119,10 @@ async def test_apps_take_turns_however_many_work_for_one() -> None:
 
 
 async def test_of_those_of_one_key_one_goes_on_for_a_turn_before_the_next() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
 
     async def named(name: str) -> None:
-        mine = Slice(share, "a")
+        mine = TimeSlice(share, "a")
         mine.begin()
         for _ in range(1000):
             done.append(name)
@@ -138,7 +138,7 @@ async def test_of_those_of_one_key_one_goes_on_for_a_turn_before_the_next() -> N
 
 
 async def test_who_wakes_often_still_goes_behind_the_others_of_its_key() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
 
     def again() -> None:
         mine.begin()
@@ -146,11 +146,11 @@ async def test_who_wakes_often_still_goes_behind_the_others_of_its_key() -> None
             done.append("often")
         mine.later(again)
 
-    mine = Slice(share, "a")
+    mine = TimeSlice(share, "a")
     again()
     other = asyncio.ensure_future(work(share, "once", 1, done))
     await other
-    waiting = Slice(share, "a")
+    waiting = TimeSlice(share, "a")
     reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     waiting.later(lambda: reached.set_result(None))
 
@@ -160,7 +160,7 @@ async def test_who_wakes_often_still_goes_behind_the_others_of_its_key() -> None
 
 
 async def test_what_is_asked_for_in_time_is_done_together_and_once() -> None:
-    share, done = LoopShare(), list[str]()
+    share, done = Scheduler(), list[str]()
     first, second = (lambda: done.append("first")), (lambda: done.append("second"))
     async with turns_of_the_loop() as turns:
         at: list[int] = []
@@ -173,7 +173,7 @@ async def test_what_is_asked_for_in_time_is_done_together_and_once() -> None:
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_the_turns() -> None:
-    share, done = LoopShare(Readings()), list[str]()
+    share, done = Scheduler(Readings()), list[str]()
     tasks = [asyncio.ensure_future(work(share, "a", 100, done)) for _ in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()

@@ -1,4 +1,4 @@
-"""Texts of a node's configuration with values in them: once for use, and once for the record."""
+"""Texts of a node's configuration with values in them, each with its masked twin for the record."""
 
 from typing import Final, NamedTuple, Self
 
@@ -8,7 +8,7 @@ from jikko.nodes.context import Context
 from jikko.values import UNSET, Selector
 
 
-class Rendered(NamedTuple):
+class MaskedText(NamedTuple):
     """A text, and the same text as records and messages show it: with masks where secrets stand."""
 
     used: str
@@ -38,4 +38,4 @@ class Rendered(NamedTuple):
         return self.used != self.recorded
 
 
-NOTHING: Final = Rendered("", "")
+NOTHING: Final = MaskedText("", "")

@@ -1,4 +1,4 @@
-"""Secrets in the texts of others, however they are spelled there."""
+"""A scan of foreign texts for secrets, in each spelling that libraries give them."""
 
 import html
 import json
@@ -10,7 +10,7 @@ SECRET_MESSAGE: Final = "what it says of the failure names a secret that the nod
 """Stands for the text of somebody else that does. No part of such a text is changed."""
 
 
-def names(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:
+def contains_secret(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:
     """Whether a text has a secret in it: as it is, in capitals or small letters, or as programs quote texts (in JSON,
     also twice, in URLs, in HTML, as Python writes them).
 

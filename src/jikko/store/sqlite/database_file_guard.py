@@ -1,4 +1,4 @@
-"""Whether the files of an open database are still where they were: written elsewhere, nothing of it would be found."""
+"""A guard of inodes: the files of an open database must still be at their paths, or writes are lost."""
 
 import os
 import sqlite3
@@ -50,7 +50,7 @@ class OpenFiles:
         return ""
 
 
-class InPlace:
+class DatabaseFileGuard:
     """The files of an open database, as ``OpenFiles``, and its write-ahead log by its head.
 
     The log is all that may be opened beside SQLite: closing any of the others gives up the locks that it has on them.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jikko.concurrency.later import is_made, later
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 
 
 class Clerk:
@@ -28,7 +28,7 @@ def made_by(asked: list[int]) -> Callable[[], Clerk]:
 
 def test_nothing_is_made_before_it_is_used_and_then_it_is_made_once() -> None:
     asked: list[int] = []
-    clerk = later(made_by(asked))
+    clerk = lazy_proxy(made_by(asked))
     assert (asked, is_made(clerk)) == ([], False)
 
     assert (clerk.counted(), clerk.counted(), clerk.count) == (1, 2, 2)
@@ -43,7 +43,7 @@ def test_what_cannot_be_made_is_told_to_who_asked_and_tried_again() -> None:
             raise trouble
         return Clerk()
 
-    clerk = later(make)
+    clerk = lazy_proxy(make)
     with pytest.raises(ValueError, match="no"):
         clerk.counted()
     assert not is_made(clerk)
@@ -52,7 +52,7 @@ def test_what_cannot_be_made_is_told_to_who_asked_and_tried_again() -> None:
 
 
 def test_what_it_has_not_is_no_attribute_of_it() -> None:
-    clerk = later(Clerk)
+    clerk = lazy_proxy(Clerk)
 
     assert not hasattr(clerk, "absent")
     assert is_made(clerk)

@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from jikko.concurrency.fair_room import MAX_WAITING, WAIT_SECONDS, FairRoom, Stay
+from jikko.concurrency.memory_budget import MAX_WAITING, WAIT_SECONDS, MemoryBudget, Reservation
 from tests.virtual_time import run
 
 
 class House:
     """Guests who each have as much room as their name says, until they are sent away."""
 
-    def __init__(self, room: FairRoom) -> None:
+    def __init__(self, room: MemoryBudget) -> None:
         self.room = room
-        self.stays: dict[str, Stay] = {}
+        self.stays: dict[str, Reservation] = {}
         self.came: list[str] = []
         self.sent_off: list[str] = []
         """Those who waited in vain."""
@@ -57,7 +57,7 @@ def tried(
     """All that is done in a room, at whose end nobody has any of it."""
 
     async def all_of_it() -> None:
-        house = House(FairRoom(size, app_share, seconds))
+        house = House(MemoryBudget(size, app_share, seconds))
         await work(house)
         while house.room.taken:
             assert house.stays

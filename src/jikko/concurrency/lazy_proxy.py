@@ -1,4 +1,4 @@
-"""What is made when it is first used: that nobody uses takes neither time to start nor room."""
+"""Lazy proxies: an object is made, and its modules imported, when it is first used."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -23,7 +23,7 @@ class _Later:
         return getattr(_made(self), name)
 
 
-def later(make: Callable[[], T], imports: Callable[[], object] | None = None) -> T:
+def lazy_proxy(make: Callable[[], T], imports: Callable[[], object] | None = None) -> T:
     """What ``make`` makes, to be used as that. It is called at most once, where the first attribute is asked for: to be
     used on the event loop alone.
 

@@ -13,7 +13,7 @@ from jikko.cli.options import assembled, existing, failure, home_option, json_op
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.progress import ProgressReporter
-from jikko.cli.runs.reach import Server, acting, reached
+from jikko.cli.runs.remote import Server, acting, reached
 from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
 from jikko.runs.left_runs import stop_left
