@@ -11,9 +11,8 @@ from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeStarted
 from jikko.ports.stores.app_store import App
 from jikko.runs.following.log_follower import READ_BYTES
-from jikko.runs.memory.log_memory import BEHIND_BYTES
+from jikko.runs.memory import run_memory
 from jikko.runs.memory.process_memory import MemoryLimits
-from jikko.runs.memory.run_memory import KEPT_BYTES
 from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events, pack_events
 from tests.acceptance.workflows import end, iteration, node, start
@@ -23,7 +22,17 @@ from tests.runs.world import PATIENCE, World, end_of, until
 pytestmark = pytest.mark.anyio
 
 MB = 1 << 20
-LARGE = "x" * MB
+KB = 1 << 10
+BEHIND_BYTES = MB
+KEPT_BYTES = 256 * KB
+LARGE = "x" * 128 * KB
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little is much."""
+    monkeypatch.setattr(run_memory, "BEHIND_BYTES", BEHIND_BYTES)
+    monkeypatch.setattr(run_memory, "KEPT_BYTES", KEPT_BYTES)
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ async def rounds(world: World, count: int, *, collects: str = "inner.value", par
 
 @pytest.mark.parametrize("parallel", [1, 4])
 async def test_a_run_that_would_hold_too_much_is_stopped(world: World, parallel: int) -> None:
-    process = world.process(memory=MemoryLimits(of_one=8 * MB))
+    process = world.process(memory=MemoryLimits(of_one=MB))
     app = await rounds(world, 60, parallel=parallel)
 
     last = await end_of(await process.start(app))
@@ -54,7 +63,7 @@ async def test_a_run_that_would_hold_too_much_is_stopped(world: World, parallel:
     assert last.status == "stopped"
     assert last.error is not None
     assert last.error.startswith("Maximum memory of a run exceeded: ")
-    assert f" > {8 * MB} bytes of values; the largest is of node 'inner' (inner)" in last.error
+    assert f" > {MB} bytes of values; the largest is of node 'inner' (inner)" in last.error
     assert last.error.endswith("(the limit is set by JIKKO_RUN_MEMORY).")
     # What was not given to the store by then is not counted: it may be twice as much.
     assert world.script.ran["inner"] < 30
@@ -62,7 +71,7 @@ async def test_a_run_that_would_hold_too_much_is_stopped(world: World, parallel:
 
 
 async def test_one_that_keeps_nothing_of_its_rounds_goes_on(world: World) -> None:
-    process = world.process(memory=MemoryLimits(of_one=12 * MB))
+    process = world.process(memory=MemoryLimits(of_one=4 * MB))
     app = await rounds(world, 60, collects="each.index")
 
     live = await process.start(app)
@@ -79,8 +88,7 @@ def in_memory(live: RunLog) -> int:
 
 
 async def test_a_run_that_is_taken_over_holds_what_it_held(world: World) -> None:
-    first = world.process(memory=MemoryLimits(of_one=20 * MB))
-    app = await rounds(world, 5)
+    first = world.process()
     world.script.held = {"after"}
     nodes = [start("q"), *(node(each, "code", value=LARGE) for each in "abcd"), node("after", "code"), end()]
     app = await world.app("Chain", nodes, "start>a>b>c>d>after>end")
@@ -88,7 +96,7 @@ async def test_a_run_that_is_taken_over_holds_what_it_held(world: World) -> None
     await until(lambda: world.script.ran["after"] == 1)
     await first.die()
 
-    second = world.process(memory=MemoryLimits(of_one=3 * MB))
+    second = world.process(memory=MemoryLimits(of_one=3 * len(LARGE)))
     await second.runs.control.take_over()
 
     record = await world.ended(run_id)
@@ -97,17 +105,17 @@ async def test_a_run_that_is_taken_over_holds_what_it_held(world: World) -> None
 
 
 async def holding(world: World, name: str, size: int) -> App:
-    """An app whose runs hold a value of so many megabytes, and wait then."""
-    nodes = [start("q"), node(f"{name}1", "code", value="x" * (size * MB)), node(name, "code", value="y"), end()]
+    """An app whose runs hold a value of so many times 100 KB, and wait then."""
+    nodes = [start("q"), node(f"{name}1", "code", value="x" * (size * 100 * KB)), node(name, "code", value="y"), end()]
     world.script.held |= {name}
     return await world.app(name, nodes, f"start>{name}1>{name}>end")
 
 
 async def test_of_an_app_that_holds_much_further_runs_wait_and_others_begin(world: World) -> None:
-    process = world.process(memory=MemoryLimits(of_all=10 * MB, share=0.5))
+    process = world.process(memory=MemoryLimits(of_all=1000 * KB, share=0.5))
     heavy, light = await holding(world, "heavy", 3), await holding(world, "light", 0)
     runs = [await process.start(heavy), await process.start(heavy)]
-    await until(lambda: process.memory.held > 6 * MB)
+    await until(lambda: process.memory.held > 600 * KB)
 
     runs += [await process.start(heavy), await process.start(light)]
 
@@ -120,10 +128,10 @@ async def test_of_an_app_that_holds_much_further_runs_wait_and_others_begin(worl
 
 
 async def test_if_all_hold_too_much_the_one_that_holds_most_is_stopped(world: World) -> None:
-    process = world.process(memory=MemoryLimits(of_all=10 * MB, share=1.0))
+    process = world.process(memory=MemoryLimits(of_all=1000 * KB, share=1.0))
     small, large = await holding(world, "small", 3), await holding(world, "large", 5)
     runs = [await process.start(small), await process.start(large)]
-    await until(lambda: process.memory.held > 8 * MB)
+    await until(lambda: process.memory.held > 800 * KB)
 
     runs.append(await process.start(small))
 
@@ -137,10 +145,10 @@ async def test_if_all_hold_too_much_the_one_that_holds_most_is_stopped(world: Wo
 
 
 async def test_runs_that_wait_may_hold_no_more_either(world: World) -> None:
-    process = world.process(memory=MemoryLimits(of_all=15 * MB), at_once=1)
+    process = world.process(memory=MemoryLimits(of_all=1600 * KB), at_once=1)
     app = await holding(world, "some", 0)
     await process.start(app)
-    runs = [await process.start(app, q="x" * 3_900_000) for _ in range(5)]
+    runs = [await process.start(app, q="x" * 390_000) for _ in range(5)]
 
     with pytest.raises(TooManyRequests, match="JIKKO_RUNS_MEMORY"):
         await process.start(app)
@@ -193,8 +201,8 @@ async def test_of_a_run_that_has_ended_who_follows_it_holds_a_part(
         assert [event for _, event in seen] == log[after + 1 :]
 
     assert log[-1] == last
-    assert len(encode_events(log)) > 25 * MB
-    assert max(sizes) <= READ_BYTES + 2 * MB
+    assert len(encode_events(log)) > 3 * MB
+    assert max(sizes) <= READ_BYTES + 2 * len(LARGE)
 
 
 async def test_who_looks_for_an_event_finds_it_though_it_is_not_in_memory_any_more(world: World) -> None:
@@ -217,7 +225,7 @@ async def test_a_part_of_a_log_is_read_from_any_position_on_while_it_is_open_and
 
     async def parts(run_id: str, after: int) -> list[Event]:
         found: list[Event] = []
-        while some := await world.store.events(run_id, after=after + len(found), most=MB):
+        while some := await world.store.events(run_id, after=after + len(found), most=len(LARGE)):
             nodes.append(len(some))
             found += some
         return found
@@ -245,7 +253,7 @@ async def test_rounds_wait_while_the_disk_does_not_keep_up(monkeypatch: pytest.M
     ran = world.script.ran["inner"]
     store.let_go()
 
-    assert ran * MB <= 2 * BEHIND_BYTES
+    assert ran * len(LARGE) <= 2 * BEHIND_BYTES
     assert (await end_of(live)).status == "succeeded"
     assert world.script.ran["inner"] == 60
     await world.close()

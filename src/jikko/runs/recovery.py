@@ -56,7 +56,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
-from jikko.runs.memory.known_sizes import sizes_of
+from jikko.runs.memory.run_memory import sizes_of
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import let_go

@@ -45,8 +45,8 @@ from jikko.runs.endings import given_up, unwritable
 from jikko.runs.following.grown_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.pieces import Batch
-from jikko.runs.memory.log_memory import LogMemory
 from jikko.runs.memory.process_memory import ProcessMemory
+from jikko.runs.memory.run_memory import RunMemory
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.refused_starts import RefusedAppend
 from jikko.runs.start_options import StartOptions
@@ -90,7 +90,7 @@ class RunLog:
         self.record = record
         self._options = options
         self._withdrawal = withdrawal
-        self.memory = LogMemory(memory or ProcessMemory(), record)
+        self.memory = RunMemory(memory or ProcessMemory(), record)
         """What of the run is in memory."""
         self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal, share is None)
         self._observer = observer
@@ -206,7 +206,7 @@ class RunLog:
         self._show()
 
     def goes_on(self, *, is_kept: bool) -> None:
-        """The run goes on here from now on. See ``LogMemory.begin``."""
+        """The run goes on here from now on. See ``RunMemory.begin``."""
         self._let_go(self.memory.begin(is_kept=is_kept))
 
     def abandon(self, error: JikkoError) -> None:

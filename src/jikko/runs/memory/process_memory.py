@@ -49,11 +49,9 @@ class ProcessMemory:
         self.on_rest: Callable[[str, bool], None] = _nothing
         """Called with an app that may begin no further run from now on, or that may again."""
 
-    def of_run(self, run_id: str, app_id: str, *, waits: bool) -> RunMemory:
-        """What a run holds that has come to this process: nothing yet."""
-        memory = RunMemory(run_id, app_id, self._changed, waits=waits)
+    def join(self, memory: RunMemory) -> None:
+        """A run has come to this process that is not over at once. It holds nothing yet."""
         self._runs.add(memory)
-        return memory
 
     def require_room(self) -> None:
         """Look whether a further run may wait for its turn.
@@ -68,31 +66,31 @@ class ProcessMemory:
                 retry_after=1,
             )
 
+    def hold(self, memory: RunMemory, size: int) -> None:
+        """A run holds so many bytes now."""
+        by, memory.bytes = size - memory.bytes, size
+        self._take(memory, by)
+        if by > 0:
+            self._look(memory)
+
     def begin(self, memory: RunMemory) -> None:
         """It is the turn of a run that waited."""
         if memory.waits:
-            self._take(memory, -memory.bytes)
+            size = memory.bytes
+            self.hold(memory, 0)
             memory.waits = False
-            self._take(memory, memory.bytes)
-            self._look(memory)
+            self.hold(memory, size)
 
     def forget(self, memory: RunMemory) -> None:
         """A run has left this process."""
-        if memory in self._runs:
-            self._runs.discard(memory)
-            self._take(memory, -memory.bytes)
-
-    def _changed(self, memory: RunMemory, by: int) -> None:
-        if memory in self._runs:
-            self._take(memory, by)
-            if by > 0:
-                self._look(memory)
+        self._take(memory, -memory.bytes)
+        self._runs.discard(memory)
 
     def _take(self, memory: RunMemory, by: int) -> None:
+        if not by or memory.ends or memory not in self._runs:
+            return
         if memory.waits:
             self.waiting += by
-            return
-        if memory.ends:
             return
         self.held += by
         held = self._of_apps[memory.app_id] = self._of_apps.get(memory.app_id, 0) + by
@@ -116,7 +114,7 @@ class ProcessMemory:
 
     def _look(self, memory: RunMemory) -> None:
         """End what holds too much."""
-        if memory.waits or memory.ends:
+        if memory.waits or memory.ends or memory not in self._runs:
             return
         one, limit = self._limits.of_one, self._limits.of_all
         if one and memory.bytes > one:

@@ -1,11 +1,19 @@
-"""What one run under way holds in memory: its values, and the end of its log."""
+"""What one run under way holds in memory: its values, and the part of its log that is there."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
+from jikko.concurrency.scheduler import TimeSlice
 from jikko.events import Event
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
 from jikko.runs.memory.held_values import HeldValues
+
+if TYPE_CHECKING:
+    from jikko.runs.memory.process_memory import ProcessMemory
+
+BEHIND_BYTES: Final = 8 << 20
+"""Bytes of a log that may wait to be written while the rounds of its run go on."""
 
 KEPT_BYTES: Final = 1 << 20
 """Bytes of events that stay in memory when they are durable, for those who follow the run. Who is further behind reads
@@ -14,98 +22,111 @@ them from the store."""
 _PIECE_BYTES: Final = 64 << 10
 """Bytes after which a log that is known already may be cut off."""
 
+_AT_ONCE: Final = 50
+"""Events that are measured before others may have the event loop: a fraction of a millisecond, values apart."""
+
 
 class RunMemory:
     """Counts, in bytes of JSON, as the events of a run are given to the store.
 
     The values of the state are those of the events, as long as both are there: what counts is the larger of the two.
+    Of a run that is over in one write, as most are, nothing is counted.
     """
 
-    __slots__ = (
-        "_changed",
-        "_counted",
-        "_kept",
-        "_largest",
-        "_pieces",
-        "_unwritten",
-        "_values",
-        "app_id",
-        "bytes",
-        "ends",
-        "run_id",
-        "unwritten",
-        "waits",
-    )
-
-    def __init__(
-        self, run_id: str, app_id: str, changed: Callable[["RunMemory", int], None], *, waits: bool = False
-    ) -> None:
+    def __init__(self, of: "ProcessMemory", record: RunRecord) -> None:
         """Args:
-        changed: Called with how much more it holds than before, or less.
-        waits: Whether it waits for its turn.
+        of: What all runs of the process hold.
+        record: Of the run.
         """
-        self.run_id = run_id
-        self.app_id = app_id
-        self._changed = changed
-        self.waits = waits
+        self._of = of
+        self._record = record
+        self._is_kept = True
+        self.waits = True
+        """Whether it waits for its turn."""
         self.bytes = 0
         """What the run holds."""
         self.ends = False
         """Whether it was told to end, since too much is held."""
+        self.is_counted = False
+        """Whether the process counts it, or has."""
         self._values = HeldValues()
-        self._pieces: deque[tuple[int, int]] = deque()
-        """The part of the log that is in memory: where each piece of it ends, and its bytes."""
-        self._kept = 0
-        """Bytes of all pieces."""
-        self._unwritten: deque[tuple[int, int]] = deque()
-        """The pieces that are not durable."""
-        self.unwritten = 0
-        """Bytes of these."""
-        self._counted = 0
+        self._pieces: list[tuple[int, int]] = []
+        """Of the part of the log that is in memory: positions, and how many bytes the log has before each."""
+        self._durable = 0
+        """How many of the pieces are durable."""
+        self._appended = self._written = self._gone = 0
+        """Bytes of the log: all, those that are durable, and those that are not in memory any more."""
+        self._count = 0
         """How many events were counted."""
         self._largest = 0, ""
-        """The bytes of the largest event of a node, and the node."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._record.identity.run_id
+
+    @property
+    def app_id(self) -> str:
+        """Its app."""
+        return self._record.identity.app_id
 
     @property
     def largest(self) -> str:
         """The node that has put out the largest value, as errors name it; empty: none did."""
         return self._largest[1]
 
-    def add(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
-        """The store is given the events at a position, which may have been given to it before."""
-        if (known := self._counted - at) > 0:
-            events, sizes, at = events[known:], sizes[known:], self._counted
-        if not sizes:
-            return
-        self._fold(events, sizes)
-        self.keep(at + len(events), sum(sizes))
-        self._count()
+    @property
+    def is_behind(self) -> bool:
+        """Whether much of the log waits to be written."""
+        return self._appended - self._written > BEHIND_BYTES
 
-    def know(self, events: Sequence[Event], sizes: Sequence[int], *, is_kept: bool) -> int:
-        """The log has these events already, from its first on; all are durable.
+    def know(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
+        """The log has these events already, of so many bytes each, or of bytes that the store does not tell."""
+        for end, size in enumerate(sizes, 1):
+            self._appended += size
+            if end == len(sizes) or self._appended - self._written >= _PIECE_BYTES:
+                self._pieces.append((end, self._appended))
+                self._written = self._appended
+        self._durable = len(self._pieces)
+        self._fold(events, sizes)
+
+    def begin(self, *, is_kept: bool) -> int:
+        """The run goes on from now on; if it was here before, it waited for its turn.
 
         Args:
-            is_kept: Whether all stay in memory.
+            is_kept: Whether the whole log stays in memory while the run is here: it may have to be written again, or
+                what is written with it follows from all of it.
 
         Returns:
-            See ``let_go``.
+            The position before which no event is to be in memory any more: the log of a run that is taken over may be
+            much longer than what the run holds.
         """
-        if not sizes:
+        self._is_kept = is_kept
+        if not self._count:
+            self.waits = False
             return 0
-        self._fold(events, sizes)
-        size = 0
-        for end, more in enumerate(sizes, 1):
-            size += more
-            if size >= _PIECE_BYTES or end == len(sizes):
-                self._pieces.append((end, size))
-                self._kept += size
-                size = 0
-        self._counted = len(sizes)
-        first = 0 if is_kept else self.let_go(len(sizes))
-        self._count()
+        first = 0 if is_kept else self._let_go()
+        self._of.begin(self)
+        self._measure()
         return first
 
+    def given(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
+        """Events at a position are made ready for the store; it may have been given them before."""
+        if not (self._record.is_open or self.is_counted):
+            return
+        known = max(0, self._count - at)
+        if known >= len(sizes):
+            return
+        self._fold(events[known:], sizes[known:])
+        self._appended += sum(sizes[known:])
+        self._pieces.append((self._count, self._appended))
+        if self._record.is_open:
+            self._measure()
+
     def _fold(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
+        self._count += len(sizes)
+        if not sizes:
+            return
         self._values.add(events, sizes)
         if (most := max(sizes)) > self._largest[0]:
             event = events[sizes.index(most)]
@@ -113,58 +134,56 @@ class RunMemory:
             if node_id:
                 self._largest = most, f"node {title or node_id!r} ({node_id})"
 
-    def keep(self, end: int, size: int) -> None:
-        """A piece of the log is in memory, up to a position."""
-        if end <= self._counted:
-            return  # it is written once more
-        self._pieces.append((end, size))
-        self._unwritten.append((end, size))
-        self._kept += size
-        self.unwritten += size
-        self._counted = end
+    def _measure(self) -> None:
+        if not self.is_counted:
+            self.is_counted = True
+            self._of.join(self)
+        self._of.hold(self, max(self._appended - self._gone, self._values.total))
 
     def cut(self, end: int) -> None:
-        """The log goes no further than a position, and what is given next comes there."""
-        self._kept -= _cut(self._pieces, end)
-        self.unwritten -= _cut(self._unwritten, end)
-        self._counted = min(self._counted, end)
+        """The log goes no further than a position, and what is given next comes there. What was counted stays so."""
+        self._pieces = [(min(position, end), size) for position, size in self._pieces]
+        self._count = min(self._count, end)
 
-    def written(self, committed: int) -> None:
-        """The log is durable up to a position."""
-        while self._unwritten and self._unwritten[0][0] <= committed:
-            self.unwritten -= self._unwritten.popleft()[1]
+    def written(self, committed: int) -> int:
+        """The log is durable up to a position. Returns that before which no event is to be in memory any more."""
+        while self._durable < len(self._pieces) and self._pieces[self._durable][0] <= committed:
+            self._written = self._pieces[self._durable][1]
+            self._durable += 1
+        return 0 if self._is_kept else self._let_go()
 
-    def let_go(self, committed: int) -> int:
+    def leave(self, committed: int) -> int:
+        """The run is not this process's any more, or over. Who follows it still is not counted."""
+        self._of.forget(self)
+        self.written(committed)
+        return self._let_go()
+
+    def _let_go(self) -> int:
         """Forget what all but slow followers have seen, of the part of the log that is durable.
 
         Returns:
             The position before which no event is to be in memory any more; 0: all are.
         """
-        first, pieces = 0, self._pieces
-        while len(pieces) > 1 and pieces[0][0] <= committed and self._kept - pieces[0][1] >= KEPT_BYTES:
-            first, size = pieces.popleft()
-            self._kept -= size
-        if first:
-            self._count()
+        count = 0
+        while count < self._durable and self._appended - self._pieces[count][1] >= KEPT_BYTES:
+            count += 1
+        if not count:
+            return 0
+        first, self._gone = self._pieces[count - 1]
+        del self._pieces[:count]
+        self._durable -= count
+        self._measure()
         return first
 
-    def _count(self) -> None:
-        before, self.bytes = self.bytes, max(self._kept, self._values.total)
-        if self.bytes != before:
-            self._changed(self, self.bytes - before)
 
-
-def _cut(pieces: deque[tuple[int, int]], end: int) -> int:
-    """Have no piece behind a position; one that begins before it stays, and counts as before.
-
-    Returns:
-        The bytes of those that were there.
-    """
-    gone = 0
-    while pieces and pieces[-1][0] > end:
-        _, size = pieces.pop()
-        if not pieces or pieces[-1][0] < end:
-            pieces.append((end, size))
+async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -> list[int]:
+    """The bytes of each event, as the store writes it. None, if it writes no bytes."""
+    sizes: list[int] = []
+    share.begin()
+    while len(sizes) < len(events):
+        _, some = store.pack(events[len(sizes) : len(sizes) + _AT_ONCE])
+        if not some:
             break
-        gone += size
-    return gone
+        sizes += some
+        await share.give_way()
+    return sizes
