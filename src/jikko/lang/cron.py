@@ -1,0 +1,87 @@
+"""Cron expressions: the moments at which they are due, in a time zone."""
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+_MAX_LENGTH: Final = 250
+_FIELDS: Final = 5
+_WORDS: Final = {"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
+_BY_CHANCE: Final = re.compile(r"(?<![a-z])[hr](?![a-z])", re.IGNORECASE)
+"""What other schedulers draw lots for: each process would come to other times."""
+
+
+class InvalidSchedule(ValueError):
+    """Not a cron expression that is ever due, or not a time zone. The message says why, without a full stop."""
+
+
+class Cron:
+    """A cron expression in a time zone.
+
+    Five fields, or a word such as ``@daily``. A time that a change of the clocks skips is due once, at the first moment
+    behind the gap (not where any hour will do); one that a change repeats is due twice. If both day of month and day of
+    week are restricted, either is enough.
+
+    Source: docs/dify-behaviour.md, “Trigger nodes”.
+    """
+
+    def __init__(self, expression: str, timezone: str = "UTC") -> None:
+        """Raises:
+        InvalidSchedule: The expression or the name of the time zone is wrong, or it is never due.
+        """
+        self._zone = zone_of(timezone)
+        self._moments = _parsed(expression, self._zone)
+
+    def after(self, moment: float) -> float | None:
+        """Return the first due moment behind another one; ``None`` if there is none within fifty years.
+
+        Both in seconds since the Unix epoch.
+        """
+        from croniter import CroniterBadDateError
+
+        try:
+            # Due times are whole minutes; a moment just before one must not be rounded to it.
+            start = datetime.fromtimestamp(math.floor(moment), UTC).astimezone(self._zone)
+            found: datetime = self._moments.get_next(datetime, start_time=start)
+        except (CroniterBadDateError, OverflowError, ValueError, OSError):
+            return None
+        return found.timestamp()
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone of the IANA database.
+
+    Raises:
+        InvalidSchedule: There is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise InvalidSchedule(f"{name!r:.60} is not a time zone; use an IANA name such as Europe/Berlin") from None
+
+
+def _parsed(expression: str, zone: ZoneInfo) -> Any:
+    from croniter import CroniterBadDateError, croniter  # only where there is a schedule
+
+    fields = expression.lower().split()
+    if not fields:
+        raise InvalidSchedule("the expression is empty")
+    if len(expression) > _MAX_LENGTH:
+        raise InvalidSchedule(f"the expression has more than {_MAX_LENGTH} characters")
+    if len(fields) == 1 and fields[0].startswith("@"):
+        if fields[0] not in _WORDS:
+            raise InvalidSchedule(f"{fields[0]!r} is not one of {', '.join(sorted(_WORDS))}")
+    elif len(fields) != _FIELDS:
+        raise InvalidSchedule(f"it has {len(fields)} fields, not 5: minute, hour, day of month, month, day of week")
+    elif chance := _BY_CHANCE.search(expression):
+        raise InvalidSchedule(f"{chance[0]!r} would be a random time")
+    try:
+        moments = croniter(" ".join(fields), datetime.now(zone))
+        moments.get_next(datetime)
+    except CroniterBadDateError:
+        raise InvalidSchedule("no such date ever comes") from None
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise InvalidSchedule(f"not a cron expression: {error}") from None
+    return moments

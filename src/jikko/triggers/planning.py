@@ -1,0 +1,181 @@
+"""What becomes of the due times of a schedule. Decides; does no I/O.
+
+All times are in seconds since the Unix epoch.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from jikko.triggers.due_times import Recurrence
+
+Missed: TypeAlias = Literal["skip", "last", "all"]
+Overlap: TypeAlias = Literal["allow", "skip", "queue_one", "queue_all", "cancel_other"]
+SkipReason: TypeAlias = Literal["missed", "paused", "overlap"]
+
+ON_TIME_SECONDS: Final = 60.0
+"""The newest due time is not missed until it is later than that; those before it are."""
+SET_BACK_SECONDS: Final = 86_400.0
+"""A clock that was set back by more than that was wrong before: schedules do not wait until it is there again."""
+MOST_AT_ONCE: Final = 100
+"""Due times that one plan fires, and that it counts one by one of those it skips."""
+_FIRST_LOOK: Final = 60.0
+
+
+class SchedulePolicy(Struct, frozen=True, kw_only=True):
+    """What the operator wants of a schedule."""
+
+    overlap: Overlap = "allow"
+    """What becomes of a due time while an earlier run of the schedule is under way."""
+    missed: Missed = "last"
+    """Which of the due times run that passed while no server looked."""
+    missed_within: float = 3600.0
+    """Seconds behind which a missed due time does not run any more."""
+    jitter: float = 0.0
+    """Seconds: how much later than due the schedule runs at most; see ``jitter_of``."""
+    pause_after_failures: int = 0
+    """Failed runs in a row after which the schedule is paused; 0: it never is."""
+
+
+class Pause(Struct, frozen=True):
+    """Due times in it do not run."""
+
+    reason: str = ""
+    until: float | None = None
+    """The first moment that is not in it; ``None``: it has no end."""
+
+
+class Skipped(Struct, frozen=True):
+    """Due times that do not run."""
+
+    first: float
+    last: float
+    count: int
+    """At least so many: behind ``MOST_AT_ONCE`` they are not counted."""
+    why: SkipReason
+
+
+class Plan(Struct, frozen=True):
+    """What is to be done at a moment."""
+
+    fire: tuple[float, ...] = ()
+    """Due times that run now, oldest first."""
+    skipped: tuple[Skipped, ...] = ()
+    handled: float = -math.inf
+    """Due times up to here are done with."""
+    wake: float | None = None
+    """When to plan again; ``None``: never, the schedule is over or paused for good."""
+
+
+def plan(
+    times: Recurrence,
+    policy: SchedulePolicy,
+    *,
+    handled: float,
+    now: float,
+    offset: float = 0.0,
+    pause: Pause | None = None,
+) -> Plan:
+    """Plan what becomes of the due times since the last plan.
+
+    Args:
+        handled: As the last plan left it. Behind ``now``, the clock was set back: nothing runs until it is there again.
+        offset: Seconds that the schedule runs later than due.
+    """
+    until = now - offset
+    if handled - until > SET_BACK_SECONDS:
+        handled = until
+    if pause is not None and pause.until is None:
+        return Plan(handled=handled)
+    skipped: list[Skipped] = []
+    if pause is not None and pause.until is not None:
+        end = math.nextafter(pause.until, -math.inf) - offset
+        skipped += _skipped(times, handled, min(end, until), "paused")
+        handled = max(handled, min(end, until))
+        if now < pause.until:
+            return Plan((), tuple(skipped), handled, pause.until)
+    fire, more = _to_fire(times, policy, handled, until)
+    if fire:
+        skipped += _skipped(times, handled, math.nextafter(fire[0], -math.inf), "missed")
+    else:
+        skipped += _skipped(times, handled, until, "missed")
+    handled = fire[-1] if more else max(handled, until)
+    following = times.after(handled)
+    return Plan(tuple(fire), tuple(skipped), handled, None if following is None else following + offset)
+
+
+def _to_fire(times: Recurrence, policy: SchedulePolicy, since: float, until: float) -> tuple[list[float], bool]:
+    """The due times that run, those together that are next to each other; and whether there are more behind them."""
+    newest = _last(times, since, until)
+    if newest is None:
+        return [], False
+    if policy.missed == "all":
+        begin = max(since, math.nextafter(until - policy.missed_within, -math.inf))
+        found = list(islice(_between(times, begin, until), MOST_AT_ONCE + 1))
+        if found:
+            return found[:MOST_AT_ONCE], len(found) > MOST_AT_ONCE
+    late = until - newest
+    runs = late <= ON_TIME_SECONDS or (policy.missed != "skip" and late <= policy.missed_within)
+    return [newest] if runs else [], False
+
+
+def _between(times: Recurrence, since: float, until: float) -> Iterator[float]:
+    """Due times behind one moment, up to another."""
+    moment: float | None = since
+    while moment is not None and (moment := times.after(moment)) is not None and moment <= until:
+        yield moment
+
+
+def _last(times: Recurrence, since: float, until: float) -> float | None:
+    """The last of ``_between``, without a look at all: there may be millions."""
+    back = _FIRST_LOOK
+    while until > since:
+        begin = max(since, until - back)
+        found = deque(_between(times, begin, until), maxlen=1)
+        if found or begin == since:
+            return found[0] if found else None
+        back *= 2
+    return None
+
+
+def _skipped(times: Recurrence, since: float, until: float, why: SkipReason) -> list[Skipped]:
+    """The due times behind one moment, up to another, as none or one entry."""
+    first = list(islice(_between(times, since, until), MOST_AT_ONCE))
+    if not first:
+        return []
+    last = first[-1] if len(first) < MOST_AT_ONCE else _last(times, first[-1], until) or first[-1]
+    return [Skipped(first[0], last, len(first), why)]
+
+
+class Turn(Struct, frozen=True):
+    """Which due times run while others do."""
+
+    start: tuple[float, ...] = ()
+    """They start now, in this order."""
+    wait: tuple[float, ...] = ()
+    """They start when the runs before them have ended, in this order."""
+    skip: tuple[float, ...] = ()
+    cancel: bool = False
+    """Whether runs under way are stopped first."""
+
+
+def take_turns(overlap: Overlap, *, under_way: bool, waiting: Sequence[float], fire: Sequence[float]) -> Turn:
+    """Decide which due times start.
+
+    Args:
+        under_way: Whether a run of the schedule is.
+        waiting: Due times that wait already, oldest first.
+        fire: Those that come to them, oldest first.
+    """
+    queue = [*waiting, *fire]
+    if overlap == "allow" or not queue:
+        return Turn(start=tuple(queue))
+    if overlap == "cancel_other":
+        return Turn(start=(queue[-1],), skip=tuple(queue[:-1]), cancel=under_way)
+    start, rest = ([], queue) if under_way else (queue[:1], queue[1:])
+    room = {"skip": 0, "queue_one": 1}.get(overlap, len(rest))
+    return Turn(start=tuple(start), wait=tuple(rest[:room]), skip=tuple(rest[room:]))
