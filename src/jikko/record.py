@@ -10,6 +10,8 @@ from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (
     LOG_FORMAT,
     Event,
+    FormClosed,
+    FormRequested,
     RunFinished,
     RunPaused,
     RunRecovered,
@@ -155,8 +157,6 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.failed_node, self.exceptions = event.failed_node, event.exceptions
                 self.finished_at = event.at
                 self.holder = ""
-            case _:
-                pass
 
 
 def _encoded(outputs: dict[str, Json]) -> bytes:
@@ -169,6 +169,35 @@ def _encoded(outputs: dict[str, Json]) -> bytes:
 
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))
 """The events that concern a record."""
+
+
+class RunForms:
+    """The forms of a run: a fold over its log. By execution, in the order in which they were requested."""
+
+    __slots__ = ("closed", "open", "requested")
+
+    def __init__(self, log: Iterable[Event] = ()) -> None:
+        self.requested: dict[str, FormRequested] = {}
+        """All of them."""
+        self.open: dict[str, FormRequested] = {}
+        """Those that can still be submitted."""
+        self.closed: dict[str, FormClosed] = {}
+        """What became of the others."""
+        for event in log:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """Fold one event. Events that do not concern forms change nothing."""
+        if isinstance(event, FormRequested):
+            self.requested[event.execution_id] = self.open[event.execution_id] = event
+        elif isinstance(event, FormClosed):
+            self.open.pop(event.execution_id, None)
+            self.closed[event.execution_id] = event
+
+    def forget(self, execution_id: str) -> None:
+        """The execution is not under way any more."""
+        for forms in (self.requested, self.open, self.closed):
+            forms.pop(execution_id, None)
 
 
 def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:

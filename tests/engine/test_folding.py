@@ -149,18 +149,18 @@ def test_attempts_that_failed_are_steps_too_and_count_what_they_used() -> None:
 
 def test_a_form_is_known_until_its_node_has_ended() -> None:
     state = state_of(begun(), ASKED)
-    assert (list(state.waiting), list(state.forms), list(state.answers)) == (["x-a"], ["x-a"], [])
+    assert (list(state.forms.open), list(state.forms.requested), list(state.forms.closed)) == (["x-a"], ["x-a"], [])
     assert state.total_steps == 1
 
     state.apply(begun())
     assert state.total_steps == 2
     state.apply(CLOSED)
-    assert (list(state.waiting), list(state.forms), list(state.answers)) == ([], ["x-a"], ["x-a"])
+    assert (list(state.forms.open), list(state.forms.requested), list(state.forms.closed)) == ([], ["x-a"], ["x-a"])
     state.apply(begun())
     assert state.total_steps == 2
 
     state.apply(ended())
-    assert (state.waiting, state.forms, state.answers) == ({}, {}, {})
+    assert (state.forms.open, state.forms.requested, state.forms.closed) == ({}, {}, {})
 
 
 def test_only_the_time_in_which_a_run_was_running_counts() -> None:

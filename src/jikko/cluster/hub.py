@@ -100,8 +100,6 @@ class Hub:
                 self._send([(to, message)])
             case Broadcast():
                 self._send([(name, message) for name in self._membership.names])
-            case _:
-                pass
 
     async def read_again(self) -> str:
         """Have all workers read the files of the operator again. Returns what they refuse; empty if nothing."""

@@ -165,8 +165,6 @@ class WorkerCluster:
                 self._channel.send(Measured(self.count_up()))
             case Lead():
                 _start(member.lead(), self._working)
-            case _:
-                pass
 
     def _disconnected(self) -> None:
         self.is_over.set()

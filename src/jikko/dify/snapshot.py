@@ -11,8 +11,8 @@ from jikko.dify import events as dify_events
 from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
 from jikko.dify.turn_events import TurnEvents
 from jikko.dsl.document import BASIC_MODES
-from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunStarted
-from jikko.record import RunRecord
+from jikko.events import Event, FormRequested, NodeFinished, RunStarted
+from jikko.record import RunForms, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.values import Json
 
@@ -24,7 +24,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     messages: list[tuple[str, msgspec.Struct]] = []
     if began is not None:
         messages.append(("workflow_started", dify_events.run_started(identity, began, "initial", with_time=True)))
-    waiting = _waiting(log)
+    waiting = RunForms(log).open
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
         if execution.id in waiting:
@@ -63,16 +63,6 @@ def _gathered(log: list[Event]) -> dict[str, Json]:
     files = [file for event in texts for file in event.outputs.get("files") or []]
     answer = "".join(str(event.outputs.get("answer") or "") for event in texts)
     return {"answer": answer, "files": {"value_type": "array[file]", "value": files}}
-
-
-def _waiting(log: list[Event]) -> dict[str, FormRequested]:
-    waiting: dict[str, FormRequested] = {}
-    for event in log:
-        if isinstance(event, FormRequested):
-            waiting[event.execution_id] = event
-        elif isinstance(event, FormClosed):
-            waiting.pop(event.execution_id, None)
-    return waiting
 
 
 def _as_written(form: FormRequested) -> FormRequested:

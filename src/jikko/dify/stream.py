@@ -14,8 +14,6 @@ from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
     Event,
-    FormClosed,
-    FormRequested,
     NodeEvent,
     NodeFinished,
     RoundFinished,
@@ -23,7 +21,7 @@ from jikko.events import (
     RunResumed,
     RunStarted,
 )
-from jikko.record import RunRecord
+from jikko.record import RunForms, RunRecord
 
 if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
@@ -44,8 +42,7 @@ class StreamEncoder:
         self._record = record
         self._identity = record.identity
         self._started: RunStarted | None = None
-        self._forms: dict[str, FormRequested] = {}
-        """Forms that are open."""
+        self._forms = RunForms()
         self._turn: TurnEvents | AppEvents | None = None
         """Of a run that answers a message."""
         self._hiding: set[str] = set()
@@ -94,10 +91,8 @@ class StreamEncoder:
                     self._turn = AppEvents(self._identity, event)
                 else:
                     self._turn = TurnEvents(self._identity, event)
-        elif isinstance(event, FormRequested):
-            self._forms[event.form_id] = event
-        elif isinstance(event, FormClosed):
-            self._forms.pop(event.form_id, None)
+        else:
+            self._forms.apply(event)
 
     def _of(self, event: Event) -> Sequence[Struct]:
         self._remember(event)
@@ -106,7 +101,7 @@ class StreamEncoder:
         if isinstance(event, RunPaused):
             return [
                 self._message(
-                    "workflow_paused", dify_events.run_paused(self._paused(event), list(self._forms.values()))
+                    "workflow_paused", dify_events.run_paused(self._paused(event), list(self._forms.open.values()))
                 )
             ]
         if isinstance(event, RunResumed) and self._started is not None:

@@ -92,8 +92,6 @@ class TurnEvents:
             case ReasoningChunk():
                 data = Reasoning(place.message_id, event.text, event.node_id, event.final)
                 return [ReasoningMessage(*place, data)]
-            case _:
-                pass
         message = event_message(record, event)
         if message is None:
             return []

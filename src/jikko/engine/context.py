@@ -82,7 +82,7 @@ class NodeContext:
 
     @property
     def form(self) -> FormClosed | None:
-        return self._loop.state.answers.get(self.execution_id)
+        return self._loop.state.forms.closed.get(self.execution_id)
 
     @property
     def turn(self) -> Turn | None:

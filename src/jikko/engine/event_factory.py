@@ -183,7 +183,7 @@ def withdrawn(state: RunState, container: str, round: int | None, at: float) -> 
     """
     return [
         timed_out(requested, at)
-        for execution_id, requested in state.waiting.items()
+        for execution_id, requested in state.forms.open.items()
         if any(
             each.execution_id == container and round in (None, each.index) for each in state.starts[execution_id].rounds
         )
@@ -235,7 +235,7 @@ def ended(
 
 def paused(state: RunState, at: float) -> RunPaused:
     """Nothing is left but waiting for humans."""
-    forms = list(state.waiting.values())
+    forms = list(state.forms.open.values())
     return RunPaused(
         at=at,
         paused_nodes=[form.node_id for form in forms],
@@ -288,6 +288,6 @@ def recovered(state: RunState, epoch: int, at: float, last: float) -> RunRecover
         elapsed=state.active_seconds(last),
         at=at,
         epoch=epoch,
-        in_flight=[execution_id for execution_id in state.starts if execution_id not in state.waiting],
+        in_flight=[execution_id for execution_id in state.starts if execution_id not in state.forms.open],
         ready=[state.top.body.nodes[position].id for position, _ in state.top.due],
     )

@@ -125,7 +125,7 @@ class Rounds:
             except NodeFailure as exception:
                 failure = exception
         started = self._loop.state.starts[execution_id]
-        if self._loop.state.waiting:
+        if self._loop.state.forms.open:
             for closed in withdrawn(self._loop.state, execution_id, index, self._loop.events.clock()):
                 self._loop.events.emit(closed)
         event = RoundFinished(

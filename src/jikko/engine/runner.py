@@ -121,7 +121,7 @@ class Runner(NodeRuns):
         """Submit a form while the run is still going on beside it. Returns whether the run was waiting for it."""
         state = self.state
         execution_id = closed.execution_id
-        if self._ended or execution_id not in state.waiting or execution_id in self._answers:
+        if self._ended or execution_id not in state.forms.open or execution_id in self._answers:
             return False
         self._answers[execution_id] = closed
         if not self._begun:
@@ -153,14 +153,14 @@ class Runner(NodeRuns):
     def resume(self, frame: SubgraphRun) -> None:
         """See ``RunLoop.resume``."""
         for execution_id, position in list(frame.open.items()):
-            if execution_id in self.state.waiting and execution_id not in self._answers:
+            if execution_id in self.state.forms.open and execution_id not in self._answers:
                 continue
             self._ready.append((frame, position, None, self.state.starts[execution_id]))
         self._ready.take_due(frame)
 
     def pause_soon(self) -> None:
         """See ``RunLoop.pause_soon``."""
-        if self.state.waiting:
+        if self.state.forms.open:
             asyncio.get_running_loop().call_soon(self.burst)
 
     def burst(self) -> None:
@@ -172,7 +172,7 @@ class Runner(NodeRuns):
         """See ``RunLoop.go_on``."""
         if self.events.holds or self._ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
-        if self._pausing and self.state.waiting.keys() <= self._answers.keys():
+        if self._pausing and self.state.forms.open.keys() <= self._answers.keys():
             self._pausing = False
             # What waits for a place is due as well, and is in the queue already.
             self._ready.take_due(self.state.top, but=self._ready.numbers(self.state.top))
@@ -198,8 +198,8 @@ class Runner(NodeRuns):
             self.events.holds = False
         if self._ready and not self._running and not self._places:
             self.park()  # it is drained
-        if self.state.waiting and not self._ended:
-            for execution_id in [each for each in self.state.waiting if each not in self._answers]:
+        if self.state.forms.open and not self._ended:
+            for execution_id in [each for each in self.state.forms.open if each not in self._answers]:
                 self._ended_in_vain(self.state.starts[execution_id].rounds)
         if not self._ended and not self._ready:
             self._end_if_over()
@@ -221,14 +221,14 @@ class Runner(NodeRuns):
         if self._ended or frame.closed or self._ended_in_vain(frame.rounds):
             return
         self._pausing = True
-        if started.execution_id not in self.state.waiting:
+        if started.execution_id not in self.state.forms.open:
             self.events.emit(event_factory.suspended(started, pause, self._clock()))
 
     def _node_ended(self, frame: SubgraphRun, node: CompiledNode, event: NodeFinished) -> None:
         if self._ended or frame.closed:
             return
         already_due = len(frame.due)
-        if node.body is not None and self.state.waiting:
+        if node.body is not None and self.state.forms.open:
             for closed in event_factory.withdrawn(self.state, event.execution_id, None, self._clock()):
                 self.events.emit(closed)
         if node.effects:
@@ -270,7 +270,7 @@ class Runner(NodeRuns):
             # Ended only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
             # at the same time.
             self._end("failed", top.failure)
-        elif self.state.waiting and not self._running and not self.stepping and self._is_waiting():
+        elif self.state.forms.open and not self._running and not self.stepping and self._is_waiting():
             self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
@@ -281,7 +281,7 @@ class Runner(NodeRuns):
 
     def _is_waiting(self) -> bool:
         """Whether all that is under way waits for people, or is a container whose rounds do."""
-        waiting, frames = self.state.waiting, [self.state.top]
+        waiting, frames = self.state.forms.open, [self.state.top]
         for frame in frames:
             for execution_id in frame.open.keys() - waiting.keys():
                 rounds = [inner for key, inner in self.state.frames.items() if key[0] == execution_id]

@@ -41,6 +41,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.flow.usage import total
+from jikko.record import RunForms
 
 
 class RunFailures(Struct):
@@ -116,12 +117,8 @@ class RunState:
         """Executions that were under way when a process died, with how often that happened without any progress."""
         self._parked = False
         """Whether the process that had the run left it in good order."""
-        self.waiting: dict[str, FormRequested] = {}
-        """Executions that wait for a human."""
-        self.forms: dict[str, FormRequested] = {}
-        """The forms of executions under way, also of those that were closed."""
-        self.answers: dict[str, FormClosed] = {}
-        """What became of the forms of executions under way."""
+        self.forms = RunForms()
+        """Of executions under way."""
         self.elapsed = 0.0
         """Seconds that the run was running until it paused, was parked or was taken over."""
         self.running_since = 0.0
@@ -169,11 +166,8 @@ class RunState:
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
                 self.frame_of(event.rounds).scope.begin(event.node_id, event.variables)
-            case FormRequested():
-                self.waiting[event.execution_id] = self.forms[event.execution_id] = event
-            case FormClosed():
-                self.waiting.pop(event.execution_id, None)
-                self.answers[event.execution_id] = event
+            case FormRequested() | FormClosed():
+                self.forms.apply(event)
             case RunPaused():
                 self.elapsed = event.elapsed
             case RunResumed() | RunBegan():
@@ -185,8 +179,6 @@ class RunState:
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
                 # The time in which no process ran it does not count.
                 self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
-            case _:
-                pass
         return _NO_TEXTS
 
     def _step_recorded(self, event: StepRecorded) -> None:
@@ -229,7 +221,7 @@ class RunState:
         if event.execution_id in self.starts:
             # It runs again: after a crash, or because its form was closed, which counts as a step.
             self.release.restarted(event.node_id)
-            if event.execution_id in self.waiting and not event.rounds:
+            if event.execution_id in self.forms.open and not event.rounds:
                 self.total_steps += 1
             return
         self.starts[event.execution_id] = event
@@ -304,10 +296,8 @@ class RunState:
             self.attempts.pop(execution_id, None)
         if self.steps:
             self.steps.pop(execution_id, None)
-        if self.forms:
-            self.forms.pop(execution_id, None)
-            self.waiting.pop(execution_id, None)
-            self.answers.pop(execution_id, None)
+        if self.forms.requested:
+            self.forms.forget(execution_id)
 
     def _progressed(self, execution_id: str, rounds: Rounds) -> None:
         """Something came to its end: neither that nor the containers around it are what kills processes."""
@@ -356,8 +346,7 @@ class RunState:
             self.starts.pop(execution_id, None)
             self.attempts.pop(execution_id, None)
             self.steps.pop(execution_id, None)
-            self.forms.pop(execution_id, None)
-            self.answers.pop(execution_id, None)
+            self.forms.forget(execution_id)
             if self.containers.pop(execution_id, None) is not None:
                 for inner in [inner for inner in self.frames if inner[0] == execution_id]:
                     self._drop(inner)

@@ -212,8 +212,6 @@ def _of_json(variable: StartVariable, value: Json) -> Any:
             if not isinstance(value, list):
                 raise NoInput("is a list of files: give each as -i NAME=@PATH, or file objects of the API")
             return _checked_files(variable, value)
-        case _:
-            pass
     return value
 
 

@@ -199,12 +199,8 @@ def _take(event: Any, progress: AnswerCollector) -> None:
                     progress.add("", delta.thinking)
                 case "input_json_delta":
                     progress.call(event.index, "", "", delta.partial_json)
-                case _:
-                    pass
         case "message_delta":
             progress.count(None, event.usage.output_tokens)
             reason = event.delta.stop_reason
             if reason:
                 progress.finish_reason = _FINISHED.get(reason, reason)
-        case _:
-            pass

@@ -6,7 +6,6 @@ from msgspec import Struct, field
 
 from jikko.events import (
     Event,
-    NodeEvent,
     NodeFinished,
     NodeStarted,
     RunBegan,
@@ -15,7 +14,6 @@ from jikko.events import (
     RunPaused,
     RunRecovered,
     RunResumed,
-    RunStarted,
 )
 
 
@@ -65,10 +63,6 @@ def activity(log: Iterable[Event], now: float) -> Activity:
             case NodeFinished():
                 open_.pop(event.execution_id, None)
                 at.tokens += event.usage.total_tokens if event.usage is not None and not event.rounds else 0
-            case NodeEvent() | RunStarted():
-                pass
-            case _:
-                pass
     at.elapsed = base if since is None else base + max(0.0, until - since)
     at.spent = {execution_id: max(0.0, until - started.at) for execution_id, started in open_.items()}
     if until is now and since is not None:

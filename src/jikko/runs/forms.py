@@ -14,13 +14,13 @@ from msgspec import Struct
 from jikko.concurrency.alarm import Alarm
 from jikko.engine.event_factory import timed_out
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
-from jikko.events import Event, FormClosed, FormRequested, RunFinished
+from jikko.events import Event, FormClosed, FormRequested
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.form_inputs import form_variable
 from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunRecord
+from jikko.record import RunForms, RunRecord
 from jikko.runs.runs import Runs
 from jikko.values import Json
 
@@ -203,13 +203,5 @@ class Forms:
 
 def forms_of(record: RunRecord, log: list[Event]) -> list[RunForm]:
     """The forms of a run, in the order in which they were requested."""
-    requested: dict[str, FormRequested] = {}
-    closed: dict[str, FormClosed] = {}
-    for event in log:
-        if isinstance(event, FormRequested):
-            requested[event.form_id] = event
-        elif isinstance(event, FormClosed):
-            closed[event.form_id] = event
-        elif isinstance(event, RunFinished):
-            break
-    return [RunForm(record, form, closed.get(form_id)) for form_id, form in requested.items()]
+    forms = RunForms(log)
+    return [RunForm(record, form, forms.closed.get(execution_id)) for execution_id, form in forms.requested.items()]

@@ -73,7 +73,7 @@ class PausedRuns:
             self._hints.changed(log)
             return False
         state = replayed(workflow, list(log.events), record.identity.run_id)
-        if closed.execution_id not in state.waiting:
+        if closed.execution_id not in state.forms.open:
             return False
         self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
         went_on = await is_closed(log, closed)

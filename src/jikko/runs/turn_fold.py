@@ -30,6 +30,7 @@ from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
+from jikko.record import RunForms
 from jikko.values import FILE_IDENTITY, Json, files_in
 
 _THOUGHT: Final = tuple(name for name in Thought.__struct_fields__ if name not in ("id", "created_at"))
@@ -70,7 +71,7 @@ class TurnFold:
         """The ``error_type`` of the node that failed last."""
         self.asked_files: list[Json] = list(began.system.get("files") or ())
         """Those that came with the question."""
-        self._forms: dict[str, TurnForm] = {}
+        self._forms = RunForms()
         self._end: RunFinished | RunPaused | None = None
         self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
         """The usage as it was reported last, and after how many events: it is written, and sent to the client."""
@@ -141,7 +142,8 @@ class TurnFold:
 
     def answer(self) -> MessageAnswer:
         """The answer, as it is kept. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
-        forms = list(self._forms.values())
+        closed = self._forms.closed
+        forms = [TurnForm(requested=form, closed=closed.get(of)) for of, form in self._forms.requested.items()]
         end = self._end
         if isinstance(end, RunFinished):
             if end.status == "failed":
@@ -210,12 +212,8 @@ class TurnFold:
         if not event.rounds:
             self._add(event.usage)
 
-    def _form_requested(self, event: FormRequested) -> None:
-        self._forms[event.form_id] = TurnForm(requested=event)
-
-    def _form_closed(self, event: FormClosed) -> None:
-        if event.form_id in self._forms:
-            self._forms[event.form_id] = TurnForm(requested=self._forms[event.form_id].requested, closed=event)
+    def _form(self, event: FormRequested | FormClosed) -> None:
+        self._forms.apply(event)
 
     def _ended(self, event: RunFinished | RunPaused) -> None:
         self._end = event
@@ -304,8 +302,8 @@ _STEPS: Final[Mapping[type, Callable[[TurnFold, Any], None]]] = {
     NodeFinished: TurnFold._node_finished,
     NodeAttempted: TurnFold._attempted,
     AgentLogged: TurnFold._logged,
-    FormRequested: TurnFold._form_requested,
-    FormClosed: TurnFold._form_closed,
+    FormRequested: TurnFold._form,
+    FormClosed: TurnFold._form,
     RunPaused: TurnFold._ended,
     RunFinished: TurnFold._ended,
     RunResumed: TurnFold._resumed,

@@ -225,8 +225,6 @@ class AppAgent:
                     texts.append(_GIVEN)
                 case VariableMessage(name, value) if name == CITATIONS and isinstance(value, list):
                     self._citations += value
-                case _:
-                    pass
         return "".join(texts)
 
 

@@ -131,8 +131,6 @@ class _ObjectEnd:
                     self._depth -= 1
                     if self._depth == 0:
                         return start + self._at
-                case _:
-                    pass
         return -1
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.running.progress import ProgressReporter
-from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
+from jikko.events import RunFinished, RunPaused
+from jikko.record import RunForms
 
 _TICK = 0.1
 """Seconds between looks at the clock, on a terminal."""
@@ -22,8 +23,7 @@ class Watch:
         self._after = -1
         self.end: RunFinished | RunPaused | None = None
         """Its end, or the pause that it is in."""
-        self.forms: dict[str, FormRequested] = {}
-        """Those that are open, by id, in the order in which they were requested."""
+        self.forms = RunForms()
 
     async def to_end_or_pause(self) -> RunFinished | RunPaused | None:
         """Show what happens until the run ends or pauses. ``None``: it was left before, by this process ending."""
@@ -34,10 +34,7 @@ class Watch:
                 for position, event in batch:
                     self._after = position
                     self._progress.show(event)
-                    if isinstance(event, FormRequested):
-                        self.forms[event.form_id] = event
-                    elif isinstance(event, FormClosed):
-                        self.forms.pop(event.form_id, None)
+                    self.forms.apply(event)
                     self.end = event if isinstance(event, (RunFinished, RunPaused)) else None
         finally:
             ticking.cancel()

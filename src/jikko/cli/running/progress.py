@@ -129,8 +129,6 @@ class ProgressReporter:
                 self._running.clear()
                 self._end_text()
                 self._say(self._ended(event))
-            case _:
-                pass
         self.tick()
 
     def tick(self) -> None:

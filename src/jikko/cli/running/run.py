@@ -327,7 +327,7 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
 
     end = watch.end
     if not isinstance(end, RunFinished):
-        forms = list(watch.forms.values())
+        forms = list(watch.forms.open.values())
         several = len(forms) > 1
         ways = [line for form in forms for line in how_to_go_on(run_id, form, several=several)] if wanted.keep else []
         if ways:

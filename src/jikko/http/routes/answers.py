@@ -19,7 +19,7 @@ from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import REPEATED
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
-from jikko.runs.forms import forms_of
+from jikko.record import RunForms
 from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.long_events import first_long
 
@@ -82,9 +82,8 @@ async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBod
         response = await told.ended(request, run, end)
         response.headers += encoded(headers.items())
         return response
-    forms = forms_of(run.record, await request.api.runs.control.events(run.record))
-    waiting = [form.requested for form in forms if form.closed is None]
-    return Response(await told.paused(request, run, waiting), headers=headers)
+    forms = RunForms(await request.api.runs.control.events(run.record))
+    return Response(await told.paused(request, run, list(forms.open.values())), headers=headers)
 
 
 async def refused_in_stream(

@@ -101,6 +101,4 @@ def _recorded(media: Media) -> Json:
             recorded["detail"] = media.detail
         case "audio":
             recorded["format"] = media.mime_type.rpartition("/")[2]
-        case _:
-            pass
     return recorded

@@ -62,8 +62,6 @@ class ToolBounds:
                 self.spend_bytes(len(content))
             case ImageMessage() | FileMessage():
                 self._count_file()
-            case _:
-                pass
 
     def spend(self, characters: int) -> None:
         """Count characters. Raises as ``take`` does."""

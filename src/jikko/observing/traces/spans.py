@@ -116,8 +116,6 @@ class _Fold:
                 if root.failed:
                     failed = (span.attributes.get(names.ERROR_TYPE) for span in self.spans[1:] if span.failed)
                     root.attributes[names.ERROR_TYPE] = str(next(filter(None, failed), "failed"))
-            case _:
-                pass
 
     def _node(self, event: NodeFinished) -> Span:
         used = event.process_data

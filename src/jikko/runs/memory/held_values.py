@@ -79,8 +79,6 @@ class HeldValues:
                     self._scope((event.execution_id,)).add(size)
                 case _ if type(event) in _OF_THE_RUN:
                     self._run.add(size)
-                case _:
-                    pass  # no node can read it
 
     def _scope(self, key: _Key) -> _Scope:
         """One that is not there has closed: what it is given counts nowhere."""

@@ -148,8 +148,6 @@ def node_executions(
             case NodeFinished():
                 if (known := found.get(event.execution_id)) is not None:
                     _close(known, event)
-            case _:
-                pass
     if status is not None and status not in ("running", "paused"):
         for execution in found.values():
             if execution.status == "running":
