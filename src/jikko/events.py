@@ -11,8 +11,7 @@ from msgspec import Struct
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
 
-LOG_FORMAT: Final = 1
-
+LOG_FORMAT: Final = 2
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
 """``exception``: failed, and its error strategy let the run go on."""
 RunStatus: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]
@@ -89,6 +88,7 @@ class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omi
     """How many workflows called as tools the run is within: 0 for one that a client started."""
     trace: str = ""
     """The ``traceparent`` (W3C) of its request, or of the run that called it, a blank, its ``tracestate``; or empty."""
+    entry: str = ""  # The trigger node at which it begins; empty: the first entry of the workflow.
 
 
 class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):

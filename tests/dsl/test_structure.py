@@ -139,9 +139,9 @@ def test_a_graph_is_sound_or_what_is_wrong_is_said(nodes: Any, arrows: Any, foun
 
 
 def test_a_trigger_is_an_entry_too_but_not_besides_a_start_node() -> None:
-    trigger = node("t", "trigger-webhook")
+    trigger = node("t", "trigger-plugin")
     starts_nothing = (
-        f"warning: {NODES}[0].data.type: is 'trigger-webhook', which starts no run here: the API does, and "
+        f"warning: {NODES}[0].data.type: is 'trigger-plugin', which starts no run here: the API does, and "
         "what the node gives is null then"
     )
 

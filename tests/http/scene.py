@@ -36,6 +36,8 @@ from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.settings import Settings
 from jikko.store.repositories.end_user_store import SqlEndUserStore
+from jikko.store.repositories.trigger_store import SqlTriggerStore
+from jikko.triggers.triggers import Triggers
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 from tests.store.in_memory import AnnotationsInMemory
@@ -130,6 +132,7 @@ def api_of(
         embedder=unused,
         default_models=defaults,
         tools=unused,
+        triggers=Triggers(SqlTriggerStore(world.database), world.app_store, process.runs),
         measures=unused,
         console=None,
         console_feed=None,

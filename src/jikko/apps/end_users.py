@@ -6,6 +6,7 @@ from typing import Final
 
 from jikko.errors import NotFound
 from jikko.ports.stores.end_user_store import EndUser, EndUserStore
+from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 
 ANONYMOUS: Final = "DEFAULT-USER"
 """Who asks without a ``user``."""
@@ -42,6 +43,17 @@ class EndUsers:
         if found is None:
             raise NotFound("End user not found.", code="end_user_not_found")
         return found
+
+
+@lru_cache(maxsize=10_000)
+def trigger_user(app_id: str, kind: TriggerKind) -> str:
+    """The id of the end user whom the runs of an app are of that triggers of one kind start. No ``user`` has it."""
+    return str(uuid.uuid5(_END_USERS, f"{kind} triggers of {app_id}"))
+
+
+def triggered_from(app_id: str, end_user_id: str) -> TriggerKind | None:
+    """The kind of trigger that started a run, to judge by whose it is; ``None``: a client did."""
+    return next((kind for kind in KINDS if end_user_id == trigger_user(app_id, kind)), None)
 
 
 @lru_cache(maxsize=10_000)

@@ -1,8 +1,9 @@
 """Publishing apps."""
 
+import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -10,12 +11,17 @@ from msgspec import Struct
 from jikko.apps.environment import declared, typed
 from jikko.apps.versions import check, check_aside, published_at
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.dsl.document import DslDocument, Variable
+from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, AppStore, WorkflowVersion
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.values import Json
+
+_TRIGGER: Final = "trigger-"
+_ADDRESS_BYTES: Final = 18
+"""Random bytes of the address of a webhook: 24 characters."""
 
 
 class Published(Struct, frozen=True):
@@ -26,6 +32,8 @@ class Published(Struct, frozen=True):
     warnings: tuple[Diagnostic, ...]
     unchanged: bool = False
     """Whether the current version was made of the same text already."""
+    has_triggers: bool = False
+    """Whether the version has trigger nodes."""
 
 
 class AppCatalog:
@@ -92,7 +100,8 @@ class AppCatalog:
                 continue
             if values:
                 await self._store.set_environment(app.id, values)
-            return Published(await self._store.app(app.id) or app, version, checked.problems)
+            app = await self._store.app(app.id) or app
+            return Published(app, version, checked.problems, has_triggers=any(_trigger_nodes(document)))
 
     async def _publish(self, text: bytes, document: DslDocument, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
@@ -116,7 +125,7 @@ class AppCatalog:
             environment=known.environment if known else "",
             **_face(document),
         )
-        return app, await self._store.publish(app, version)
+        return app, await self._store.publish(app, version, _triggers(document, app.id, now))
 
     async def publish_if_changed(
         self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
@@ -127,6 +136,10 @@ class AppCatalog:
             return await self.publish(text, source=source, name=name, environment=environment)
         if environment:
             await self.set_environment(found.app, environment)
+        if found.has_triggers:
+            # An earlier version of Jikko, which knew of none, may have published it.
+            document = check(text, source=source, node_classes=self._classes).require()[0]
+            await self._store.keep_triggers(_triggers(document, found.app.id, self._clock()))
         return found
 
     async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
@@ -146,7 +159,8 @@ class AppCatalog:
         version = await self._store.version(app.id, app.workflow_id)
         if version is None:
             return name, None
-        return name, Published(app, version, checked.problems, version.source == text)
+        has_triggers = any(_trigger_nodes(document))
+        return name, Published(app, version, checked.problems, version.source == text, has_triggers)
 
     async def find(self, name_or_id: str) -> App:
         """An app by its id or its exact name.
@@ -193,6 +207,8 @@ class AppCatalog:
         used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
         if not await self._store.make_current(used):
             raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
+        if triggers := _triggers(document, app.id, self._clock()):
+            await self._store.keep_triggers(triggers)
         return used
 
     async def environment(self, app: App) -> tuple[Variable, ...]:
@@ -261,6 +277,20 @@ def _require_mode(app: App, document: DslDocument) -> None:
             f"The app {app.name!r} is of mode {app.mode}; a file of mode {document.mode} cannot become a version of "
             "it. Import it under another name (`jikko apps import FILE --name NAME`), or remove the app."
         )
+
+
+def _trigger_nodes(document: DslDocument) -> Iterator[NodeEntry]:
+    return (node for node in document.nodes if node.container is None and node.type.startswith(_TRIGGER))
+
+
+def _triggers(document: DslDocument, app_id: str, now: float) -> list[Trigger]:
+    """A trigger for each trigger node of a document, as a node gets it that has none yet."""
+    found: list[Trigger] = []
+    for node in _trigger_nodes(document):
+        kind: Any = node.type.removeprefix(_TRIGGER)
+        address = secrets.token_urlsafe(_ADDRESS_BYTES) if kind == "webhook" else ""
+        found.append(Trigger(id=new_id(), app_id=app_id, node_id=node.id, kind=kind, address=address, created_at=now))
+    return found
 
 
 def _face(document: DslDocument) -> dict[str, Any]:

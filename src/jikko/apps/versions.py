@@ -105,6 +105,14 @@ async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, An
     return read(text) if len(text) <= _SMALL else await off_the_loop(read, text, queue="records")
 
 
+def require_trigger(workflow: Workflow, node_id: str) -> None:
+    """Raises:
+    NotFound: The version has no trigger node of that id at its top level.
+    """
+    if node_id not in workflow.graph.top or not workflow.graph.nodes[node_id].type.startswith("trigger-"):
+        raise NotFound(f"The current version of the app has no trigger node {node_id!r}; publish one that has it.")
+
+
 _Wanted: TypeAlias = tuple[str, str, str]
 """Ids of an app and of its version, and the values that were set for environment variables of the app."""
 

@@ -26,6 +26,7 @@ from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import build_nodes, mocks_of
 from jikko.assemble.stores import Stores, build_stores
 from jikko.assemble.tools import importing_for_nodes, make_directory
+from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.rate_limit import Rate, SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
@@ -296,6 +297,7 @@ def _assembly(
         default_models=defaults,
         tools=nodes.tools,
         served_apps=directory,
+        triggers=lazy_proxy(lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs)),
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.runs.runs import Runs
     from jikko.settings import Settings
     from jikko.tools.service import ToolService
+    from jikko.triggers.triggers import Triggers
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -88,6 +89,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    triggers: Triggers
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures

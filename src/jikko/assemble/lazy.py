@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
     from jikko.sandbox.selftest import self_test
+    from jikko.store.repositories.trigger_store import SqlTriggerStore
     from jikko.store.sqlite.memory_database import MemoryDatabase
     from jikko.strategies.service import StrategyService
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.file import read_tools_file
+    from jikko.triggers.triggers import Triggers
 
 _MODULES: Final = {
     "BucketBlobs": "files.bucket",
@@ -49,8 +51,10 @@ _MODULES: Final = {
     "Names": "cluster.nats.streams",
     "NatsCluster": "cluster.nats.nats_cluster",
     "NatsLink": "cluster.nats.link",
+    "SqlTriggerStore": "store.repositories.trigger_store",
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
+    "Triggers": "triggers.triggers",
     "backups_by_the_clock": "assemble.backup",
     "build_watch": "assemble.console.watch",
     "console_stores": "assemble.console.sqlite_stores",

@@ -67,6 +67,7 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         SqlCallbackStore(database),
         SqlEndUserStore(database),
         partial(_of_console, database),
+        lambda: lazy.SqlTriggerStore(database),
         SqlFileIndex(database),
         blobs,
         signing_keys,

@@ -1,11 +1,12 @@
 """Runs and their nodes as bodies of answers. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from jikko.apps.end_users import triggered_from
 from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
 from jikko.dify.run_fields import RunOutcome, RunSummary, state, totals
@@ -59,16 +60,24 @@ class LoggedRun(RunOutcome):
     id: Uuid
     version: str
     exceptions_count: int
-    triggered_from: str = "app-run"
+    triggered_from: Literal["app-run", "webhook", "schedule", "plugin"] = "app-run"
 
 
 class LoggedUser(Struct):
-    """Who started a run."""
+    """The end user for whom a run was started."""
 
     id: Uuid
     session_id: str
-    type: str = "service-api"
+    type: Literal["service-api", "trigger"] = "service-api"
     is_anonymous: bool = False
+
+
+class LoggedAccount(Struct):
+    """The owner of the workspace, for whom schedules run."""
+
+    id: Uuid
+    name: str
+    email: str
 
 
 class LogEntry(Struct):
@@ -76,12 +85,12 @@ class LogEntry(Struct):
 
     id: Uuid
     workflow_run: LoggedRun
-    created_by_end_user: LoggedUser
+    created_by_end_user: LoggedUser | None
     created_at: Seconds
     details: None = None
     created_from: str = "service-api"
-    created_by_role: str = "end_user"
-    created_by_account: None = None
+    created_by_role: Literal["end_user", "account"] = "end_user"
+    created_by_account: LoggedAccount | None = None
 
 
 class LogPage(Struct):
@@ -95,6 +104,10 @@ class LogPage(Struct):
     archived_until: Seconds | UnsetType = UNSET
     """Where the list ends, if it does not go back to the first run: runs that were created until then may be in the
     archive, and are found by their ids."""
+
+
+_OWNER: Final = LoggedAccount("6a696b6b-6f00-4000-8000-000000000002", "Owner", "")
+"""There are no accounts: an installation is one workspace, and this its owner."""
 
 
 class NodeExecutions(Struct):
@@ -157,12 +170,15 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
 def log_entry(record: RunRecord) -> LogEntry:
     """One row of the logs. Source: docs/dify-behaviour.md, “Logs”."""
     identity = record.identity
-    return LogEntry(
-        log_id(identity.run_id),
-        LoggedRun(*state(record), identity.run_id, identity.version, record.exceptions_count),
-        LoggedUser(identity.end_user_id, identity.user),
-        int(record.created_at),
-    )
+    trigger = triggered_from(identity.app_id, identity.end_user_id)
+    run = LoggedRun(*state(record), identity.run_id, identity.version, record.exceptions_count, trigger or "app-run")
+    entry = LogEntry(log_id(identity.run_id), run, None, int(record.created_at))
+    if trigger == "schedule":
+        entry.created_by_role, entry.created_by_account = "account", _OWNER
+    else:
+        kind: Literal["service-api", "trigger"] = "service-api" if trigger is None else "trigger"
+        entry.created_by_end_user = LoggedUser(identity.end_user_id, identity.user, kind)
+    return entry
 
 
 def log_id(run_id: str) -> str:

@@ -15,7 +15,7 @@ from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.repair import repair_node
 from jikko.dsl.suggestions import NameSuggestions
 from jikko.dsl.text.paths import cycles, reached
-from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES
+from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES, SILENT_TRIGGERS
 
 _MAX_SHOWN: Final = 12
 """How many nodes of a cycle a message names."""
@@ -121,10 +121,10 @@ def _read_node(wrapper: Fields, runnable: frozenset[str]) -> NodeEntry | None:
     if kind and kind not in DIFY_TYPES | runnable:
         hint = data.meant(kind, sorted(DIFY_TYPES)) or Phrase("remedy.no_version")
         data.problem("type", Phrase("document.no_node_type", {"value": shown(kind)}), hint)
-    elif kind.startswith("trigger-") and kind not in runnable:
+    elif kind in SILENT_TRIGGERS and kind not in runnable:
         what = Phrase("document.trigger", {"value": shown(kind)})
         data.problem("type", what, fatal=False)
-    elif kind and kind not in runnable:
+    elif kind and kind not in runnable and not kind.startswith("trigger-"):
         data.problem("type", Phrase("document.unsupported", {"value": shown(kind)}), fatal=False)
     return NodeEntry(node_id, kind, data.raw, data.where) if node_id else None
 

@@ -202,6 +202,10 @@ class RunState:
     def _run_started(self, event: RunStarted) -> Texts:
         self.started_at = self.running_since = event.at
         self.depth = event.depth
+        if event.entry and event.entry != self.graph.root_id:
+            self.graph = self.graph.begun_at(event.entry)
+            self.top.begin(self.graph.body)
+            self.release.enter(self.graph, self.top.schedule.skipped)
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)

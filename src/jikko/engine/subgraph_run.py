@@ -17,12 +17,8 @@ class SubgraphRun:
     __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
     def __init__(self, body: Subgraph, scope: Scope, rounds: Rounds) -> None:
-        self.body = body
         self.scope = scope
         self.rounds = rounds
-        self.schedule = Schedule(body)
-        self.due: deque[tuple[int, str | None]] = deque()
-        """Nodes that are ready and have not started, each with the node whose end made it ready."""
         self.open: dict[str, int] = {}
         """Executions that have started and not finished, with their nodes."""
         self.ended = False
@@ -32,6 +28,14 @@ class SubgraphRun:
         self.failure: str | None = None
         """The error of the first node that failed and was not handled."""
         self.usage: Usage | None = None
+        self.begin(body)
+
+    def begin(self, body: Subgraph) -> None:
+        """Stand at the root of the body, before anything has run."""
+        self.body = body
+        self.schedule = Schedule(body)
+        self.due: deque[tuple[int, str | None]] = deque()
+        """Nodes that are ready and have not started, each with the node whose end made it ready."""
         if body.root is not None:
             if body.silent_root:
                 root = body.nodes[body.root]

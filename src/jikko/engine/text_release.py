@@ -70,9 +70,8 @@ class TextRelease:
         skipped: The top level's ``Schedule.skipped``.
         read: Reads a variable as it is now.
         """
-        self._graph = graph
+        self.enter(graph, skipped)
         self._read = read
-        self._skipped = skipped
         self._queue: list[ResponseTemplate] = []
         self._part = 0
         self._unread = 0
@@ -83,11 +82,16 @@ class TextRelease:
         self._closed: set[Selector] = set()
         self._ended: set[str] = set()
         """Nodes that have ended."""
-        self._searches = [_Search(graph.body, group) for group in graph.responses]
         self._shown: dict[int, Json] = {}
         """Values that were shown, by id."""
         self.room = math.inf
         """Characters of values that may be shown again. A node that shows more of them fails, and its text ends."""
+
+    def enter(self, graph: CompiledGraph, skipped: bytearray) -> None:
+        """Take a graph that begins at another node, before anything has run."""
+        self._graph = graph
+        self._skipped = skipped
+        self._searches = [_Search(graph.body, group) for group in graph.responses]
 
     @property
     def is_idle(self) -> bool:

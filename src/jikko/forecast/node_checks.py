@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jikko.apps.model_needs import needs_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
+from jikko.dsl.types import SILENT_TRIGGERS
 from jikko.engine.masked import mask
 from jikko.forecast.addresses import diagnose_url, known_start
 from jikko.forecast.installation import Installation
@@ -51,6 +52,8 @@ def diagnose_node(
             params, where = {"subject": node.subject}, f"{entry.where}.type"
             yield Diagnostic("node_type.unsupported", params, where=where, severity="will_fail", remedy=node.instead)
         case Trigger():
+            if entry.type not in SILENT_TRIGGERS:
+                return
             params, where = {"type": repr(entry.type)}, f"{entry.where}.type"
             yield Diagnostic("node_type.trigger", params, where=where, severity="warning")
         case _:

@@ -128,7 +128,7 @@ class _Compiler:
         if cls is not None:
             node: Node = cls.from_dsl(fields)
             return node
-        if entry.id == self._document.root:
+        if entry.id == self._document.root or (entry.container is None and entry.type.startswith("trigger-")):
             return Trigger.of(entry.type, entry.data)
         return Unsupported.of(entry.type, entry.data)
 
@@ -144,14 +144,15 @@ class _Compiler:
                 incoming[target] += 1
             edges.append(tuple(out))
         root_number = numbers.get(root)
-        entries = [node.position for node in nodes if node.type in ENTRY_TYPES and node.id != root]
+        entries = tuple(node.position for node in nodes if node.type in ENTRY_TYPES)
         return Subgraph(
             nodes=tuple(nodes),
             root=root_number,
             silent_root=root_number is not None and nodes[root_number].type in _PSEUDO_STARTS,
             edges=tuple(edges),
             incoming=tuple(incoming),
-            skipped=tuple(position for position in entries if incoming[position] == 0),
+            skipped=tuple(number for number in entries if number != root_number and incoming[number] == 0),
+            entries=entries,
             isolated=isolated,
         )
 

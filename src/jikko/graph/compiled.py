@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.nodes.contract import Node
 from jikko.values import Json, Selector
@@ -52,6 +53,8 @@ class Subgraph(Struct, frozen=True, eq=False):
     """For each node the number of its incoming edges."""
     skipped: tuple[int, ...] = ()
     """Entry nodes that are not the root: skipped from the start. Source: docs/dify-behaviour.md, “Nodes and edges”."""
+    entries: tuple[int, ...] = ()
+    """All entry nodes."""
     isolated: bool = False
     """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
 
@@ -97,3 +100,9 @@ class CompiledGraph(Struct, frozen=True, eq=False):
     secrets: frozenset[str] = frozenset()
     """The names of the secret environment variables that have a value. Records show masks in their place."""
     features: Mapping[str, Any] = field(default_factory=dict)
+
+    def begun_at(self, entry: str) -> "CompiledGraph":
+        """The same workflow for a run that begins at another of its entry nodes."""
+        root, body = self.top[entry], self.body
+        skipped = tuple(number for number in body.entries if number != root and body.incoming[number] == 0)
+        return replace(self, body=replace(body, root=root, skipped=skipped), root_id=entry)

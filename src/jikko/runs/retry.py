@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.apps.versions import Workflow, Workflows
+from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dsl.changes import changed_nodes
 from jikko.dsl.start_variables import StartVariable
@@ -121,7 +121,13 @@ class Retries:
             system["workflow_id"] = workflow.id
         trace = log_context.get().trace
         started = RunStarted(
-            at=now, inputs=beginning.inputs, system=system, turn=began.turn, depth=began.depth, trace=trace
+            at=now,
+            inputs=beginning.inputs,
+            system=system,
+            turn=began.turn,
+            depth=began.depth,
+            trace=trace,
+            entry=began.entry,
         )
         events = begin_retry_log(workflow.graph, beginning.log, started, other.run_id, beginning.from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
@@ -156,7 +162,9 @@ class Retries:
         # Logs and files have many megabytes.
         from_nodes, changed = await off_the_loop(_to_repeat, (before, workflow, log, from_node), queue="records")
         inputs = began.inputs
-        if workflow.graph.root_id in changed:
+        if began.entry:
+            require_trigger(workflow, began.entry)
+        elif workflow.graph.root_id in changed:
             inputs = await _carried(workflow, inputs)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")

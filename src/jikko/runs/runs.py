@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from jikko.apps.end_users import end_user
-from jikko.apps.versions import Workflow, Workflows
+from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
@@ -54,6 +54,10 @@ class StartRequest(Struct, frozen=True, kw_only=True):
     """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
     depth: int = 0
     """See ``RunStarted``. An inner run, which has one from 1, waits for no slot: its caller has one."""
+    entry: str = ""
+    """The trigger node at which the run begins. Its inputs are taken as they are."""
+    timestamp: float | None = None
+    """``sys.timestamp``, in seconds since the Unix epoch; by default now."""
 
 
 class Runs:
@@ -122,7 +126,7 @@ class Runs:
 
         Raises:
             InvalidParam: An input is missing or wrong. There is no run.
-            NotFound: The app has no such version.
+            NotFound: The app has no such version, or the version no such trigger.
             KeyTaken: The idempotency key has a run already. There is no new one.
             StartRefused: It did not become durable in time. There is no run.
             TooManyRequests: The queue of the app is full.
@@ -133,9 +137,13 @@ class Runs:
         end_user_id = request.end_user_id or end_user(app.id, request.user)
         files = self._file_inputs
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
-        inputs = await prepare(
-            workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
-        )
+        if request.entry:
+            require_trigger(workflow, request.entry)
+            inputs = dict(request.inputs)
+        else:
+            inputs = await prepare(
+                workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
+            )
         attached = await files.top_level(request.files, workflow.document.features, **asker) if request.files else []
         run_id = new_id()
         identity = RunIdentity(
@@ -152,12 +160,14 @@ class Runs:
             "files": attached,
             "user_id": request.user,
             "app_id": app.id,
-            "timestamp": int(now),
+            "timestamp": int(now if request.timestamp is None else request.timestamp),
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
         trace = log_context.get().trace
-        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
+        started = RunStarted(
+            at=now, inputs=inputs, system=system, depth=request.depth, trace=trace, entry=request.entry
+        )
         return await self.begin(identity, workflow, started, options=options)
 
     def require_open(self) -> None:

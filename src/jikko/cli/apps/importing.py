@@ -189,6 +189,10 @@ class _Import:
             "outcome": "unchanged" if published.unchanged else "new" if version.number == 1 else "changed",
             "warnings": [str(problem) for problem in published.warnings],
         }
+        triggers = await self._assembly.triggers.of(app) if published.has_triggers else []
+        webhooks = {trigger.node_id: trigger.address for trigger in triggers if trigger.kind == "webhook"}
+        if webhooks:
+            entry["webhooks"] = webhooks
         if not self._as_json:
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
@@ -196,7 +200,9 @@ class _Import:
         lines = [f"{printable(app.name)}: {what.format(version.number)} from {file}"]
         if not published.unchanged:
             lines += [f"  app       {app.id}", f"  workflow  {version.id}"]
-        self._show(entry, "\n".join([*lines, *([f"  key       {line}"] if line else [])]))
+        lines += [f"  key       {line}"] if line else []
+        lines += [f"  webhook   /triggers/webhook/{webhooks[node]} ({printable(node)})" for node in webhooks]
+        self._show(entry, "\n".join(lines))
 
     def _show(self, entry: dict[str, Any], text: str) -> None:
         click.echo(shown(json.dumps(entry, ensure_ascii=False)) if self._as_json else harmless(text))

@@ -1,11 +1,12 @@
 """Where apps, their versions and their API keys are kept."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.values import Json
 
 
@@ -69,10 +70,13 @@ class AppStore(Protocol):
     Another process may change the same store at any time; every answer is up to date.
     """
 
-    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+    async def publish(self, app: App, version: WorkflowVersion, triggers: Sequence[Trigger] = ()) -> WorkflowVersion:
         """Create or update an app (by ``app.id``) and add a version to it, which becomes the current one.
 
         What was set for its environment variables stays as it is.
+
+        Args:
+            triggers: One for each trigger node of the version; see ``keep_triggers``.
 
         Returns:
             The version with its ``number``.
@@ -81,6 +85,10 @@ class AppStore(Protocol):
             NameTaken: Another app has the name. Nothing was written.
             Conflict: The app has a version of that id already. Nothing was written.
         """
+        ...
+
+    async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
+        """Add the triggers of nodes that have none yet; those that there are keep id, address and switch."""
         ...
 
     async def app(self, app_id: str) -> App | None: ...

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from jikko.events import LOG_FORMAT
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
@@ -127,7 +128,8 @@ _OF_RUN: Final = (
     Column("holder", "coalesce(r.lease_owner, '')", as_text),
     Column("mark", "0", _same),
 )
-OPEN_RUNS: Final = Table("open_runs", f"{_RUNS} WHERE r.status < 2", _OF_RUN, "r.key", "'run_keys'")
+_FORMAT: Final = Column("format", str(LOG_FORMAT), _same)
+OPEN_RUNS: Final = Table("open_runs", f"{_RUNS} WHERE r.status < 2", (*_OF_RUN, _FORMAT), "r.key", "'run_keys'")
 ENDED_RUNS: Final = Table(
     "runs", f"{_RUNS} LEFT JOIN run_archive a ON a.run = r.key WHERE r.status > 1", _OF_RUN, "r.key", "'run_keys'"
 )
@@ -144,6 +146,15 @@ TABLES: Final = (
     ),
     _table("workflows", "key", ids="app_id workflow_id", texts="version", same="number source created_at"),
     _table("api_keys", "rowid", ids="key_id app_id", texts="hint", same="digest created_at used_at"),
+    _table(
+        "app_triggers",
+        "key",
+        ids="trigger_id app_id",
+        texts="node kind address",
+        flags="enabled",
+        same="created_at",
+        keyed=True,
+    ),
     _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
     _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),
     _table(

@@ -3,13 +3,14 @@
 from __future__ import annotations  # operations are functions that are made for each call
 
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.store import row_reader
 from jikko.store.identifiers import id_text
 from jikko.store.repositories.annotation_store import forget_app
@@ -75,6 +76,13 @@ _ADD_KEY: Final = """
 INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (:id, :app_id, :digest, :hint, :created_at)
 ON CONFLICT DO NOTHING
 """
+# Of a node that has one, it stays as it is, but for what it is; an address is never taken away.
+_KEEP_TRIGGER: Final = """
+INSERT INTO app_triggers (trigger_id, app_id, node, kind, address, enabled, created_at)
+VALUES (:id, :app_id, :node, :kind, :address, :enabled, :created_at)
+ON CONFLICT (app_id, node) DO UPDATE SET
+  kind = excluded.kind, address = coalesce(app_triggers.address, excluded.address)
+"""
 _KEYS: Final = """
 SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = :app_id
 ORDER BY created_at, [sqlite: rowid][postgres: key]
@@ -89,10 +97,13 @@ class SqlAppStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
-    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+    async def publish(self, app: App, version: WorkflowVersion, triggers: Sequence[Trigger] = ()) -> WorkflowVersion:
         compressed = zlib.compress(version.source)
-        number = await self._change(lambda: _publish(app, version, compressed))
+        number = await self._change(lambda: _publish(app, version, compressed, triggers))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
+
+    async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
+        await self._sql.write(lambda: _keep(triggers))
 
     async def app(self, app_id: str) -> App | None:
         return self._app(await self._sql.row(_APP, app_id=app_id))
@@ -191,7 +202,7 @@ class SqlAppStore:
         )
 
 
-def _publish(app: App, version: WorkflowVersion, source: bytes) -> Operation[int]:
+def _publish(app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger]) -> Operation[int]:
     yield Count(_IN_TURN)
     own = {"app_id": app.id, "workflow_id": version.id}
     if (yield Row(_VERSION, **own)) is not None:
@@ -202,7 +213,22 @@ def _publish(app: App, version: WorkflowVersion, source: bytes) -> Operation[int
     yield Count(_PUT_APP, **_columns(app, version.id))
     rest = {"number": number, "version": version.version, "source": source, "created_at": version.created_at}
     yield Count(_ADD_VERSION, **own, **rest)
+    yield from _keep(triggers)
     return number
+
+
+def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
+    for trigger in triggers:
+        yield Count(
+            _KEEP_TRIGGER,
+            id=trigger.id,
+            app_id=trigger.app_id,
+            node=trigger.node_id,
+            kind=trigger.kind,
+            address=trigger.address or None,
+            enabled=trigger.enabled,
+            created_at=trigger.created_at,
+        )
 
 
 def _columns(app: App, workflow_id: str) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""The triggers of apps, and how one starts a run."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jikko.apps.end_users import ANONYMOUS, trigger_user
+from jikko.errors import NotFound
+from jikko.ids import is_uuid
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.trigger_store import Trigger, TriggerKind, TriggerStore
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Runs, StartRequest
+from jikko.runs.start_options import StartOptions
+from jikko.values import Json
+
+_USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
+"""``sys.user_id``. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+
+
+class Triggers:
+    """The use cases about triggers."""
+
+    def __init__(self, store: TriggerStore, apps: AppStore, runs: Runs) -> None:
+        self._store = store
+        self._apps = apps
+        self._runs = runs
+
+    async def of(self, app: App) -> list[Trigger]:
+        """The triggers of an app, also of nodes that its current version has no more; oldest first."""
+        return await self._store.of_app(app.id)
+
+    async def all(self, kind: TriggerKind | None = None) -> list[Trigger]:
+        """The triggers of all apps, oldest first."""
+        return await self._store.all(kind)
+
+    async def find(self, which: str) -> Trigger:
+        """A trigger by its id, or as ``APP/NODE``: the name or id of its app, and the id of its node.
+
+        Raises:
+            NotFound: There is none.
+        """
+        trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
+        if trigger is None:
+            raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` shows those that there are.")
+        return trigger
+
+    async def _named(self, which: str) -> Trigger | None:
+        name, _, node_id = which.rpartition("/")
+        app = await self._apps.app_named(name) or (await self._apps.app(name.lower()) if is_uuid(name) else None)
+        found = [] if app is None else await self._store.of_app(app.id)
+        return next((trigger for trigger in found if trigger.node_id == node_id), None)
+
+    async def at(self, address: str) -> Trigger | None:
+        """The webhook of an address."""
+        return await self._store.at(address)
+
+    async def enable(self, trigger: Trigger, enabled: bool) -> None:
+        """Switch a trigger on or off. Durable when it returns.
+
+        Raises:
+            NotFound: It is gone meanwhile.
+        """
+        if not await self._store.enable(trigger.id, enabled):
+            raise NotFound(f"There is no trigger {trigger.id} any more.")
+
+    async def start(
+        self,
+        trigger: Trigger,
+        inputs: Mapping[str, Json],
+        options: StartOptions | None = None,
+        *,
+        timestamp: float | None = None,
+        base_url: str = "",
+    ) -> RunLog:
+        """Start a run of the current version of the trigger's app, at the trigger's node.
+
+        It waits for its turn as other runs do, and is durable once ``RunLog.committed`` returns.
+
+        Args:
+            inputs: What the trigger brings; they are not checked.
+            options: What is written with the run or not at all: a ``KeyClaim`` lets one of several starts win, also
+                over processes, and after a crash.
+            timestamp: ``sys.timestamp``, by default now: the due time of a schedule.
+
+        Raises:
+            NotFound: The app is gone, or its current version has no such node.
+            KeyTaken, StartRefused, TooManyRequests, ServerStopping: See ``Runs.start``.
+        """
+        app = await self._apps.app(trigger.app_id)
+        if app is None:
+            raise NotFound(f"The app of trigger {trigger.id} was removed.")
+        request = StartRequest(
+            inputs=inputs,
+            user=_USERS[trigger.kind],
+            end_user_id=trigger_user(app.id, trigger.kind),
+            entry=trigger.node_id,
+            timestamp=timestamp,
+            base_url=base_url,
+        )
+        return await self._runs.start(app, request, options)

@@ -1,0 +1,126 @@
+"""Triggers of apps: who makes them, and where a run begins that one of them starts."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.assemble.assembling import assemble
+from jikko.assemble.assembly import Assembly
+from jikko.errors import KeyTaken, NotFound
+from jikko.events import NodeFinished, RunFinished
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import KeyClaim
+from jikko.runs.run_log import RunLog
+from jikko.runs.start_options import StartOptions
+from jikko.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+SEVERAL = Path(__file__).parent.parent / "compat/tools/dsl/trigger_several.yml"
+"""Webhooks ``hooka`` and ``hookb`` and the schedule ``clock`` lead to ``agg``, and ``hookb`` to ``only`` besides."""
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Assembly]:
+    async with assemble(Settings(home=tmp_path), in_memory=True) as made:
+        yield made
+
+
+@pytest.fixture
+async def app(api: Assembly) -> App:
+    return (await api.apps.publish(SEVERAL.read_bytes(), source="several")).app
+
+
+async def started(api: Assembly, app: App, node: str, **inputs: str) -> RunLog:
+    run = await api.triggers.start(await api.triggers.find(f"{app.name}/{node}"), {f"{node}_given": 1, **inputs})
+    await run.committed()
+    return run
+
+
+async def nodes_of(run: RunLog) -> list[str]:
+    end = await run.ended()
+    assert isinstance(end, RunFinished)
+    assert end.status == "succeeded"
+    return [event.node_id for event in run.events if isinstance(event, NodeFinished)]
+
+
+async def test_an_app_has_a_trigger_for_each_trigger_node(api: Assembly, app: App) -> None:
+    found = await api.triggers.of(app)
+
+    assert [(each.node_id, each.kind, each.enabled, len(each.address)) for each in found] == [
+        ("hooka", "webhook", True, 24),
+        ("hookb", "webhook", True, 24),
+        ("clock", "schedule", True, 0),
+    ]
+    assert len({each.address for each in found}) == 3
+    assert await api.triggers.at(found[1].address) == found[1]
+    assert await api.triggers.at("x" * 24) is None
+    assert await api.triggers.all("schedule") == [found[2]]
+
+
+async def test_a_trigger_keeps_address_and_switch_when_its_app_is_published_again(api: Assembly, app: App) -> None:
+    before = await api.triggers.of(app)
+    await api.triggers.enable(before[0], False)
+
+    await api.apps.publish(SEVERAL.read_bytes() + b"\n", source="several")
+    await api.apps.publish_if_changed(SEVERAL.read_bytes() + b"\n", source="several")
+
+    after = await api.triggers.of(app)
+    assert [(each.id, each.address) for each in after] == [(each.id, each.address) for each in before]
+    assert [each.enabled for each in after] == [False, True, True]
+
+
+async def test_triggers_go_with_their_app(api: Assembly, app: App) -> None:
+    [trigger, *_] = await api.triggers.of(app)
+    await api.apps.delete(app)
+
+    assert await api.triggers.all() == []
+    with pytest.raises(NotFound):
+        await api.triggers.find(trigger.id)
+
+
+async def test_a_run_begins_at_its_trigger_and_skips_what_only_others_reach(api: Assembly, app: App) -> None:
+    assert await nodes_of(await started(api, app, "hooka")) == ["hooka", "agg", "end"]
+    assert await nodes_of(await started(api, app, "hookb")) == ["hookb", "agg", "only", "end"]
+    assert await nodes_of(await started(api, app, "clock")) == ["clock", "agg", "end"]
+
+
+async def test_a_run_that_waits_for_its_turn_begins_at_its_trigger(api: Assembly, app: App) -> None:
+    claim = KeyClaim(key="due 1", fingerprint=b"", at=api.clock())
+    trigger = await api.triggers.find(f"{app.id}/clock")
+
+    run = await api.triggers.start(trigger, {}, StartOptions(claim=claim), timestamp=1_700_000_000.5)
+    await run.committed()
+
+    assert await nodes_of(run) == ["clock", "agg", "end"]
+    assert json.loads(run.record.inputs) == {
+        "sys.files": [],
+        "sys.user_id": "",
+        "sys.app_id": app.id,
+        "sys.timestamp": 1_700_000_000,
+        "sys.workflow_id": run.record.identity.workflow_id,
+        "sys.workflow_run_id": run.record.identity.run_id,
+    }
+    with pytest.raises(KeyTaken):
+        await (await api.triggers.start(trigger, {}, StartOptions(claim=claim))).committed()
+
+
+async def test_a_retried_run_begins_at_the_same_trigger(api: Assembly, app: App) -> None:
+    first = await started(api, app, "hookb")
+    await nodes_of(first)
+
+    again = await api.retries.retry(app, first.record.identity.run_id, from_node="hookb")
+    await again.committed()
+
+    assert await nodes_of(again) == ["hookb", "agg", "only", "end"]
+    assert again.record.inputs.startswith('{"hookb_given": 1')
+
+
+async def test_a_trigger_whose_node_is_gone_starts_nothing(api: Assembly, app: App) -> None:
+    trigger = await api.triggers.find(f"{app.id}/hookb")
+    await api.apps.publish(SEVERAL.read_bytes().replace(b"hookb", b"other"), source="several")
+
+    with pytest.raises(NotFound, match="no trigger node 'hookb'"):
+        await api.triggers.start(trigger, {})
