@@ -115,7 +115,7 @@ def test_no_message_quotes_what_the_environment_has(file: str) -> None:
 
 
 def test_a_message_quotes_what_the_file_has() -> None:
-    with pytest.raises(InvalidSettings, match=r"providers\['openai'\].type: is '\$\{KEY\}' \(expected openai or"):
+    with pytest.raises(InvalidSettings, match=r"line 1: providers.openai.type: is '\$\{KEY\}' \(expected openai or"):
         parse_providers('{"providers": {"openai": {"type": "${KEY}"}}}', ENVIRONMENT)
 
 

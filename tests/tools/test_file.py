@@ -120,7 +120,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
     [
         ("tools: [1", "line 2: is not YAML"),
         ("- a", "is no mapping"),
-        (b"\xff", "is no text in UTF-8"),
+        (b"\xff", "is not UTF-8"),
         ("tools: 5", "tools: is 5, not a mapping"),
         ("tools: {a: 5}", "tools.a: is 5, not a mapping"),
         ("tools: {a: {type: mcp, url: 'http://a b', headers: {X: \"a\\nb\"}}}", "no header can have"),

@@ -123,6 +123,16 @@ class Fields:
             return default
         return number
 
+    def seconds(self, name: str, default: float) -> float:
+        """A duration: more than 0, and less than a million."""
+        value = self.raw.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+            self.problem(name, Phrase("document.value", {"value": self.shown(name)}), Phrase("remedy.seconds"))
+            return default
+        return float(value)
+
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         """One of some words."""
         value = self.raw.get(name)
@@ -184,6 +194,10 @@ class Fields:
             self.problem(name, Phrase("document.not_mapping", {"value": self.shown(name)}))
             value = None
         return Fields(self.at(name), value or {}, self.problems, self._written.get(name) if value else None)
+
+    def entries(self) -> list[tuple[str, "Fields"]]:
+        """What the mapping has, each to be read as a mapping in its turn."""
+        return [(str(name), self.mapping(name)) for name in self.raw]
 
     def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:
         """A list of mappings, each to be read in its turn. Other elements are noted and left out."""

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from jikko.config_file import read_config_file, require_no_problems
-from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.expansion import expanded
+from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
-from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import InvalidSettings
+from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
 from jikko.plugins.config import Network, PluginConfig, PluginsConfig
 from jikko.plugins.package.names import is_plugin_name, provider_name
 
-_LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=20, max_values=100_000)
 _KEYS: Final = ("plugins", "aliases", "summary_model")
 _ENTRY: Final = ("credentials", "accounts", "network")
 _NETWORKS: Final = ("gate", "direct")
@@ -31,29 +27,14 @@ def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> Plug
     """
     if file is None:
         return PluginsConfig()
-    text = read_config_file(file, "plugins file", _LIMITS.max_bytes)
-    return parse_plugins_file(text, environment, source=str(file))
+    return parse_plugins_file(read_operator_file(file, "plugins"), environment, source=str(file))
 
 
 def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: str = "plugins file") -> PluginsConfig:
     """What a text says. See ``read_plugins_file``."""
-    try:
-        raw = parse(text.decode(), _LIMITS)
-    except (YamlProblem, UnicodeDecodeError) as error:
-        what = f"{error} (line {error.line})" if isinstance(error, YamlProblem) else "is no UTF-8 text"
-        raise InvalidSettings(f"The plugins file {source} {what}.") from None
-    problems: list[Diagnostic] = []
-    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
-    if raw is not None and not isinstance(raw, dict):
-        root.problem(
-            "",
-            Phrase("document.no_mapping"),
-            Phrase("remedy.expected", {"wanted": "plugins:, aliases: and summary_model:"}),
-        )
-    root.check_names(_KEYS)
-    listed, entries = root.mapping("plugins"), dict[str, PluginConfig]()
-    for name in listed.raw:
-        fields = Fields(f"plugins[{name!r}]", listed.mapping(name).raw, problems)
+    file = OperatorFile(text, "plugins", source, _KEYS)
+    root, entries = file.root, dict[str, PluginConfig]()
+    for name, fields in root.mapping("plugins").entries():
         # A bare name is what old workflow files have: that of the provider.
         id_ = name if "/" in name else provider_name(name).plugin
         if not is_plugin_name(id_):
@@ -64,13 +45,13 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
     named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
     if named is not None and not named[1]:
         model.problem("model", Phrase("document.missing"), Phrase("remedy.model_name"))
-    require_no_problems(problems, "plugins", source)
+    file.require_no_problems()
     return PluginsConfig(entries, {str(name): aliases.text(name) for name in aliases.raw}, named, source)
 
 
 def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginConfig:
     unset: list[str] = []
-    fields = Fields(fields.where, expanded(fields.raw, environment, unset), fields.problems, fields.raw)
+    fields = filled_in(fields, environment, unset)
     fields.check_names(_ENTRY)
     accounts = fields.mapping("accounts")
     return PluginConfig(

@@ -5,14 +5,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
 
-import yaml
-
-from jikko.config_file import read_config_file, require_no_problems
-from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.expansion import expanded, names_in
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.expansion import names_in
 from jikko.dsl.fields import Fields
+from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
 from jikko.dsl.repair import model_provider
-from jikko.errors import InvalidSettings
 from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
 from jikko.ports.extensions import Extension
 from jikko.ports.models import MediaKind
@@ -34,7 +31,6 @@ _OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voic
 _MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OTHER)
 _MAX_TEXTS: Final = 2048
 """Of one request for vectors; OpenAI takes no more."""
-_MAX_BYTES: Final = 1 << 20
 
 
 def read_providers(file: Path | None, environment: Mapping[str, str]) -> Providers:
@@ -49,7 +45,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
     """
     if file is None:
         return Providers()
-    text = read_config_file(file, "providers file", _MAX_BYTES)
+    text = read_operator_file(file, "providers")
     return parse_providers(text, environment, source=str(file), folder=file.absolute().parent)
 
 
@@ -61,34 +57,19 @@ def parse_providers(
     Args:
         folder: Where relative paths begin.
     """
-    try:
-        # Anchors are fine here: the operator who writes this file may stop the server anyway.
-        raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None
-    problems: list[Diagnostic] = []
-    entries: dict[str, ProviderConfig] = {}
-    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
-    if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
-        root.problem(
-            "providers",
-            Phrase("document.missing"),
-            Phrase("remedy.expected", {"wanted": 'a mapping: providers: {"openai": {api_key: …}}'}),
-        )
+    written = OperatorFile(text, "providers", source, ("providers", "defaults", "extensions"))
+    root, entries = written.root, dict[str, ProviderConfig]()
+    if not isinstance(root.get("providers"), dict):
+        wanted = Phrase("remedy.expected", {"wanted": 'a mapping: providers: {"openai": {api_key: …}}'})
+        root.problem("providers", Phrase("document.missing"), wanted)
     else:
-        root.check_names(("providers", "defaults", "extensions"))
-        listed = root.mapping("providers")
-        for name in listed.raw:
-            if not isinstance(name, str):
-                listed.problem(str(name), Phrase("document.name_not_text"))
-                continue
-            fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
+        for name, fields in root.mapping("providers").entries():
             config = _provider(model_provider(name), fields, environment, folder)
             if config.id in entries:
                 fields.problem("", Phrase("document.provider_twice"))
             entries[config.id] = config
     defaults, extensions = _defaults(root), _extensions(root, environment)
-    require_no_problems(problems, "providers", source)
+    written.require_no_problems()
     return Providers(entries, source=source, defaults=defaults, extensions=extensions)
 
 
@@ -106,31 +87,19 @@ def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
 
 
 def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Extension]:
-    listed = root.mapping("extensions")
     found: dict[str, Extension] = {}
-    for name in listed.raw:
-        try:
-            values = expanded(dict(listed.mapping(name).raw), environment, [])
-        except RecursionError:
-            listed.problem(str(name), Phrase("document.holds_itself"))
-            continue
-        fields = Fields(listed.at(str(name)), values, root.problems, listed.mapping(name).raw)
+    for name, listed in root.mapping("extensions").entries():
+        fields = filled_in(listed, environment, [])
         fields.check_names(("url", "api_key"))
         _check_url(fields, fields.text("url"), required=True, name="url")
-        found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
+        found[name] = Extension(fields.text("url"), fields.text("api_key"))
     return found
 
 
 def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: Path) -> ProviderConfig:
     unset: list[str] = []
-    written = fields.raw.get("base_url")
-    named = names_in(written)
-    try:
-        values = expanded(fields.raw, environment, unset)
-    except RecursionError:
-        fields.problem("", Phrase("document.holds_itself"))
-        values = {}
-    fields = Fields(fields.where, values, fields.problems, fields.raw)
+    named = names_in(fields.get("base_url"))
+    fields = filled_in(fields, environment, unset)
     fields.check_names(_KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
@@ -156,8 +125,8 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
         traits=_traits(fields),
         max_concurrent=fields.integer("max_concurrent", 0, minimum=0),
         requests_per_minute=fields.integer("requests_per_minute", 0, minimum=0),
-        timeout=_seconds(fields, "timeout", 300.0),
-        connect_timeout=_seconds(fields, "connect_timeout", 10.0),
+        timeout=fields.seconds("timeout", 300.0),
+        connect_timeout=fields.seconds("connect_timeout", 10.0),
         max_answer=fields.integer("max_answer", 4_194_304, minimum=1),
         options={name: _option(fields, name, folder) for name in _OPTIONS if fields.raw.get(name) is not None},
         unset=tuple(dict.fromkeys(unset)),
@@ -242,25 +211,8 @@ def _price(fields: Fields) -> Price:
     return Price(amounts[0], amounts[1], fields.text("currency", "USD"))
 
 
-def _seconds(fields: Fields, name: str, default: float) -> float:
-    value = fields.raw.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected seconds")
-        return default
-    return float(value)
-
-
 def _flag(fields: Fields, name: str) -> bool | None:
     return None if fields.raw.get(name) is None else fields.boolean(name)
-
-
-def _position(error: Exception) -> str:
-    # The text of the error quotes the line, which may hold a key.
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or type(error).__name__
-    return f"{problem} in line {mark.line + 1}" if mark is not None else str(problem)
 
 
 def _option(fields: Fields, name: str, folder: Path) -> Any:

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from jikko.config_file import read_config_file, require_no_problems
-from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.expansion import expanded, names_in
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.expansion import names_in
 from jikko.dsl.fields import Fields
-from jikko.dsl.text.positions import Positions
-from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.errors import InvalidSettings
+from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.tools.config import (
     NO_AUTH,
@@ -27,7 +24,6 @@ from jikko.tools.credentials import api_auth, mcp_auth, own_auth
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.openapi.document import read_document
 
-_LIMITS: Final = LoadLimits(max_bytes=16 << 20)
 _COMMON: Final = ("type", "name", "icon", "apps")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "api": (*_COMMON, "auth", "schema"),
@@ -53,54 +49,25 @@ def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsF
     """
     if file is None:
         return ToolsFile()
-    return parse_tools_file(read_config_file(file, "tools file", _LIMITS.max_bytes), environment, source=str(file))
+    return parse_tools_file(read_operator_file(file, "tools"), environment, source=str(file))
 
 
 def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, source: str = "tools file") -> ToolsFile:
     """The tools that a text describes. See ``read_tools_file``."""
-    problems: list[Diagnostic] = []
-    try:
-        written = text.decode("utf-8-sig") if isinstance(text, bytes) else text
-        raw = parse(written, _LIMITS)
-    except UnicodeDecodeError:
-        raise InvalidSettings(f"The tools file {source} is no text in UTF-8.") from None
-    except YamlProblem as problem:
-        place = f"line {problem.line}: " if problem.line else ""
-        raise InvalidSettings(f"The tools file {source}, {place}{problem}.") from None
-    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
-    if raw is not None and not isinstance(raw, dict):
-        root.problem(
-            "", Phrase("document.no_mapping"), Phrase("remedy.expected", {"wanted": "tools: and mcp_servers:"})
-        )
-    root.check_names(("tools", "mcp_servers"))
-    providers = _entries(root.mapping("tools"), environment)
-    servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
-    positions = Positions(written) if problems else None
-    require_no_problems(problems, "tools", source, lambda problem: _line(problem, positions))
+    file = OperatorFile(text, "tools", source, ("tools", "mcp_servers"))
+    providers = _entries(file.root.mapping("tools"), environment)
+    servers = {server.code: server for server in map(_served, file.root.mapping("mcp_servers").entries())}
+    file.require_no_problems()
     return ToolsFile(providers=providers, servers=servers, source=source)
-
-
-def _line(problem: Diagnostic, positions: Positions | None) -> int:
-    position = positions.at(problem.where) if positions is not None else None
-    return 0 if position is None else position.line
-
-
-def _listed(fields: Fields) -> list[tuple[str, Fields]]:
-    return [(str(key), fields.mapping(key)) for key in fields.raw]
 
 
 def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolProvider]:
     found: dict[str, ToolProvider] = {}
-    for id_, fields in _listed(listed):
+    for id_, written in listed.entries():
         unset: list[str] = []
-        named = names_in(fields.raw.get("url"))
-        written = fields.raw
-        values = {
-            # A schema is a text that is read in its turn: values are put into what was read.
-            name: value if name == "schema" else expanded(value, environment, unset)
-            for name, value in written.items()
-        }
-        fields = Fields(fields.where, values, fields.problems, written)
+        named = names_in(written.get("url"))
+        # A schema is a text that is read in its turn: values are put into what was read.
+        fields = filled_in(written, environment, unset, but="schema")
         kind = fields.choice("type", TYPES, "")
         if not kind:
             if fields.raw.get("type") is None:
@@ -115,7 +82,7 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolPr
             "id": id_,
             "name": fields.text("name") or id_,
             "unset": tuple(dict.fromkeys(unset)),
-            "apps": {app: own_auth(kind, own) for app, own in _listed(fields.mapping("apps"))},
+            "apps": {app: own_auth(kind, own) for app, own in fields.mapping("apps").entries()},
         }
         if fields.raw.get("icon") is not None:
             common["icon"] = fields.mapping("icon").raw
@@ -171,20 +138,10 @@ def _mcp(fields: Fields, common: dict[str, Any], *, has_url: bool) -> McpProvide
         transport=cast(Any, fields.choice("transport", ("http", "sse"), "sse" if is_old else "http")),
         command=(command, *map(str, fields.items("args"))) if command else (),
         env={str(name): env.text(name) for name in env.raw},
-        timeout=_seconds(fields, "timeout", 30.0),
-        sse_read_timeout=_seconds(fields, "sse_read_timeout", 300.0),
+        timeout=fields.seconds("timeout", 30.0),
+        sse_read_timeout=fields.seconds("sse_read_timeout", 300.0),
         known_tools=None if known is None else read_tools(fields.mappings("known_tools")),
     )
-
-
-def _seconds(fields: Fields, name: str, default: float) -> float:
-    value = fields.raw.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), Phrase("remedy.seconds"))
-        return default
-    return float(value)
 
 
 def _served(entry: tuple[str, Fields]) -> ServedApp:

@@ -1,0 +1,92 @@
+"""The files that an operator writes, in YAML: providers, tools, plugins."""
+
+from collections.abc import Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Final, Literal
+
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.expansion import expanded
+from jikko.dsl.fields import Fields
+from jikko.dsl.load import LoadLimits, decoded
+from jikko.dsl.text.positions import Positions
+from jikko.dsl.text.yaml_text import YamlProblem, parse
+from jikko.errors import InvalidFile, InvalidSettings
+
+_LIMITS: Final = LoadLimits(max_bytes=16 << 20)
+_MAX_SHOWN: Final = 100
+"""Problems that a message lists."""
+
+
+class OperatorFile:
+    """One file, its fields, and what is wrong with it."""
+
+    def __init__(
+        self, text: bytes | str, kind: Literal["providers", "tools", "plugins"], source: str, keys: tuple[str, ...]
+    ) -> None:
+        """Args:
+        source: Where the text is from, as errors name it.
+        keys: What the file may have at its top.
+
+        Raises:
+            InvalidSettings: It is no YAML.
+        """
+        self._text, self._kind, self._source = text, kind, source
+        try:
+            raw = parse(decoded(text), _LIMITS)
+        except YamlProblem as problem:
+            place = f"line {problem.line}: " if problem.line else ""
+            raise InvalidSettings(f"The {kind} file {source}, {place}{problem}.") from None
+        self.root = Fields("", raw if isinstance(raw, dict) else {}, [])
+        if raw is not None and not isinstance(raw, dict):
+            wanted = ", ".join(f"{key}:" for key in keys)
+            self.root.problem("", Phrase("document.no_mapping"), Phrase("remedy.expected", {"wanted": wanted}))
+        self.root.check_names(keys)
+
+    def require_no_problems(self) -> None:
+        """Raises:
+        InvalidFile: With all problems of its fields, each with its line.
+        """
+        problems = self.root.problems
+        if not problems:
+            return
+        positions = Positions(self._text)
+        listed = [_in_line(problem, positions) for problem in problems[:_MAX_SHOWN]]
+        if (more := len(problems) - len(listed)) > 0:
+            listed.append(Phrase("part.more_problems", {"count": more}))
+        text = reduce(lambda after, each: Phrase("part.next", {"text": each, "next": after}), reversed(listed))
+        kind = Phrase(f"part.kind_{self._kind}")
+        params = {"kind": kind, "source": self._source, "count": len(problems), "problems": text}
+        raise InvalidFile(Phrase("settings.one_problem" if len(problems) == 1 else "settings.problems", params))
+
+
+def read_operator_file(file: Path, kind: str) -> bytes:
+    """The whole content of such a file.
+
+    Raises:
+        InvalidSettings: It cannot be read, or is too large.
+    """
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LIMITS.max_bytes + 1)
+    except OSError as error:
+        raise InvalidSettings(f"The {kind} file {file} cannot be read: {error.strerror}.") from None
+    if len(text) > _LIMITS.max_bytes:
+        raise InvalidSettings(f"The {kind} file {file} is larger than {_LIMITS.max_bytes} bytes.")
+    return text
+
+
+def filled_in(fields: Fields, environment: Mapping[str, str], unset: list[str], *, but: str = "") -> Fields:
+    """Fields with what the environment has in the place of each ``${NAME}``; problems quote what the file has.
+
+    Args:
+        unset: See ``expanded``.
+        but: A field that stays as it is.
+    """
+    values = {name: value if name == but else expanded(value, environment, unset) for name, value in fields.raw.items()}
+    return Fields(fields.where, values, fields.problems, fields.raw)
+
+
+def _in_line(problem: Diagnostic, positions: Positions) -> Phrase:
+    text, position = problem.as_part(), positions.at(problem.where)
+    return text if position is None else Phrase("part.at_line", {"line": position.line, "text": text})
