@@ -175,7 +175,19 @@ def test_all_problems_are_told_at_once() -> None:
     assert "pass@" not in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", "providers:", "providers: [1]", "{", "\x00", "providers: {a: {b: c: d}}", "providers: {a: &a {headers: *a}}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "providers:",
+        "providers: [1]",
+        "{",
+        "\x00",
+        "providers: {a: {b: c: d}}",
+        "providers: {a: &a {headers: *a}}",
+    ],
+)
 def test_what_is_no_providers_file_is_refused(text: str) -> None:
     with pytest.raises(InvalidSettings):
         parse(text)
