@@ -38,6 +38,7 @@ from jikko.settings import Settings
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.trigger_store import SqlTriggerStore
 from jikko.triggers.triggers import Triggers
+from jikko.triggers.webhooks import Webhooks
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 from tests.store.in_memory import AnnotationsInMemory
@@ -114,6 +115,7 @@ def api_of(
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
     knowledge = no_datasets()
+    triggers = Triggers(SqlTriggerStore(world.database), world.app_store, process.runs)
     return Assembly(
         settings=Settings(home=Path("unused"), max_body=1 << 20, body_memory=0),
         configuration=unused,
@@ -132,7 +134,8 @@ def api_of(
         embedder=unused,
         default_models=defaults,
         tools=unused,
-        triggers=Triggers(SqlTriggerStore(world.database), world.app_store, process.runs),
+        triggers=triggers,
+        webhooks=Webhooks(triggers, world.app_store, process.workflows, world.files),
         measures=unused,
         console=None,
         console_feed=None,

@@ -39,3 +39,56 @@ async def test_declarations_that_are_none_are_passed_over(wrong: Any) -> None:
     found = await outputs("trigger-webhook", headers=wrong, params=wrong, body=wrong)
 
     assert found == {"_webhook_raw": {}, **COPIES}
+
+
+CALL: dict[str, Json] = {
+    "method": "POST",
+    "headers": {"Content-Type": "application/json", "X-Token-Id": "t"},
+    "query_params": {"n": 3},
+    "body": {"メタ": {"a": 1}, "other": 2},
+    "files": {},
+}
+
+
+async def test_what_came_with_a_call_is_handed_on_by_name() -> None:
+    node = Trigger.of(
+        "trigger-webhook",
+        {
+            "headers": [{"name": "x-token_id"}, {"name": "X-Other"}],
+            "params": [{"name": "n", "type": "number"}, {"name": "m"}],
+            "body": [{"name": "メタ", "type": "object"}, {"name": "b"}],
+        },
+    )
+
+    result = await node.run(FakeContext({"sys": SYSTEM, "node": {"webhook_data": CALL, "webhook_body": CALL["body"]}}))
+
+    assert result.inputs == {"webhook_data": CALL, "webhook_body": CALL["body"]}
+    assert result.outputs == {
+        **{"x_token_id": "t", "X_Other": None, "n": 3, "m": None, "メタ": {"a": 1}, "b": None},
+        "_webhook_raw": CALL,
+        **COPIES,
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "found"), [({"f": {"size": 1}, "g": {"size": 2}}, {"size": 1}), ({"g": {}}, {"g": {}}), ({}, {})]
+)
+async def test_a_declared_file_is_the_file_and_else_all_files(files: Json, found: Json) -> None:
+    node = Trigger.of(
+        "trigger-webhook", {"content_type": "multipart/form-data", "body": [{"name": "f", "type": "file"}]}
+    )
+    given: dict[str, Json] = {"webhook_data": {**CALL, "files": files}}
+
+    result = await node.run(FakeContext({"sys": SYSTEM, "node": given}))
+
+    assert result.outputs["f"] == found
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream"])
+async def test_a_text_and_bytes_are_the_value_of_each_declared_field(kind: str) -> None:
+    node = Trigger.of("trigger-webhook", {"content_type": kind, "body": [{"name": "a"}, {"name": "b", "type": "file"}]})
+    given: dict[str, Json] = {"webhook_data": {**CALL, "body": {"raw": "良い🙂"}}}
+
+    result = await node.run(FakeContext({"sys": SYSTEM, "node": given}))
+
+    assert (result.outputs["a"], result.outputs["b"]) == ("良い🙂", "良い🙂")

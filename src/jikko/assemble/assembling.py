@@ -253,6 +253,8 @@ def _assembly(
     built = None
     if watch is not None:
         built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
+    triggers = lazy_proxy(lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs), lambda: lazy.Triggers)
+    webhooks = lazy_proxy(lambda: lazy.Webhooks(triggers, stores.apps, workflows, files.store), lambda: lazy.Webhooks)
     return Assembly(
         settings=context.settings,
         configuration=Configuration(
@@ -297,7 +299,8 @@ def _assembly(
         default_models=defaults,
         tools=nodes.tools,
         served_apps=directory,
-        triggers=lazy_proxy(lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs)),
+        triggers=triggers,
+        webhooks=webhooks,
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

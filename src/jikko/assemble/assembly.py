@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.settings import Settings
     from jikko.tools.service import ToolService
     from jikko.triggers.triggers import Triggers
+    from jikko.triggers.webhooks import Webhooks
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     default_models: DefaultModels
     tools: ToolService
     triggers: Triggers
+    webhooks: Webhooks
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures

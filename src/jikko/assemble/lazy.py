@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.file import read_tools_file
     from jikko.triggers.triggers import Triggers
+    from jikko.triggers.webhooks import Webhooks
 
 _MODULES: Final = {
     "BucketBlobs": "files.bucket",
@@ -55,6 +56,7 @@ _MODULES: Final = {
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
     "Triggers": "triggers.triggers",
+    "Webhooks": "triggers.webhooks",
     "backups_by_the_clock": "assemble.backup",
     "build_watch": "assemble.console.watch",
     "console_stores": "assemble.console.sqlite_stores",

@@ -71,6 +71,7 @@ class Triggers:
         *,
         timestamp: float | None = None,
         base_url: str = "",
+        app: App | None = None,
     ) -> RunLog:
         """Start a run of the current version of the trigger's app, at the trigger's node.
 
@@ -81,12 +82,13 @@ class Triggers:
             options: What is written with the run or not at all: a ``KeyClaim`` lets one of several starts win, also
                 over processes, and after a crash.
             timestamp: ``sys.timestamp``, by default now: the due time of a schedule.
+            app: That of the trigger, where it is at hand.
 
         Raises:
             NotFound: The app is gone, or its current version has no such node.
             KeyTaken, StartRefused, TooManyRequests, ServerStopping: See ``Runs.start``.
         """
-        app = await self._apps.app(trigger.app_id)
+        app = app or await self._apps.app(trigger.app_id)
         if app is None:
             raise NotFound(f"The app of trigger {trigger.id} was removed.")
         request = StartRequest(

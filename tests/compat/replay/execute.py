@@ -28,6 +28,8 @@ class AppKey:
     api_key: str
     app_id: str
     workflow_id: str
+    webhooks: dict[str, str] = field(default_factory=dict)
+    """The last parts of addresses, by node."""
 
 
 @dataclass
@@ -80,6 +82,7 @@ class _Execution:
                 f"key:{alias}": key.api_key,
                 f"app:{alias}": key.app_id,
                 f"workflow:{alias}": key.workflow_id,
+                **{f"webhook:{alias}:{node}": webhook for node, webhook in key.webhooks.items()},
             }
             self._transcript.known |= {f"«app:{alias}»": key.app_id}
             if key.workflow_id:  # apps without a workflow have none

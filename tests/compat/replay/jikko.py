@@ -157,7 +157,7 @@ def _import(
         if "error" in entry:
             print(f"not imported: {app}: {entry['error']}", file=sys.stderr)
         else:
-            keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"] or "")
+            keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"] or "", entry.get("webhooks", {}))
     return keys
 
 

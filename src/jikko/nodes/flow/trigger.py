@@ -1,24 +1,27 @@
-"""Trigger nodes as entries of a run that was started over the API: nothing came to them."""
+"""Trigger nodes, at which a run begins: what came to them, or nothing if the API started the run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Self
 
 from msgspec import Struct
 
+from jikko.dsl.webhook import BYTES, MULTIPART, TEXT, WebhookConfig
 from jikko.nodes.context import Context
 from jikko.nodes.contract import Result
 from jikko.values import UNSET, Json
 
 _WEBHOOK: Final = "trigger-webhook"
+_INPUTS: Final = ("webhook_data", "webhook_headers", "webhook_query_params", "webhook_body")
 _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "workflow_run_id")
 
 
 class Trigger(Struct, frozen=True):
-    """Hand on that nothing came: the run was started over the API, and goes on behind the node.
+    """Hand on what came to the trigger.
 
     Outputs:
-        What a webhook declares (headers, with ``_`` for ``-``, parameters of the query, fields of the body), each null,
-        and ``_webhook_raw``, which is empty. Of every trigger the system variables, as ``sys.user_id``.
+        What a webhook declares: headers, with ``_`` for ``-``, parameters of the query, fields of the body; null where
+        the call had none, or the run was started over the API. And ``_webhook_raw``, the whole call. Of every trigger
+        the system variables, as ``sys.user_id``.
 
     Source: docs/dify-behaviour.md, “Trigger nodes” (a run that the service API starts), §2.4.
     """
@@ -27,28 +30,46 @@ class Trigger(Struct, frozen=True):
     immediate: ClassVar[bool] = True
     branching: ClassVar[bool] = False
 
-    absent: tuple[tuple[str, Json], ...] = ()
-    """What the node would have had of a call, by name."""
+    webhook: WebhookConfig | None = None
 
     @classmethod
     def of(cls, kind: str, data: Mapping[str, Any]) -> Self:
-        """That of a node of the type ``kind`` with this configuration; entries that are none are passed over."""
-        if kind != _WEBHOOK:
-            return cls()
-        headers = (name.replace("-", "_") for name in _names(data.get("headers")))
-        declared = dict.fromkeys([*headers, *_names(data.get("params")), *_names(data.get("body"))])
-        return cls(absent=(*declared.items(), ("_webhook_raw", {})))
+        """That of a node of the type ``kind`` with this configuration."""
+        return cls(WebhookConfig.of(data) if kind == _WEBHOOK else None)
 
     async def run(self, ctx: Context) -> Result:
-        outputs = dict(self.absent)
+        given = {name: ctx.variables.get((ctx.node_id, name)) for name in _INPUTS if self.webhook is not None}
+        inputs = {name: value for name, value in given.items() if value is not UNSET}
+        outputs: dict[str, Json] = {}
+        if self.webhook is not None:
+            data = inputs.get("webhook_data")
+            outputs = dict(_outputs(self.webhook, data if isinstance(data, dict) else {}))
+            outputs["_webhook_raw"] = data if isinstance(data, dict) else {}
+        system = {}
         for name in _SYSTEM:
             value = ctx.variables.get(("sys", name))
             if value is not UNSET:
-                outputs[f"sys.{name}"] = value
-        return Result(outputs=outputs)
+                system[f"sys.{name}"] = value
+        return Result(outputs=outputs | system, inputs=inputs)
 
 
-def _names(entries: Any) -> Iterator[str]:
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, Mapping) and isinstance(name := entry.get("name"), str) and name:
-            yield name
+def _outputs(config: WebhookConfig, data: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
+    headers = {_plain(name): value for name, value in data.get("headers", {}).items()}
+    for header in config.headers:
+        yield header.name.replace("-", "_"), headers.get(_plain(header.name))
+    query, body, files = (data.get(name) or {} for name in ("query_params", "body", "files"))
+    for parameter in config.params:
+        yield parameter.name, query.get(parameter.name)
+    for field in config.body:
+        if config.content_type in (TEXT, BYTES):
+            yield field.name, body.get("raw")
+        elif field.type == "file" and config.content_type == MULTIPART and data:
+            # Dify: all files, if the one that is meant was not sent. [QUIRK]
+            yield field.name, files.get(field.name, files)
+        else:
+            yield field.name, body.get(field.name)
+
+
+def _plain(name: str) -> str:
+    """A name of a header as it is compared."""
+    return name.lower().replace("-", "_")

@@ -1,0 +1,177 @@
+"""Webhooks: calls that start runs. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+from starlette.types import Message
+
+from jikko.concurrency.import_aside import imported
+from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
+from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
+from jikko.errors import BadRequest, NotFound, PayloadTooLarge
+from jikko.http.bodies.forms import files_of
+from jikko.http.bodies.reading import read_body
+from jikko.http.errors import no_page
+from jikko.http.operation import Operation, Route
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.routes.answers import promised
+from jikko.triggers.webhook_call import (
+    MAX_BODY,
+    WebhookCall,
+    answer_of,
+    body_of,
+    checked,
+    headers_of,
+    query_of,
+)
+from jikko.triggers.webhooks import Webhook
+from jikko.values import MAX_DEPTH, Json, is_too_deep
+
+_NOBODY_LISTENS: Final = (
+    "The webhook debug URL only works while the Variable Inspector is listening. Use the published webhook URL to "
+    "execute the workflow in Celery."
+)
+
+
+class WebhookAnswer(Struct):
+    """The usual answer; a node may have another."""
+
+    status: str
+    message: str
+
+
+class WebhookRefusal(Struct):
+    """Why a call is refused."""
+
+    error: Annotated[str, Meta(description="Bad Request")]
+    message: str
+    execution_url: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@Route(
+    "POST",
+    "/triggers/webhook/{address}",
+    {200: WebhookAnswer},
+    (400, 404, 413, 429, 503),
+    tag="Triggers",
+    open=True,
+    starts=True,
+)
+async def call_webhook(request: Request) -> SendableResponse:
+    """Call a webhook, which starts a run.
+
+    By the method, with the headers, parameters and body that its node declares; the answer comes at once, with the
+    status that the node says. `jikko apps import` prints the address.
+    """
+    api = request.api
+    try:
+        webhook = await api.webhooks.at(request.path_params["address"])
+    except NotFound:
+        return no_page()
+    body = await read_body(request, MAX_BODY)
+    try:
+        call = await _read(request, webhook, body)
+    except BadRequest as error:
+        return json_response(WebhookRefusal("Bad Request", str(error)), 400)
+    run = await api.webhooks.start(webhook, call, base_url=request.base_url)
+    await promised(request, run)
+    return _answer(request, webhook)
+
+
+def _of(operation: Operation, method: str) -> Operation:
+    return replace(operation, method=method, described=False)
+
+
+# One for each method, since a node may declare any.
+_get, _put, _patch, _delete, _head, _options = (
+    _of(call_webhook, method) for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+)
+
+
+@Route("POST", "/triggers/webhook-debug/{address}", {409: WebhookRefusal}, tag="Triggers", open=True)
+async def call_debugged_webhook(request: Request) -> SendableResponse:
+    """Call a webhook that is being edited.
+
+    There is no editor, so nobody ever listens.
+    """
+    url = f"{request.base_url}/triggers/webhook/{request.path_params['address']}"
+    return json_response(WebhookRefusal("No active debug listener", _NOBODY_LISTENS, url), 409)
+
+
+_debug_get, _debug_put, _debug_patch, _debug_delete = (
+    _of(call_debugged_webhook, method) for method in ("GET", "PUT", "PATCH", "DELETE")
+)
+
+
+async def _read(request: Request, webhook: Webhook, raw: bytes | bytearray) -> WebhookCall:
+    """The call, checked; its files are stored.
+
+    Raises:
+        BadRequest: It cannot be read, or does not fit.
+        PayloadTooLarge, StoreUnavailable: See ``Request.json`` and ``FileStore.save``.
+    """
+    method, headers = request.scope["method"], headers_of(request.scope["headers"])
+    kind = media_type(headers.get("Content-Type", ""))
+    query = query_of(str(request.scope["query_string"], "latin-1"))
+    call = WebhookCall(method=method, headers=headers, query=query, body={})
+    if kind == MULTIPART and raw:
+        return await _read_form(request, webhook, call, raw)
+    if kind == BYTES:
+        call = checked(webhook.config, replace(call, body={"raw": bytes(raw) or None}))
+        return replace(call, body={"raw": await request.api.webhooks.file(webhook, bytes(raw)) if raw else None})
+    decoded = await _decoded(request, raw) if kind == JSON and raw.strip() else None
+    return checked(webhook.config, replace(call, body={} if kind == MULTIPART else body_of(kind, raw, decoded)))
+
+
+async def _decoded(request: Request, raw: bytes | bytearray) -> Json:
+    try:
+        if len(raw) <= LARGE_BYTES:
+            value = decode_strictly(raw)
+        else:
+            async with request.front.bodies.decoding.place(request.room_key):
+                value = await decode_json(raw, most=max(1, request.api.settings.max_elements))
+        if is_too_deep(value):
+            raise BadRequest(f"Invalid JSON body: nested deeper than {MAX_DEPTH} levels")
+    except TooManyElements as error:
+        raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"Invalid JSON body: {error}") from None
+    except RecursionError:
+        raise BadRequest(f"Invalid JSON body: nested deeper than {MAX_DEPTH} levels") from None
+    return value
+
+
+async def _read_form(request: Request, webhook: Webhook, call: WebhookCall, raw: bytes | bytearray) -> WebhookCall:
+    await imported("jikko.http.bodies.form_parser")
+    from jikko.http.bodies.form_parser import parsed
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": bytes(raw), "more_body": False}
+
+    form = await parsed(request.scope, received, MAX_BODY)
+    try:
+        fields: dict[str, Json] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, str):
+                fields.setdefault(name, value.encode("utf-8", "replace").decode())
+        call = checked(webhook.config, replace(call, body=fields))
+        files: dict[str, Json] = {}
+        for name, part in files_of(form):
+            if name not in files:
+                given: dict[str, Any] = {"name": part.filename or "", "mime_type": part.content_type or ""}
+                files[name] = await request.api.webhooks.file(webhook, await part.read(), **given)
+        return replace(call, files=files)
+    finally:
+        await form.close()
+
+
+def _answer(request: Request, webhook: Webhook) -> SendableResponse:
+    status = webhook.config.status
+    if request.scope["method"] == "HEAD" or status in (204, 304):
+        response = Response(b"", status)
+        response.headers = [(b"content-type", b"application/json")]
+        return response
+    return Response(answer_of(webhook.config), status)

@@ -1,0 +1,211 @@
+"""A call of a webhook: whether it fits what its node declares, and what its run is given. Does no I/O.
+
+Source: docs/dify-behaviour.md, “Trigger nodes”. The texts of errors are Dify's.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from jikko.dsl.webhook import BYTES, FORM, JSON, MULTIPART, TEXT, DeclaredParameter, WebhookConfig, media_type
+from jikko.errors import BadRequest
+from jikko.values import Json
+
+MAX_BODY: Final = 10_485_760
+"""Bytes of the body of a call."""
+_MAX_PARAMETERS: Final = 1000
+"""Of a query or a form."""
+_TRUE: Final = frozenset({"true", "1", "yes"})
+_FALSE: Final = frozenset({"false", "0", "no"})
+_KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
+    "string": ("string", (str,)),
+    "number": ("number", (int, float)),
+    "boolean": ("boolean", (bool,)),
+    "object": ("object", (dict,)),
+}
+"""What values of a declared type are called, and the classes that they have in JSON."""
+
+
+class WebhookCall(Struct, frozen=True, kw_only=True):
+    """A call with what its body holds."""
+
+    method: str
+    """In upper case."""
+    headers: Mapping[str, str]
+    """By names as ``Content-Type``; of several of one name the values, with commas between."""
+    query: Mapping[str, str]
+    """Of several parameters of one name the first."""
+    body: Mapping[str, Json]
+    files: Mapping[str, Json] = {}
+    """The mappings of the files of a form, by field."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body; JSON where the call does not say."""
+        return media_type(self.headers.get("Content-Type", ""))
+
+    @property
+    def inputs(self) -> dict[str, Json]:
+        """What a run of it is given."""
+        data: dict[str, Any] = {
+            "method": self.method,
+            "headers": dict(self.headers),
+            "query_params": dict(self.query),
+            "body": dict(self.body),
+            "files": dict(self.files),
+        }
+        return {
+            "webhook_data": data,
+            "webhook_headers": data["headers"],
+            "webhook_query_params": data["query_params"],
+            "webhook_body": data["body"],
+        }
+
+
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of a request as a call has them."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        shown = "-".join(part.capitalize() for part in str(name, "latin-1").split("-"))
+        text = str(value, "latin-1")
+        found[shown] = f"{found[shown]},{text}" if shown in found else text
+    return found
+
+
+def query_of(raw: str) -> dict[str, str]:
+    """The parameters of a query, or the fields of a form: of several of one name the first.
+
+    Raises:
+        BadRequest: There are too many.
+    """
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise BadRequest(f"More than {_MAX_PARAMETERS} parameters") from None
+    return dict(reversed(pairs))
+
+
+def body_of(content_type: str, raw: bytes | bytearray, decoded: Json = None) -> dict[str, Json]:
+    """What a body holds that is neither a form with files nor bytes.
+
+    Args:
+        decoded: Of a body of JSON, its value.
+
+    Raises:
+        BadRequest: It cannot be read.
+    """
+    match content_type:
+        case _ if content_type == JSON and not raw.strip():
+            return {}
+        case _ if content_type == JSON:
+            if not isinstance(decoded, dict):
+                raise BadRequest("Invalid JSON body: must be an object")
+            return decoded
+        case _ if content_type == FORM:
+            return dict(query_of(raw.decode("utf-8", "replace")))
+        case _:
+            return {"raw": raw.decode("utf-8", "replace")}
+
+
+def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
+    """Raises:
+    BadRequest: Method or content type are not those of the webhook.
+    """
+    if method != config.method:
+        raise BadRequest(f"HTTP method mismatch. Expected {config.method}, got {method}")
+    if content_type != config.content_type:
+        raise BadRequest(f"Content-type mismatch. Expected {config.content_type}, got {content_type}")
+
+
+def checked(config: WebhookConfig, call: WebhookCall) -> WebhookCall:
+    """The call with its values converted as its node declares them.
+
+    Raises:
+        BadRequest: It does not fit.
+    """
+    require_kind(config, call.method, call.content_type)
+    sent = {name.lower().replace("_", "-") for name in call.headers}
+    for header in config.headers:
+        if header.required and header.name.lower().replace("_", "-") not in sent:
+            raise BadRequest(f"Required header missing: {header.name}")
+    query = dict(call.query)
+    for parameter in config.params:
+        if parameter.name in query:
+            query[parameter.name] = _from_text(parameter, query[parameter.name])
+        elif parameter.required:
+            raise BadRequest(f"Required parameter missing: {parameter.name}")
+    return msgspec.structs.replace(call, query=query, body=_checked_body(config, call))
+
+
+def _checked_body(config: WebhookConfig, call: WebhookCall) -> Mapping[str, Json]:
+    body = dict(call.body)
+    if config.content_type in (TEXT, BYTES):
+        if not body.get("raw") and any(field.required for field in config.body):
+            raise BadRequest(f"Required body content missing for {config.content_type} request")
+        return body
+    for field in config.body:
+        if field.type == "file" and config.content_type == MULTIPART:
+            continue
+        if field.name in body:
+            convert = _from_json if config.content_type == JSON else _from_text
+            body[field.name] = convert(field, body[field.name])
+        elif field.required:
+            raise BadRequest(f"Required body parameter missing: {field.name}")
+    return body
+
+
+def _from_text(parameter: DeclaredParameter, value: Any) -> Any:
+    """The value of a parameter of a query or a field of a form."""
+    match parameter.type:
+        case "string":
+            return value
+        case "number":
+            try:
+                number = float(value)
+            except ValueError:
+                number = math.nan
+            if not math.isfinite(number):
+                raise _wrong(parameter, f"Cannot convert '{value}' to number")
+            return int(number) if number.is_integer() else number
+        case "boolean":
+            if value.lower() not in _TRUE | _FALSE:
+                raise _wrong(parameter, f"Cannot convert '{value}' to boolean")
+            return value.lower() in _TRUE
+    name = parameter.name
+    raise _wrong(parameter, f"Unsupported type '{parameter.type}' for form data parameter '{name}'")
+
+
+def _from_json(field: DeclaredParameter, value: Json) -> Json:
+    element = field.type.removeprefix("array[").removesuffix("]")
+    called, classes = _KINDS.get(element, ("", ()))
+    if not classes:
+        return value
+    if element != field.type:
+        if not isinstance(value, list) or not all(isinstance(each, classes) for each in value):
+            raise _wrong(field, f"Expected array of {called}s, got {type(value).__name__}")
+    elif not isinstance(value, classes):
+        raise _wrong(field, f"Expected {called}, got {type(value).__name__}")
+    return value
+
+
+def _wrong(parameter: DeclaredParameter, why: str) -> BadRequest:
+    return BadRequest(f"Parameter '{parameter.name}' validation failed: {why}")
+
+
+def answer_of(config: WebhookConfig) -> bytes:
+    """The body of the answer to a call that is taken."""
+    text = config.response
+    if not text:
+        return b'{"status":"success","message":"Webhook processed successfully"}'
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            msgspec.json.decode(text.encode("utf-8", "replace"))
+        except msgspec.DecodeError:
+            pass
+        else:
+            return text.strip().encode("utf-8", "replace")
+    return msgspec.json.encode({"message": text.encode("utf-8", "replace").decode()})
