@@ -17,8 +17,6 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "src" / "jikko"
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
-_FACES: Final = ("sandbox/clients/requests/", "sandbox/clients/httpx/")
-"""Their classes have the names that other libraries gave them, and are no nouns of ours."""
 MARK: Final = "## All other public classes\n"
 _INTRODUCTION: Final = """
 By folder, in the words of their docstrings: this part is written by `python -m scripts.glossary`.
@@ -30,8 +28,6 @@ def classes() -> tuple[tuple[str, str, str], ...]:
     """Every public class: its module's path below ``src/jikko``, its name, the first sentence of its docstring."""
     found = []
     for path in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.parent, path.name)):
-        if path.relative_to(SOURCE).as_posix().startswith(_FACES):
-            continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 text = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())

@@ -6,7 +6,7 @@ from typing import Final, Protocol, TypeAlias
 from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.values import Json
 
-HTTP_CLIENTS: Final = ("requests", "httpx")
+HTTP_CLIENTS: Final = ("urllib3", "requests", "httpx")
 """Modules of Python programs whose requests are made for them."""
 
 FILE_MARK: Final = "jikko_file"

@@ -28,10 +28,9 @@ from typing import Any, Final, NoReturn
 
 from jikko.diagnostics.translations import texts
 from jikko.sandbox import bpf, lock
-from jikko.sandbox.clients import MODULES
-from jikko.sandbox.clients.sources import client_modules
+from jikko.sandbox.clients import LIBRARIES, MODULES
+from jikko.sandbox.clients.sources import clients_in_memory
 from jikko.sandbox.languages import refusals, stdlib
-from jikko.sandbox.languages.memory import MemoryImporter
 from jikko.sandbox.packages import known
 from jikko.sandbox.packages.loading import PackageLoader
 from jikko.sandbox.runner import CONNECTION, JobRunner
@@ -75,7 +74,7 @@ class ForkServer:
         self._stack_limit = stack
         known.take_names_into_memory()
         texts("en")
-        clients = MemoryImporter(client_modules())
+        clients = clients_in_memory()
         packages = self._load_packages()
         refusals.give_advice_at_the_call()
         stdlib.take_time_zones_into_memory()
@@ -87,7 +86,7 @@ class ForkServer:
         stdlib.take_into_memory()
         sys.meta_path.append(clients)
         if packages is not None:
-            sys.meta_path.append(packages.take_into_memory(MODULES))
+            sys.meta_path.append(packages.take_into_memory(LIBRARIES))
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.clear()

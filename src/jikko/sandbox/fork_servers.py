@@ -76,7 +76,7 @@ class ForkServers:
         except Unreadable:  # as the start will say
             return False
         known = frozenset[str]() if installed is None else installed.modules
-        self._loads_packages = any(name.encode() in program for name in known | _COMPUTED)
+        self._loads_packages = bool(known) and any(name.encode() in program for name in known | _COMPUTED)
         return self._loads_packages
 
     async def close_if_unused(self, server: ForkServerClient) -> None:

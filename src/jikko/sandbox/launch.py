@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.clients import LIBRARIES
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
 
@@ -26,7 +27,7 @@ except BaseException as error:
     os.write(0, f"F{{type(error).__name__}}: {{error}}".encode()[:4000])
 """
 
-_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", "json_repair")
+_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", *LIBRARIES)
 
 
 def launch(

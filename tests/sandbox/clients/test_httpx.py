@@ -101,7 +101,7 @@ import httpx
 try:
     httpx.get("http://h/").raise_for_status()
 except httpx.HTTPStatusError as error:
-    r = [str(error), error.response.text, error.request.method]
+    r = [str(error).splitlines()[0], error.response.text, error.request.method]
 """
 
     assert await result_of(sandbox, outside, code) == [
@@ -126,6 +126,25 @@ r = asyncio.run(ask())
 
     assert await result_of(sandbox, outside, code) == [["0", "1", "2"], '"9"']
     assert len(outside.requests) == 4
+
+
+async def test_a_body_is_sent_as_it_comes_and_an_answer_read_as_it_comes(sandbox: Sandbox) -> None:
+    outside = Outside(
+        lambda _: HttpResponse(200, (("Content-Encoding", "gzip"), ("Content-Length", "9")), b"1\n\xf0\x9f\x98\x80\n")
+    )
+    code = """
+import httpx
+pieces = (piece.encode() for piece in ("日", "本"))
+hooks = {"request": [lambda request: request.headers.update({"X-Hook": "1"})]}
+with httpx.Client(verify=False, event_hooks=hooks) as client:
+    with client.stream("POST", "https://h/", content=pieces) as answer:
+        r = [list(answer.iter_lines()), answer.headers["content-length"]]
+"""
+
+    assert await result_of(sandbox, outside, code) == [["1", "😀"], "7"]
+    [request] = outside.requests
+    assert (request.body, request.ssl_verify) == ("日本".encode(), False)
+    assert outside.headers().keys() == {"user-agent", "accept", "x-hook"}
 
 
 async def test_an_address_without_http_is_an_unsupported_protocol(sandbox: Sandbox) -> None:

@@ -272,3 +272,15 @@ async def test_a_sandbox_for_few_programs_loads_packages_once_one_may_be_importe
     assert await after("x = 1") == []
     assert await after("x = 1", "import plain") == ["native", "plain"]
     assert await after("import importlib\nimportlib.import_module('pla' + 'in')") == ["native", "plain"]
+
+
+async def test_where_nothing_is_installed_a_computed_import_starts_no_other_fork_server(tmp_path: Path) -> None:
+    folder = package_folder(Settings(home=tmp_path / "home"))
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), packages=folder, as_named=True)
+    try:
+        await made.run_code("python3", "def main(): return {}", {})
+        first = made.fork_server
+        await made.run_code("python3", "import importlib\nimportlib.import_module('json')\ndef main(): return {}", {})
+        assert made.fork_server is first
+    finally:
+        await made.close()

@@ -1,7 +1,6 @@
-"""Modules that programs have without installing them: ``json_repair``, and clients whose requests the server makes.
+"""Modules that programs have without installing them: ``json_repair``, and HTTP clients that ask the server.
 
-``requests`` and ``httpx`` here are not the libraries of these names, but as much of their faces as programs use. They
-are imported in a locked child, under the names of the libraries.
+The clients are the libraries of these names. What would open a connection in them has the server make the request.
 """
 
 from typing import Final
@@ -10,3 +9,5 @@ from jikko.ports.sandbox import HTTP_CLIENTS
 
 MODULES: Final = (*HTTP_CLIENTS, "json_repair")
 """By their names as programs import them. A fork server imports one when the first program asks for it."""
+LIBRARIES: Final = (*MODULES, "certifi", "charset_normalizer", "idna")
+"""The same, and what they import: the top-level modules that are in memory."""

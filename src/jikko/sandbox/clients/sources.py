@@ -2,25 +2,62 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
-from jikko.ports.sandbox import HTTP_CLIENTS
-from jikko.sandbox.languages.memory import Source, modules_below
+from jikko.sandbox.clients import LIBRARIES
+from jikko.sandbox.languages.memory import MemoryImporter, Source, modules_below
 
-_HERE = "jikko.sandbox.clients"
+_HERE: Final = "jikko.sandbox.clients"
+_LEFT_OUT: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.py", "emscripten", "pyopenssl.py")
+"""Commands, and ways to connect."""
+_CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
+"""In the place of ``certifi``: the server checks certificates, and programs have no files."""
 
 
-def client_modules() -> Iterator[tuple[str, Source]]:
-    """The modules by the names under which programs import them, and what they import themselves."""
-    for name in ("jikko", "jikko.ports", "jikko.sandbox", _HERE):
+def clients_in_memory() -> MemoryImporter:
+    """Imports the modules by the names under which programs import them, and what they import themselves.
+
+    Raises:
+        ImportError: A library is not installed.
+    """
+    return MemoryImporter(_modules(), completed=_COMPLETED)
+
+
+def _modules() -> Iterator[tuple[str, Source]]:
+    for name in ("jikko", "jikko.sandbox", _HERE):
         yield name, Source(True, False, b"")
-    here = Path(__file__).parent
-    for name in HTTP_CLIENTS:
-        yield from modules_below(str(here / name), ("__pycache__",), within=name)
-    yield from modules_below(str(here / "shared"), ("__pycache__",), within=f"{_HERE}.shared")
-    types = here.parents[1] / "ports" / "files"
-    yield from modules_below(str(types), ("__pycache__", "documents.py", "file_store.py"), within="jikko.ports.files")
-    found = importlib.util.find_spec("json_repair")
-    if found is not None and found.origin is not None:
-        yield from modules_below(os.path.dirname(found.origin), ("__pycache__",), within="json_repair")
+    yield from modules_below(str(Path(__file__).parent), ("__pycache__", "__init__.py", "sources.py"), within=_HERE)
+    yield "certifi", Source(False, False, _CERTIFICATES)
+    for name in LIBRARIES:
+        if name != "certifi":
+            found = importlib.util.find_spec(name)
+            if found is None or found.origin is None:
+                raise ImportError(f"the package {name} is not installed")
+            yield from modules_below(os.path.dirname(found.origin), _LEFT_OUT, within=name)
+
+
+def _complete_urllib3() -> None:
+    from jikko.sandbox.clients.connections import ask_in_urllib3
+
+    ask_in_urllib3()
+
+
+def _complete_requests() -> None:
+    from jikko.sandbox.clients.adapter import ask_in_requests
+
+    ask_in_requests()
+
+
+def _complete_httpx() -> None:
+    from jikko.sandbox.clients.transport import ask_in_httpx
+
+    ask_in_httpx()
+
+
+_COMPLETED: Final[Mapping[str, Callable[[], None]]] = {
+    "urllib3": _complete_urllib3,
+    "requests": _complete_requests,
+    "httpx": _complete_httpx,
+}

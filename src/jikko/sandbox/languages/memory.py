@@ -8,7 +8,7 @@ import marshal
 import mmap
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType, SimpleNamespace
@@ -25,7 +25,7 @@ class Source(NamedTuple):
 
     package: bool
     compiled: bool
-    content: bytes
+    content: bytes | memoryview
     """Marshalled code, or the text of the source."""
     path: str = ""
     """The file that ``__file__`` names; ``""`` to name none."""
@@ -38,13 +38,21 @@ class MemoryImporter(Loader):
     tables, and what a child writes there (it can make its own pages writable) no other process sees.
     """
 
-    def __init__(self, modules: Iterable[tuple[str, Source]], refused: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        modules: Iterable[tuple[str, Source]],
+        refused: Mapping[str, str] | None = None,
+        *,
+        completed: Mapping[str, Callable[[], None]] | None = None,
+    ) -> None:
         """Take the modules in.
 
         Args:
             modules: With their full names.
             refused: Why other modules cannot be imported, by their full names.
+            completed: What is to be done once modules are imported, by their full names.
         """
+        self._completed = completed or {}
         self._places: dict[str, tuple[bool, bool, int, int, str]] = {}
         self._refused = dict(refused or {})
         self._block = _Block()
@@ -85,6 +93,8 @@ class MemoryImporter(Loader):
             else compile(bytes(content), file or f"<{name}>", "exec", dont_inherit=True)
         )
         exec(code, module.__dict__)
+        if name in self._completed:
+            self._completed[name]()
 
     def get_data(self, path: str) -> bytes:
         """The content of a file, as ``pkgutil.get_data`` wants it.
@@ -205,7 +215,7 @@ def modules_below(
     above = within.split(".") if within else []
     for directory, subdirectories, files in os.walk(root):
         subdirectories[:] = [name for name in subdirectories if name not in left and not name.startswith("config-")]
-        parts = above + (os.path.relpath(directory, root).split(os.sep) if directory != root else [])
+        parts = above + [part for part in directory[len(root) :].split(os.sep) if part]
         sources = [file for file in files if file.endswith(".py") and file not in left]
         if located and parts and "__init__.py" not in sources and all(map(str.isidentifier, parts)):
             yield ".".join(parts), Source(True, False, b"", os.path.join(directory, "__init__.py"))
@@ -217,10 +227,10 @@ def modules_below(
                 yield name, Source(package, *_code_of(path), path if located else "")
 
 
-def _code_of(source: str) -> tuple[bool, bytes]:
+def _code_of(source: str) -> tuple[bool, bytes | memoryview]:
     # Images often ship without compiled files. To compile all here would take seconds, so it is left to the import.
     try:
-        with open(importlib.util.cache_from_source(source), "rb") as file:
+        with open(importlib.util.cache_from_source(source), "rb", buffering=0) as file:
             cached = file.read()
         changed = int(os.stat(source).st_mtime) & 0xFFFFFFFF
     except OSError:
@@ -229,7 +239,7 @@ def _code_of(source: str) -> tuple[bool, bytes]:
         cached[4:8] != bytes(4) or cached[8:12] == changed.to_bytes(4, "little")
     )
     if fresh:
-        return True, cached[16:]
+        return True, memoryview(cached)[16:]
     with open(source, "rb") as file:
         return False, file.read()
 
@@ -248,7 +258,7 @@ class _Block:
         self._size = 0
         self._content = memoryview(b"")
 
-    def add(self, content: bytes) -> tuple[int, int]:
+    def add(self, content: bytes | memoryview) -> tuple[int, int]:
         """Add bytes. Returns where they are: their start and their length."""
         self._file.write(content)
         start = self._size

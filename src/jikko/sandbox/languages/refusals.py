@@ -30,7 +30,7 @@ JAVASCRIPT_MODULES: Final = "program.javascript_modules"
 
 _HTTP_CLIENTS: Final = frozenset(
     (
-        "aiohttp", "urllib3", "httplib2", "pycurl", "websockets", "websocket", "openai", "anthropic", "boto3",
+        "aiohttp", "httplib2", "pycurl", "websockets", "websocket", "openai", "anthropic", "boto3",
         "botocore",
     )
 )  # fmt: skip

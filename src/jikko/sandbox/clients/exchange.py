@@ -4,10 +4,13 @@ import json
 import os
 import struct
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 _CONNECTION: Final = 3
 _HEAD: Final = struct.Struct(">II")
 _CHUNK: Final = 1 << 20
+_NOT_SENT: Final = ("accept-encoding", "connection", "content-length", "transfer-encoding")
+"""Headers that the server sets: they are about its connection."""
 
 
 class ExchangeFailed(Exception):
@@ -24,6 +27,7 @@ class RawResponse(NamedTuple):
 
     status: int
     headers: list[tuple[str, str]]
+    """About ``body`` as it is here, decompressed, and not about what the server received."""
     body: bytes
 
 
@@ -44,8 +48,14 @@ def send(
         verify: Whether the certificate is checked; ``None`` leaves it to the server's settings.
 
     Raises:
-        Failed: There was no answer.
+        ExchangeFailed: There was no answer.
     """
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    headers = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in _NOT_SENT and (name.lower(), value) != ("host", host)
+    ]
     request = {"method": method, "url": url, "headers": headers, "connect": connect, "read": read, "verify": verify}
     text = json.dumps({"http": request}, separators=(",", ":")).encode()
     _write(_HEAD.pack(len(text), len(body)) + text + body)
@@ -54,7 +64,13 @@ def send(
     content = _read(body_length)
     if "failure" in answer:
         raise ExchangeFailed(answer["failure"], answer["message"])
-    return RawResponse(answer["status"], [(name, value) for name, value in answer["headers"]], content)
+    received = [(name, value) for name, value in answer["headers"] if name.lower() != "transfer-encoding"]
+    if method != "HEAD":
+        received = [(name, value) for name, value in received if name.lower() != "content-encoding"]
+        received = [
+            (name, str(len(content)) if name.lower() == "content-length" else value) for name, value in received
+        ]
+    return RawResponse(answer["status"], received, content)
 
 
 def _write(message: bytes) -> None:

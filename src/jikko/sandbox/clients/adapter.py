@@ -1,0 +1,56 @@
+"""The adapter of ``requests``: certificates and proxies are the server's, and failures are told in its words."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import (
+    ChunkedEncodingError,
+    ConnectionError,
+    InvalidHeader,
+    InvalidURL,
+    ReadTimeout,
+    RequestException,
+)
+
+from jikko.sandbox.clients.exchange import ExchangeFailed
+
+_OF_KIND: Final[Mapping[str, type[RequestException]]] = {
+    "url": InvalidURL,
+    "request": InvalidHeader,
+    "timeout": ReadTimeout,
+    "protocol": ChunkedEncodingError,
+}
+_send: Final = HTTPAdapter.send
+
+
+def ask_in_requests() -> None:
+    """Have requests made by the server, also by adapters that a program derives."""
+    HTTPAdapter.send = _sent  # type: ignore[method-assign]
+    HTTPAdapter.cert_verify = _check_nothing  # type: ignore[method-assign]
+
+
+def _sent(
+    self: HTTPAdapter,
+    request: PreparedRequest,
+    stream: bool = False,
+    timeout: Any = None,
+    verify: Any = True,
+    cert: Any = None,
+    proxies: Any = None,
+) -> Response:
+    try:
+        return _send(self, request, stream, timeout, verify)
+    except RequestException as error:
+        failure: BaseException | None = error
+        while failure is not None and not isinstance(failure, ExchangeFailed):
+            failure = failure.__cause__ or failure.__context__
+        if failure is None:
+            raise
+        # The text of the library has the whole address, in which a secret may stand.
+        raise _OF_KIND.get(failure.kind, ConnectionError)(str(failure), request=request) from None
+
+
+def _check_nothing(self: HTTPAdapter, conn: Any, url: str, verify: Any, cert: Any) -> None:
+    conn.cert_reqs = "CERT_REQUIRED" if verify else "CERT_NONE"

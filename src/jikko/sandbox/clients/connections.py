@@ -1,0 +1,123 @@
+"""Connections of ``urllib3``, on which ``requests`` rests: each request is made by the server."""
+
+import http.client
+import io
+from collections.abc import Mapping
+from ssl import CERT_NONE
+from typing import Any, Final
+
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InvalidHeader, NewConnectionError, ProtocolError
+from urllib3.util import SKIP_HEADER
+from urllib3.util.request import body_to_chunks
+from urllib3.util.ssl_ import resolve_cert_reqs
+
+from jikko.sandbox.clients.exchange import ExchangeFailed, RawResponse, send
+
+_OF_KIND: Final[Mapping[str, type[Exception]]] = {
+    "timeout": TimeoutError,
+    "protocol": ProtocolError,
+    "too_large": ProtocolError,
+    "request": InvalidHeader,
+}
+
+
+class ServerConnection(HTTPConnection):
+    """One to any host: it is the server that connects."""
+
+    _scheme = "http"
+
+    def connect(self) -> None:
+        """Do nothing but look connected."""
+        self.sock: Any = _Bytes()
+        self.is_verified = True
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it could be used again: it begins anew each time."""
+        return False
+
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        """Keep a request until its answer is wanted: only then all of its timeouts are known.
+
+        Raises:
+            NewConnectionError: It is to go through a proxy.
+        """
+        if self.proxy is not None:
+            raise NewConnectionError(self, "programs have no proxies of their own; the server has its own")
+        self.connect()
+        chunks = body_to_chunks(body, method, self.blocksize).chunks or ()
+        content = b"".join(chunk.encode() if isinstance(chunk, str) else bytes(chunk) for chunk in chunks)
+        pairs = [(_text(name), _text(value)) for name, value in (headers or {}).items() if value != SKIP_HEADER]
+        self._asked = method, url, pairs, content, self.timeout
+        self._options = {name: options.get(name, True) for name in ("preload_content", "decode_content")}
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        """Have the request made, and wait for the whole answer.
+
+        Raises:
+            Exception: There was none; as of ``_OF_KIND``, or ``NewConnectionError``.
+        """
+        method, path, headers, content, connect = self._asked
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == self.default_port else f":{self.port}"
+        checks = getattr(self, "cert_reqs", None)
+        try:
+            answer = send(
+                method,
+                f"{self._scheme}://{host}{port}{path}",
+                headers,
+                content,
+                connect=connect,
+                read=self.timeout,
+                verify=False if checks is not None and resolve_cert_reqs(checks) == CERT_NONE else None,
+            )
+        except ExchangeFailed as failure:
+            if failure.kind not in _OF_KIND:
+                raise NewConnectionError(self, str(failure)) from failure
+            raise _OF_KIND[failure.kind](str(failure)) from failure
+        raw = http.client.HTTPResponse(_Bytes(_as_received(answer)), method=method)  # type: ignore[arg-type]
+        raw.begin()
+        return HTTPResponse(
+            raw,
+            HTTPHeaderDict(raw.msg.items()),
+            raw.status,
+            version=raw.version,
+            reason=raw.reason,
+            original_response=raw,
+            request_method=method,
+            request_url=path,
+            **self._options,
+        )
+
+
+class SecureServerConnection(ServerConnection, HTTPSConnection):
+    """One by https."""
+
+    _scheme = "https"
+
+
+def ask_in_urllib3() -> None:
+    """Have all requests of ``urllib3`` made by the server."""
+    HTTPConnectionPool.ConnectionCls = ServerConnection
+    HTTPSConnectionPool.ConnectionCls = SecureServerConnection
+
+
+class _Bytes(io.BytesIO):
+    """What stands for a socket."""
+
+    def makefile(self, mode: str) -> "_Bytes":
+        return self
+
+
+def _as_received(answer: RawResponse) -> bytes:
+    head = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, '')}"]
+    head += [f"{name}: {value}" for name, value in answer.headers]
+    return "\r\n".join([*head, "", ""]).encode("utf-8", "surrogateescape") + answer.body
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
