@@ -25,7 +25,7 @@ _OF_KIND: Final[Mapping[str, type[RequestException]]] = {
 _send: Final = HTTPAdapter.send
 
 
-def ask_in_requests() -> None:
+def complete() -> None:
     """Have requests made by the server, also by adapters that a program derives."""
     HTTPAdapter.send = _sent  # type: ignore[method-assign]
     HTTPAdapter.cert_verify = _check_nothing  # type: ignore[method-assign]

@@ -100,7 +100,7 @@ class SecureServerConnection(ServerConnection, HTTPSConnection):
     _scheme = "https"
 
 
-def ask_in_urllib3() -> None:
+def complete() -> None:
     """Have all requests of ``urllib3`` made by the server."""
     HTTPConnectionPool.ConnectionCls = ServerConnection
     HTTPSConnectionPool.ConnectionCls = SecureServerConnection

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,11 @@ from jikko.sandbox.languages.memory import MemoryImporter, Source, modules_below
 _HERE: Final = "jikko.sandbox.clients"
 _LEFT_OUT: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.py", "emscripten", "pyopenssl.py")
 """Commands, and ways to connect."""
+_COMPLETED: Final = {
+    "urllib3": f"{_HERE}.connections",
+    "requests": f"{_HERE}.adapter",
+    "httpx": f"{_HERE}.transport",
+}
 _CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
 """In the place of ``certifi``: the server checks certificates, and programs have no files."""
 
@@ -36,28 +41,3 @@ def _modules() -> Iterator[tuple[str, Source]]:
             if found is None or found.origin is None:
                 raise ImportError(f"the package {name} is not installed")
             yield from modules_below(os.path.dirname(found.origin), _LEFT_OUT, within=name)
-
-
-def _complete_urllib3() -> None:
-    from jikko.sandbox.clients.connections import ask_in_urllib3
-
-    ask_in_urllib3()
-
-
-def _complete_requests() -> None:
-    from jikko.sandbox.clients.adapter import ask_in_requests
-
-    ask_in_requests()
-
-
-def _complete_httpx() -> None:
-    from jikko.sandbox.clients.transport import ask_in_httpx
-
-    ask_in_httpx()
-
-
-_COMPLETED: Final[Mapping[str, Callable[[], None]]] = {
-    "urllib3": _complete_urllib3,
-    "requests": _complete_requests,
-    "httpx": _complete_httpx,
-}

@@ -32,7 +32,7 @@ _OF_KIND: Final[Mapping[str, type[TransportError]]] = {
 }
 
 
-def ask_in_httpx() -> None:
+def complete() -> None:
     """Have requests made by the server, also by transports that a program derives."""
     for kind, base, names in (
         (HTTPTransport, BaseTransport, ("__enter__", "__exit__", "close")),

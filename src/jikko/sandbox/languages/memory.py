@@ -8,7 +8,7 @@ import marshal
 import mmap
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType, SimpleNamespace
@@ -43,14 +43,14 @@ class MemoryImporter(Loader):
         modules: Iterable[tuple[str, Source]],
         refused: Mapping[str, str] | None = None,
         *,
-        completed: Mapping[str, Callable[[], None]] | None = None,
+        completed: Mapping[str, str] | None = None,
     ) -> None:
         """Take the modules in.
 
         Args:
             modules: With their full names.
             refused: Why other modules cannot be imported, by their full names.
-            completed: What is to be done once modules are imported, by their full names.
+            completed: The modules whose ``complete`` is called once others are imported, by the full names of these.
         """
         self._completed = completed or {}
         self._places: dict[str, tuple[bool, bool, int, int, str]] = {}
@@ -94,7 +94,7 @@ class MemoryImporter(Loader):
         )
         exec(code, module.__dict__)
         if name in self._completed:
-            self._completed[name]()
+            importlib.import_module(self._completed[name]).complete()
 
     def get_data(self, path: str) -> bytes:
         """The content of a file, as ``pkgutil.get_data`` wants it.
