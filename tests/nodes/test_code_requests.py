@@ -120,7 +120,7 @@ async def test_requests_are_recorded_also_of_a_program_with_a_wrong_result(sandb
         "requests.get('https://api.test/', params={'k': key})",
         "requests.post('https://api.test/', json={'k': key})",
         "requests.post('https://api.test/', data={'k': key})",
-        "requests.get('https://api.test/', auth=('user', key))",
+        "requests.get('https://api.test/', auth=('user', key.encode()))",
         "requests.get('https://api.test/' + key.encode().hex() + base64.b64encode(key.encode()).decode())",
         "requests.get('https://api.test/', headers={'X-A': base64.b64encode(key.encode()).decode()})",
     ],
