@@ -23,7 +23,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.yml") if not path.name.endswith(".test.yml"))
 APP = "Support triage"
 CHAT = "Shopping list"
 QUESTIONS = ("milk and bread", "eggs, butter", "what do I have?")

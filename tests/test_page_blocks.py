@@ -64,6 +64,8 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/plugins.md", "yaml"): HERE,
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
+    ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
+    ("docs/testing.md", "yaml"): "tests/acceptance/test_testing_page.py",
     ("docs/settings.md", "ini"): HERE,
     ("docs/settings.md", "toml"): HERE,
     ("docs/settings.md", "yaml"): HERE,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from jikko.apps.dsl_file import is_test_file
 from jikko.apps.environment import Outside
 from jikko.apps.versions import check
 from jikko.assemble.installation import installation_of
@@ -21,7 +22,7 @@ from jikko.settings import Settings
 
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = [
-    *sorted((ROOT / "examples").glob("*.yml")),
+    *sorted(path for path in (ROOT / "examples").glob("*.yml") if not is_test_file(path)),
     *sorted((ROOT / "tests" / "compat" / "recordings" / "dsl").glob("*.yml"))[::6],
     *sorted((ROOT / "tests" / "forecast" / "samples").glob("*.yml"))[::8],
 ]

@@ -9,11 +9,13 @@ from typing import Final
 from jikko.dsl.load import LoadLimits
 from jikko.errors import InvalidSettings
 
+TEST_ENDINGS: Final = (".test.yml", ".test.yaml")
+"""Of files of `jikko test`, which stand beside workflows."""
 _ENDINGS: Final = (".yml", ".yaml")
 
 
 def dsl_files(paths: Iterable[Path]) -> list[Path]:
-    """The files, with those that a folder stands for in its place.
+    """The files, with those that a folder stands for in its place; without test files.
 
     Raises:
         InvalidSettings: A folder has none, or one cannot be read.
@@ -21,24 +23,41 @@ def dsl_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         try:
-            below = dsl_files_below(path) if path.is_dir() else [path]
+            # A pattern of the shell names test files as well.
+            below = dsl_files_below(path) if path.is_dir() else [path] * (not is_test_file(path))
         except OSError as error:
             raise InvalidSettings(f"{error.filename} cannot be read: {error.strerror}.") from None
-        if not below:
+        if not below and path.is_dir():
             raise InvalidSettings(f"{path} is a folder without *.yml or *.yaml files.")
         found += below
     return found
 
 
 def dsl_files_below(folder: Path) -> list[Path]:
-    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden ones are passed over.
+    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden files
+    and test files are passed over.
 
     Links to folders are followed; a folder is searched once, whatever leads to it.
 
     Raises:
         OSError: A folder cannot be read.
     """
-    return [path for path in _files_below(folder) if path.name.lower().endswith(_ENDINGS)]
+    files = (path for path in _files_below(folder) if path.name.lower().endswith(_ENDINGS))
+    return [path for path in files if not is_test_file(path)]
+
+
+def test_files_below(folder: Path) -> list[Path]:
+    """The test files in a folder and the folders below, as ``dsl_files_below`` finds workflows.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    return list(filter(is_test_file, _files_below(folder)))
+
+
+def is_test_file(path: Path) -> bool:
+    """Whether a file is a test file by its name."""
+    return path.name.lower().endswith(TEST_ENDINGS)
 
 
 def links_to_nothing(folder: Path) -> list[Path]:

@@ -117,6 +117,9 @@ _Wanted: TypeAlias = tuple[str, str, str]
 """Ids of an app and of its version, and the values that were set for environment variables of the app."""
 
 
+StandIns: TypeAlias = Callable[[App, CompiledGraph], CompiledGraph]
+
+
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
@@ -127,16 +130,19 @@ class Workflows:
         *,
         environment: Sequence[EnvLayer] = (),
         mocks: Mapping[str, Mapping[str, Json]] | None = None,
+        stand_ins: StandIns | None = None,
         keep: int = 256,
         prepare: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         """Args:
         environment: Values for environment variables, of whichever app; the first that has one wins.
         mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
+        stand_ins: Changes the graphs of apps: for tests.
         keep: How many compiled versions to keep.
         prepare: Imports what a DSL file needs, as far as the event loop would have to wait for it.
         """
         self._mocks = mocks or {}
+        self._stand_ins = stand_ins
         self._apps = apps
         self._environment = environment
         self._classes = node_classes
@@ -202,6 +208,8 @@ class Workflows:
         start = graph.nodes[graph.root_id].node
         inputs = start.variables if isinstance(start, Start) else ()
         graph = with_mocks(graph, self._mocks)
+        if self._stand_ins is not None:
+            graph = self._stand_ins(app, graph)
         made = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
         if len(self._compiled) > self._keep:
             self._compiled.popitem(last=False)

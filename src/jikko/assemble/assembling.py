@@ -12,7 +12,7 @@ from jikko.apps.app_keys import AppKeys
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import AppCatalog
-from jikko.apps.versions import Workflows
+from jikko.apps.versions import StandIns, Workflows
 from jikko.assemble import lazy
 from jikko.assemble.assembly import Assembly
 from jikko.assemble.build_chat import build_chat, build_hooks
@@ -98,6 +98,7 @@ def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
         BY_TYPE,
         environment=settings.env,
         mocks=mocks_of(settings.mocks),
+        stand_ins=context.stand_ins,
         prepare=importing_for_nodes(settings),
     )
 
@@ -136,6 +137,7 @@ async def assemble(
     observer: RunObserver | None = None,
     clock: Clock = time.time,
     shutdown: Shutdown | None = None,
+    stand_ins: StandIns | None = None,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
 
@@ -153,6 +155,7 @@ async def assemble(
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
         shutdown: Releases it, in steps; by default one by itself.
+        stand_ins: Changes the graphs of apps: for tests.
 
     Raises:
         InvalidSettings: A setting cannot be used.
@@ -170,6 +173,7 @@ async def assemble(
             owned=owned,
             brief=brief,
             workers=workers,
+            stand_ins=stand_ins,
         )
         ground = await _ground(context, providers.for_worker(workers), cluster, name)
         with_console = console and context.settings.console

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from jikko.apps.versions import StandIns
 from jikko.concurrency.shutdown import Shutdown
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
@@ -29,3 +30,5 @@ class BuildContext(Struct, frozen=True):
     """Whether the process ends after a run or two."""
     workers: int = 1
     """How many processes of this machine share its limits and write to its database."""
+    stand_ins: StandIns | None = None
+    """See ``Workflows``."""

@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "run": ("jikko.cli.running.run", "Run a workflow file once, in this process."),
     "chat": ("jikko.cli.chat.chat", "Talk with a chat app in the terminal."),
     "check": ("jikko.cli.checking.check", "Say what will happen to workflow files."),
+    "test": ("jikko.cli.testing.test", "Run the cases of test files."),
+    "schema": ("jikko.cli.testing.schema", "Print the JSON Schema of a kind of file."),
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),
     "runs": ("jikko.cli.groups", "Look at runs, and act on them."),

@@ -158,13 +158,15 @@ def assembled(
     owned: bool = False,
     console: bool = False,
     look_seconds: float | None = None,
+    **more: Any,
 ) -> AbstractAsyncContextManager[Assembly]:
     """See ``assemble``, which is imported here: the help of a command does not wait for all services."""
     from jikko.assemble import assemble
     from jikko.runs.following.quiet_runs import QUIET_SECONDS
 
     look_seconds = look_seconds or QUIET_SECONDS
-    return assemble(settings, in_memory=in_memory, owned=owned, brief=True, console=console, look_seconds=look_seconds)
+    given: dict[str, Any] = {"in_memory": in_memory, "owned": owned, "console": console, "look_seconds": look_seconds}
+    return assemble(settings, brief=True, **given, **more)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

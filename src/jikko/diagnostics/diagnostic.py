@@ -66,8 +66,9 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
     variable's type; ``form``: how people are asked; ``import``: a module that programs do not have; ``inputs``: values
     for the start; ``knowledge``: a dataset or the settings of a search; ``mock``: outputs that were given for a node,
     which make it fail; ``model``: a provider that cannot be reached; ``node_type``: a type that Jikko does not have;
-    ``sandbox``: the machine runs no programs; ``secret``: a value that is empty; ``tool``: one that is missing or not
-    set up; ``variable``: one that cannot be there, or is of a type that the node does not take.
+    ``sandbox``: the machine runs no programs; ``secret``: a value that is empty; ``test``: what a test file names is
+    missing; ``tool``: one that is missing or not set up; ``variable``: one that cannot be there, or is of a type that
+    the node does not take.
     """
 
     where: str = ""

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import click
 
+from jikko.apps.dsl_file import is_test_file
 from jikko.apps.versions import check as check_file
 from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment import env_of, env_options
+from jikko.cli.checking.annotations import annotation
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import as_word, command_line
 from jikko.cli.checking.outside import outside_of
@@ -27,6 +29,7 @@ from jikko.forecast.forecast import Forecast, forecast
 from jikko.graph.mocks import unknown_mocks
 from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
+from jikko.proving.case_plan import read_plan
 from jikko.terminal_text import printable, shown
 
 _COLORS: Final[Mapping[str, str]] = {"will_fail": "red", "may_fail": "yellow", "warning": "yellow"}
@@ -78,7 +81,8 @@ def check(
 ) -> None:
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
-    A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
+    A folder stands for all *.yml and *.yaml files below it, and - for standard input. Of test files it is said what is
+    wrong with them. Nothing is run or called, and no
     name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, values from
     outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
     faked or mocked.
@@ -98,11 +102,14 @@ def check(
     found: set[str] = set()
     lacks: dict[str, dict[str, None]] = {}
     graphs = []
-    for source in dsl_sources(files):
-        checked = _checked(source)
+    for source in dsl_sources(files, with_tests=True):
+        is_test = is_test_file(Path(source.name)) and not source.error
+        checked = None if is_test else _checked(source)
         if here.mocks and checked is not None and checked.graph is not None:
             graphs.append(checked.graph)
-        report = report_of(source, checked, here, outside, language)
+        report = (
+            report_of_test_file(source, language) if is_test else report_of(source, checked, here, outside, language)
+        )
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
         found |= {problem["level"] for problem in report["problems"]} | {report["verdict"]}
         _print(report, output, language)
@@ -145,23 +152,10 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
     positions = Positions(source.text) if found.findings else None
     problems = []
     for finding in found.findings:
-        line, column = finding.line, finding.column
-        if finding.where and not line and positions is not None:
-            line, column = positions.at(finding.where) or (0, 0)
-        problems.append(
-            {
-                "level": finding.severity,
-                "cause": finding.cause,
-                "line": line,
-                "column": column,
-                "path": "" if finding.line else finding.where,
-                "node": {"id": finding.node, "title": finding.title} if finding.node else None,
-                "problem": finding.text(language),
-                "hint": finding.advice(language),
-                "code": finding.code,
-                "params": finding.plain(),
-            }
-        )
+        place = finding.line, finding.column
+        if finding.where and not finding.line and positions is not None:
+            place = positions.at(finding.where) or (0, 0)
+        problems.append(_problem(finding, place, "" if finding.line else finding.where, language))
     inputs = samples_of(found.inputs)
     mode = checked.document.mode if checked is not None and checked.document is not None else "workflow"
     report: dict[str, Any] = {
@@ -173,6 +167,41 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
         "example": {"inputs": inputs, "command": command_line(source.name, inputs, mode=mode)},
     }
     return {**report, "summary": _summary(report, found, language)}
+
+
+def report_of_test_file(source: DslSource, language: Language = "en") -> dict[str, Any]:
+    """The same of a test file: whether `jikko test` can run its cases."""
+    read = read_plan(Path(source.name))
+    found = read.problems
+    problems = [_problem(each, (each.line, each.column), each.where, language) for each in found]
+    command = f"jikko test {as_word(source.name)}"
+    if read.plan is not None:
+        summary = worded("verdict.test_file", {"count": len(read.plan.file.cases), "command": command}, language)
+    else:
+        summary = worded("verdict.test_problems", {"count": len(found)}, language)
+    return {
+        "file": source.name,
+        "ok": read.plan is not None,
+        "verdict": "cannot_be_imported" if read.plan is None else "runs",
+        "summary": summary,
+        "problems": problems,
+        "example": {"inputs": {}, "command": command},
+    }
+
+
+def _problem(finding: Diagnostic, place: tuple[int, int], path: str, language: Language) -> dict[str, Any]:
+    return {
+        "level": finding.severity,
+        "cause": finding.cause,
+        "line": place[0],
+        "column": place[1],
+        "path": path,
+        "node": {"id": finding.node, "title": finding.title} if finding.node else None,
+        "problem": finding.text(language),
+        "hint": finding.advice(language),
+        "code": finding.code,
+        "params": finding.plain(),
+    }
 
 
 def _summary(report: dict[str, Any], found: Forecast, language: Language) -> str:
@@ -213,7 +242,7 @@ def _problem_text(problem: Mapping[str, Any], language: Language) -> str:
     text: str = problem["problem"]
     if problem["node"] is not None:
         text = worded("part.at_node", {"title": problem["node"]["title"], "text": text}, language)
-    elif problem["path"] and problem["cause"] == "document":
+    elif problem["path"] and problem["cause"] in ("document", "test"):
         text = f"{problem['path']}: {text}"
     return text + (f" ({problem['hint']})" if problem["hint"] else "")
 
@@ -262,19 +291,9 @@ def _shopping_list(
 
 
 def _annotation(file: str, problem: Mapping[str, Any], language: Language) -> str:
-    """A workflow command of GitHub Actions, which marks a line of a pull request."""
     kind = "error" if problem["level"] in ("error", "will_fail") else "warning"
-    fields = {"file": file, "title": "jikko check"}
-    if problem["line"]:
-        fields |= {"line": str(problem["line"]), "col": str(problem["column"])}
-    listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
-    return f"::{kind} {listed}::{_escaped(_prefix(problem, language) + _problem_text(problem, language))}"
-
-
-def _escaped(text: str, *, more: bool = False) -> str:
-    for character in "%\r\n" + (":," if more else ""):
-        text = text.replace(character, f"%{ord(character):02X}")
-    return text
+    text = _prefix(problem, language) + _problem_text(problem, language)
+    return annotation(kind, file, text, title="jikko check", line=problem["line"], column=problem["column"])
 
 
 def _total(counts: Mapping[str, int], language: Language) -> str:

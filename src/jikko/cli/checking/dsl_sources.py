@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import dsl_files_below, read_dsl_file
+from jikko.apps.dsl_file import dsl_files_below, is_test_file, read_dsl_file, test_files_below
 from jikko.apps.versions import check
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.load import LoadLimits
@@ -28,8 +28,8 @@ class DslSource:
     """Why it cannot be read; ``None`` if it was."""
 
 
-def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
-    """The files, read one after the other.
+def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[DslSource]:
+    """The files, read one after the other; test files only if they are wanted.
 
     A folder stands for the ``*.yml`` and ``*.yaml`` files in it and in the folders below, sorted; those whose name
     begins with a dot are passed over.
@@ -39,14 +39,15 @@ def dsl_sources(paths: Iterable[str]) -> Iterator[DslSource]:
             yield _read_standard_input()
         elif os.path.isdir(path):
             try:
-                found = list(map(str, dsl_files_below(Path(path))))
+                tests = test_files_below(Path(path)) if with_tests else []
+                found = list(map(str, [*dsl_files_below(Path(path)), *tests]))
             except OSError as error:
                 yield DslSource(str(error.filename), error=_unreadable(error))
                 continue
             yield from map(_read, found)
             if not found:
                 yield DslSource(path, error=Phrase("document.no_files"))
-        else:
+        elif with_tests or not is_test_file(Path(path)):
             yield _read(path)
 
 

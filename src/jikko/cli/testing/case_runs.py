@@ -1,0 +1,284 @@
+"""Runs the cases of test files, side by side in this process; nothing is kept, and no server is reached."""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from jikko.assemble.assembly import Assembly
+from jikko.cli.options import assembled
+from jikko.cli.running.given_inputs import reader
+from jikko.conversations.turns import TurnRequest
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidParam, JikkoError
+from jikko.events import Event, FormRequested, RunFinished, RunPaused, RunStarted
+from jikko.graph.compiled import CompiledGraph
+from jikko.inputs.form_inputs import form_variables
+from jikko.inputs.given import Upload, given_inputs
+from jikko.inputs.local_files import uploaded
+from jikko.nodes.contract import RunInfo
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Message
+from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
+from jikko.proving.case_plan import CasePlan
+from jikko.proving.script import CaseScript
+from jikko.proving.stand_ins import with_stand_ins
+from jikko.proving.verdict import CaseProblem, CaseResult, ObservedRun, problems_of, started
+from jikko.record import RunRecord
+from jikko.runs.runs import StartRequest
+from jikko.settings import Settings
+
+_AT_ONCE = 16
+"""Cases that run side by side."""
+
+
+class CaseClock:
+    """A clock that begins at a moment, goes as clocks do, and can be put forward."""
+
+    def __init__(self, begins: str) -> None:
+        """Args:
+        begins: ISO 8601; ``""`` for now.
+        """
+        start = datetime.fromisoformat(begins).timestamp() if begins else time.time()
+        self._ahead = start - time.monotonic()
+
+    def __call__(self) -> float:
+        return self._ahead + time.monotonic()
+
+    def put_forward(self, to: float) -> None:
+        """Let it be a moment, unless it is later already."""
+        self._ahead += max(0.0, to - self())
+
+
+class CaseGroup(Struct, frozen=True):
+    """Cases that one set of services can run: with one clock, and the same world outside."""
+
+    live: bool
+    clock: str
+    alone: str
+    """The case that puts the clock forward, and so has it for itself."""
+
+
+def groups(
+    plans: Sequence[CasePlan], chosen: Callable[[CasePlan, FlowCase], bool]
+) -> dict[CaseGroup, list[tuple[CasePlan, FlowCase]]]:
+    """The cases that are to be run."""
+    found: dict[CaseGroup, list[tuple[CasePlan, FlowCase]]] = {}
+    for plan in plans:
+        for case in plan.file.cases:
+            if not chosen(plan, case):
+                continue
+            outside = case.outside or plan.file.defaults.outside
+            alone = f"{plan.path}: {case.name}" if "timeout" in {**plan.file.forms, **case.forms}.values() else ""
+            clock = case.clock or plan.file.defaults.clock
+            found.setdefault(CaseGroup(outside == "live", clock, alone), []).append((plan, case))
+    return found
+
+
+class CaseRunner:
+    """Runs the cases of a group."""
+
+    def __init__(self, settings: Settings, group: CaseGroup, cases: Sequence[tuple[CasePlan, FlowCase]]) -> None:
+        self._settings = settings if group.live else dataclasses.replace(settings, fake_models=True)
+        self._clock = CaseClock(group.clock)
+        self._cases = cases
+        self._apps: dict[Path, App] = {}
+        self._plans: dict[str, CasePlan] = {}
+        """By the name of the app."""
+        self._scripts: dict[tuple[str, str], CaseScript] = {}
+        """By the ids of apps, and the names of cases: each is a user of its own."""
+
+    async def results(self) -> AsyncIterator[CaseResult]:
+        """What becomes of the cases, as it becomes known."""
+        services = assembled(self._settings, in_memory=True, clock=self._clock, stand_ins=self._stand_ins)
+        async with services as assembly:
+            places = asyncio.Semaphore(_AT_ONCE)
+            waiting = [asyncio.ensure_future(self._result(assembly, places, *each)) for each in self._cases]
+            try:
+                for task in asyncio.as_completed(waiting):
+                    yield await task
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+    def _stand_ins(self, app: App, graph: CompiledGraph) -> CompiledGraph:
+        plan = self._plans[app.name]
+        return with_stand_ins(graph, plan.mocked, self._script_of)
+
+    def _script_of(self, run: RunInfo) -> CaseScript | None:
+        return self._scripts.get((run.app_id, run.user))
+
+    async def _app(self, assembly: Assembly, plan: CasePlan) -> App:
+        if plan.path not in self._apps:
+            name = str(plan.path)
+            self._plans[name] = plan
+            published = await assembly.apps.publish(
+                plan.text, source=str(plan.workflow), name=name, environment=plan.file.env
+            )
+            self._apps[plan.path] = published.app
+        return self._apps[plan.path]
+
+    async def _result(
+        self, assembly: Assembly, places: asyncio.Semaphore, plan: CasePlan, case: FlowCase
+    ) -> CaseResult:
+        result = CaseResult(file=str(plan.path), name=case.name, line=plan.lines.get(case.name, 0))
+        if case.skip:
+            result.outcome, result.reason = "skipped", case.skip
+            return result
+        async with places:
+            began = time.perf_counter()
+            try:
+                app = await self._app(assembly, plan)
+                script = self._scripts[app.id, case.name] = CaseScript(case, plan.file)
+                run = CaseRun(assembly, plan, case, app, script, self._clock)
+                await run.play(result)
+            except JikkoError as error:
+                result.outcome = "error"
+                result.problems.append(CaseProblem("", str(error)))
+            else:
+                result.problems[:0] = [CaseProblem("outside", text) for text in script.refused]
+                result.outcome = "error" if script.refused else "failed" if result.problems else "passed"
+            result.seconds = time.perf_counter() - began
+        return result
+
+
+class CaseRun:
+    """One case, while it runs."""
+
+    def __init__(
+        self, assembly: Assembly, plan: CasePlan, case: FlowCase, app: App, script: CaseScript, clock: CaseClock
+    ) -> None:
+        self._assembly = assembly
+        self._plan = plan
+        self._case = case
+        self._app = app
+        self._script = script
+        self._clock = clock
+
+    async def play(self, result: CaseResult) -> None:
+        """Run the case, and note in the result what is not as expected.
+
+        Raises:
+            JikkoError: There can be no run.
+        """
+        workflow = await self._assembly.workflows.get(self._app)
+        inputs = await self._given(self._case.inputs, workflow.inputs)
+        if not self._case.turns:
+            request = StartRequest(inputs=inputs, user=self._case.name)
+            record = (await self._assembly.runs.start(self._app, request)).record
+            self._judge(result, await self._observed(record), "")
+        conversation = ""
+        for index, turn in enumerate(self._case.turns):
+            observed, conversation = await self._turn(turn, inputs, conversation)
+            self._judge(result, observed, f"turns[{index}].", turn)
+        if self._case.turns and result.runs:
+            whole = ObservedRun(
+                events=[event for run in result.runs for event in run.events],
+                answer=result.runs[-1].answer,
+                model_calls=self._script.model_calls,
+            )
+            result.problems += problems_of(self._case.expect, whole, self._plan.names)
+
+    def _judge(self, result: CaseResult, observed: ObservedRun, prefix: str, turn: CaseTurn | None = None) -> None:
+        expect = self._case.expect if turn is None else turn.expect
+        for problem in problems_of(expect, observed, self._plan.names):
+            result.problems.append(CaseProblem(prefix + problem.where, problem.text, problem.node))
+        result.runs.append(observed)
+        result.path += map(self._plan.names.title, started(observed.events))
+
+    async def _turn(self, turn: CaseTurn, inputs: Mapping[str, Any], conversation: str) -> tuple[ObservedRun, str]:
+        before = self._script.model_calls
+        kind = StartVariable(name="files", label="files", type="file-list")
+        paths = {"files": [Upload(str(self._plan.path.parent / path)) for path in turn.files]}
+        files: Any = await uploaded(paths, [kind], self._assembly.files, app_id=self._app.id, user=self._case.name)
+        begun = await self._assembly.turns.begin(
+            self._app,
+            TurnRequest(
+                query=turn.say,
+                inputs=inputs,
+                user=self._case.name,
+                conversation_id=conversation,
+                files=files["files"],
+                name_wanted=False,
+                streamed=True,
+            ),
+        )
+        if isinstance(begun, Message):
+            # Moderation or an annotation has answered.
+            end = RunFinished(at=self._clock(), status="succeeded", elapsed=0.0)
+            return ObservedRun(events=[end], answer=begun.answer.text), begun.conversation_id
+        record: RunRecord = begun.run.record
+        observed = await self._observed(record)
+        first = observed.events[0]
+        if isinstance(first, RunStarted) and first.turn is not None:
+            conversation = first.turn.conversation_id
+        message = await self._assembly.conversations.message_of_run(record.identity.run_id)
+        answer = None if message is None else message.answer.text
+        return (
+            msgspec.structs.replace(observed, answer=answer, model_calls=self._script.model_calls - before),
+            conversation,
+        )
+
+    async def _observed(self, record: RunRecord) -> ObservedRun:
+        events: list[Event] = []
+        waits_for: tuple[str, ...] = ()
+        while True:
+            async for batch in self._assembly.runs.control.reader(record).follow(len(events) - 1):
+                events += [event for _, event in batch]
+            if not events or not isinstance(events[-1], RunPaused):
+                break
+            waits_for = await self._fill_in(record.identity.run_id)
+            if waits_for:
+                break
+        return ObservedRun(events=events, model_calls=self._script.model_calls, waits_for=waits_for)
+
+    async def _fill_in(self, run_id: str) -> tuple[str, ...]:
+        """Answer the forms that a run waits for. Returns the nodes of those that have no answer, if none has."""
+        record = await self._assembly.runs.records.any_record(run_id)
+        opened = await self._assembly.forms.open_forms(record)
+        answered = False
+        for form in opened:
+            requested = form.requested
+            answer = self._script.form(requested.node_id, requested.title)
+            if answer == "timeout":
+                self._clock.put_forward(requested.expires_at + 1)
+                answered = await self._assembly.forms.close_expired() > 0
+            elif isinstance(answer, MockForm):
+                await self._submit(form, requested, answer)
+                answered = True
+        return () if answered else tuple(form.requested.node_id for form in opened)
+
+    async def _submit(self, form: Any, requested: FormRequested, answer: MockForm) -> None:
+        actions: list[dict[str, Any]] = requested.form["actions"]
+        ids = [action["id"] for action in actions if answer.action in (action["id"], action["title"])]
+        values = {**(requested.form.get("resolved_default_values") or {}), **answer.values}
+        inputs = await self._given(values, form_variables(requested.form))
+        await self._assembly.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
+
+    async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:
+        """Inputs as a run takes them: files are uploaded.
+
+        Raises:
+            InvalidParam: Some are missing or wrong: all of them.
+        """
+        pairs: list[tuple[str, str]] = []
+        document: dict[str, Any] = {}
+        for name, value in values.items():
+            texts = value if isinstance(value, list) else [value]
+            if texts and all(isinstance(text, str) and text.startswith("@") for text in texts):
+                pairs += [(name, self._path(text)) for text in texts]
+            else:
+                document[name] = value
+        given = given_inputs(variables, pairs, document, reader())
+        if found := [*given.problems, *given.unknown]:
+            raise InvalidParam("; ".join(found))
+        return await uploaded(given.values, variables, self._assembly.files, app_id=self._app.id, user=self._case.name)
+
+    def _path(self, text: str) -> str:
+        return text if text.startswith("@@") else f"@{self._plan.path.parent / text[1:]}"

@@ -1,0 +1,87 @@
+"""The test files that a command is given, and what is wrong with them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.apps.dsl_file import is_test_file, test_files_below
+from jikko.cli.failure import Failure
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.translations import Language
+from jikko.exit_codes import ExitCode
+from jikko.proving.case_plan import CasePlan, read_plan
+from jikko.terminal_text import printable, shown
+
+
+def plans_of(paths: Sequence[Path], output: str, language: Language) -> list[CasePlan]:
+    """The test files, read; all problems of all of them are printed.
+
+    Raises:
+        Failure: There is none, or one of them is wrong.
+    """
+    plans: list[CasePlan] = []
+    wrong, workflows = 0, set()
+    for path in test_files(paths):
+        try:
+            read = read_plan(path)
+        except OSError as error:
+            raise click.UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+        if read.plan is not None:
+            plans.append(read.plan)
+            continue
+        wrong += 1
+        workflows.add(bool(read.workflow))
+        for problem in read.problems:
+            if output == "json":
+                report = json.dumps(problem_json(path, problem, language), ensure_ascii=False)
+                click.echo(shown(report), err=True)
+            else:
+                click.echo(problem_line(path, problem, language), err=True)
+    if wrong:
+        files = "1 test file is" if wrong == 1 else f"{wrong} test files are"
+        code = ExitCode.INVALID_WORKFLOW if workflows == {True} else ExitCode.USAGE
+        raise Failure(f"{files} wrong; no case was run", exit_code=code, code="invalid_test_file")
+    if not plans:
+        hint = "A test file is called NAME.test.yml and stands beside the workflow NAME.yml; docs/testing.md shows one."
+        raise Failure("there are no test files", exit_code=ExitCode.USAGE, code="no_test_files", hint=hint)
+    return plans
+
+
+def test_files(paths: Iterable[Path]) -> list[Path]:
+    """The test files that paths stand for; a workflow file stands for the one beside it."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += test_files_below(path)
+        elif is_test_file(path):
+            found.append(path)
+        else:
+            beside = [path.with_name(f"{path.stem}.test{end}") for end in (".yml", ".yaml")]
+            found.append(next((each for each in beside if each.exists()), beside[0]))
+    return list(dict.fromkeys(found))
+
+
+def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
+    """A problem of a test file, with its place and what to do."""
+    place = f"{path}:{problem.line}:{problem.column}:" if problem.line else f"{path}:"
+    where = f"{problem.where}: " if problem.where and not problem.where.startswith("line ") else ""
+    hint = problem.advice(language)
+    return printable(f"{place} {where}{problem.text(language)}" + (f" ({hint})" if hint else ""))
+
+
+def problem_json(path: Path, problem: Diagnostic, language: Language) -> Mapping[str, Any]:
+    """The same for programs, as `jikko check --json` has problems."""
+    return {
+        "file": str(path),
+        "level": problem.severity,
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.where,
+        "problem": problem.text(language),
+        "hint": problem.advice(language),
+        "code": problem.code,
+        "params": problem.plain(),
+    }

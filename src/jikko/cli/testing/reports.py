@@ -1,0 +1,161 @@
+"""What became of cases, for people, programs and CI systems."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+from xml.etree import ElementTree
+
+import click
+
+from jikko.cli.checking.annotations import annotation
+from jikko.dsl.text.positions import Positions
+from jikko.proving.case_plan import CasePlan
+from jikko.proving.verdict import CaseProblem, CaseResult, Outcome
+from jikko.terminal_text import printable, shown
+
+_SIGNS: dict[Outcome, tuple[str, str]] = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "error": ("!", "red"),
+    "skipped": ("-", "yellow"),
+}
+
+
+class CaseReport(Protocol):
+    """Takes what became of cases, one after the other."""
+
+    def add(self, result: CaseResult, plan: CasePlan) -> None:
+        """Take a case."""
+        ...
+
+    def close(self, seconds: float) -> None:
+        """All cases were taken; they took so long together."""
+        ...
+
+
+class TextReport:
+    """For people: the cases of each file together, and of those that did not pass what differs."""
+
+    def __init__(self, *, annotate: bool = False) -> None:
+        """Args:
+        annotate: Whether to write annotations of GitHub Actions as well.
+        """
+        self._counts: Counter[Outcome] = Counter()
+        self._annotate = annotate
+        self._file = ""
+
+    def add(self, result: CaseResult, plan: CasePlan) -> None:
+        """See ``Report``."""
+        if result.file != self._file:
+            self._file = result.file
+            click.echo(printable(result.file))
+        self._counts[result.outcome] += 1
+        sign, color = _SIGNS[result.outcome]
+        took = result.reason if result.outcome == "skipped" else f"{result.seconds * 1000:.0f} ms"
+        click.echo(
+            f"  {click.style(sign, fg=color)} {printable(result.name)}  {click.style(printable(took), dim=True)}"
+        )
+        for problem in result.problems:
+            click.echo(f"      {printable(sentence(problem))}")
+        if result.problems:
+            for line in places(result, plan):
+                click.echo(click.style(f"      {printable(line)}", dim=True))
+            if result.path:
+                click.echo(click.style(f"      path: {printable(' → '.join(result.path))}", dim=True))
+            if self._annotate:
+                text = "\n".join([result.name, *map(sentence, result.problems)])
+                click.echo(shown(annotation("error", result.file, text, title="jikko test", line=result.line)))
+
+    def close(self, seconds: float) -> None:
+        """See ``Report``."""
+        parts = [f"{count} {_plural(outcome, count)}" for outcome in _SIGNS if (count := self._counts[outcome])]
+        color = "red" if self._counts["failed"] or self._counts["error"] else "green"
+        click.echo(click.style(", ".join(parts), fg=color) + f" in {seconds:.2f} s")
+
+
+class JsonReport:
+    """For programs: one object a line and case, and one for all."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Outcome] = Counter()
+
+    def add(self, result: CaseResult, plan: CasePlan) -> None:
+        """See ``Report``."""
+        self._counts[result.outcome] += 1
+        one = {
+            "file": result.file,
+            "line": result.line,
+            "case": result.name,
+            "outcome": result.outcome,
+            "seconds": round(result.seconds, 6),
+            "problems": [{"where": each.where, "text": each.text, "node": each.node} for each in result.problems],
+            "path": result.path,
+            "reason": result.reason,
+        }
+        click.echo(shown(json.dumps(one, ensure_ascii=False)))
+
+    def close(self, seconds: float) -> None:
+        """See ``Report``."""
+        counts = {outcome: self._counts[outcome] for outcome in _SIGNS}
+        click.echo(json.dumps({"summary": {**counts, "seconds": round(seconds, 6)}}))
+
+
+class JunitReport:
+    """A file in the format of JUnit, as CI systems read it."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._suites: dict[str, ElementTree.Element] = {}
+
+    def add(self, result: CaseResult, plan: CasePlan) -> None:
+        """See ``Report``."""
+        suite = self._suites.setdefault(result.file, ElementTree.Element("testsuite", name=printable(result.file)))
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            name=printable(result.name),
+            classname=printable(result.file),
+            file=printable(result.file),
+            line=str(result.line),
+            time=f"{result.seconds:.6f}",
+        )
+        if result.outcome == "passed":
+            return
+        kind = "failure" if result.outcome == "failed" else result.outcome
+        texts = [printable(sentence(problem)) for problem in result.problems]
+        told = ElementTree.SubElement(case, kind, message=texts[0] if texts else printable(result.reason))
+        told.text = "\n".join([*texts, *map(printable, places(result, plan))]) or None
+
+    def close(self, seconds: float) -> None:
+        """See ``Report``."""
+        root = ElementTree.Element("testsuites", name="jikko test", time=f"{seconds:.6f}")
+        for suite in self._suites.values():
+            for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+                suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+            suite.set("tests", str(len(suite)))
+            root.append(suite)
+        ElementTree.indent(root)
+        self._write(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def sentence(problem: CaseProblem) -> str:
+    """A problem with the path that it is about."""
+    return f"{problem.where}: {problem.text}" if problem.where else problem.text
+
+
+def places(result: CaseResult, plan: CasePlan) -> list[str]:
+    """Where in the workflow file the nodes are that problems are about."""
+    nodes = dict.fromkeys(problem.node for problem in result.problems if problem.node)
+    if not nodes:
+        return []
+    positions = Positions(plan.text)
+    return [
+        f"{plan.workflow}:{place.line}: {plan.names.title(entry.id)}"
+        for entry in plan.document.nodes
+        if entry.id in nodes and (place := positions.at(entry.where)) is not None
+    ]
+
+
+def _plural(outcome: Outcome, count: int) -> str:
+    return "errors" if outcome == "error" and count > 1 else outcome

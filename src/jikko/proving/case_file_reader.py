@@ -1,0 +1,266 @@
+"""Reads test files: text in, cases and all problems out. Reads the files of rows, and nothing else."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, inspect
+
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.fields import meant, problem_at, shown
+from jikko.dsl.load import LoadLimits, decoded
+from jikko.dsl.text.yaml_text import YamlProblem, parse
+from jikko.proving.case_file import CaseFile, FlowCase
+from jikko.proving.matching import is_matcher
+
+_WRONG: Final = object()
+_ROW: Final = re.compile(r"\$row\.(\w+)")
+_WORDS: Final[tuple[tuple[Any, str], ...]] = (
+    (inspect.StrType, "a text"),
+    (inspect.BoolType, "true or false"),
+    (inspect.IntType, "a whole number"),
+    (inspect.FloatType, "a number"),
+    (inspect.ListType, "a list"),
+    ((inspect.DictType, inspect.StructType), "a mapping"),
+)
+_OF_MATCHERS: Final[tuple[tuple[str, Any, str], ...]] = (
+    ("near", (int, float), "a number"),
+    ("within", (int, float), "a number"),
+    ("one_of", list, "a list"),
+    ("any_order", list, "a list"),
+    ("matches", str, "a regular expression"),
+)
+_MATCHED: Final = frozenset(("outputs", "answer", "error", "inputs", "prompt", "url", "body", "parameters", "query"))
+
+
+class ReadFile(Struct, frozen=True):
+    """What came of a test file."""
+
+    file: CaseFile | None
+    """Without what has problems, and not to be run if there are any; ``None`` if nothing can be read."""
+    problems: list[Diagnostic]
+    places: list[str] = []
+    """The path of each case in the file: rows have one together."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of test files."""
+    found: dict[str, Any] = msgspec.json.schema(CaseFile)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Test file of Jikko", **found}
+
+
+def read_case_file(text: bytes, folder: Path) -> ReadFile:
+    """Read a test file. Never raises for what is in it.
+
+    Args:
+        folder: Its folder, from which the paths in it start.
+    """
+    problems: list[Diagnostic] = []
+    try:
+        root: Any = parse(decoded(text), LoadLimits())
+    except YamlProblem as error:
+        where = f"line {error.line}, column {error.column}" if error.line else ""
+        found = problem_at(where, error.what, error.hint, line=error.line, column=error.column)
+        return ReadFile(None, [found])
+    root = _checked(root, inspect.type_info(CaseFile), "", problems)
+    if root is _WRONG:
+        return ReadFile(None, problems)
+    file = msgspec.convert(root, CaseFile)
+    if not file.cases and not problems:
+        problems.append(problem_at("cases", Phrase("document.empty")))
+    _check_clock(file.defaults.clock, "defaults.clock", problems)
+    cases: list[FlowCase] = []
+    places: list[str] = []
+    seen: set[str] = set()
+    for index, case in enumerate(file.cases):
+        where = f"cases[{index}]"
+        _check_clock(case.clock, f"{where}.clock", problems)
+        if case.name and case.name in seen:
+            problems.append(problem_at(f"{where}.name", Phrase("test.name_twice", {"name": repr(case.name)})))
+        seen.add(case.name)
+        cases += _with_rows(case, folder, where, problems)
+        places += [where] * (len(cases) - len(places))
+    _check_matchers(root, "", problems)
+    return ReadFile(msgspec.structs.replace(file, cases=cases), problems, places)
+
+
+def _checked(value: Any, kind: inspect.Type, where: str, problems: list[Diagnostic]) -> Any:
+    """The value without the parts whose shape is wrong, which are noted; ``_WRONG`` if nothing is left."""
+    match kind:
+        case inspect.AnyType():
+            return value
+        case inspect.UnionType(types=types) if fitting := [each for each in types if _fits(value, each)]:
+            return _checked(value, fitting[0], where, problems)
+        case inspect.StructType() if isinstance(value, Mapping):
+            return _checked_fields(value, kind, where, problems)
+        case inspect.DictType(value_type=inner) if isinstance(value, Mapping):
+            entries = {name: _checked(each, inner, _at(where, name), problems) for name, each in value.items()}
+            return {str(name): each for name, each in entries.items() if each is not _WRONG}
+        case inspect.ListType(item_type=inner) if isinstance(value, list):
+            items = [_checked(each, inner, f"{where}[{index}]", problems) for index, each in enumerate(value)]
+            # Those behind it would be told of at another place.
+            return _WRONG if _WRONG in items else items
+        case _ if _fits(value, kind):
+            return value
+    _wrong(value, getattr(kind, "types", (kind,)), where, problems)
+    return _WRONG
+
+
+def _checked_fields(
+    value: Mapping[str, Any], kind: inspect.StructType, where: str, problems: list[Diagnostic]
+) -> dict[str, Any]:
+    fields = {each.encode_name: each for each in kind.fields}
+    found = {}
+    for name, each in value.items():
+        if name in fields:
+            found[name] = _checked(each, fields[name].type, _at(where, name), problems)
+        else:
+            hint = meant(name, list(fields)) or Phrase("remedy.expected", {"wanted": ", ".join(fields)})
+            problems.append(problem_at(_at(where, name), Phrase("document.unknown"), hint))
+    for name, field in fields.items():
+        if field.required and name not in value:
+            problems.append(problem_at(_at(where, name), Phrase("document.missing")))
+        if field.required and found.get(name, _WRONG) is _WRONG:
+            found[name] = [] if isinstance(field.type, inspect.ListType) else ""
+    return {name: each for name, each in found.items() if each is not _WRONG}
+
+
+def _at(where: str, name: object) -> str:
+    return f"{where}.{name}" if where else str(name)
+
+
+def _fits(value: Any, kind: inspect.Type) -> bool:
+    match kind:
+        case inspect.StructType() | inspect.DictType():
+            return isinstance(value, Mapping)
+        case inspect.ListType():
+            return isinstance(value, list)
+        case inspect.CustomType():
+            return False
+        case inspect.NoneType():
+            return value is None
+        case inspect.LiteralType(values=values):
+            return value in values
+        case inspect.BoolType():
+            return isinstance(value, bool)
+        case inspect.StrType():
+            return isinstance(value, str)
+        case inspect.IntType() | inspect.FloatType():
+            is_number = isinstance(value, int if isinstance(kind, inspect.IntType) else (int, float))
+            return is_number and not isinstance(value, bool) and _in_range(value, kind)
+        case _:
+            return True
+
+
+def _in_range(value: float, kind: inspect.IntType | inspect.FloatType) -> bool:
+    return (kind.ge is None or value >= kind.ge) and (kind.le is None or value <= kind.le)
+
+
+def _wrong(value: Any, kinds: tuple[inspect.Type, ...], where: str, problems: list[Diagnostic]) -> None:
+    choices = [str(each) for kind in kinds if isinstance(kind, inspect.LiteralType) for each in kind.values if each]
+    words = [_wanted(kind) for kind in kinds]
+    hint = meant(value, choices) if isinstance(value, str) else None
+    hint = hint or Phrase("remedy.expected", {"wanted": " or ".join(filter(None, [*choices, *words]))})
+    problems.append(problem_at(where, Phrase("document.value", {"value": shown(value)}), hint))
+
+
+def _wanted(kind: inspect.Type) -> str:
+    word = next((word for classes, word in _WORDS if isinstance(kind, classes)), "")
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)) and kind.ge is not None:
+        return f"{word} from {kind.ge}" + ("" if kind.le is None else f" to {kind.le}")
+    return word
+
+
+def _check_clock(text: str, where: str, problems: list[Diagnostic]) -> None:
+    try:
+        if text and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError
+    except ValueError:
+        hint = Phrase("remedy.expected", {"wanted": "2026-11-30T09:00:00+09:00"})
+        problems.append(problem_at(where, Phrase("document.value", {"value": shown(text)}), hint))
+
+
+def _check_matchers(value: Any, where: str, problems: list[Diagnostic], *, inside: bool = False) -> None:
+    """Note patterns that cannot be used."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            _check_matchers(each, f"{where}[{index}]", problems, inside=inside)
+    if not isinstance(value, Mapping):
+        return
+    for name, kind, wanted in _OF_MATCHERS if inside and is_matcher(value) else ():
+        each = value.get(name)
+        if name not in value or (isinstance(each, str) and "$row." in each):
+            continue
+        if not isinstance(each, kind) or isinstance(each, bool):
+            hint = Phrase("remedy.expected", {"wanted": wanted})
+            problems.append(problem_at(f"{where}.{name}", Phrase("document.value", {"value": shown(each)}), hint))
+        elif name == "matches":
+            _check_pattern(each, f"{where}.matches", problems)
+    for name, each in value.items():
+        _check_matchers(each, _at(where, name), problems, inside=inside or name in _MATCHED)
+
+
+def _check_pattern(pattern: str, where: str, problems: list[Diagnostic]) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        what = Phrase("test.pattern", {"pattern": shown(pattern), "reason": str(error)})
+        problems.append(problem_at(where, what))
+
+
+def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnostic]) -> Iterator[FlowCase]:
+    if isinstance(case.rows, str):
+        try:
+            rows = _rows_of(folder / case.rows)
+        except (OSError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            problems.append(problem_at(f"{where}.rows", Phrase("document.unreadable", {"reason": reason})))
+            yield case
+            return
+    else:
+        rows = case.rows
+    if not rows:
+        if isinstance(case.rows, str):
+            problems.append(problem_at(f"{where}.rows", Phrase("document.empty")))
+        yield case
+        return
+    plain = msgspec.to_builtins(msgspec.structs.replace(case, rows=[]))
+    for number, row in enumerate(rows, start=1):
+        lacking: set[str] = set()
+        filled = _filled(plain, row, lacking)
+        for name in sorted(lacking):
+            hint = meant(name, list(row)) or Phrase("remedy.expected", {"wanted": ", ".join(row)})
+            what = Phrase("test.no_column", {"name": repr(name), "row": number})
+            problems.append(problem_at(f"{where}.rows", what, hint))
+        name = filled["name"] if filled["name"] != case.name else f"{case.name} [{number}]"
+        yield msgspec.convert({**filled, "name": str(name)}, FlowCase, strict=False)
+
+
+def _rows_of(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return list(csv.DictReader(text.splitlines()))
+    read: Callable[[str], Any] = json.loads
+    rows: Any = [read(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else read(text)
+    return msgspec.convert(rows, list[dict[str, Any]])
+
+
+def _filled(value: Any, row: Mapping[str, Any], lacking: set[str]) -> Any:
+    match value:
+        case str():
+            names = _ROW.findall(value)
+            lacking.update(name for name in names if name not in row)
+            if names and _ROW.fullmatch(value):
+                return row.get(names[0])
+            return _ROW.sub(lambda found: str(row.get(found[1], "")), value)
+        case Mapping():
+            return {name: _filled(each, row, lacking) for name, each in value.items()}
+        case list():
+            return [_filled(each, row, lacking) for each in value]
+        case _:
+            return value

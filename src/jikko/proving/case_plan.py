@@ -1,0 +1,165 @@
+"""A test file with its workflow, checked against each other."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.apps.dsl_file import TEST_ENDINGS, read_dsl_file
+from jikko.apps.versions import check
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.document import CHAT_MODES, DslDocument
+from jikko.dsl.fields import meant, problem_at
+from jikko.dsl.handles import handles_of
+from jikko.dsl.text.positions import Positions
+from jikko.nodes.registry import BY_TYPE
+from jikko.proving.case_file import CaseFile, Expectation, FlowCase, NodeMock
+from jikko.proving.case_file_reader import read_case_file
+from jikko.proving.script import node_names
+from jikko.proving.verdict import NodeNames
+
+Handles: TypeAlias = Mapping[str, Sequence[str]]
+"""The handles of branching nodes, by their ids."""
+
+
+class CasePlan(Struct, frozen=True, kw_only=True):
+    """What is to be run of a test file."""
+
+    path: Path
+    file: CaseFile
+    workflow: Path
+    text: bytes
+    """Of the workflow."""
+    document: DslDocument
+    names: NodeNames
+    lines: dict[str, int]
+    """Of the cases in the test file, by their names; counted from 1."""
+
+    @property
+    def mocked(self) -> set[str]:
+        """Ids and titles of the nodes that any case mocks."""
+        return {name for mocks in (self.file, *self.file.cases) for name in mocks.mocks}
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the workflow holds conversations."""
+        return self.document.mode in CHAT_MODES
+
+
+class ReadPlan(Struct, frozen=True):
+    """What came of a test file."""
+
+    plan: CasePlan | None
+    """``None`` if there are problems."""
+    problems: list[Diagnostic]
+    """With their lines, in the order of the file."""
+    workflow: str = ""
+    """The workflow file, if it is what cannot be used."""
+
+
+def workflow_of(path: Path, file: CaseFile) -> Path:
+    """The workflow that a test file is about."""
+    if file.workflow:
+        return path.parent / file.workflow
+    stem = path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
+    yaml = path.parent / f"{stem}.yaml"
+    return yaml if yaml.exists() else path.parent / f"{stem}.yml"
+
+
+def read_plan(path: Path) -> ReadPlan:
+    """Read a test file and its workflow. Never raises for what is in them.
+
+    Raises:
+        OSError: The test file cannot be read.
+    """
+    text = read_dsl_file(path)
+    read = read_case_file(text, path.parent)
+    positions = Positions(text)
+    if read.file is None:
+        return ReadPlan(None, _placed(read.problems, positions))
+    workflow = workflow_of(path, read.file)
+    try:
+        source = read_dsl_file(workflow)
+    except OSError as error:
+        params = {"file": str(workflow), "reason": error.strerror or str(error)}
+        found = problem_at("workflow", Phrase("test.no_workflow", params), Phrase("remedy.test_workflow"))
+        return ReadPlan(None, _placed([*read.problems, found], positions))
+    checked = check(source, source=str(workflow), node_classes=BY_TYPE)
+    if checked.document is None or checked.graph is None:
+        what = Phrase("test.bad_workflow", {"file": str(workflow)})
+        command = Phrase("remedy.check_file", {"command": f"jikko check {workflow}"})
+        found = problem_at("workflow", what, command)
+        return ReadPlan(None, _placed([*read.problems, found], positions), "" if read.problems else str(workflow))
+    names = NodeNames({node.id: node.title for node in checked.graph.nodes.values()})
+    handles = {node.id: handles_of(node) or () for node in checked.document.nodes}
+    is_chat = checked.document.mode in CHAT_MODES
+    problems = [*read.problems, *_problems(read.file, read.places, names, handles, is_chat=is_chat)]
+    if problems:
+        return ReadPlan(None, _placed(problems, positions))
+    places = {case.name: positions.at(where) for case, where in zip(read.file.cases, read.places, strict=True)}
+    return ReadPlan(
+        CasePlan(
+            path=path,
+            file=read.file,
+            workflow=workflow,
+            text=source,
+            document=checked.document,
+            names=names,
+            lines={name: place.line if place else 0 for name, place in places.items()},
+        ),
+        [],
+    )
+
+
+def _placed(problems: Iterable[Diagnostic], positions: Positions) -> list[Diagnostic]:
+    found: dict[str, Diagnostic] = {}
+    for problem in problems:
+        place = None if problem.line else positions.at(problem.where)
+        placed = problem if place is None else replace(problem, line=place.line, column=place.column)
+        # Rows make one mistake many times.
+        found.setdefault(str(placed), placed)
+    return sorted(found.values(), key=lambda problem: (problem.line, problem.column))
+
+
+def _problems(
+    file: CaseFile, places: Iterable[str], names: NodeNames, handles: Handles, *, is_chat: bool
+) -> Iterator[Diagnostic]:
+    yield from _of_mocks(file, "", names, handles)
+    for case, where in zip(file.cases, places, strict=True):
+        yield from _of_mocks(case, f"{where}.", names, handles)
+        yield from _of_expectation(case.expect, f"{where}.expect", names)
+        for index, turn in enumerate(case.turns):
+            yield from _of_expectation(turn.expect, f"{where}.turns[{index}].expect", names)
+        if bool(case.turns) != is_chat:
+            what = Phrase("test.no_turns" if is_chat else "test.turns")
+            yield problem_at(f"{where}.turns", what, Phrase("remedy.turns") if is_chat else None)
+
+
+def _of_mocks(mocks: CaseFile | FlowCase, prefix: str, names: NodeNames, handles: Handles) -> Iterator[Diagnostic]:
+    for where, name in node_names(mocks):
+        yield from _unknown(name, prefix + where, names)
+    for name, mock in mocks.mocks.items():
+        for one in [mock] if isinstance(mock, NodeMock) else mock:
+            known = {handle for node in names.ids(name) for handle in handles.get(node, ())}
+            if one.branch and known and one.branch not in known:
+                hint = meant(one.branch, sorted(known))
+                hint = hint or Phrase("remedy.expected_one_of", {"wanted": ", ".join(sorted(known))})
+                what = Phrase("test.no_branch", {"branch": repr(one.branch), "node": repr(name)})
+                yield problem_at(f"{prefix}mocks.{name}", what, hint)
+
+
+def _of_expectation(expect: Expectation, where: str, names: NodeNames) -> Iterator[Diagnostic]:
+    for field, named in (("path", expect.path), ("not_run", expect.not_run)):
+        for index, name in enumerate(named):
+            yield from _unknown(name, f"{where}.{field}[{index}]", names)
+    for name in expect.nodes:
+        yield from _unknown(name, f"{where}.nodes.{name}", names)
+    if expect.waits_for:
+        yield from _unknown(expect.waits_for, f"{where}.waits_for", names)
+
+
+def _unknown(name: str, where: str, names: NodeNames) -> Iterator[Diagnostic]:
+    if not names.ids(name):
+        yield problem_at(where, Phrase("test.no_node", {"name": repr(name)}), meant(name, names.all()))

@@ -1,0 +1,269 @@
+"""The outside as one node of one case sees it: rules answer first, then what its script allows."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
+from typing import Any, Final, get_args
+
+from msgspec.structs import replace
+
+from jikko.events import Usage
+from jikko.graph.compiled import CompiledNode
+from jikko.lang.tokens import estimated
+from jikko.nodes.tools.tool import ToolNode
+from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
+from jikko.ports.knowledge import (
+    Hit,
+    KnowledgeSearch,
+    SearchedDataset,
+    SearchFailure,
+    SearchRequest,
+    SearchResult,
+)
+from jikko.ports.models import (
+    Abilities,
+    Chunk,
+    Completion,
+    FailureKind,
+    FunctionCall,
+    ModelFailure,
+    ModelRequest,
+    Models,
+    ModelUsage,
+)
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import (
+    Emit,
+    JsonMessage,
+    TextMessage,
+    Tool,
+    ToolCall,
+    ToolFailure,
+    ToolName,
+    ToolNotFound,
+    ToolParameter,
+    Tools,
+    VariableMessage,
+)
+from jikko.proving.case_file import ModelRule, is_given
+from jikko.proving.script import CaseScript
+from jikko.values import Json
+
+_PIECE: Final = re.compile(r"\S+\s*|\s+")
+_NO_ANSWER: Final = "no mock of the case answers this call"
+
+
+def case_ports(ports: NodePorts, script: CaseScript, node: CompiledNode) -> NodePorts:
+    """The ports of a node of a case."""
+    return replace(
+        ports,
+        models=CaseModels(ports.models, script, node),
+        http=CaseHttp(ports.http, script, node),
+        tools=CaseTools(ports.tools, script, node),
+        knowledge=CaseKnowledge(ports.knowledge, script, node),
+    )
+
+
+class CaseModels:
+    """``Models`` whose answers stand in a test file."""
+
+    def __init__(self, real: Models, script: CaseScript, node: CompiledNode) -> None:
+        self._real, self._script, self._node = real, script, node
+
+    def abilities(self, provider: str, model: str) -> Abilities:
+        """See ``Models``."""
+        return self._real.abilities(provider, model)
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models``."""
+        return await self._real.context_size(provider, model)
+
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
+        """See ``Models``."""
+        rule = self._script.model(self._node, request)
+        if rule is None:
+            if self._script.outside == "refuse":
+                raise ModelFailure(_NO_ANSWER, kind="ModelNotExistError")
+            return await self._real.complete(request, emit)
+        await asyncio.sleep(rule.delay)
+        if rule.error:
+            kinds = [kind for kind in get_args(FailureKind) if kind == rule.error]
+            raise ModelFailure(rule.error, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
+        text = rule.answer if isinstance(rule.answer, str) else json.dumps(rule.answer, ensure_ascii=False)
+        if emit is not None and request.stream:
+            for piece in _PIECE.findall(text):
+                emit(Chunk(piece, ""))
+        return _completion(rule, text, request)
+
+    async def close(self) -> None:
+        """See ``Models``."""
+
+
+def _completion(rule: ModelRule, text: str, request: ModelRequest) -> Completion:
+    calls = tuple(
+        FunctionCall(f"call-{number}", call.name, json.dumps(call.arguments, ensure_ascii=False))
+        for number, call in enumerate(rule.tool_calls, start=1)
+    )
+    prompt = sum(estimated(message.text) for message in request.messages)
+    completion = estimated(text) + sum(estimated(call.arguments) for call in calls)
+    if rule.tokens is not None:
+        prompt = min(prompt, rule.tokens)
+        completion = rule.tokens - prompt
+    return Completion(
+        text=text,
+        tool_calls=calls,
+        finish_reason="tool_calls" if calls else "stop",
+        is_fake=True,
+        usage=ModelUsage(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=prompt + completion,
+            completion_price=Decimal(str(rule.price)),
+        ),
+    )
+
+
+class CaseHttp:
+    """An ``HttpClient`` whose answers stand in a test file."""
+
+    def __init__(self, real: HttpClient, script: CaseScript, node: CompiledNode) -> None:
+        self._real, self._script, self._node = real, script, node
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        """See ``HttpClient``."""
+        rule = self._script.http(self._node, request)
+        if rule is None:
+            if self._script.outside != "live":
+                raise HttpFailure(_NO_ANSWER, kind="connect")
+            return await self._real.send(request)
+        await asyncio.sleep(rule.delay)
+        if rule.error:
+            raise HttpFailure(rule.error, kind="timeout" if rule.error == "timeout" else "connect")
+        has_json = is_given(rule.json_)
+        kind = "application/json" if has_json else "text/plain; charset=utf-8"
+        text = json.dumps(rule.json_, ensure_ascii=False) if has_json else rule.text
+        return HttpResponse(rule.status, tuple({"Content-Type": kind, **rule.headers}.items()), text.encode())
+
+    async def close(self) -> None:
+        """See ``HttpClient``."""
+
+
+class CaseTools:
+    """``Tools`` whose answers stand in a test file."""
+
+    def __init__(self, real: Tools, script: CaseScript, node: CompiledNode) -> None:
+        self._real, self._script, self._node = real, script, node
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools``."""
+        return self._real.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools``. A tool that a rule is about is there, whatever this installation has."""
+        try:
+            return self._real.known(name, app_id=app_id) or self._stand_in(name)
+        except ToolNotFound:
+            if found := self._stand_in(name):
+                return found
+            raise
+
+    def _stand_in(self, name: ToolName) -> Tool | None:
+        if self._script.outside == "live" and not self._script.knows_tool(name):
+            return None
+        node = self._node.node
+        if not isinstance(node, ToolNode):
+            return Tool(name=name)
+        parameters = [ToolParameter(name=given.name, type="any") for given in node.given.parameters]
+        settings = [ToolParameter(name=setting, type="any", form="form") for setting in node.given.settings]
+        return Tool(name=name, parameters=(*parameters, *settings))
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools``."""
+        return self.known(name, app_id=app_id) or await self._real.find(name, app_id=app_id)
+
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
+        """See ``Tools``."""
+        rule = self._script.tool(self._node, call)
+        if rule is None:
+            if self._script.outside != "live":
+                raise ToolFailure(_NO_ANSWER)
+            return await self._real.call(call, emit)
+        await asyncio.sleep(rule.delay)
+        if rule.error:
+            raise ToolFailure(rule.error)
+        if rule.text:
+            emit(TextMessage(rule.text))
+        if is_given(rule.json_):
+            emit(JsonMessage(rule.json_))
+        for name, value in rule.variables.items():
+            emit(VariableMessage(name, value))
+        return None
+
+    async def close(self) -> None:
+        """See ``Tools``."""
+
+
+class CaseKnowledge:
+    """A ``KnowledgeSearch`` that finds what stands in a test file."""
+
+    def __init__(self, real: KnowledgeSearch, script: CaseScript, node: CompiledNode) -> None:
+        self._real, self._script, self._node = real, script, node
+
+    async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
+        """See ``KnowledgeSearch``. Each dataset is there."""
+        if self._script.outside == "live":
+            return await self._real.usable(ids)
+        return [SearchedDataset(id_, id_, "", "high_quality") for id_ in ids]
+
+    async def missing(self, ids: Collection[str]) -> list[str]:
+        """See ``KnowledgeSearch``."""
+        return await self._real.missing(ids) if self._script.outside == "live" else []
+
+    async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
+        """See ``KnowledgeSearch``."""
+        return await self._real.field_names(dataset_ids) if self._script.outside == "live" else []
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        """See ``KnowledgeSearch``."""
+        rule = self._script.search(self._node, request)
+        if rule is None:
+            if self._script.outside != "live":
+                raise SearchFailure(_NO_ANSWER, kind="SearchFailure")
+            return await self._real.search(request)
+        await asyncio.sleep(rule.delay)
+        if rule.error:
+            raise SearchFailure(rule.error, kind="SearchFailure")
+        first = request.dataset_ids[0] if request.dataset_ids else ""
+        return SearchResult(
+            [
+                Hit(
+                    dataset_id=first,
+                    dataset_name=passage.dataset or first,
+                    document_id=f"document-{position}",
+                    document_name=passage.title,
+                    segment_id=f"segment-{position}",
+                    content=passage.content,
+                    score=passage.score,
+                    words=len(passage.content.split()),
+                    position=position,
+                    metadata=dict(passage.metadata),
+                )
+                for position, passage in enumerate(rule.passages, start=1)
+            ]
+        )
+
+    def count_hits(self, hits: Sequence[Hit]) -> None:
+        """See ``KnowledgeSearch``. Nothing is counted of what a test found."""
+
+
+class CaseContext:
+    """The context of a node, with the ports of a case. Everything else is the context's own."""
+
+    def __init__(self, context: Any, ports: NodePorts) -> None:
+        self._context = context
+        self.ports = ports
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

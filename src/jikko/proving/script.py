@@ -1,0 +1,207 @@
+"""What answers the calls of one case, and what it was asked. Decides only."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from jikko.graph.compiled import CompiledNode
+from jikko.ports.http import OutgoingRequest
+from jikko.ports.knowledge import SearchRequest
+from jikko.ports.models import ModelRequest
+from jikko.ports.tools import ToolCall, ToolName
+from jikko.proving.case_file import (
+    CaseFile,
+    FlowCase,
+    HttpRule,
+    KnowledgeRule,
+    MockAnswer,
+    MockForm,
+    Mocks,
+    ModelRule,
+    NodeMock,
+    NodeRule,
+    Outside,
+    ToolRule,
+    is_given,
+)
+from jikko.proving.matching import fits, shown
+
+A = TypeVar("A", bound=MockAnswer)
+R = TypeVar("R", bound=NodeRule)
+
+
+class Answers(list[tuple[A, list[int]]]):
+    """Rules in order, each with the calls that it may still answer; -1: any number."""
+
+    def __init__(self, rules: Iterable[A], times: int | None = None) -> None:
+        super().__init__((rule, [rule.times or times or -1]) for rule in rules)
+
+    def take(self, is_meant: Callable[[A], bool]) -> A | None:
+        """The first rule for a call; ``None`` if none is left."""
+        for rule, left in self:
+            if left[0] and is_meant(rule):
+                left[0] -= left[0] > 0
+                return rule
+        return None
+
+
+class CaseScript:
+    """The answers to one run, or to the turns of one conversation."""
+
+    def __init__(self, case: FlowCase, file: CaseFile) -> None:
+        self.outside: Outside = case.outside or file.defaults.outside
+        self.refused: list[str] = []
+        """Calls that nothing answers: a sentence for each."""
+        self.model_calls = 0
+        self._mocks = {name: _nodes(mock) for name, mock in {**file.mocks, **case.mocks}.items()}
+        self._forms = {name: list(_forms(form)) for name, form in {**file.forms, **case.forms}.items()}
+        self._models = Answers([*case.models, *file.models])
+        self._http = Answers([*case.http, *file.http])
+        self._tools = Answers([*case.tools, *file.tools])
+        self._knowledge = Answers([*case.knowledge, *file.knowledge])
+
+    def mock(self, node: CompiledNode) -> NodeMock | None:
+        """What stands for this execution of a node; ``None``: it runs. A mock whose answers are all taken fails."""
+        answers = self._mocks.get(node.id, self._mocks.get(node.title))
+        if answers is None:
+            return None
+        taken = answers.take(lambda mock: True)
+        if taken is None:
+            count = len(answers)
+            text = f"the mock of {_name(node)} has {count} answer{'s' * (count > 1)}, and the node runs once more"
+            return NodeMock(error=self.refuse(text))
+        return taken
+
+    def form(self, node_id: str, title: str) -> MockForm | str | None:
+        """How a form is submitted; ``timeout``, or ``None`` if it is not."""
+        answers = self._forms.get(node_id, self._forms.get(title))
+        if not answers:
+            return None
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def model(self, node: CompiledNode, request: ModelRequest) -> ModelRule | None:
+        """What answers a call of a model; ``None`` if no rule does."""
+        self.model_calls += 1
+        prompt = "\n".join(message.text for message in request.messages)
+        name = request.provider.rpartition("/")[2] + "/" + request.model
+        return self._take(
+            self._models,
+            node,
+            lambda rule: rule.model in ("", request.model, name) and _fit(rule.prompt, prompt),
+            f"model {name} (prompt: {shown(prompt)})",
+            "models",
+            is_faked=self.outside == "fake",
+        )
+
+    def http(self, node: CompiledNode, request: OutgoingRequest) -> HttpRule | None:
+        """What answers a request; ``None`` if no rule does."""
+        body = _body_of(request)
+        return self._take(
+            self._http,
+            node,
+            lambda rule: (
+                rule.method.upper() in ("", request.method.upper())
+                and _fit(rule.url, request.url)
+                and (_fit(rule.body, body) or _fit(rule.body, _as_json(body)))
+            ),
+            f"{request.method.upper()} {request.url}",
+            "http",
+        )
+
+    def tool(self, node: CompiledNode, call: ToolCall) -> ToolRule | None:
+        """What answers a call of a tool; ``None`` if no rule does."""
+        name = call.tool.name
+        return self._take(
+            self._tools,
+            node,
+            lambda rule: _is_tool(rule, name) and _fit(rule.parameters, dict(call.parameters)),
+            f"tool {name} with {shown(dict(call.parameters))}",
+            "tools",
+        )
+
+    def knows_tool(self, name: ToolName) -> bool:
+        """Whether a rule is about the tool."""
+        return any(_is_tool(rule, name) for rule, _ in self._tools)
+
+    def search(self, node: CompiledNode, request: SearchRequest) -> KnowledgeRule | None:
+        """What answers a search; ``None`` if no rule does."""
+        return self._take(
+            self._knowledge,
+            node,
+            lambda rule: _fit(rule.query, request.query),
+            f"a search for {shown(request.query)}",
+            "knowledge",
+        )
+
+    def refuse(self, text: str) -> str:
+        """Note a call that nothing answers. Returns the sentence."""
+        self.refused.append(text)
+        return text
+
+    def _take(
+        self,
+        answers: Answers[R],
+        node: CompiledNode,
+        is_meant: Callable[[R], bool],
+        what: str,
+        field: str,
+        *,
+        is_faked: bool = False,
+    ) -> R | None:
+        rule = answers.take(lambda rule: rule.node in ("", node.id, node.title) and is_meant(rule))
+        if rule is None and self.outside != "live" and not is_faked:
+            rules = (
+                "no rule" if not answers else f"none of the {len(answers)} rules" if len(answers) > 1 else "the rule"
+            )
+            verb = "of `{0}` answers" if answers else "in `{0}` answers"
+            self.refuse(f"{_name(node)} calls {what}: {rules} {verb.format(field)} it")
+        return rule
+
+
+def _name(node: CompiledNode) -> str:
+    return repr(node.title or node.id)
+
+
+def _nodes(mock: NodeMock | Sequence[NodeMock]) -> Answers[NodeMock]:
+    return Answers([mock]) if isinstance(mock, NodeMock) else Answers(mock, times=1)
+
+
+def _forms(form: str | MockForm | Sequence[MockForm]) -> Sequence[MockForm | str]:
+    return [form] if isinstance(form, (str, MockForm)) else form
+
+
+def _fit(expected: Any, actual: Any) -> bool:
+    return not is_given(expected) or fits(expected, actual)
+
+
+def _is_tool(rule: ToolRule, name: ToolName) -> bool:
+    providers = (name.provider, name.provider_name, name.provider.rpartition("/")[2])
+    return rule.tool in ("", name.tool, *(f"{provider}/{name.tool}" for provider in providers))
+
+
+def _body_of(request: OutgoingRequest) -> str:
+    body = request.body
+    if body is None:
+        return ""
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(dict(body.fields))
+
+
+def _as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def node_names(mocks: Mocks) -> list[tuple[str, str]]:
+    """The paths at which mocks name nodes, with the names."""
+    named = [(f"mocks.{name}", name) for name in mocks.mocks] + [(f"forms.{name}", name) for name in mocks.forms]
+    fields: tuple[tuple[str, Sequence[NodeRule]], ...] = (
+        ("models", mocks.models),
+        ("http", mocks.http),
+        ("tools", mocks.tools),
+        ("knowledge", mocks.knowledge),
+    )
+    for field, rules in fields:
+        named += [(f"{field}[{index}].node", rule.node) for index, rule in enumerate(rules) if rule.node]
+    return named

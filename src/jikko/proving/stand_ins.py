@@ -1,0 +1,76 @@
+"""Graphs for tests: nodes that a mock may stand for, or that reach the outside, ask the script of their case first."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+from msgspec.structs import replace
+
+from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
+from jikko.nodes.contract import NodeFailure, Result, RunInfo
+from jikko.nodes.mocked import Mocked, MockedBranch
+from jikko.proving.case_file import NodeMock
+from jikko.proving.case_ports import CaseContext, case_ports
+from jikko.proving.script import CaseScript
+
+
+def with_stand_ins(
+    graph: CompiledGraph, mocked: Collection[str], script_of: Callable[[RunInfo], CaseScript | None]
+) -> CompiledGraph:
+    """The graph for the cases of a test file.
+
+    Args:
+        mocked: Ids and titles of all nodes that any case mocks.
+        script_of: The script of a run; ``None``: it is no case's.
+    """
+    # Nodes that never wait reach nothing.
+    chosen = {
+        node.id
+        for node in graph.nodes.values()
+        if node.id in mocked or node.title in mocked or not (node.node.immediate or node.body)
+    }
+
+    def changed(node: CompiledNode) -> CompiledNode:
+        body = None if node.body is None else inside(node.body)
+        if node.id not in chosen:
+            return replace(node, body=body)
+        return replace(node, node=StandIn(node, script_of), body=body, has_icon=False, retry_wait=0.0)
+
+    def inside(body: Subgraph) -> Subgraph:
+        return replace(body, nodes=tuple(map(changed, body.nodes)))
+
+    return replace(
+        graph, body=inside(graph.body), nodes={node_id: changed(node) for node_id, node in graph.nodes.items()}
+    )
+
+
+class StandIn:
+    """The node itself, unless the script of the run mocks it."""
+
+    def __init__(self, node: CompiledNode, script_of: Callable[[RunInfo], CaseScript | None]) -> None:
+        self.type = node.node.type
+        self.branching = node.node.branching
+        self.immediate = False
+        self._node = node
+        self._script_of = script_of
+
+    async def run(self, ctx: Any) -> Result:
+        """See ``Node.run``."""
+        script = self._script_of(ctx.run)
+        if script is None:
+            return await self._node.node.run(ctx)
+        mock = script.mock(self._node)
+        if mock is None:
+            reached = (
+                ctx if self._node.body is not None else CaseContext(ctx, case_ports(ctx.ports, script, self._node))
+            )
+            return await self._node.node.run(reached)
+        await asyncio.sleep(mock.delay)
+        return await self._mocked(mock, ctx)
+
+    async def _mocked(self, mock: NodeMock, ctx: Any) -> Result:
+        if mock.error:
+            raise NodeFailure(mock.error, kind="MockedError", process_data={"mocked": True})
+        if mock.branch:
+            return Result(outputs=mock.outputs, process_data={"mocked": True}, handle=mock.branch)
+        return await (MockedBranch if self.branching else Mocked)(mock.outputs).run(ctx)
