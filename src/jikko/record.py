@@ -169,22 +169,27 @@ def _encoded(outputs: dict[str, Json]) -> bytes:
 
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))
 """The events that concern a record."""
+OF_FORMS: Final = frozenset((FormRequested, FormClosed))
+"""The events that concern forms."""
 
 
-class RunForms:
+class RunForms(msgspec.Struct):
     """The forms of a run: a fold over its log. By execution, in the order in which they were requested."""
 
-    __slots__ = ("closed", "open", "requested")
+    requested: dict[str, FormRequested] = {}
+    """All of them."""
+    open: dict[str, FormRequested] = {}
+    """Those that can still be submitted."""
+    closed: dict[str, FormClosed] = {}
+    """What became of the others."""
 
-    def __init__(self, log: Iterable[Event] = ()) -> None:
-        self.requested: dict[str, FormRequested] = {}
-        """All of them."""
-        self.open: dict[str, FormRequested] = {}
-        """Those that can still be submitted."""
-        self.closed: dict[str, FormClosed] = {}
-        """What became of the others."""
+    @classmethod
+    def of(cls, log: Iterable[Event]) -> "RunForms":
+        """Those of a log."""
+        forms = cls()
         for event in log:
-            self.apply(event)
+            forms.apply(event)
+        return forms
 
     def apply(self, event: Event) -> None:
         """Fold one event. Events that do not concern forms change nothing."""

@@ -24,7 +24,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     messages: list[tuple[str, msgspec.Struct]] = []
     if began is not None:
         messages.append(("workflow_started", dify_events.run_started(identity, began, "initial", with_time=True)))
-    waiting = RunForms(log).open
+    waiting = RunForms.of(log).open
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
         if execution.id in waiting:

@@ -21,7 +21,7 @@ from jikko.events import (
     RunResumed,
     RunStarted,
 )
-from jikko.record import RunForms, RunRecord
+from jikko.record import OF_FORMS, RunForms, RunRecord
 
 if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
@@ -91,7 +91,7 @@ class StreamEncoder:
                     self._turn = AppEvents(self._identity, event)
                 else:
                     self._turn = TurnEvents(self._identity, event)
-        else:
+        elif type(event) in OF_FORMS:
             self._forms.apply(event)
 
     def _of(self, event: Event) -> Sequence[Struct]:

@@ -203,5 +203,5 @@ class Forms:
 
 def forms_of(record: RunRecord, log: list[Event]) -> list[RunForm]:
     """The forms of a run, in the order in which they were requested."""
-    forms = RunForms(log)
+    forms = RunForms.of(log)
     return [RunForm(record, form, forms.closed.get(execution_id)) for execution_id, form in forms.requested.items()]

@@ -82,7 +82,7 @@ async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBod
         response = await told.ended(request, run, end)
         response.headers += encoded(headers.items())
         return response
-    forms = RunForms(await request.api.runs.control.events(run.record))
+    forms = RunForms.of(await request.api.runs.control.events(run.record))
     return Response(await told.paused(request, run, list(forms.open.values())), headers=headers)
 
 

@@ -49,7 +49,8 @@ class RunMemory:
         """Whether it was told to end, since too much is held."""
         self.is_counted = False
         """Whether the process counts it, or has."""
-        self._values = HeldValues()
+        self._values: HeldValues | None = None
+        """There once something is counted: most runs are over at once."""
         self._pieces: list[tuple[int, int]] = []
         """Of the part of the log that is in memory: positions, and how many bytes the log has before each."""
         self._durable = 0
@@ -127,6 +128,7 @@ class RunMemory:
         self._count += len(sizes)
         if not sizes:
             return
+        self._values = self._values or HeldValues()
         self._values.add(events, sizes)
         if (most := max(sizes)) > self._largest[0]:
             event = events[sizes.index(most)]
@@ -138,7 +140,8 @@ class RunMemory:
         if not self.is_counted:
             self.is_counted = True
             self._of.join(self)
-        self._of.hold(self, max(self._appended - self._gone, self._values.total))
+        held = 0 if self._values is None else self._values.total
+        self._of.hold(self, max(self._appended - self._gone, held))
 
     def cut(self, end: int) -> None:
         """The log goes no further than a position, and what is given next comes there. What was counted stays so."""
