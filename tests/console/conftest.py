@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect, sync_playwright
 from scripts.build_console import build, is_current, sources
 
 from tests.acceptance.client import Client
@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 ENDS = ("succeeded", "failed", "stopped", "partial-succeeded")
 LARGE: ViewportSize = {"width": 1440, "height": 900}
 SMALL: ViewportSize = {"width": 390, "height": 844}
+LOCALE = "en-US"
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
@@ -177,11 +178,31 @@ def handbook(tmp_path_factory: pytest.TempPathFactory, site: Site) -> str:
 Visit = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def rested(browser: Browser) -> list[Page]:
+    """The tab that the tests of a module take in turns, while none has it."""
+    return []
+
+
 @pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Opens an address of the console, signed in. Ends with an error if the page had one, or asked another host."""
-    contexts: list[BrowserContext] = []
+def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
+    """Opens an address of the console, signed in. Ends with an error if the page had one, or asked another host.
+
+    The first tab of a test is that of the test before, without what that kept: a process for each, which compiles the
+    page anew, was most of what a test took. ``fresh=True`` is for what counts that.
+    """
+    tabs: list[tuple[Page, dict[str, Callable[[Any], None]]]] = []
     wrong: list[str] = []
+
+    def tab(origin: str, locale: str, fresh: bool) -> Page:
+        if rested and locale == LOCALE and not fresh:
+            page = rested.pop()
+            old = {"origin": origin, "storageTypes": "all"}
+            page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", old)
+            return page
+        context = browser.new_context(locale=locale, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE * 1000)
+        return context.new_page()
 
     def go(
         path: str,
@@ -189,27 +210,39 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         at: Site = site,
         token: str | None = None,
         size: ViewportSize | None = None,
-        locale: str = "en-US",
+        locale: str = LOCALE,
+        fresh: bool = False,
     ) -> Page:
-        context = browser.new_context(viewport=size or LARGE, locale=locale, reduced_motion="reduce")
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE * 1000)
-        sign_in(context, at, token or at.operator)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
         host = at.server.url
+        page = tab(host, locale, fresh)
+        page.set_viewport_size(size or LARGE)
+        sign_in(page.context, at, token or at.operator)
 
-        def watch(url: str) -> None:
-            if not url.startswith((host, "data:", "blob:")):
-                wrong.append(f"{path} asks {url}")
+        def watch(request: Request) -> None:
+            if not request.url.startswith((host, "data:", "blob:")):
+                wrong.append(f"{path} asks {request.url}")
 
-        page.on("request", lambda request: watch(request.url))
+        heard: dict[str, Callable[[Any], None]] = {
+            "pageerror": lambda error: wrong.append(f"{path}: {error}"),
+            "request": watch,
+        }
+        for event, hear in heard.items():
+            page.on(event, hear)  # type: ignore[call-overload]
+        tabs.append((page, heard))
         page.goto(f"{at.url}{path}")
         return page
 
     yield go
-    for context in contexts:
-        context.close()
+    for page, heard in tabs:
+        if rested or page.is_closed() or page.context.pages != [page] or page.evaluate("navigator.language") != LOCALE:
+            page.context.close()
+            continue
+        for event, hear in heard.items():
+            page.remove_listener(event, hear)
+        page.unroute_all(behavior="ignoreErrors")
+        page.goto("about:blank")
+        page.context.clear_cookies()
+        rested.append(page)
     assert wrong == []
 
 

@@ -39,7 +39,7 @@ def test_scripts_and_styles_stay_small(assets: dict[str, int]) -> None:
 def test_the_page_of_runs_loads_little_and_nothing_from_elsewhere(
     site: Site, visit: Visit, assets: dict[str, int]
 ) -> None:
-    page = visit("/enter")
+    page = visit("/enter", fresh=True)
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -62,7 +62,7 @@ def test_the_wheel_grows_little(built: Path) -> None:
 def test_a_jump_along_a_log_draws_within_a_frame_or_a_few(site: Site, visit: Visit) -> None:
     """A share of what all is drawn anew costs, so that it holds on any machine: the first drawing, with its fold."""
     run = site.run("rounds", q="jump")
-    page = visit(f"/runs/{run}")
+    page = visit(f"/runs/{run}", fresh=True)
     slider = page.get_by_role("slider", name="Position in the log")
     expect(page.get_by_text("ended", exact=True)).to_be_visible()
     head = int(slider.get_attribute("max") or 0)
@@ -90,7 +90,7 @@ def test_a_jump_along_a_log_draws_within_a_frame_or_a_few(site: Site, visit: Vis
 def test_ten_thousand_events_are_shown_nearly_as_soon_as_some_hundred(site: Site, visit: Visit) -> None:
     """What the budgets say in seconds is a ratio here, so that it holds on a busy machine."""
     short, long = site.run("rounds", q="short"), site.run("many", q="long")
-    page = visit("/enter")
+    page = visit("/enter", fresh=True)
     quickest = {short: math.inf, long: math.inf}
     for round_ in range(ROUNDS):
         for run in (short, long):
@@ -109,7 +109,7 @@ def test_ten_thousand_events_are_shown_nearly_as_soon_as_some_hundred(site: Site
 
 def test_the_rows_of_runs_are_there_soon_after_the_shell(site: Site, visit: Visit) -> None:
     site.run("greets", name="a row")
-    page = visit("/enter")
+    page = visit("/enter", fresh=True)
     quickest = {"/enter": math.inf, "/runs?t=all": math.inf}
     for round_ in range(ROUNDS):
         for path in quickest:
