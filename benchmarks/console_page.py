@@ -34,7 +34,11 @@ PER_ROUND: Final = 4
 """Events."""
 AROUND: Final = 10
 """Events of a run beside those of its rounds."""
-LIVE_ROUNDS: Final = 500
+LIVE_ROUNDS: Final = sized(500, 200)
+LENGTHS: Final = sized(((1_000, 0.8), (10_000, 1.2)), ((1_000, 0.8),))
+"""Events of runs, and in how many seconds their steps are to be shown."""
+LONGEST: Final = sized(100_000, 2_000)
+"""Events of the longest."""
 ANSWER_SECONDS: Final = 0.2
 SIDE_BY_SIDE: Final = 10
 """Rounds, of ``ANSWER_SECONDS`` each, whose four events make 200 a second."""
@@ -227,15 +231,15 @@ def lists(eyes: Eyes) -> None:
 
 
 def runs(eyes: Eyes, site: Site) -> None:
-    for events, aim in ((1_000, 0.8), (10_000, 1.2)):
+    for events, aim in LENGTHS:
         run = site.start("many", (events - AROUND) // PER_ROUND)
         count = site.wait(run)
         found = eyes.opened(f"/runs/{run}", "rows")
         figure(f"run of {count:,} events: steps shown", found["rows"], "s", aim=f"<= {aim} s")
         figure(f"run of {count:,} events: CPU of the page until its steps are shown", found["cpu"], "s")
-    run = site.start("many", (100_000 - AROUND) // PER_ROUND)
+    run = site.start("many", (LONGEST - AROUND) // PER_ROUND)
     count = site.wait(run)
-    found = eyes.opened(f"/runs/{run}", "all", times=2)
+    found = eyes.opened(f"/runs/{run}", "all", times=sized(2, 1))
     figure(f"run of {count:,} events: first page", found["rows"], "s", aim="<= 1 s")
     figure(f"run of {count:,} events: all of it", found["all"], "s", aim="<= 6 s")
     figure(f"run of {count:,} events: CPU of the page for all of it", found["cpu"], "s")
@@ -295,7 +299,7 @@ def main() -> None:
             args=["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"],
         )
         eyes = Eyes(browser, site.url, TOKEN)
-        for _ in range(60):
+        for _ in range(sized(60, 2)):
             site.wait(site.start("many", 1))
         lists(eyes)
         live(eyes, site)
