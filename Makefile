@@ -81,9 +81,9 @@ test-other: $(VENV)/.development
 other-venv: $(VENV)/.development
 	$(call other,.venv-$$version/.development,What it needs)
 
+test-brief: export JIKKO_TEST_KILLS ?= 5
 test-brief: $(VENV)/.development ## Run the quicker tests of what rests on the interpreter, and a short kill test
 	$(call pytest,not services and not once and (not slow or every_python),$(INTERPRETED))
-	JIKKO_TEST_KILLS=5 $(BIN)/python -m pytest tests/acceptance/test_crash.py -k server_is_killed
 
 quick: $(VENV)/.development ## Run the fast tests that a change can break, within a minute (SINCE=main: all since then)
 	@$(BIN)/python -m scripts.quick $(if $(SINCE),--since $(SINCE))

@@ -148,6 +148,7 @@ class Crowd:
 
 
 @pytest.mark.slow
+@pytest.mark.every_python
 def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_path: Path, echo: EchoServer) -> None:
     seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 30))
     print(f"JIKKO_TEST_SEED={seed}")
