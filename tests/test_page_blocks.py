@@ -81,6 +81,9 @@ NO_CLUSTER: Final = "a cluster of Kubernetes; tests/deploy/test_chart.py renders
 NOT_TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/how-it-works.md", "  flow.yml\n"): "a drawing",
     ("docs/several-servers.md", "            ┌──"): "a drawing",
+    ("docs/several-servers.md", "sudo apt-get install postgresql"): (
+        "packages of an index; tests/acceptance/test_cluster_up.py starts the cluster and does what it prints"
+    ),
     ("docs/knowledge.md", "pip install '.[knowledge]'"): NO_INDEX,
     ("docs/packages.md", "$ jikko packages install numpy pandas matplotlib\n"): (
         "large packages of an index; tests/sandbox/packages/test_installing.py installs small ones of its own, and"

@@ -3,7 +3,17 @@
 from typing import Literal, TypeAlias
 
 Extra: TypeAlias = Literal[
-    "anthropic", "archive", "cluster", "documents", "knowledge", "local", "mcp", "otel", "plugins", "wordllama"
+    "anthropic",
+    "archive",
+    "cluster",
+    "cluster-try",
+    "documents",
+    "knowledge",
+    "local",
+    "mcp",
+    "otel",
+    "plugins",
+    "wordllama",
 ]
 """The optional dependencies in ``pyproject.toml``; the catalogue of diagnostics says what each is for."""
 

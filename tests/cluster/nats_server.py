@@ -1,10 +1,8 @@
 """NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
 
+import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,61 +10,43 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import PATIENCE
+from jikko.server.local_cluster.nats import nats_program
+from jikko.server.local_cluster.service import LocalService, listens
 from tests.free_ports import free_port
 
-PROGRAM = Path(sys.executable).parent / "nats-server"
 
-
-class NatsServer:
+class NatsServer(LocalService):
     """One server; it can be killed, and started again on the same port and store, or on an empty store."""
 
+    title = "NATS"
+
     def __init__(self, folder: Path, *, port: int, more: Sequence[str] = (), jetstream: bool = True) -> None:
+        super().__init__(folder / "log")
         self.folder = folder
         self.port = port
         self._more = [*(["-js", "-sd", str(folder / "store")] if jetstream else []), *more]
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def command(self) -> Sequence[str | Path]:
+        return [nats_program(), "-a", "127.0.0.1", "-p", str(self.port), *self._more]
+
+    def is_ready(self) -> bool:
+        return listens(self.port)
+
+    def begin(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [PROGRAM, "-a", "127.0.0.1", "-p", str(self.port), *self._more],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait()
+        super().begin()
 
     def lose_store(self) -> None:
         """Forget all that was kept. While it does not run."""
         shutil.rmtree(self.folder / "store")
 
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(PATIENCE)
-            self._process = None
-
     def reload(self) -> None:
         """Have it read its settings again."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
-
-    def _wait(self) -> None:
-        """Until it accepts connections."""
-        assert self._process is not None
-        while True:
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                pass
+        os.kill(self.pid, signal.SIGHUP)
 
 
 @contextmanager

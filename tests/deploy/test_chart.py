@@ -268,16 +268,18 @@ def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict
     assert message in helm.looked_at(**values)["refused"]
 
 
-def test_the_file_of_compose_is_one_and_has_the_container_locked_up() -> None:
-    file = DEPLOY / "compose.yml"
+@pytest.mark.parametrize("name", ["compose.yml", "compose.cluster.yml"])
+def test_the_file_of_compose_is_one_and_has_the_container_locked_up(name: str) -> None:
+    file = DEPLOY / name
     command = [program("check-jsonschema"), "--builtin-schema=vendor.compose-spec", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
-    service = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]["jikko"]
+    services = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]
+    service = services["jikko"]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert all(port.startswith("127.0.0.1:") for each in services.values() for port in each.get("ports", ()))
     assert (file.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 

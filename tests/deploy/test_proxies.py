@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import signal
+import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,11 @@ import httpx
 import pytest
 
 from tests.acceptance.client import lines
-from tests.deploy.proxied import Place, Proxied, caddy, nginx
+from tests.acceptance.faults import until
+from tests.acceptance.processes import Server
+from tests.deploy.proxied import DEPLOY, Place, Proxied, caddy, nginx, renamed
+from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
@@ -66,3 +73,44 @@ def test_a_proxy_that_the_setting_does_not_name_is_not_believed(
     link = uploaded(place, proxied, b"x").json()["source_url"]
 
     assert link.startswith(proxied.base.replace("https", "http").removesuffix("/jikko") + "/files/")
+
+
+def test_a_balancer_leaves_a_server_that_is_not_ready_and_uses_any_when_none_is(tmp_path: Path) -> None:
+    lame = {"JIKKO_LAME_DUCK_SECONDS": str(10 * PATIENCE)}
+    first, second = (Server(tmp_path / f"server{number}", settings=lame) for number in range(2))
+    port, control = free_port(), tmp_path / "control"
+    lines = "\n".join(f"    server s{one.pid} {one.url.removeprefix('http://')}" for one in (first, second))
+    names = {"server-template jikko 3 jikko:8000": lines.strip(), "bind :8000": f"bind 127.0.0.1:{port}"}
+    names |= {"resolvers compose init-addr none": "", "maxconn 20000": f"stats socket {control}"}
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(renamed(DEPLOY / "haproxy.cfg", names), encoding="utf-8")
+    process = subprocess.Popen(["haproxy", "-db", "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answering() -> int | None:
+        try:
+            found = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE)
+        except httpx.TransportError:
+            return None
+        return int(found.json()["process"]) if found.status_code == 200 else None
+
+    def is_down(server: Server) -> bool:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(str(control))
+            asked.sendall(b"show stat\n")
+            rows = asked.makefile(encoding="utf-8").read().splitlines()
+        return any(row.startswith(f"ready,s{server.pid},") and ",DOWN," in row for row in rows)
+
+    try:
+        for each in (first, second):
+            until(lambda each=each: answering() == each.pid, "it uses both")  # type: ignore[misc]
+        first.send(signal.SIGTERM)
+        until(lambda: is_down(first), "it leaves the first")
+        assert {answering() for _ in range(10)} == {second.pid}
+        second.send(signal.SIGTERM)
+        until(lambda: is_down(second), "it leaves the second")
+        assert {answering() for _ in range(10)} == {first.pid, second.pid}
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        for each in (first, second):
+            each.close()

@@ -1,7 +1,6 @@
 """A PostgreSQL that takes no writes, or is slow: starts are answered, and none that was refused runs later."""
 
 import asyncio
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from jikko.server.local_cluster.service import as_plain_user
 from tests.faults.conftest import Keep
 from tests.faults.queue import name_of
 from tests.faults.starts import Trial, Try
@@ -77,7 +77,7 @@ def test_the_disk_of_the_database_is_full(tmp_path: Path, on: Try, postgres: Pos
     # Where a plain user may go.
     with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder, mounted(Path(folder), tmp_path) as disk:
         (disk / "tables").mkdir()
-        shutil.chown(disk / "tables", "nobody")
+        as_plain_user(disk / "tables")
         disk.chmod(0o755)
         postgres.execute(f"CREATE TABLESPACE small LOCATION '{disk}/tables'")
         trial, name = trial_on(on, tmp_path, postgres, "TABLESPACE small")

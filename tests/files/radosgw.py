@@ -2,7 +2,6 @@
 
 import errno
 import os
-import pwd
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from jikko.server.local_cluster.service import as_plain_user
 from tests.effort import PATIENCE
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.free_ports import free_port
@@ -79,11 +79,7 @@ class RadosServer:
             self._scheme, where = "https", f"ssl_endpoint=127.0.0.1:{self._port} ssl_certificate={folder}/server.pem"
         (folder / "ceph.conf").write_text(_SETTINGS.format(folder=folder, where=where))
         self._plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"PATH": os.environ["PATH"]}}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            for path in (folder, folder / "data"):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
-            self._plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._plain |= as_plain_user(folder, folder / "data")
 
     @property
     def address(self) -> str:

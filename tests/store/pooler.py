@@ -1,15 +1,13 @@
 """PgBouncer, the real one."""
 
-import os
-import pwd
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+from jikko.server.local_cluster.service import as_plain_user
 from tests.effort import PATIENCE
 from tests.free_ports import free_port
 from tests.store.postgres_server import PostgresServer
@@ -31,11 +29,7 @@ def pooler(server: PostgresServer, mode: str) -> Iterator[str]:
             f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
             "max_prepared_statements = 100\nignore_startup_parameters = extra_float_digits\n"
         )
-        plain: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            plain = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        plain = as_plain_user(Path(folder))
         log = (Path(folder) / "log").open("wb")
         with log:
             process = subprocess.Popen(

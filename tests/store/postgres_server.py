@@ -1,7 +1,6 @@
 """A PostgreSQL server of the tests: Debian's, in a folder of its own, run by a plain user, with nothing to keep."""
 
 import os
-import pwd
 import secrets
 import signal
 import subprocess
@@ -9,24 +8,23 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from jikko.server.local_cluster.postgres import LocalPostgres, postgres_program
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.migrate import migrate
 from tests.effort import PATIENCE
 
 POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.postgres])
 """For fixtures that have one implementation a parameter."""
-_PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
 COUNTED = (*_FAST, "shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=top")
 """One that counts statements."""
 DURABLE = ("max_connections=50", "shared_buffers=16MB")
 
 
-class PostgresServer:
+class PostgresServer(LocalPostgres):
     """Databases of one server; each test takes one of its own."""
 
     def __init__(self, folder: Path, settings: Sequence[str] = _FAST) -> None:
@@ -35,49 +33,16 @@ class PostgresServer:
         Args:
             folder: Its path is short: names of sockets are.
         """
-        self.folder = folder
-        self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, settings)
         self.free: list[str] = []
         """Databases with all tables, which no test uses just now."""
-        self._plain: dict[str, Any] = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"LC_ALL": "C.UTF-8"}}
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            self._plain |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        self._make(folder / "data")
-
-    def _make(self, data: Path) -> None:
-        made = [_program("initdb"), "-D", str(data), "-U", "jikko", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        self._run([*made, "--locale=C.UTF-8"])
-
-    def _run(self, command: Sequence[str]) -> None:
-        subprocess.run(command, check=True, capture_output=True, **self._plain)
-
-    def start(self) -> None:
-        """Run, and be ready for connections."""
-        settings = [part for setting in self._settings for part in ("-c", setting)]
-        folder = str(self.folder)
-        server = [_program("postgres"), "-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=", *settings]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(server, stdout=log, stderr=log, process_group=0, **self._plain)
-        ready = [_program("pg_isready"), "-q", "-h", folder, "-U", "jikko", "-t", "1"]
-        while subprocess.run(ready, check=False).returncode != 0:
-            assert self._process.poll() is None, (self.folder / "log").read_text()
+        self.make()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End, without waiting for clients. ``SIGQUIT`` is as a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(PATIENCE)
-            self._process = None
-
-    def kill(self) -> None:
-        """End all of its processes as a power cut would."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(PATIENCE)
-            self._process = None
+            self.wait(PATIENCE)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -94,9 +59,6 @@ class PostgresServer:
             for process in stopped:
                 os.kill(process, signal.SIGCONT)
 
-    def url(self, name: str = "postgres") -> str:
-        return f"postgresql://jikko@/{name}?host={self.folder}"
-
     def made(self, where: str = "") -> str:
         """The url of a new, empty database.
 
@@ -107,15 +69,10 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {where}")
         return self.url(name)
 
-    def execute(self, sql: str, name: str = "postgres") -> str:
-        """Run a statement by the server's own client. Returns what it prints."""
-        command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name, "-c", sql]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
     @contextmanager
     def holding(self, sql: str, name: str) -> Iterator[None]:
         """While a transaction that has done this is open."""
-        command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name]
+        command = [postgres_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
             assert session.stdin is not None
             assert session.stdout is not None
@@ -139,9 +96,10 @@ class Standby(PostgresServer):
         self._address = address
         super().__init__(folder, DURABLE)
 
-    def _make(self, data: Path) -> None:
-        copy = [_program("pg_basebackup"), "-D", str(data), "-U", "jikko", "-h", str(self._primary.folder)]
-        self._run([*copy, "--checkpoint=fast", "--no-sync"])
+    def make(self) -> None:
+        data = self.folder / "data"
+        copy = [postgres_program("pg_basebackup"), "-D", str(data), "-U", "jikko", "-h", str(self._primary.folder)]
+        self.run([*copy, "--checkpoint=fast", "--no-sync"])
         (data / "standby.signal").touch()
         with (data / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = 'user=jikko application_name=standby {self._address}'\n")
@@ -149,12 +107,6 @@ class Standby(PostgresServer):
     def promote(self) -> None:
         """Be the one that is written to."""
         self.execute("SELECT pg_promote()")
-
-
-def _program(name: str) -> str:
-    found = sorted(_PROGRAMS.glob(f"*/bin/{name}"))
-    assert found, f"{name} is missing: scripts/install_test_tools.sh installs it"
-    return str(found[-1])
 
 
 @contextmanager

@@ -120,6 +120,12 @@ _Wanted: TypeAlias = tuple[str, str, str]
 StandIns: TypeAlias = Callable[[App, CompiledGraph], CompiledGraph]
 
 
+def inputs_of(graph: CompiledGraph) -> tuple[StartVariable, ...]:
+    """The variables of the start node."""
+    start = graph.nodes[graph.root_id].node
+    return start.variables if isinstance(start, Start) else ()
+
+
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
@@ -205,8 +211,7 @@ class Workflows:
         variables = with_values(document.environment, app, self._environment)
         document = replace(document, environment=variables)
         graph = replace(graph, **environment_of(variables))
-        start = graph.nodes[graph.root_id].node
-        inputs = start.variables if isinstance(start, Start) else ()
+        inputs = inputs_of(graph)
         graph = with_mocks(graph, self._mocks)
         if self._stand_ins is not None:
             graph = self._stand_ins(app, graph)

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "restore": ("jikko.cli.operating.restore", "Bring a backup back."),
     "migrate": ("jikko.cli.migrate", "Bring the database up to date."),
     "move": ("jikko.cli.operating.move", "Move a data folder's record to PostgreSQL."),
+    "cluster": ("jikko.cli.cluster", "Try several servers on this machine."),
     "servers": ("jikko.cli.servers", "List servers that share the work; drain one."),
     "reload": ("jikko.cli.operating.reload", "Have the server read its files again."),
     "keys": ("jikko.cli.operating.keys", "Keys that links to files are signed with."),

@@ -59,7 +59,14 @@ async def decisive(assembly: Assembly, app: App) -> Diagnostic | None:
     return replace(decisive, line=line, column=column)
 
 
-def trial_lines(base: str, authorization: str, workflow: Workflow, decisive: Diagnostic | None = None) -> list[str]:
+def trial_lines(
+    base: str,
+    authorization: str,
+    workflow: Workflow,
+    decisive: Diagnostic | None = None,
+    *,
+    response_mode: str = "streaming",
+) -> list[str]:
     """Lines that start a run of a workflow, files uploaded first, or one that says why there are none. A chat app is
     asked something.
 
@@ -89,7 +96,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, decisive: Dia
             )
     mode = workflow.document.mode
     is_chat = mode in CHAT_MODES
-    body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
+    body = {"inputs": inputs, "user": _USER, "response_mode": response_mode}
     path = "chat-messages" if is_chat else "workflows/run" if mode == "workflow" else "completion-messages"
     if is_chat:
         body = {"query": _QUESTION, **body, "conversation_id": ""}
