@@ -1,21 +1,16 @@
 """Contents of files in a bucket, as backups copy them."""
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from jikko.files.bucket import FOLDER, address_of, content_path, digest_in, opened, trouble
-from jikko.files.disk_contents import DiskContents
 
 _PAGE: Final = 1000
 """Names that S3 lists at a time."""
-_PIECE: Final = 1 << 20
-"""Bytes that are read at a time."""
 
 
 class BucketContents:
-    """``ContentCopies`` of what ``BucketBlobs`` keeps. Everything here blocks."""
+    """``Contents`` of what ``BucketBlobs`` keeps. Everything here blocks."""
 
     def __init__(self, url: str) -> None:
         """Opens no connection.
@@ -30,11 +25,6 @@ class BucketContents:
         self._name = address_of(url)
 
     def digests(self) -> Iterator[str]:
-        """What there is, in order.
-
-        Raises:
-            StoreUnavailable: The bucket cannot be listed.
-        """
         import obstore
 
         with trouble("listed", f"What is in {self._name}"):
@@ -44,12 +34,6 @@ class BucketContents:
                         yield digest
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
-        """One content, in pieces of ``size`` bytes, of which the last may be shorter; none if it is empty.
-
-        Raises:
-            FileMissing: It is gone.
-            StoreUnavailable: It cannot be read.
-        """
         import obstore
 
         gathered = bytearray()
@@ -61,20 +45,3 @@ class BucketContents:
                     del gathered[:size]
         if gathered:
             yield bytes(gathered)
-
-    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
-        return DiskContents(root).add(self, self.digests(), earlier=earlier)
-
-    def count(self) -> int:
-        return sum(1 for _ in self.digests())
-
-    def look_through(self) -> tuple[int, list[str]]:
-        count, damaged = 0, []
-        for digest in self.digests():
-            hasher = hashlib.sha256()
-            for piece in self.pieces(digest, _PIECE):
-                hasher.update(piece)
-            count += 1
-            if hasher.hexdigest() != digest:
-                damaged.append(digest)
-        return count, damaged

@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from jikko.files.disk import content_path, digests_in, sync_folder
+from jikko.ports.files.contents import Contents
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.private import make_folder, open_file, opener
 
@@ -17,20 +18,8 @@ _PIECE: Final = 256 * 1024
 """Bytes that are read at a time."""
 
 
-class ContentPieces(Protocol):
-    """Where contents come from."""
-
-    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
-        """One of them, in pieces of at most ``size`` bytes.
-
-        Raises:
-            FileMissing: It is gone.
-        """
-        ...
-
-
 class DiskContents:
-    """``ContentCopies`` of what ``DiskBlobs`` keeps; a backup in a folder has them in the same way. It all blocks."""
+    """``FolderContents`` of what ``DiskBlobs`` keeps; a backup in a folder has them in the same way. It all blocks."""
 
     def __init__(self, root: Path) -> None:
         """Args:
@@ -50,24 +39,9 @@ class DiskContents:
             while piece := file.read(size):
                 yield piece
 
-    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
-        return DiskContents(root).add(self, self.digests(), earlier=earlier)
-
-    def add(self, source: ContentPieces, digests: Iterable[str], *, earlier: Path | None = None) -> int:
-        """Take over what is not here yet. What is removed meanwhile where it comes from is left out.
-
-        Args:
-            earlier: A third such folder: what it has is linked, and so takes no place on the disk twice.
-
-        Returns:
-            How many were copied or linked. Each copy was read again.
-
-        Raises:
-            StoreUnavailable: One cannot be read.
-            OSError: One cannot be read or written, or reads otherwise than it was written.
-        """
+    def add(self, source: Contents, *, earlier: Path | None = None) -> int:
         before, count = None if earlier is None else DiskContents(earlier), 0
-        for digest in digests:
+        for digest in source.digests():
             target = self._path(digest)
             if target.exists():
                 continue
@@ -78,9 +52,6 @@ class DiskContents:
                     continue
             count += 1
         return count
-
-    def count(self) -> int:
-        return sum(1 for _ in self.digests())
 
     def look_through(self) -> tuple[int, list[str]]:
         count, damaged = 0, []

@@ -11,10 +11,10 @@ from msgspec import Struct
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, links, read_manifest, write_manifest
 from jikko.maintenance.backup_target import mark, require_apart, require_free
-from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held
 from jikko.maintenance.record_elsewhere import SIGNING_KEY, KeptElsewhere, RecordElsewhere, write_keys
 from jikko.ports.clock import Clock
+from jikko.ports.files.contents import Contents, FolderContents
 from jikko.ports.stores.database_copies import DatabaseCopies
 from jikko.private import make_folder, remove, tighten, tighten_tree
 
@@ -48,9 +48,9 @@ class Backups(Struct, frozen=True, kw_only=True):
 
     home: Path
     databases: DatabaseCopies
-    own_contents: ContentCopies
-    """The contents of files that belong to the data folder, wherever they are."""
-    contents: Callable[[Path], ContentCopies]
+    own_contents: Contents | None
+    """The contents of files that belong to the data folder, wherever they are; ``None``: they are left out."""
+    contents: Callable[[Path], FolderContents]
     """Those in a folder."""
     more: Sequence[Path]
     """Files that are named by settings."""
@@ -109,22 +109,21 @@ class Backups(Struct, frozen=True, kw_only=True):
             return self._make(folder, owner, earlier)
 
     def _make(self, folder: Path, owner: KeptElsewhere, earlier: Path | None) -> Made:
-        contents, target, source_id = self.own_contents, folder / CONTENTS, owner.owner
-        linked = None if earlier is None else earlier / CONTENTS
+        source_id = owner.owner
         self.keep_private(folder)
         before = read_manifest(folder)
         if before is None and source_id:
             mark(folder, source_id)
         # Once before the databases, since the server may remove files at any time, and once behind them, for those
         # that came meanwhile: so every file that a copied database knows is there.
-        new = contents.copy_to(target, earlier=linked)
+        new = self._copy_contents(folder, earlier)
         # With a record elsewhere, databases in the data folder are those of before.
         own = _DATABASES if self.record_elsewhere is None else ()
         databases = {self.home / name: folder / name for name in own if (self.home / name).exists()}
         for copy in databases.values():
             make_folder(copy.parent)
         self._copy_databases(folder, databases, before)
-        new += contents.copy_to(target, earlier=linked)
+        new += self._copy_contents(folder, earlier)
         self._copy_small(folder)
         if owner.keys:
             write_keys(folder, owner.keys)
@@ -132,6 +131,11 @@ class Backups(Struct, frozen=True, kw_only=True):
         if source_id:
             write_manifest(folder, self._manifest(folder, source_id))
         return Made(folder, (folder / _DATABASES[0]).stat().st_size if databases else 0, new)
+
+    def _copy_contents(self, folder: Path, earlier: Path | None) -> int:
+        if self.own_contents is None:
+            return 0
+        return self.contents(folder / CONTENTS).add(self.own_contents, earlier=earlier and earlier / CONTENTS)
 
     def _copy_databases(self, folder: Path, databases: dict[Path, Path], before: Manifest | None) -> None:
         """From here on what was there is no longer whole, unless nothing comes of it."""
@@ -179,7 +183,7 @@ class Backups(Struct, frozen=True, kw_only=True):
             version=self.version,
             files=digests(folder, contents=CONTENTS),
             links=links(folder, contents=CONTENTS),
-            contents=self.contents(folder / CONTENTS).count(),
+            contents=sum(1 for _ in self.contents(folder / CONTENTS).digests()),
             record=self.record_elsewhere.address if self.record_elsewhere else "",
             bucket=self.bucket,
         )

@@ -11,8 +11,8 @@ from msgspec import Struct
 from jikko.cluster.data_folder import RESTORING
 from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import MARK, Manifest, links, problems, read_manifest
-from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.folder_copy import copy_file, copy_folder
+from jikko.ports.files.contents import FolderContents
 from jikko.private import make_file, open_folder, remove
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}
@@ -78,7 +78,7 @@ class Restored(Struct, frozen=True):
 class Restores(Struct, frozen=True, kw_only=True):
     """Looks through backups, and brings them back."""
 
-    contents: Callable[[Path], ContentCopies]
+    contents: Callable[[Path], FolderContents]
     """Those in a folder."""
     keep_private: Callable[[Path], None]
     holding: Callable[[Path], AbstractContextManager[object]]
@@ -135,7 +135,7 @@ class Restores(Struct, frozen=True, kw_only=True):
 class InFolder:
     """A ``BackupSource`` in a folder."""
 
-    def __init__(self, source: Path, contents: Callable[[Path], ContentCopies]) -> None:
+    def __init__(self, source: Path, contents: Callable[[Path], FolderContents]) -> None:
         """Args:
         source: It, or a folder of several, of which the newest is meant.
         """
@@ -163,7 +163,7 @@ class InFolder:
                     copy_file(source / name, home / name, above=opened)
                 elif source / name not in listed:
                     copy_folder(source / name, home / name, listed=listed)
-        self._contents(source / CONTENTS).copy_to(home / CONTENTS)
+        self._contents(home / CONTENTS).add(self._contents(source / CONTENTS))
 
     def _found(self) -> tuple[Path, Manifest]:
         if self._known is None:
@@ -171,7 +171,7 @@ class InFolder:
         return self._known
 
 
-def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], ContentCopies]) -> list[str]:
+def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], FolderContents]) -> list[str]:
     """What in a folder is not as a manifest says; of each a text. Reads all of it. Blocks.
 
     Raises:

@@ -18,7 +18,6 @@ from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
 from jikko.maintenance.backup_manifest import MARK, read_manifest
 from jikko.maintenance.backup_target import NotABackup
-from jikko.maintenance.contents import ContentCopies
 from jikko.maintenance.in_bucket.layout import (
     BLOCK,
     BLOCKS,
@@ -33,6 +32,7 @@ from jikko.maintenance.in_bucket.layout import (
     read_backup,
 )
 from jikko.ports.clock import Clock
+from jikko.ports.files.contents import Contents
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 from jikko.private import remove
@@ -111,9 +111,7 @@ class BucketBackups:
             try:
                 # Before the databases and behind them, as with folders: the server adds and removes files at any time.
                 upload.contents(self._backups.own_contents)
-                made = replace(self._backups, own_contents=_NoContents(), contents=lambda _: _NoContents()).make(
-                    staging
-                )
+                made = replace(self._backups, own_contents=None).make(staging)
                 upload.contents(self._backups.own_contents)
                 folders, links, files = upload.folder(staging)
                 manifest = read_manifest(staging)
@@ -201,12 +199,12 @@ class _Upload:
         self._files.shutdown(cancel_futures=True)
         self._blocks.shutdown(cancel_futures=True)
 
-    def contents(self, source: ContentCopies) -> None:
+    def contents(self, source: Contents | None) -> None:
         """Contents of files. What is removed meanwhile is left out."""
-        for _ in self._files.map(lambda digest: self._content(source, digest), source.digests()):
-            pass
+        if source is not None:
+            list(self._files.map(lambda digest: self._content(source, digest), source.digests()))
 
-    def _content(self, source: ContentCopies, digest: str) -> None:
+    def _content(self, source: Contents, digest: str) -> None:
         if digest in self.listed:
             return
         before = self._before.get(digest)
@@ -264,25 +262,6 @@ class _Upload:
                 self._known.add(digest)
                 self.new_bytes += len(block)
         return digest
-
-
-class _NoContents:
-    """``ContentCopies`` of nothing: contents of files go to the bucket by themselves."""
-
-    def digests(self) -> Iterator[str]:
-        return iter(())
-
-    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
-        raise FileMissing(digest)
-
-    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
-        return 0
-
-    def count(self) -> int:
-        return 0
-
-    def look_through(self) -> tuple[int, list[str]]:
-        return 0, []
 
 
 def _all_in(root: Path) -> Iterator[Path]:
