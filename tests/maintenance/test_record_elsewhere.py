@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jikko.files.signing_keys import KeyFiles
-from jikko.maintenance.record_elsewhere import write_keys
+from jikko.maintenance.backup import write_keys
 
 
 def test_a_data_folder_reads_keys_as_they_were_in_the_database(tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from jikko.files.bucket import address_of
 from jikko.files.bucket_contents import BucketContents
 from jikko.files.bucket_objects import BucketObjects
 from jikko.files.disk_contents import DiskContents
-from jikko.maintenance.backup import CONTENTS, Backups
+from jikko.maintenance.backup import CONTENTS, Backups, KeptElsewhere, RecordElsewhere
 from jikko.maintenance.in_bucket.making import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
-from jikko.maintenance.record_elsewhere import KeptElsewhere, RecordElsewhere
 from jikko.maintenance.restore import BackupSource, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock

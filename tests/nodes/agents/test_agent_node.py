@@ -9,8 +9,7 @@ import pytest
 
 from jikko.events import StepRecorded, Turn
 from jikko.nodes.agents.agent import AgentNode
-from jikko.nodes.agents.answers import kept_completion, kept_messages, messages_of, model_digest
-from jikko.nodes.agents.host import NodeHost
+from jikko.nodes.agents.host import NodeHost, kept_completion, kept_messages, messages_of, model_digest
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.ports.agents import AgentLimits, Strategy, StrategyName, StrategyParameter
 from jikko.ports.models import Abilities, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage

@@ -3,7 +3,7 @@
 import socket
 import sys
 
-from jikko.server.connections.send_queue import bytes_in_system
+from jikko.server.connections.slow_readers import bytes_in_system
 
 SENT = 3_000_000
 

@@ -2,11 +2,35 @@
 
 import asyncio
 import logging
+import struct
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from jikko.server.connections.body_watch import LEAST_BYTES_PER_SECOND
-from jikko.server.connections.send_queue import bytes_in_system
+
+
+def bytes_in_system(socket: Any) -> int:
+    """Bytes that were given to the system for a connection and that the other side has not acknowledged.
+
+    Args:
+        socket: Anything with ``fileno``; ``None`` if the connection has none.
+
+    Returns:
+        0 where the system does not tell, which is anywhere but on Linux, or the connection is closed.
+    """
+    if socket is None or sys.platform != "linux":
+        return 0
+    # Only a client that reads slowly needs them.
+    import fcntl
+    import termios
+
+    try:
+        answer = fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        return 0
+    return int(struct.unpack("i", answer)[0])
+
 
 log = logging.getLogger(__name__)
 
