@@ -21,8 +21,8 @@ INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl input
 unexport PYTHONDONTWRITEBYTECODE
 
 # How many at a time. Two keep two processors busy for little more than half of the time: tests wait for the processes
-# that they start (docs/decisions/0176).
-WORKERS ?= 3
+# that they start (docs/decisions/0222).
+WORKERS ?= 4
 
 # Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
 # then by themselves those that can have nothing beside them. A second argument says where to look.

@@ -11,8 +11,8 @@ import pytest
 from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[1]
-SERVED = ("bare", "counting")
-"""Programs that other benchmarks start, and that do not end."""
+LEFT_OUT = ("bare", "counting", "soak")
+"""Programs that other benchmarks start, and that do not end; and what ``tests/acceptance/test_soak.py`` starts."""
 NEED = {
     "console_page": "a browser",
     "packages": "a package registry",
@@ -29,7 +29,7 @@ ARGUMENTS = {
 
 def benchmarks() -> list[str]:
     files = sorted((ROOT / "benchmarks").glob("*.py"))
-    return [file.stem for file in files if "__main__" in file.read_text("utf-8") and file.stem not in SERVED]
+    return [file.stem for file in files if "__main__" in file.read_text("utf-8") and file.stem not in LEFT_OUT]
 
 
 @pytest.mark.slow

@@ -51,6 +51,7 @@ def large_body(seed: int) -> bytes:
     return json.dumps(value, ensure_ascii=seed % 2 == 0, indent=seed % 3 or None).encode()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(30))
 async def test_it_holds_what_it_holds_in_one_piece(seed: int) -> None:
     body = large_body(seed)
@@ -68,6 +69,7 @@ async def test_of_entries_with_one_name_the_last_counts(text: str) -> None:
     assert await decode_json(body, most=EVERYTHING) == msgspec.json.decode(body)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(60))
 async def test_what_is_no_json_is_refused_and_nothing_else_is(seed: int) -> None:
     chosen = random.Random(seed)

@@ -287,9 +287,10 @@ def test_a_browser_without_a_network_still_asks_a_server_of_its_own_machine(
 def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visit, names: dict[str, str]) -> None:
     forbidden = re.compile(r"^(Run|Stop|Retry|Import|New|Revoke|Publish|Send|Test|Check|Delete)\b")
     asked: list[str] = []
+    page = visit("/enter", token=site.viewer)
+    page.on("request", lambda request: asked.append(request.method))
     for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "system"):
-        page = visit(WHERE[name].format(**names), token=site.viewer)
-        page.on("request", lambda request: asked.append(request.method))
+        page.goto(f"{site.url}{WHERE[name].format(**names)}")
         expect(page.locator("main")).to_be_visible()
         expect(page.get_by_text("viewer", exact=True).first).to_be_visible()
         expect(page.locator(".skeleton")).to_have_count(0)
@@ -299,7 +300,7 @@ def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visi
             page.get_by_role("button", name="More").click()
             expect(page.get_by_role("menuitem").first).to_be_visible()
             assert page.get_by_role("menuitem", name=re.compile("Delete|again")).count() == 0, name
-        page.close()
+    page.close()
     assert set(asked) <= {"GET"}
 
 

@@ -25,7 +25,7 @@ from tests.plugins.packages import files
 from tests.plugins.waiting import until
 from tests.plugins.world import installed, packages
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 MEBIBYTE = 1 << 20
 NO_PROCESS = 1 << 30
 """An id that Linux gives to none."""
