@@ -136,6 +136,7 @@ def api_of(
         tools=unused,
         triggers=triggers,
         webhooks=Webhooks(triggers, world.app_store, process.workflows, world.files),
+        schedules=unused,
         measures=unused,
         console=None,
         console_feed=None,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.lang.cron import InvalidSchedule
-from jikko.nodes.flow.schedule import cron_of
+from jikko.nodes.flow.schedule import recurrence_of
 
 RECORDED: list[dict[str, Any]] = json.loads(
     Path(__file__).parent.parent.joinpath("compat/tools/schedules.json").read_bytes()
@@ -20,7 +20,7 @@ def seconds(text: str) -> float:
 
 
 def due_times(config: dict[str, Any], start: str, count: int) -> list[str]:
-    cron, moments = cron_of(config), [seconds(start)]
+    cron, moments = recurrence_of(config), [seconds(start)]
     for _ in range(count):
         following = cron.after(moments[-1])
         assert following is not None
@@ -44,7 +44,7 @@ def test_due_times_are_those_of_dify(config: dict[str, Any], start: str, expecte
 @pytest.mark.parametrize("config", [entry["config"] for entry in RECORDED if "error" in entry], ids=json.dumps)
 def test_a_configuration_that_dify_refuses_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(InvalidSchedule):
-        cron_of(config)
+        recurrence_of(config)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,15 @@ def test_a_configuration_that_dify_refuses_is_refused(config: dict[str, Any]) ->
         ({"mode": "cron", "cron_expression": "0 9 31 2 *"}, "no such date ever comes"),
         ({"mode": "cron", "cron_expression": "五 * * * *"}, "not a cron expression: "),
         ({"mode": "cron", "cron_expression": "1," * 200 + "1 * * * *"}, "the expression has more than 250 characters"),
+        ({"mode": "cron", "cron_expression": "@every 90"}, "'90' is not a length of time such as 30d"),
+        ({"mode": "cron", "cron_expression": "@every 0.5s"}, "@every 0.5s is less than a second"),
         ({"frequency": "daily", "timezone": "../../etc/passwd"}, "'../../etc/passwd' is not a time zone; use an IANA"),
         ({"frequency": "daily", "timezone": "Europe"}, "'Europe' is not a time zone; use an IANA name"),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_would_be_right(config: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidSchedule) as refused:
-        cron_of(config)
+        recurrence_of(config)
 
     assert str(refused.value).startswith(message)
 
@@ -82,3 +84,11 @@ def test_times_of_the_picker_may_be_written_small_and_with_one_digit() -> None:
     config = {"frequency": "daily", "visual_config": {"time": "12:5 am"}, "timezone": "Asia/Tokyo"}
 
     assert seconds(due_times(config, "2026-01-31T12:00:00Z", 1)[0]) == seconds("2026-02-01T00:05:00+09:00")
+
+
+def test_a_cron_expression_may_be_an_interval() -> None:
+    config = {"mode": "cron", "cron_expression": " @Every 1.5m ", "timezone": "Asia/Tokyo"}
+
+    found = [*map(seconds, due_times(config, "2026-01-31T12:00:00Z", 2))]
+
+    assert found == [seconds("2026-01-31T12:01:30Z"), seconds("2026-01-31T12:03:00Z")]

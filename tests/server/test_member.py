@@ -130,7 +130,7 @@ class Jobs:
         self.days: tuple[int, int] | None = None
         self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
-        self.orphans, self.retention = map(self._job, ("orphans", "retention"))
+        self.orphans, self.retention, self.schedules = map(self._job, ("orphans", "retention", "schedules"))
         self.indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
@@ -151,7 +151,10 @@ class Jobs:
         await asyncio.Event().wait()
 
 
-ALWAYS = {"forms", "callbacks", "keyword_indexing", "annotation_indexing", "titles", "orphans", "knowledge"}
+ALWAYS = {
+    *("forms", "callbacks", "keyword_indexing", "annotation_indexing", "titles", "orphans", "knowledge"),
+    "schedules",
+}
 
 
 async def led(jobs: Jobs) -> list[str]:

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jikko.lang.cron import Cron
-from jikko.triggers.due_times import DueTimes, Every, jitter_of
+from jikko.lang.cron import Cron, Every
+from jikko.triggers.due_times import DueTimes, jitter_of
 
 UTC, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 NOON = Cron("0 12 * * *")

@@ -18,6 +18,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.assemble.build_chat import build_chat, build_hooks
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import build_admission, build_runs
+from jikko.assemble.build_schedules import build_schedules
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
 from jikko.assemble.cluster import build_cluster
 from jikko.assemble.configuration import Configuration
@@ -305,6 +306,7 @@ def _assembly(
         served_apps=directory,
         triggers=triggers,
         webhooks=webhooks,
+        schedules=build_schedules(stores, workflows, runs.runs, triggers, measures.schedules, context.clock),
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

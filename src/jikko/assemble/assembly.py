@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.runs.runs import Runs
     from jikko.settings import Settings
     from jikko.tools.service import ToolService
+    from jikko.triggers.schedule_watch import ScheduleWatch
     from jikko.triggers.triggers import Triggers
     from jikko.triggers.webhooks import Webhooks
 
@@ -92,6 +93,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     tools: ToolService
     triggers: Triggers
     webhooks: Webhooks
+    schedules: ScheduleWatch
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures

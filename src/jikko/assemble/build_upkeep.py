@@ -20,7 +20,14 @@ from jikko.maintenance.user_removal import UserRemoval
 from jikko.measures import Counter
 from jikko.ports.cluster import Cluster
 from jikko.ports.http import HttpClient
-from jikko.ports.measures import ClusterMeasures, ModelMeasures, ProgramMeasures, RecordMeasures, RunMeasures
+from jikko.ports.measures import (
+    ClusterMeasures,
+    ModelMeasures,
+    ProgramMeasures,
+    RecordMeasures,
+    RunMeasures,
+    ScheduleMeasures,
+)
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.record import Record
 from jikko.providers.models import ProviderModels
@@ -106,6 +113,7 @@ class Measures(Struct, frozen=True, kw_only=True):
     models: ModelMeasures
     failed_callbacks: Counter
     tally: PeriodicCounters
+    schedules: ScheduleMeasures
     cluster: ClusterMeasures | None
     """``None``: there is one server."""
 
@@ -128,5 +136,6 @@ def measures_of(
         models=models.measures if isinstance(models, ProviderModels) else ModelMeasures(),
         failed_callbacks=upkeep.callbacks.failed,
         tally=upkeep.tally,
+        schedules=ScheduleMeasures(),
         cluster=cluster,
     )

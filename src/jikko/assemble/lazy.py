@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jikko.assemble.postgres.moving import contents_to_bucket
     from jikko.assemble.postgres.reading import known_datasets, objects_of_archive, read_owner, stored_environments
     from jikko.assemble.postgres.stores import datasets_in_postgres, plugin_database, stores_in_postgres
+    from jikko.assemble.schedules import make_schedules
     from jikko.assemble.sqlite_stores import stores_in_memory, stores_on_disk
     from jikko.assemble.tool_service import make_tools
     from jikko.cluster.nats.link import NatsLink
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
     from jikko.sandbox.selftest import self_test
+    from jikko.store.repositories.schedule_store import SqlScheduleStore
     from jikko.store.repositories.trigger_store import SqlTriggerStore
     from jikko.store.sqlite.memory_database import MemoryDatabase
     from jikko.strategies.service import StrategyService
@@ -52,6 +54,7 @@ _MODULES: Final = {
     "Names": "cluster.nats.streams",
     "NatsCluster": "cluster.nats.nats_cluster",
     "NatsLink": "cluster.nats.link",
+    "SqlScheduleStore": "store.repositories.schedule_store",
     "SqlTriggerStore": "store.repositories.trigger_store",
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
@@ -68,6 +71,7 @@ _MODULES: Final = {
     "make_knowledge": "assemble.knowledge.making",
     "make_plugins": "assemble.plugin_runtime",
     "make_retrieval": "assemble.knowledge.making",
+    "make_schedules": "assemble.schedules",
     "make_tools": "assemble.tool_service",
     "moderator_over": "providers.moderators",
     "objects_of_archive": "assemble.postgres.reading",

@@ -68,6 +68,7 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         SqlEndUserStore(database),
         partial(_of_console, database),
         lambda: lazy.SqlTriggerStore(database),
+        lambda: lazy.SqlScheduleStore(database),
         SqlFileIndex(database),
         blobs,
         signing_keys,

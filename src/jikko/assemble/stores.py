@@ -24,6 +24,7 @@ from jikko.ports.stores.record import Record
 from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.schedule_store import ScheduleStore
 from jikko.ports.stores.trigger_store import TriggerStore
 from jikko.settings import Settings
 from jikko.store.sqlite.connection import OLDEST_SQLITE
@@ -52,6 +53,8 @@ class Stores(NamedTuple):
     """Makes them: imported where there is a console."""
     triggers: Callable[[], TriggerStore]
     """Makes it: imported where there are triggers."""
+    schedules: Callable[[], ScheduleStore]
+    """Makes it: imported where runs are started by the clock."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys

@@ -1,10 +1,12 @@
-"""Cron expressions: the moments at which they are due, in a time zone."""
+"""Moments that recur: cron expressions in a time zone, and fixed intervals. All in seconds since the Unix epoch."""
 
 import math
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 _MAX_LENGTH: Final = 250
 _FIELDS: Final = 5
@@ -35,10 +37,7 @@ class Cron:
         self._moments = _parsed(expression, self._zone)
 
     def after(self, moment: float) -> float | None:
-        """Return the first due moment behind another one; ``None`` if there is none within fifty years.
-
-        Both in seconds since the Unix epoch.
-        """
+        """Return the first due moment behind another one; ``None`` if there is none within fifty years."""
         from croniter import CroniterBadDateError
 
         try:
@@ -48,6 +47,20 @@ class Cron:
         except (CroniterBadDateError, OverflowError, ValueError, OSError):
             return None
         return found.timestamp()
+
+
+class Every(Struct, frozen=True):
+    """An interval: due at ``start`` and each ``seconds`` behind it."""
+
+    seconds: float
+    """1 or more."""
+    start: float = 0.0
+
+    def after(self, moment: float) -> float:
+        """Return the first due moment behind another one."""
+        if moment < self.start:
+            return self.start
+        return self.start + (math.floor((moment - self.start) / self.seconds) + 1) * self.seconds
 
 
 def zone_of(name: str) -> ZoneInfo:

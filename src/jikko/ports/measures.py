@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
-from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS, Counter, Histogram
+from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS, Counter, Histogram
 
 
 class RecordMeasures(Struct):
@@ -71,3 +71,12 @@ class RunMeasures(Struct):
     By the clocks of both."""
     lost: Counter = field(default_factory=lambda: Counter(()))
     """Runs that another process took over from this one."""
+
+
+class ScheduleMeasures(Struct):
+    """Of schedules, in the process that leads."""
+
+    lateness: Histogram = field(default_factory=lambda: Histogram(LATENESS, ()))
+    """Seconds from when a due time was to run until its run was durable."""
+    missed: Counter = field(default_factory=lambda: Counter(()))
+    """Due times that did not run since no server looked in time."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from jikko.lang.cron import Cron
+from jikko.lang.cron import Cron, Every
 
 
 class Recurrence(Protocol):
@@ -18,19 +18,6 @@ class Recurrence(Protocol):
     def after(self, moment: float) -> float | None:
         """Return the first due time behind a moment; ``None`` if there are no more."""
         ...
-
-
-class Every(Struct, frozen=True):
-    """``@every``: due at ``start`` and each ``seconds`` behind it."""
-
-    seconds: float
-    """1 or more."""
-    start: float = 0.0
-
-    def after(self, moment: float) -> float:
-        if moment < self.start:
-            return self.start
-        return self.start + (math.floor((moment - self.start) / self.seconds) + 1) * self.seconds
 
 
 class DueTimes(Struct, frozen=True, kw_only=True):

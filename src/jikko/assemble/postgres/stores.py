@@ -34,6 +34,7 @@ from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.store.repositories.schedule_store import SqlScheduleStore
 from jikko.store.repositories.trigger_store import SqlTriggerStore
 from jikko.store.sqlite.peek import has_record
 
@@ -100,6 +101,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         SqlEndUserStore(database),
         lambda: ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
         lambda: SqlTriggerStore(database),
+        lambda: SqlScheduleStore(database),
         SqlFileIndex(database),
         contents_of_files(settings),
         signing_keys,

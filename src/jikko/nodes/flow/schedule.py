@@ -4,15 +4,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from jikko.lang.cron import Cron, InvalidSchedule
+from jikko.lang.cron import Cron, Every, InvalidSchedule
+from jikko.lang.durations import seconds_of
 
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{1,2}) (AM|PM)", re.IGNORECASE | re.ASCII)
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LAST: Final = "last"
+_EVERY: Final = "@every "
 
 
-def cron_of(config: Mapping[str, Any]) -> Cron:
+def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
     """Return when a node of the type ``trigger-schedule`` with this configuration is due.
+
+    Beside what Dify knows, a cron expression may be an interval: ``@every 90s``, counted from the Unix epoch.
 
     Raises:
         InvalidSchedule: The configuration is wrong, or it is never due.
@@ -21,18 +25,32 @@ def cron_of(config: Mapping[str, Any]) -> Cron:
     """
     mode = config.get("mode") or "visual"
     if mode == "cron":
-        expression = config.get("cron_expression")
-        return Cron(expression if isinstance(expression, str) else "", _timezone(config))
+        given = config.get("cron_expression")
+        expression = given if isinstance(given, str) else ""
+        if expression.strip().lower().startswith(_EVERY):
+            return _interval(expression.strip()[len(_EVERY) :])
+        return Cron(expression, timezone_of(config))
     if mode != "visual":
         raise InvalidSchedule(f"mode {mode!r:.60} must be visual or cron")
     chosen = config.get("visual_config") or {}
     if not isinstance(chosen, Mapping):
         raise InvalidSchedule("visual_config is not a mapping")
-    return Cron(_chosen(config.get("frequency"), chosen), _timezone(config))
+    return Cron(_chosen(config.get("frequency"), chosen), timezone_of(config))
 
 
-def _timezone(config: Mapping[str, Any]) -> str:
+def timezone_of(config: Mapping[str, Any]) -> str:
+    """Return the name of its time zone."""
     return str(config.get("timezone") or "UTC")
+
+
+def _interval(text: str) -> Every:
+    try:
+        seconds = seconds_of(text)
+    except ValueError as error:
+        raise InvalidSchedule(str(error)) from None
+    if seconds < 1:
+        raise InvalidSchedule(f"@every {text} is less than a second")
+    return Every(seconds)
 
 
 def _chosen(frequency: Any, chosen: Mapping[str, Any]) -> str:

@@ -61,6 +61,8 @@ class ProcessMetrics:
             *samples("jikko_sandbox_refused_total", programs.refused),
             ("jikko_sandbox_waiting", (), [float(programs.waiting())]),
             *samples("jikko_callbacks_failed_total", measures.failed_callbacks),
+            *samples("jikko_schedule_lateness_seconds", measures.schedules.lateness),
+            *samples("jikko_schedule_missed_total", measures.schedules.missed),
             *samples("jikko_loop_lag_seconds", self._lag),
             *_of_cluster(measures.cluster),
             *(

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS
+from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS
 
 OTHER: Final = "other"
 """Stands for all that has no label of its own."""
@@ -79,6 +79,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "jikko_callbacks_pending": _gauge("Call-backs that are due and not delivered."),
     "jikko_callbacks_oldest_seconds": _gauge("For how long the oldest of these has been tried."),
     "jikko_callbacks_failed_total": _counter("Attempts to deliver a call-back that failed."),
+    "jikko_schedule_lateness_seconds": _seconds(
+        "How much later than due runs of schedules were durable.", bounds=LATENESS
+    ),
+    "jikko_schedule_missed_total": _counter("Due times of schedules that did not run since no server looked in time."),
     "jikko_loop_lag_seconds": _seconds("How late the event loop is.", bounds=BRIEF_SECONDS),
     "jikko_app_runs_finished_total": _counter("Runs that ended, by app.", "app", "status"),
     "jikko_app_tokens_total": _counter("Tokens of runs that ended, by app.", "app"),

@@ -155,6 +155,20 @@ TABLES: Final = (
         same="created_at",
         keyed=True,
     ),
+    _table(
+        "schedules",
+        "trigger_id",
+        ids="trigger_id",
+        texts="plan paused",
+        same="changed_at handled wake paused_until",
+    ),
+    _table(
+        "due_times",
+        "trigger_id, due",
+        ids="trigger_id run_id",
+        texts="state why",
+        same="due last count at",
+    ),
     _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
     _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),
     _table(

@@ -83,6 +83,13 @@ VALUES (:id, :app_id, :node, :kind, :address, :enabled, :created_at)
 ON CONFLICT (app_id, node) DO UPDATE SET
   kind = excluded.kind, address = coalesce(app_triggers.address, excluded.address)
 """
+# Whoever leads plans it anew.
+_KEEP_SCHEDULE: Final = """
+INSERT INTO schedules (trigger_id, plan, changed_at, handled, wake)
+SELECT trigger_id, '', :created_at::float8, :created_at::float8, 0 FROM app_triggers
+WHERE app_id = :app_id AND node = :node AND kind = 'schedule'
+ON CONFLICT (trigger_id) DO UPDATE SET changed_at = excluded.changed_at, wake = 0
+"""
 _KEYS: Final = """
 SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = :app_id
 ORDER BY created_at, [sqlite: rowid][postgres: key]
@@ -229,6 +236,9 @@ def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
             enabled=trigger.enabled,
             created_at=trigger.created_at,
         )
+        if trigger.kind == "schedule":
+            own = {"app_id": trigger.app_id, "node": trigger.node_id, "created_at": trigger.created_at}
+            yield Count(_KEEP_SCHEDULE, **own)
 
 
 def _columns(app: App, workflow_id: str) -> dict[str, Any]:

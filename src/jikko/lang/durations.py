@@ -1,0 +1,19 @@
+"""Lengths of time as people write them."""
+
+import re
+from typing import Final
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_WRITTEN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.ASCII)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``.
+
+    Raises:
+        ValueError: It is not one. The message says what would be.
+    """
+    found = _WRITTEN.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(f"{text!r:.60} is not a length of time such as 30d, 12h or 90m (units: s, m, h, d, w)")
+    return float(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,139 @@
+"""Schedules and their due times. Who publishes an app adds and changes them: see ``app_store``."""
+
+from __future__ import annotations  # operations are functions that are made for each call
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
+from jikko.store.identifiers import id_text
+from jikko.store.sql import Count, Operation, Record, SqlDatabase
+
+_STATE: Final = "SELECT trigger_id, plan, changed_at, handled, wake, paused, paused_until FROM schedules"
+_TIME: Final = "SELECT trigger_id, due, last, count, state, at, run_id, why FROM due_times"
+_NEXT_WAKE: Final = "SELECT min(wake) FROM schedules WHERE wake IS NOT NULL"
+_DUE: Final = f"{_STATE} WHERE wake <= :now ORDER BY wake, trigger_id LIMIT :limit"
+_OF_TRIGGERS: Final = f"{_STATE} WHERE trigger_id IN :ids"
+_SAVE: Final = """
+UPDATE schedules SET plan = :plan, handled = :handled, wake = :wake, paused = :paused, paused_until = :paused_until
+WHERE trigger_id = :id AND changed_at = :changed_at
+"""
+_PUT_TIME: Final = """
+INSERT INTO due_times (trigger_id, due, last, count, state, at, run_id, why)
+SELECT trigger_id, :due::float8, :last::float8, :count::int4, :state::text, :at::float8, :run_id::bytea, :why::text
+FROM app_triggers WHERE trigger_id = :id
+ON CONFLICT (trigger_id, due) DO UPDATE SET
+  last = excluded.last, count = excluded.count, state = excluded.state, at = excluded.at, run_id = excluded.run_id,
+  why = excluded.why
+WHERE due_times.state <> 'started'
+"""
+_FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND due < :before AND state <> 'waiting'"
+_ROUSE: Final = "UPDATE schedules SET wake = :at WHERE trigger_id IN :ids AND (wake IS NULL OR wake > :at)"
+_CHANGE: Final = """
+UPDATE schedules SET
+  changed_at = :at, handled = CASE WHEN handled < :at THEN :at ELSE handled END, wake = 0, paused = :paused,
+  paused_until = :until
+WHERE trigger_id = :id
+"""
+_TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY due DESC LIMIT :limit"
+_WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
+
+
+class SqlScheduleStore:
+    """A ``ScheduleStore`` in a database, which its opener closes."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql.with_text_ids()
+
+    async def next_wake(self) -> float | None:
+        row = await self._sql.row(_NEXT_WAKE)
+        return None if row is None else row[0]
+
+    async def due(self, now: float, limit: int = 100) -> list[ScheduleState]:
+        return [_state(row) for row in await self._sql.rows(_DUE, now=now, limit=limit)]
+
+    async def states(self, trigger_ids: Collection[str]) -> list[ScheduleState]:
+        return [_state(row) for row in await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids))]
+
+    async def save(self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0) -> bool:
+        def save() -> Operation[bool]:
+            kept: int = yield Count(
+                _SAVE,
+                id=state.trigger_id,
+                plan=state.plan,
+                changed_at=state.changed_at,
+                handled=state.handled,
+                wake=state.wake,
+                paused=state.paused,
+                paused_until=state.paused_until,
+            )
+            yield from _put(times)
+            if forget_before:
+                yield Count(_FORGET, id=state.trigger_id, before=forget_before)
+            return bool(kept)
+
+        return await self._sql.write(save)
+
+    async def rouse(self, trigger_ids: Collection[str], at: float = 0.0) -> None:
+        await self._sql.count(_ROUSE, ids=list(trigger_ids), at=at)
+
+    async def change(self, trigger_id: str, at: float, *, paused: str | None, until: float | None = None) -> bool:
+        return bool(await self._sql.count(_CHANGE, id=trigger_id, at=at, paused=paused, until=until))
+
+    async def add_waiting(self, times: Sequence[DueTime]) -> int:
+        def add() -> Operation[int]:
+            added = yield from _put(times)
+            yield Count(_ROUSE, ids=[times[0].trigger_id], at=0.0)
+            return added
+
+        return await self._sql.write(add) if times else 0
+
+    async def times(
+        self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
+    ) -> list[DueTime]:
+        return [_time(row) for row in await self._sql.rows(_TIMES, id=trigger_id, states=list(states), limit=limit)]
+
+    async def waiting(self, trigger_id: str) -> list[DueTime]:
+        return [_time(row) for row in await self._sql.rows(_WAITING, id=trigger_id)]
+
+
+def _put(times: Sequence[DueTime]) -> Operation[int]:
+    changed = 0
+    for time in times:
+        values: dict[str, Any] = {
+            "id": time.trigger_id,
+            "due": time.due,
+            "last": time.last,
+            "count": time.count,
+            "state": time.state,
+            "at": time.at,
+            "run_id": time.run_id or None,
+            "why": time.why,
+        }
+        changed += yield Count(_PUT_TIME, **values)
+    return changed
+
+
+def _state(row: Record) -> ScheduleState:
+    return ScheduleState(
+        trigger_id=id_text(row[0]),
+        plan=row[1],
+        changed_at=row[2],
+        handled=row[3],
+        wake=row[4],
+        paused=row[5],
+        paused_until=row[6],
+    )
+
+
+def _time(row: Record) -> DueTime:
+    return DueTime(
+        trigger_id=id_text(row[0]),
+        due=row[1],
+        last=row[2],
+        count=row[3],
+        state=row[4],
+        at=row[5],
+        run_id=id_text(row[6]) if row[6] else "",
+        why=row[7],
+    )

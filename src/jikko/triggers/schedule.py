@@ -1,0 +1,60 @@
+"""A schedule as its workflow and its operator have it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from jikko.apps.versions import Workflows
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.triggers.due_times import jitter_of
+from jikko.triggers.schedule_options import ScheduleOptions
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """The schedule of a trigger."""
+
+    trigger: Trigger
+    app: App
+    config: Mapping[str, Any]
+    """Of the node."""
+    options: ScheduleOptions
+
+    @property
+    def name(self) -> str:
+        """As ``jikko triggers`` names it."""
+        return f"{self.app.name}/{self.trigger.node_id}"
+
+    @property
+    def offset(self) -> float:
+        """Seconds that it runs later than due."""
+        return jitter_of(self.trigger.id, self.options.policy.jitter)
+
+
+class ScheduleReader:
+    """Reads schedules from the current versions of their apps."""
+
+    def __init__(self, apps: AppStore, workflows: Workflows, options: Callable[[str, str], ScheduleOptions]) -> None:
+        """Args:
+        options: Those of a schedule, by the name of its app and the id of its node.
+        """
+        self._apps = apps
+        self._workflows = workflows
+        self._options = options
+
+    async def read(self, trigger: Trigger) -> Schedule | None:
+        """Return the schedule of a trigger; ``None`` if its app is gone, or the current version has no such node.
+
+        Raises:
+            JikkoError: The version cannot be read.
+        """
+        app = await self._apps.app(trigger.app_id)
+        if app is None:
+            return None
+        workflow = await self._workflows.get(app)
+        for node in workflow.document.nodes:
+            if node.id == trigger.node_id and node.type == "trigger-schedule":
+                options = self._options(app.name, node.id)
+                return Schedule(trigger=trigger, app=app, config=node.data, options=options)
+        return None

@@ -1,0 +1,121 @@
+"""What the operator sets for a schedule, beside what its workflow says."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final, cast, get_args
+
+import msgspec
+from msgspec import Struct
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.fields import Fields
+from jikko.lang.cron import Every, zone_of
+from jikko.lang.durations import seconds_of
+from jikko.nodes.flow.schedule import recurrence_of, timezone_of
+from jikko.triggers.due_times import DueTimes
+from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
+
+OPTIONS: Final = (
+    *("overlap", "missed", "missed_within", "jitter", "pause_after_failures"),
+    *("start", "end", "exclude"),
+)
+"""The names of all options."""
+OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
+
+
+class ScheduleOptions(Struct, frozen=True, kw_only=True):
+    """The options of one schedule."""
+
+    policy: SchedulePolicy = SchedulePolicy()
+    start: datetime | None = None
+    """Without a time zone, it is in that of the schedule; so is ``end``."""
+    end: datetime | None = None
+    exclude: tuple[tuple[date, date], ...] = ()
+    """Days that are left out, first and last."""
+
+    def digest(self, config: Mapping[str, Any]) -> str:
+        """Return a text that is another one if the due times of the schedule are others.
+
+        Args:
+            config: Of the node.
+        """
+        return msgspec.json.encode(
+            [
+                *(config.get(name) for name in ("mode", "frequency", "visual_config", "cron_expression", "timezone")),
+                *(self.start, self.end, self.exclude),
+            ],
+            enc_hook=str,
+            order="sorted",
+        ).decode()
+
+    def due_times(self, config: Mapping[str, Any]) -> DueTimes:
+        """Return when a schedule with these options is due.
+
+        Args:
+            config: Of the node.
+
+        Raises:
+            InvalidSchedule: The configuration is wrong.
+        """
+        zone = zone_of(timezone_of(config))
+        bounds = {
+            name: moment.replace(tzinfo=moment.tzinfo or zone).timestamp()
+            for name, moment in (("start", self.start), ("end", self.end))
+            if moment is not None
+        }
+        recurrence = recurrence_of(config)
+        if isinstance(recurrence, Every) and "start" in bounds:
+            recurrence = Every(recurrence.seconds, bounds["start"])
+        return DueTimes(recurrence=recurrence, zone=zone, excluded=self.exclude, **bounds)
+
+
+def read_schedule_options(fields: Fields) -> ScheduleOptions:
+    """Read the options of one schedule; what is wrong is noted in ``fields``."""
+    usual = SchedulePolicy()
+    return ScheduleOptions(
+        policy=SchedulePolicy(
+            overlap=cast(Overlap, fields.choice("overlap", OVERLAPS, usual.overlap)),
+            missed=cast(Missed, fields.choice("missed", get_args(Missed), usual.missed)),
+            missed_within=_duration(fields, "missed_within", usual.missed_within),
+            jitter=_duration(fields, "jitter", usual.jitter),
+            pause_after_failures=fields.integer("pause_after_failures", usual.pause_after_failures, minimum=0),
+        ),
+        start=_moment(fields, "start"),
+        end=_moment(fields, "end"),
+        exclude=tuple(_days(fields)),
+    )
+
+
+def _duration(fields: Fields, name: str, default: float) -> float:
+    text = fields.text(name)
+    if not text:
+        return default
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        fields.problem(name, str(error))
+        return default
+
+
+def _moment(fields: Fields, name: str) -> datetime | None:
+    text = fields.text(name)
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected 2026-12-31T09:00+01:00")
+        return None
+
+
+def _days(fields: Fields) -> list[tuple[date, date]]:
+    found: list[tuple[date, date]] = []
+    for index, given in enumerate(fields.items("exclude")):
+        first, _, last = str(given).partition("/")
+        try:
+            days = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError:
+            fields.problem(f"exclude[{index}]", "is not a day", "expected 2026-12-25 or 2026-12-24/2027-01-02")
+        else:
+            found.append(days)
+    return found

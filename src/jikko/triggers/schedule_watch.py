@@ -1,0 +1,60 @@
+"""Waiting until a schedule is due: all that a server without schedules has of them."""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from jikko.concurrency.alarm import Alarm
+from jikko.concurrency.lazy_proxy import is_made
+from jikko.errors import JikkoError
+from jikko.ports.clock import Clock
+
+if TYPE_CHECKING:
+    from jikko.ports.stores.schedule_store import ScheduleStore
+    from jikko.triggers.schedules import Schedules
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 10.0
+"""After which there is a look though nothing is due: imports and commands tell no server, nor does a clock that is set
+forward."""
+_TRY_AGAIN_SECONDS: Final = 5.0
+
+
+class ScheduleWatch:
+    """Wakes the schedules of the leader when one is due."""
+
+    def __init__(self, store: "ScheduleStore", schedules: "Schedules", clock: Clock, alarm: Alarm) -> None:
+        """Args:
+        schedules: Made, with what they import, when the first one is due.
+        """
+        self._store = store
+        self._schedules = schedules
+        self._clock = clock
+        self._alarm = alarm
+
+    @staticmethod
+    def alarm(clock: Clock) -> Alarm:
+        """Make what wakes it."""
+        return Alarm(clock, look_seconds=_LOOK_SECONDS)
+
+    async def watch(self) -> None:
+        """Deal with what is due when it is, until cancelled."""
+        try:
+            while True:
+                try:
+                    next_at = await self._next()
+                except JikkoError as error:
+                    log.error("schedules cannot be read, trying again: %s", error)
+                    next_at = self._clock() + _TRY_AGAIN_SECONDS
+                await self._alarm.wait(next_at)
+        finally:
+            if is_made(self._schedules):
+                await self._schedules.close()
+
+    async def _next(self) -> float | None:
+        """Deal with what is due, and return when the next is."""
+        next_at = await self._store.next_wake()
+        if next_at is None or next_at > self._clock():
+            return next_at
+        await self._schedules.look()
+        return await self._store.next_wake()

@@ -1,0 +1,224 @@
+"""Schedules: what the leader does when one is due. See ``planning`` for what is decided, and ``schedule_runs``."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from jikko.concurrency.alarm import Alarm
+from jikko.errors import JikkoError, NotFound
+from jikko.lang.cron import InvalidSchedule
+from jikko.ports.clock import Clock
+from jikko.ports.measures import ScheduleMeasures
+from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState, ScheduleStore
+from jikko.record import RunRecord
+from jikko.triggers.planning import Overlap, Pause, Plan, Skipped, plan, take_turns
+from jikko.triggers.schedule import Schedule, ScheduleReader
+from jikko.triggers.schedule_options import OVERLAPS
+from jikko.triggers.schedule_runs import KEPT_SECONDS, ScheduleRuns
+from jikko.triggers.triggers import Triggers
+
+log = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS: Final = 5.0
+"""Until a schedule is looked at again whose run could not be started."""
+_LOOK_SECONDS: Final = 10.0
+"""Until one is looked at again that waits for a run, though nothing was heard of its end."""
+_AT_ONCE: Final = 100
+"""Schedules that are dealt with together."""
+
+
+class Schedules:
+    """Starts what is due. The process that leads does so; if two do, each due time has one run all the same."""
+
+    def __init__(
+        self,
+        store: ScheduleStore,
+        triggers: Triggers,
+        reader: ScheduleReader,
+        runs: ScheduleRuns,
+        *,
+        clock: Clock,
+        alarm: Alarm,
+        measures: ScheduleMeasures,
+    ) -> None:
+        """Args:
+        alarm: Set when a schedule is to be looked at.
+        """
+        self._store = store
+        self._triggers = triggers
+        self._reader = reader
+        self._runs = runs
+        self._clock = clock
+        self._alarm = alarm
+        self._measures = measures
+        self._followed: dict[str, asyncio.Task[None]] = {}
+
+    async def look(self) -> None:
+        """Deal with all that is due now.
+
+        Raises:
+            StoreUnavailable: The record cannot be used. What was not dealt with is due still.
+        """
+        while due := await self._store.due(self._clock(), _AT_ONCE):
+            found = await asyncio.gather(*map(self._handle, due), return_exceptions=True)
+            if errors := [each for each in found if each is not None]:
+                raise errors[0]
+
+    async def close(self) -> None:
+        """Follow no run any more."""
+        tasks = list(self._followed.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _handle(self, state: ScheduleState) -> None:
+        """Deal with one schedule. What goes wrong is logged and tried again; it does not hold up the others."""
+        try:
+            await self._advance(state)
+        except Exception as error:
+            unexpected = None if isinstance(error, JikkoError) else error
+            log.error(
+                "schedule %s cannot be dealt with, trying again: %s", state.trigger_id, error, exc_info=unexpected
+            )
+            await self._store.save(replace(state, wake=self._clock() + _TRY_AGAIN_SECONDS))
+
+    async def _advance(self, state: ScheduleState) -> None:
+        try:
+            trigger = await self._triggers.find(state.trigger_id)
+        except NotFound:
+            return  # and its state with it
+        schedule = await self._reader.read(trigger)
+        if schedule is None:
+            await self._store.save(replace(state, plan="", wake=None))
+            return
+        digest = schedule.options.digest(schedule.config)
+        if digest != state.plan:
+            state = replace(state, plan=digest, handled=max(state.handled, state.changed_at))
+        try:
+            planned, after = await self._planned(schedule, state)
+        except InvalidSchedule as error:
+            log.warning("schedule %s never runs: %s", schedule.name, error)
+            await self._store.save(replace(state, wake=None))
+            return
+        skipped = [await self._skipped(schedule, entry) for entry in planned.skipped]
+        await self._take_turns(schedule, after, planned.fire, skipped)
+
+    async def _planned(self, schedule: Schedule, state: ScheduleState) -> tuple[Plan, ScheduleState]:
+        """What is to be done now, and the schedule as it is then."""
+        now, policy = self._clock(), schedule.options.policy
+        times = schedule.options.due_times(schedule.config)
+
+        def planned(pause: Pause | None) -> Plan:
+            return plan(times, policy, handled=state.handled, now=now, offset=schedule.offset, pause=pause)
+
+        if not schedule.trigger.enabled:
+            found = planned(Pause())
+        else:
+            found = planned(None if state.paused is None else Pause(state.paused_until))
+        after = replace(state, handled=found.handled, wake=found.wake)
+        if state.paused is not None and state.paused_until is not None and now >= state.paused_until:
+            after = replace(after, paused=None)
+        most = policy.pause_after_failures
+        if not found.fire or not most:
+            return found, after
+        failed = (await self._runs.recent(schedule, state.paused_until or 0.0, limit=most)).failed
+        if len(failed) < most:
+            return found, after
+        reason = f"{most} runs in a row failed, the last of them {failed[0].identity.run_id}"
+        log.warning("schedule %s is paused: %s", schedule.name, reason)
+        found = planned(Pause())
+        return found, replace(state, handled=found.handled, wake=found.wake, paused=reason, paused_until=None)
+
+    async def _skipped(self, schedule: Schedule, entry: Skipped) -> DueTime:
+        """What is noted of due times that do not run."""
+        run_id = ""
+        if entry.count == 1:
+            # The process that started its run may have died before it was noted.
+            run_id = await self._runs.started(schedule, entry.first)
+        if entry.why == "missed" and not run_id:
+            self._measures.missed.add(count=entry.count)
+            log.warning("schedule %s: %d due times were missed", schedule.name, entry.count)
+        if run_id:
+            return replace(self._noted(schedule, entry.first, "started"), run_id=run_id)
+        noted = self._noted(schedule, entry.first, "skipped", entry.why)
+        return replace(noted, last=entry.last, count=entry.count)
+
+    async def _take_turns(
+        self, schedule: Schedule, state: ScheduleState, fire: Sequence[float], noted: list[DueTime]
+    ) -> None:
+        """Start what may start now, and keep what becomes of the rest."""
+        waiting = await self._store.waiting(schedule.trigger.id)
+        usual = schedule.options.policy.overlap
+        queues: dict[Overlap, list[float]] = {}
+        for time in waiting:
+            rule = next((rule for rule in OVERLAPS if rule == time.why), usual)
+            queues.setdefault(rule, []).append(time.due)
+        if fire:
+            queues.setdefault(usual, [])
+        under_way: list[RunRecord] = []
+        if any(rule != "allow" for rule in queues):
+            under_way = (await self._runs.recent(schedule)).under_way
+        runs_now = bool(under_way)
+        try:
+            for rule, queue in queues.items():
+                coming = fire if rule == usual else ()
+                turn = take_turns(rule, under_way=runs_now, waiting=queue, fire=coming)
+                if turn.cancel:
+                    for record in under_way:
+                        await self._runs.stop(schedule, record)
+                for due in turn.start:
+                    noted.append(await self._start(schedule, due))
+                    runs_now = True
+                noted += [self._noted(schedule, due, "waiting") for due in turn.wait if due not in queue]
+                noted += [self._noted(schedule, due, "skipped", "overlap") for due in turn.skip]
+        except JikkoError as error:
+            log.error("schedule %s: a run cannot be started, trying again: %s", schedule.name, error)
+            done = {time.due for time in noted}
+            left = [due for due in fire if due not in done]
+            handled = math.nextafter(left[0], -math.inf) if left else state.handled
+            state = replace(state, handled=handled, wake=self._clock() + _TRY_AGAIN_SECONDS)
+            await self._store.save(state, noted)
+            return
+        queued = {time.due for time in waiting} | {time.due for time in noted if time.state == "waiting"}
+        queued -= {time.due for time in noted if time.state != "waiting"}
+        if queued:
+            look = self._clock() + _LOOK_SECONDS
+            state = replace(state, wake=look if state.wake is None else min(look, state.wake))
+        await self._store.save(state, noted, forget_before=self._clock() - KEPT_SECONDS)
+        if queued:
+            await self._follow(schedule)
+
+    async def _start(self, schedule: Schedule, due: float) -> DueTime:
+        run_id = await self._runs.start(schedule, due)
+        self._measures.lateness.observe(max(0.0, self._clock() - due - schedule.offset))
+        return replace(self._noted(schedule, due, "started"), run_id=run_id)
+
+    def _noted(self, schedule: Schedule, due: float, state: DueState, why: str = "") -> DueTime:
+        return DueTime(trigger_id=schedule.trigger.id, due=due, last=due, state=state, at=self._clock(), why=why)
+
+    async def _follow(self, schedule: Schedule) -> None:
+        """Have the schedule looked at once one of its runs has ended."""
+        trigger_id = schedule.trigger.id
+        if trigger_id in self._followed:
+            return
+        under_way = (await self._runs.recent(schedule)).under_way
+        if not under_way:
+            # It has ended already.
+            await self._store.rouse([trigger_id])
+            self._alarm.set(self._clock())
+        else:
+            task = asyncio.get_running_loop().create_task(self._rouse_behind(trigger_id, under_way[-1]))
+            self._followed[trigger_id] = task
+            task.add_done_callback(lambda _: self._followed.pop(trigger_id, None))
+
+    async def _rouse_behind(self, trigger_id: str, record: RunRecord) -> None:
+        try:
+            await self._runs.ended(record)
+            await self._store.rouse([trigger_id])
+        except JikkoError as error:
+            log.info("run %s of schedule %s cannot be followed: %s", record.identity.run_id, trigger_id, error)
+        self._alarm.set(self._clock())
