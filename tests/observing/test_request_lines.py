@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from jikko.http.app import create_app
 from jikko.observing.request_lines import CHOICES, RequestLines
-from tests.http.scene import RUN, body, client_of
+from tests.http.scene import RUN, api_of, body, client_of
+from tests.maintenance.test_readiness import Process
 from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +92,27 @@ async def test_a_fault_of_the_server_is_a_warning(
 
     [record] = [record for record in caplog.records if record.name == "jikko.requests"]
     assert (record.levelname, record.__dict__["fields"]["status"]) == ("WARNING", 500)
+
+
+@pytest.mark.parametrize(
+    ("which", "written"),
+    [
+        ("refused", [("WARNING", 503), ("INFO", 200), ("WARNING", 503)]),
+        ("all", [("WARNING", 503), ("INFO", 503), ("INFO", 200), ("INFO", 200), ("WARNING", 503)]),
+        ("none", []),
+    ],
+)
+async def test_of_probes_that_fail_in_a_row_the_first_is_a_warning_and_so_is_the_next_once_one_succeeded(
+    world: World, caplog: pytest.LogCaptureFixture, which: str, written: list[tuple[str, int]]
+) -> None:
+    caplog.set_level(logging.INFO, "jikko")
+    process = Process()
+    api = replace(api_of(world, world.process()), readiness=process.readiness)
+    transport = httpx.ASGITransport(create_app(api, [RequestLines(which)]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://jikko") as client:
+        for process.ends in (True, True, False, False, True):
+            await client.get("/readyz")
+    await world.close()
+
+    logged = [record for record in caplog.records if record.name == "jikko.requests"]
+    assert [(record.levelname, record.__dict__["fields"]["status"]) for record in logged] == written

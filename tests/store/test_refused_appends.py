@@ -157,8 +157,11 @@ class Steps:
         self.done: list[tuple[str, list[int]]] = []
         self.claims = Claims(set(), set(), {})
         self.refuses: set[int] = set()
+        self.free: set[int] = set()
+        """Those whose keys are free, so that they begin in one round trip."""
         self.taken: set[int] = set()
         monkeypatch.setattr(appends, "perform", self.perform)
+        monkeypatch.setattr(batch, "begin_with_keys", self.begin_with_keys)
         monkeypatch.setattr(batch, "claim_together", self.claim_together)
         monkeypatch.setattr(batch, "claim_keys", self.claim_keys)
         for name in ("give_back", "forget_keys", "project"):
@@ -179,6 +182,11 @@ class Steps:
         names = {appends.BEGUN: "begun", appends.WHOLE: "whole", appends.GROWN: "grown", appends.ENDED: "ended"}
         self.note(names[statement], writes)
         return {each.run_id for each in writes if each.run_id[-1] not in self.refuses}
+
+    async def begin_with_keys(self, _: object, claims: list[tuple[RunWrite, KeyClaim]]) -> set[bytes]:
+        if self.free:
+            self.note("begun with keys", [each for each, _ in claims])
+        return {each.run_id for each, _ in claims if each.run_id[-1] in self.free}
 
     async def claim_together(self, _: object, writes: list[RunWrite]) -> Claims:
         self.note("claimed", writes)
@@ -219,6 +227,26 @@ async def test_those_of_several_kinds_go_by_a_statement_each_in_one_transaction(
 
     assert await written(session, write(1), write(2, at=0), write(3)) == ([1, 2], [])
     assert steps.done == [("grown", [1, 3]), ("begun", [2]), ("forget_keys", [])]
+    assert session.transactions == [0]
+
+
+async def test_starts_with_keys_that_are_free_begin_in_one_round_trip(steps: Steps) -> None:
+    session = Session()
+    steps.free = {1, 2}
+
+    assert await written(session, keyed(2, "b", at=0), keyed(1, "a", at=0)) == ([1, 2], [])
+    assert steps.done == [("begun with keys", [1, 2])]
+    assert session.transactions == []
+
+
+async def test_a_start_whose_key_is_there_is_looked_at_once_the_others_have_begun(steps: Steps) -> None:
+    session = Session()
+    steps.free = {1}
+    taken = keyed(2, "b", at=0)
+    steps.claims = Claims(set(), set(), {taken.run_id: KeyTaken("other", b"")})
+
+    assert await written(session, keyed(1, "a", at=0), taken) == ([1], [2])
+    assert steps.done[:2] == [("begun with keys", [1, 2]), ("claimed", [2])]
     assert session.transactions == [0]
 
 

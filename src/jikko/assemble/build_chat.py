@@ -64,10 +64,12 @@ def build_hooks(
         ModerationExtension(calls),
         ModerationModel(make_moderator(ports.models), defaults),
     )
+    annotations = AnnotationReplies(stores.annotations, embedder)
     hooks = Hooks(
+        replies=annotations.state,
         policies=(
             moderation,
-            AnnotationReplies(stores.annotations, embedder),
+            annotations,
             lazy_proxy(partial(_external_data, calls)),
         ),
         guard=moderation.guard,

@@ -23,6 +23,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from jikko.apps.versions import Workflow
+from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
 from jikko.ports.text_guard import TextGuard
@@ -43,6 +44,8 @@ class UserQuery(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Json]
     """Prepared: one value per declared variable."""
     files: Sequence[Json]
+    replies: ReplyState | None = None
+    """How the app answers by its annotations; ``None``: it does not."""
 
 
 class HookReply(Struct, frozen=True, kw_only=True):
@@ -68,6 +71,10 @@ def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:
     return None
 
 
+async def _no_replies(app_id: str) -> ReplyState | None:
+    return None
+
+
 async def _cut(app: App, query: str) -> str:
     return fallback_title(query)
 
@@ -84,6 +91,8 @@ def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None
 class Hooks(Struct, frozen=True, kw_only=True):
     """Who takes part in turns."""
 
+    replies: Callable[[str], Awaitable[ReplyState | None]] = _no_replies
+    """Looks up ``UserQuery.replies`` of an app (its id), while the conversation is read. Raises nothing."""
     policies: Sequence[TurnPolicy] = ()
     guard: Callable[[str, Workflow], TextGuard | None] = _no_guard
     """What looks at the text of one run of an app (its id), by a workflow."""

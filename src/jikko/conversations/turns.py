@@ -31,6 +31,7 @@ from jikko.lang.render import to_text
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models
+from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer, MessageMetadata
@@ -123,13 +124,18 @@ class Turns:
 
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
-        opened = None
+        opened, replies = None, self._hooks.replies(app.id)
         if request.conversation_id:
-            opened = await self._store.opened(app.id, end_user(app.id, request.user), request.conversation_id)
+            # At the same time: the database may be far away.
+            user = end_user(app.id, request.user)
+            opening = self._store.opened(app.id, user, request.conversation_id)
+            opened, state = await asyncio.gather(opening, replies)
             if opened is None and app.mode in BASIC_MODES:
                 raise NotFound("Conversation Not Exists.")
+        else:
+            state = await replies
         workflow = await self._workflow(app, request, opened)
-        asked = _of(await self._asked(app, workflow, request), opened)
+        asked = _of(await self._asked(app, workflow, request), opened, state)
         given = asked
         waited: list[bool] = []
         later = asyncio.get_running_loop().call_soon(waited.append, True)
@@ -325,8 +331,8 @@ class _Answered(Exception):
         self.message = message
 
 
-def _of(asked: UserQuery, opened: Opened | None) -> UserQuery:
-    return asked if opened is None else replace(asked, conversation=opened.conversation)
+def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> UserQuery:
+    return replace(asked, conversation=opened and opened.conversation, replies=replies)
 
 
 def _is_on(workflow: Workflow, feature: str) -> bool:

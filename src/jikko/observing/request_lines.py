@@ -13,6 +13,8 @@ logger = logging.getLogger("jikko.requests")
 
 CHOICES: Final = ("all", "most", "refused", "none")
 """``most``: all but those to operations that are asked very often (``Operation.hot``) and answered well."""
+_PROBES: Final = ("/livez", "/readyz")
+"""Asked every few seconds, by each balancer: a line when the answer becomes another one."""
 _SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 _CLIENT_ERROR: Final = HTTPStatus.BAD_REQUEST
 
@@ -28,10 +30,19 @@ class RequestLines(RequestObserver):
         which: One of ``CHOICES``.
         """
         self._which = which
+        self._failing: set[str] = set()
+        """Probes whose last answer was 503."""
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
         operation = request.operation
-        if not self._is_written(operation, status):
+        is_fault = status is not None and status >= _SERVER_ERROR
+        if operation is not None and operation.path in _PROBES:
+            is_news = is_fault != (operation.path in self._failing)
+            (self._failing.add if is_fault else self._failing.discard)(operation.path)
+            is_written, is_fault = self._which == "all" or (is_news and self._which != "none"), is_fault and is_news
+        else:
+            is_written = self._is_written(operation, status)
+        if not is_written:
             return
         fields: dict[str, object] = {
             "request": request.id.decode(),
@@ -46,8 +57,7 @@ class RequestLines(RequestObserver):
             fields["app"] = request.app.id
         if is_uuid(run := request.path_params.get("workflow_run_id", "")):
             fields["run"] = run
-        level = logging.WARNING if status is not None and status >= _SERVER_ERROR else logging.INFO
-        logger.log(level, "request", extra={"fields": fields})
+        logger.log(logging.WARNING if is_fault else logging.INFO, "request", extra={"fields": fields})
 
     def _is_written(self, operation: Operation | None, status: int | None) -> bool:
         if self._which in ("all", "none"):

@@ -71,7 +71,15 @@ class Scene:
         """The answer of an annotation; ``None`` if the run is to give one."""
         unused: Any = None
         question = UserQuery(
-            app=APP, workflow=unused, user="u", end_user_id="e", conversation=None, query=query, inputs={}, files=()
+            app=APP,
+            workflow=unused,
+            user="u",
+            end_user_id="e",
+            conversation=None,
+            query=query,
+            inputs={},
+            files=(),
+            replies=await self.replies.state(APP.id),
         )
         outcome = await self.replies.consider(question)
         if isinstance(outcome, HookReply):
@@ -111,7 +119,15 @@ async def test_the_reply_names_its_annotation(scene: Scene) -> None:
 
     outcome = await scene.replies.consider(
         UserQuery(
-            app=APP, workflow=unused, user="u", end_user_id="e", conversation=None, query="q?", inputs={}, files=()
+            app=APP,
+            workflow=unused,
+            user="u",
+            end_user_id="e",
+            conversation=None,
+            query="q?",
+            inputs={},
+            files=(),
+            replies=await scene.replies.state(APP.id),
         )
     )
 

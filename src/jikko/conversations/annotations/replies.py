@@ -94,15 +94,21 @@ class AnnotationReplies:
         self._tables: OrderedDict[str, tuple[int, AnnotationTable]] = OrderedDict()
         """By app, with the version of what was read."""
 
+    async def state(self, app_id: str) -> ReplyState | None:
+        """See ``Hooks.replies``. With every turn, also of apps without annotations: one row."""
+        try:
+            return await self._store.replies(app_id)
+        except JikkoError as failure:
+            log.warning("annotations of the app %s cannot be looked at: %s", app_id, failure)
+            return None
+
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """See ``TurnPolicy.consider``. What goes wrong here is logged, and costs no answer: the run gives one."""
         app_id = asked.app.id
+        if asked.replies is None:
+            return asked
         try:
-            # With every turn, also of apps without annotations: one row.
-            replies = await self._store.replies(app_id)
-            if replies is None:
-                return asked
-            match = await self._match(app_id, asked.query, replies)
+            match = await self._match(app_id, asked.query, asked.replies)
             found = None if match is None else await self._store.find(app_id, match.id)
             if found is None:
                 return asked

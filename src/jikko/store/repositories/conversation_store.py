@@ -14,11 +14,18 @@ from jikko.store.repositories import APP, OF_APP
 from jikko.store.sql import Count, Operation, Row, Rows, SqlDatabase
 from jikko.values import Json
 
-CONVERSATION: Final = """
-SELECT c.conversation_id, [sqlite: n.text, u.end_user_id, u.session][postgres: c.app_id, c.end_user_id, c.session],
-  c.name, c.inputs, c.introduction, c.created_at, c.updated_at, c.turns, c.title_due, c.key
+
+def _columns(inputs: str) -> str:
+    return (
+        "c.conversation_id, [sqlite: n.text, u.end_user_id, u.session][postgres: c.app_id, c.end_user_id, c.session], "
+        f"c.name, {inputs}, c.introduction, c.created_at, c.updated_at, c.turns, c.title_due, c.key"
+    )
+
+
+_FROM: Final = """
 FROM conversations c [sqlite: JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user]
 """
+CONVERSATION: Final = f"SELECT {_columns('c.inputs')} {_FROM}"
 """What ``row_reader.conversation`` wants, and the number of a conversation."""
 KEY: Final = 11
 """The place of that number."""
@@ -37,6 +44,17 @@ _OF_USER: Final = """
 [postgres: app_id = :app_id AND end_user_id = :end_user_id]
 """
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
+# One statement, which is one round trip: a row a variable, of which the first alone has the inputs, which may be long.
+_OPENED: Final = f"""
+SELECT {
+    _columns(
+        "CASE WHEN v.key IS NULL OR v.key = (SELECT min(key) FROM conversation_variables "
+        "WHERE conversation = c.key) THEN c.inputs ELSE '' END"
+    )
+},
+  v.variable_id, v.name, v.value_type, v.value, v.description, v.created_at, v.updated_at
+{_FROM} LEFT JOIN conversation_variables v ON v.conversation = c.key WHERE c.conversation_id = :id ORDER BY v.key
+"""
 _OWN: Final = f"SELECT created_at, updated_at, key FROM conversations WHERE conversation_id = :id AND {_OF_USER}"
 _RENAME: Final = f"""
 UPDATE conversations SET name = :name, title_due = FALSE, updated_at = coalesce(:at::float8, updated_at)
@@ -82,7 +100,6 @@ ORDER BY f.key DESC
 _VARIABLE: Final = """
 SELECT variable_id, name, value_type, value, description, created_at, updated_at FROM conversation_variables
 """
-_VARIABLES: Final = f"{_VARIABLE} WHERE conversation = :conversation ORDER BY key"
 _VARIABLES_OF: Final = f"""
 {_VARIABLE} WHERE conversation = (SELECT key FROM conversations WHERE conversation_id = :id) ORDER BY key
 """
@@ -141,12 +158,12 @@ class SqlConversationStore:
 
     async def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Opened | None:
         def read() -> Operation[Opened | None]:
-            row = yield Row(_ONE, id=conversation_id.lower())
-            found = None if row is None else _if_of(app_id, end_user_id, row_reader.conversation(row))
+            rows = yield Rows(_OPENED, id=conversation_id.lower())
+            found = _if_of(app_id, end_user_id, row_reader.conversation(rows[0])) if rows else None
             if found is None:
                 return None
-            rows = yield Rows(_VARIABLES, conversation=row[KEY])
-            return Opened(found, [row_reader.variable(each) for each in rows])
+            variables = [tuple(row)[KEY + 1 :] for row in rows]
+            return Opened(found, [row_reader.variable(each) for each in variables if each[0] is not None])
 
         return await self._sql.quick(read)
 

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
 from jikko.events import LOG_FORMAT
+from jikko.ports.stores.projections import KeyClaim
 from jikko.store.identifiers import id_text
+from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
@@ -24,6 +26,7 @@ from jikko.store.run_statuses import STATUSES
 
 _CREATED: Final = {**FIXED, **MOVING, "frame": "bytea"}
 _CHANGED: Final = {"run_id": "bytea", "at": "int4", "writer": "text", **MOVING, "frame": "bytea"}
+_KEY: Final = {"claimed_key": "text", "fingerprint": "bytea", "expires_at": "float8"}
 _FENCE: Final = """
 o.run_id = u.run_id AND o.log_end = u.at AND (o.epoch < u.epoch OR (o.epoch = u.epoch AND (
   o.holder = u.writer OR o.holder = '' OR u.writer = '')))
@@ -50,6 +53,19 @@ BEGUN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
   INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u
   WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
+  ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
+INSERT INTO open_log (run_id, position, frame)
+SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
+"""
+# Runs whose keys are free, each with its key; of the others nothing is written.
+_BEGUN_WITH_KEYS: Final = f"""
+WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
+  INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at)
+  SELECT app_id, claimed_key, run_id, fingerprint, expires_at FROM u
+  WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
+  AND NOT EXISTS (SELECT FROM open_runs x WHERE x.run_id = u.run_id)
+  ON CONFLICT (app_id, key) DO NOTHING RETURNING run_id), written AS (
+  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u JOIN claimed USING (run_id)
   ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
@@ -91,6 +107,21 @@ async def perform(connection: Connection, statement: str, writes: Sequence[RunWr
     """Do appends of one kind, of one run at most one. Returns the runs that were written."""
     rows = [await _values(write) for write in writes]
     written = await connection.fetch(statement, *map(list, zip(*rows, strict=True)))
+    return {row[0] for row in written}
+
+
+async def begin_with_keys(connection: Connection, claims: Sequence[tuple[RunWrite, KeyClaim]]) -> set[bytes]:
+    """Create runs that go on, each with its key, in one round trip. Returns those that were written: for the others
+    nothing was, since a key is there already, maybe of a run that is not.
+
+    Args:
+        claims: No two with the same key; in the order of locks.
+    """
+    rows = [
+        (*await _values(write), text(claim.key), claim.fingerprint, claim.at + claim.lifetime)
+        for write, claim in claims
+    ]
+    written = await connection.fetch(_BEGUN_WITH_KEYS, *map(list, zip(*rows, strict=True)))
     return {row[0] for row in written}
 
 

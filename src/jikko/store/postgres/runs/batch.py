@@ -1,16 +1,19 @@
 """Writing a batch of appends, of which no two are of one run, in one transaction.
 
-All keys are claimed together, then appends share a statement a kind, then what else comes with them does. Those with
-several keys, or with one that another of the batch has, come one by one, each in a savepoint of its own: what one of
-them is refused for must not undo the others.
+Starts with nothing but a key each, which most starts with keys are, go by one statement. Otherwise all keys are claimed
+together, then appends share a statement a kind, then what else comes with them does. Those with several keys, or with
+one that another of the batch has, come one by one, each in a savepoint of its own: what one of them is refused for must
+not undo the others.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from jikko.errors import JikkoError
 from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs import appends
+from jikko.store.postgres.runs.appends import begin_with_keys
 from jikko.store.postgres.runs.key_claims import (
     Claims,
     claim_keys,
@@ -23,6 +26,9 @@ from jikko.store.postgres.runs.key_claims import (
 from jikko.store.postgres.runs.projections import project
 from jikko.store.postgres.runs.run_rows import RunWrite
 
+_FORGETS_EACH: Final = 16
+"""Of so many batches of starts with keys, one forgets keys whose time is over: for all of them."""
+
 
 async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
     """Write appends. Returns the runs that were written, and those that failed by themselves; the rest was refused by
@@ -31,6 +37,33 @@ async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tup
     Raises:
         Exception: Of the library. Nothing was written, or the connection broke and nobody knows.
     """
+    begun = await _begin_with_keys(connection, writes)
+    left = [write for write in writes if write.run_id not in begun] if begun else writes
+    if not left:
+        return begun, {}
+    written, failed = await _write(connection, left)
+    return begun | written, failed
+
+
+async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -> set[bytes]:
+    """Write the starts of a batch that has nothing else, each with a key of its own, in one round trip.
+
+    Returns:
+        The runs that were written. The others need a look at who has their keys.
+    """
+    claims = [(write, claims_of(write)) for write in sorted(writes, key=order_of_locks)]
+    if not all(
+        len(keys) == len(write.projections) == 1 and appends.statement_of(write) == appends.BEGUN
+        for write, keys in claims
+    ) or len({(write.app_id, text(keys[0].key)) for write, keys in claims}) < len(claims):
+        return set()
+    begun = await begin_with_keys(connection, [(write, keys[0]) for write, keys in claims])
+    if writes[0].run_id[-1] % _FORGETS_EACH == 0:
+        await forget_keys(connection, list(writes) * _FORGETS_EACH)
+    return begun
+
+
+async def _write(connection: Connection, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
     parts = _Parts(writes)
     written: set[bytes] = set()
     failed: dict[bytes, JikkoError] = {}
