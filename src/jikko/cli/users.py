@@ -6,13 +6,11 @@ from contextlib import AsyncExitStack
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.chat.targets import local
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
-from jikko.cli.runs.remote import Server
+from jikko.cli.options import existing, home_option, json_option, with_settings
+from jikko.cli.runs.remote import Server, open_folder
 from jikko.cli.terminal import confirmed, is_conversation
-from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
 
@@ -41,15 +39,11 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     existing(settings)
     if ask and is_conversation() and not confirmed(f"Remove all data of {user!r} in {app!r}?"):
         raise Failure("nothing was removed", code="declined")
-    owner = owner_of(settings.home)
-    served = owner is not None and owner.doing == "jikko serve"
     async with AsyncExitStack() as stack:
-        if not served:
-            stack.enter_context(sole_owner(settings.home, doing="jikko users", patience=0.5))
-        assembly = await stack.enter_async_context(assembled(settings, owned=not served))
+        assembly, address = await open_folder(settings, stack, doing="jikko users")
         found = await assembly.apps.find(app)
-        await _stop(assembly, found.id, user, owner.address if served and owner is not None else None)
-        removed = await assembly.user_removal.remove(found.id, user, alone=not served)
+        await _stop(assembly, found.id, user, address)
+        removed = await assembly.user_removal.remove(found.id, user, alone=not address)
         await assembly.runs.close(0)
     if not removed.something:
         raise Failure(
@@ -63,18 +57,18 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     click.echo(f"{listed}: removed.")
 
 
-async def _stop(assembly: Assembly, app_id: str, user: str, address: str | None) -> None:
+async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:
     """Stop the runs that go on, where they are.
 
     Args:
-        address: Of the server that has them; ``None``: this process.
+        address: Of the server that has them; ``""``: this process.
     """
 
     open_runs = await assembly.user_removal.open_runs(app_id, user)
-    if address is None:
+    if not address:
         for run_id in open_runs:
             await assembly.runs.control.stop(app_id, run_id, user)
     elif open_runs:
         async with assembly.app_keys.passing(app_id) as key:
             for run_id in open_runs:
-                await Server(local(address), key, user).act_on(run_id, "stop")
+                await Server(address, key, user).act_on(run_id, "stop")

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on
+from jikko.errors import LogDamaged
 from jikko.events import Event, UnknownEvent
 
 _ENCODER = msgspec.json.Encoder()
@@ -51,6 +52,15 @@ class DamagedLog(Exception):
 
     readable: Sequence[Event] = ()
     """The events that were asked for, up to the damage."""
+
+    def of_run(self, run_id: str) -> LogDamaged:
+        """What the log of a run is then."""
+        return LogDamaged(
+            f"The log of run {run_id} is damaged: {self}. Restore a backup to read it, or retry the run: it begins "
+            "again at its inputs.",
+            what=str(self),
+            readable=self.readable,
+        )
 
 
 MAX_PACKED_BYTES: Final = 1 << 20

@@ -17,8 +17,7 @@ from jikko.cli.chat.transport import AppTransport, HttpTransport
 from jikko.cli.checking.examples import as_word
 from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing
-from jikko.cluster.data_folder_lock import owner_of, sole_owner
-from jikko.exit_codes import ExitCode
+from jikko.cli.runs.remote import open_folder
 from jikko.http.app import create_app
 from jikko.nodes.registry import BY_TYPE
 from jikko.settings import Settings
@@ -97,31 +96,14 @@ async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> Ch
 
 async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> ChatService:
 
-    settings = place.settings
-    existing(settings)
-    owner = owner_of(settings.home)
-    if owner is not None and owner.doing == "jikko serve":
-        if not owner.address:
-            message = f"A server is about to start or end in {settings.home}; try again."
-            raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-        assembly = await stack.enter_async_context(assembled(settings))
-        app = await assembly.apps.find(place.app)
-        key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
-        return await _on_server(local(owner.address), key, place.user, stack)
-    stack.enter_context(sole_owner(settings.home, doing="jikko chat", patience=0.5))
-    assembly = await stack.enter_async_context(assembled(settings, owned=True))
-    await assembly.cluster.attend()
+    existing(place.settings)
+    assembly, address = await open_folder(place.settings, stack, doing="jikko chat")
     app = await assembly.apps.find(place.app)
     key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
-    return await _here(assembly, key, place.user, stack)
+    return await (_on_server(address, key, place.user, stack) if address else _here(assembly, key, place.user, stack))
 
 
 async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> ChatService:
 
     stack.push_async_callback(assembly.runs.close, 0)
     return ChatService(AppTransport(create_app(assembly)), key, user)
-
-
-def local(address: str) -> str:
-    """An address to connect to, of one to listen on."""
-    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, home_option
@@ -96,20 +97,33 @@ async def reached(
         yield Server(url, key, user), run_id
         return
     async with AsyncExitStack() as stack:
-        owner = owner_of(settings.home)
-        if owner is not None and owner.doing == "jikko serve":
-            if not owner.address:
-                message = f"A server is about to start or end in {settings.home}; try again."
-                raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-            assembly = await stack.enter_async_context(assembled(settings))
-            record = await run_of(assembly.store, run_id)
-            passing = await stack.enter_async_context(assembly.app_keys.passing(record.identity.app_id))
-            yield Server(local_address(owner.address), passing, user, assembly.store), record.identity.run_id
+        assembly, address = await open_folder(settings, stack, doing="jikko runs")
+        record = await run_of(assembly.store, run_id)
+        if not address:
+            yield assembly, record
             return
-        stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
-        assembly = await stack.enter_async_context(assembled(settings, owned=True))
-        await assembly.cluster.attend()
-        yield assembly, await run_of(assembly.store, run_id)
+        passing = await stack.enter_async_context(assembly.app_keys.passing(record.identity.app_id))
+        yield Server(address, passing, user, assembly.store), record.identity.run_id
+
+
+async def open_folder(settings: Settings, stack: AsyncExitStack, *, doing: str) -> tuple[Assembly, str]:
+    """The assembly of a data folder, and the address of the server that has it; ``""``: none has it, nor gets it as
+    long as the stack is open.
+
+    Raises:
+        JikkoError: Another process is in the way.
+        Failure: A server is about to start or end.
+    """
+    owner = owner_of(settings.home)
+    if owner is not None and owner.doing == "jikko serve":
+        if not owner.address:
+            message = f"A server is about to start or end in {settings.home}; try again."
+            raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
+        return await stack.enter_async_context(assembled(settings)), local_address(owner.address)
+    stack.enter_context(sole_owner(settings.home, doing=doing, patience=0.5))
+    assembly = await stack.enter_async_context(assembled(settings, owned=True))
+    await assembly.cluster.attend()
+    return assembly, ""
 
 
 def local_address(address: str) -> str:

@@ -6,7 +6,7 @@ Source: docs/dify-behaviour.md, “OpenAPI tools”.
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -36,12 +36,8 @@ def converted_property(name: str, value: Json, schema: Mapping[str, Any]) -> Jso
         raise ToolFailure(f"the body property {name} is null, and a number is wanted", reported=False)
     try:
         match kind:
-            case "integer":
-                return int(value)
-            case "number":
-                return _number(value)
-            case "string":
-                return str(value)
+            case "integer" | "number" | "string":
+                return _PLAIN[kind](value)
             case "boolean":
                 return bool(value)
             case "object" | "array" if isinstance(value, str):
@@ -56,6 +52,9 @@ def _number(value: Json) -> float | int:
     return float(value) if "." in str(value) else int(value)
 
 
+_PLAIN: Final[Mapping[str, Callable[[Json], Json]]] = {"integer": int, "number": _number, "string": str}
+
+
 def _any_of(value: Json, members: list[Any], level: int = 0) -> Json:
     """The value as the first member has it that it can be converted to."""
     for member in members:
@@ -63,12 +62,8 @@ def _any_of(value: Json, members: list[Any], level: int = 0) -> Json:
             continue
         try:
             match member.get("type"):
-                case "integer":
-                    return int(value)
-                case "number":
-                    return _number(value)
-                case "string":
-                    return str(value)
+                case "integer" | "number" | "string" as kind:
+                    return _PLAIN[kind](value)
                 case "boolean" if str(value).lower() in ("true", "1"):
                     return True
                 case "boolean" if str(value).lower() in ("false", "0"):

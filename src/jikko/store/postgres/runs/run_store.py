@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from jikko.errors import LogDamaged, StoreUnavailable
+from jikko.errors import StoreUnavailable
 from jikko.events import LOG_FORMAT, Event
 from jikko.ids import is_uuid
 from jikko.ports.measures import RecordMeasures
@@ -212,12 +212,7 @@ class PostgresRunStore:
         try:
             return await _events_of(*row, first=first, most=most)
         except DamagedLog as error:
-            raise LogDamaged(
-                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
-                "begins again at its inputs.",
-                what=str(error),
-                readable=error.readable,
-            ) from error
+            raise error.of_run(run_id) from error
 
     async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
         ids = list(filter(is_uuid, known))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from jikko.errors import LogDamaged, StoreUnavailable
+from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, Change, LogQuery, RunSlice
 from jikko.record import DetailRecord, RetryRecord, RunRecord
@@ -203,12 +203,7 @@ class SqliteRunStore:
         try:
             return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0), most))
         except DamagedLog as error:
-            raise LogDamaged(
-                f"The log of run {run_id} is damaged: {error}. Restore a backup to read it, or retry the run: it "
-                "begins again at its inputs.",
-                what=str(error),
-                readable=error.readable,
-            ) from error
+            raise error.of_run(run_id) from error
 
     async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
         return await self._database.read(partial(self._changes, known))
