@@ -38,5 +38,5 @@ def test_a_job_that_is_shown_calls_the_command_as_it_is(block: Block, jikko: Com
 
 @pytest.mark.parametrize(("command", "output"), shown_commands(blocks("docs/testing.md", "console")))
 def test_a_command_that_is_shown_prints_what_is_shown(command: str, output: str, jikko: Command) -> None:
-    words = command.replace("examples/", f"{ROOT}/examples/")
+    words = command.replace("examples", f"{ROOT}/examples")
     assert fits(jikko(*shlex.split(words)[1:]).out, output.replace("examples/", f"{ROOT}/examples/"))

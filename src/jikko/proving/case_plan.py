@@ -63,9 +63,13 @@ def workflow_of(path: Path, file: CaseFile) -> Path:
     """The workflow that a test file is about."""
     if file.workflow:
         return path.parent / file.workflow
-    stem = path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
-    yaml = path.parent / f"{stem}.yaml"
-    return yaml if yaml.exists() else path.parent / f"{stem}.yml"
+    yaml = path.parent / f"{stem_of(path)}.yaml"
+    return yaml if yaml.exists() else path.parent / f"{stem_of(path)}.yml"
+
+
+def stem_of(path: Path) -> str:
+    """The name of a test file without its ending."""
+    return path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
 
 
 def read_plan(path: Path) -> ReadPlan:

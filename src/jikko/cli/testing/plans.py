@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ def test_files(paths: Iterable[Path]) -> list[Path]:
             beside = [path.with_name(f"{path.stem}.test{end}") for end in (".yml", ".yaml")]
             found.append(next((each for each in beside if each.exists()), beside[0]))
     return list(dict.fromkeys(found))
+
+
+def changed_at(paths: Iterable[Path]) -> dict[Path, int]:
+    """When test files, and the files in the folders of these, were last written: in nanoseconds."""
+    folders = {path.parent for path in test_files(paths)}
+    found = {}
+    for path in (each for folder in folders for each in folder.iterdir()):
+        with suppress(OSError):
+            found[path] = path.stat().st_mtime_ns
+    return {path: at for path, at in found.items() if not path.name.endswith(".snapshots.json")}
 
 
 def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:

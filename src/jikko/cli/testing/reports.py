@@ -11,6 +11,7 @@ import click
 from jikko.cli.checking.annotations import annotation
 from jikko.dsl.text.positions import Positions
 from jikko.proving.case_plan import CasePlan
+from jikko.proving.coverage import Coverage, CoveredBranch
 from jikko.proving.verdict import CaseProblem, CaseResult, Outcome
 from jikko.terminal_text import printable, shown
 
@@ -29,8 +30,12 @@ class CaseReport(Protocol):
         """Take a case."""
         ...
 
+    def cover(self, coverage: Coverage) -> None:
+        """Take what was run of a workflow."""
+        ...
+
     def close(self, seconds: float) -> None:
-        """All cases were taken; they took so long together."""
+        """All was taken; the cases took so long together."""
         ...
 
 
@@ -46,7 +51,7 @@ class TextReport:
         self._file = ""
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         if result.file != self._file:
             self._file = result.file
             click.echo(printable(result.file))
@@ -67,8 +72,19 @@ class TextReport:
                 text = "\n".join([result.name, *map(sentence, result.problems)])
                 click.echo(shown(annotation("error", result.file, text, title="jikko test", line=result.line)))
 
+    def cover(self, coverage: Coverage) -> None:
+        """See ``CaseReport``."""
+        for kind, found in _covered(coverage).items():
+            taken = sum(bool(each.times or each.mocked) for each in found)
+            click.echo(f"{printable(coverage.workflow)}: {taken} of {len(found)} {kind}")
+            for each in found:
+                if not each.times:
+                    way = each.title + (f" → {each.handle}" if each.handle else "")
+                    what = "only mocked" if each.mocked else "never taken" if each.handle else "never ran"
+                    click.echo(f"  {printable(coverage.workflow)}:{each.line}: {printable(way)}: {what}")
+
     def close(self, seconds: float) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         parts = [f"{count} {_plural(outcome, count)}" for outcome in _SIGNS if (count := self._counts[outcome])]
         color = "red" if self._counts["failed"] or self._counts["error"] else "green"
         click.echo(click.style(", ".join(parts), fg=color) + f" in {seconds:.2f} s")
@@ -81,7 +97,7 @@ class JsonReport:
         self._counts: Counter[Outcome] = Counter()
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         self._counts[result.outcome] += 1
         one = {
             "file": result.file,
@@ -95,8 +111,13 @@ class JsonReport:
         }
         click.echo(shown(json.dumps(one, ensure_ascii=False)))
 
+    def cover(self, coverage: Coverage) -> None:
+        """See ``CaseReport``."""
+        one = {kind: [each._asdict() for each in found] for kind, found in _covered(coverage).items()}
+        click.echo(shown(json.dumps({"coverage": {"workflow": coverage.workflow, **one}}, ensure_ascii=False)))
+
     def close(self, seconds: float) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         counts = {outcome: self._counts[outcome] for outcome in _SIGNS}
         click.echo(json.dumps({"summary": {**counts, "seconds": round(seconds, 6)}}))
 
@@ -109,7 +130,7 @@ class JunitReport:
         self._suites: dict[str, ElementTree.Element] = {}
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         suite = self._suites.setdefault(result.file, ElementTree.Element("testsuite", name=printable(result.file)))
         case = ElementTree.SubElement(
             suite,
@@ -127,8 +148,11 @@ class JunitReport:
         told = ElementTree.SubElement(case, kind, message=texts[0] if texts else printable(result.reason))
         told.text = "\n".join([*texts, *map(printable, places(result, plan))]) or None
 
+    def cover(self, coverage: Coverage) -> None:
+        """See ``CaseReport``. The format has no place for it."""
+
     def close(self, seconds: float) -> None:
-        """See ``Report``."""
+        """See ``CaseReport``."""
         root = ElementTree.Element("testsuites", name="jikko test", time=f"{seconds:.6f}")
         for suite in self._suites.values():
             for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -155,6 +179,15 @@ def places(result: CaseResult, plan: CasePlan) -> list[str]:
         for entry in plan.document.nodes
         if entry.id in nodes and (place := positions.at(entry.where)) is not None
     ]
+
+
+def _covered(coverage: Coverage) -> dict[str, list[CoveredBranch]]:
+    found = list(coverage.branches())
+    kinds = {
+        "nodes": [each for each in found if not each.handle],
+        "branches": [each for each in found if each.handle],
+    }
+    return {kind: each for kind, each in kinds.items() if each}
 
 
 def _plural(outcome: Outcome, count: int) -> str:

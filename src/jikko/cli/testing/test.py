@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import click
 import msgspec
@@ -12,13 +13,26 @@ import msgspec
 from jikko.cli.failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.testing.case_runs import CaseRunner, groups
-from jikko.cli.testing.plans import plans_of
+from jikko.cli.testing.plans import changed_at, plans_of
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.diagnostics.translations import Language, language_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
+from jikko.proving.coverage import Coverage
+from jikko.proving.snapshots import Snapshots
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings
+
+_LOOK: Final = 0.3
+"""Seconds between looks at files that are watched."""
+
+
+class _Wanted(NamedTuple):
+    words: str
+    reports: Sequence[CaseReport]
+    update: bool
+    covers: bool
+    lcov: Path | None
 
 
 @click.command()
@@ -35,6 +49,12 @@ from jikko.settings import Settings
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a JUnit report to FILE."
 )
+@click.option("--update", is_flag=True, help="Keep what cases with a snapshot do now.")
+@click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no case came to.")
+@click.option(
+    "--lcov", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write coverage to FILE, as LCOV."
+)
+@click.option("--watch", is_flag=True, help="Run again whenever a test file or a workflow changes, until Ctrl-C.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -53,6 +73,10 @@ def test(
     output: str,
     as_json: bool,
     junit: Path | None,
+    update: bool,
+    covers: bool,
+    lcov: Path | None,
+    watch: bool,
     timeout: float,
     lang: Language | None,
     providers: Path | None,
@@ -70,34 +94,68 @@ def test(
 
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
-    plans = plans_of(paths or (Path(),), output, language)
-    if live:
-        plans = [_live(plan) for plan in plans]
-    reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
-    if junit is not None:
-        reports.append(JunitReport(junit.write_bytes))
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
-    sys.exit(run_async(_run(settings, plans, reports, words)))
+
+    def once() -> int:
+        plans = plans_of(paths or (Path(),), output, language)
+        reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
+        if junit is not None:
+            reports.append(JunitReport(junit.write_bytes))
+        wanted = _Wanted(words, reports, update, covers, lcov)
+        return run_async(_run(settings, [_live(plan) if live else plan for plan in plans], wanted))
+
+    if not watch:
+        sys.exit(once())
+    while True:
+        seen = changed_at(paths or (Path(),))
+        try:
+            once()
+        except click.ClickException as error:
+            click.echo(f"Error: {error.format_message()}", err=True)
+        click.echo("waiting for a change; Ctrl-C ends", err=True)
+        while changed_at(paths or (Path(),)) == seen:
+            time.sleep(_LOOK)
 
 
-async def _run(settings: Settings, plans: Sequence[CasePlan], reports: Sequence[CaseReport], words: str) -> int:
+async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -> int:
     by_path = {str(plan.path): plan for plan in plans}
-    found = groups(plans, lambda plan, case: words.casefold() in f"{plan.path}: {case.name}".casefold())
+    words = wanted.words.casefold()
+    found = groups(plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
     if not found:
-        raise Failure(f"no case has {words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
+        raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
+    snapshots = {path: Snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
     began = time.perf_counter()
     results: list[CaseResult] = []
     for group, cases in found.items():
         results += [result async for result in CaseRunner(settings, group, cases).results()]
+    seconds = time.perf_counter() - began
     order = [(str(plan.path), case.name) for plan in plans for case in plan.file.cases]
     places = {each: place for place, each in enumerate(order)}
-    results.sort(key=lambda result: places[result.file, result.name])
-    for result in results:
-        for report in reports:
-            report.add(result, by_path[result.file])
-    for report in reports:
-        report.close(time.perf_counter() - began)
+    covered: dict[str, Coverage] = {}
+    for result in sorted(results, key=lambda result: places[result.file, result.name]):
+        plan = by_path[result.file]
+        _compare(result, snapshots[result.file])
+        coverage = covered.setdefault(str(plan.workflow), Coverage(plan))
+        for run in result.runs:
+            coverage.add(run.events)
+        for report in wanted.reports:
+            report.add(result, plan)
+    for each in snapshots.values():
+        each.close()
+    if wanted.lcov is not None:
+        wanted.lcov.write_text("".join(each.lcov() for each in covered.values()), encoding="utf-8")
+    for report in wanted.reports:
+        for coverage in covered.values() if wanted.covers else ():
+            report.cover(coverage)
+        report.close(seconds)
     return ExitCode.FAILED if any(result.outcome in ("failed", "error") for result in results) else ExitCode.OK
+
+
+def _compare(result: CaseResult, snapshots: Snapshots) -> None:
+    """Note what a case that passed did otherwise than last."""
+    if result.outcome == "passed" and (problems := snapshots.compare(result)):
+        result.outcome = "failed"
+        result.problems += problems
 
 
 def _live(plan: CasePlan) -> CasePlan:

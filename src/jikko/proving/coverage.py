@@ -1,0 +1,65 @@
+"""Which nodes and branches of a workflow the cases of its test files came to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from jikko.dsl.handles import handles_of
+from jikko.dsl.text.positions import Positions
+from jikko.events import Event, NodeFinished
+from jikko.proving.case_plan import CasePlan
+
+
+class CoveredBranch(NamedTuple):
+    """A way out of a node, or the node itself."""
+
+    node: str
+    title: str
+    handle: str
+    """``""`` for the node itself."""
+    line: int
+    times: int
+    """How often it was taken; of a node, how often it really ran."""
+    mocked: int = 0
+    """How often a mock stood for the node."""
+
+
+class Coverage:
+    """What was run of one workflow."""
+
+    def __init__(self, plan: CasePlan) -> None:
+        self.workflow = str(plan.workflow)
+        self._plan = plan
+        self._ran: Counter[str] = Counter()
+        self._mocked: Counter[str] = Counter()
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take the log of a run."""
+        for event in events:
+            if isinstance(event, NodeFinished):
+                (self._mocked if event.process_data.get("mocked") else self._ran)[event.node_id] += 1
+                self._taken[event.node_id, event.handle] += 1
+
+    def branches(self) -> Iterator[CoveredBranch]:
+        """Each node, and behind it each of its ways out if it has several; in the order of the file."""
+        positions = Positions(self._plan.text)
+        for entry in self._plan.document.nodes:
+            if entry.id not in self._plan.names.titles or entry.type in ("iteration-start", "loop-start"):
+                continue
+            place = positions.at(entry.where)
+            line, title = (place.line if place else 0), self._plan.names.title(entry.id)
+            yield CoveredBranch(entry.id, title, "", line, self._ran[entry.id], self._mocked[entry.id])
+            for handle in handles_of(entry) or ():
+                yield CoveredBranch(entry.id, title, handle, line, self._taken[entry.id, handle])
+
+    def lcov(self) -> str:
+        """A record in the format of LCOV: a line for each node, a branch for each way out."""
+        lines, ways, numbers = [], [], Counter[str]()
+        for branch in self.branches():
+            if not branch.handle:
+                lines.append(f"DA:{branch.line},{branch.times + branch.mocked}")
+            else:
+                ways.append(f"BRDA:{branch.line},0,{numbers[branch.node]},{branch.times or '-'}")
+                numbers[branch.node] += 1
+        return "\n".join([f"SF:{self.workflow}", *ways, *lines, "end_of_record", ""])
