@@ -65,6 +65,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
     ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
+    ("docs/testing.md", "sh"): "tests/acceptance/test_testing_page.py",
     ("docs/testing.md", "yaml"): "tests/acceptance/test_testing_page.py",
     ("docs/settings.md", "ini"): HERE,
     ("docs/settings.md", "toml"): HERE,

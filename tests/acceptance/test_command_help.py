@@ -46,7 +46,7 @@ def test_every_command_but_serve_prints_json() -> None:
         name for name, command in commands_of(cli) if not any("--json" in option.opts for option in command.params)
     ]
     # An export of runs is JSON anyway, one of an app is its file, and a providers file is YAML.
-    assert without == ["serve", "schema", "apps export", "runs export", "providers init"]
+    assert without == ["serve", "schema", "apps export", "runs save", "runs export", "providers init"]
 
 
 def test_the_readme_names_every_command() -> None:

@@ -1,30 +1,23 @@
 """``jikko test``: cases of a test file against the real engine, with the world outside mocked."""
 
 import json
-import os
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
-from tests.acceptance.processes import JIKKO, Command, Outcome, environment
+from tests.acceptance.case_files import BRANCHES, FETCHES, kept, outcomes, told
+from tests.acceptance.processes import Command
 from tests.acceptance.workflows import (
     app,
     end,
     fetch,
-    first_of,
     form,
-    if_contains,
     iteration,
     node,
     python,
     start,
-    template,
 )
-from tests.effort import PATIENCE
 
 MODEL = {"provider": "langgenius/openai/openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
 LLM: dict[str, Any] = {
@@ -33,41 +26,6 @@ LLM: dict[str, Any] = {
     "context": {"enabled": False, "variable_selector": []},
     "vision": {"enabled": False},
 }
-BRANCHES = app(
-    "Branches",
-    [
-        start("q"),
-        if_contains("route", "start.q", "high"),
-        template("high", "HIGH {{ q }}", q="start.q"),
-        template("low", "low {{ q }}", q="start.q"),
-        first_of("out", "high.output", "low.output"),
-        end(x="out.output"),
-    ],
-    "start>route route:true>high route:false>low high>out low>out out>end",
-)
-FETCHES = app(
-    "Fetches",
-    [start("q"), fetch("get", "https://shop.example/{{#start.q#}}"), end(body="get.body", status="get.status_code")],
-    "start>get>end",
-)
-
-
-def kept(folder: Path, workflow: str, *cases: dict[str, Any], **more: Any) -> Path:
-    (folder / "flow.yml").write_text(workflow, encoding="utf-8")
-    path = folder / "flow.test.yml"
-    path.write_text(json.dumps({"cases": list(cases), **more}, ensure_ascii=False), encoding="utf-8")
-    return path
-
-
-def told(outcome: Outcome) -> list[dict[str, Any]]:
-    """What became of the cases, by ``--json``."""
-    return [json.loads(line) for line in outcome.out.splitlines()][:-1]
-
-
-def outcomes(jikko: Command, path: Path, *options: str) -> dict[str, str]:
-    """What became of each case; of those that did not pass with what was told."""
-    found = told(jikko("test", path, "--json", *options))
-    return {each["case"]: " | ".join([each["outcome"], *(p["text"] for p in each["problems"])]) for each in found}
 
 
 def test_cases_pass_and_fail_by_what_the_workflow_really_does(jikko: Command, tmp_path: Path) -> None:
@@ -390,28 +348,6 @@ def test_a_workflow_that_cannot_be_imported_ends_with_8(jikko: Command, tmp_path
     assert f"`jikko check {tmp_path / 'flow.yml'}` says why" in outcome.err
 
 
-def test_reports_are_for_ci_systems_too(jikko: Command, tmp_path: Path) -> None:
-    path = kept(
-        tmp_path,
-        BRANCHES,
-        {"name": "good", "inputs": {"q": "x"}},
-        {"name": "bad", "inputs": {"q": "x"}, "expect": {"outputs": {"x": "<y>"}}},
-        {"name": "not given", "inputs": {"nix": "x"}},
-    )
-
-    outcome = jikko("test", path, "--output", "github", "--junit", str(tmp_path / "report.xml"))
-
-    assert f"::error file={path},title=jikko test,line=1::bad%0Aoutputs.x: expected" in outcome.out
-    [suite] = ElementTree.parse(tmp_path / "report.xml").getroot()
-    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
-        "tests": "3",
-        "failures": "1",
-        "errors": "1",
-    }
-    assert [case.get("name") for case in suite] == ["good", "bad", "not given"]
-    assert suite[1][0].get("message") == 'outputs.x: expected "<y>", got "low x"'
-
-
 def test_test_files_are_no_workflows(jikko: Command, tmp_path: Path) -> None:
     kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}})
 
@@ -436,67 +372,3 @@ def test_the_examples_are_as_their_test_files_say(jikko: Command) -> None:
     outcome = jikko("test", Path(__file__).parents[2] / "examples")
 
     assert outcome.code == 0, outcome.out
-
-
-def test_a_snapshot_fails_until_it_is_kept_and_when_the_workflow_does_otherwise(jikko: Command, tmp_path: Path) -> None:
-    case = {"name": "kept", "inputs": {"q": "x"}, "expect": {"snapshot": True}}
-    path = kept(tmp_path, BRANCHES, case)
-
-    assert "there is none yet" in outcomes(jikko, path)["kept"]
-    assert outcomes(jikko, path, "--update") == {"kept": "passed"}
-    assert outcomes(jikko, path) == {"kept": "passed"}
-
-    kept(tmp_path, BRANCHES.replace("low {{ q }}", "LOW {{ q }}"), case)
-    assert outcomes(jikko, path)["kept"].startswith('failed | expected "low x", got "LOW x"; if it is meant so')
-    assert json.loads((tmp_path / "flow.snapshots.json").read_text())["kept"]["runs"][0]["outputs"] == {"x": "low x"}
-
-
-def test_coverage_tells_the_nodes_and_branches_that_no_case_came_to(jikko: Command, tmp_path: Path) -> None:
-    mocked = {"low": {"outputs": {"output": "m"}}}
-    path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}, "mocks": mocked})
-    flow = tmp_path / "flow.yml"
-    lines = flow.read_text().splitlines()
-    at = {name: lines.index(f'     "id": "{name}",') + 2 for name in ("high", "low", "route")}
-
-    outcome = jikko("test", path, "--coverage", "--lcov", tmp_path / "lcov.info")
-
-    assert outcome.out.splitlines()[2:-1] == [
-        f"{flow}: 5 of 6 nodes",
-        f"  {flow}:{at['high']}: high: never ran",
-        f"  {flow}:{at['low']}: low: only mocked",
-        f"{flow}: 1 of 2 branches",
-        f"  {flow}:{at['route']}: route → true: never taken",
-    ]
-    written = (tmp_path / "lcov.info").read_text().splitlines()
-    assert {f"BRDA:{at['route']},0,0,-", f"BRDA:{at['route']},0,1,1", f"DA:{at['high']},0"} <= {*written}
-
-
-def test_watching_runs_the_cases_again_when_a_file_changes(jikko: Command, tmp_path: Path) -> None:
-    path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}})
-    command = [JIKKO, "test", path, "--watch"]
-    with subprocess.Popen(command, env=environment(jikko.home), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            lines = iter(process.stdout.readline, "")
-            assert next(line for line in lines if "passed in" in line).startswith("1 passed")
-
-            kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}}, {"name": "二", "inputs": {"q": "x"}})
-
-            assert next(line for line in lines if "passed in" in line).startswith("2 passed")
-            process.send_signal(signal.SIGINT)
-            assert process.wait(PATIENCE) == 130
-        finally:
-            process.kill()
-
-
-def test_many_cases_of_one_workflow_share_what_is_dear(jikko: Command, tmp_path: Path) -> None:
-    def seconds(count: int) -> float:
-        path = kept(tmp_path, FETCHES, *({"name": str(n), "inputs": {"q": "x"}} for n in range(count)), http=[{}])
-        before = os.times()
-        subprocess.run([JIKKO, "test", path], env=environment(jikko.home), stdout=subprocess.DEVNULL, check=True)
-        after = os.times()
-        return after.children_user - before.children_user + after.children_system - before.children_system
-
-    one, many = seconds(1), seconds(100)
-
-    assert many < 4 * one

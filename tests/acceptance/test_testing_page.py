@@ -1,5 +1,6 @@
 """docs/testing.md: its test files pass, its jobs call the command as it is, and its output is what is printed."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -40,3 +41,17 @@ def test_a_job_that_is_shown_calls_the_command_as_it_is(block: Block, jikko: Com
 def test_a_command_that_is_shown_prints_what_is_shown(command: str, output: str, jikko: Command) -> None:
     words = command.replace("examples", f"{ROOT}/examples")
     assert fits(jikko(*shlex.split(words)[1:]).out, output.replace("examples/", f"{ROOT}/examples/"))
+
+
+def test_the_commands_that_save_a_run_do_so(jikko: Command, tmp_path: Path) -> None:
+    flow = ROOT / "examples" / "support-triage.yml"
+    assert jikko("run", flow, "-i", "message=down!", "-i", "plan=pro", "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    [block] = blocks("docs/testing.md", "sh")
+    for number, (command, _) in enumerate(block.commands()):
+        text = command.replace("01a217f8-9c3e", run_id).replace("flows/support.yml", str(flow))
+        words = shlex.split(text.replace("tests/", f"{tmp_path}/{number}/"))
+        saved = jikko(*words[1:])
+        assert saved.code == 0, saved.err
+        assert "may hold data of people in input message, input plan" in saved.err
+        assert jikko("test", tmp_path / str(number)).code == 0

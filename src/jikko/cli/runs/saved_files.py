@@ -49,11 +49,11 @@ async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: b
 
 async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]]:
     """The files in a run's outputs, and those that its nodes made, by their ids."""
-    found = dict(_stored(json.loads(record.outputs)))
+    found = dict(stored_files(json.loads(record.outputs)))
     for execution in node_executions(
         await assembly.runs.records.events(record), status=record.status, error=record.error
     ):
-        made = _stored(execution.outputs)
+        made = stored_files(execution.outputs)
         found |= {id_: file for id_, file in made if id_ not in found and file.get("transfer_method") == "tool_file"}
     return found
 
@@ -113,17 +113,17 @@ def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
     return {**{name: item for name, item in value.items() if name not in ("url", "remote_url")}, "path": path}
 
 
-def _stored(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+def stored_files(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
     """Files of this server in a value, with their ids."""
     if is_file(value):
         if value.get("related_id"):
             yield str(value["related_id"]), value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _stored(item)
+            yield from stored_files(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _stored(item)
+            yield from stored_files(item)
 
 
 def _new_file(folder: Path, name: str) -> BinaryIO:

@@ -1,0 +1,120 @@
+"""A case made of a recorded run: its inputs, what the outside answered, and what came of it. Pure functions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from jikko.events import Event, FormClosed, NodeAttempted, NodeFinished, RunFinished, RunStarted
+from jikko.proving.verdict import NodeNames, started
+from jikko.values import Json, is_file
+
+OUTSIDE: Final = frozenset(
+    (
+        "agent",
+        "http-request",
+        "knowledge-retrieval",
+        "llm",
+        "parameter-extractor",
+        "question-classifier",
+        "tool",
+    )
+)
+"""The types of nodes whose answers are taken from the log; all others really run."""
+
+
+def recorded_case(
+    name: str, events: Sequence[Event], names: NodeNames, files: Mapping[str, str], answer: str | None = None
+) -> dict[str, Any]:
+    """The case, as a test file has it.
+
+    Args:
+        files: The paths of saved files by their ids, from the folder of the test file.
+        answer: Of a chat.
+    """
+    case: dict[str, Any] = {"name": name}
+    first = next((event for event in events if isinstance(event, RunStarted)), None)
+    if first is not None:
+        case["clock"] = datetime.fromtimestamp(first.at, UTC).isoformat(timespec="seconds")
+        case["inputs"] = {key: _given(value, files) for key, value in first.inputs.items() if value is not None}
+    if mocks := _mocks(events, names):
+        case["mocks"] = mocks
+    if forms := _forms(events, names):
+        case["forms"] = forms
+    expect = _expected(events, names)
+    if first is not None and first.turn is not None:
+        expect.pop("outputs", None)
+        if answer is not None:
+            expect["answer"] = {"equals": answer}
+        sent = [_given(file, files) for file in _listed(first.system.get("files"))]
+        attached = {"files": [str(path).removeprefix("@") for path in sent if isinstance(path, str)]}
+        asked = {"say": str(first.system.get("query") or ""), **(attached if attached["files"] else {})}
+        return {**case, "turns": [{**asked, "expect": expect}]}
+    return {**case, "expect": expect}
+
+
+def what_it_holds(case: Mapping[str, Any]) -> list[str]:
+    """Where in a case there may be data of people."""
+    held = [f"input {name}" for name in case.get("inputs", {})]
+    held += [f"outputs of {name}" for name in case.get("mocks", {})]
+    held += [f"form {name}" for name in case.get("forms", {})]
+    return held + ["question and answer"] * ("turns" in case)
+
+
+def _mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for event in events:
+        if not isinstance(event, (NodeAttempted, NodeFinished)) or event.node_type not in OUTSIDE:
+            continue
+        mock: dict[str, Any]
+        if event.error is not None:
+            mock = {"error": event.error}
+        else:
+            assert isinstance(event, NodeFinished)
+            mock = {"outputs": event.outputs} | ({"branch": event.handle} if event.handle != "source" else {})
+        found.setdefault(_called(event.node_id, names), []).append((event.index, mock))
+    return {name: [mock for _, mock in sorted(each, key=lambda one: one[0])] for name, each in found.items()}
+
+
+def _forms(events: Iterable[Event], names: NodeNames) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for event in events:
+        if isinstance(event, FormClosed):
+            name = _called(event.node_id, names)
+            if event.action_id is None:
+                found[name] = "timeout"
+            elif isinstance(found.setdefault(name, []), list):
+                found[name].append({"action": event.action_id, "values": event.data})
+    return found
+
+
+def _expected(events: Sequence[Event], names: NodeNames) -> dict[str, Any]:
+    expect: dict[str, Any] = {"path": [_called(node, names) for node in started(events)]}
+    end = events[-1] if events else None
+    if isinstance(end, RunFinished):
+        expect["status"] = end.status
+        if end.error is not None:
+            expect["error"] = {"equals": end.error}
+        if end.status in ("succeeded", "partial-succeeded"):
+            expect["outputs"] = {"equals": end.outputs}
+    else:
+        expect["status"] = "paused"
+    return expect
+
+
+def _called(node_id: str, names: NodeNames) -> str:
+    """The title of a node, if it has one of its own."""
+    title = names.title(node_id)
+    return title if names.ids(title) == {node_id} else node_id
+
+
+def _given(value: Json, files: Mapping[str, str]) -> Json:
+    if isinstance(value, list):
+        return [_given(each, files) for each in value]
+    if is_file(value):
+        path = files.get(str(value.get("related_id")))
+        return value if path is None else f"@{path}"
+    return f"@{value}" if isinstance(value, str) and value.startswith("@") else value
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,88 @@
+"""``jikko runs save``: a test of a recorded run passes, and fails when the workflow does otherwise."""
+
+import json
+from pathlib import Path
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command
+from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template
+
+
+def test_a_run_with_requests_and_a_form_is_a_test_without_either(
+    jikko: Command, tmp_path: Path, echo: EchoServer
+) -> None:
+    retried = {"retry_config": {"retry_enabled": True, "max_retries": 1, "retry_interval": 0}}
+    nodes = [
+        start("q"),
+        fetch("get", echo.url + "/{{#start.q#}}", **retried),
+        form("Ask", "Fine?"),
+        template("made", "{{ c }} 🚑 {{ q }}", c="Ask.comment", q="start.q"),
+        end(x="made.output", b="get.body"),
+    ]
+    flow = tmp_path / "flow.yml"
+    flow.write_text(app("Asks", nodes, "start>get>Ask Ask:yes>made made>end"), encoding="utf-8")
+    assert jikko("run", flow, "-i", "q=円", "--keep", JIKKO_HTTP_ALLOW="127.0.0.1").code == 5
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    submitted = jikko("runs", "submit", run_id, "-i", "comment=良い", "--action", "yes")
+    assert submitted.code == 0, submitted.err
+
+    saved = jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "asked.test.yml")
+
+    assert saved.code == 0, saved.err
+    assert "outputs of get, form Ask" in saved.err
+    outcome = jikko("test", tmp_path / "kept")
+    assert outcome.code == 0, outcome.out
+    copy = tmp_path / "kept" / "asked.yml"
+    copy.write_text(copy.read_text(encoding="utf-8").replace("🚑", "!"), encoding="utf-8")
+    outcome = jikko("test", tmp_path / "kept")
+    assert (outcome.code, "outputs: expected equals" in outcome.out) == (1, True)
+
+
+def test_a_run_that_failed_is_a_test_that_fails_in_the_same_way(jikko: Command, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yml"
+    nodes = [start("q"), python("bad", "def main():\n    return 1 / 0\n", {"x": "string"}), end(x="bad.x")]
+    flow.write_text(app("Fails", nodes, "start>bad>end"), encoding="utf-8")
+    assert jikko("run", flow, "--keep").code == 1
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+
+    assert jikko("runs", "save", run_id[:13], "--to", tmp_path / "failed.test.yml", "--workflow", flow).code == 0
+
+    outcome = jikko("test", tmp_path)
+    assert outcome.code == 0, outcome.out
+
+
+def test_files_of_the_inputs_are_saved_with_the_test(jikko: Command, tmp_path: Path) -> None:
+    variable = {
+        "variable": "f",
+        "label": "f",
+        "type": "file",
+        "required": True,
+        "allowed_file_types": ["document"],
+        "allowed_file_upload_methods": ["local_file"],
+    }
+    extractor = node("read", "document-extractor", variable_selector=["start", "f"], is_array_file=False)
+    nodes = [node("start", "start", variables=[variable]), extractor, end(t="read.text")]
+    flow, given = tmp_path / "flow.yml", tmp_path / "手紙.txt"
+    flow.write_text(app("Reads", nodes, "start>read>end"), encoding="utf-8")
+    given.write_text("拝啓 🚑", encoding="utf-8")
+    assert jikko("run", flow, "-i", f"f=@{given}", "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+
+    saved = jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "reads.test.yml")
+
+    assert saved.code == 0, saved.err
+    given.unlink()
+    outcome = jikko("test", tmp_path / "kept")
+    assert outcome.code == 0, outcome.out
+
+
+def test_nothing_is_overwritten(jikko: Command, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yml"
+    flow.write_text(app("Echo", [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")
+    assert jikko("run", flow, "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    (tmp_path / "a.test.yml").touch()
+
+    for name in ("a.test.yml", "flow.test.yml"):
+        assert jikko("runs", "save", run_id, "--to", tmp_path / name).code == 9
+    assert jikko("runs", "save", run_id, "--to", tmp_path / "a.yml").code == 2
