@@ -16,8 +16,9 @@ TASK, RUN = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444
 class ChatServer:
     """Answers each question with its words.
 
-    ``WAIT`` keeps the answer until it is stopped; ``FAIL`` fails the run; ``GONE`` breaks the connection; ``REFUSE`` is
-    a 400; ``REPLACE`` takes the answer back; ``FORM`` waits for one.
+    ``THINK`` keeps the answer in a node until ``thought`` is set; ``WAIT`` keeps it until it is stopped; ``FAIL`` fails
+    the run; ``GONE`` breaks the connection; ``REFUSE`` is a 400; ``REPLACE`` takes the answer back; ``FORM`` waits for
+    one.
     """
 
     def __init__(self, *, mode: str = "advanced-chat", **parameters: Any) -> None:
@@ -27,6 +28,7 @@ class ChatServer:
         self.forms: list[Json] = []
         self.stops: list[str] = []
         self.stopped = threading.Event()
+        self.thought = threading.Event()
         self.mode = mode
         self.parameters = {"opening_statement": "", "suggested_questions": [], "user_input_form": [], **parameters}
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -36,6 +38,7 @@ class ChatServer:
 
     def close(self) -> None:
         self.stopped.set()
+        self.thought.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -47,6 +50,9 @@ class ChatServer:
         if "FAIL" in query:
             yield self.finished("failed", error="the model is gone 🙁")
             return
+        if "THINK" in query:
+            yield self.event("node_started", workflow_run_id=RUN, data={"node_id": "n", "title": "考える 🤔"})
+            self.thought.wait(PATIENCE)
         for word in query.split(" "):
             yield self.event("message", answer=f"{word} ")
         if "REPLACE" in query:

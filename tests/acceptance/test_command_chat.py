@@ -28,6 +28,22 @@ def piped(server: ChatServer, home: Path, lines: str, *options: str, key: str = 
     return Command(home)("chat", "--url", server.url, "--key", key, *options, given=lines)
 
 
+def test_until_there_is_text_the_line_says_which_node_the_answer_waits_for(server: ChatServer, tmp_path: Path) -> None:
+    with talk(server, tmp_path, TERM="xterm") as terminal:
+        terminal.wait_for("> ")
+        terminal.say("THINK 世界")
+        terminal.wait_for("(考える 🤔 …)")
+        server.thought.set()
+        # It is erased, and the answer takes its place.
+        terminal.wait_for("\r\x1b[KTHINK 世界 \r\n")
+
+
+def test_a_pipe_gets_the_answer_alone(server: ChatServer, tmp_path: Path) -> None:
+    server.thought.set()
+    outcome = piped(server, tmp_path, "THINK 世界\n", "-")
+    assert (outcome.out, "考える" in outcome.err) == ("THINK 世界 \n", False)
+
+
 def test_questions_of_one_conversation_are_answered_one_after_the_other(server: ChatServer, tmp_path: Path) -> None:
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")

@@ -80,6 +80,12 @@ def test_listing_calling_testing_and_removing(tmp_path: Path, jikko: Command) ->
     assert listed[0]["lacks"] == []
     assert "needs key" in listed[1]["lacks"][0]
 
+    tools = [entry for entry in jikko.json("tools", "list") if entry["type"] == "plugin"]
+    assert "tester/stand_in/stand_in/echo" in {
+        f"{entry['provider']}/{entry['tool']}" for entry in tools if "tool" in entry
+    }
+    assert [entry["provider"] for entry in tools if "needs key" in entry.get("error", "")] == ["tester/keyed/stand_in"]
+
     [echo] = [name for name in listed[0]["has"] if name.endswith("/echo")]
     called = jikko("plugins", "call", echo, "words=日本語 🍵", "times=3")
     assert (called.code, called.lines) == (0, [{"type": "text", "text": "日本語 🍵"}])

@@ -51,7 +51,9 @@ def on_a_terminal(home: Path, *arguments: str | Path) -> str:
 
 
 def key_files(home: Path) -> list[Path]:
-    return sorted((home / "keys").iterdir()) if (home / "keys").exists() else []
+    return (
+        sorted((home / "keys").iterdir(), key=lambda path: path.stat().st_mtime_ns) if (home / "keys").exists() else []
+    )
 
 
 def test_a_known_key_opens_an_app_and_clients_in_the_field_go_on(jikko: Command, file: Path, tmp_path: Path) -> None:
@@ -194,6 +196,6 @@ def test_a_revoked_key_and_those_of_a_removed_app_leave_no_file(jikko: Command, 
     jikko("apps", "keys", "Echo", "--new")
     first, second = jikko.json("apps", "keys", "Echo")
     assert jikko("apps", "keys", "Echo", "--revoke", first["id"]).code == 0
-    assert [path.name for path in key_files(jikko.home)] == [second["id"]]
+    assert [path.name for path in key_files(jikko.home)] == [f"echo-{second['id'][-12:]}"]
     assert jikko("apps", "delete", "Echo", "--yes").code == 0
     assert key_files(jikko.home) == []

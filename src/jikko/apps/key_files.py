@@ -1,6 +1,7 @@
 """API keys in files: where a key goes that is not to stand in a log."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -10,17 +11,24 @@ from jikko.ports.stores.app_store import ApiKey
 from jikko.private import make_folder
 
 _FOLDER: Final = "keys"
+_DIGITS: Final = 12
+"""Of the id of a key, at its end, which no other key of an installation shares."""
+_LENGTH: Final = 40
+_OTHERS: Final = re.compile(r"[\W_]+")
 
 
-def keep_key(home: Path, entry: ApiKey, key: str) -> Path:
+def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
     """Write a key into a file of its own in the data folder, which its owner alone reads. Returns its path.
+
+    Args:
+        name: Of its app, which begins the name of the file.
 
     Raises:
         OSError: It cannot be written.
     """
     folder = home / _FOLDER
     make_folder(folder)
-    file = (folder / entry.id).resolve()
+    file = (folder / f"{as_file_name(name)}-{entry.id[-_DIGITS:]}").resolve()
     write_key(file, key)
     return file
 
@@ -37,8 +45,15 @@ def write_key(file: Path, key: str) -> None:
         opened.write(f"{key}\n")
 
 
+def as_file_name(name: str) -> str:
+    """A name of an app as part of a file's name: letters and digits of any script, the rest as hyphens."""
+    return _OTHERS.sub("-", name.lower())[:_LENGTH].strip("-") or "app"
+
+
 def forget_key(home: Path, key_id: str) -> None:
     """Remove the file of a key, if there is one."""
     if is_uuid(key_id):
-        with suppress(OSError):
-            (home / _FOLDER / key_id.lower()).unlink()
+        # Earlier versions called it by the whole id.
+        for file in [*(home / _FOLDER).glob(f"*-{key_id.lower()[-_DIGITS:]}")]:
+            with suppress(OSError):
+                file.unlink()

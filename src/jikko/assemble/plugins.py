@@ -102,6 +102,14 @@ class Plugins:
         """See ``Tools.known``."""
         return self._tools(name).known(name, app_id=app_id)
 
+    def providers(self) -> list[ToolName]:
+        """See ``ToolService.providers``."""
+        return self.made().tools.providers() if self.are_there() else []
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``ToolService.offered``."""
+        return await self._tools(provider).offered(provider)
+
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """See ``Tools.find``."""
         return await self._tools(name).find(name, app_id=app_id)

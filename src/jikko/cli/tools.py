@@ -128,7 +128,7 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
 
 async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
     failed = 0
-    providers = [one for one in assembly.tools.providers() if one.provider_type != "builtin"]
+    providers = [one for one in assembly.tools.providers() if one.provider_type not in ("builtin", "plugin")]
     chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
     for provider in chosen:
         entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}

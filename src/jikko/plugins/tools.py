@@ -47,6 +47,22 @@ class PluginTools:
             plugin=entry.plugin.identifier,
         )
 
+    def providers(self) -> list[ToolName]:
+        """See ``ToolService.providers``: those of the newest installation of each plugin."""
+        newest = {entry.plugin.id: entry.plugin for entry in self._runtime.installed.entries()}
+        return [
+            ToolName(provider_type="plugin", provider=f"{plugin.id}/{provider.name}", tool="")
+            for plugin in newest.values()
+            for provider in plugin.providers
+            if provider.kind == "tools"
+        ]
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``ToolService.offered``; the plugin is not started."""
+        subject = Phrase("tool.the_tool", {"name": provider.provider})
+        _, declared = self._runtime.find("tools", provider.provider, provider.plugin, subject)
+        return [await self.find(replace(provider, tool=action.name)) for action in declared.actions]
+
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """See ``Tools.find``."""
         found = self.known(name, app_id=app_id)

@@ -65,7 +65,7 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         if entry is None:
             continue  # another process was quicker
         # What is no terminal ends in a log, as like as not.
-        kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
+        kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key, app.name)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
         name = printable(app.name)
         click.echo(f"{name}: key {how}; `jikko apps keys {shlex.quote(name)} --new` makes another")

@@ -36,7 +36,7 @@ async def issue_key(
         elif as_json or sys.stdout.isatty():
             return key, f"{key}  (shown only now)"
         else:
-            file = keep_key(home, entry, key)
+            file = keep_key(home, entry, key, (await assembly.apps.find(app_id)).name)
     except OSError as error:
         await assembly.app_keys.revoke(await assembly.apps.find(app_id), entry.id)
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}. No key was made.") from None

@@ -16,10 +16,13 @@ from jikko.cli.chat.service import ChatService
 from jikko.cli.chat.turn import ChatSession, TurnOutcome
 from jikko.cli.failure import Failure
 from jikko.cli.running.form_questions import ask
+from jikko.cli.terminal import columns, cut, is_live
 from jikko.exit_codes import ExitCode
 from jikko.inputs.form_inputs import form_variables
 from jikko.terminal_text import printable, shown
 
+_ERASE = "\x1b[K"
+"""Erases the rest of a line."""
 _HELP = """\
 @PATH in a question attaches a file, @"PATH" one with blanks in its name; @@ is an @.
 Ctrl-C stops the answer, Ctrl-D ends the conversation.
@@ -46,6 +49,8 @@ class Talk:
         self._conversation = conversation
         self._parameters = parameters
         self._as_json = as_json
+        self._waits = False
+        """Whether the line of the terminal says what an answer waits for."""
 
     def in_lines(self, lines: Iterable[str]) -> int:
         """Ask each line. Returns the exit code: that of the first question without an answer.
@@ -94,7 +99,7 @@ class Talk:
 
     def _turn(self, question: TypedQuestion, *, may_ask: bool) -> tuple[ExitCode, bool]:
         """One turn. Returns what is wrong with it, and whether it was interrupted."""
-        turn = TurnOutcome(self._write)
+        turn = TurnOutcome(self._write, self._wait)
         interrupted = False
         try:
             files = self._uploaded(question)
@@ -153,12 +158,26 @@ class Talk:
         work = self._conversation.answer_form(turn, str(form["form_token"]), answers, action)
         return self._interruptible(work, turn)
 
+    def _wait(self, title: str) -> None:
+        """Show on a terminal what the answer waits for, in a line that the answer takes the place of."""
+        if not self._as_json and is_live(os.environ) and sys.stdout.isatty():
+            self._waits = True
+            line = cut(f"({printable(title)} …)", columns() - 1)
+            click.echo(f"\r{_ERASE}{click.style(line, dim=True)}", err=True, nl=False)
+
+    def _wait_no_longer(self) -> None:
+        if self._waits:
+            self._waits = False
+            click.echo(f"\r{_ERASE}", err=True, nl=False)
+
     def _write(self, text: str) -> None:
+        self._wait_no_longer()
         if not self._as_json:
             sys.stdout.write(_clean(text))
             sys.stdout.flush()
 
     def _write_end(self, turn: TurnOutcome) -> None:
+        self._wait_no_longer()
         if turn.text and not turn.text.endswith("\n"):
             self._write("\n")
 

@@ -14,6 +14,8 @@ class TurnOutcome:
 
     write: Callable[[str], None]
     """Shows a piece of text."""
+    wait: Callable[[str], None] = lambda title: None
+    """Shows which node the answer waits for, until there is text of it."""
     text: str = ""
     """All that was shown."""
     conversation_id: str = ""
@@ -55,6 +57,8 @@ class TurnOutcome:
                 self.metadata = dict(event.get("metadata") or {})
             case "workflow_started":
                 self.run_id = str(event.get("workflow_run_id") or "")
+            case "node_started" if not self.text:
+                self.wait(str(details.get("title") or details.get("node_type") or ""))
             case "human_input_required":
                 self.forms.append(dict(details))
             case "workflow_paused":

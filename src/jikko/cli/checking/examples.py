@@ -14,7 +14,7 @@ QUESTION: Final = "Hello!"
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
     """``jikko run`` with these inputs; ``jikko chat`` of an app that is talked with."""
     begin = "jikko chat" if mode in CHAT_MODES else "jikko run"
-    pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
+    pairs = [f"-i {shlex.quote(f'{name}={text}')}" for name, value in inputs.items() for text in _given(value)]
     return " ".join([begin, as_word(file), *pairs])
 
 
@@ -40,11 +40,22 @@ def as_word(file: str) -> str:
     return shlex.quote(f"./{file}" if file.startswith("-") and file != "-" else file)
 
 
-def _written(value: Any) -> str:
-    """A value as ``-i`` takes it: an ``@`` that begins a text twice, and ``@PATH`` for a file to be uploaded."""
+def _given(value: Any) -> list[str]:
+    """A value as ``-i`` takes it, once for each file of a list."""
     files = value if isinstance(value, list) else [value]
-    if files and all(isinstance(file, dict) and file.get("transfer_method") == "local_file" for file in files):
-        return "@PATH"
+    given = [_file(file) for file in files]
+    return [text for text in given if text] if files and all(given) else [_written(value)]
+
+
+def _file(value: Any) -> str:
+    """``@PATH`` for a file to be uploaded, or the address of one elsewhere; empty: it is none."""
+    if not isinstance(value, dict):
+        return ""
+    return {"local_file": "@PATH", "remote_url": str(value.get("url", ""))}.get(value.get("transfer_method", ""), "")
+
+
+def _written(value: Any) -> str:
+    """Another value: an ``@`` that begins a text twice."""
     if isinstance(value, str):
         return f"@{value}" if value.startswith("@") else value
     return json.dumps(value, ensure_ascii=False)

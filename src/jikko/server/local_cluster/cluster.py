@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from jikko.apps.key_files import write_key
+from jikko.apps.key_files import as_file_name, write_key
 from jikko.errors import StoreUnavailable
 from jikko.private import make_folder, opener
 from jikko.server.local_cluster.bucket import LocalBucket
@@ -27,6 +27,8 @@ _CONNECTIONS: Final = 32
 _COMMANDS: Final = 3
 """Commands that are run beside the servers."""
 _STOP_SECONDS: Final = 30.0
+_DIGITS: Final = 6
+"""Of the id of an app, in the name of its key's file."""
 _DATABASE: Final = "jikko"
 _OF_ONE_SERVER: Final = ("HOME", "HOST", "PORT", "METRICS_PORT", "PUBLIC_URL", "WORKERS", "DATABASE_URL", "FILES_URL")
 _SECONDS: Final = {
@@ -143,8 +145,8 @@ class LocalCluster:
             raise StoreUnavailable(f"The apps were not published: {(done.stderr or done.stdout).strip()}")
         keys = _made(self.folder / "keys")
         for entry in map(json.loads, done.stdout.splitlines()):
-            file = Path(entry["file"])
-            key_file = keys / f"{file.stem}-{entry['app_id'][-6:]}"
+            file, name = Path(entry["file"]), as_file_name(entry["name"])
+            key_file = keys / f"{name}-{entry['app_id'][-_DIGITS:]}"
             if entry["api_key"]:
                 write_key(key_file, entry["api_key"])
             self.apps.append(ServedApp(entry["name"], file, key_file))

@@ -1,0 +1,43 @@
+"""Files of keys: named after their apps, and found again by the ids of keys."""
+
+from pathlib import Path
+
+import pytest
+
+from jikko.apps.key_files import forget_key, keep_key
+from jikko.ids import new_id
+from jikko.ports.stores.app_store import ApiKey
+
+
+def entry() -> ApiKey:
+    return ApiKey(id=new_id(), app_id=new_id(), digest=b"", hint="app-x…", created_at=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("Word list", "word-list-"),
+        ("単語 リスト 🌸", "単語-リスト-"),
+        ("../../etc/passwd", "etc-passwd-"),
+        ("🌸\ue000", "app-"),
+        ("x" * 300, "x" * 40 + "-"),
+    ],
+)
+def test_the_name_begins_with_that_of_the_app(tmp_path: Path, name: str, begins: str) -> None:
+    file = keep_key(tmp_path, entry(), "secret", name)
+
+    assert file.parent == (tmp_path / "keys").resolve()
+    assert file.name.startswith(begins)
+    assert file.read_text() == "secret\n"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_key_that_is_revoked_takes_its_file_along_and_no_other(tmp_path: Path) -> None:
+    first, second = entry(), entry()
+    kept = [keep_key(tmp_path, each, "secret", "Word list") for each in (first, second)]
+    earlier = tmp_path / "keys" / first.id  # as earlier versions called it
+    earlier.write_text("secret")
+
+    forget_key(tmp_path, first.id.upper())
+
+    assert [path.exists() for path in (kept[0], kept[1], earlier)] == [False, True, False]
