@@ -9,7 +9,7 @@ import pytest
 
 from jikko.locks.bpf import LOAD, instruction
 from jikko.locks.numbers import MACHINES, numbers
-from jikko.sandbox import bpf, syscalls
+from jikko.sandbox import bpf
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
@@ -49,8 +49,8 @@ async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
 
 async def test_a_sweep_over_all_numbers_finds_nothing_else(sandbox: ForkServerSandbox) -> None:
     known = numbers()
-    allowed = {known[name] for name in (*syscalls.CHILD_ALLOWED, "mmap", "mprotect", "fcntl") if name in known}
-    listed = {known[name]: code for name, code in syscalls.CHILD_REFUSED.items() if name in known}
+    allowed = {known[name] for name in (*bpf.CHILD_ALLOWED, "mmap", "mprotect", "fcntl") if name in known}
+    listed = {known[name]: code for name, code in bpf.CHILD_REFUSED.items() if name in known}
     others = [number for number in range(LAST) if number not in allowed and number not in BY_DESIGN]
 
     seen = await outcome(sandbox, "python3", PROBE, {"numbers": others})
@@ -76,7 +76,7 @@ async def test_the_allow_list_is_the_documented_one() -> None:
         "restart_syscall getppid getuid getgid geteuid getegid uname exit exit_group"
     )
 
-    assert sorted(syscalls.CHILD_ALLOWED) == sorted(documented.split())
+    assert sorted(bpf.CHILD_ALLOWED) == sorted(documented.split())
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from jikko.files.memory import MemoryBlobs
     from jikko.plugins.file import read_plugins_file
     from jikko.plugins.install.installed import InstalledPlugins
-    from jikko.providers.fake import FakeModels
-    from jikko.providers.fake_reranker import FakeReranker
+    from jikko.providers.fake import FakeModels, FakeReranker
     from jikko.providers.file import read_providers
     from jikko.providers.moderators import moderator_over
     from jikko.providers.speech.speaker import speech_over
@@ -44,10 +43,11 @@ if TYPE_CHECKING:
     from jikko.triggers.webhooks import Webhooks
 
 _MODULES: Final = {
+    "Assembly": "assemble.assembly",
     "BucketBlobs": "files.bucket",
     "ExternalData": "conversations.external_data",
     "FakeModels": "providers.fake",
-    "FakeReranker": "providers.fake_reranker",
+    "FakeReranker": "providers.fake",
     "InstalledPlugins": "plugins.install.installed",
     "MemoryBlobs": "files.memory",
     "MemoryDatabase": "store.sqlite.memory_database",
@@ -60,32 +60,43 @@ _MODULES: Final = {
     "ToolsDirectory": "tools.directory",
     "Triggers": "triggers.triggers",
     "Webhooks": "triggers.webhooks",
+    "assemble": "assemble.assembling",
     "backups_by_the_clock": "assemble.backup",
     "build_watch": "assemble.console.watch",
     "console_stores": "assemble.console.sqlite_stores",
     "contents_to_bucket": "assemble.postgres.moving",
     "datasets_in_postgres": "assemble.postgres.stores",
     "embedder_over": "providers.vectors.embedder",
+    "key_files": "assemble.configuration",
     "known_datasets": "assemble.postgres.reading",
     "make_console": "assemble.console.making",
+    "make_embedder": "assemble.models",
     "make_knowledge": "assemble.knowledge.making",
+    "make_models": "assemble.models",
     "make_plugins": "assemble.plugin_runtime",
     "make_retrieval": "assemble.knowledge.making",
+    "make_sandbox": "assemble.sandboxes",
     "make_schedules": "assemble.schedules",
     "make_tools": "assemble.tool_service",
+    "mocks_of": "assemble.node_ports",
     "moderator_over": "providers.moderators",
     "objects_of_archive": "assemble.postgres.reading",
     "plugin_database": "assemble.postgres.stores",
+    "providers_of": "assemble.models",
     "read_owner": "assemble.postgres.reading",
     "read_plugins_file": "plugins.file",
     "read_providers": "providers.file",
     "read_tools_file": "tools.file",
+    "sandbox_limits": "assemble.sandboxes",
     "self_test": "sandbox.selftest",
     "speech_over": "providers.speech.speaker",
+    "sqlite_suffices": "assemble.stores",
     "stored_environments": "assemble.postgres.reading",
+    "stored_values": "assemble.stores",
     "stores_in_memory": "assemble.sqlite_stores",
     "stores_in_postgres": "assemble.postgres.stores",
     "stores_on_disk": "assemble.sqlite_stores",
+    "try_sandbox": "assemble.sandboxes",
 }
 
 

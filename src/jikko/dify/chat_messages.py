@@ -127,9 +127,7 @@ class MessageEnd(Struct, tag_field="event", tag="message_end"):
     files: list[Json]
 
 
-class ChatAnswer(Struct, tag_field="event", tag="message"):
-    """The answer to a question, in one piece."""
-
+class _Turn(Struct, tag_field="event"):
     task_id: Uuid
     id: Uuid
     message_id: Uuid
@@ -138,6 +136,10 @@ class ChatAnswer(Struct, tag_field="event", tag="message"):
     answer: str
     metadata: AnswerMetadata
     created_at: Seconds
+
+
+class ChatAnswer(_Turn, tag="message"):
+    """The answer to a question, in one piece."""
 
 
 class PausedTurn(Struct):
@@ -159,17 +161,9 @@ class PausedTurn(Struct):
     total_steps: int
 
 
-class ChatPaused(Struct, tag_field="event", tag="workflow_paused"):
+class ChatPaused(_Turn, tag="workflow_paused"):
     """The answer so far, of a turn that waits for forms."""
 
-    task_id: Uuid
-    id: Uuid
-    message_id: Uuid
-    conversation_id: Uuid
-    mode: Literal["advanced-chat"]
-    answer: str
-    metadata: AnswerMetadata
-    created_at: Seconds
     workflow_run_id: Uuid
     data: PausedTurn
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from jikko.lang.json_examples import json_example
 from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage
+from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"
@@ -212,3 +213,18 @@ def _json_values(text: str, *labels: str) -> Iterator[Any]:
                 yield decoder.raw_decode(text, start + len(text[start:]) - len(text[start:].lstrip()))[0]
             except (ValueError, RecursionError):
                 continue
+
+
+class FakeReranker:
+    """A ``Reranker`` that likes texts by the share of the query's words that they have."""
+
+    def is_ready(self, provider: str) -> bool:
+        return True
+
+    async def rerank(self, request: RerankRequest) -> list[Ranked]:
+        words = set(request.query.lower().split())
+        scored = (
+            Ranked(place, len(words & set(text.lower().split())) / len(words) if words else 0.0)
+            for place, text in enumerate(request.texts)
+        )
+        return sorted(scored, key=lambda each: (-each.score, each.place))[: request.top_n]

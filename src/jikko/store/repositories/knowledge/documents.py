@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocument, SegmentCounts
-from jikko.ports.stores.knowledge.records import Document, Job, JsonObject, MetadataField
-from jikko.store.document_statuses import BY_DISPLAY_STATUS
+from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
 from jikko.store.identifiers import id_text
 from jikko.store.repositories.knowledge.tables import (
     CHILDREN,
@@ -31,6 +30,17 @@ FROM knowledge.document JOIN knowledge.segment ON segment.document_id = document
   AND (segment.version = document.version OR document.version = 0)
 WHERE document.id IN :ids GROUP BY document.id
 """
+_INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
+_BY_DISPLAY_STATUS: Final = {
+    "queuing": "status = 'waiting'",
+    "indexing": f"status IN ({_INDEXING})",
+    "paused": "status = 'paused'",
+    "error": "status = 'error'",
+    "available": "status = 'completed' AND NOT archived AND enabled",
+    "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
+    "archived": "status = 'completed' AND archived",
+}
+"""Which documents have a display status. Source: docs/dify-behaviour.md, “Datasets and documents”."""
 _NEVER: Final = 1 << 60
 _FORGET: Final = (
     "DELETE FROM knowledge.document WHERE id = :id",
@@ -122,7 +132,7 @@ class SqlDocuments:
         self, dataset_id: str, *, keyword: str = "", status: str = "", offset: int = 0, limit: int = 1 << 31
     ) -> tuple[list[Document], int]:
         wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
-        if condition := BY_DISPLAY_STATUS.get(status):
+        if condition := _BY_DISPLAY_STATUS.get(status):
             wanted.append(condition)
         where, values = f"WHERE {' AND '.join(wanted)}", {"dataset_id": dataset_id, **sought(keyword)}
 
