@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from msgspec import structs
 
-from jikko.assemble import sqlite_suffices, try_sandbox
+from jikko.assemble import mocks_of, sqlite_suffices, try_sandbox
 from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.health.servers import look_at_servers
-from jikko.cli.health.settings import settings as read_settings
+from jikko.assemble.node_ports import allowed_networks
 from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, run_async
+from jikko.cli.unknown_variables import unknown
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language, language_of, texts, worded
-from jikko.errors import JikkoError
+from jikko.errors import InvalidSettings, JikkoError
+from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.server.listening import listen
-from jikko.settings import Settings
+from jikko.setting_sources import read_settings
+from jikko.settings import FILE_NAME, Settings
 from jikko.terminal_text import harmless, printable
 
 if TYPE_CHECKING:
@@ -117,7 +120,7 @@ def _mark(finding: Diagnostic) -> str:
 
 async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
 
-    settings, found = read_settings(os.environ, home, command)
+    settings, found = _settings(os.environ, home, command)
     for finding in found:
         yield finding
     if not all(finding.ok for finding in found):
@@ -161,7 +164,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield installed.python()
     for finding in installed.extras():
         yield finding
-    settings, found = read_settings(os.environ, home, command)
+    settings, found = _settings(os.environ, home, command)
     for finding in found:
         yield finding
     yield _verbatim("sqlite", sqlite3.sqlite_version, "ok" if sqlite_suffices() else "error")
@@ -202,3 +205,49 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
         return
     for line in await try_sandbox(settings):
         yield structs.replace(line, where=f"sandbox, {line.where}")
+
+
+def _settings(
+    environment: Mapping[str, str], home: Path | None, command: click.Command
+) -> tuple[Any, list[Diagnostic]]:
+    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used.
+
+    Args:
+        home: The option.
+        command: The whole command, whose options name variables, too.
+    """
+
+    found: list[Diagnostic] = []
+    try:
+        read = read_settings(environment, home=home)
+    except InvalidSettings as error:
+        found += map(_wrong, str(error).splitlines())
+        chosen = home or environment.get("JIKKO_HOME")
+        read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
+    found += map(_wrong, _unusable(read))
+    for name in unknown(environment, command):
+        found.append(Diagnostic("settings.unread", {"name": name}, where="settings", severity="warning"))
+    if not found:
+        file = read.home / FILE_NAME
+        code = "settings.file" if file.exists() else "settings.environment"
+        found.append(Diagnostic(code, {"file": str(file)}, where="settings", severity="ok"))
+    return read, found
+
+
+def _wrong(text: str) -> Diagnostic:
+    return Diagnostic("check.verbatim", {"text": text}, where="settings")
+
+
+def _unusable(read: Any) -> Iterator[str]:
+    """What is no good though it is of the right type: a server with it would not start."""
+
+    for check, value in (
+        (mocks_of, read.mocks),
+        (allowed_networks, read.http_allow),
+        (TrustedProxies, read.trusted_proxies),
+        (checked_root_path, read.root_path),
+    ):
+        try:
+            check(value)
+        except InvalidSettings as error:
+            yield str(error)

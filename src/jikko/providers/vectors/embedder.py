@@ -1,9 +1,12 @@
 """Makes vectors by the models of all providers: the implementation of ``ports.embeddings.Embedder``."""
 
 import asyncio
+import hashlib
 import math
+import re
 import time
 from array import array
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
@@ -15,7 +18,6 @@ from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import ProviderBackends, explained
 from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
-from jikko.providers.vectors.fake import FakeEmbedder
 
 BATCH: Final = 32
 """Texts of one request where the providers file says nothing.
@@ -107,3 +109,39 @@ def embedder_over(connections: ProviderBackends | None) -> Embedder:
         connections: ``None``: models are fake.
     """
     return FakeEmbedder() if connections is None else ProviderEmbedder(connections)
+
+
+DIMENSIONS: Final = 256
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+class FakeEmbedder:
+    """An ``Embedder`` for which every model is set up. Texts that share words, or parts of words, are near each other.
+
+    The vector of a text depends on nothing but the text, in every process and version.
+    """
+
+    def batch_size(self, provider: str, model: str) -> int:
+        """See ``Embedder.batch_size``."""
+        return 32
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """See ``Embedder.embed``."""
+        tokens = sum(map(estimated, request.texts))
+        return Embeddings(
+            vectors=tuple(map(_vector, request.texts)), usage=ModelUsage(prompt_tokens=tokens, total_tokens=tokens)
+        )
+
+
+def _vector(text: str) -> Vector:
+    """How often each three characters stand beside each other in a text, each at a place of its own, nearly."""
+    counts: Counter[int] = Counter()
+    for word in _WORD.findall(text.casefold()):
+        framed = f" {word} "
+        counts.update(_place(framed[start : start + 3]) for start in range(len(framed) - 2))
+    length = math.hypot(*counts.values())
+    return array("f", [counts[place] / length if length else 0.0 for place in range(DIMENSIONS)])
+
+
+def _place(piece: str) -> int:
+    return int.from_bytes(hashlib.blake2s(piece.encode(errors="surrogatepass"), digest_size=4).digest()) % DIMENSIONS
