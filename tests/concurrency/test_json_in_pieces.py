@@ -14,7 +14,7 @@ import pytest
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, MAX_ELEMENTS, TooManyElements, decode_json, has_more_elements
 from jikko.values import MAX_DEPTH
-from tests.effort import cpu_seconds
+from tests.effort import cpu_seconds, longest_turn
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +60,22 @@ async def test_it_holds_what_it_holds_in_one_piece(seed: int) -> None:
 
     # Also in the same order.
     assert json.dumps(found) == json.dumps(msgspec.json.decode(body))
+
+
+@pytest.mark.parametrize("shift", range(12))
+@pytest.mark.parametrize("item", ["\\ud83d\\ude00", "\\\\u0041", "\\u754c", "界", "😀é", "\ue000\\n", '\\"', "\\\\"])
+async def test_a_long_text_is_the_same_wherever_it_is_cut(item: str, shift: int) -> None:
+    long = "x" * shift + item * (LARGE_BYTES // 2)
+    body = f'{{"{long}": ["{long}", [], {{"a": "{long}"}}], "b": 1, "c": "{long}"}}'.encode()
+
+    assert await decode_json(body) == msgspec.json.decode(body)
+
+
+async def test_halves_of_characters_stay_halves_where_a_decoder_takes_them() -> None:
+    for half in ("\\ud83d", "\\ude00", "\\ud83d\\ud83d\\ude00\\ude00"):
+        text = f'"{half * LARGE_BYTES}"'
+
+        assert await decode_json(text, json.loads) == json.loads(text)
 
 
 @pytest.mark.parametrize("text", ['{"a": [], "b": 1, "a": [%s]}', '{"a": {"x": {"x": 1, "x": [%s], "y": 2}}, "a": 7}'])
@@ -201,6 +217,16 @@ async def test_12_megabytes_of_anything_do_not_hold_the_event_loop(kind: str) ->
 
     # A quarter of a second on a machine on which nothing else may take 50 ms.
     assert longest < cpu_seconds(lambda: msgspec.json.decode(HOSTILE["objects"]())) / 5
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("kind", ["one text", "escapes", "short escapes"])
+async def test_others_have_the_event_loop_while_a_long_text_is_decoded(kind: str) -> None:
+    body = HOSTILE[kind]()
+
+    longest, whole = min([await longest_turn(decode_json(body)) for _ in range(3)])
+
+    assert longest < whole / 4
 
 
 async def test_small_json_is_decoded_as_it_is() -> None:

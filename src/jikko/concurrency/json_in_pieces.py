@@ -9,8 +9,8 @@ piece is decoded together with the brackets that are open around it, and what it
 
 ``FIRST`` stands for what came before the piece, and ``LAST`` shows which lists and objects go on behind it.
 
-Nothing else takes long: a text is decoded at once, however long it is (2 ms for a megabyte, at most). Long numbers
-count as several elements, since to write one takes time with the square of its digits.
+A text that is longer than a window is decoded in pieces, too. In the piece that it belongs to a short one stands for
+it. Long numbers count as several elements, since to write one takes time with the square of its digits.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,7 @@ MAX_ELEMENTS: Final = 200_000
 _WINDOW_BYTES: Final = 1 << 16
 """Bytes that are looked through, and decoded if there is a comma in them, at a time: about 3 ms."""
 _LIST: Final = ord("[")
+_QUOTE: Final = ord('"')
 
 _IN_TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TEXTS: Final = re.compile(rb'"%b"' % _IN_TEXT.pattern, re.DOTALL)
@@ -38,6 +39,9 @@ _ENTRIES: Final = re.compile(rb'(?:(?:[^",]++|%b)*+,)*+' % _TEXTS.pattern, re.DO
 """All up to the last comma that is in no text."""
 _WHOLE: Final = re.compile(rb'(?:[^"]++|%b)*+' % _TEXTS.pattern, re.DOTALL)
 """All up to a text without an end."""
+_PART: Final = re.compile(rb'(?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|[^u]))*+', re.DOTALL)
+"""Of a text, whole escapes."""
+_LOW_SURROGATE: Final = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _LONG_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]{91,}+")
 _PLACE: Final = re.compile(r"(?<=\(byte )\d+(?=\))")
@@ -66,20 +70,21 @@ async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_str
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(body) <= LARGE_BYTES:
         return decode(body)
-    pieces = _Pieces(decode, most)
-    begin = 0
-    for end, structure, is_behind_comma in _windows(body):
-        pieces.look_at(structure)
-        if is_behind_comma:
-            pieces.add(body, begin, end)
-            begin = end
+    pieces = _Pieces(decode, most, body)
+    for window in _windows(body):
+        if window.is_text:
+            pieces.add_text(window)
+        else:
+            pieces.look_at(window.structure)
+            if window.is_behind_comma:
+                pieces.add(window.end)
         await asyncio.sleep(0)
-    return pieces.ended(body, begin)
+    return pieces.ended()
 
 
 def has_more_elements(body: bytes, than: int) -> bool:
     """Whether JSON has more elements of arrays and objects than a number. Takes 10 ms for a megabyte, at most."""
-    return any((than := than - _elements(structure)) < 0 for _, structure, _ in _windows(body))
+    return any((than := than - _elements(window.structure)) < 0 for window in _windows(body))
 
 
 def _elements(structure: bytes) -> int:
@@ -87,8 +92,18 @@ def _elements(structure: bytes) -> int:
     return numbers + sum(map(structure.count, (b",", b"[", b"{")))
 
 
-def _windows(body: bytes | bytearray) -> Iterator[tuple[int, bytes, bool]]:
-    """Where each window ends, what of it is in no text, and whether it ends behind a comma that is in none."""
+class _Window(NamedTuple):
+    begin: int
+    end: int
+    structure: bytes = b""
+    """What of it is in no text."""
+    is_behind_comma: bool = False
+    """Whether it ends behind a comma that is in no text."""
+    is_text: bool = False
+    """Whether it is a part of one text."""
+
+
+def _windows(body: bytes | bytearray) -> Iterator[_Window]:
     at = 0
     while at < len(body):
         stop = min(at + _WINDOW_BYTES, len(body))
@@ -96,15 +111,30 @@ def _windows(body: bytes | bytearray) -> Iterator[tuple[int, bytes, bool]]:
         is_behind_comma = end > at
         if not is_behind_comma:
             end = _end(_WHOLE, body, at, stop)
-        yield end, _TEXTS.sub(b"", body[at:end]), is_behind_comma
+        yield _Window(at, end, _TEXTS.sub(b"", body[at:end]), is_behind_comma)
         at = end
         if not is_behind_comma and end < stop:
             # A text that is longer than a window.
             at += 1
-            while body[at : at + 1] != b'"' and (end := _end(_IN_TEXT, body, at, at + _WINDOW_BYTES)) > at:
+            while at < len(body) and body[at] != _QUOTE:
+                end = _end_of_part(body, at)
+                yield _Window(at, end, is_text=True)
                 at = end
-                yield at, b"", False
             at += 1
+
+
+def _end_of_part(body: bytes | bytearray, at: int) -> int:
+    """Where a text may be cut: in no escape or character, and not between two that stand for one character. Behind
+    what is no text it may be anywhere."""
+    stop = min(at + _WINDOW_BYTES, len(body))
+    end = _end(_PART, body, at, stop)
+    if end == at:
+        return stop
+    for _ in range(3):
+        if end < len(body) and body[end] & 0xC0 == 0x80:
+            end -= 1
+    low = _LOW_SURROGATE.match(body, end)
+    return end if low is None else low.end()
 
 
 def _end(pattern: "re.Pattern[bytes]", body: bytes | bytearray, at: int, stop: int) -> int:
@@ -115,10 +145,18 @@ def _end(pattern: "re.Pattern[bytes]", body: bytes | bytearray, at: int, stop: i
 class _Pieces:
     """What was decoded by now, and which lists and objects go on."""
 
-    def __init__(self, decode: Decode, most: int) -> None:
+    def __init__(self, decode: Decode, most: int, body: bytes | bytearray) -> None:
         self._decode = decode
+        self._body = body
+        self._begin = 0
+        """Where what was not decoded begins: the next piece, or what follows the last long text in it."""
+        self._before: list[tuple[int, bytes | bytearray]] = []
+        """What is in the next piece before that, and the places of it."""
+        self._texts: dict[str, list[str]] = {}
+        """The long texts of the next piece, in parts, by what stands for each of them."""
+        self._text_end = -1
         self._most = self._left = most
-        mark = secrets.token_hex(16)
+        self._mark = mark = secrets.token_hex(16)
         self._first, self._last = f"{mark}<", f"{mark}>"
         self._open: list[Any] = [[]]
         """From the outermost, which holds the whole."""
@@ -142,20 +180,32 @@ class _Pieces:
         if self._left < 0:
             raise TooManyElements(f"more than {self._most} elements of arrays and objects")
 
-    def add(self, body: bytes | bytearray, begin: int, end: int) -> None:
+    def add_text(self, part: _Window) -> None:
+        """Decode a part of a long text of the next piece."""
+        if part.begin != self._text_end:
+            mark = f"{self._mark}{len(self._texts)}"
+            self._before += (self._begin, self._body[self._begin : part.begin]), (part.begin, mark.encode())
+            self._texts[mark] = []
+        parts = next(reversed(self._texts.values()))
+        parts.append(
+            self._decoded([(part.begin, b'"'), (part.begin, self._body[part.begin : part.end]), (part.end, b'"')])
+        )
+        self._begin = self._text_end = part.end
+
+    def add(self, end: int) -> None:
         """Decode the next piece, which ends with a comma."""
-        self._decoded(body, begin, end, b"")
+        self._add(end, b"")
         if len(self._open) == 1:
             raise msgspec.DecodeError(f"JSON is malformed: trailing characters (byte {end})")
 
-    def ended(self, body: bytes | bytearray, begin: int) -> Any:
+    def ended(self) -> Any:
         """Decode the last piece. Returns all that was decoded."""
-        self._decoded(body, begin, len(body), b",")
+        self._add(len(self._body), b",")
         if len(self._open) > 1:
             raise msgspec.DecodeError("Input data was truncated")
         return self._open[0][0]
 
-    def _decoded(self, body: bytes | bytearray, begin: int, end: int, comma: bytes) -> None:
+    def _add(self, end: int, comma: bytes) -> None:
         around = self._open[-1 - self._closed :]
         kinds = [ord("[") if isinstance(each, list) else ord("{") for each in around]
         first, last = self._first.encode(), self._last.encode()
@@ -163,14 +213,29 @@ class _Pieces:
         head += b'["%b",' % first if kinds[-1] == _LIST else b'{"%b":0,' % first
         behind = chain(reversed(self._opened), kinds[:1])
         tail = b",".join(b'"%b"]' % last if kind == _LIST else b'"%b":0}' % last for kind in behind)
-        try:
-            value = self._decode(b"".join((head, body[begin:end], comma, tail)))
-        except msgspec.DecodeError as error:
-            shift = begin - len(head)
-            raise type(error)(
-                _PLACE.sub(lambda found: str(min(int(found[0]) + shift, len(body))), str(error))
-            ) from None
+        begin = self._before[0][0] if self._before else self._begin
+        piece = [(begin, head), *self._before, (self._begin, self._body[self._begin : end]), (end, comma + tail)]
+        value = self._decoded(piece)
+        if self._texts:
+            value = _with_texts(value, {mark: "".join(parts) for mark, parts in self._texts.items()})
+            self._before.clear()
+            self._texts.clear()
+        self._begin = end
         self._put(value, around)
+
+    def _decoded(self, parts: list[tuple[int, bytes | bytearray]]) -> Any:
+        """What parts hold together. Each begins at a place of the body, or stands for what is there."""
+        try:
+            return self._decode(b"".join(part for _, part in parts))
+        except msgspec.DecodeError as error:
+            raise type(error)(_PLACE.sub(lambda found: str(self._place(parts, int(found[0]))), str(error))) from None
+
+    def _place(self, parts: list[tuple[int, bytes | bytearray]], at: int) -> int:
+        for begin, part in parts:
+            if at < len(part):
+                return min(begin + at, len(self._body))
+            at -= len(part)
+        return len(self._body)
 
     def _put(self, value: Any, around: list[Any]) -> None:
         for container in around:
@@ -203,3 +268,16 @@ class _Pieces:
             container.pop()
         else:
             del container[self._last]
+
+
+def _with_texts(value: Any, texts: dict[str, str]) -> Any:
+    """A value with texts in place of those that stand for them."""
+    match value:
+        case str():
+            return texts.get(value, value)
+        case list():
+            return [_with_texts(item, texts) for item in value]
+        case dict():
+            return {texts.get(name, name): _with_texts(item, texts) for name, item in value.items()}
+        case _:
+            return value
