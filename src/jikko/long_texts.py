@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.values import encode_json
+from jikko.values import Json, encode_json
 
 LONG_TEXT: Final = 1 << 18
 """Characters of a text, or of a piece of one, that is encoded at once: one or two milliseconds."""
@@ -100,6 +100,27 @@ def encode_once(value: Any) -> bytes:
     while texts.encode_piece():
         pass
     return texts.filled(encode_json(texts.marked()))
+
+
+def has_long_text(value: Json) -> bool:
+    """Whether a value is a long text, or one is in it, as far as ``LongTexts`` looks."""
+    if isinstance(value, str):
+        return bool(value[IS_LONG])
+    pending: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    left = _MAX_LOOKED_AT
+    for each in pending:
+        if len(each) > left:
+            continue
+        left -= len(each)
+        for entry in each.values() if type(each) is dict else each:
+            # Few calls: this is done for each node of all runs.
+            kind = type(entry)
+            if kind is str:
+                if entry[IS_LONG]:
+                    return True
+            elif kind is dict or kind is list:
+                pending.append(entry)
+    return False
 
 
 def encode_text(text: str) -> bytes:

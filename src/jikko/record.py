@@ -19,7 +19,7 @@ from jikko.events import (
     RunStarted,
     RunStatus,
 )
-from jikko.long_texts import IS_LONG, encode_once
+from jikko.long_texts import encode_once, has_long_text
 from jikko.values import Json, encode_json
 
 NO_INPUTS: Final = "{}"
@@ -160,11 +160,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
 
 def _encoded(outputs: dict[str, Json]) -> bytes:
-    for name in outputs:
-        value = outputs[name]
-        if type(value) is str and value[IS_LONG]:
-            return encode_once(outputs)
-    return encode_json(outputs)
+    return encode_once(outputs) if has_long_text(outputs) else encode_json(outputs)
 
 
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from jikko.server.connections.outbox import JoiningTransport
+from jikko.server.connections.outbox import MAX_HELD_BYTES, JoiningTransport
 
 log = logging.getLogger(__name__)
 
@@ -243,8 +243,13 @@ class Exchange:
         if self.scope["method"] == "HEAD":
             self._left = 0
         elif self._is_chunked:
-            piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            transport.write(piece if more else piece + b"0\r\n\r\n")
+            end = b"" if more else b"0\r\n\r\n"
+            if len(body) >= MAX_HELD_BYTES:
+                transport.write(b"%x\r\n" % len(body))
+                transport.write(body)  # without a copy: of 28 MB it takes 10 ms
+                transport.write(b"\r\n" + end)
+            else:
+                transport.write(b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end)
         else:
             if self._left is not None:
                 if len(body) > self._left:

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any, Final
 
-_MAX_HELD_BYTES: Final = 65_536
-"""Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it."""
+MAX_HELD_BYTES: Final = 65_536
+"""Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it. What
+is as large by itself is not joined with others."""
 
 
 class Outbox:
@@ -63,11 +64,16 @@ class JoiningTransport:
 
     def write(self, data: bytes) -> None:
         """Send, at the end of this turn at the latest."""
+        if len(data) >= MAX_HELD_BYTES:
+            self.flush()
+            if not self.is_closing():
+                self._transport.write(data)
+            return
         if not self._held:
             self._outbox.add(self)
         self._held.append(data)
         self._size += len(data)
-        if self._size >= _MAX_HELD_BYTES:
+        if self._size >= MAX_HELD_BYTES:
             self.flush()
 
     def flush(self) -> None:
