@@ -11,6 +11,7 @@ from jikko.dsl.document import NodeEntry
 from jikko.engine.state import RunState, Texts
 from jikko.events import Event, NodeStarted, RoundStarted, RunStarted
 from jikko.graph.compiled import CompiledGraph
+from jikko.long_texts import LONG_TEXT
 from tests.engine.graphs import Log, edges, graph, node, runner
 
 pytestmark = pytest.mark.anyio
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.anyio
 ROUNDS = 3000
 LOOKS = 20
 """How often a run looks at the clock in a slice."""
+
+END = node("end", "end", outputs=[{"variable": "o", "value_selector": ["a", "value"]}])
 
 
 class Turns(RunState):
@@ -112,3 +115,22 @@ async def test_the_collector_of_python_has_nothing_to_look_at_in_the_events_of_a
     assert len(log.events) > 4 * ROUNDS
     # What is tracked is gone through while the event loop stands still: a tenth of a second for a million objects.
     assert not [event for event in log.events if gc.is_tracked(event)]
+
+
+async def test_long_outputs_end_a_run_in_another_turn_than_that_in_which_they_were_made() -> None:
+    """The record of the run encodes them."""
+    compiled = graph(
+        [node("a", value=["\n" * LONG_TEXT, "界" * 2 * LONG_TEXT]), END], edges("start --> a", "a --> end")
+    )
+    readings = 0
+
+    def clock() -> float:
+        nonlocal readings
+        readings += 1
+        return float(readings)
+
+    log = Log()
+    await runner(RunState(compiled), log, share=Scheduler(clock)).run([RunStarted(at=1.0, inputs={}, system={})])
+
+    assert log.end.status == "succeeded"
+    assert log.borders[-2:] == [len(log.events) - 1, len(log.events)]

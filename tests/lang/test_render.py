@@ -69,6 +69,13 @@ def test_an_object_in_markdown_is_what_python_makes_of_it(value: dict[str, Json]
     assert to_markdown(value) == json.dumps(value, ensure_ascii=False, indent=2)
 
 
+@pytest.mark.parametrize("end", ["", "\ud800", math.nan])
+def test_long_texts_of_an_object_are_as_python_has_them(end: Json) -> None:
+    value: dict[str, Json] = {"a": ['\n"\\😀' * 200_000, 1], "b": {"c": "界\x01\u2028" * 400_000}, "end": end}
+
+    assert to_markdown(value) == json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def test_a_large_object_in_markdown_costs_little_more_than_its_json() -> None:
     value = {"rows": [{"id": index, "名前": "😀"} for index in range(60_000)]}
     plain = min(cpu_seconds(lambda: json.dumps(value, ensure_ascii=False)) for _ in range(3))

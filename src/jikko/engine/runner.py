@@ -21,6 +21,7 @@ from jikko.engine.state import RunState
 from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, Rounds, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
+from jikko.long_texts import has_long_text
 from jikko.nodes.contract import NodePaused, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
@@ -57,6 +58,8 @@ class Runner(NodeRuns):
         self._begun = False
         """Whether the log has the first event of this part of the run."""
         self._ended = False
+        self._is_put_off = False
+        """Whether the end has its own turn of the event loop: for the record, long outputs are encoded at once."""
         self._pausing = False
         self._places = limits.max_parallel_nodes
 
@@ -276,6 +279,9 @@ class Runner(NodeRuns):
             pass
         elif self._guarded is not None and not self._guarded.is_finished:
             self._guarded.finish(self.burst)
+        elif not self._is_put_off and self.slice.is_over and has_long_text(self.state.outputs):
+            self._is_put_off = True
+            self.slice.later(self.burst)
         else:
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 

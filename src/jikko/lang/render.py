@@ -8,6 +8,7 @@ import json
 
 import msgspec
 
+from jikko.long_texts import LongTexts
 from jikko.values import Json, is_file, type_of
 
 
@@ -40,13 +41,22 @@ def to_markdown(value: Json) -> str:
 
 
 def _indented(value: Json) -> str:
-    # Indenting takes Python's own encoder twenty times as long, and a result may have 200,000 elements.
-    text = json.dumps(value, ensure_ascii=False)
+    # Indenting takes Python's own encoder twenty times as long, and a result may have 200,000 elements. Long texts are
+    # encoded apart: each step takes 20 ms for 12 MB.
+    texts = LongTexts(value, _encoded)
     try:
-        return msgspec.json.format(text, indent=2)
+        if texts.are_many:
+            while texts.encode_piece():
+                pass
+            return texts.filled(msgspec.json.format(_encoded(texts.marked()), indent=2)).decode()
+        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
     except (msgspec.DecodeError, UnicodeEncodeError):
         # NaN, infinities and lone surrogates are Python's, not JSON's.
         return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _encoded(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _list_to_text(items: list[Json]) -> str:

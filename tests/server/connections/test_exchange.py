@@ -121,6 +121,24 @@ async def test_an_application_that_says_nothing_is_a_fault_of_the_server() -> No
         assert wire.closed
 
 
+async def test_pieces_of_any_size_reach_the_client_in_their_order() -> None:
+    pieces = [b"a", b"b" * 65_535, b"c" * 65_536, b"d", b"e" * 200_000]
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in pieces[:-1]:
+            await send({**body(piece), "more_body": True})
+        await send(body(pieces[-1]))
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET)
+        found = await answer(wire)
+        while not found.endswith(b"0\r\n\r\n"):
+            found += await answer(wire)
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    assert found.partition(b"\r\n\r\n")[2] == sent + b"0\r\n\r\n"
+
+
 @pytest.mark.parametrize("status", [200, 204, 304])
 async def test_answers_without_a_body_have_none(status: int) -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
