@@ -11,12 +11,12 @@ import pytest
 
 from jikko.assemble import Assembly
 from jikko.conversations.turns import TurnRequest
-from jikko.events import AgentLogged, NodeFinished, RunFinished, StepRecorded
+from jikko.events import AgentLogged, NodeFinished, RunFinished, StepRecorded, TextChunk
 from jikko.ports.stores.messages import Message
 from jikko.runs.run_log import RunLog
 from jikko.values import Json
 from tests.effort import PATIENCE
-from tests.providers.fake_model import FakeModel
+from tests.providers.fake_model import Exchange, FakeModel
 from tests.providers.workflows import Outcome, assembled, finished
 from tests.strategies.agents import calls, says, script
 
@@ -86,6 +86,22 @@ async def test_rounds_are_told_one_by_one_and_the_texts_of_all_are_the_answer(tm
     assert json.loads(str(thoughts(outcome)[0]["observation"])) == {"weekday": "February 29, 2024 is Thursday."}
     assert node_outputs(outcome)["answer"] == "Let me see.\n木曜日."
     assert model.bodies[0]["messages"][0] == {"role": "system", "content": "あなたは曜日係です\n"}
+
+
+async def test_text_is_shown_before_the_answer_that_it_is_of_is_recorded(tmp_path: Path) -> None:
+    """What tells a result is shown once it is durable, with all behind it."""
+
+    async def at_once(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.raw(b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in says("木", "曜日🗓")))
+        await exchange.end_stream()
+
+    async with world(tmp_path, says("")) as (model, assembly):
+        model.answer = at_once
+        outcome = await finished(await asked(assembly, app()))
+
+    [recorded] = [at for at, event in enumerate(outcome.events) if isinstance(event, StepRecorded)]
+    assert "".join(event.text for event in outcome.events[:recorded] if isinstance(event, TextChunk)) == "木曜日🗓"
 
 
 async def test_the_last_round_offers_no_tool_and_a_call_in_it_fails(tmp_path: Path) -> None:

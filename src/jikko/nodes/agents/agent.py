@@ -104,7 +104,7 @@ class AgentNode(Struct, frozen=True):
         outputs = AgentOutputs(
             ctx, lambda provider: ctx.ports.tools.icon(_provider(provider)), masks, in_order=strategy.of_app
         )
-        host = NodeHost(ctx)
+        host = NodeHost(ctx, outputs.flush)
         try:
             call = await self._call(ctx, strategy, outputs)
             await ctx.ports.strategies.invoke(call, host, outputs.take)

@@ -113,8 +113,12 @@ _FAILED: Final = "failed"
 class NodeHost:
     """An ``AgentHost`` for one execution of an agent node."""
 
-    def __init__(self, ctx: AgentContext) -> None:
+    def __init__(self, ctx: AgentContext, flush: Callable[[], None] = lambda: None) -> None:
+        """Args:
+        flush: Shows what was said last: behind an answer that is recorded it would wait until that is durable.
+        """
         self._ctx = ctx
+        self._flush = flush
         self._limits: AgentLimits = ctx.ports.agent_limits
         self._kept: dict[str, deque[Json]] = defaultdict(deque)
         for step in ctx.steps:
@@ -141,6 +145,7 @@ class NodeHost:
                 completion = await self._ctx.ports.models.complete(request, emit)
             finally:
                 self._asking -= 1
+            self._flush()
             self._ctx.record_step("model", digest, kept_completion(completion), usage=completion.usage.as_usage())
         self.usage = total((self.usage, completion.usage.as_usage()))
         return completion
