@@ -191,7 +191,7 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
     The first tab of a test is that of the test before, without what that kept: a process for each, which compiles the
     page anew, was most of what a test took. ``fresh=True`` is for what counts that.
     """
-    tabs: list[tuple[Page, dict[str, Callable[[Any], None]]]] = []
+    tabs: list[tuple[Page, str, dict[str, Callable[[Any], None]]]] = []
     wrong: list[str] = []
 
     def tab(origin: str, locale: str, fresh: bool) -> Page:
@@ -228,13 +228,13 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
         }
         for event, hear in heard.items():
             page.on(event, hear)  # type: ignore[call-overload]
-        tabs.append((page, heard))
+        tabs.append((page, locale, heard))
         page.goto(f"{at.url}{path}")
         return page
 
     yield go
-    for page, heard in tabs:
-        if rested or page.is_closed() or page.context.pages != [page] or page.evaluate("navigator.language") != LOCALE:
+    for page, locale, heard in tabs:
+        if rested or locale != LOCALE or page.is_closed() or page.context.pages != [page]:
             page.context.close()
             continue
         for event, hear in heard.items():
