@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.case_files import BRANCHES, FETCHES, kept, outcomes, told
+from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command
 from tests.acceptance.workflows import (
     app,
@@ -372,3 +373,17 @@ def test_the_examples_are_as_their_test_files_say(jikko: Command) -> None:
     outcome = jikko("test", Path(__file__).parents[2] / "examples")
 
     assert outcome.code == 0, outcome.out
+
+
+def test_a_file_of_an_input_is_not_fetched_from_elsewhere(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    methods = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["remote_url"]}
+    variable = {"variable": "f", "label": "f", "type": "file", "required": True, **methods}
+    reads = node("read", "document-extractor", variable_selector=["start", "f"], is_array_file=False)
+    nodes = [node("start", "start", variables=[variable]), reads, end(t="read.text")]
+    file = {"transfer_method": "remote_url", "type": "document", "url": f"{echo.url}/a.txt"}
+    path = kept(tmp_path, app("Reads", nodes, "start>read>end"), {"name": "far", "inputs": {"f": file}})
+
+    found = told(jikko("test", path, "--json", JIKKO_HTTP_ALLOW="127.0.0.1"))
+
+    assert [each["outcome"] for each in found] == ["error"]
+    assert echo.paths() == []

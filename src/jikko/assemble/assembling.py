@@ -38,6 +38,7 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.default_models import DefaultModels
+from jikko.ports.http import HttpClient
 from jikko.ports.measures import ClusterMeasures
 from jikko.providers.config import Providers
 from jikko.runs.admission import Admission
@@ -138,6 +139,7 @@ async def assemble(
     observer: RunObserver | None = None,
     clock: Clock = time.time,
     shutdown: Shutdown | None = None,
+    http: HttpClient | None = None,
     stand_ins: StandIns | None = None,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -156,6 +158,7 @@ async def assemble(
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
         shutdown: Releases it, in steps; by default one by itself.
+        http: Sends requests in place of the usual client; so too for tests.
         stand_ins: Changes the graphs of apps: for tests.
 
     Raises:
@@ -174,6 +177,7 @@ async def assemble(
             owned=owned,
             brief=brief,
             workers=workers,
+            http=http,
             stand_ins=stand_ins,
         )
         ground = await _ground(context, providers.for_worker(workers), cluster, name)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from jikko.apps.versions import StandIns
 from jikko.concurrency.shutdown import Shutdown
 from jikko.ports.clock import Clock
+from jikko.ports.http import HttpClient
 from jikko.settings import Settings
 
 
@@ -30,5 +31,7 @@ class BuildContext(Struct, frozen=True):
     """Whether the process ends after a run or two."""
     workers: int = 1
     """How many processes of this machine share its limits and write to its database."""
+    http: HttpClient | None = None
+    """Sends the requests of nodes and files in place of the usual client."""
     stand_ins: StandIns | None = None
     """See ``Workflows``."""

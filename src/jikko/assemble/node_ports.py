@@ -61,7 +61,7 @@ def build_nodes(
     settings, stack, workers = context.settings, context.stack, context.workers
     sandbox = make_sandbox(settings, workers, brief=context.brief)
     stack.step("the sandbox", sandbox.close)
-    http = http_client(settings)
+    http = context.http or http_client(settings)
     stack.step("HTTP connections", http.close)
     document_limits = DocumentLimits(
         max_seconds=settings.document_seconds,

@@ -30,6 +30,7 @@ def apps() -> None:
         "list": ("jikko.cli.runs.listing:list_", "List runs, newest first."),
         "show": ("jikko.cli.runs.listing", "Show a run with all its nodes."),
         "follow": ("jikko.cli.runs.commands", "Show a run's events, from first to last."),
+        "diff": ("jikko.cli.runs.comparing", "Show what two runs did differently."),
         "save": ("jikko.cli.runs.saving:save_runs", "Make a test file of runs."),
         "files": ("jikko.cli.runs.saved_files", "List or save the files of a run."),
         "forms": ("jikko.cli.runs.forms", "Show the forms that a run waits for."),

@@ -65,12 +65,14 @@ def difference(old: DslDocument, new: DslDocument) -> Difference:
         *(_whole(node, "added") for node_id, node in after.items() if node_id not in before),
         *(_whole(node, "removed") for node_id, node in before.items() if node_id not in after),
     ]
-    return Difference(tuple(found), tuple(_edges(old.edges, new.edges)), tuple(_fields("", _rest(old), _rest(new))))
+    return Difference(
+        tuple(found), tuple(_edges(old.edges, new.edges)), tuple(field_changes("", _rest(old), _rest(new)))
+    )
 
 
 def _changed(old: NodeEntry, new: NodeEntry) -> NodeChange | None:
     before, after = ({name: value for name, value in node.data.items() if name not in _PLACE} for node in (old, new))
-    fields = tuple(_fields("", before, after))
+    fields = tuple(field_changes("", before, after))
     if old.container != new.container:
         fields += (FieldChange("/container", old.container, new.container),)
     return NodeChange(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
@@ -110,13 +112,18 @@ def _variables(variables: tuple[Variable, ...]) -> dict[str, Json]:
     }
 
 
-def _fields(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
+def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
+    """The values of JSON that are others.
+
+    Args:
+        path: The place of both (JSON Pointer).
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
-            yield from _fields(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
+            yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _fields(f"{path}/{index}", one, other)
+            yield from field_changes(f"{path}/{index}", one, other)
     elif not _same(old, new):
         yield FieldChange(path, old, new)
 

@@ -150,6 +150,17 @@ class CaseHttp:
         """See ``HttpClient``."""
 
 
+class NoHttp:
+    """An ``HttpClient`` that reaches nothing: for what is no node's, such as files of inputs and moderation."""
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        """See ``HttpClient``."""
+        raise HttpFailure("A test reaches nothing outside but with `outside: live`.", kind="connect")
+
+    async def close(self) -> None:
+        """See ``HttpClient``."""
+
+
 class CaseTools:
     """``Tools`` whose answers stand in a test file."""
 

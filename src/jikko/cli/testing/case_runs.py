@@ -27,6 +27,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
 from jikko.proving.case_plan import CasePlan
+from jikko.proving.case_ports import NoHttp
 from jikko.proving.script import CaseScript
 from jikko.proving.stand_ins import with_stand_ins
 from jikko.proving.verdict import CaseProblem, CaseResult, ObservedRun, problems_of, started
@@ -86,6 +87,7 @@ class CaseRunner:
 
     def __init__(self, settings: Settings, group: CaseGroup, cases: Sequence[tuple[CasePlan, FlowCase]]) -> None:
         self._settings = settings if group.live else dataclasses.replace(settings, fake_models=True)
+        self._group = group
         self._clock = CaseClock(group.clock)
         self._cases = cases
         self._apps: dict[Path, App] = {}
@@ -96,7 +98,8 @@ class CaseRunner:
 
     async def results(self) -> AsyncIterator[CaseResult]:
         """What becomes of the cases, as it becomes known."""
-        services = assembled(self._settings, in_memory=True, clock=self._clock, stand_ins=self._stand_ins)
+        http = None if self._group.live else NoHttp()
+        services = assembled(self._settings, in_memory=True, clock=self._clock, http=http, stand_ins=self._stand_ins)
         async with services as assembly:
             places = asyncio.Semaphore(_AT_ONCE)
             waiting = [asyncio.ensure_future(self._result(assembly, places, *each)) for each in self._cases]

@@ -1,0 +1,82 @@
+"""``jikko runs diff``: what two runs did differently."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import msgspec
+
+from jikko.assemble.assembly import Assembly
+from jikko.cli.completion import complete_run
+from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.console.diff import FieldChange
+from jikko.console.run_diff import ExecutionChange, RunDifference, run_difference
+from jikko.exit_codes import ExitCode
+from jikko.record import RunRecord
+from jikko.runs.reading.node_executions import NodeExecution, node_executions
+from jikko.runs.reading.short_ids import run_of
+from jikko.terminal_text import printable, shown
+
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+_MAX_SHOWN = 200
+"""Characters of a value."""
+
+
+@click.command()
+@click.argument("first", metavar="RUN", shell_complete=complete_run)
+@click.argument("second", metavar="RUN", shell_complete=complete_run)
+@home_option
+@json_option
+@with_assembly
+async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> int:
+    """Show what the second RUN did otherwise than the first: status, inputs, outputs, answers and tokens, of both and
+    of each node.
+
+    Nodes go by their ids and rounds. Ids, times and how long it took are no difference. The exit code is 1 if there is
+    a difference, else 0.
+    """
+    (before, old), (after, new) = await _read(assembly, first), await _read(assembly, second)
+    found = run_difference(before, after, old, new)
+    click.echo(shown(json.dumps(msgspec.to_builtins(found), ensure_ascii=False)) if as_json else _text(found))
+    return ExitCode.FAILED if found.fields or found.nodes else ExitCode.OK
+
+
+async def _read(assembly: Assembly, run_id: str) -> tuple[Mapping[str, Any], list[NodeExecution]]:
+    record: RunRecord = await run_of(assembly.store, run_id)
+    events = await assembly.store.events(record.identity.run_id)
+    message = await assembly.conversations.message_of_run(record.identity.run_id)
+    compared = {
+        "status": record.status,
+        "error": record.error,
+        "inputs": json.loads(record.inputs),
+        "outputs": json.loads(record.outputs),
+        "answer": None if message is None else message.answer.text,
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+    }
+    return compared, node_executions(events, status=record.status, error=record.error)
+
+
+def _text(found: RunDifference) -> str:
+    lines = [_line(each) for each in found.fields]
+    for node in found.nodes:
+        sign, color = _SIGNS[node.change]
+        rounds = "".join(f" [{index}]" for index in node.rounds)
+        lines.append(click.style(f"{sign} {printable(node.title)}{rounds}", fg=color) + _took(node))
+        lines += [f"    {_line(each)}" for each in node.fields]
+    same = f"{found.same} node execution{'' if found.same == 1 else 's'} did the same"
+    return "\n".join([*lines, same])
+
+
+def _took(node: ExecutionChange) -> str:
+    return f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
+
+
+def _line(change: FieldChange) -> str:
+    return printable(f"{change.path.lstrip('/')}: {_value(change.before)} → {_value(change.after)}")
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"

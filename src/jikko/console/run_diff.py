@@ -1,0 +1,108 @@
+"""What two runs did differently. Pure functions."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from jikko.console.diff import Change, FieldChange, field_changes
+from jikko.runs.reading.node_executions import NodeExecution
+
+_VOLATILE: Final = frozenset(
+    ("sys.conversation_id", "sys.message_id", "sys.timestamp", "sys.workflow_id", "sys.workflow_run_id")
+)
+"""Variables that are others in each run, or in each version."""
+_Key: TypeAlias = tuple[str, tuple[tuple[str, int], ...], int]
+"""The id of a node, the rounds that it is in, and how often it ran there before."""
+
+
+class ExecutionChange(Struct, frozen=True):
+    """A node that ran in one of the runs only, or otherwise."""
+
+    node: str
+    title: str
+    rounds: tuple[int, ...]
+    """The rounds of the containers around it, outermost first, from 0."""
+    change: Change
+    fields: tuple[FieldChange, ...] = ()
+    """Of ``status``, ``error``, ``inputs``, ``outputs``, ``attempts`` and ``total_tokens``."""
+    seconds: tuple[float, float] = (0.0, 0.0)
+
+
+class RunDifference(Struct, frozen=True):
+    """All that is different. What is different each time does not count: ids, times, and how long it took."""
+
+    fields: tuple[FieldChange, ...]
+    """Of the runs: status, error, inputs, outputs, answer, tokens and steps."""
+    nodes: tuple[ExecutionChange, ...]
+    """In the order in which they started."""
+    same: int
+    """Executions that did the same."""
+
+
+def run_difference(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    old: Iterable[NodeExecution],
+    new: Iterable[NodeExecution],
+) -> RunDifference:
+    """What the second run did otherwise than the first.
+
+    Args:
+        before, after: What is compared of the runs, by name.
+        old, new: Their node executions.
+    """
+    first, second = _by_key(old), _by_key(new)
+    changes = []
+    for key, execution in second.items():
+        if key not in first:
+            changes.append((execution.index, _change(execution, "added")))
+        elif found := tuple(field_changes("", _compared(first[key]), _compared(execution))):
+            changed = _change(execution, "changed", found, (first[key].elapsed_time, execution.elapsed_time))
+            changes.append((execution.index, changed))
+    changes += [(each.index, _change(each, "removed")) for key, each in first.items() if key not in second]
+    changes.sort(key=lambda one: one[0])
+    same = sum(key in first for key in second) - sum(change.change == "changed" for _, change in changes)
+    fields = tuple(field_changes("", _steady(before), _steady(after)))
+    return RunDifference(fields, tuple(change for _, change in changes), same)
+
+
+def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
+    seen: Counter[Any] = Counter()
+    found: dict[_Key, NodeExecution] = {}
+    for execution in executions:
+        place = execution.node_id, tuple((each.node_id, each.index) for each in execution.rounds)
+        found[*place, seen[place]] = execution
+        seen[place] += 1
+    return found
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_steady(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _steady(each) for name, each in value.items() if name not in _VOLATILE}
+
+
+def _compared(execution: NodeExecution) -> dict[str, Any]:
+    metadata = execution.execution_metadata or {}
+    return {
+        "status": execution.status,
+        "error": execution.error,
+        "inputs": _steady(execution.inputs),
+        "outputs": _steady(execution.outputs),
+        "attempts": len(execution.attempts),
+        "total_tokens": metadata.get("total_tokens"),
+    }
+
+
+def _change(
+    execution: NodeExecution,
+    change: Change,
+    fields: tuple[FieldChange, ...] = (),
+    seconds: tuple[float, float] = (0.0, 0.0),
+) -> ExecutionChange:
+    rounds = tuple(each.index for each in execution.rounds)
+    return ExecutionChange(execution.node_id, execution.title or execution.node_id, rounds, change, fields, seconds)
