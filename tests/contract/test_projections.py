@@ -12,9 +12,11 @@ import pytest
 from jikko.errors import JikkoError, KeyTaken, LogConflict
 from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
+    DeliveryReceived,
     KeyClaim,
     Projection,
     TurnBegan,
@@ -26,6 +28,7 @@ from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
+from jikko.store.repositories.delivery_store import SqlDeliveryStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.values import Json
@@ -36,7 +39,7 @@ from .runs import APP, WORKFLOW, Draft, finished, node, started
 
 pytestmark = pytest.mark.anyio
 
-Stores = tuple[RunStore, CallbackStore, ConversationStore]
+Stores = tuple[RunStore, CallbackStore, ConversationStore, DeliveryStore]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,23 @@ async def has_key(stores: Stores, run: Draft) -> bool:
 async def has_callback(stores: Stores, run: Draft) -> bool:
     found = await stores[1].find(run.id)
     return found is not None and found.url == "https://example.com/戻り?a=\ue000"
+
+
+async def has_delivery(stores: Stores, run: Draft) -> bool:
+    found = await stores[3].find(delivery(run).id)
+    return found == msgspec.structs.replace(delivery(run), run_id=run.id)
+
+
+def delivery(run: Draft) -> Delivery:
+    return Delivery(
+        id=f"{run.id[:-1]}0",
+        app_id=APP,
+        trigger_id=WORKFLOW,
+        received_at=1000.0,
+        sender_id="配達 📦",
+        method="POST",
+        size=7,
+    )
 
 
 async def begin_turn(stores: Stores, run: Draft) -> None:
@@ -93,6 +113,7 @@ async def has_value(stores: Stores, run: Draft) -> bool:
 KINDS: dict[type[Projection], Kind] = {
     KeyClaim: Kind(lambda run: KeyClaim(key="鍵 🔑", fingerprint=b"print", at=1000.0), has_key, KeyTaken),
     CallbackRequest: Kind(lambda run: CallbackRequest(url="https://example.com/戻り?a=\ue000"), has_callback),
+    DeliveryReceived: Kind(lambda run: DeliveryReceived(delivery=delivery(run)), has_delivery, goes_with_its_run=False),
     TurnBegan: Kind(
         lambda run: TurnBegan(
             message=message(f"m-{run.id}", f"c-{run.id}", run_id=run.id), new=conversation(f"c-{run.id}")
@@ -123,12 +144,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         async with new_database(request) as postgres:
             kept = PostgresRunStore(postgres)
-            yield kept, SqlCallbackStore(postgres), PostgresConversationStore(postgres)
+            yield kept, SqlCallbackStore(postgres), PostgresConversationStore(postgres), SqlDeliveryStore(postgres)
             await kept.close()
     else:
         database = Database.open(tmp_path / "jikko.db")
         store = SqliteRunStore(database)
-        yield store, SqlCallbackStore(database), SqliteConversationStore(database)
+        yield store, SqlCallbackStore(database), SqliteConversationStore(database), SqlDeliveryStore(database)
         await store.close()
 
 

@@ -35,10 +35,11 @@ from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.settings import Settings
+from jikko.store.repositories.delivery_store import SqlDeliveryStore
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.trigger_store import SqlTriggerStore
+from jikko.triggers.receiving import Webhooks
 from jikko.triggers.triggers import Triggers
-from jikko.triggers.webhooks import Webhooks
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 from tests.store.in_memory import AnnotationsInMemory
@@ -135,8 +136,17 @@ def api_of(
         default_models=defaults,
         tools=unused,
         triggers=triggers,
-        webhooks=Webhooks(triggers, world.app_store, process.workflows, world.files),
         schedules=unused,
+        webhooks=Webhooks(
+            triggers,
+            process.starts,
+            SqlDeliveryStore(world.database),
+            world.app_store,
+            process.workflows,
+            world.files,
+            lambda: world.now,
+        ),
+        deliveries=unused,
         measures=unused,
         console=None,
         console_feed=None,

@@ -263,7 +263,16 @@ def _assembly(
     if watch is not None:
         built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
     triggers = lazy_proxy(lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs), lambda: lazy.Triggers)
-    webhooks = lazy_proxy(lambda: lazy.Webhooks(triggers, stores.apps, workflows, files.store), lambda: lazy.Webhooks)
+    deliveries = lazy_proxy(
+        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps.apps, context.clock),
+        lambda: lazy.Deliveries,
+    )
+    webhooks = lazy_proxy(
+        lambda: lazy.Webhooks(
+            triggers, runs.starts, stores.deliveries(), stores.apps, workflows, files.store, context.clock
+        ),
+        lambda: lazy.Webhooks,
+    )
     return Assembly(
         settings=context.settings,
         configuration=Configuration(
@@ -311,6 +320,7 @@ def _assembly(
         triggers=triggers,
         webhooks=webhooks,
         schedules=build_schedules(stores, workflows, runs.runs, triggers, measures.schedules, context.clock),
+        deliveries=deliveries,
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

@@ -47,9 +47,10 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.runs.runs import Runs
     from jikko.settings import Settings
     from jikko.tools.service import ToolService
+    from jikko.triggers.deliveries import Deliveries
+    from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_watch import ScheduleWatch
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.webhooks import Webhooks
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -94,6 +95,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     triggers: Triggers
     webhooks: Webhooks
     schedules: ScheduleWatch
+    deliveries: Deliveries
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures

@@ -83,7 +83,13 @@ def build_upkeep(
     return UpkeepServices(
         callbacks=callbacks,
         tally=PeriodicCounters(stores.runs, stores.callbacks, cluster, clock),
-        retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+        retention=Retention(
+            stores.runs,
+            files,
+            clock,
+            conversations=stores.conversations,
+            deliveries=stores.deliveries,
+        ),
         archiving=None
         if stores.archiving is None
         else Archiving(stores.archiving, clock, days=settings.archive_after_days),

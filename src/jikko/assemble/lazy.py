@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
     from jikko.sandbox.selftest import self_test
+    from jikko.store.repositories.delivery_store import SqlDeliveryStore
     from jikko.store.repositories.schedule_store import SqlScheduleStore
     from jikko.store.repositories.trigger_store import SqlTriggerStore
     from jikko.store.sqlite.memory_database import MemoryDatabase
     from jikko.strategies.service import StrategyService
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.file import read_tools_file
+    from jikko.triggers.deliveries import Deliveries
+    from jikko.triggers.receiving import Webhooks
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.webhooks import Webhooks
 
 _MODULES: Final = {
     "Assembly": "assemble.assembly",
@@ -55,11 +57,13 @@ _MODULES: Final = {
     "NatsCluster": "cluster.nats.nats_cluster",
     "NatsLink": "cluster.nats.link",
     "SqlScheduleStore": "store.repositories.schedule_store",
+    "SqlDeliveryStore": "store.repositories.delivery_store",
     "SqlTriggerStore": "store.repositories.trigger_store",
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
+    "Deliveries": "triggers.deliveries",
     "Triggers": "triggers.triggers",
-    "Webhooks": "triggers.webhooks",
+    "Webhooks": "triggers.receiving",
     "assemble": "assemble.assembling",
     "backups_by_the_clock": "assemble.backup",
     "build_watch": "assemble.console.watch",

@@ -69,6 +69,7 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         partial(_of_console, database),
         lambda: lazy.SqlTriggerStore(database),
         lambda: lazy.SqlScheduleStore(database),
+        lambda: lazy.SqlDeliveryStore(database),
         SqlFileIndex(database),
         blobs,
         signing_keys,

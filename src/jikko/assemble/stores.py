@@ -18,6 +18,7 @@ from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.chat_pages import ChatPages
 from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.delivery_store import DeliveryStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.record import Record
@@ -55,6 +56,8 @@ class Stores(NamedTuple):
     """Makes it: imported where there are triggers."""
     schedules: Callable[[], ScheduleStore]
     """Makes it: imported where runs are started by the clock."""
+    deliveries: Callable[[], DeliveryStore]
+    """Makes it: imported where webhooks are called."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys

@@ -68,6 +68,32 @@ def knowledge() -> None:
 @click.group(
     cls=LazyGroup,
     listed={
+        "list": ("jikko.cli.triggers.switching:list_", "List triggers."),
+        "enable": ("jikko.cli.triggers.switching", "Switch a trigger on."),
+        "disable": ("jikko.cli.triggers.switching", "Switch a trigger off."),
+        "fire": ("jikko.cli.triggers.firing", "Call a webhook, as its sender would."),
+    },
+)
+def triggers() -> None:
+    """Webhooks and schedules that start runs. TRIGGER is an id, or APP/NODE."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
+        "list": ("jikko.cli.triggers.replaying:list_", "List deliveries, newest first."),
+        "show": ("jikko.cli.triggers.replaying", "Show a delivery, with what it brought."),
+        "replay": ("jikko.cli.triggers.replaying", "Run a delivery again."),
+        "discard": ("jikko.cli.triggers.replaying", "Set a delivery aside."),
+    },
+)
+def deliveries() -> None:
+    """Calls of webhooks, and what became of them."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={
         "install": ("jikko.cli.plugins.install", "Install plugins."),
         "list": ("jikko.cli.plugins.listing:list_", "List plugins, or what DSL files need."),
         "test": ("jikko.cli.plugins.trying", "Start plugins, and try their credentials."),

@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),
     "runs": ("jikko.cli.groups", "Look at runs, and act on them."),
+    "triggers": ("jikko.cli.groups", "List, switch and fire triggers."),
+    "deliveries": ("jikko.cli.groups", "Look at calls of webhooks; run them again."),
     "users": ("jikko.cli.users", "Remove end users."),
     "knowledge": ("jikko.cli.groups", "Fill and search datasets."),
     "callbacks": ("jikko.cli.callbacks", "See to undelivered call-backs."),

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.delivery_store import DeliveryStore
 from jikko.ports.stores.file_index import Kept
 from jikko.ports.stores.run_store import RunStore
 
@@ -45,13 +47,16 @@ class Retention:
         clock: Clock = time.time,
         *,
         conversations: ConversationStore | None = None,
+        deliveries: Callable[[], DeliveryStore] | None = None,
         batch: int = _BATCH,
     ) -> None:
         """Args:
         conversations: Whose files stay, and which may be removed too.
+        deliveries: Opens those of webhooks, which go with the runs of their time.
         """
         self._store = store
         self._conversations = conversations
+        self._deliveries = deliveries
         self._files = files
         self._clock = clock
         self._batch = batch
@@ -77,6 +82,9 @@ class Retention:
         runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch, app_id=app_id), progress)
         if app_id is not None:
             return Pruned(runs, 0)
+        if self._deliveries is not None:
+            prune = partial(self._deliveries().prune, before=before, refused_before=before, limit=self._batch)
+            await self._repeat(prune, None)
         kept: Kept | None = None
 
         async def expire() -> int:

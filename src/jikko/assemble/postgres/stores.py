@@ -32,6 +32,7 @@ from jikko.store.repositories.access_store import SqlConsoleStore
 from jikko.store.repositories.annotation_store import SqlAnnotationStore
 from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.repositories.chat_pages import SqlChatPages
+from jikko.store.repositories.delivery_store import SqlDeliveryStore
 from jikko.store.repositories.end_user_store import SqlEndUserStore
 from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.repositories.schedule_store import SqlScheduleStore
@@ -102,6 +103,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         lambda: ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
         lambda: SqlTriggerStore(database),
         lambda: SqlScheduleStore(database),
+        lambda: SqlDeliveryStore(database),
         SqlFileIndex(database),
         contents_of_files(settings),
         signing_keys,

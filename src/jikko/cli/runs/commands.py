@@ -60,7 +60,7 @@ async def stop(settings: Settings, run_id: str, url: str | None, key: str | None
     """
     if url is None:
         existing(settings)
-    stopped, how = await _stop(run_id, url, key, user, settings)
+    stopped, how = await stop_run(run_id, url, key, user, settings)
     if not stopped:
         raise Failure(
             f"the run had ended already ({how})" if how else "the run had ended already",
@@ -70,7 +70,7 @@ async def stop(settings: Settings, run_id: str, url: str | None, key: str | None
     click.echo(json.dumps({"result": "success", "stopped": True}) if as_json else "stopped")
 
 
-async def _stop(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
+async def stop_run(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
     """Whether it was stopped, and the status of the run otherwise, if that is known."""
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if isinstance(where, Server):

@@ -18,6 +18,8 @@ from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import promised
+from jikko.http.start_options import KEY, REPEATED
+from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
 from jikko.triggers.webhook_call import (
     MAX_BODY,
     WebhookCall,
@@ -27,7 +29,6 @@ from jikko.triggers.webhook_call import (
     headers_of,
     query_of,
 )
-from jikko.triggers.webhooks import Webhook
 from jikko.values import MAX_DEPTH, Json, is_too_deep
 
 _NOBODY_LISTENS: Final = (
@@ -57,6 +58,7 @@ class WebhookRefusal(Struct):
     {200: WebhookAnswer},
     (400, 404, 413, 429, 503),
     tag="Triggers",
+    headers=KEY,
     open=True,
     starts=True,
 )
@@ -72,13 +74,19 @@ async def call_webhook(request: Request) -> SendableResponse:
     except NotFound:
         return no_page()
     body = await read_body(request, MAX_BODY)
+    sender_id = sender_id_of(request.header(b"idempotency-key"))
+    arrival = Arrival(method=request.scope["method"], size=len(body), sender_id=sender_id)
     try:
         call = await _read(request, webhook, body)
     except BadRequest as error:
+        await api.webhooks.refused(webhook, arrival, str(error))
         return json_response(WebhookRefusal("Bad Request", str(error)), 400)
-    run = await api.webhooks.start(webhook, call, base_url=request.base_url)
-    await promised(request, run)
-    return _answer(request, webhook)
+    outcome = await api.webhooks.start(webhook, call, arrival, base_url=request.base_url)
+    await promised(request, outcome.run)
+    response = _answer(request, webhook)
+    if outcome.repeated:
+        response.headers.append((REPEATED.lower().encode(), b"true"))
+    return response
 
 
 def _of(operation: Operation, method: str) -> Operation:

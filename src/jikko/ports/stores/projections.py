@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.values import Json
 
@@ -69,4 +70,13 @@ class VariablesAssigned(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
-Projection: TypeAlias = KeyClaim | CallbackRequest | TurnBegan | TurnRepeated | TurnChanged | VariablesAssigned
+class DeliveryReceived(msgspec.Struct, frozen=True, kw_only=True):
+    """The call of a webhook that the run is of. It outlives the run, until retention removes it."""
+
+    delivery: Delivery
+    """Its ``run_id`` is that of the run, whatever it says."""
+
+
+Projection: TypeAlias = (
+    DeliveryReceived | KeyClaim | CallbackRequest | TurnBegan | TurnRepeated | TurnChanged | VariablesAssigned
+)

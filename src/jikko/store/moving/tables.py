@@ -169,6 +169,13 @@ TABLES: Final = (
         texts="state why",
         same="due last count at",
     ),
+    _table(
+        "deliveries",
+        "delivery_id",
+        ids="delivery_id app_id trigger_id run_id",
+        texts="verdict reason sender method",
+        same="received_at size discarded_at",
+    ),
     _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
     _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),
     _table(

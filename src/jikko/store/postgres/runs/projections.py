@@ -12,6 +12,7 @@ from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
+    DeliveryReceived,
     KeyClaim,
     TurnBegan,
     TurnChanged,
@@ -19,7 +20,7 @@ from jikko.ports.stores.projections import (
     VariablesAssigned,
 )
 from jikko.store.callback_states import PENDING, RUN_GOES_ON
-from jikko.store.postgres.columns import text
+from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs.run_rows import RunWrite
 from jikko.store.postgres.runs.turn_writes import turns_began, turns_changed, turns_repeated
@@ -28,6 +29,11 @@ _ADD_CALLBACKS: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)
 SELECT *, 0, 0 FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::float8[], $6::int2[])
 """
+_ADD_DELIVERIES: Final = """
+INSERT INTO deliveries (delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id)
+SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::float8[], $5::text[], $6::text[], $7::text[],
+  $8::text[], $9::int8[], $10::bytea[]) ON CONFLICT DO NOTHING
+"""
 
 
 class _Changes:
@@ -35,6 +41,7 @@ class _Changes:
 
     def __init__(self) -> None:
         self.callbacks: list[tuple[Any, ...]] = []
+        self.deliveries: list[tuple[Any, ...]] = []
         self.began: list[TurnBegan] = []
         self.repeated: list[tuple[bytes, TurnRepeated]] = []
         self.answers: dict[bytes, MessageAnswer] = {}
@@ -51,6 +58,10 @@ class _Changes:
                     state = RUN_GOES_ON if write.is_open else PENDING
                     receiver = text(receiver_of(url))
                     self.callbacks.append((write.run_id, write.app_id, text(url), receiver, write.created_at, state))
+                case DeliveryReceived(delivery=given):
+                    ids = id_column(given.id), write.app_id, id_column(given.trigger_id)
+                    texts = map(text, (given.verdict, given.reason, given.sender_id, given.method))
+                    self.deliveries.append((*ids, given.received_at, *texts, given.size, write.run_id))
                 case TurnBegan():
                     self.began.append(projection)
                     begins = True
@@ -68,6 +79,8 @@ class _Changes:
     async def write(self, connection: Connection) -> None:
         if self.callbacks:
             await connection.execute(_ADD_CALLBACKS, *map(list, zip(*self.callbacks, strict=True)))
+        if self.deliveries:
+            await connection.execute(_ADD_DELIVERIES, *map(list, zip(*self.deliveries, strict=True)))
         if self.began:
             await turns_began(connection, self.began)
         if self.repeated:

@@ -12,6 +12,7 @@ from jikko.errors import KeyTaken
 from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.projections import (
     CallbackRequest,
+    DeliveryReceived,
     KeyClaim,
     Projection,
     TurnBegan,
@@ -39,6 +40,11 @@ DELETE FROM idempotency_keys WHERE (app_id, key) IN (
 _ADD_CALLBACK: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)
 VALUES (?, ?, ?, ?, ?, ?, 0, 0)
+"""
+_ADD_DELIVERY: Final = """
+INSERT OR IGNORE INTO deliveries (
+  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _RELEASE_CALLBACK: Final = f"UPDATE callbacks SET state = {PENDING} WHERE run_id = ? AND state = {RUN_GOES_ON}"
 _REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
@@ -122,6 +128,19 @@ class CallbackRequests:
         )
 
 
+class ReceivedDeliveries:
+    """``DeliveryReceived``."""
+
+    def check(self, received: DeliveryReceived, target: Target, connection: sqlite3.Connection) -> None:
+        pass
+
+    def write(self, received: DeliveryReceived, target: Target, connection: sqlite3.Connection) -> None:
+        given = received.delivery
+        ids = stored_id(given.id), target.app_id, stored_id(given.trigger_id)
+        texts = storable(given.verdict), storable(given.reason), storable(given.sender_id), storable(given.method)
+        connection.execute(_ADD_DELIVERY, (*ids, given.received_at, *texts, given.size, target.run_id))
+
+
 class DueCallbacks:
     """The call-back of a run is due once the run has ended, and goes with it."""
 
@@ -154,6 +173,7 @@ class OfTurns:
 KINDS: Final[Mapping[type, ProjectionWriter]] = {
     KeyClaim: IdempotencyKeys(),
     CallbackRequest: CallbackRequests(),
+    DeliveryReceived: ReceivedDeliveries(),
     TurnBegan: OfTurns(turn_began),
     TurnRepeated: OfTurns(turn_repeated),
     TurnChanged: OfTurns(turn_changed),

@@ -1,0 +1,1 @@
+"""``jikko triggers`` and ``jikko deliveries``."""

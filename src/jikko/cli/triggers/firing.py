@@ -1,0 +1,98 @@
+"""``jikko triggers fire``: a call of a webhook without its sender."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.failure import Failure
+from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.runs.remote import local_address
+from jikko.cluster.data_folder_lock import owner_of
+from jikko.errors import NotFound
+from jikko.exit_codes import ExitCode, of_answer
+from jikko.settings import Settings
+from jikko.terminal_text import harmless, shown
+
+
+@click.command(short_help="Call a webhook, as its sender would.")
+@click.argument("trigger")
+@click.option("--body", default="", metavar="TEXT", help="What is sent; @FILE for a file, @- for standard input.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header besides.")
+@click.option("--query", default="", metavar="A=1&B=2", help="What stands behind the address.")
+@click.option("--url", help="The server.  [default: the one of the data folder]")
+@home_option
+@json_option
+@with_settings
+async def fire(
+    settings: Settings, trigger: str, body: str, headers: tuple[str, ...], query: str, url: str | None, as_json: bool
+) -> int:
+    """Call a webhook TRIGGER (its id, or APP/NODE) at the server, by the method and content type of its node.
+
+    Prints the answer. The exit code tells whether the call was taken.
+    """
+    sent = _sent(body)
+    owner = owner_of(settings.home)
+    if url is None and (owner is None or not owner.address):
+        raise Failure("no server runs here", exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="jikko serve")
+    base = url or local_address(owner.address if owner is not None else "")
+    async with assembled(existing(settings)) as assembly:
+        found = await assembly.triggers.find(trigger)
+        if found.kind != "webhook":
+            raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
+        webhook = await assembly.webhooks.at(found.address)
+    given = {"Content-Type": webhook.config.content_type, **dict(_header(each) for each in headers)}
+    address = f"{base.rstrip('/')}/triggers/webhook/{found.address}{'?' if query else ''}{query}"
+    status, answer = await asyncio.to_thread(_call, webhook.config.method, address, given, sent)
+    if as_json:
+        click.echo(shown(json.dumps({"status": status, "answer": _json(answer)}, ensure_ascii=False)))
+    else:
+        click.echo(harmless(f"{status}  {answer.decode(errors='replace')}".rstrip()))
+    return 0 if status < 400 or status == webhook.config.status else of_answer(status)
+
+
+def _sent(body: str) -> bytes:
+    if body == "@-":
+        return sys.stdin.buffer.read()
+    if body.startswith("@"):
+        try:
+            return Path(body[1:]).read_bytes()
+        except OSError as error:
+            raise click.UsageError(f"--body: {body[1:]}: cannot be read: {error.strerror}") from None
+    return body.encode()
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise click.UsageError(f"--header: {text!r} must be NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _call(method: str, address: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(address)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.netloc, timeout=60)
+    try:
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.request(method, target, body or None, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, HTTPException) as error:
+        message = f"{address}: no server answers: {getattr(error, 'strerror', None) or error}"
+        raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="no_server") from None
+    finally:
+        connection.close()
+
+
+def _json(answer: bytes) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer.decode(errors="replace")

@@ -1,0 +1,162 @@
+"""Deliveries: what became of calls of webhooks. A delivery's state is that of the newest of its runs."""
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from jikko.apps.publishing import AppCatalog
+from jikko.errors import Conflict, LogDamaged, NotFound
+from jikko.events import NodeStarted, RunStarted
+from jikko.ports.clock import Clock
+from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
+from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.record import RunRecord
+from jikko.runs.queued_run import has_begun
+from jikko.runs.retry import Retries
+from jikko.runs.run_log import RunLog
+
+DeliveryState: TypeAlias = Literal[
+    "waiting", "running", "done", "failed", "discarded", "duplicate", "refused", "expired"
+]
+_ENDED: Final[dict[str, DeliveryState]] = {"succeeded": "done", "partial-succeeded": "done"}
+_SLICE: Final = 200
+_MAX_LOOKED_AT: Final = 5_000
+"""Deliveries that are looked through for those of one state."""
+
+
+class DeliveryView(Struct, frozen=True):
+    """A delivery with what became of it."""
+
+    delivery: Delivery
+    state: DeliveryState
+    """``expired``: its run was removed."""
+    runs: Sequence[str] = ()
+    """The run that it started, and those that repeat it, oldest first."""
+    error: str | None = None
+    """Of the newest run."""
+
+
+class Deliveries:
+    """The use cases about deliveries."""
+
+    def __init__(
+        self, store: DeliveryStore, run_store: RunStore, retries: Retries, apps: AppCatalog, clock: Clock
+    ) -> None:
+        self._store = store
+        self._run_store = run_store
+        self._retries = retries
+        self._apps = apps
+        self._clock = clock
+
+    async def listed(
+        self,
+        triggers: Sequence[Trigger],
+        *,
+        states: Collection[DeliveryState] = (),
+        since: float = 0.0,
+        limit: int = 20,
+    ) -> list[DeliveryView]:
+        """Deliveries of some triggers, newest first.
+
+        Args:
+            states: Only those that are so, of the newest 5,000; empty: all.
+        """
+        found: list[DeliveryView] = []
+        before: Delivery | None = None
+        ids, looked_at = [trigger.id for trigger in triggers], 0
+        while ids and looked_at < _MAX_LOOKED_AT:
+            count = _SLICE if states else limit
+            page = await self._store.newest(ids, since=since, before=before, limit=count)
+            for delivery in page:
+                view = await self._view(delivery)
+                if not states or view.state in states:
+                    found.append(view)
+                if len(found) == limit:
+                    return found
+            looked_at += len(page)
+            if len(page) < count:
+                return found
+            before = page[-1]
+        return found
+
+    async def find(self, delivery_id: str) -> DeliveryView:
+        """One delivery.
+
+        Raises:
+            NotFound: There is none.
+        """
+        delivery = await self._store.find(delivery_id)
+        if delivery is None:
+            raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` shows those that there are.")
+        return await self._view(delivery)
+
+    async def record(self, view: DeliveryView) -> RunRecord | None:
+        """The run that a delivery started, whose inputs are what the call brought; ``None`` if it is gone."""
+        return await self._run_store.record(view.runs[0]) if view.runs else None
+
+    async def first_run(self, delivery_id: str) -> tuple[RunRecord, str | None]:
+        """The run that a delivery started, and the node from which it is repeated as a whole; ``None`` if none has run.
+
+        Raises:
+            NotFound: There is no such delivery, or its run was removed.
+            Conflict: It started no run.
+        """
+        view = await self.find(delivery_id)
+        if not view.delivery.run_id or view.delivery.verdict != "accepted":
+            raise Conflict(f"Delivery {delivery_id} was {view.delivery.verdict}, so that it has no run to repeat.")
+        record = await self._run_store.record(view.runs[0]) if view.runs else None
+        if record is None:
+            raise NotFound(f"The run of delivery {delivery_id} was removed.")
+        try:
+            log = await self._run_store.events(record.identity.run_id)
+        except LogDamaged:
+            log = []
+        entry = next((event.entry for event in log if isinstance(event, RunStarted)), "")
+        has_run = any(isinstance(event, NodeStarted) and event.node_id == entry for event in log)
+        return record, entry if has_run else None
+
+    async def replay(self, delivery_id: str) -> RunLog:
+        """Start a run that repeats that of a delivery, from its trigger on, by the app's current version.
+
+        Raises:
+            NotFound, Conflict: See ``first_run`` and ``Retries.retry``.
+        """
+        record, node = await self.first_run(delivery_id)
+        app = await self._apps.find(record.identity.app_id)
+        return await self._retries.retry(app, record.identity.run_id, from_node=node, current=True)
+
+    async def discard(self, delivery_id: str) -> DeliveryView:
+        """Set aside a delivery whose newest run failed, or was stopped.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: It did not fail.
+        """
+        view = await self.find(delivery_id)
+        if view.state != "failed":
+            raise Conflict(f"Delivery {delivery_id} is {view.state}; only waiting and failed ones can be discarded.")
+        await self._store.discard(view.delivery.id, self._clock())
+        return await self.find(delivery_id)
+
+    async def _view(self, delivery: Delivery) -> DeliveryView:
+        if delivery.verdict != "accepted":
+            return DeliveryView(delivery, delivery.verdict, [delivery.run_id] if delivery.run_id else [])
+        repeated = [each.run_id for each in await self._run_store.retries(delivery.run_id)]
+        runs = [delivery.run_id, *repeated]
+        record = await self._run_store.record(runs[-1])
+        if record is None:
+            return DeliveryView(delivery, "discarded" if delivery.discarded_at else "expired")
+        if not record.is_open:
+            state = _ENDED.get(record.status, "failed")
+            if state == "failed" and (delivery.discarded_at or 0.0) >= record.created_at:
+                state = "discarded"
+            return DeliveryView(delivery, state, runs, record.error)
+        if record.status == "paused":
+            return DeliveryView(delivery, "running", runs)
+        try:
+            begun = has_begun(await self._run_store.events(record.identity.run_id))
+        except LogDamaged:
+            begun = True
+        return DeliveryView(delivery, "running" if begun else "waiting", runs)

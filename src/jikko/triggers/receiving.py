@@ -1,0 +1,170 @@
+"""Webhooks: from a call that was read to a run that is promised."""
+
+import hashlib
+import secrets
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.apps.end_users import trigger_user
+from jikko.apps.versions import Workflows
+from jikko.dsl.webhook import WebhookConfig
+from jikko.errors import NotFound
+from jikko.ids import new_id
+from jikko.nodes.flow.trigger import Trigger as TriggerNode
+from jikko.ports.clock import Clock
+from jikko.ports.files.file_store import FileStore
+from jikko.ports.files.file_types import best_type, extension_for
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.runs.idempotency import IdempotentStarts, StartOutcome
+from jikko.runs.start_options import StartOptions
+from jikko.triggers.content_types import detected_type
+from jikko.triggers.triggers import Triggers
+from jikko.triggers.webhook_call import WebhookCall
+from jikko.values import Json
+
+_MAX_ID: Final = 200
+"""Characters of a sender's id."""
+_REFUSED_SECONDS: Final = 3_600.0
+_MAX_REFUSED: Final = 500
+"""Refused calls of a webhook that are kept at a time."""
+_MAX_REASON: Final = 500
+
+
+class Webhook(Struct, frozen=True):
+    """The webhook of an address, as the current version of its app has it."""
+
+    trigger: Trigger
+    app: App
+    config: WebhookConfig
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """A call before it is read."""
+
+    method: str
+    size: int
+    """Bytes of its body."""
+    sender_id: str = ""
+    """By which the sender tells calls apart; empty: it does not."""
+    remembered: float = 86_400.0
+    """Seconds for which an id is remembered."""
+
+
+def sender_id_of(given: str | None) -> str:
+    """The id that a header has; of one that is long, its digest."""
+    given = (given or "").strip()
+    return given if len(given) <= _MAX_ID else hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
+
+
+class Webhooks:
+    """The use cases about calls of webhooks."""
+
+    def __init__(
+        self,
+        triggers: Triggers,
+        starts: IdempotentStarts,
+        deliveries: DeliveryStore,
+        apps: AppStore,
+        workflows: Workflows,
+        files: FileStore,
+        clock: Clock,
+    ) -> None:
+        self._triggers = triggers
+        self._starts = starts
+        self._deliveries = deliveries
+        self._clock = clock
+        self._apps = apps
+        self._workflows = workflows
+        self._files = files
+
+    async def at(self, address: str) -> Webhook:
+        """The webhook of an address.
+
+        Raises:
+            NotFound: There is none, it is switched off, or the current version of its app does not have it.
+        """
+        trigger = await self._triggers.at(address)
+        app = await self._apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
+        if trigger is None or app is None:
+            raise NotFound("There is no webhook at this address.")
+        workflow = await self._workflows.get(app)
+        node = workflow.graph.nodes.get(trigger.node_id)
+        if node is None or not isinstance(node.node, TriggerNode) or node.node.webhook is None:
+            raise NotFound("There is no webhook at this address.")
+        return Webhook(trigger, app, node.node.webhook)
+
+    async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
+        """Store a file of a call. Dify does not keep its name. [QUIRK]
+
+        Args:
+            mime_type: As sent; by default that of the name, or as the content looks like.
+
+        Raises:
+            StoreUnavailable: It cannot be written.
+        """
+        mime_type = best_type(mime_type, name) if mime_type or name else detected_type(content)
+        return await self._files.make(
+            content,
+            app_id=webhook.app.id,
+            end_user_id=trigger_user(webhook.app.id, "webhook"),
+            name=secrets.token_hex(16) + extension_for(mime_type, name),
+            mime_type=mime_type,
+        )
+
+    async def start(self, webhook: Webhook, call: WebhookCall, arrival: Arrival, *, base_url: str = "") -> StartOutcome:
+        """Start the run of a call that fits, or find the one that an earlier call with the sender's id has started.
+
+        The delivery is written with the first event of the run, or not at all.
+
+        Raises:
+            NotFound, StartRefused, TooManyRequests, ServerStopping: See ``Triggers.start``.
+        """
+        delivery = self._delivery(webhook, arrival)
+        options = StartOptions(claim=_claim(delivery, arrival), delivery=delivery)
+        begin = partial(self._triggers.start, webhook.trigger, call.inputs, base_url=base_url, app=webhook.app)
+        outcome = await self._starts.start(webhook.app, options, begin)
+        if outcome.repeated:
+            run_id = outcome.run.record.identity.run_id
+            await self._deliveries.add(replace(delivery, verdict="duplicate", run_id=run_id))
+        return outcome
+
+    async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
+        """Note a call that is refused, for an hour; of a flood the later ones are left out.
+
+        Raises:
+            StoreUnavailable: It cannot be written.
+        """
+        since = self._clock() - _REFUSED_SECONDS
+        await self._deliveries.prune(before=0.0, refused_before=since)
+        if await self._deliveries.refused(webhook.trigger.id, since=since) < _MAX_REFUSED:
+            delivery = self._delivery(webhook, arrival)
+            await self._deliveries.add(replace(delivery, verdict="refused", reason=reason[:_MAX_REASON]))
+
+    async def refused_lately(self, trigger: Trigger) -> int:
+        """How many calls were refused within the last hour, of those that are kept."""
+        return await self._deliveries.refused(trigger.id, since=self._clock() - _REFUSED_SECONDS)
+
+    def _delivery(self, webhook: Webhook, arrival: Arrival) -> Delivery:
+        return Delivery(
+            id=new_id(),
+            app_id=webhook.app.id,
+            trigger_id=webhook.trigger.id,
+            received_at=self._clock(),
+            sender_id=arrival.sender_id,
+            method=arrival.method,
+            size=arrival.size,
+        )
+
+
+def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:
+    """Of the sender's id for this trigger. No header can name it otherwise: it has a line break."""
+    if not arrival.sender_id:
+        return None
+    key = f"{delivery.trigger_id}\n{arrival.sender_id}"
+    return KeyClaim(key=key, fingerprint=b"", at=delivery.received_at, lifetime=arrival.remembered)

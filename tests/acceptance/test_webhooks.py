@@ -1,0 +1,129 @@
+"""Webhooks: `jikko triggers` and `jikko deliveries`, and calls that a server took before it was killed."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.faults import until
+from tests.acceptance.processes import Command, Server
+
+FLOW = """
+app: {name: 注文, mode: workflow}
+kind: app
+version: 0.6.0
+workflow:
+  graph:
+    nodes:
+    - {id: hook, data: {type: trigger-webhook, title: hook, method: post,
+        body: [{name: n, type: number, required: true}]}}
+    - {id: code, data: {type: code, title: code, code_language: python3,
+        code: "def main(n):\\n    return {'n': 6 // n}",
+        variables: [{variable: n, value_selector: [hook, n]}], outputs: {n: {type: number}}}}
+    - {id: end, data: {type: end, title: end, outputs: [{variable: n, value_selector: [code, n]}]}}
+    edges:
+    - {source: hook, target: code}
+    - {source: code, target: end}
+"""
+
+
+@pytest.fixture
+def path(jikko: Command, tmp_path: Path) -> str:
+    """The address of the webhook of an app."""
+    file = tmp_path / "flow.yml"
+    file.write_text(FLOW, encoding="utf-8")
+    [entry] = jikko.json("apps", "import", file)
+    return f"/triggers/webhook/{entry['webhooks']['hook']}"
+
+
+@pytest.fixture
+def server(jikko: Command, path: str) -> Iterator[Server]:
+    started = Server(jikko.home)
+    yield started
+    started.close()
+
+
+def deliveries(jikko: Command, *options: str) -> list[dict[str, Any]]:
+    return jikko.json("deliveries", "list", *options)
+
+
+def states(jikko: Command) -> Counter[str]:
+    return Counter(each["state"] for each in deliveries(jikko, "--limit", "1000"))
+
+
+def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, server: Server, path: str) -> None:
+    taken = httpx.post(server.url + path, json={"n": 3, "名": "🙂"}, headers={"Idempotency-Key": "a"})
+    again = httpx.post(server.url + path, json={"n": 3}, headers={"Idempotency-Key": "a"})
+    failing = httpx.post(server.url + path, json={"n": 0})
+    refused = httpx.post(server.url + path, json={"n": "3"})
+    assert [each.status_code for each in (taken, again, failing, refused)] == [200, 200, 200, 400]
+    assert [each.headers.get("Idempotency-Replayed") for each in (taken, again)] == [None, "true"]
+    until(
+        lambda: states(jikko) == {"done": 1, "duplicate": 1, "failed": 1, "refused": 1},
+        "the deliveries are as expected",
+    )
+
+    newest = deliveries(jikko)
+    assert [each["state"] for each in newest] == ["refused", "failed", "duplicate", "done"]
+    assert newest[0]["reason"] == "Parameter 'n' validation failed: Expected number, got str"
+    assert newest[2]["runs"] == newest[3]["runs"]
+    assert {each["trigger"] for each in newest} == {"注文/hook"}
+    assert [each["id"] for each in deliveries(jikko, "--state", "failed")] == [newest[1]["id"]]
+    [shown] = jikko.json("deliveries", "show", newest[3]["id"])
+    assert shown["call"]["body"] == {"n": 3, "名": "🙂"}
+
+    [replayed] = jikko.json("deliveries", "replay", newest[3]["id"])
+    until(
+        lambda: jikko.json("deliveries", "show", newest[3]["id"])[0]["state"] == "done",
+        "the deliveries are as expected",
+    )
+    [shown] = jikko.json("deliveries", "show", newest[3]["id"])
+    assert shown["runs"] == [*newest[3]["runs"], replayed["run_id"]]
+
+    [discarded] = jikko.json("deliveries", "discard", newest[1]["id"])
+    assert discarded["state"] == "discarded"
+    assert jikko("deliveries", "discard", newest[3]["id"]).code == 9
+    assert jikko("deliveries", "show", "0199a1b2-0000-7000-8000-000000000000").code == 7
+
+
+def test_a_trigger_is_switched_off_and_fired(jikko: Command, server: Server, path: str) -> None:
+    [listed] = jikko.json("triggers", "list", "--app", "注文")
+    assert (listed["node_id"], listed["kind"], listed["enabled"], listed["path"]) == ("hook", "webhook", True, path)
+
+    assert jikko.json("triggers", "disable", "注文/hook")[0]["enabled"] is False
+    assert httpx.post(server.url + path, json={"n": 1}).status_code == 404
+    assert jikko.json("triggers", "enable", listed["id"])[0]["enabled"] is True
+
+    [fired] = jikko.json("triggers", "fire", "注文/hook", "--body", '{"n": 2}')
+    assert fired == {
+        "status": 200,
+        "answer": {"status": "success", "message": "Webhook processed successfully"},
+    }
+    assert jikko("triggers", "fire", "注文/hook", "--body", "[]").code == 3
+    until(lambda: states(jikko) == {"done": 1, "refused": 1}, "the deliveries are as expected")
+
+
+def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, path: str, tmp_path: Path) -> None:
+    taken: list[int] = []
+    for number in range(2):  # a run whose process died three times is given up
+        server = Server(jikko.home)
+        with httpx.Client() as client:
+            for call in range(20):
+                key = f"{number} {call}"
+                answer = client.post(server.url + path, json={"n": 1 + call}, headers={"Idempotency-Key": key})
+                assert answer.status_code == 200
+                taken.append(call)
+        server.kill()
+    server = Server(jikko.home)
+    try:
+        until(lambda: states(jikko) == {"done": len(taken)}, "the deliveries are as expected")
+        repeated = httpx.post(server.url + path, json={"n": 1}, headers={"Idempotency-Key": "0 0"})
+        assert repeated.headers["Idempotency-Replayed"] == "true"
+        runs = [json.dumps(each["runs"]) for each in deliveries(jikko, "--limit", "1000", "--state", "done")]
+        assert (len(runs), len(set(runs)), len(jikko.json("runs", "list", "--limit", "1000"))) == (40, 40, 40)
+    finally:
+        server.close()
