@@ -168,6 +168,17 @@ def test_a_further_key_opens_the_same_app(jikko: Command, file: Path) -> None:
     assert len(jikko.json("apps", "keys", "Greeter")) == 1
 
 
+def test_lists_for_people_have_a_head_over_columns_and_an_empty_one_has_none(jikko: Command, file: Path) -> None:
+    [entry] = jikko.json("apps", "import", file, "--name", "挨拶 👋")
+
+    apps = jikko("apps", "list").out.splitlines()
+    assert [line.split() for line in apps] == [["APP", "MODE", "NAME"], [entry["app_id"], "workflow", "挨拶", "👋"]]
+    assert apps[0].index("NAME") == apps[1].index("挨拶")
+    keys = jikko("apps", "keys", "挨拶 👋").out.splitlines()
+    assert (keys[0].split(), len(keys)) == (["KEY", "BEGINS", "WITH", "MADE"], 2)
+    assert jikko("knowledge", "keys", "list").out == ""
+
+
 def test_list_and_show_tell_what_was_imported(jikko: Command, file: Path) -> None:
     [imported] = jikko.json("apps", "import", file)
     [listed] = jikko.json("apps", "list")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
@@ -79,6 +81,33 @@ def test_a_database_is_waited_for(
     assert nodes == ["start", "one", "two", "end"]
     assert "Traceback" not in server.output
     assert "recovered" not in json.dumps(ended)
+
+
+def test_a_stream_of_a_run_elsewhere_goes_on_once_the_database_is_back_or_ends_with_an_event_that_says_why(
+    tmp_path: Path, echo: EchoServer, postgres: PostgresServer, several_settings: dict[str, str]
+) -> None:
+    held = app("Held", [start("q"), fetch("one", f"{echo.url}/hold/lost"), end(q="start.q")], "start>one one>end")
+    settings = {**several_settings, **NOBODY_GOES, "JIKKO_DATABASE_URL": postgres.made()}
+    with closing(SeveralServers(tmp_path, {"held": held}, settings, 2)) as several:
+        begins, follows = (several.client("held", server) for server in several.servers)
+        run = begins.run("async", q="失 🙂")["workflow_run_id"]
+        echo.wait_for_calls("/hold/lost")
+        seen: list[tuple[int, dict[str, Any]]] = []
+        with follows.following(run) as events:
+            for at, event in events:
+                seen.append((at, event))
+                if event.get("node_id") == "one" and event["event"] == "node_started":
+                    postgres.stop(signal.SIGQUIT)
+                    until(lambda: follows.request("GET", "/readyz").status_code == 503, "the database is missed")
+                    postgres.start()
+                    echo.release("/hold/lost")
+        while seen[-1][1]["event"] == "error":
+            assert seen.pop()[1]["code"] == "service_unavailable"
+            with follows.following(run, seen[-1][0]) as events:
+                seen += events
+
+        assert [at for at, _ in seen] == list(range(len(seen)))
+        assert (seen[-1][1]["event"], seen[-1][1]["outputs"]) == ("run_finished", {"q": "失 🙂"})
 
 
 def test_files_are_checked_though_no_database_answers(jikko: Command, tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from jikko.assemble.cluster import access_of
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, with_settings
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_nothing
-from jikko.cli.terminal import padded
+from jikko.cli.shown import show_nothing, show_table
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
 from jikko.terminal_text import shown
@@ -20,7 +19,7 @@ from jikko.terminal_text import shown
 if TYPE_CHECKING:
     from jikko.assemble.servers import SeenServer, SeenServers
 
-_HEAD = ("server", "version", "since", "runs", "ready", "differs in")
+_HEAD = ("SERVER", "VERSION", "SINCE", "RUNS", "READY", "DIFFERS IN")
 
 
 @click.group()
@@ -38,18 +37,9 @@ async def list_(settings: Settings, as_json: bool) -> None:
     """
     async with _seen(settings) as seen:
         found = await seen.all()
-    if as_json:
-        for server in found:
-            click.echo(json.dumps(server._asdict(), ensure_ascii=False))
-        return
     if not found:
-        show_nothing("no server shares this database now", as_json=False)
-        return
-    rows = [_HEAD, *map(_row, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        line = "  ".join(padded(text, width) for text, width in zip(row, widths, strict=True))
-        click.echo(shown(line.rstrip()))
+        show_nothing("no server shares this database now", as_json=as_json)
+    show_table(_HEAD, [(server._asdict(), _row(server)) for server in found], as_json=as_json)
 
 
 @servers.command(short_help="Have a server end in good order.")

@@ -2,15 +2,35 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+
+from jikko.cli.terminal import padded, width
+from jikko.terminal_text import printable
 
 
 def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print one thing: as a line of JSON, or as a text."""
     click.echo(json.dumps(entry, ensure_ascii=False) if as_json else text)
+
+
+def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]], *, as_json: bool) -> None:
+    """Print a list: as lines of JSON, or under a head in columns. An empty list has no head.
+
+    Args:
+        rows: Each as JSON has it, and its columns.
+    """
+    listed = list(rows)
+    if as_json:
+        for entry, _ in listed:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    table = [head, *(line for _, line in listed)] if listed else []
+    widths = [max(map(width, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        click.echo(printable("  ".join(map(padded, line, widths)).rstrip()))
 
 
 def show_nothing(text: str, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, to_option, with_assembly
-from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
 from jikko.ports.stores.run_store import LogQuery
@@ -25,9 +25,14 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
     known = await assembly.apps.all()
     if not known:
         show_nothing("no apps yet; `jikko apps import FILE` makes one", as_json=as_json)
-    for app in known:
-        entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
-        show_entry(entry, f"{app.id}  {app.mode:13}  {printable(app.name)}", as_json=as_json)
+    rows = [
+        (
+            {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id},
+            (app.id, app.mode, printable(app.name)),
+        )
+        for app in known
+    ]
+    show_table(("APP", "MODE", "NAME"), rows, as_json=as_json)
 
 
 @click.command()

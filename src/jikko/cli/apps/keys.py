@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, existing, home_option, json_option, to_option, with_settings
+from jikko.cli.runs.entries import ago
+from jikko.cli.shown import show_table
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 
@@ -78,11 +81,14 @@ async def keys(
             answer = {"app_id": found.id, "api_key": key if file is None else None, "file": file and str(file)}
             click.echo(json.dumps(answer) if as_json else line)
         added = [await assembly.app_keys.add(found.id, key) for key in brought]
-        for entry in added or ([] if new else await assembly.app_keys.of(found)):
-            if as_json:
-                click.echo(json.dumps({"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)}))
-            else:
-                click.echo(f"{entry.id}  {entry.hint}")
+        rows = [
+            (
+                {"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)},
+                (entry.id, entry.hint, ago(entry.created_at, time.time())),
+            )
+            for entry in added or ([] if new else await assembly.app_keys.of(found))
+        ]
+        show_table(("KEY", "BEGINS WITH", "MADE"), rows, as_json=as_json)
 
 
 def _brought(source: Path) -> list[str]:

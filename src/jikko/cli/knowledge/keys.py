@@ -9,7 +9,7 @@ from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, home_option, json_option, to_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.settings import Settings
 
 
@@ -48,9 +48,11 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
     known = await assembly.knowledge.keys.all()
     if not known:
         show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
-    for key in known:
-        entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
-        show_entry(entry, f"{key.id}  {key.hint}  {ago(key.created_at)}", as_json=as_json)
+    rows = [
+        ({"id": key.id, "hint": key.hint, "created_at": key.created_at}, (key.id, key.hint, ago(key.created_at)))
+        for key in known
+    ]
+    show_table(("KEY", "BEGINS WITH", "MADE"), rows, as_json=as_json)
 
 
 @keys.command(short_help="Remove a key.")
