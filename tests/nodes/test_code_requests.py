@@ -139,9 +139,10 @@ async def test_a_secret_is_sent_and_recorded_in_no_form(use: str, sandbox: ForkS
     assert http.requests
 
 
-async def test_an_address_that_is_a_secret_is_not_recorded_nor_told(sandbox: ForkServerSandbox) -> None:
+@pytest.mark.parametrize("call", ["requests.get(hook)", "httpx.get(hook)", "urllib3.request('GET', hook, retries=2)"])
+async def test_an_address_that_is_a_secret_is_not_recorded_nor_told(call: str, sandbox: ForkServerSandbox) -> None:
     http = ScriptedHttp(HttpFailure("no such host: hooks.test", kind="connect"))
-    node = code("import requests\ndef main(hook):\n    requests.get(hook)\n    return {'r': ''}", "HOOK")
+    node = code(f"import httpx, requests, urllib3\ndef main(hook):\n    {call}\n    return {{'r': ''}}", "HOOK")
 
     with pytest.raises(NodeFailure) as caught:
         await run(node, sandbox, http, secrets=frozenset({"HOOK"}))

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import InvalidHeader, NewConnectionError, ProtocolError
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import InvalidHeader, MaxRetryError, NewConnectionError, ProtocolError
 from urllib3.util import SKIP_HEADER
 from urllib3.util.request import body_to_chunks
 from urllib3.util.ssl_ import resolve_cert_reqs
@@ -27,6 +28,9 @@ class ServerConnection(HTTPConnection):
     """One to any host: it is the server that connects."""
 
     _scheme = "http"
+
+    def __str__(self) -> str:
+        return type(self).__name__  # without the host, in which a secret may stand, as in what follows
 
     def connect(self) -> None:
         """Do nothing but look connected."""
@@ -102,8 +106,14 @@ class SecureServerConnection(ServerConnection, HTTPSConnection):
 
 def complete() -> None:
     """Have all requests of ``urllib3`` made by the server."""
+    ConnectionPool.__str__ = object.__repr__  # type: ignore[method-assign]
+    MaxRetryError.__str__ = _last_reason  # type: ignore[method-assign, assignment]
     HTTPConnectionPool.ConnectionCls = ServerConnection
     HTTPSConnectionPool.ConnectionCls = SecureServerConnection
+
+
+def _last_reason(self: MaxRetryError) -> str:
+    return f"Max retries exceeded ({self.reason})"
 
 
 class _Bytes(io.BytesIO):
