@@ -27,7 +27,9 @@ class ClusterUp:
     def __init__(self, home: Path, *arguments: str) -> None:
         self._mark = f"TEST_MARK={os.urandom(8).hex()}"
         name, _, value = self._mark.partition("=")
-        self._environment = environment(home, **{name: value})
+        # Of another installation, whose shell it is started in.
+        others = {"AWS_SESSION_TOKEN": "other", "JIKKO_NATS_CREDENTIALS": "/nowhere", "JIKKO_METRICS_PORT": "1"}
+        self._environment = environment(home, **others, **{name: value})
         self.process = subprocess.Popen(
             [JIKKO, "cluster", "up", "--port", "0", *arguments],
             env=self._environment,

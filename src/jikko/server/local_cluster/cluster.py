@@ -30,7 +30,23 @@ _STOP_SECONDS: Final = 30.0
 _DIGITS: Final = 6
 """Of the id of an app, in the name of its key's file."""
 _DATABASE: Final = "jikko"
-_OF_ONE_SERVER: Final = ("HOME", "HOST", "PORT", "METRICS_PORT", "PUBLIC_URL", "WORKERS", "DATABASE_URL", "FILES_URL")
+_OTHERS: Final = frozenset(
+    f"JIKKO_{name}"
+    for name in (
+        "BACKUP_FOLDER",
+        "BACKUP_URL",
+        "HOST",
+        "METRICS_PORT",
+        "NATS_CA",
+        "NATS_CERTIFICATE",
+        "NATS_CERTIFICATE_KEY",
+        "NATS_CREDENTIALS",
+        "PORT",
+        "PUBLIC_URL",
+        "WORKERS",
+    )
+) | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
+"""Variables of the caller's that mean another server, NATS or bucket."""
 _SECONDS: Final = {
     "JIKKO_MEMBER_SECONDS": str(MEMBER_SECONDS),
     # Nothing stands before the servers, and Ctrl-C waits for no run.
@@ -108,8 +124,7 @@ class LocalCluster:
             **_SECONDS,
         }
         self._write_settings(own)
-        removed = {f"JIKKO_{name}" for name in _OF_ONE_SERVER}
-        settings = {name: value for name, value in os.environ.items() if name not in removed} | own
+        settings = {name: value for name, value in os.environ.items() if name not in _OTHERS} | own
         self._publish(files, settings)
         for number, port in enumerate(self._ports, 1):
             member = LocalServer(number, self.folder / f"server{number}", port, settings)
@@ -135,6 +150,7 @@ class LocalCluster:
     def _write_settings(self, own: Mapping[str, str]) -> None:
         values = {"JIKKO_HOME": str(self.folder / "operator"), **own}
         with open(self.settings_file, "w", encoding="utf-8", opener=opener) as file:
+            file.write(f"unset {' '.join(sorted(_OTHERS))}\n")
             file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
     def _publish(self, files: Sequence[Path], settings: Mapping[str, str]) -> None:
