@@ -1669,6 +1669,7 @@ export interface components {
             turn: components["schemas"]["Turn"] | null;
             depth: number;
             trace: string;
+            entry: string;
         };
         Turn: {
             conversation_id: string;
