@@ -72,3 +72,10 @@ def test_a_misspelt_matcher_is_told_of() -> None:
     [(_, text)] = mismatches({"contain": "a"}, "abc")
 
     assert text.endswith("(did you mean 'contains'?)")
+
+
+@pytest.mark.parametrize("expected", [{"matches": "("}, {"near": "12"}, {"one_of": 5}, {"schema": 1}])
+def test_a_matcher_that_cannot_be_used_is_told_of_and_does_not_hold(expected: dict[str, Any]) -> None:
+    [(_, text)] = mismatches(expected, 12 if "near" in expected else "x")
+
+    assert "cannot be used" in text

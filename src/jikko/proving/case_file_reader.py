@@ -34,6 +34,7 @@ _OF_MATCHERS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("one_of", list, "a list"),
     ("any_order", list, "a list"),
     ("matches", str, "a regular expression"),
+    ("schema", Mapping, "a mapping"),
 )
 _MATCHED: Final = frozenset(("outputs", "answer", "error", "inputs", "prompt", "url", "body", "parameters", "query"))
 
@@ -80,10 +81,11 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
     for index, case in enumerate(file.cases):
         where = f"cases[{index}]"
         _check_clock(case.clock, f"{where}.clock", problems)
-        if case.name and case.name in seen:
-            problems.append(problem_at(f"{where}.name", Phrase("test.name_twice", {"name": repr(case.name)})))
-        seen.add(case.name)
-        cases += _with_rows(case, folder, where, problems)
+        for each in _with_rows(case, folder, where, problems):
+            if each.name and each.name in seen:
+                problems.append(problem_at(f"{where}.name", Phrase("test.name_twice", {"name": repr(each.name)})))
+            seen.add(each.name)
+            cases.append(each)
         places += [where] * (len(cases) - len(places))
     _check_matchers(root, "", problems)
     return ReadFile(msgspec.structs.replace(file, cases=cases), problems, places)
@@ -142,6 +144,8 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
             return isinstance(value, list)
         case inspect.CustomType():
             return False
+        case inspect.UnionType(types=types):
+            return any(_fits(value, each) for each in types)
         case inspect.NoneType():
             return value is None
         case inspect.LiteralType(values=values):
@@ -229,6 +233,7 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
             problems.append(problem_at(f"{where}.rows", Phrase("document.empty")))
         yield case
         return
+    kind = inspect.type_info(FlowCase)
     plain = msgspec.to_builtins(msgspec.structs.replace(case, rows=[]))
     for number, row in enumerate(rows, start=1):
         lacking: set[str] = set()
@@ -238,7 +243,9 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
             what = Phrase("test.no_column", {"name": repr(name), "row": number})
             problems.append(problem_at(f"{where}.rows", what, hint))
         name = filled["name"] if filled["name"] != case.name else f"{case.name} [{number}]"
-        yield msgspec.convert({**filled, "name": str(name)}, FlowCase, strict=False)
+        # A value of a row may be of another type than the place where it stands.
+        checked = _checked({**filled, "name": str(name)}, kind, where, problems)
+        yield msgspec.convert(checked, FlowCase)
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:

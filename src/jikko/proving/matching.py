@@ -30,8 +30,12 @@ def fits(expected: Any, actual: Any) -> bool:
 def mismatches(expected: Any, actual: Any, where: str = "") -> Iterator[tuple[str, str]]:
     """What differs: paths with sentences."""
     if is_matcher(expected):
-        for text in _matched(expected, actual):
-            yield where, text
+        try:
+            found = list(_matched(expected, actual))
+        except (TypeError, ValueError, re.error) as error:
+            # Values of rows are seen only now.
+            found = [f"the matcher {shown(expected)} cannot be used: {error}"]
+        yield from ((where, text) for text in found)
     elif isinstance(expected, Mapping):
         if not isinstance(actual, Mapping):
             hint = "".join(did_you_mean(name, sorted(MATCHERS)) for name in expected if len(expected) == 1)
