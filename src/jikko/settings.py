@@ -81,6 +81,8 @@ class Settings:
     """A YAML file that says how to reach the providers of language models."""
     tools: Path | None = None
     """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
+    triggers: Path | None = None
+    """A YAML file: overlap, missed times, pauses and limits of schedules, by `APP/NODE`."""
     tool_seconds: float = 600.0
     """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
     tool_max_text: int = 10 << 20
@@ -156,8 +158,7 @@ class Settings:
     head_seconds: float = 30.0
     """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
     body_seconds: float = 60.0
-    """Seconds for which the body of a request may come, or an answer be taken, with fewer than 512 bytes a second. 0:
-    no limit."""
+    """Seconds for which a request body or an answer may move fewer than 512 bytes a second. 0: no limit."""
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.faults import until
-from tests.acceptance.processes import Server
+from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, node, template
 
 pytestmark = pytest.mark.slow
 
-_AHEAD = 10
+_AHEAD = 8
 """Seconds in which the schedule is due: a server starts in less."""
 
 
 def due_soon() -> str:
-    """A workflow that is due in some seconds, and then not for a minute."""
-    now = int(time.time())
-    period = next(each for each in range(60, 100_000) if each - now % each == _AHEAD)
+    """A workflow that is due in some seconds, and then not for a long time."""
+    # As a second that is even is due twice since 1970.
+    period = -(-(int(time.time()) + _AHEAD) // 2)
     nodes = [
         node("clock", "trigger-schedule", mode="cron", cron_expression=f"@every {period}s"),
         template("say", "{{ at }}", at="sys.timestamp"),
@@ -70,3 +70,33 @@ def test_a_due_time_has_one_run_though_the_server_is_killed_before_it_notes_it(t
         server.close()
 
     assert (record.runs, record.noted) == (1, 1)
+
+
+def test_commands_show_pause_and_make_up_for_due_times(tmp_path: Path) -> None:
+    jikko, file = Command(tmp_path / "home"), tmp_path / "daily.yml"
+    nodes = [node("clock", "trigger-schedule", frequency="daily", timezone="Asia/Tokyo"), template("say", "x")]
+    file.write_text(app("日報 📰", [*nodes, end(out="say.output")], "clock>say>end"), "utf-8")
+    assert jikko("apps", "import", file).code == 0
+
+    [entry] = jikko.json("triggers", "list")
+    assert (len(entry["next"]), entry["kind"], entry["recent"]) == (10, "schedule", [])
+    assert all(moment.endswith("T15:00:00Z") for moment in entry["next"])
+    assert "日報 📰/clock  schedule  on  next 2" in jikko("triggers", "list").out
+
+    [paused] = jikko.json("triggers", "pause", "日報 📰/clock", "--for", "2d", "--reason", "棚卸し")
+    assert paused["paused"] == "棚卸し"
+    [entry] = jikko.json("triggers", "list")
+    assert entry["paused"] == "棚卸し"
+    assert entry["next"][0] > entry["paused_until"]
+
+    assert jikko("triggers", "enable", "日報 📰/clock").code == 0
+    assert "paused" not in jikko.json("triggers", "list")[0]
+
+    times = ("--from", "2026-03-01T00:00+09:00", "--to", "2026-03-03T00:00+09:00")
+    assert jikko.json("triggers", "backfill", "日報 📰/clock", *times)[0]["added"] == 3
+    [entry] = jikko.json("triggers", "list")
+    assert [each["state"] for each in entry["recent"]] == ["waiting"] * 3
+
+    refused = jikko("triggers", "backfill", "日報 📰/clock", "--from", "soon", "--to", "now")
+    assert "'soon' is not a time such as" in refused.err
+    assert not refused.has_traceback

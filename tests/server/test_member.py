@@ -130,7 +130,8 @@ class Jobs:
         self.days: tuple[int, int] | None = None
         self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
-        self.orphans, self.retention, self.schedules = map(self._job, ("orphans", "retention", "schedules"))
+        self.orphans, self.retention = map(self._job, ("orphans", "retention"))
+        self.schedules = SimpleNamespace(watch=self._job("schedules"))
         self.indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []

@@ -319,8 +319,10 @@ def _assembly(
         served_apps=directory,
         triggers=triggers,
         webhooks=webhooks,
-        schedules=build_schedules(stores, workflows, runs.runs, triggers, measures.schedules, context.clock),
         deliveries=deliveries,
+        schedules=build_schedules(
+            context.settings, stores, workflows, runs.runs, triggers, measures.schedules, context.clock
+        ),
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

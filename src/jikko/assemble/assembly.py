@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.apps.publishing import AppCatalog
     from jikko.apps.speech import AppSpeech
     from jikko.apps.versions import Workflows
+    from jikko.assemble.build_schedules import ScheduleServices
     from jikko.assemble.build_upkeep import Measures
     from jikko.assemble.configuration import Configuration
     from jikko.console.run_feed import RunFeed
@@ -49,7 +50,6 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.tools.service import ToolService
     from jikko.triggers.deliveries import Deliveries
     from jikko.triggers.receiving import Webhooks
-    from jikko.triggers.schedule_watch import ScheduleWatch
     from jikko.triggers.triggers import Triggers
 
 
@@ -94,8 +94,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
     tools: ToolService
     triggers: Triggers
     webhooks: Webhooks
-    schedules: ScheduleWatch
     deliveries: Deliveries
+    schedules: ScheduleServices
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures

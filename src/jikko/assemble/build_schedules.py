@@ -1,6 +1,8 @@
-"""The factory of what waits for schedules to be due. What starts their runs is imported when the first one is."""
+"""The factory of schedules: what waits for them, and what people do to them. The rest is imported when one is due."""
 
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from jikko.apps.versions import Workflows
 from jikko.assemble import lazy
@@ -9,22 +11,47 @@ from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
 from jikko.runs.runs import Runs
+from jikko.settings import Settings
 from jikko.triggers.schedule_watch import ScheduleWatch
 
 if TYPE_CHECKING:
+    from jikko.triggers.schedule import ScheduleReader
+    from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.schedules import Schedules
     from jikko.triggers.triggers import Triggers
 
 
+class ScheduleServices(Struct, frozen=True):
+    """The schedules of a process."""
+
+    watch: ScheduleWatch
+    control: "ScheduleControl"
+
+
 def build_schedules(
-    stores: Stores, workflows: Workflows, runs: Runs, triggers: "Triggers", measures: ScheduleMeasures, clock: Clock
-) -> ScheduleWatch:
-    """What waits for the schedules of an installation."""
+    settings: Settings,
+    stores: Stores,
+    workflows: Workflows,
+    runs: Runs,
+    triggers: "Triggers",
+    measures: ScheduleMeasures,
+    clock: Clock,
+) -> ScheduleServices:
+    """The schedules of an installation. The triggers file is read at once.
+
+    Raises:
+        InvalidSettings: It cannot be used.
+    """
+    options = {} if settings.triggers is None else lazy.read_triggers_file(settings.triggers)
     store, alarm = lazy_proxy(stores.schedules), ScheduleWatch.alarm(clock)
 
-    def make() -> "Schedules":
-        return lazy.make_schedules(
-            stores, store, workflows, runs, triggers, clock=clock, alarm=alarm, measures=measures
-        )
+    def reader() -> "ScheduleReader":
+        return lazy.schedule_reader(stores.apps, workflows, options)
 
-    return ScheduleWatch(store, lazy_proxy(make), clock, alarm)
+    def schedules() -> "Schedules":
+        return lazy.make_schedules(stores, store, reader(), runs, triggers, clock=clock, alarm=alarm, measures=measures)
+
+    return ScheduleServices(
+        ScheduleWatch(store, lazy_proxy(schedules), clock, alarm, has_options=bool(options)),
+        lazy_proxy(lambda: lazy.ScheduleControl(store, reader(), clock)),
+    )

@@ -55,7 +55,12 @@ _OF_ONE: Final = frozenset(
 def configuration_of(settings: Settings) -> dict[str, str]:
     """Values and digests by name: the version, files of the operator, plugins, packages, and settings that are not at
     their defaults. Reads files; what cannot be read counts as missing."""
-    files = {"providers": settings.providers, "tools": settings.tools, "plugins file": settings.plugins}
+    files = {
+        "providers": settings.providers,
+        "tools": settings.tools,
+        "plugins file": settings.plugins,
+        "triggers": settings.triggers,
+    }
     found = {name: digest_of(file) for name, file in files.items() if file is not None}
     plugins = _plugins(settings)
     packages = _packages(settings)

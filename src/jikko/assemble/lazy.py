@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jikko.assemble.postgres.moving import contents_to_bucket
     from jikko.assemble.postgres.reading import known_datasets, objects_of_archive, read_owner, stored_environments
     from jikko.assemble.postgres.stores import datasets_in_postgres, plugin_database, stores_in_postgres
-    from jikko.assemble.schedules import make_schedules
+    from jikko.assemble.schedules import make_schedules, schedule_reader
     from jikko.assemble.sqlite_stores import stores_in_memory, stores_on_disk
     from jikko.assemble.tool_service import make_tools
     from jikko.cluster.nats.link import NatsLink
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.file import read_tools_file
     from jikko.triggers.deliveries import Deliveries
+    from jikko.triggers.file import read_triggers_file
     from jikko.triggers.receiving import Webhooks
+    from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.triggers import Triggers
 
 _MODULES: Final = {
@@ -56,6 +58,7 @@ _MODULES: Final = {
     "Names": "cluster.nats.streams",
     "NatsCluster": "cluster.nats.nats_cluster",
     "NatsLink": "cluster.nats.link",
+    "ScheduleControl": "triggers.schedule_control",
     "SqlScheduleStore": "store.repositories.schedule_store",
     "SqlDeliveryStore": "store.repositories.delivery_store",
     "SqlTriggerStore": "store.repositories.trigger_store",
@@ -90,8 +93,10 @@ _MODULES: Final = {
     "read_owner": "assemble.postgres.reading",
     "read_plugins_file": "plugins.file",
     "read_providers": "providers.file",
+    "read_triggers_file": "triggers.file",
     "read_tools_file": "tools.file",
     "sandbox_limits": "assemble.sandboxes",
+    "schedule_reader": "assemble.schedules",
     "self_test": "sandbox.selftest",
     "speech_over": "providers.speech.speaker",
     "sqlite_suffices": "assemble.stores",

@@ -1,10 +1,13 @@
-"""The factory of schedules."""
+"""What starts the runs of schedules: made when the first one is due."""
+
+from collections.abc import Mapping
 
 from jikko.apps.versions import Workflows
 from jikko.assemble.stores import Stores
 from jikko.concurrency.alarm import Alarm
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
+from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
 from jikko.triggers.schedule import ScheduleReader
@@ -14,10 +17,19 @@ from jikko.triggers.schedules import Schedules
 from jikko.triggers.triggers import Triggers
 
 
+def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, ScheduleOptions]) -> ScheduleReader:
+    """Make what reads schedules.
+
+    Args:
+        options: By ``APP/NODE``.
+    """
+    return ScheduleReader(apps, workflows, lambda app, node: options.get(f"{app}/{node}", ScheduleOptions()))
+
+
 def make_schedules(
     stores: Stores,
     store: ScheduleStore,
-    workflows: Workflows,
+    reader: ScheduleReader,
     runs: Runs,
     triggers: Triggers,
     *,
@@ -25,13 +37,6 @@ def make_schedules(
     alarm: Alarm,
     measures: ScheduleMeasures,
 ) -> Schedules:
-    """Make what starts the runs of schedules."""
-    return Schedules(
-        store,
-        triggers,
-        ScheduleReader(stores.apps, workflows, lambda app, node: ScheduleOptions()),
-        ScheduleRuns(store, triggers, runs, stores.runs, clock),
-        clock=clock,
-        alarm=alarm,
-        measures=measures,
-    )
+    """Make what starts their runs."""
+    schedule_runs = ScheduleRuns(store, triggers, runs, stores.runs, clock)
+    return Schedules(store, triggers, reader, schedule_runs, clock=clock, alarm=alarm, measures=measures)

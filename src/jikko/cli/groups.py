@@ -71,7 +71,9 @@ def knowledge() -> None:
         "list": ("jikko.cli.triggers.switching:list_", "List triggers."),
         "enable": ("jikko.cli.triggers.switching", "Switch a trigger on."),
         "disable": ("jikko.cli.triggers.switching", "Switch a trigger off."),
-        "fire": ("jikko.cli.triggers.firing", "Call a webhook, as its sender would."),
+        "fire": ("jikko.cli.triggers.firing", "Call a webhook, or run a schedule now."),
+        "pause": ("jikko.cli.triggers.schedules", "Pause a schedule."),
+        "backfill": ("jikko.cli.triggers.schedules", "Run past due times of a schedule."),
     },
 )
 def triggers() -> None:

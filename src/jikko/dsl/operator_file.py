@@ -22,7 +22,11 @@ class OperatorFile:
     """One file, its fields, and what is wrong with it."""
 
     def __init__(
-        self, text: bytes | str, kind: Literal["providers", "tools", "plugins"], source: str, keys: tuple[str, ...]
+        self,
+        text: bytes | str,
+        kind: Literal["providers", "tools", "plugins", "triggers"],
+        source: str,
+        keys: tuple[str, ...],
     ) -> None:
         """Args:
         source: Where the text is from, as errors name it.

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.apps.versions import Workflows
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.triggers.due_times import jitter_of
+from jikko.triggers.due_times import DueTimes, jitter_of
 from jikko.triggers.schedule_options import ScheduleOptions
 
 
@@ -30,6 +30,15 @@ class Schedule(Struct, frozen=True, kw_only=True):
     def offset(self) -> float:
         """Seconds that it runs later than due."""
         return jitter_of(self.trigger.id, self.options.policy.jitter)
+
+    @property
+    def due_times(self) -> DueTimes:
+        """When it is due.
+
+        Raises:
+            InvalidSchedule: The configuration is wrong.
+        """
+        return self.options.due_times(self.config)
 
 
 class ScheduleReader:

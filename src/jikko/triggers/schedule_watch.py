@@ -23,10 +23,14 @@ _TRY_AGAIN_SECONDS: Final = 5.0
 class ScheduleWatch:
     """Wakes the schedules of the leader when one is due."""
 
-    def __init__(self, store: "ScheduleStore", schedules: "Schedules", clock: Clock, alarm: Alarm) -> None:
+    def __init__(
+        self, store: "ScheduleStore", schedules: "Schedules", clock: Clock, alarm: Alarm, *, has_options: bool
+    ) -> None:
         """Args:
         schedules: Made, with what they import, when the first one is due.
+        has_options: Whether the operator has set something for schedules, perhaps anew.
         """
+        self._has_options = has_options
         self._store = store
         self._schedules = schedules
         self._clock = clock
@@ -53,6 +57,9 @@ class ScheduleWatch:
 
     async def _next(self) -> float | None:
         """Deal with what is due, and return when the next is."""
+        if self._has_options:
+            await self._store.rouse_all()
+            self._has_options = False
         next_at = await self._store.next_wake()
         if next_at is None or next_at > self._clock():
             return next_at

@@ -110,7 +110,7 @@ class Schedules:
     async def _planned(self, schedule: Schedule, state: ScheduleState) -> tuple[Plan, ScheduleState]:
         """What is to be done now, and the schedule as it is then."""
         now, policy = self._clock(), schedule.options.policy
-        times = schedule.options.due_times(schedule.config)
+        times = schedule.due_times
 
         def planned(pause: Pause | None) -> Plan:
             return plan(times, policy, handled=state.handled, now=now, offset=schedule.offset, pause=pause)

@@ -18,7 +18,7 @@ from jikko.settings import Settings
 from jikko.terminal_text import harmless, shown
 
 
-@click.command(short_help="Call a webhook, as its sender would.")
+@click.command(short_help="Call a webhook, or run a schedule now.")
 @click.argument("trigger")
 @click.option("--body", default="", metavar="TEXT", help="What is sent; @FILE for a file, @- for standard input.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header besides.")
@@ -32,7 +32,7 @@ async def fire(
 ) -> int:
     """Call a webhook TRIGGER (its id, or APP/NODE) at the server, by the method and content type of its node.
 
-    Prints the answer. The exit code tells whether the call was taken.
+    Prints the answer. The exit code tells whether the call was taken. A schedule runs once more, beside its due times.
     """
     sent = _sent(body)
     owner = owner_of(settings.home)
@@ -41,6 +41,12 @@ async def fire(
     base = url or local_address(owner.address if owner is not None else "")
     async with assembled(existing(settings)) as assembly:
         found = await assembly.triggers.find(trigger)
+        if found.kind == "schedule":
+            due = await assembly.schedules.control.fire(found)
+            click.echo(
+                json.dumps({"id": found.id, "timestamp": due}) if as_json else "A run begins within ten seconds."
+            )
+            return 0
         if found.kind != "webhook":
             raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
         webhook = await assembly.webhooks.at(found.address)

@@ -9,6 +9,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
 from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.cli.triggers.schedules import entry_of_view, words_of
 from jikko.ports.stores.trigger_store import KINDS, Trigger
 from jikko.terminal_text import printable, shown
 
@@ -20,7 +21,9 @@ from jikko.terminal_text import printable, shown
 @json_option
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -> None:
-    """List triggers: of webhooks with their addresses, and with how many calls were refused within the last hour."""
+    """List triggers: of webhooks with their addresses, and with how many calls were refused within the last hour; of
+    schedules when they run next (ten times with --json), and what became of their last due times.
+    """
     if app is None:
         found = await assembly.triggers.all(kind)
     else:
@@ -32,12 +35,15 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
         entry = entry_of(trigger, name)
         if trigger.kind == "webhook":
             entry["refused"] = await assembly.webhooks.refused_lately(trigger)
+        elif trigger.kind == "schedule":
+            entry |= entry_of_view(await assembly.schedules.control.view(trigger))
         if as_json:
             click.echo(shown(json.dumps(entry, ensure_ascii=False)))
             continue
         switched = "on" if trigger.enabled else "off"
         refused = f"  {entry['refused']} refused" if entry.get("refused") else ""
-        line = f"{name}/{trigger.node_id}  {trigger.kind}  {switched}  {entry.get('path', '')}{refused}".rstrip()
+        told = "  ".join(words_of(entry)) if trigger.kind == "schedule" else f"{entry.get('path', '')}{refused}"
+        line = f"{name}/{trigger.node_id}  {trigger.kind}  {switched}  {told}".rstrip()
         click.echo(printable(line))
     if not found and not as_json and sys.stdout.isatty():
         click.echo("no triggers")
@@ -49,7 +55,10 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
 @json_option
 @with_assembly
 async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
-    """Switch a TRIGGER on (its id, or APP/NODE). Works with the server running or not."""
+    """Switch a TRIGGER on (its id, or APP/NODE). Works with the server running or not.
+
+    A schedule that was off or paused goes on; what was due before is not made up for.
+    """
     await _switch(assembly, trigger, True, as_json)
 
 
@@ -59,13 +68,15 @@ async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
 @json_option
 @with_assembly
 async def disable(assembly: Assembly, trigger: str, as_json: bool) -> None:
-    """Switch a TRIGGER off: calls of its address are answered with 404. Runs under way go on."""
+    """Switch a TRIGGER off: calls of its address get 404, a schedule starts nothing. Runs under way go on."""
     await _switch(assembly, trigger, False, as_json)
 
 
 async def _switch(assembly: Assembly, which: str, enabled: bool, as_json: bool) -> None:
     trigger = await assembly.triggers.find(which)
     await assembly.triggers.enable(trigger, enabled)
+    if enabled and trigger.kind == "schedule":
+        await assembly.schedules.control.resume(trigger)
     app = await assembly.apps.find(trigger.app_id)
     entry = {**entry_of(trigger, app.name), "enabled": enabled}
     words = f"{app.name}/{trigger.node_id}: {'on' if enabled else 'off'}"

@@ -79,6 +79,10 @@ class ScheduleStore(Protocol):
         """Have schedules looked at from a time on, if they are not to be earlier."""
         ...
 
+    async def rouse_all(self) -> None:
+        """Have all looked at now: what the operator sets may have changed."""
+        ...
+
     async def change(self, trigger_id: str, at: float, *, paused: str | None, until: float | None = None) -> bool:
         """Pause a schedule, or have it go on: what was due before ``at`` is not made up for.
 

@@ -29,6 +29,7 @@ WHERE due_times.state <> 'started'
 """
 _FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND due < :before AND state <> 'waiting'"
 _ROUSE: Final = "UPDATE schedules SET wake = :at WHERE trigger_id IN :ids AND (wake IS NULL OR wake > :at)"
+_ROUSE_ALL: Final = "UPDATE schedules SET wake = 0"
 _CHANGE: Final = """
 UPDATE schedules SET
   changed_at = :at, handled = CASE WHEN handled < :at THEN :at ELSE handled END, wake = 0, paused = :paused,
@@ -76,6 +77,9 @@ class SqlScheduleStore:
 
     async def rouse(self, trigger_ids: Collection[str], at: float = 0.0) -> None:
         await self._sql.count(_ROUSE, ids=list(trigger_ids), at=at)
+
+    async def rouse_all(self) -> None:
+        await self._sql.count(_ROUSE_ALL)
 
     async def change(self, trigger_id: str, at: float, *, paused: str | None, until: float | None = None) -> bool:
         return bool(await self._sql.count(_CHANGE, id=trigger_id, at=at, paused=paused, until=until))

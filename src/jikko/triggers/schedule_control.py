@@ -1,0 +1,133 @@
+"""What people ask of schedules: when they run next, and what became of due times; pause, resume, fire, backfill."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.lang.cron import InvalidSchedule
+from jikko.ports.clock import Clock
+from jikko.ports.stores.schedule_store import DueTime, ScheduleState, ScheduleStore
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.triggers.due_times import DueTimes
+from jikko.triggers.planning import Overlap
+from jikko.triggers.schedule import Schedule, ScheduleReader
+
+_SHOWN: Final = 10
+_MOST_AT_ONCE: Final = 10_000
+"""Due times that one backfill adds."""
+
+
+class ScheduleView(Struct, frozen=True, kw_only=True):
+    """A schedule as people see it. Times are in seconds since the Unix epoch."""
+
+    next: tuple[float, ...] = ()
+    """When it is due next, at most ten times; while it is paused or off, when it would be."""
+    paused: str | None = None
+    """Why it is paused; ``None``: it is not."""
+    paused_until: float | None = None
+    recent: tuple[DueTime, ...] = ()
+    """The newest due times, newest first."""
+    error: str = ""
+    """Why it never runs."""
+
+
+class ScheduleControl:
+    """The use cases about schedules. The process that leads notices a change within ten seconds."""
+
+    def __init__(self, store: ScheduleStore, reader: ScheduleReader, clock: Clock) -> None:
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+
+    async def view(self, trigger: Trigger) -> ScheduleView:
+        """Return how a schedule is."""
+        state = await self._state(trigger)
+        until = None if state.paused is None else state.paused_until
+        following: tuple[float, ...] = ()
+        error = ""
+        try:
+            times = (await self._read(trigger)).due_times
+            following = tuple(islice(_behind(times, max(self._clock(), until or 0.0)), _SHOWN))
+        except (InvalidSchedule, NotFound) as wrong:
+            error = str(wrong)
+        recent = tuple(await self._store.times(trigger.id, limit=_SHOWN))
+        return ScheduleView(next=following, paused=state.paused, paused_until=until, recent=recent, error=error)
+
+    async def pause(self, trigger: Trigger, reason: str, until: float | None = None) -> None:
+        """Have nothing run until a time, or until it is resumed.
+
+        Raises:
+            InvalidParam: The time has passed.
+            NotFound: The trigger is not a schedule.
+        """
+        now = self._clock()
+        if until is not None and until <= now:
+            raise InvalidParam("A pause must end in the future.")
+        await self._state(trigger)
+        await self._store.change(trigger.id, now, paused=reason, until=until)
+
+    async def resume(self, trigger: Trigger) -> None:
+        """Have it go on, if it is a schedule; what was due before is not made up for."""
+        now = self._clock()
+        await self._store.change(trigger.id, now, paused=None, until=now)
+
+    async def fire(self, trigger: Trigger) -> float:
+        """Have it run now, beside its due times. Returns the ``sys.timestamp`` of the run.
+
+        Raises:
+            NotFound: The trigger is not a schedule.
+        """
+        await self._read(trigger)
+        now = self._clock()
+        await self._store.add_waiting([self._waiting(trigger, now, "allow")])
+        return now
+
+    async def backfill(self, trigger: Trigger, since: float, until: float, overlap: Overlap) -> int:
+        """Have due times run that have not, from one moment to another, both included.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            InvalidParam: There are too many, or the schedule is wrong.
+            NotFound: The trigger is not a schedule.
+        """
+        try:
+            times = (await self._read(trigger)).due_times
+        except InvalidSchedule as error:
+            raise InvalidParam(f"The schedule is wrong: {error}.") from None
+        end = min(until, self._clock())
+        found: list[float] = []
+        for due in _behind(times, since - 0.001):
+            if due > end:
+                break
+            if len(found) == _MOST_AT_ONCE:
+                raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
+            found.append(due)
+        return await self._store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
+
+    async def _state(self, trigger: Trigger) -> ScheduleState:
+        states = await self._store.states([trigger.id])
+        if trigger.kind != "schedule" or not states:
+            raise NotFound(f"Trigger {trigger.node_id!r} is a {trigger.kind}, not a schedule.")
+        return states[0]
+
+    async def _read(self, trigger: Trigger) -> Schedule:
+        await self._state(trigger)
+        schedule = await self._reader.read(trigger)
+        if schedule is None:
+            raise NotFound(f"The current version has no schedule node {trigger.node_id!r}.")
+        return schedule
+
+    def _waiting(self, trigger: Trigger, due: float, overlap: Overlap) -> DueTime:
+        return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self._clock(), why=overlap)
+
+
+def _behind(times: DueTimes, since: float) -> Iterator[float]:
+    """All due times behind a moment."""
+    moment: float | None = since
+    while moment is not None and (moment := times.after(moment)) is not None:
+        yield moment

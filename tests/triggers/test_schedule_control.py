@@ -1,0 +1,123 @@
+"""What people see of schedules, and do to them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.triggers.schedule import ScheduleReader
+from jikko.triggers.schedule_control import ScheduleControl
+from jikko.triggers.schedule_options import ScheduleOptions
+from tests.runs.world import World
+
+from .scene import NOON, Leader, scheduled
+
+pytestmark = pytest.mark.anyio
+HOUR = 3600.0
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    made.now = NOON + 1
+    yield made
+    await made.close()
+
+
+def control_of(world: World, leader: Leader) -> ScheduleControl:
+    reader = ScheduleReader(world.app_store, leader.process.workflows, lambda app, node: ScheduleOptions())
+    return ScheduleControl(leader.store, reader, lambda: world.now)
+
+
+async def test_the_next_ten_times_and_the_last_ones_are_shown(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    await leader.at(NOON + 2)
+    await leader.at(NOON + 3 * HOUR)
+
+    view = await control_of(world, leader).view(trigger)
+
+    assert list(view.next) == [NOON + hour * HOUR for hour in range(4, 14)]
+    assert [(time.due, time.state, time.count) for time in view.recent] == [
+        (NOON + 3 * HOUR, "started", 1),
+        (NOON + HOUR, "skipped", 2),
+    ]
+    assert (view.paused, view.error) == (None, "")
+
+
+async def test_a_schedule_that_never_runs_says_why(world: World) -> None:
+    _, trigger = await scheduled(world, {"mode": "cron", "cron_expression": "0 9 31 2 *"})
+
+    view = await control_of(world, Leader(world)).view(trigger)
+
+    assert (view.next, view.error) == ((), "no such date ever comes")
+
+
+async def test_a_paused_schedule_goes_on_when_it_is_resumed_and_makes_up_for_nothing(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    control = control_of(world, leader)
+    await leader.at(NOON + 2)
+    await control.pause(trigger, "棚卸し 📦")
+    await leader.at(NOON + HOUR + 5)
+    assert (await control.view(trigger)).paused == "棚卸し 📦"
+
+    await control.resume(trigger)
+    await leader.at(NOON + HOUR + 6)
+    assert await leader.times(trigger) == []
+    await leader.at(NOON + 2 * HOUR)
+
+    assert len(await leader.records(trigger)) == 1
+    with pytest.raises(InvalidParam, match="in the future"):
+        await control.pause(trigger, "", until=world.now)
+
+
+async def test_a_run_by_hand_takes_the_place_of_no_due_time(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader.by(world, overlap="skip")
+    world.script.held = {"work"}
+    await leader.at(NOON + 2)
+    world.now = NOON + HOUR - 10
+
+    assert await control_of(world, leader).fire(trigger) == world.now
+    await leader.schedules.look()
+    assert [time.state for time in await leader.times(trigger)] == ["started"]
+    assert (await leader.state(trigger)).wake == NOON + HOUR
+
+
+async def test_a_backfill_runs_what_has_not_run_one_after_the_other(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    control = control_of(world, leader)
+    await leader.at(NOON + 2)
+    await leader.at(NOON + HOUR)
+
+    assert await control.backfill(trigger, NOON - HOUR, NOON + 9 * HOUR, "queue_all") == 2
+    for _ in range(2):
+        await leader.schedules.look()
+        records = await leader.records(trigger)
+        for record in records:
+            await world.ended(record.identity.run_id)
+        await leader.store.rouse([trigger.id])
+
+    assert [time.due - NOON for time in await leader.times(trigger, "started")] == [-HOUR, 0.0, HOUR]
+    assert await control.backfill(trigger, NOON - HOUR, NOON + 9 * HOUR, "allow") == 0
+
+
+async def test_a_backfill_of_too_many_due_times_adds_none(world: World) -> None:
+    _, trigger = await scheduled(world, {"mode": "cron", "cron_expression": "@every 1s"})
+    leader = Leader(world)
+
+    with pytest.raises(InvalidParam, match="More than 10000 due times"):
+        await control_of(world, leader).backfill(trigger, NOON - 10 * HOUR, NOON, "allow")
+
+    assert await leader.times(trigger) == []
+
+
+async def test_what_is_not_a_schedule_is_not_found(world: World) -> None:
+    app, trigger = await scheduled(world)
+    leader = Leader(world)
+    await world.chain(app.name, "work")
+
+    with pytest.raises(NotFound, match="no schedule node 'clock'"):
+        await control_of(world, leader).fire(trigger)
