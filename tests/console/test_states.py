@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Route, expect
 
 from tests.acceptance.echo import EchoServer
 from tests.console.album import keep
-from tests.console.conftest import SMALL, Site, Visit, site_in
+from tests.console.conftest import LARGE, SMALL, Site, Visit, site_in
 
 ASKED = {
     "workflows": "apps",
@@ -302,6 +302,22 @@ def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visi
             assert page.get_by_role("menuitem", name=re.compile("Delete|again")).count() == 0, name
     page.close()
     assert set(asked) <= {"GET"}
+
+
+def test_what_a_tool_lacks_is_told_within_the_frame(site: Site, visit: Visit) -> None:
+    lacks = (
+        "the plugin tester/sdk needs key; add under 'plugins:' in a plugins file: tester/sdk: {credentials: {}} " * 3
+    )
+    listed = [{"type": "plugin", "name": "tester/sdk/sdk", "error": f"{lacks}{'k' * 300} 鍵🗝"}]
+    page = visit("/enter")
+    page.route("**/console/api/tools", lambda route: route.fulfill(json={"data": listed}))
+    page.goto(f"{site.url}/system")
+    expect(page.get_by_text("鍵🗝")).to_be_visible()
+    for size in (LARGE, SMALL):
+        page.set_viewport_size(size)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        ends = "table => table.getBoundingClientRect().right - table.closest('.panel').getBoundingClientRect().right"
+        assert page.locator("table", has_text="鍵🗝").evaluate(ends) <= 0
 
 
 def test_who_is_signed_out_elsewhere_signs_in_and_is_back_where_he_was(site: Site, visit: Visit) -> None:

@@ -29,19 +29,23 @@ export function Tools() {
                       <td>
                         <span className="tag">{one.type}</span>
                       </td>
-                      <td className="dim">
-                        {one.error ? (
+                      {one.error ? (
+                        <td colSpan={2}>
                           <span className="st st-failed">
                             <Icon name="failed" small />
                             {one.error}
                           </span>
-                        ) : (
-                          <span title={(one.tools ?? []).join(', ')}>
-                            {tn('system.tools_n', one.tools?.length ?? 0)}
-                          </span>
-                        )}
-                      </td>
-                      <td className="dim mono cut hide">{(one.tools ?? []).join(', ')}</td>
+                        </td>
+                      ) : (
+                        <>
+                          <td className="dim">
+                            <span title={(one.tools ?? []).join(', ')}>
+                              {tn('system.tools_n', one.tools?.length ?? 0)}
+                            </span>
+                          </td>
+                          <td className="dim mono cut hide">{(one.tools ?? []).join(', ')}</td>
+                        </>
+                      )}
                     </tr>
                   ))}
                 </tbody>
