@@ -387,3 +387,28 @@ def test_a_file_of_an_input_is_not_fetched_from_elsewhere(jikko: Command, tmp_pa
 
     assert [each["outcome"] for each in found] == ["error"]
     assert echo.paths() == []
+
+
+def test_a_conversation_as_a_whole_has_a_path_and_a_budget(jikko: Command, tmp_path: Path) -> None:
+    reply = node("Reply", "answer", answer="{{#Draft.text#}}")
+    llm = {**LLM, "prompt_template": [{"role": "user", "text": "{{#sys.query#}}"}]}
+    nodes = [start(), node("Draft", "llm", **llm), reply]
+    talk = app("Talk", nodes, "start>Draft>Reply", mode="advanced-chat")
+    turns: list[dict[str, Any]] = [
+        {"say": "はい", "expect": {"answer": "円 🚑"}},
+        {"say": "down", "expect": {"status": "failed"}},
+    ]
+    models = [{"prompt": "down", "error": "no"}, {"answer": "円 🚑", "tokens": 30}]
+    whole = {"path": ["Reply", "Draft"], "budget": {"model_calls": 2, "tokens": 30}}
+    path = kept(
+        tmp_path,
+        talk,
+        {"name": "within", "turns": turns, "expect": whole},
+        {"name": "over", "turns": [turns[0], turns[0]], "expect": {"budget": {"tokens": 59, "model_calls": 1}}},
+        models=models,
+    )
+
+    found = outcomes(jikko, path)
+
+    assert found["within"] == "passed"
+    assert found["over"] == "failed | expected at most 1, got 2 | expected at most 59, got 60"

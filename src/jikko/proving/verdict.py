@@ -102,7 +102,7 @@ def problems_of(expect: Expectation, run: ObservedRun, names: NodeNames) -> Iter
     yield from _of_path(expect, path, names)
     for name, wanted in expect.nodes.items():
         yield from _of_node(name, wanted, run.events, names)
-    yield from _of_budget(expect.budget, run, end, len(path))
+    yield from _of_budget(expect.budget, run, len(path))
 
 
 def _of_status(
@@ -172,14 +172,15 @@ def _of_node(name: str, wanted: NodeExpectation, events: list[Event], names: Nod
             yield from (CaseProblem(path, text, node) for path, text in found)
 
 
-def _of_budget(
-    budget: RunBudget, run: ObservedRun, end: RunFinished | RunPaused | None, nodes: int
-) -> Iterator[CaseProblem]:
+def _of_budget(budget: RunBudget, run: ObservedRun, nodes: int) -> Iterator[CaseProblem]:
+    # The turns of a conversation are a run each; a run that only pauses has its sums in its last pause.
+    finished = [event for event in run.events if isinstance(event, RunFinished)]
+    ends = finished or [event for event in run.events if isinstance(event, RunPaused)][-1:]
     used: dict[str, tuple[float | None, float]] = {
         "model_calls": (budget.model_calls, run.model_calls),
-        "tokens": (budget.tokens, 0 if end is None else end.total_tokens),
-        "price": (budget.price, float(getattr(end, "price", "") or 0)),
-        "seconds": (budget.seconds, 0.0 if end is None else end.elapsed),
+        "tokens": (budget.tokens, sum(end.total_tokens for end in ends)),
+        "price": (budget.price, sum(float(end.price or 0) for end in finished)),
+        "seconds": (budget.seconds, sum(end.elapsed for end in ends)),
         "nodes": (budget.nodes, nodes),
     }
     for name, (most, count) in used.items():

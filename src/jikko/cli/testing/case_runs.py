@@ -186,7 +186,9 @@ class CaseRun:
                 answer=result.runs[-1].answer,
                 model_calls=self._script.model_calls,
             )
-            result.problems += problems_of(self._case.expect, whole, self._plan.names)
+            found = problems_of(self._case.expect, whole, self._plan.names)
+            # How each turn ends is expected of the turn.
+            result.problems += [each for each in found if each.where != "status" or self._case.expect.status]
 
     def _judge(self, result: CaseResult, observed: ObservedRun, prefix: str, turn: CaseTurn | None = None) -> None:
         expect = self._case.expect if turn is None else turn.expect
