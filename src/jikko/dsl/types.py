@@ -5,7 +5,7 @@ from typing import Final
 ENTRY_TYPES: Final = frozenset({"start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin"})
 """Where a run may begin. Source: docs/dify-behaviour.md, “Nodes and edges”."""
 
-SILENT_TRIGGERS: Final = frozenset({"trigger-schedule", "trigger-plugin"})
+SILENT_TRIGGERS: Final = frozenset({"trigger-plugin"})
 """Entries that start no run here: only the API does."""
 
 CONTAINER_STARTS: Final = {"iteration": "iteration-start", "loop": "loop-start"}
