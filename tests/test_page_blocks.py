@@ -18,9 +18,12 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
 from jikko.dsl.repair import model_provider
 from jikko.nodes.data.code import Code
+from jikko.nodes.flow.schedule import recurrence_of
 from jikko.plugins.file import parse_plugins_file
 from jikko.providers.file import parse_providers
 from jikko.setting_sources import read_settings
+from jikko.triggers.file import parse_triggers_file
+from jikko.triggers.verifications_file import parse_verifications
 from tests.page_blocks import PAGES, ROOT, Block, blocks
 from tests.sandbox.packages.examples import examples
 
@@ -71,6 +74,8 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/settings.md", "toml"): HERE,
     ("docs/settings.md", "yaml"): HERE,
     ("docs/several-servers.md", "sh"): "tests/acceptance/test_several_servers_page.py",
+    ("docs/schedules.md", "yaml"): HERE,
+    ("docs/triggers.md", "yaml"): HERE,
     ("docs/tools.md", "console"): "tests/acceptance/test_tools_page.py",
     ("docs/tools.md", "yaml"): "tests/acceptance/test_tools_page.py",
     ("docs/upgrade.md", "sh"): "tests/acceptance/test_upgrade_page.py",
@@ -214,6 +219,21 @@ def test_a_file_of_plugins_that_is_shown_can_be_read(block: Block) -> None:
     shown, found = yaml.safe_load(block.text), parse_plugins_file(block.text.encode(), {})
     assert found.entries.keys() == shown["plugins"].keys()
     assert found.aliases == shown["aliases"]
+
+
+@pytest.mark.parametrize("block", blocks("docs/schedules.md", "yaml"), ids=named)
+def test_what_is_shown_of_schedules_can_be_read(block: Block) -> None:
+    shown = yaml.safe_load(block.text)
+    if "triggers" in shown:
+        assert parse_triggers_file(block.text.encode()).keys() == shown["triggers"].keys()
+    else:
+        assert recurrence_of(shown)
+
+
+@pytest.mark.parametrize("block", blocks("docs/triggers.md", "yaml"), ids=named)
+def test_a_file_of_triggers_that_is_shown_can_be_read(block: Block) -> None:
+    found = parse_verifications(block.text, {"GITHUB_SECRET": "a", "GITHUB_SECRET_BEFORE": "b", "STOCK_SECRET": "c"})
+    assert {name: how.secrets for name, how in found.items()} == {"Orders/hook": ("a", "b"), "Stock/hook": ("c",)}
 
 
 @pytest.mark.parametrize("block", blocks("docs/packages.md", "yaml"), ids=named)

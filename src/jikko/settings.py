@@ -82,7 +82,7 @@ class Settings:
     tools: Path | None = None
     """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
     triggers: Path | None = None
-    """A YAML file: overlap, missed times, pauses and limits of schedules, by `APP/NODE`."""
+    """A YAML file: how callers of webhooks prove who they are; overlap, missed times and limits of schedules."""
     tool_seconds: float = 600.0
     """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
     tool_max_text: int = 10 << 20

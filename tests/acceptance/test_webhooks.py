@@ -1,5 +1,7 @@
 """Webhooks: `jikko triggers` and `jikko deliveries`, and calls that a server took before it was killed."""
 
+import hashlib
+import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -105,6 +107,32 @@ def test_a_trigger_is_switched_off_and_fired(jikko: Command, server: Server, pat
     }
     assert jikko("triggers", "fire", "注文/hook", "--body", "[]").code == 3
     until(lambda: states(jikko) == {"done": 1, "refused": 1}, "the deliveries are as expected")
+
+
+def test_a_signed_call_is_taken_once_and_others_are_refused(jikko: Command, path: str, tmp_path: Path) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text("triggers: {注文/hook: {verify: github, secrets: ['${NEW}', '${OLD}']}}", encoding="utf-8")
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules), "NEW": "neu", "OLD": "alt"})
+    try:
+        body = '{"n": 3, "名": "🙂"}'.encode()
+        signature = "sha256=" + hmac.new(b"alt", body, hashlib.sha256).hexdigest()
+        headers = {
+            "X-Hub-Signature-256": signature,
+            "X-GitHub-Delivery": "72d3162e",
+            "Content-Type": "application/json",
+        }
+
+        first, again = (httpx.post(server.url + path, content=body, headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (200, 200, "true")
+        other = httpx.post(server.url + path, content=body + b" ", headers=headers)
+        assert (other.status_code, other.json()["error"]) == (401, "Unauthorized")
+        assert httpx.post(server.url + path, json={"n": 3}).status_code == 401
+        options = ("--as", "github", "--secret", "neu", "--body", '{"n": 2}')
+        assert jikko.json("triggers", "fire", "注文/hook", *options)[0]["status"] == 200
+        until(lambda: states(jikko) == {"done": 2, "duplicate": 1, "refused": 2}, "the deliveries are as expected")
+        assert "alt" not in server.output
+    finally:
+        server.close()
 
 
 def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, path: str, tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def api_of(
         schedules=unused,
         webhooks=Webhooks(
             triggers,
+            {},
             process.starts,
             SqlDeliveryStore(world.database),
             world.app_store,

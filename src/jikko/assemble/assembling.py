@@ -267,9 +267,18 @@ def _assembly(
         lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps.apps, context.clock),
         lambda: lazy.Deliveries,
     )
+    settings = context.settings
+    verifications = {} if settings.triggers is None else lazy.read_verifications(settings.triggers, context.environment)
     webhooks = lazy_proxy(
         lambda: lazy.Webhooks(
-            triggers, runs.starts, stores.deliveries(), stores.apps, workflows, files.store, context.clock
+            triggers,
+            verifications,
+            runs.starts,
+            stores.deliveries(),
+            stores.apps,
+            workflows,
+            files.store,
+            context.clock,
         ),
         lambda: lazy.Webhooks,
     )
@@ -280,6 +289,7 @@ def _assembly(
             providers=providers,
             directory=directory,
             plugins=nodes.plugins,
+            verifications=verifications,
             signing_keys=stores.signing_keys,
             workers=context.workers,
             environment=context.environment,

@@ -25,7 +25,7 @@ from jikko.store.sqlite.copies import SqliteCopies
 
 def make_backups(settings: Settings) -> Backups:
     """What makes backups of the data folder. Opens nothing yet."""
-    named = (settings.providers, settings.tools, settings.plugins, settings.plugins_keys)
+    named = (settings.providers, settings.tools, settings.triggers, settings.plugins, settings.plugins_keys)
     return Backups(
         home=settings.home.resolve(),
         databases=SqliteCopies(),

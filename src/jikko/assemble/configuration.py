@@ -3,8 +3,10 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from jikko.assemble import lazy
 from jikko.assemble.models import providers_of
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.tools import tools_file
@@ -15,6 +17,7 @@ from jikko.settings import Settings
 
 if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
+    from jikko.triggers.verification import Verification
 
 
 def key_files(settings: Settings) -> KeyFiles:
@@ -23,7 +26,7 @@ def key_files(settings: Settings) -> KeyFiles:
 
 
 class Configuration:
-    """What the files of providers, tools and plugins say, and the keys of file links, as one process has them."""
+    """What the operator's files say (providers, tools, plugins, callers of webhooks), and the keys of file links."""
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Configuration:
         providers: Providers,
         directory: "ToolsDirectory",
         plugins: Plugins,
+        verifications: dict[str, "Verification"],
         signing_keys: SigningKeys,
         workers: int,
         environment: Mapping[str, str] = os.environ,
@@ -44,6 +48,7 @@ class Configuration:
         self._providers = providers
         self._directory = directory
         self._plugins = plugins
+        self._verifications = verifications
         self._signing_keys = signing_keys
         self._workers = workers
         self._environment = environment
@@ -59,6 +64,10 @@ class Configuration:
             use = await asyncio.to_thread(self._read)
             for each in use:
                 each()
+
+    def _verify_by(self, read: "dict[str, Verification]") -> None:
+        self._verifications.clear()
+        self._verifications.update(read)
 
     def _read(self) -> list[Callable[[], None]]:
         """What is to be done with what was read."""
@@ -77,12 +86,18 @@ class Configuration:
         def plugins() -> None:
             found.append(self._plugins.read_again())
 
+        def triggers() -> None:
+            if settings.triggers is not None:
+                found.append(partial(self._verify_by, lazy.read_verifications(settings.triggers, environment)))
+
         def keys() -> None:
             read = key_files(settings).load_or_create()
             found.append(lambda: self._signing_keys.become(read))
 
         # Those of several servers are in their database, not in files.
-        for read in (providers, tools, plugins) if settings.nats_url else (providers, tools, plugins, keys):
+        for read in (
+            (providers, tools, plugins, triggers) if settings.nats_url else (providers, tools, plugins, triggers, keys)
+        ):
             try:
                 read()
             except InvalidSettings as error:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.triggers import Triggers
+    from jikko.triggers.verifications_file import read_verifications
 
 _MODULES: Final = {
     "Assembly": "assemble.assembly",
@@ -95,6 +96,7 @@ _MODULES: Final = {
     "read_providers": "providers.file",
     "read_triggers_file": "triggers.file",
     "read_tools_file": "tools.file",
+    "read_verifications": "triggers.verifications_file",
     "sandbox_limits": "assemble.sandboxes",
     "schedule_reader": "assemble.schedules",
     "self_test": "sandbox.selftest",

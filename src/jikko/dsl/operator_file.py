@@ -1,4 +1,4 @@
-"""The files that an operator writes, in YAML: providers, tools, plugins."""
+"""The files that an operator writes, in YAML: providers, tools, plugins, triggers."""
 
 from collections.abc import Mapping
 from functools import reduce

@@ -21,6 +21,8 @@ def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mappin
     file = OperatorFile(text, "triggers", source, ("triggers",))
     found: dict[str, ScheduleOptions] = {}
     for name, fields in file.root.mapping("triggers").entries():
+        if "verify" in fields.raw:  # a webhook
+            continue
         fields.check_names(OPTIONS)
         found[name] = read_schedule_options(fields)
     file.require_no_problems()

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -25,6 +26,7 @@ from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.content_types import detected_type
 from jikko.triggers.triggers import Triggers
+from jikko.triggers.verification import Verification
 from jikko.triggers.webhook_call import WebhookCall
 from jikko.values import Json
 
@@ -68,6 +70,7 @@ class Webhooks:
     def __init__(
         self,
         triggers: Triggers,
+        verifications: Mapping[str, Verification],
         starts: IdempotentStarts,
         deliveries: DeliveryStore,
         apps: AppStore,
@@ -76,6 +79,7 @@ class Webhooks:
         clock: Clock,
     ) -> None:
         self._triggers = triggers
+        self._verifications = verifications
         self._starts = starts
         self._deliveries = deliveries
         self._clock = clock
@@ -98,6 +102,12 @@ class Webhooks:
         if node is None or not isinstance(node.node, TriggerNode) or node.node.webhook is None:
             raise NotFound("There is no webhook at this address.")
         return Webhook(trigger, app, node.node.webhook)
+
+    def verification(self, webhook: Webhook) -> Verification | None:
+        """How its callers prove who they are; ``None``: by the address alone."""
+        trigger = webhook.trigger
+        names = (trigger.id, f"{webhook.app.name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
+        return next((found for name in names if (found := self._verifications.get(name)) is not None), None)
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
         """Store a file of a call. Dify does not keep its name. [QUIRK]

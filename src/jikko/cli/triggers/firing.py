@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,38 @@ from jikko.cli.runs.remote import local_address
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound
 from jikko.exit_codes import ExitCode, of_answer
+from jikko.ids import new_id
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, shown
+from jikko.triggers.verification import PRESETS, signed_headers, with_secrets
 
 
 @click.command(short_help="Call a webhook, or run a schedule now.")
 @click.argument("trigger")
 @click.option("--body", default="", metavar="TEXT", help="What is sent; @FILE for a file, @- for standard input.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header besides.")
+@click.option("--as", "sign_as", type=click.Choice(tuple(PRESETS)), help="Sign as this sender.  [default: the file's]")
+@click.option("--secret", help="What is signed with.  [default: the first of the triggers file]")
 @click.option("--query", default="", metavar="A=1&B=2", help="What stands behind the address.")
 @click.option("--url", help="The server.  [default: the one of the data folder]")
 @home_option
 @json_option
 @with_settings
 async def fire(
-    settings: Settings, trigger: str, body: str, headers: tuple[str, ...], query: str, url: str | None, as_json: bool
+    settings: Settings,
+    trigger: str,
+    body: str,
+    headers: tuple[str, ...],
+    sign_as: str | None,
+    secret: str | None,
+    query: str,
+    url: str | None,
+    as_json: bool,
 ) -> int:
     """Call a webhook TRIGGER (its id, or APP/NODE) at the server, by the method and content type of its node.
 
-    Prints the answer. The exit code tells whether the call was taken. A schedule runs once more, beside its due times.
+    It is signed as the triggers file (JIKKO_TRIGGERS) wants it. Prints the answer. The exit code tells whether the call
+    was taken. A schedule runs once more, beside its due times.
     """
     sent = _sent(body)
     owner = owner_of(settings.home)
@@ -50,7 +64,11 @@ async def fire(
         if found.kind != "webhook":
             raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
         webhook = await assembly.webhooks.at(found.address)
-    given = {"Content-Type": webhook.config.content_type, **dict(_header(each) for each in headers)}
+        how = assembly.webhooks.verification(webhook)
+    if sign_as:
+        how = with_secrets(PRESETS[sign_as], [secret] if secret else how.secrets if how is not None else [])
+    signed = {} if how is None else signed_headers(how, sent, call_id=new_id(), now=time.time())
+    given = {"Content-Type": webhook.config.content_type, **signed, **dict(_header(each) for each in headers)}
     address = f"{base.rstrip('/')}/triggers/webhook/{found.address}{'?' if query else ''}{query}"
     status, answer = await asyncio.to_thread(_call, webhook.config.method, address, given, sent)
     if as_json:

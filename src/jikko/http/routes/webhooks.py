@@ -1,5 +1,6 @@
 """Webhooks: calls that start runs. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.types import Message
 from jikko.concurrency.import_aside import imported
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
 from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
-from jikko.errors import BadRequest, NotFound, PayloadTooLarge
+from jikko.errors import BadRequest, NotFound, PayloadTooLarge, Unauthorized
 from jikko.http.bodies.forms import files_of
 from jikko.http.bodies.reading import read_body
 from jikko.http.errors import no_page
@@ -19,7 +20,9 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import promised
 from jikko.http.start_options import KEY, REPEATED
+from jikko.masking import MASK
 from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
+from jikko.triggers.verification import Verification, challenge_of, require_verified, sender_id
 from jikko.triggers.webhook_call import (
     MAX_BODY,
     WebhookCall,
@@ -56,7 +59,7 @@ class WebhookRefusal(Struct):
     "POST",
     "/triggers/webhook/{address}",
     {200: WebhookAnswer},
-    (400, 404, 413, 429, 503),
+    (400, 401, 404, 413, 429, 503),
     tag="Triggers",
     headers=KEY,
     open=True,
@@ -74,10 +77,24 @@ async def call_webhook(request: Request) -> SendableResponse:
     except NotFound:
         return no_page()
     body = await read_body(request, MAX_BODY)
-    sender_id = sender_id_of(request.header(b"idempotency-key"))
-    arrival = Arrival(method=request.scope["method"], size=len(body), sender_id=sender_id)
+    how = api.webhooks.verification(webhook)
+    arrival = Arrival(method=request.scope["method"], size=len(body))
+    if how is None:
+        arrival = replace(arrival, sender_id=sender_id_of(request.header(b"idempotency-key")))
+    else:
+        try:
+            answer = _verified(request, how, body)
+        except Unauthorized as error:
+            await api.webhooks.refused(webhook, arrival, str(error))
+            return json_response(WebhookRefusal("Unauthorized", str(error)), 401)
+        if answer is not None:
+            return answer
+        known = sender_id_of(sender_id(how, partial(_header, request)))
+        arrival = replace(arrival, sender_id=known, remembered=how.remembered)
     try:
         call = await _read(request, webhook, body)
+        if how is not None and how.scheme != "signature" and "Authorization" in call.headers:
+            call = replace(call, headers={**call.headers, "Authorization": MASK})
     except BadRequest as error:
         await api.webhooks.refused(webhook, arrival, str(error))
         return json_response(WebhookRefusal("Bad Request", str(error)), 400)
@@ -87,6 +104,24 @@ async def call_webhook(request: Request) -> SendableResponse:
     if outcome.repeated:
         response.headers.append((REPEATED.lower().encode(), b"true"))
     return response
+
+
+def _verified(request: Request, how: Verification, body: bytes | bytearray) -> SendableResponse | None:
+    """The answer to a question for a proof of the address; ``None``: the call asks none, and is of who may call.
+
+    Raises:
+        Unauthorized: It is not.
+    """
+    query = query_of(str(request.scope["query_string"], "latin-1"))
+    answer = challenge_of(how, query, b"") if how.challenge == "meta" else None
+    if answer is None:
+        require_verified(how, partial(_header, request), body, request.api.clock())
+        answer = challenge_of(how, {}, body)
+    return None if answer is None else Response(answer.encode("utf-8", "replace"), media_type=b"text/plain")
+
+
+def _header(request: Request, name: str) -> str | None:
+    return request.header(name.encode("latin-1", "replace"))
 
 
 def _of(operation: Operation, method: str) -> Operation:
