@@ -96,3 +96,12 @@ def test_many_cases_of_one_workflow_share_what_is_dear(jikko: Command, tmp_path:
     one, many = seconds(1), seconds(100)
 
     assert many < 4 * one
+
+
+def test_cases_are_run_against_another_version(jikko: Command, tmp_path: Path) -> None:
+    path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}, "expect": {"outputs": {"x": "low x"}}})
+    other = tmp_path / "新.yml"
+    other.write_text(BRANCHES.replace("low {{ q }}", "LOW {{ q }}"), encoding="utf-8")
+
+    assert outcomes(jikko, path) == {"a": "passed"}
+    assert outcomes(jikko, path, "--against", str(other)) == {"a": 'failed | expected "low x", got "LOW x"'}

@@ -72,8 +72,11 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
 
 
-def read_plan(path: Path) -> ReadPlan:
+def read_plan(path: Path, against: Path | None = None) -> ReadPlan:
     """Read a test file and its workflow. Never raises for what is in them.
+
+    Args:
+        against: The workflow in place of that which the file is about.
 
     Raises:
         OSError: The test file cannot be read.
@@ -83,7 +86,7 @@ def read_plan(path: Path) -> ReadPlan:
     positions = Positions(text)
     if read.file is None:
         return ReadPlan(None, _placed(read.problems, positions))
-    workflow = workflow_of(path, read.file)
+    workflow = against or workflow_of(path, read.file)
     try:
         source = read_dsl_file(workflow)
     except OSError as error:

@@ -17,7 +17,7 @@ from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.terminal_text import printable, shown
 
 
-def plans_of(paths: Sequence[Path], output: str, language: Language) -> list[CasePlan]:
+def plans_of(paths: Sequence[Path], output: str, language: Language, against: Path | None = None) -> list[CasePlan]:
     """The test files, read; all problems of all of them are printed.
 
     Raises:
@@ -27,7 +27,7 @@ def plans_of(paths: Sequence[Path], output: str, language: Language) -> list[Cas
     wrong, workflows = 0, set()
     for path in test_files(paths):
         try:
-            read = read_plan(path)
+            read = read_plan(path, against)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
         if read.plan is not None:

@@ -49,6 +49,12 @@ class _Wanted(NamedTuple):
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a JUnit report to FILE."
 )
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="WORKFLOW",
+    help="Run the cases against this workflow file, in place of the one that they are about.",
+)
 @click.option("--update", is_flag=True, help="Keep what cases with a snapshot do now.")
 @click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no case came to.")
 @click.option(
@@ -73,6 +79,7 @@ def test(
     output: str,
     as_json: bool,
     junit: Path | None,
+    against: Path | None,
     update: bool,
     covers: bool,
     lcov: Path | None,
@@ -97,7 +104,7 @@ def test(
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
 
     def once() -> int:
-        plans = plans_of(paths or (Path(),), output, language)
+        plans = plans_of(paths or (Path(),), output, language, against)
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
             reports.append(JunitReport(junit.write_bytes))
