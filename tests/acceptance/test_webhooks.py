@@ -155,3 +155,34 @@ def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, p
         assert (len(runs), len(set(runs)), len(jikko.json("runs", "list", "--limit", "1000"))) == (40, 40, 40)
     finally:
         server.close()
+
+
+ATTACKS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "a list": (400, b"[]", {}),
+    "a scalar": (400, b"1", {}),
+    "null": (400, b"null", {}),
+    "an infinite number": (400, b'{"n": 1e400}', {}),
+    "no JSON": (400, b"{", {}),
+    "no text": (400, b'{"n": "\xff"}', {}),
+    "half a character": (400, b'{"n": "\\ud800"}', {}),
+    "deep nesting": (400, b'{"n": ' + b"[" * 5000 + b"]" * 5000 + b"}", {}),
+    "a body of 11 MB": (413, b" " * 11_000_000, {}),
+    "a form that is none": (400, b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=y"}),
+    "a form without a boundary": (400, b"x", {"Content-Type": "multipart/form-data"}),
+    "another content type": (400, b"<a/>", {"Content-Type": "application/xml"}),
+    "a content type that is none": (400, b"{}", {"Content-Type": "; ;"}),
+    "a thousand parameters": (400, b"n=1&" * 1001, {"Content-Type": "application/x-www-form-urlencoded"}),
+}
+
+
+def test_what_attackers_send_is_refused_and_starts_nothing(jikko: Command, server: Server, path: str) -> None:
+    def status(at: str, body: bytes, headers: dict[str, str]) -> int:
+        given = {"Content-Type": "application/json", **headers}
+        return httpx.post(server.url + at, content=body, headers=given, timeout=30).status_code
+
+    found = {name: status(path, body, headers) for name, (_, body, headers) in ATTACKS.items()}
+    assert found == {name: wanted for name, (wanted, _, _) in ATTACKS.items()}
+    assert [status(path[:-1] + end, b"{}", {}) for end in ("", "é", "%2F", "'--", "x" * 5000)] == [404] * 5
+    assert jikko.json("runs", "list") == []
+    assert {each["state"] for each in deliveries(jikko)} == {"refused"}
+    assert "Traceback" not in server.output
