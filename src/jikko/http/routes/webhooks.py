@@ -58,8 +58,8 @@ class WebhookRefusal(Struct):
 @Route(
     "POST",
     "/triggers/webhook/{address}",
-    {200: WebhookAnswer},
-    (400, 401, 404, 413, 429, 503),
+    {200: WebhookAnswer, 404: "text/html"},
+    (400, 401, 413, 429, 503),
     tag="Triggers",
     headers=KEY,
     open=True,
