@@ -71,6 +71,7 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
 
     newest = deliveries(jikko)
     assert [each["state"] for each in newest] == ["refused", "failed", "duplicate", "done"]
+    assert {each["triggered_from"] for each in jikko.json("runs", "list")} == {"webhook"}
     assert newest[0]["reason"] == "Parameter 'n' validation failed: Expected number, got str"
     assert newest[2]["runs"] == newest[3]["runs"]
     assert {each["trigger"] for each in newest} == {"注文/hook"}

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from jikko.apps.end_users import triggered_from
+
 _DAY = 86_400.0
 
 
@@ -16,6 +18,7 @@ def entry(record: Any) -> dict[str, Any]:
         "app_id": record.identity.app_id,
         "workflow_id": record.identity.workflow_id,
         "user": record.identity.user,
+        "triggered_from": triggered_from(record.identity.app_id, record.identity.end_user_id) or "app-run",
         "status": record.status,
         "inputs": json.loads(record.inputs),
         "outputs": json.loads(record.outputs),
