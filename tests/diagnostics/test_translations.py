@@ -28,7 +28,7 @@ def _made_of_parts() -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             parts = [re.escape(str(part.value)) if isinstance(part, ast.Constant) else None for part in node.values]
             if any(part and "\\." in part for part in parts):
-                yield "".join(part or r"\w+" for part in parts)
+                yield "".join(part or r"[\w-]+" for part in parts)
 
 
 def _calls() -> Iterator[ast.Call]:
