@@ -1,8 +1,10 @@
 """Keeps secrets out of messages that come from outside."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 MASK: Final = "***"
 _MIN_SECRET_LENGTH: Final = 4
@@ -21,3 +23,31 @@ def masked(text: str, secrets: Iterable[str]) -> str:
             # Providers like to quote the first and last characters of a key that they do not know.
             text = re.sub(re.escape(secret[: min(8, len(secret) // 2)]) + r"[\w*.…-]*", MASK, text)
     return text
+
+
+def masked_forms(text: str, secrets: Iterable[str]) -> str:
+    """The text with each secret replaced, also where it is percent-encoded or escaped, in whole or in part.
+
+    Libraries write an address with its host in small letters, and without a port that is the usual one: of a secret
+    that is an address, what follows the host is a secret as well. Nothing else is changed.
+    """
+    for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
+        if len(secret) >= _MIN_SECRET_LENGTH:
+            text = re.sub("".join(map(_any_form, secret)), MASK, text, flags=re.IGNORECASE)
+    return text
+
+
+def _behind_host(secret: str) -> str:
+    try:
+        parts = urlsplit(secret)
+    except ValueError:
+        return ""
+    return secret[secret.index(parts.netloc) + len(parts.netloc) :] if parts.netloc else ""
+
+
+def _any_form(letter: str) -> str:
+    encoded = "".join(f"%{byte:02X}" for byte in letter.encode(errors="surrogatepass"))
+    plain = [letter, encoded, quote(encoded), *(["+"] if letter == " " else [])]
+    escaped = [code[1:-1].lstrip("\\") for code in (json.dumps(letter), repr(letter))]
+    # What was escaped once may be escaped again.
+    return "(?:{}|\\\\+(?:{}))".format(*("|".join(map(re.escape, dict.fromkeys(each))) for each in (plain, escaped)))

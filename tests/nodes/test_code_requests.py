@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jikko.masking import MASK
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.data.code import Code
 from jikko.outbound.client import AiohttpClient
@@ -150,6 +151,40 @@ async def test_an_address_that_is_a_secret_is_not_recorded_nor_told(call: str, s
     assert "hooks.test" not in str(caught.value)
     assert "hooks.test" not in str(caught.value.process_data)
     assert "there is no such host" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "requests.get(hook).raise_for_status()",
+        "requests.get(hook.replace('https://hooks', 'HTTPS://Hooks')).raise_for_status()",
+        "httpx.get(hook.replace('.test', '.test:443')).raise_for_status()",
+        "requests.get('https://api.test/', params={'k': key}).raise_for_status()",
+        "httpx.get('https://api.test/', params={'k': key}).raise_for_status()",
+        "requests.get(f'https://api.test/{key}').raise_for_status()",
+        "requests.get(key)",
+        "requests.get(f'x-{key}://a')",
+        "urllib3.HTTPConnectionPool('other.test').urlopen('GET', hook)",
+        "raise ValueError(repr(key), json.dumps(key), hook)",
+    ],
+)
+async def test_a_failure_of_the_program_does_not_tell_its_secrets(use: str, sandbox: ForkServerSandbox) -> None:
+    text = f"import httpx, json, requests, urllib3\ndef main(hook, key):\n    {use}\n    return {{'r': ''}}"
+    http = ScriptedHttp(HttpResponse(404, (), b""))
+
+    with pytest.raises(NodeFailure) as caught:
+        await run(code(text, "HOOK", "KEY"), sandbox, http, secrets=frozenset({"HOOK", "KEY"}))
+
+    told = str(caught.value)
+    assert MASK in told
+    assert not any(part in told for part in ("T0", "0123456789"))
+
+
+async def test_a_failure_of_the_program_is_told_in_full_without_secrets(sandbox: ForkServerSandbox) -> None:
+    text = "def main(key): raise ValueError('see https://hooks.test/help, sk-01')"
+
+    with pytest.raises(NodeFailure, match=r"ValueError: see https://hooks\.test/help, sk-01"):
+        await run(code(text, "KEY"), sandbox, ScriptedHttp(), secrets=frozenset({"KEY"}))
 
 
 async def test_a_secret_that_the_program_was_not_given_hides_nothing(sandbox: ForkServerSandbox) -> None:

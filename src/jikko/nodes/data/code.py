@@ -76,13 +76,10 @@ class Code(Struct, frozen=True):
                 files=kinds,
             )
             outputs = await self._outputs(ctx, result, kinds)
-        except SandboxFailure as failure:
+        except (SandboxFailure, NodeFailure) as failure:
             raise NodeFailure(
-                str(failure), kind=failure.kind, inputs=recorded, process_data=requests.process_data
+                requests.told(failure), kind=failure.kind, inputs=recorded, process_data=requests.process_data
             ) from None
-        except NodeFailure as failure:
-            failure.inputs, failure.process_data = recorded, requests.process_data
-            raise
         return Result(outputs=outputs, inputs=recorded, process_data=requests.process_data)
 
     async def _outputs(self, ctx: Context, result: Mapping[str, Json], kinds: Mapping[str, str]) -> Mapping[str, Json]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from jikko.masking import masked_forms
 from jikko.nodes.context import Context
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import is_file, readable_size
@@ -34,6 +35,10 @@ class ProgramRequests:
     def process_data(self) -> dict[str, Json]:
         """What is recorded; nothing if there was no request."""
         return {"requests": self._made} if self._made else {}
+
+    def told(self, failure: Exception) -> str:
+        """What is told of a failure of the program: libraries name the address that they called, and values."""
+        return masked_forms(str(failure), self._secrets)
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         """Make one request.
