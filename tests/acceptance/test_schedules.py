@@ -3,7 +3,9 @@
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,20 +15,19 @@ from tests.acceptance.workflows import app, end, node, template
 
 pytestmark = pytest.mark.slow
 
-_AHEAD = 8
-"""Seconds in which the schedule is due: a server starts in less."""
+_PASSED: Final = 600
+"""Seconds since the schedule was due."""
 
 
-def due_soon() -> str:
-    """A workflow that is due in some seconds, and then not for a long time."""
-    # As a second that is even is due twice since 1970.
-    period = -(-(int(time.time()) + _AHEAD) // 2)
+def was_due() -> str:
+    """A workflow that was due some minutes ago, and is not for a day."""
+    due = datetime.fromtimestamp(time.time() - _PASSED, UTC)
     nodes = [
-        node("clock", "trigger-schedule", mode="cron", cron_expression=f"@every {period}s"),
+        node("clock", "trigger-schedule", mode="cron", cron_expression=f"{due.minute} {due.hour} * * *"),
         template("say", "{{ at }}", at="sys.timestamp"),
         end(out="say.output"),
     ]
-    return app("もうすぐ ⏱", nodes, "clock>say>end")
+    return app("さっき ⏱", nodes, "clock>say>end")
 
 
 class Record:
@@ -53,11 +54,14 @@ class Record:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_due_time_has_one_run_though_the_server_is_killed_before_it_notes_it(tmp_path: Path, workers: int) -> None:
-    home, file, options = tmp_path / "home", tmp_path / "soon.yml", ("--workers", str(workers))
+    home, file, options = tmp_path / "home", tmp_path / "earlier.yml", ("--workers", str(workers))
     record = Record(home)
-    file.write_text(due_soon(), "utf-8")
+    file.write_text(was_due(), "utf-8")
     server = Server(home, file, options=options)
     record("CREATE TRIGGER held BEFORE INSERT ON due_times BEGIN SELECT RAISE(ABORT, 'held'); END")
+    until(lambda: record("SELECT count(*) FROM schedules WHERE plan <> ''") > 0, "the schedule is planned")
+    # As if no server had run since it was due.
+    record(f"UPDATE schedules SET handled = handled - {2 * _PASSED}, wake = 0")
     until(lambda: record.runs > 0, "the schedule runs")
     server.kill()
     record("DROP TRIGGER held")

@@ -132,9 +132,19 @@ async def test_old_due_times_are_forgotten_but_for_those_that_wait(stores: Store
     times = [a_time(trigger, 10.0, "skipped"), a_time(trigger, 20.0, "waiting"), a_time(trigger, 30.0, "skipped")]
     await stores.schedules.save(await state_of(stores, trigger), times)
 
-    await stores.schedules.save(await state_of(stores, trigger), forget_before=30.0)
+    await stores.schedules.save(await state_of(stores, trigger), forget_before=31.0)
 
     assert await stores.schedules.times(trigger.id) == [times[2], times[1]]
+
+
+async def test_an_old_due_time_that_was_made_up_for_lately_is_a_new_one(stores: Stores) -> None:
+    trigger = await stores.publish(1.0)
+    usual = a_time(trigger, 900.0, "started", new_id())
+    made_up = [replace(a_time(trigger, due, "started", new_id()), at=950.0) for due in (10.0, 20.0)]
+
+    await stores.schedules.save(await state_of(stores, trigger), [usual, *made_up], forget_before=500.0)
+
+    assert await stores.schedules.times(trigger.id) == [made_up[1], made_up[0], usual]
 
 
 async def test_a_pause_and_its_end_are_changes(stores: Stores) -> None:

@@ -71,7 +71,8 @@ class Leader:
 
     async def times(self, trigger: Trigger, *states: DueState) -> list[DueTime]:
         """What became of due times, oldest first."""
-        return (await self.store.times(trigger.id, states=states or ("waiting", "started", "skipped")))[::-1]
+        found = await self.store.times(trigger.id, states=states or ("waiting", "started", "skipped"))
+        return sorted(found, key=lambda time: time.due)
 
     async def state(self, trigger: Trigger) -> ScheduleState:
         """How far the schedule is."""

@@ -67,6 +67,17 @@ def test_excluded_days_without_an_end_of_sight_end_the_schedule() -> None:
     assert times.after(at("2026-01-01T00:00Z")) is None
 
 
+@pytest.mark.parametrize("last", [date(9999, 12, 30), date(9999, 12, 31)])
+@pytest.mark.parametrize("recurrence", [NOON, Every(60)])
+@pytest.mark.parametrize("zone", [ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Niue")])
+def test_excluded_days_up_to_the_last_day_that_there_is_end_the_schedule(
+    last: date, recurrence: Cron | Every, zone: ZoneInfo
+) -> None:
+    times = DueTimes(recurrence=recurrence, zone=zone, excluded=[(date(2026, 1, 1), last)])
+
+    assert times.after(at("2026-02-01T00:00Z")) is None
+
+
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25)])
 def test_a_day_on_which_the_clocks_change_is_excluded_as_a_whole(day: date) -> None:
     times = DueTimes(recurrence=Every(600), zone=BERLIN, excluded=[(day, day)])

@@ -46,3 +46,10 @@ def test_all_problems_of_a_file_are_told_with_their_lines() -> None:
 
     for part in ("did you mean 'skip'", "'5' is not a length of time", "2026-12-31T09:00", "is not a day", "tempo"):
         assert part in str(refused.value)
+
+
+def test_what_ends_before_it_begins_is_told() -> None:
+    text = "triggers:\n a/b:\n  start: 2026-12-31\n  end: 2026-12-30\n  exclude: [2026-12-29/2026-12-24]\n"
+
+    with pytest.raises(InvalidSettings, match=r"is before the start(?s:.*)exclude\[0\].*ends before it begins"):
+        parse_triggers_file(text.encode())

@@ -121,3 +121,60 @@ async def test_what_is_not_a_schedule_is_not_found(world: World) -> None:
 
     with pytest.raises(NotFound, match="no schedule node 'clock'"):
         await control_of(world, leader).fire(trigger)
+
+
+async def test_a_backfill_of_months_ago_runs_one_after_the_other_too(world: World) -> None:
+    _, trigger = await scheduled(world)
+    world.script.held = {"work"}
+    leader = Leader(world)
+    await leader.at(NOON + 2)
+    begin = NOON - 90 * 24 * HOUR
+
+    assert await control_of(world, leader).backfill(trigger, begin, begin + 2 * HOUR, "queue_all") == 3
+    for _ in range(2):
+        await leader.schedules.look()
+        await leader.store.rouse([trigger.id])
+
+    assert [time.state for time in await leader.times(trigger)] == ["started", "waiting", "waiting"]
+    await leader.schedules.close()
+
+
+@pytest.mark.parametrize("is_off", [False, True])
+async def test_what_waits_starts_once_its_schedule_is_on_and_not_paused(world: World, is_off: bool) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    control = control_of(world, leader)
+    await leader.at(NOON + 2)
+    if is_off:
+        await leader.triggers.enable(trigger, False)
+    else:
+        await control.pause(trigger, "棚卸し 📦", world.now + HOUR / 2)
+
+    await control.backfill(trigger, NOON - HOUR, NOON, "allow")
+    await leader.at(NOON + 3)
+    assert [time.state for time in await leader.times(trigger)] == ["waiting", "waiting"]
+
+    if is_off:
+        await leader.triggers.enable(trigger, True)
+        await control.resume(trigger)
+    await leader.at(NOON + 3 + HOUR / 2)
+    assert [time.state for time in await leader.times(trigger)] == ["started", "started"]
+
+
+async def test_a_run_by_hand_starts_though_its_schedule_is_off(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    await leader.at(NOON + 2)
+    await leader.triggers.enable(trigger, False)
+
+    await control_of(world, leader).fire(trigger)
+    await leader.at(NOON + 3)
+
+    assert [time.state for time in await leader.times(trigger)] == ["started"]
+
+
+async def test_a_pause_of_more_than_ten_years_is_refused(world: World) -> None:
+    _, trigger = await scheduled(world)
+
+    with pytest.raises(InvalidParam, match="at most ten years"):
+        await control_of(world, Leader(world)).pause(trigger, "", until=world.now + 1e15)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -18,6 +18,10 @@ class Recurrence(Protocol):
     def after(self, moment: float) -> float | None:
         """Return the first due time behind a moment; ``None`` if there are no more."""
         ...
+
+
+_NO_LATER: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""Behind which no moment is a date in every time zone."""
 
 
 class DueTimes(Struct, frozen=True, kw_only=True):
@@ -36,10 +40,13 @@ class DueTimes(Struct, frozen=True, kw_only=True):
         """Return the first due time behind a moment; ``None`` if there are no more."""
         # A moment before the start, which may be due itself.
         moment = max(moment, math.nextafter(self.start, -math.inf))
-        while (found := self.recurrence.after(moment)) is not None and found <= self.end:
+        end = min(self.end, _NO_LATER)
+        while (found := self.recurrence.after(moment)) is not None and found <= end:
             last = self._last_excluded(found)
             if last is None:
                 return found
+            if last == date.max:
+                return None
             moment = math.nextafter(self._midnight_behind(last), -math.inf)
         return None
 

@@ -15,9 +15,12 @@ from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule import Schedule, ScheduleReader
 
+BY_HAND: Final = "by hand"
+"""``DueTime.why`` of a run that was asked for now."""
 _SHOWN: Final = 10
 _MOST_AT_ONCE: Final = 10_000
 """Due times that one backfill adds."""
+_LONGEST_PAUSE: Final = 3650 * 86_400.0
 
 
 class ScheduleView(Struct, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class ScheduleView(Struct, frozen=True, kw_only=True):
     """Why it is paused; ``None``: it is not."""
     paused_until: float | None = None
     recent: tuple[DueTime, ...] = ()
-    """The newest due times, newest first."""
+    """What became of due times last, newest first."""
     error: str = ""
     """Why it never runs."""
 
@@ -60,12 +63,14 @@ class ScheduleControl:
         """Have nothing run until a time, or until it is resumed.
 
         Raises:
-            InvalidParam: The time has passed.
+            InvalidParam: The time has passed, or is more than ten years away.
             NotFound: The trigger is not a schedule.
         """
         now = self._clock()
         if until is not None and until <= now:
             raise InvalidParam("A pause must end in the future.")
+        if until is not None and until - now > _LONGEST_PAUSE:
+            raise InvalidParam("A pause lasts at most ten years; without a time it lasts until it is ended.")
         await self._state(trigger)
         await self._store.change(trigger.id, now, paused=reason, until=until)
 
@@ -82,7 +87,7 @@ class ScheduleControl:
         """
         await self._read(trigger)
         now = self._clock()
-        await self._store.add_waiting([self._waiting(trigger, now, "allow")])
+        await self._store.add_waiting([self._waiting(trigger, now, BY_HAND)])
         return now
 
     async def backfill(self, trigger: Trigger, since: float, until: float, overlap: Overlap) -> int:
@@ -122,8 +127,8 @@ class ScheduleControl:
             raise NotFound(f"The current version has no schedule node {trigger.node_id!r}.")
         return schedule
 
-    def _waiting(self, trigger: Trigger, due: float, overlap: Overlap) -> DueTime:
-        return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self._clock(), why=overlap)
+    def _waiting(self, trigger: Trigger, due: float, why: str) -> DueTime:
+        return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self._clock(), why=why)
 
 
 def _behind(times: DueTimes, since: float) -> Iterator[float]:

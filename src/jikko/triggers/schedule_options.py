@@ -72,6 +72,9 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
 def read_schedule_options(fields: Fields) -> ScheduleOptions:
     """Read the options of one schedule; what is wrong is noted in ``fields``."""
     usual = SchedulePolicy()
+    start, end = _moment(fields, "start"), _moment(fields, "end")
+    if start is not None and end is not None and (start.tzinfo is None) == (end.tzinfo is None) and end < start:
+        fields.problem("end", "is before the start", "the schedule would never run")
     return ScheduleOptions(
         policy=SchedulePolicy(
             overlap=cast(Overlap, fields.choice("overlap", OVERLAPS, usual.overlap)),
@@ -80,8 +83,8 @@ def read_schedule_options(fields: Fields) -> ScheduleOptions:
             jitter=_duration(fields, "jitter", usual.jitter),
             pause_after_failures=fields.integer("pause_after_failures", usual.pause_after_failures, minimum=0),
         ),
-        start=_moment(fields, "start"),
-        end=_moment(fields, "end"),
+        start=start,
+        end=end,
         exclude=tuple(_days(fields)),
     )
 
@@ -117,5 +120,7 @@ def _days(fields: Fields) -> list[tuple[date, date]]:
         except ValueError:
             fields.problem(f"exclude[{index}]", "is not a day", "expected 2026-12-25 or 2026-12-24/2027-01-02")
         else:
+            if days[1] < days[0]:
+                fields.problem(f"exclude[{index}]", "ends before it begins", "expected the first day first")
             found.append(days)
     return found

@@ -17,6 +17,7 @@ from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState, 
 from jikko.record import RunRecord
 from jikko.triggers.planning import Overlap, Pause, Plan, Skipped, plan, take_turns
 from jikko.triggers.schedule import Schedule, ScheduleReader
+from jikko.triggers.schedule_control import BY_HAND
 from jikko.triggers.schedule_options import OVERLAPS
 from jikko.triggers.schedule_runs import KEPT_SECONDS, ScheduleRuns
 from jikko.triggers.triggers import Triggers
@@ -105,7 +106,9 @@ class Schedules:
             await self._store.save(replace(state, wake=None))
             return
         skipped = [await self._skipped(schedule, entry) for entry in planned.skipped]
-        await self._take_turns(schedule, after, planned.fire, skipped)
+        is_held = not trigger.enabled or after.paused is not None
+        waiting = [time for time in await self._store.waiting(trigger.id) if not is_held or time.why == BY_HAND]
+        await self._take_turns(schedule, after, waiting, planned.fire, skipped)
 
     async def _planned(self, schedule: Schedule, state: ScheduleState) -> tuple[Plan, ScheduleState]:
         """What is to be done now, and the schedule as it is then."""
@@ -148,14 +151,19 @@ class Schedules:
         return replace(noted, last=entry.last, count=entry.count)
 
     async def _take_turns(
-        self, schedule: Schedule, state: ScheduleState, fire: Sequence[float], noted: list[DueTime]
+        self,
+        schedule: Schedule,
+        state: ScheduleState,
+        waiting: Sequence[DueTime],
+        fire: Sequence[float],
+        noted: list[DueTime],
     ) -> None:
         """Start what may start now, and keep what becomes of the rest."""
-        waiting = await self._store.waiting(schedule.trigger.id)
         usual = schedule.options.policy.overlap
         queues: dict[Overlap, list[float]] = {}
         for time in waiting:
-            rule = next((rule for rule in OVERLAPS if rule == time.why), usual)
+            why = "allow" if time.why == BY_HAND else time.why
+            rule = next((rule for rule in OVERLAPS if rule == why), usual)
             queues.setdefault(rule, []).append(time.due)
         if fire:
             queues.setdefault(usual, [])

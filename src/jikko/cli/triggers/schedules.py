@@ -108,4 +108,7 @@ def words_of(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31T23:59:59Z" if moment > 0 else "0001-01-01T00:00:00Z"

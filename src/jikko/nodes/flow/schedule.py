@@ -11,6 +11,7 @@ _TIME: Final = re.compile(r"(\d{1,2}):(\d{1,2}) (AM|PM)", re.IGNORECASE | re.ASC
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LAST: Final = "last"
 _EVERY: Final = "@every "
+_LONGEST: Final = 366 * 86_400.0
 
 
 def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
@@ -50,6 +51,8 @@ def _interval(text: str) -> Every:
         raise InvalidSchedule(str(error)) from None
     if seconds < 1:
         raise InvalidSchedule(f"@every {text} is less than a second")
+    if seconds > _LONGEST:
+        raise InvalidSchedule(f"@every {text} is more than 366 days")
     return Every(seconds)
 
 

@@ -41,7 +41,7 @@ class DueTime(Struct, frozen=True, kw_only=True):
     """Of one that was started."""
     why: str = ""
     """Of one that was skipped: ``missed``, ``paused`` or ``overlap``. Of one that waits: its rule of overlap; empty:
-    that of the schedule."""
+    that of the schedule; ``by hand``: it starts at once, also while the schedule is off or paused."""
 
 
 class ScheduleStore(Protocol):
@@ -68,7 +68,7 @@ class ScheduleStore(Protocol):
         A due time that was started stays as it is.
 
         Args:
-            forget_before: Earlier due times of the schedule are removed, but for those that wait.
+            forget_before: What became of due times of the schedule earlier is removed, but for those that wait.
 
         Returns:
             Whether it was kept. ``False``: the schedule is gone, or was changed meanwhile (``changed_at``).
@@ -100,7 +100,7 @@ class ScheduleStore(Protocol):
     async def times(
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
     ) -> list[DueTime]:
-        """The newest due times of a schedule, newest first."""
+        """Due times of a schedule, what became of one last first; of those at the same moment the later one first."""
         ...
 
     async def waiting(self, trigger_id: str) -> list[DueTime]:

@@ -27,7 +27,7 @@ ON CONFLICT (trigger_id, due) DO UPDATE SET
   why = excluded.why
 WHERE due_times.state <> 'started'
 """
-_FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND due < :before AND state <> 'waiting'"
+_FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND at < :before AND state <> 'waiting'"
 _ROUSE: Final = "UPDATE schedules SET wake = :at WHERE trigger_id IN :ids AND (wake IS NULL OR wake > :at)"
 _ROUSE_ALL: Final = "UPDATE schedules SET wake = 0"
 _CHANGE: Final = """
@@ -36,7 +36,7 @@ UPDATE schedules SET
   paused_until = :until
 WHERE trigger_id = :id
 """
-_TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY due DESC LIMIT :limit"
+_TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit"
 _WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
 
 

@@ -27,5 +27,7 @@ CREATE TABLE due_times (
 
 CREATE INDEX due_times_waiting ON due_times (trigger_id, due) WHERE state = 'waiting';
 
+CREATE INDEX due_times_by_age ON due_times (trigger_id, at, due);
+
 INSERT INTO schedules (trigger_id, plan, changed_at, handled, wake)
 SELECT trigger_id, '', created_at, created_at, 0 FROM app_triggers WHERE kind = 'schedule';
