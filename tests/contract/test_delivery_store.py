@@ -1,18 +1,29 @@
 """What every ``DeliveryStore`` does."""
 
+import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
+from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.delivery_store import Delivery, DeliveryStore, Verdict
-from jikko.store.repositories.delivery_store import SqlDeliveryStore
-from jikko.store.sqlite import Database
+from jikko.ports.stores.projections import DeliveryReceived
+from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.repositories.app_store import SqlAppStore
+from jikko.store.repositories.delivery_store import ADD, COUNT, FORGET, SqlDeliveryStore
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.sql import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
 
-from .runs import APP, OTHER_APP
+from .runs import APP, OTHER_APP, Draft, finished, paused, started
+from .test_app_store import a_version, an_app
 
 pytestmark = pytest.mark.anyio
 
@@ -20,15 +31,34 @@ HOOK, OTHER = APP, OTHER_APP
 """Ids of triggers."""
 
 
+@dataclass
+class Stores:
+    deliveries: DeliveryStore
+    runs: RunStore
+    apps: AppStore
+
+
 @pytest.fixture(params=["sqlite", POSTGRES])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DeliveryStore]:
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield SqlDeliveryStore(postgres)
+            runs = PostgresRunStore(postgres)
+            yield Stores(SqlDeliveryStore(postgres), runs, PostgresAppStore(postgres))
+            await runs.close()
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield SqlDeliveryStore(database)
+    yield Stores(SqlDeliveryStore(database), SqliteRunStore(database), SqlAppStore(database))
     database.close()
+
+
+@pytest.fixture
+def store(stores: Stores) -> DeliveryStore:
+    return stores.deliveries
+
+
+async def add(store: DeliveryStore, *deliveries: Delivery) -> None:
+    for delivery in deliveries:
+        await store.add(delivery, since=0.0, most=100)
 
 
 def a_delivery(at: float, trigger: str = HOOK, verdict: Verdict = "refused") -> Delivery:
@@ -47,8 +77,7 @@ def a_delivery(at: float, trigger: str = HOOK, verdict: Verdict = "refused") -> 
 
 async def test_deliveries_of_triggers_are_listed_newest_first(store: DeliveryStore) -> None:
     first, second, third = a_delivery(1.0), a_delivery(2.0, OTHER, "duplicate"), a_delivery(3.0)
-    for delivery in (first, second, third):
-        await store.add(delivery)
+    await add(store, first, second, third)
 
     assert await store.find(first.id.upper()) == first
     assert await store.find(new_id()) is None
@@ -62,19 +91,73 @@ async def test_deliveries_of_triggers_are_listed_newest_first(store: DeliverySto
 
 async def test_a_delivery_is_set_aside(store: DeliveryStore) -> None:
     delivery = a_delivery(1.0)
-    await store.add(delivery)
+    await add(store, delivery)
 
     assert await store.discard(delivery.id, 9.0)
     assert await store.find(delivery.id) == replace(delivery, discarded_at=9.0)
     assert not await store.discard(new_id(), 9.0)
 
 
-async def test_what_is_old_is_removed_and_refused_ones_earlier(store: DeliveryStore) -> None:
+async def test_what_is_old_is_removed(store: DeliveryStore) -> None:
     kept = [a_delivery(5.0), a_delivery(3.0, verdict="duplicate")]
-    for delivery in [a_delivery(1.0, verdict="duplicate"), a_delivery(3.0), a_delivery(3.5), *kept]:
-        await store.add(delivery)
+    await add(store, a_delivery(1.0, verdict="duplicate"), a_delivery(1.5), a_delivery(1.9), *kept)
 
-    assert await store.prune(before=2.0, refused_before=4.0, limit=2) == 2
-    assert await store.prune(before=2.0, refused_before=4.0, limit=2) == 1
-    assert await store.prune(before=2.0, refused_before=4.0) == 0
+    assert await store.prune(2.0, limit=2) == 2
+    assert await store.prune(2.0, limit=2) == 1
+    assert await store.prune(2.0) == 0
     assert sorted(each.id for each in await store.newest([HOOK])) == sorted(each.id for each in kept)
+
+
+async def test_a_delivery_stays_as_long_as_its_run(stores: Stores) -> None:
+    waits, ended, gone = Draft(), Draft(), Draft()
+    for run in (waits, ended, gone):
+        delivery = replace(a_delivery(1.0, verdict="accepted"), run_id=run.id)
+        begin = run.step(started(1.0), paused(1.0))
+        await stores.runs.append(replace(begin, projections=(DeliveryReceived(delivery=delivery),)))
+    await stores.runs.append(ended.step(finished(9.0)))
+    await stores.runs.append(gone.step(finished(2.0)))
+    assert await stores.runs.prune(5.0) == 1
+
+    assert await stores.deliveries.prune(5.0) == 1
+
+    assert {each.run_id for each in await stores.deliveries.newest([HOOK])} == {waits.id, ended.id}
+
+
+async def test_of_calls_that_start_no_run_some_of_each_trigger_are_kept_for_a_time(store: DeliveryStore) -> None:
+    first, second, third, later = (a_delivery(at) for at in (1.0, 2.0, 3.0, 4.0))
+    others = [a_delivery(1.0, OTHER), a_delivery(0.5, verdict="duplicate")]
+    await add(store, *others, first, second)
+
+    await store.add(third, since=1.0, most=2)
+    assert await store.newest([HOOK], limit=2) == [second, first]
+    await store.add(later, since=1.5, most=2)
+
+    kept = await store.newest([HOOK, OTHER])
+    assert kept[:2] == [later, second]
+    assert sorted(each.id for each in kept[2:]) == sorted(each.id for each in others)
+
+
+async def test_deliveries_go_with_their_app(stores: Stores) -> None:
+    app, other = an_app(), an_app("別")
+    hooks = [Trigger(id=new_id(), app_id=each.id, node_id="h", kind="webhook", created_at=1.0) for each in (app, other)]
+    for each, hook in zip((app, other), hooks, strict=True):
+        await stores.apps.publish(each, a_version(), [hook])
+        await add(stores.deliveries, a_delivery(1.0, hook.id))
+
+    assert await stores.apps.delete_app(app.id, at=2.0)
+
+    assert [each.trigger_id for each in await stores.deliveries.newest([hook.id for hook in hooks])] == [hooks[1].id]
+
+
+@pytest.mark.parametrize("statement", [FORGET, COUNT, ADD])
+async def test_a_flood_of_refused_calls_reads_no_other_deliveries_by_sqlite(tmp_path: Path, statement: str) -> None:
+    values = {"most": 500, "since": 1.0, "verdict": "refused", "trigger_id": HOOK}
+    values |= {name: None for name in re.findall(r"(?<!:):(\w+)", statement) if name not in values}
+    bound = SQLITE.statement(statement).bound(values)
+    database = Database.open(tmp_path / "jikko.db")
+
+    plan = database.quick(lambda c: [row[3] for row in c.execute(f"EXPLAIN QUERY PLAN {bound[0]}", bound[1])])
+
+    database.close()
+    [step] = [step for step in plan if "deliveries" in step]
+    assert "INDEX deliveries_not_accepted (trigger_id=? AND verdict=?" in step

@@ -52,7 +52,7 @@ class Retention:
     ) -> None:
         """Args:
         conversations: Whose files stay, and which may be removed too.
-        deliveries: Opens those of webhooks, which go with the runs of their time.
+        deliveries: Opens those of webhooks, which go once their run is gone.
         """
         self._store = store
         self._conversations = conversations
@@ -83,8 +83,7 @@ class Retention:
         if app_id is not None:
             return Pruned(runs, 0)
         if self._deliveries is not None:
-            prune = partial(self._deliveries().prune, before=before, refused_before=before, limit=self._batch)
-            await self._repeat(prune, None)
+            await self._repeat(partial(self._deliveries().prune, before, limit=self._batch), None)
         kept: Kept | None = None
 
         async def expire() -> int:

@@ -33,8 +33,10 @@ from jikko.values import Json
 _MAX_ID: Final = 200
 """Characters of a sender's id."""
 _REFUSED_SECONDS: Final = 3_600.0
-_MAX_REFUSED: Final = 500
-"""Refused calls of a webhook that are kept at a time."""
+_DUPLICATE_SECONDS: Final = 86_400.0
+"""For which duplicates are kept."""
+_MAX_KEPT: Final = 500
+"""Refused calls of a webhook that are kept at a time, and duplicates."""
 _MAX_REASON: Final = 500
 
 
@@ -141,7 +143,7 @@ class Webhooks:
         outcome = await self._starts.start(webhook.app, options, begin)
         if outcome.repeated:
             run_id = outcome.run.record.identity.run_id
-            await self._deliveries.add(replace(delivery, verdict="duplicate", run_id=run_id))
+            await self._note(replace(delivery, verdict="duplicate", run_id=run_id), _DUPLICATE_SECONDS)
         return outcome
 
     async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
@@ -150,15 +152,16 @@ class Webhooks:
         Raises:
             StoreUnavailable: It cannot be written.
         """
-        since = self._clock() - _REFUSED_SECONDS
-        await self._deliveries.prune(before=0.0, refused_before=since)
-        if await self._deliveries.refused(webhook.trigger.id, since=since) < _MAX_REFUSED:
-            delivery = self._delivery(webhook, arrival)
-            await self._deliveries.add(replace(delivery, verdict="refused", reason=reason[:_MAX_REASON]))
+        delivery = self._delivery(webhook, arrival)
+        await self._note(replace(delivery, verdict="refused", reason=reason[:_MAX_REASON]), _REFUSED_SECONDS)
 
     async def refused_lately(self, trigger: Trigger) -> int:
         """How many calls were refused within the last hour, of those that are kept."""
         return await self._deliveries.refused(trigger.id, since=self._clock() - _REFUSED_SECONDS)
+
+    async def _note(self, delivery: Delivery, seconds: float) -> None:
+        """Keep a call that starts no run."""
+        await self._deliveries.add(delivery, since=self._clock() - seconds, most=_MAX_KEPT)
 
     def _delivery(self, webhook: Webhook, arrival: Arrival) -> Delivery:
         return Delivery(

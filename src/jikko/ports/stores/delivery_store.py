@@ -37,8 +37,13 @@ class DeliveryStore(Protocol):
     What an implementation must do is in ``tests/contract/test_delivery_store.py``.
     """
 
-    async def add(self, delivery: Delivery) -> None:
-        """Keep one that starts no run. Durable when this returns."""
+    async def add(self, delivery: Delivery, *, since: float, most: int) -> None:
+        """Keep one that starts no run, unless there are enough. Durable when this returns.
+
+        Args:
+            since: Those of the same trigger and verdict that were received earlier are removed.
+            most: How many of them are kept.
+        """
         ...
 
     async def find(self, delivery_id: str) -> Delivery | None:
@@ -64,8 +69,8 @@ class DeliveryStore(Protocol):
         """Note that a delivery is set aside. Durable when it returns. Returns whether there is one."""
         ...
 
-    async def prune(self, *, before: float, refused_before: float, limit: int = 500) -> int:
-        """Remove those received before a moment, and refused ones before another.
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        """Remove those received before a moment whose run is gone, or that have none.
 
         Args:
             limit: As of ``RunStore.prune``.

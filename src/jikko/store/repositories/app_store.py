@@ -14,7 +14,8 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.store import row_reader
 from jikko.store.identifiers import id_text
 from jikko.store.repositories.annotation_store import forget_app
-from jikko.store.sql import Count, Many, Operation, Record, Row, SqlDatabase
+from jikko.store.repositories.delivery_store import forget_deliveries
+from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ SELECT trigger_id, '', :created_at::float8, :created_at::float8, 0 FROM app_trig
 WHERE app_id = :app_id AND node = :node AND kind = 'schedule'
 ON CONFLICT (trigger_id) DO UPDATE SET changed_at = excluded.changed_at, wake = 0
 """
+_TRIGGERS: Final = "SELECT trigger_id FROM app_triggers WHERE app_id = :app_id"
 _KEYS: Final = """
 SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = :app_id
 ORDER BY created_at, [sqlite: rowid][postgres: key]
@@ -154,6 +156,8 @@ class SqlAppStore:
         def delete() -> Operation[bool]:
             yield Count(_NOTE_DELETION, app_id=app_id, at=at)
             yield from forget_app(app_id)
+            for row in (yield Rows(_TRIGGERS, app_id=app_id)):
+                yield from forget_deliveries(row[0])
             return bool((yield Count(_DELETE_APP, app_id=app_id)))
 
         return await self._change(delete)

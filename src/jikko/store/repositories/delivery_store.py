@@ -1,20 +1,27 @@
 """Deliveries. Those that start a run are added with it: see ``DeliveryReceived``."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.delivery_store import Delivery
-from jikko.store.identifiers import id_text
-from jikko.store.sql import Record, SqlDatabase
+from jikko.store.identifiers import StoredId, id_text, stored_id
+from jikko.store.sql import Count, Operation, Record, SqlDatabase
 
 COLUMNS: Final = (
     "delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at"
 )
 _SELECT: Final = f"SELECT {COLUMNS} FROM deliveries"
-_ADD: Final = f"""
-INSERT INTO deliveries ({COLUMNS}) VALUES (:id, :app_id, :trigger_id, :received_at, :verdict, :reason, :sender, :method,
-  :size, :run_id, :discarded_at)
+# As the condition of the index, which is not used otherwise.
+_NOT_ACCEPTED: Final = "trigger_id = :trigger_id AND verdict = :verdict AND verdict <> 'accepted'"
+FORGET: Final = f"DELETE FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at < :since"
+ADD: Final = f"""
+INSERT INTO deliveries ({COLUMNS})
+SELECT :id::bytea, :app_id::bytea, :trigger_id::bytea, :received_at::float8, :verdict::text, :reason::text,
+  :sender::text, :method::text, :size::int8, :run_id::bytea, :discarded_at::float8
+WHERE (SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED}) < :most
 """
 _FIND: Final = f"{_SELECT} WHERE delivery_id = :id"
 _NEWEST: Final = f"""
@@ -22,14 +29,14 @@ _NEWEST: Final = f"""
   AND (received_at, delivery_id) < (:at, :before_id)
 ORDER BY received_at DESC, delivery_id DESC LIMIT :limit
 """
-_REFUSED: Final = """
-SELECT count(*) FROM deliveries WHERE trigger_id = :trigger_id AND verdict = 'refused' AND received_at >= :since
-"""
+COUNT: Final = f"SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at >= :since"
+_FORGET_ALL: Final = "DELETE FROM deliveries WHERE trigger_id = :trigger"
 _DISCARD: Final = "UPDATE deliveries SET discarded_at = :at WHERE delivery_id = :id"
 _PRUNE: Final = """
 DELETE FROM deliveries WHERE delivery_id IN (
-  SELECT delivery_id FROM deliveries
-  WHERE received_at < :before OR (verdict = 'refused' AND received_at < :refused_before) LIMIT :limit)
+  SELECT d.delivery_id FROM deliveries d WHERE d.received_at < :before
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.run_id = d.run_id)
+  [postgres: AND NOT EXISTS (SELECT 1 FROM open_runs r WHERE r.run_id = d.run_id)] LIMIT :limit)
 """
 _LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
@@ -40,8 +47,12 @@ class SqlDeliveryStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def add(self, delivery: Delivery) -> None:
-        await self._sql.count(_ADD, **_values(delivery))
+    async def add(self, delivery: Delivery, *, since: float, most: int) -> None:
+        def add() -> Operation[None]:
+            yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
+            yield Count(ADD, most=most, **_values(delivery))
+
+        await self._sql.write(add)
 
     async def find(self, delivery_id: str) -> Delivery | None:
         row = await self._sql.row(_FIND, id=delivery_id.lower())
@@ -55,14 +66,23 @@ class SqlDeliveryStore:
         return [_delivery(row) for row in await self._sql.rows(_NEWEST, limit=limit, **given)]
 
     async def refused(self, trigger_id: str, *, since: float) -> int:
-        rows = await self._sql.rows(_REFUSED, trigger_id=trigger_id, since=since)
+        rows = await self._sql.rows(COUNT, trigger_id=trigger_id, verdict="refused", since=since)
         return int(rows[0][0])
 
     async def discard(self, delivery_id: str, at: float) -> bool:
         return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), at=at))
 
-    async def prune(self, *, before: float, refused_before: float, limit: int = 500) -> int:
-        return await self._sql.count(_PRUNE, before=before, refused_before=refused_before, limit=limit)
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        return await self._sql.count(_PRUNE, before=before, limit=limit)
+
+
+def forget_deliveries(trigger_id: StoredId) -> Operation[None]:
+    """Remove those of a trigger.
+
+    Args:
+        trigger_id: As ``app_triggers`` has it, in SQLite as a text.
+    """
+    yield Count(_FORGET_ALL, trigger=stored_id(trigger_id) if isinstance(trigger_id, str) else trigger_id)
 
 
 def _values(delivery: Delivery) -> dict[str, Any]:

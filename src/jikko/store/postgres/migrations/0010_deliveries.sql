@@ -17,4 +17,7 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_of_trigger ON deliveries (trigger_id, received_at, delivery_id);
 
+-- Refused calls and duplicates, of which each trigger has few.
+CREATE INDEX deliveries_not_accepted ON deliveries (trigger_id, verdict, received_at) WHERE verdict <> 'accepted';
+
 CREATE INDEX deliveries_received ON deliveries (received_at);
