@@ -104,3 +104,18 @@ def test_commands_show_pause_and_make_up_for_due_times(tmp_path: Path) -> None:
     refused = jikko("triggers", "backfill", "日報 📰/clock", "--from", "soon", "--to", "now")
     assert "'soon' is not a time such as" in refused.err
     assert not refused.has_traceback
+
+
+def test_a_server_reads_what_is_set_for_schedules_again(tmp_path: Path) -> None:
+    home, file, options = tmp_path / "home", tmp_path / "earlier.yml", tmp_path / "triggers.yml"
+    record, jikko = Record(home), Command(home)
+    file.write_text(was_due(), "utf-8")
+    options.write_text("triggers: {}", "utf-8")
+    with closing(Server(home, file, settings={"JIKKO_TRIGGERS": str(options)})):
+        until(lambda: record("SELECT count(*) FROM schedules WHERE plan <> ''") > 0, "the schedule is planned")
+        options.write_text("triggers: {さっき ⏱/clock: {start: 2020-01-02, end: 2020-01-01}}", "utf-8")
+        assert "is before the start" in jikko("reload").err
+        options.write_text("triggers: {さっき ⏱/clock: {end: 2020-01-01}}", "utf-8")
+        assert jikko("reload").code == 0
+
+        until(lambda: record("SELECT count(*) FROM schedules WHERE wake IS NULL") > 0, "the schedule is over")

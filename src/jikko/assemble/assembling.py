@@ -282,6 +282,9 @@ def _assembly(
         ),
         lambda: lazy.Webhooks,
     )
+    schedules = build_schedules(
+        context.settings, stores, workflows, runs.runs, triggers, measures.schedules, context.clock
+    )
     return Assembly(
         settings=context.settings,
         configuration=Configuration(
@@ -290,6 +293,7 @@ def _assembly(
             directory=directory,
             plugins=nodes.plugins,
             verifications=verifications,
+            schedules=schedules,
             signing_keys=stores.signing_keys,
             workers=context.workers,
             environment=context.environment,
@@ -330,9 +334,7 @@ def _assembly(
         triggers=triggers,
         webhooks=webhooks,
         deliveries=deliveries,
-        schedules=build_schedules(
-            context.settings, stores, workflows, runs.runs, triggers, measures.schedules, context.clock
-        ),
+        schedules=schedules,
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

@@ -1,5 +1,6 @@
 """The factory of schedules: what waits for them, and what people do to them. The rest is imported when one is due."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from jikko.triggers.schedule_watch import ScheduleWatch
 if TYPE_CHECKING:
     from jikko.triggers.schedule import ScheduleReader
     from jikko.triggers.schedule_control import ScheduleControl
+    from jikko.triggers.schedule_options import ScheduleOptions
     from jikko.triggers.schedules import Schedules
     from jikko.triggers.triggers import Triggers
 
@@ -26,6 +28,14 @@ class ScheduleServices(Struct, frozen=True):
 
     watch: ScheduleWatch
     control: "ScheduleControl"
+    options: "dict[str, ScheduleOptions]"
+    """Those of the triggers file, by ``APP/NODE``."""
+
+    def go_by(self, options: "Mapping[str, ScheduleOptions]") -> None:
+        """Have other options hold from now on."""
+        self.options.clear()
+        self.options.update(options)
+        self.watch.options_changed()
 
 
 def build_schedules(
@@ -42,7 +52,7 @@ def build_schedules(
     Raises:
         InvalidSettings: It cannot be used.
     """
-    options = {} if settings.triggers is None else lazy.read_triggers_file(settings.triggers)
+    options = {} if settings.triggers is None else dict(lazy.read_triggers_file(settings.triggers))
     store, alarm = lazy_proxy(stores.schedules), ScheduleWatch.alarm(clock)
 
     def reader() -> "ScheduleReader":
@@ -54,4 +64,5 @@ def build_schedules(
     return ScheduleServices(
         ScheduleWatch(store, lazy_proxy(schedules), clock, alarm, has_options=bool(options)),
         lazy_proxy(lambda: lazy.ScheduleControl(store, reader(), clock)),
+        options,
     )

@@ -16,6 +16,7 @@ from jikko.providers.config import Providers
 from jikko.settings import Settings
 
 if TYPE_CHECKING:
+    from jikko.assemble.build_schedules import ScheduleServices
     from jikko.tools.directory import ToolsDirectory
     from jikko.triggers.verification import Verification
 
@@ -36,6 +37,7 @@ class Configuration:
         directory: "ToolsDirectory",
         plugins: Plugins,
         verifications: dict[str, "Verification"],
+        schedules: "ScheduleServices",
         signing_keys: SigningKeys,
         workers: int,
         environment: Mapping[str, str] = os.environ,
@@ -49,6 +51,7 @@ class Configuration:
         self._directory = directory
         self._plugins = plugins
         self._verifications = verifications
+        self._schedules = schedules
         self._signing_keys = signing_keys
         self._workers = workers
         self._environment = environment
@@ -89,6 +92,7 @@ class Configuration:
         def triggers() -> None:
             if settings.triggers is not None:
                 found.append(partial(self._verify_by, lazy.read_verifications(settings.triggers, environment)))
+                found.append(partial(self._schedules.go_by, lazy.read_triggers_file(settings.triggers)))
 
         def keys() -> None:
             read = key_files(settings).load_or_create()

@@ -55,6 +55,11 @@ class ScheduleWatch:
             if is_made(self._schedules):
                 await self._schedules.close()
 
+    def options_changed(self) -> None:
+        """Have all schedules looked at: what the operator sets is another now."""
+        self._has_options = True
+        self._alarm.set(self._clock())
+
     async def _next(self) -> float | None:
         """Deal with what is due, and return when the next is."""
         if self._has_options:
