@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.processes import Command
-from tests.acceptance.workflows import app, end, first_of, if_contains, iteration, python, start, template
+from tests.acceptance.workflows import app, end, first_of, if_contains, iteration, node, python, start, template
 
 BODY = template("word", "{{ w }}!", w="each.item")
 NODES = [
@@ -60,3 +60,27 @@ def test_another_way_other_values_and_rounds_are_told_of(jikko: Command, tmp_pat
     text = jikko("runs", "diff", first[:18], second)
     assert text.code == 1
     assert 'outputs/output: "a!" → "b!"' in text.out
+
+
+def test_how_long_a_model_took_and_where_a_file_is_stored_make_no_difference(jikko: Command, tmp_path: Path) -> None:
+    methods = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
+    file = {"variable": "f", "label": "f", "type": "file", "required": True, **methods}
+    asks = node(
+        "Draft",
+        "llm",
+        model={"provider": "langgenius/openai/openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}},
+        prompt_template=[{"role": "user", "text": "円"}],
+        context={"enabled": False, "variable_selector": []},
+        vision={"enabled": False},
+    )
+    nodes = [node("start", "start", variables=[file]), asks, end(x="Draft.text", u="Draft.usage", f="start.f")]
+    flow, given = tmp_path / "flow.yml", tmp_path / "手紙.txt"
+    flow.write_text(app("Drafts", nodes, "start>Draft>end"), encoding="utf-8")
+    given.write_text("拝啓", encoding="utf-8")
+    for _ in range(2):
+        assert jikko("run", flow, "-i", f"f=@{given}", "--keep", "--fake-models").code == 0
+    runs = [json.loads(line)["workflow_run_id"] for line in jikko("runs", "list", "--json").out.splitlines()]
+
+    outcome = jikko("runs", "diff", *runs)
+
+    assert (outcome.code, outcome.out) == (0, "3 node executions did the same\n")

@@ -142,6 +142,35 @@ def test_a_mock_decides_the_branch(jikko: Command, tmp_path: Path) -> None:
     assert outcomes(jikko, path) == {"by its name": "passed", "for itself": "passed"}
 
 
+def test_mocks_of_a_case_come_first_however_they_name_the_node(jikko: Command, tmp_path: Path) -> None:
+    asks = form("ask", "Fine?") | {"data": form("ask", "Fine?")["data"] | {"title": "Ask a person"}}
+    fetches = fetch("get", "https://x.example")
+    fetches["data"]["title"] = "Fetch"
+    nodes = [start("q"), fetches, asks, end("yes", x="get.body"), end("no")]
+    path = kept(
+        tmp_path,
+        app("Asks", nodes, "start>get>ask ask:yes>yes ask:no>no"),
+        {
+            "name": "first",
+            "mocks": {"Fetch": {"outputs": {"body": "円"}}},
+            "forms": {"Ask a person": {"action": "yes", "values": {"comment": ""}}},
+            "expect": {"outputs": {"x": "円"}, "path": ["yes"], "error": None},
+        },
+        mocks={"get": {"outputs": {"body": "file's"}}},
+        forms={"ask": {"action": "no"}},
+    )
+
+    assert outcomes(jikko, path) == {"first": "passed"}
+
+
+def test_a_list_without_answers_is_a_problem(jikko: Command, tmp_path: Path) -> None:
+    path = kept(tmp_path, BRANCHES, {"name": "a", "mocks": {"low": []}})
+
+    outcome = jikko("test", path)
+
+    assert (outcome.code, "cases[0].mocks.low: is empty" in outcome.err) == (2, True)
+
+
 def test_models_are_answered_by_their_prompt_and_counted(jikko: Command, tmp_path: Path) -> None:
     workflow = app("Drafts", [start("q"), node("Draft", "llm", **LLM), end(x="Draft.text")], "start>Draft>end")
     path = kept(
@@ -232,13 +261,14 @@ def test_forms_are_filled_in_expire_or_are_left_open(jikko: Command, tmp_path: P
             "expect": {"outputs": {"c": "良い"}, "path": ["Ask", "yes"]},
         },
         {"name": "expired", "inputs": {"q": "x"}, "forms": {"Ask": "timeout"}, "expect": {"path": ["Ask", "late"]}},
+        {"name": "in a list", "inputs": {"q": "x"}, "forms": {"Ask": ["timeout"]}, "expect": {"path": ["late"]}},
         {"name": "waits", "expect": {"waits_for": "Ask"}},
         {"name": "forgotten"},
     )
 
     found = outcomes(jikko, path)
 
-    assert [found[name] for name in ("filled in", "expired", "waits")] == ["passed"] * 3
+    assert [found[name] for name in ("filled in", "expired", "in a list", "waits")] == ["passed"] * 4
     assert found["forgotten"].startswith("failed | expected succeeded, got paused: it waits for the form of Ask")
 
 

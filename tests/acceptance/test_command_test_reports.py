@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.acceptance.case_files import BRANCHES, FETCHES, kept, outcomes
 from tests.acceptance.processes import JIKKO, Command, environment
+from tests.acceptance.workflows import app, node, start
 from tests.effort import PATIENCE
 
 
@@ -47,6 +50,39 @@ def test_a_snapshot_fails_until_it_is_kept_and_when_the_workflow_does_otherwise(
     assert json.loads((tmp_path / "flow.snapshots.json").read_text())["kept"]["runs"][0]["outputs"] == {"x": "low x"}
 
 
+def test_a_turn_has_a_snapshot_too(jikko: Command, tmp_path: Path) -> None:
+    talk = app("Talk", [start(), node("Reply", "answer", answer="一")], "start>Reply", mode="advanced-chat")
+    path = kept(tmp_path, talk, {"name": "kept", "turns": [{"say": "x", "expect": {"snapshot": True}}]})
+
+    assert "there is none yet" in outcomes(jikko, path)["kept"]
+    assert outcomes(jikko, path, "--update") == {"kept": "passed"}
+    kept(tmp_path, talk.replace("一", "二"), json.loads(path.read_text())["cases"][0])
+    assert 'expected "一", got "二"' in outcomes(jikko, path)["kept"]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000])
+def test_snapshots_that_cannot_be_read_are_told_of(text: str, jikko: Command, tmp_path: Path) -> None:
+    path = kept(tmp_path, BRANCHES, {"name": "kept", "inputs": {"q": "x"}, "expect": {"snapshot": True}})
+    (tmp_path / "flow.snapshots.json").write_text(text)
+
+    outcome = jikko("test", path)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"{tmp_path / 'flow.snapshots.json'} cannot be read: " in outcome.err
+
+
+@pytest.mark.parametrize("option", ["--junit", "--lcov"])
+def test_a_report_that_cannot_be_written_is_told_of_before_any_case_runs(
+    option: str, jikko: Command, tmp_path: Path
+) -> None:
+    path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}})
+
+    outcome = jikko("test", path, option, tmp_path / "none" / "x")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"there is no folder {tmp_path / 'none'}" in outcome.err
+
+
 def test_coverage_tells_the_nodes_and_branches_that_no_case_came_to(jikko: Command, tmp_path: Path) -> None:
     mocked = {"low": {"outputs": {"output": "m"}}}
     path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}, "mocks": mocked})
@@ -64,21 +100,37 @@ def test_coverage_tells_the_nodes_and_branches_that_no_case_came_to(jikko: Comma
         f"  {flow}:{at['route']}: route → true: never taken",
     ]
     written = (tmp_path / "lcov.info").read_text().splitlines()
-    assert {f"BRDA:{at['route']},0,0,-", f"BRDA:{at['route']},0,1,1", f"DA:{at['high']},0"} <= {*written}
+    assert {f"BRDA:{at['route']},0,0,-", f"BRDA:{at['route']},0,1,1", f"DA:{at['high']},0", f"DA:{at['low']},0"} <= {
+        *written
+    }
 
 
 def test_watching_runs_the_cases_again_when_a_file_changes(jikko: Command, tmp_path: Path) -> None:
-    path = kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}})
-    command = [str(JIKKO), "test", str(path), "--watch"]
+    tests, flow = tmp_path / "tests", tmp_path / "flow.yml"
+    tests.mkdir()
+    flow.write_text(BRANCHES, encoding="utf-8")
+    path = tests / "far.test.yml"
+    case = {"inputs": {"q": "x"}, "expect": {"outputs": {"x": "low x"}}}
+
+    def write(*names: str) -> None:
+        file = {"workflow": "../flow.yml", "cases": [{"name": name, **case} for name in names]}
+        path.write_text(json.dumps(file, ensure_ascii=False), encoding="utf-8")
+
+    write("a")
+    # Reports that the command writes itself are no change.
+    written = ["--junit", str(tests / "j.xml"), "--lcov", str(tests / "l.info")]
+    command = [str(JIKKO), "test", str(path), "--watch", *written]
     with subprocess.Popen(command, env=environment(jikko.home), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             lines = iter(process.stdout.readline, "")
             assert next(line for line in lines if "passed in" in line).startswith("1 passed")
 
-            kept(tmp_path, BRANCHES, {"name": "a", "inputs": {"q": "x"}}, {"name": "二", "inputs": {"q": "x"}})
-
+            write("a", "二")
             assert next(line for line in lines if "passed in" in line).startswith("2 passed")
+
+            flow.write_text(BRANCHES.replace("low {{ q }}", "LOW {{ q }}"), encoding="utf-8")
+            assert next(line for line in lines if " in " in line and "2 " in line).startswith("2 failed in ")
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE) == 130
         finally:

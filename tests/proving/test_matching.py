@@ -47,6 +47,7 @@ def test_a_value_is_as_expected(expected: Any, actual: Any) -> None:
         (0, False),
         ({"matches": "1"}, 1),
         ({"schema": {"type": "string"}}, 1),
+        ({"schema": {"pattern": "^(a+)+$"}}, "a" * 40 + "b"),
     ],
 )
 def test_a_value_is_not_as_expected(expected: Any, actual: Any) -> None:
@@ -74,7 +75,19 @@ def test_a_misspelt_matcher_is_told_of() -> None:
     assert text.endswith("(did you mean 'contains'?)")
 
 
-@pytest.mark.parametrize("expected", [{"matches": "("}, {"near": "12"}, {"one_of": 5}, {"schema": 1}])
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"matches": "("},
+        {"near": "12"},
+        {"one_of": 5},
+        {"schema": 1},
+        {"schema": {"$ref": "http://127.0.0.1:9/schema.json"}},
+        {"schema": {"$id": 5}},
+        {"within": 1},
+        {"contains": []},
+    ],
+)
 def test_a_matcher_that_cannot_be_used_is_told_of_and_does_not_hold(expected: dict[str, Any]) -> None:
     [(_, text)] = mismatches(expected, 12 if "near" in expected else "x")
 

@@ -8,11 +8,16 @@ from msgspec import Struct
 
 from jikko.console.diff import Change, FieldChange, field_changes
 from jikko.runs.reading.node_executions import NodeExecution
+from jikko.values import is_file
 
 _VOLATILE: Final = frozenset(
     ("sys.conversation_id", "sys.message_id", "sys.timestamp", "sys.workflow_id", "sys.workflow_run_id")
 )
 """Variables that are others in each run, or in each version."""
+_OF_CALLS: Final = frozenset(("latency", "time_to_first_token", "time_to_generate"))
+"""How long a model took, in a mapping that counts its tokens."""
+_OF_FILES: Final = frozenset(("related_id", "reference", "url", "remote_url"))
+"""Where a file is stored: a run has copies of its own."""
 _Key: TypeAlias = tuple[str, tuple[tuple[str, int], ...], int]
 """The id of a node, the rounds that it is in, and how often it ran there before."""
 
@@ -83,7 +88,8 @@ def _steady(value: Any) -> Any:
         return [_steady(each) for each in value]
     if not isinstance(value, Mapping):
         return value
-    return {name: _steady(each) for name, each in value.items() if name not in _VOLATILE}
+    out = _OF_FILES if is_file(value) else _OF_CALLS if "total_tokens" in value else frozenset[str]()
+    return {name: _steady(each) for name, each in value.items() if name not in _VOLATILE and name not in out}
 
 
 def _compared(execution: NodeExecution) -> dict[str, Any]:

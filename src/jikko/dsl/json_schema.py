@@ -45,6 +45,9 @@ class JsonSchema:
             self._validator = validator(_without_dialects(schema), registry=referencing.Registry())
         except RecursionError:
             raise BadSchema("it is nested too deeply") from None
+        except AttributeError as error:
+            # Its $id is no text.
+            raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
 
     def violation(self, value: Json) -> SchemaViolation | None:
         """The first thing that does not fit; ``None`` if the value does.

@@ -121,8 +121,8 @@ class Mocks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http: list[HttpRule] = []
     tools: list[ToolRule] = []
     knowledge: list[KnowledgeRule] = []
-    forms: dict[str, Literal["timeout"] | MockForm | list[MockForm]] = {}
-    """By the id or title of a human-input node."""
+    forms: dict[str, Literal["timeout"] | MockForm | list[Literal["timeout"] | MockForm]] = {}
+    """By the id or title of a human-input node. A list answers one form after the other."""
 
 
 class RunBudget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

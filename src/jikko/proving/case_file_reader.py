@@ -4,9 +4,9 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct, inspect
@@ -36,7 +36,22 @@ _OF_MATCHERS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("matches", str, "a regular expression"),
     ("schema", Mapping, "a mapping"),
 )
-_MATCHED: Final = frozenset(("outputs", "answer", "error", "inputs", "prompt", "url", "body", "parameters", "query"))
+_Shape: TypeAlias = Mapping[str, "_Shape | None"]
+_OF_RULES: Final[_Shape] = {
+    "models": {"prompt": None},
+    "http": {"url": None, "body": None},
+    "tools": {"parameters": None},
+    "knowledge": {"query": None},
+}
+_OF_NODE: Final[_Shape] = {"inputs": None, "outputs": None, "error": None}
+_OF_EXPECTATION: Final[_Shape] = {"outputs": None, "answer": None, "error": None, "nodes": {"*": _OF_NODE}}
+_MATCHED: Final[_Shape] = {
+    **_OF_RULES,
+    "cases": {**_OF_RULES, "expect": _OF_EXPECTATION, "turns": {"expect": _OF_EXPECTATION}},
+}
+"""Where matchers may stand in a file: at the ``None``; ``*`` is any name."""
+_FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Between them a clock may begin: a workflow has some time left then."""
 
 
 class ReadFile(Struct, frozen=True):
@@ -87,7 +102,7 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
             seen.add(each.name)
             cases.append(each)
         places += [where] * (len(cases) - len(places))
-    _check_matchers(root, "", problems)
+    _check_matchers(root, "", problems, _MATCHED)
     return ReadFile(msgspec.structs.replace(file, cases=cases), problems, places)
 
 
@@ -182,21 +197,32 @@ def _wanted(kind: inspect.Type) -> str:
 
 def _check_clock(text: str, where: str, problems: list[Diagnostic]) -> None:
     try:
-        if text and datetime.fromisoformat(text).tzinfo is None:
+        moment = datetime.fromisoformat(text) if text else _FIRST
+        if moment.tzinfo is None or not _FIRST <= moment < _END:
             raise ValueError
-    except ValueError:
+    except (ValueError, OverflowError):
         hint = Phrase("remedy.expected", {"wanted": "2026-11-30T09:00:00+09:00"})
         problems.append(problem_at(where, Phrase("document.value", {"value": shown(text)}), hint))
 
 
-def _check_matchers(value: Any, where: str, problems: list[Diagnostic], *, inside: bool = False) -> None:
-    """Note patterns that cannot be used."""
+def _check_matchers(value: Any, where: str, problems: list[Diagnostic], shape: _Shape | None) -> None:
+    """Note matchers that cannot be used."""
     if isinstance(value, list):
         for index, each in enumerate(value):
-            _check_matchers(each, f"{where}[{index}]", problems, inside=inside)
+            _check_matchers(each, f"{where}[{index}]", problems, shape)
     if not isinstance(value, Mapping):
         return
-    for name, kind, wanted in _OF_MATCHERS if inside and is_matcher(value) else ():
+    if shape is not None:
+        for name, each in value.items():
+            if name in shape or "*" in shape:
+                _check_matchers(each, _at(where, name), problems, shape.get(name, shape.get("*")))
+        return
+    matches = is_matcher(value)
+    if matches and "within" in value and "near" not in value:
+        problems.append(problem_at(f"{where}.near", Phrase("document.missing")))
+    if matches and value.get("contains") == []:
+        problems.append(problem_at(f"{where}.contains", Phrase("document.empty")))
+    for name, kind, wanted in _OF_MATCHERS if matches else ():
         each = value.get(name)
         if name not in value or (isinstance(each, str) and "$row." in each):
             continue
@@ -206,7 +232,9 @@ def _check_matchers(value: Any, where: str, problems: list[Diagnostic], *, insid
         elif name == "matches":
             _check_pattern(each, f"{where}.matches", problems)
     for name, each in value.items():
-        _check_matchers(each, _at(where, name), problems, inside=inside or name in _MATCHED)
+        # A schema and an exact value are data.
+        if not (matches and name in ("equals", "schema")):
+            _check_matchers(each, _at(where, name), problems, None)
 
 
 def _check_pattern(pattern: str, where: str, problems: list[Diagnostic]) -> None:
@@ -221,8 +249,9 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
     if isinstance(case.rows, str):
         try:
             rows = _rows_of(folder / case.rows)
-        except (OSError, ValueError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+        except (OSError, ValueError, TypeError, csv.Error, RecursionError) as error:
+            nested = "it is nested too deeply" if isinstance(error, RecursionError) else ""
+            reason = nested or getattr(error, "strerror", None) or str(error)
             problems.append(problem_at(f"{where}.rows", Phrase("document.unreadable", {"reason": reason})))
             yield case
             return
@@ -249,11 +278,16 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".csv":
-        return list(csv.DictReader(text.splitlines()))
-    read: Callable[[str], Any] = json.loads
-    rows: Any = [read(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else read(text)
+    # Spreadsheets write a byte order mark, and cells may have line breaks.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix == ".csv":
+            rows: Any = list(csv.DictReader(file))
+            for number, row in enumerate(rows, start=1):
+                if None in row:
+                    raise ValueError(f"row {number} has more cells than there are columns")
+            return cast("list[dict[str, Any]]", rows)
+        read: Callable[[str], Any] = json.loads
+        rows = [read(line) for line in file if line.strip()] if path.suffix == ".jsonl" else read(file.read())
     return msgspec.convert(rows, list[dict[str, Any]])
 
 

@@ -147,6 +147,10 @@ def _problems(
 def _of_mocks(mocks: CaseFile | FlowCase, prefix: str, names: NodeNames, handles: Handles) -> Iterator[Diagnostic]:
     for where, name in node_names(mocks):
         yield from _unknown(name, prefix + where, names)
+    for field, lists in (("mocks", mocks.mocks), ("forms", mocks.forms)):
+        for name, given in lists.items():
+            if given == []:
+                yield problem_at(f"{prefix}{field}.{name}", Phrase("document.empty"))
     for name, mock in mocks.mocks.items():
         for one in [mock] if isinstance(mock, NodeMock) else mock:
             known = {handle for node in names.ids(name) for handle in handles.get(node, ())}

@@ -58,7 +58,7 @@ class Coverage:
         lines, ways, numbers = [], [], Counter[str]()
         for branch in self.branches():
             if not branch.handle:
-                lines.append(f"DA:{branch.line},{branch.times + branch.mocked}")
+                lines.append(f"DA:{branch.line},{branch.times}")
             else:
                 ways.append(f"BRDA:{branch.line},0,{numbers[branch.node]},{branch.times or '-'}")
                 numbers[branch.node] += 1

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.dsl.fields import did_you_mean
+from jikko.dsl.json_schema import BadSchema, JsonSchema
 
 MATCHERS: Final = frozenset(
     ("equals", "contains", "matches", "schema", "near", "within", "one_of", "not", "length", "any_order")
@@ -32,7 +33,7 @@ def mismatches(expected: Any, actual: Any, where: str = "") -> Iterator[tuple[st
     if is_matcher(expected):
         try:
             found = list(_matched(expected, actual))
-        except (TypeError, ValueError, re.error) as error:
+        except (TypeError, ValueError, re.error, BadSchema) as error:
             # Values of rows are seen only now.
             found = [f"the matcher {shown(expected)} cannot be used: {error}"]
         yield from ((where, text) for text in found)
@@ -83,7 +84,9 @@ def _matched(expected: Mapping[str, Any], actual: Any) -> Iterator[str]:
                 if problem := _against_schema(wanted, actual):
                     yield f"does not fit its schema: {problem}; got {shown(actual)}"
                 continue
-            case _:  # within: part of near
+            case _:
+                if "near" not in expected:
+                    raise ValueError("`within` needs `near`")
                 continue
         if not holds:
             label = {"near": f"near {shown(wanted)} (within {expected.get('within', 0)})"}.get(
@@ -109,6 +112,8 @@ def _equal(expected: Any, actual: Any) -> bool:
 
 
 def _contains(wanted: Any, actual: Any) -> bool:
+    if wanted == []:
+        raise ValueError("every text contains nothing")
     if isinstance(actual, str):
         texts = wanted if isinstance(wanted, list) else [wanted]
         return all(str(text) in actual for text in texts)
@@ -132,16 +137,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _against_schema(schema: Any, actual: Any) -> str:
-    # Few files have one.
-    import jsonschema
-
-    try:
-        jsonschema.validate(actual, schema)
-    except jsonschema.ValidationError as error:
-        return error.message
-    except jsonschema.SchemaError as error:
-        return f"the schema itself is wrong: {error.message}"
-    return ""
+    if not isinstance(schema, Mapping):
+        raise TypeError("it is no mapping")
+    is_old = "draft-07" in str(schema.get("$schema"))
+    found = JsonSchema(schema, "draft 7" if is_old else "draft 2020-12").violation(actual)
+    return "" if found is None else found.message
 
 
 def _first_difference(expected: Any, actual: Any) -> str:

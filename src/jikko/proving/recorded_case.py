@@ -38,7 +38,7 @@ def recorded_case(
         case["inputs"] = {key: _given(value, files) for key, value in first.inputs.items() if value is not None}
     if mocks := _mocks(events, names):
         case["mocks"] = mocks
-    if forms := _forms(events, names):
+    if forms := _forms(events, names, files):
         case["forms"] = forms
     expect = _expected(events, names)
     if first is not None and first.turn is not None:
@@ -75,15 +75,13 @@ def _mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str
     return {name: [mock for _, mock in sorted(each, key=lambda one: one[0])] for name, each in found.items()}
 
 
-def _forms(events: Iterable[Event], names: NodeNames) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _forms(events: Iterable[Event], names: NodeNames, files: Mapping[str, str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
     for event in events:
         if isinstance(event, FormClosed):
-            name = _called(event.node_id, names)
-            if event.action_id is None:
-                found[name] = "timeout"
-            elif isinstance(found.setdefault(name, []), list):
-                found[name].append({"action": event.action_id, "values": event.data})
+            values = {key: _given(value, files) for key, value in event.data.items()}
+            answer = "timeout" if event.action_id is None else {"action": event.action_id, "values": values}
+            found.setdefault(_called(event.node_id, names), []).append(answer)
     return found
 
 
@@ -109,7 +107,9 @@ def _called(node_id: str, names: NodeNames) -> str:
 
 def _given(value: Json, files: Mapping[str, str]) -> Json:
     if isinstance(value, list):
-        return [_given(each, files) for each in value]
+        given = [_given(each, files) for each in value]
+        # A list is one of files if all of its texts are.
+        return given if all(isinstance(each, str) and each.startswith("@") for each in given) else value
     if is_file(value):
         path = files.get(str(value.get("related_id")))
         return value if path is None else f"@{path}"

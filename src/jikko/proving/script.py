@@ -1,7 +1,7 @@
 """What answers the calls of one case, and what it was asked. Decides only."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jikko.graph.compiled import CompiledNode
@@ -28,6 +28,7 @@ from jikko.proving.matching import fits, shown
 
 A = TypeVar("A", bound=MockAnswer)
 R = TypeVar("R", bound=NodeRule)
+N = TypeVar("N")
 
 
 class Answers(list[tuple[A, list[int]]]):
@@ -53,8 +54,9 @@ class CaseScript:
         self.refused: list[str] = []
         """Calls that nothing answers: a sentence for each."""
         self.model_calls = 0
-        self._mocks = {name: _nodes(mock) for name, mock in {**file.mocks, **case.mocks}.items()}
-        self._forms = {name: list(_forms(form)) for name, form in {**file.forms, **case.forms}.items()}
+        # Two of each, the case's first: one may call a node by its id and the other by its title.
+        self._mocks = [{name: _nodes(mock) for name, mock in given.mocks.items()} for given in (case, file)]
+        self._forms = [{name: list(forms_of(form)) for name, form in given.forms.items()} for given in (case, file)]
         self._models = Answers([*case.models, *file.models])
         self._http = Answers([*case.http, *file.http])
         self._tools = Answers([*case.tools, *file.tools])
@@ -62,19 +64,19 @@ class CaseScript:
 
     def mock(self, node: CompiledNode) -> NodeMock | None:
         """What stands for this execution of a node; ``None``: it runs. A mock whose answers are all taken fails."""
-        answers = self._mocks.get(node.id, self._mocks.get(node.title))
+        answers = _named(self._mocks, node.id, node.title)
         if answers is None:
             return None
         taken = answers.take(lambda mock: True)
         if taken is None:
             count = len(answers)
-            text = f"the mock of {_name(node)} has {count} answer{'s' * (count > 1)}, and the node runs once more"
+            text = f"the mock of {_name(node)} has {count} answer{'s' * (count != 1)}, and the node runs once more"
             return NodeMock(error=self.refuse(text))
         return taken
 
     def form(self, node_id: str, title: str) -> MockForm | str | None:
         """How a form is submitted; ``timeout``, or ``None`` if it is not."""
-        answers = self._forms.get(node_id, self._forms.get(title))
+        answers = _named(self._forms, node_id, title)
         if not answers:
             return None
         return answers.pop(0) if len(answers) > 1 else answers[0]
@@ -166,8 +168,13 @@ def _nodes(mock: NodeMock | Sequence[NodeMock]) -> Answers[NodeMock]:
     return Answers([mock]) if isinstance(mock, NodeMock) else Answers(mock, times=1)
 
 
-def _forms(form: str | MockForm | Sequence[MockForm]) -> Sequence[MockForm | str]:
+def forms_of(form: str | MockForm | Sequence[MockForm | str]) -> Sequence[MockForm | str]:
+    """The answers to the forms of a node, in order."""
     return [form] if isinstance(form, (str, MockForm)) else form
+
+
+def _named(given: Iterable[Mapping[str, N]], *names: str) -> N | None:
+    return next((each[name] for each in given for name in names if name in each), None)
 
 
 def _fit(expected: Any, actual: Any) -> bool:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jikko.events import RunFinished
 from jikko.proving.case_plan import CasePlan, stem_of
 from jikko.proving.matching import mismatches
@@ -20,10 +22,14 @@ class Snapshots:
         Raises:
             OSError, ValueError: The file is there and cannot be read.
         """
-        self.path = Path(plan.path).with_name(f"{stem_of(plan.path)}.snapshots.json")
+        self.path = snapshots_beside(plan.path)
         self._update = update
-        self._kept: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        self._wanted = {case.name for case in plan.file.cases if case.expect.snapshot}
+        self._kept: dict[str, Any] = _read(self.path) if self.path.exists() else {}
+        self._wanted = {
+            case.name
+            for case in plan.file.cases
+            if case.expect.snapshot or any(turn.expect.snapshot for turn in case.turns)
+        }
         self._changed = False
 
     def compare(self, result: CaseResult) -> list[CaseProblem]:
@@ -49,6 +55,18 @@ class Snapshots:
         left = {name: each for name, each in self._kept.items() if name in self._wanted}
         if self._update and (self._changed or left != self._kept):
             self.path.write_text(json.dumps(left, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def snapshots_beside(path: Path) -> Path:
+    """The file of the snapshots of a test file."""
+    return path.with_name(f"{stem_of(path)}.snapshots.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), dict[str, Any])
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _snapshot(result: CaseResult) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def problems_of(expect: Expectation, run: ObservedRun, names: NodeNames) -> Iter
 def _of_status(
     expect: Expectation, run: ObservedRun, status: str, end: RunFinished | RunPaused | None, names: NodeNames
 ) -> Iterator[CaseProblem]:
-    wanted = expect.status or ("failed" if is_given(expect.error) else "paused" if expect.waits_for else "succeeded")
+    fails = is_given(expect.error) and expect.error is not None
+    wanted = expect.status or ("failed" if fails else "paused" if expect.waits_for else "succeeded")
     fits = status == wanted or (status == "partial-succeeded" and wanted == "succeeded" and not expect.status)
     if not fits:
         failed = getattr(end, "failed_node", None)

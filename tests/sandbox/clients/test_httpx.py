@@ -49,6 +49,14 @@ with httpx.Client(base_url="http://h/api/", headers={"A": "1"}, timeout=timeout,
     assert outside.headers(0)["authorization"] == "Basic dTpw"
 
 
+async def test_no_time_at_all_is_the_shortest_timeout(sandbox: Sandbox) -> None:
+    outside = Outside()
+
+    await result_of(sandbox, outside, "import httpx\nr = httpx.get('http://h/', timeout=0).status_code")
+
+    assert outside.requests[0].timeouts.read == 0.001
+
+
 async def test_without_a_timeout_it_is_five_seconds(sandbox: Sandbox) -> None:
     outside = Outside()
 

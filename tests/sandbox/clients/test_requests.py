@@ -168,7 +168,7 @@ async def test_timeouts_reach_the_request_and_do_not_exceed_those_of_nodes(sandb
     outside = Outside()
     code = """
 import requests
-for timeout in (3, (1.5, 7), 10**6, None):
+for timeout in (3, (1.5, 7), 10**6, None, float("inf")):
     r = requests.get("http://h/", timeout=timeout).status_code
 """
 
@@ -179,8 +179,9 @@ for timeout in (3, (1.5, 7), 10**6, None):
         (1.5, 7.0),
         (10.0, 600.0),
         (10.0, 600.0),
+        (10.0, 600.0),
     ]
-    assert [request.ssl_verify for request in outside.requests] == [None] * 4
+    assert [request.ssl_verify for request in outside.requests] == [None] * 5
 
 
 async def test_certificates_are_not_checked_where_the_program_says_so(sandbox: Sandbox) -> None:

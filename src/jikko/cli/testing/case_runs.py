@@ -28,7 +28,7 @@ from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.case_ports import NoHttp
-from jikko.proving.script import CaseScript
+from jikko.proving.script import CaseScript, forms_of
 from jikko.proving.stand_ins import with_stand_ins
 from jikko.proving.verdict import CaseProblem, CaseResult, ObservedRun, problems_of, started
 from jikko.record import RunRecord
@@ -76,7 +76,8 @@ def groups(
             if not chosen(plan, case):
                 continue
             outside = case.outside or plan.file.defaults.outside
-            alone = f"{plan.path}: {case.name}" if "timeout" in {**plan.file.forms, **case.forms}.values() else ""
+            forms = (form for given in (plan.file, case) for form in given.forms.values())
+            alone = f"{plan.path}: {case.name}" if any("timeout" in forms_of(form) for form in forms) else ""
             clock = case.clock or plan.file.defaults.clock
             found.setdefault(CaseGroup(outside == "live", clock, alone), []).append((plan, case))
     return found
@@ -262,8 +263,12 @@ class CaseRun:
     async def _submit(self, form: Any, requested: FormRequested, answer: MockForm) -> None:
         actions: list[dict[str, Any]] = requested.form["actions"]
         ids = [action["id"] for action in actions if answer.action in (action["id"], action["title"])]
-        values = {**(requested.form.get("resolved_default_values") or {}), **answer.values}
-        inputs = await self._given(values, form_variables(requested.form))
+        # Defaults may be texts of models: only what the file says names files.
+        defaults = requested.form.get("resolved_default_values") or {}
+        asked = [
+            each for each in form_variables(requested.form) if each.name in answer.values or each.name not in defaults
+        ]
+        inputs = {**defaults, **await self._given(answer.values, asked)}
         await self._assembly.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
 
     async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:

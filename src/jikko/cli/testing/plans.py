@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import is_test_file, test_files_below
+from jikko.apps.dsl_file import is_test_file, read_dsl_file, test_files_below
 from jikko.cli.failure import Failure
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import Language
 from jikko.exit_codes import ExitCode
-from jikko.proving.case_plan import CasePlan, read_plan
+from jikko.proving.case_file_reader import read_case_file
+from jikko.proving.case_plan import CasePlan, read_plan, workflow_of
 from jikko.terminal_text import printable, shown
 
 
@@ -65,14 +66,33 @@ def test_files(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def changed_at(paths: Iterable[Path]) -> dict[Path, int]:
-    """When test files, and the files in the folders of these, were last written: in nanoseconds."""
-    folders = {path.parent for path in test_files(paths)}
-    found = {}
-    for path in (each for folder in folders for each in folder.iterdir()):
+def named_files(paths: Iterable[Path]) -> set[Path]:
+    """The workflows, and the files of rows, that test files name: they may stand in other folders."""
+    found: set[Path] = set()
+    for path in test_files(paths):
         with suppress(OSError):
-            found[path] = path.stat().st_mtime_ns
-    return {path: at for path, at in found.items() if not path.name.endswith(".snapshots.json")}
+            file = read_case_file(read_dsl_file(path), path.parent).file
+            if file is not None:
+                rows = [path.parent / case.rows for case in file.cases if isinstance(case.rows, str)]
+                found |= {workflow_of(path, file), *rows}
+    return found
+
+
+def changed_at(paths: Iterable[Path], more: Iterable[Path], written: Iterable[Path]) -> dict[Path, int]:
+    """When files were last written: in nanoseconds.
+
+    Args:
+        paths: Test files; the files in their folders count too.
+        more: Further files.
+        written: Files that do not count.
+    """
+    found = {}
+    folders = {path.parent for path in test_files(paths)}
+    for path in {*more, *(each for folder in folders if folder.is_dir() for each in folder.iterdir())}:
+        with suppress(OSError):
+            found[path.resolve()] = path.stat().st_mtime_ns
+    own = {path.resolve() for path in written}
+    return {path: at for path, at in found.items() if path not in own and not path.name.endswith(".snapshots.json")}
 
 
 def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,13 +14,13 @@ import msgspec
 from jikko.cli.failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.testing.case_runs import CaseRunner, groups
-from jikko.cli.testing.plans import changed_at, plans_of
+from jikko.cli.testing.plans import changed_at, named_files, plans_of
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.diagnostics.translations import Language, language_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage
-from jikko.proving.snapshots import Snapshots
+from jikko.proving.snapshots import Snapshots, snapshots_beside
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings
 
@@ -60,7 +61,11 @@ class _Wanted(NamedTuple):
 @click.option(
     "--lcov", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write coverage to FILE, as LCOV."
 )
-@click.option("--watch", is_flag=True, help="Run again whenever a test file or a workflow changes, until Ctrl-C.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Run again whenever a test file, a workflow, or a file beside a test file changes, until Ctrl-C.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -101,26 +106,32 @@ def test(
 
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
+    written = [path for path in (junit, lcov) if path is not None]
+    for path in written:
+        if not path.parent.is_dir():
+            raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}")
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
 
     def once() -> int:
         plans = plans_of(paths or (Path(),), output, language, against)
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
-            reports.append(JunitReport(junit.write_bytes))
+            reports.append(JunitReport(partial(_write, junit)))
         wanted = _Wanted(words, reports, update, covers, lcov)
         return run_async(_run(settings, [_live(plan) if live else plan for plan in plans], wanted))
 
     if not watch:
         sys.exit(once())
+    tests = paths or (Path(),)
     while True:
-        seen = changed_at(paths or (Path(),))
+        more = {*named_files(tests), *([] if against is None else [against])}
+        seen = changed_at(tests, more, written)
         try:
             once()
         except click.ClickException as error:
             click.echo(f"Error: {error.format_message()}", err=True)
         click.echo("waiting for a change; Ctrl-C ends", err=True)
-        while changed_at(paths or (Path(),)) == seen:
+        while changed_at(tests, more, written) == seen:
             time.sleep(_LOOK)
 
 
@@ -130,7 +141,7 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     found = groups(plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
     if not found:
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
-    snapshots = {path: Snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
+    snapshots = {path: _snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
     began = time.perf_counter()
     results: list[CaseResult] = []
     for group, cases in found.items():
@@ -148,14 +159,38 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
         for report in wanted.reports:
             report.add(result, plan)
     for each in snapshots.values():
-        each.close()
+        try:
+            each.close()
+        except OSError as error:
+            raise _unwritten(each.path, error) from None
     if wanted.lcov is not None:
-        wanted.lcov.write_text("".join(each.lcov() for each in covered.values()), encoding="utf-8")
+        _write(wanted.lcov, "".join(each.lcov() for each in covered.values()).encode())
     for report in wanted.reports:
         for coverage in covered.values() if wanted.covers else ():
             report.cover(coverage)
         report.close(seconds)
     return ExitCode.FAILED if any(result.outcome in ("failed", "error") for result in results) else ExitCode.OK
+
+
+def _snapshots(plan: CasePlan, *, update: bool) -> Snapshots:
+    try:
+        return Snapshots(plan, update=update)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        hint = "Delete it, and let `jikko test --update` keep new ones."
+        file = snapshots_beside(plan.path)
+        raise Failure(f"{file} cannot be read: {reason}", exit_code=ExitCode.USAGE, code="usage", hint=hint) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> Failure:
+    return Failure(f"{path} cannot be written: {error.strerror or error}")
 
 
 def _compare(result: CaseResult, snapshots: Snapshots) -> None:

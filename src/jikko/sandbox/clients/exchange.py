@@ -1,6 +1,7 @@
 """Asks the server to send a request, over the connection of the child, and waits for the answer."""
 
 import json
+import math
 import os
 import struct
 from typing import Any, Final, NamedTuple
@@ -56,7 +57,8 @@ def send(
         for name, value in headers
         if name.lower() not in _NOT_SENT and (name.lower(), value) != ("host", host)
     ]
-    request = {"method": method, "url": url, "headers": headers, "connect": connect, "read": read, "verify": verify}
+    request: dict[str, Any] = {"method": method, "url": url, "headers": headers, "verify": verify}
+    request |= {"connect": _seconds(connect), "read": _seconds(read)}
     text = json.dumps({"http": request}, separators=(",", ":")).encode()
     _write(_HEAD.pack(len(text), len(body)) + text + body)
     text_length, body_length = _HEAD.unpack(_read(_HEAD.size))
@@ -71,6 +73,11 @@ def send(
             (name, str(len(content)) if name.lower() == "content-length" else value) for name, value in received
         ]
     return RawResponse(answer["status"], received, content)
+
+
+def _seconds(timeout: float | None) -> float | None:
+    # What is no time at all is the shortest there is, and what never ends the server's longest.
+    return None if timeout is None or not math.isfinite(timeout) else max(0.001, timeout)
 
 
 def _write(message: bytes) -> None:
