@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command
-from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template
+from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template, with_environment
 
 
 def test_a_run_with_requests_and_a_form_is_a_test_without_either(
@@ -23,7 +23,7 @@ def test_a_run_with_requests_and_a_form_is_a_test_without_either(
     flow.write_text(app("Asks", nodes, "start>get>Ask Ask:yes>made made>end"), encoding="utf-8")
     assert jikko("run", flow, "-i", "q=円", "--keep", JIKKO_HTTP_ALLOW="127.0.0.1").code == 5
     run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
-    submitted = jikko("runs", "submit", run_id, "-i", "comment=良い", "--action", "yes")
+    submitted = jikko("runs", "submit", run_id, "-i", "comment=@@all 良い", "--action", "yes")
     assert submitted.code == 0, submitted.err
 
     saved = jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "asked.test.yml")
@@ -45,9 +45,11 @@ def test_a_run_that_failed_is_a_test_that_fails_in_the_same_way(jikko: Command, 
     assert jikko("run", flow, "--keep").code == 1
     run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
 
-    assert jikko("runs", "save", run_id[:13], "--to", tmp_path / "failed.test.yml", "--workflow", flow).code == 0
+    file = tmp_path / "kept" / "failed.test.yml"
+    assert jikko("runs", "save", run_id[:13], "--to", file, "--workflow", flow).code == 0
 
-    outcome = jikko("test", tmp_path)
+    assert "workflow: ../flow.yml\n" in file.read_text(encoding="utf-8")
+    outcome = jikko("test", file)
     assert outcome.code == 0, outcome.out
 
 
@@ -86,3 +88,47 @@ def test_nothing_is_overwritten(jikko: Command, tmp_path: Path) -> None:
     for name in ("a.test.yml", "flow.test.yml"):
         assert jikko("runs", "save", run_id, "--to", tmp_path / name).code == 9
     assert jikko("runs", "save", run_id, "--to", tmp_path / "a.yml").code == 2
+
+
+def test_secrets_of_the_workflow_are_not_saved(jikko: Command, tmp_path: Path) -> None:
+    text = app("Secret", [start("q"), end(q="start.q")], "start>end")
+    flow = tmp_path / "flow.yml"
+    flow.write_text(with_environment(text, KEY=("secret", "sk-鍵-0123"), PLAIN=("string", "円 🚑")), encoding="utf-8")
+    assert jikko("run", flow, "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+
+    saved = jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "secret.test.yml")
+
+    assert "secrets are not saved" in saved.err
+    assert "give values for KEY" in saved.err
+    assert not any("sk-" in path.read_text(encoding="utf-8") for path in (tmp_path / "kept").iterdir())
+    assert "円 🚑" in (tmp_path / "kept" / "secret.yml").read_text(encoding="utf-8")
+    assert jikko("test", tmp_path / "kept").code == 0
+
+
+def test_runs_of_several_versions_are_saved_for_a_workflow_that_is_named(jikko: Command, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yml"
+    for text in ("一", "二"):
+        nodes = [start("q"), template("made", text, q="start.q"), end(q="start.q")]
+        flow.write_text(app("Versions", nodes, "start>made>end"), encoding="utf-8")
+        assert jikko("run", flow, "-i", "q=x", "--keep").code == 0
+    runs = [json.loads(line)["workflow_run_id"] for line in jikko("runs", "list", "--json").out.splitlines()]
+
+    refused = jikko("runs", "save", *runs, "--to", tmp_path / "both.test.yml")
+
+    assert (refused.code, "of several versions" in refused.err) == (2, True)
+    assert jikko("runs", "save", *runs, "--to", tmp_path / "both.test.yml", "--workflow", flow).code == 0
+    assert jikko("test", tmp_path / "both.test.yml").code == 0
+
+
+def test_a_run_that_was_stopped_is_no_test(jikko: Command, tmp_path: Path) -> None:
+    flow = tmp_path / "flow.yml"
+    nodes = [start("q"), form("Ask", "Fine?"), end("yes"), end("no")]
+    flow.write_text(app("Asks", nodes, "start>Ask Ask:yes>yes Ask:no>no"), encoding="utf-8")
+    assert jikko("run", flow, "--keep").code == 5
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    assert jikko("runs", "stop", run_id).code == 0
+
+    refused = jikko("runs", "save", run_id, "--to", tmp_path / "a.test.yml")
+
+    assert (refused.code, "cannot be made a test: it was stopped" in refused.err) == (2, True)

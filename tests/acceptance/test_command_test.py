@@ -272,6 +272,31 @@ def test_forms_are_filled_in_expire_or_are_left_open(jikko: Command, tmp_path: P
     assert found["forgotten"].startswith("failed | expected succeeded, got paused: it waits for the form of Ask")
 
 
+def test_a_default_of_a_form_names_no_file(jikko: Command, tmp_path: Path) -> None:
+    asks = form("Ask", "Fine?")
+    asks["data"]["inputs"][0]["default"] = {"type": "variable", "selector": ["start", "q"], "value": ""}
+    nodes = [start("q"), asks, end("yes", c="Ask.comment"), end("no")]
+    case = {"inputs": {"q": "@@flow.yml"}, "forms": {"Ask": {"action": "yes"}}}
+    path = kept(
+        tmp_path,
+        app("Asks", nodes, "start>Ask Ask:yes>yes Ask:no>no"),
+        {"name": "as it is", **case, "expect": {"outputs": {"c": "@flow.yml"}}},
+    )
+
+    assert outcomes(jikko, path) == {"as it is": "passed"}
+
+
+def test_a_file_that_is_no_yaml_is_told_of_once_with_its_place(jikko: Command, tmp_path: Path) -> None:
+    path = kept(tmp_path, BRANCHES)
+    path.write_text("cases: [", encoding="utf-8")
+
+    outcome = jikko("check", path)
+
+    assert outcome.code == 1
+    assert "line 1" not in outcome.out
+    assert "problems in the test file: 1" in outcome.out
+
+
 def test_a_conversation_goes_over_several_turns(jikko: Command, tmp_path: Path) -> None:
     path = tmp_path / "list.test.yml"
     list_ = Path(__file__).parents[2] / "examples" / "shopping-list.yml"

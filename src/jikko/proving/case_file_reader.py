@@ -80,8 +80,7 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
     try:
         root: Any = parse(decoded(text), LoadLimits())
     except YamlProblem as error:
-        where = f"line {error.line}, column {error.column}" if error.line else ""
-        found = problem_at(where, error.what, error.hint, line=error.line, column=error.column)
+        found = problem_at("", error.what, error.hint, line=error.line, column=error.column)
         return ReadFile(None, [found])
     root = _checked(root, inspect.type_info(CaseFile), "", problems)
     if root is _WRONG:

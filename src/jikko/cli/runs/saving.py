@@ -1,8 +1,9 @@
 """``jikko runs save``: a test of recorded runs."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import yaml
@@ -13,13 +14,21 @@ from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, with_assembly
 from jikko.cli.runs.saved_files import make_target, save, stored_files
-from jikko.events import RunStarted
+from jikko.dsl.load import LoadLimits, decoded
+from jikko.dsl.text.yaml_text import parse
+from jikko.events import FormClosed, RunStarted
 from jikko.exit_codes import ExitCode
 from jikko.proving.recorded_case import recorded_case, what_it_holds
 from jikko.proving.verdict import NodeNames
 from jikko.record import RunRecord
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
+from jikko.values import Json
+
+_NEVER_ENDS: Final = {
+    "stopped": "it was stopped from outside, and no test does that",
+    "running": "it has not ended yet",
+}
 
 
 @click.command("save")
@@ -43,7 +52,8 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
     """Make a test file of RUNs of one app: ids, or their beginnings.
 
     Each becomes a case: its inputs, with files; what models, tools, requests, searches and people answered; and the
-    status, outputs and path that came of it. Code, templates, conditions and lists really run in the test.
+    status, outputs and path that came of it. Code, templates, conditions and lists really run in the test. Secrets of
+    the workflow are not saved.
     """
     if not file.name.endswith(".test.yml"):
         raise click.BadParameter(f"{file} does not end in .test.yml", param_hint="'--to'")
@@ -51,24 +61,65 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
     first = records[0].identity
     if any(record.identity.app_id != first.app_id for record in records):
         raise Failure("the runs are of several apps; a test file is of one", exit_code=ExitCode.USAGE, code="usage")
+    if workflow is None and any(record.identity.workflow_id != first.workflow_id for record in records):
+        hint = "Save each version in a file of its own, or name the workflow that is to be tested: --workflow FILE."
+        raise Failure("the runs are of several versions", exit_code=ExitCode.USAGE, code="usage", hint=hint)
+    for record in records:
+        if record.status in _NEVER_ENDS:
+            what = f"run {record.identity.run_id} cannot be made a test: {_NEVER_ENDS[record.status]}"
+            raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
     app = await assembly.apps.find(first.app_id)
     beside = file.with_name(f"{file.name.removesuffix('.test.yml')}.yml")
-    target = workflow or beside
     taken = [path for path in (file, *([] if workflow else [beside])) if path.exists()]
     if taken:
         hint = "Name another --to; --workflow FILE tests a file that exists." if taken[-1] == beside else ""
         raise Failure(f"{taken[-1]} exists already", exit_code=ExitCode.CONFLICT, code="conflict", hint=hint)
     make_target(file.parent)
     cases = [await _case(assembly, app, record, file) for record in records]
+    named: dict[str, Any] = {}
+    secrets: list[str] = []
     if workflow is None:
-        _write(beside, (await assembly.apps.version(app, first.workflow_id)).source)
-    named = {} if target == beside else {"workflow": str(target.resolve())}
-    text = yaml.safe_dump({**named, "cases": cases}, allow_unicode=True, sort_keys=False, width=120)
-    _write(file, text.encode())
+        source, secrets = without_secrets((await assembly.apps.version(app, first.workflow_id)).source)
+        _write(beside, source)
+    elif (path := _relative(workflow, file.parent)) != beside.name:
+        named = {"workflow": path}
+    if secrets:
+        named["env"] = dict.fromkeys(secrets, "")
+    _write(file, _yaml({**named, "cases": cases}))
     for case in cases:
         held = ", ".join(what_it_holds(case))
         click.echo(printable(f"{case['name']}: may hold data of people in {held or 'nothing'}"), err=True)
+    if secrets:
+        text = f"secrets are not saved; `env` in {file} may give values for {', '.join(secrets)}"
+        click.echo(printable(text), err=True)
     click.echo(printable(f"saved {file}; run it: jikko test {as_word(str(file))}"), err=True)
+
+
+def without_secrets(source: bytes) -> tuple[bytes, list[str]]:
+    """A workflow file with nothing in the place of its secrets; and the names of those environment variables.
+
+    A file that has none stays as it is.
+    """
+    root: Any = parse(decoded(source), LoadLimits())
+    workflow = root.get("workflow") or {}
+    entries = [
+        entry
+        for kind in ("environment_variables", "conversation_variables")
+        for entry in workflow.get(kind) or ()
+        if entry.get("value_type") == "secret" and entry.get("value")
+    ]
+    for entry in entries:
+        entry["value"] = ""
+    given = workflow.get("environment_variables") or ()
+    return (_yaml(root) if entries else source), [str(entry["name"]) for entry in entries if entry in given]
+
+
+def _yaml(value: Any) -> bytes:
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120).encode()
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path.resolve(), folder.resolve())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -84,7 +135,10 @@ async def _case(assembly: Assembly, app: Any, record: RunRecord, file: Path) -> 
     names = NodeNames({node.id: node.title for node in workflow.graph.nodes.values()})
     events = await assembly.store.events(run_id)
     first = next((event for event in events if isinstance(event, RunStarted)), None)
-    given = {} if first is None else dict(stored_files([*first.inputs.values(), first.system.get("files")]))
+    values: list[Json] = [dict(event.data) for event in events if isinstance(event, FormClosed)]
+    if first is not None:
+        values += [*first.inputs.values(), first.system.get("files")]
+    given = dict(stored_files(values))
     paths: dict[str, str] = {}
     if given:
         folder = file.with_name(f"{file.name.removesuffix('.test.yml')}.files")

@@ -98,7 +98,7 @@ def changed_at(paths: Iterable[Path], more: Iterable[Path], written: Iterable[Pa
 def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
     """A problem of a test file, with its place and what to do."""
     place = f"{path}:{problem.line}:{problem.column}:" if problem.line else f"{path}:"
-    where = f"{problem.where}: " if problem.where and not problem.where.startswith("line ") else ""
+    where = f"{problem.where}: " if problem.where else ""
     hint = problem.advice(language)
     return printable(f"{place} {where}{problem.text(language)}" + (f" ({hint})" if hint else ""))
 
