@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,99 @@ def test_a_signed_call_is_taken_once_and_others_are_refused(jikko: Command, path
         server.close()
 
 
+def test_an_entry_of_the_triggers_file_that_matches_no_webhook_is_reported(
+    jikko: Command, path: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "triggers.yml"
+    right = "triggers: {注文/hook: {verify: bearer, secret: abc}}"
+    wrong = right.replace("注文", "ちゅうもん")
+    rules.write_text(wrong, encoding="utf-8")
+    said = f"{rules}: ちゅうもん/hook verifies no webhook"
+
+    def is_verified() -> bool:
+        [listed] = json.loads(f"[{jikko('triggers', 'list', '--json', JIKKO_TRIGGERS=str(rules)).out}]")
+        return bool(listed["verified"])
+
+    assert not is_verified()
+    assert "not verified" in jikko("triggers", "list", JIKKO_TRIGGERS=str(rules)).out
+    assert said in jikko("doctor", "--lang", "en", JIKKO_TRIGGERS=str(rules)).out
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+    try:
+        until(lambda: said in server.output, "the entry is reported at the start")
+        rules.write_text(right, encoding="utf-8")
+        assert jikko("reload").code == 0
+        until(lambda: httpx.post(server.url + path, json={"n": 1}).status_code == 401, "the file is read again")
+        assert is_verified()
+        rules.write_text(wrong.replace("ちゅうもん", "注/文"), encoding="utf-8")
+        assert jikko("reload").code == 0
+        until(lambda: "注/文/hook verifies no webhook" in server.output, "the entry is reported after reading again")
+    finally:
+        server.close()
+
+
+def test_a_captured_call_runs_once_and_its_credentials_are_not_kept(jikko: Command, path: str, tmp_path: Path) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text("triggers: {注文/hook: {verify: stripe, secret: abc}}", encoding="utf-8")
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+
+    def call(body: bytes, after: str = "", at: int = 0) -> bool:
+        """Whether a run began."""
+        stamp = str(int(time.time()) - at)
+        digest = hmac.new(b"abc", f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+        given = {"Stripe-Signature": f"t={stamp},v1={digest}{after}", "Content-Type": "application/json"}
+        given |= {"Authorization": "Bearer s3cr3t", "Cookie": "s3cr3t"}
+        answer = httpx.post(server.url + path, content=body, headers=given)
+        assert answer.status_code == 200, answer.text
+        return "Idempotency-Replayed" not in answer.headers
+
+    try:
+        assert call(b'{"n": 1, "id": "evt_1"}')
+        assert not call(b'{"n": 1, "id": "evt_1"}', at=30)
+        assert call(b'{"n": 1, "id": "evt_2"}', at=30)
+        newest = deliveries(jikko)
+        assert [each["sender_id"] for each in newest[:3]] == ["evt_2", "evt_1", "evt_1"]
+        headers = jikko.json("deliveries", "show", newest[0]["id"])[0]["call"]["headers"]
+        masked = {name for name, value in headers.items() if value == "***"}
+        assert masked == {"Authorization", "Cookie", "Stripe-Signature"}
+    finally:
+        server.close()
+
+
+UNSENDABLE = {
+    "a header that is not Latin-1": ("--header", "X: 世界"),
+    "a header of two lines": ("--header", "X: a\nb"),
+    "a header without a name": ("--header", "a b: c"),
+    "a server that is none": ("--url", "http://[::1"),
+    "a server without a scheme": ("--url", "localhost:80"),
+    "a secret that is not ASCII": ("--secret", "sécret"),
+}
+
+
+@pytest.mark.parametrize("options", UNSENDABLE.values(), ids=UNSENDABLE)
+def test_a_call_that_cannot_be_sent_is_a_usage_error(
+    jikko: Command, server: Server, path: str, options: tuple[str, str]
+) -> None:
+    outcome = jikko("triggers", "fire", "注文/hook", "--body", '{"n": 2}', *options)
+    assert (outcome.code, "Traceback" in outcome.err) == (2, False), outcome.err
+    assert options[0] in outcome.err
+
+
+def test_what_is_fired_is_sent_as_given(jikko: Command, server: Server, path: str) -> None:
+    given = ("--query", "a b=é&c=%20", "--header", "content-type: application/json; x=y", "--body", '{"n": 2}')
+    assert jikko.json("triggers", "fire", "注文/hook", *given)[0]["status"] == 200
+    assert jikko("triggers", "fire", "注文/hook", "--body", "\udcff").code == 3
+    [taken] = deliveries(jikko, "--state", "done", "--state", "running", "--state", "waiting")
+    brought = jikko.json("deliveries", "show", taken["id"])[0]["call"]
+    assert brought["query_params"] == {"a b": "é", "c": " "}
+    assert brought["headers"]["Content-Type"] == "application/json; x=y"
+
+
+def test_the_error_of_an_absent_server_does_not_quote_the_address_of_the_webhook(jikko: Command, path: str) -> None:
+    outcome = jikko("triggers", "fire", "注文/hook", "--url", "http://127.0.0.1:1")
+    assert "127.0.0.1:1: no server answers" in outcome.err
+    assert path not in outcome.out + outcome.err
+
+
 def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, path: str, tmp_path: Path) -> None:
     taken: list[int] = []
     for number in range(2):  # a run whose process died three times is given up
@@ -183,6 +277,9 @@ def test_what_attackers_send_is_refused_and_starts_nothing(jikko: Command, serve
 
     found = {name: status(path, body, headers) for name, (_, body, headers) in ATTACKS.items()}
     assert found == {name: wanted for name, (wanted, _, _) in ATTACKS.items()}
+    large = httpx.post(server.url + path, content=b" " * 10_485_761, timeout=30)
+    assert "text/html" in large.headers["content-type"]
+    assert "10485760 bytes." in large.text
     assert [status(path[:-1] + end, b"{}", {}) for end in ("", "é", "%2F", "'--", "x" * 5000)] == [404] * 5
     assert jikko.json("runs", "list") == []
     assert {each["state"] for each in deliveries(jikko)} == {"refused"}

@@ -126,6 +126,62 @@ def test_of_several_signatures_one_must_fit_and_a_flood_is_cut_off() -> None:
     assert not is_let_in(how, headers | {"webhook-id": "another"})
 
 
+REPLAYED: Mapping[str, tuple[Verification, tuple[dict[str, str], ...]]] = {
+    "stripe": (
+        PRESETS["stripe"],
+        ({"stripe-signature": "{}, v1=junk"}, {"stripe-signature": "v0=x,{}"}, {"stripe-signature": "{}\xa0"}),
+    ),
+    "slack": (PRESETS["slack"], ({"x-slack-signature": "{}\xa0"}, {"x-slack-signature": " {}"})),
+    "an id that is not signed": (
+        Verification(
+            header="x-sign", signed="{timestamp}.{body}", timestamp_header="x-time", separator=",", id_header="x-id"
+        ),
+        ({"x-id": "another"}, {"x-sign": "{},junk"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("sender", REPLAYED)
+def test_a_captured_call_has_one_id_whatever_is_changed_that_is_not_signed(sender: str) -> None:
+    template, changes = REPLAYED[sender]
+    how = with_secrets(template, ["neu", "alt"])
+    headers = signed(with_secrets(template, ["alt"]))
+    call_id = require_verified(how, headers.get, BODY, NOW)
+
+    assert call_id
+    for change in changes:
+        altered = headers | {name: value.format(headers[name]) for name, value in change.items()}
+        assert require_verified(how, altered.get, BODY, NOW) == call_id
+    later = {name.lower(): value for name, value in signed_headers(how, BODY, call_id="call 1", now=NOW + 1).items()}
+    assert require_verified(how, later.get, BODY, NOW) != call_id
+    assert require_verified(how, signed(how, b"{}").get, b"{}", NOW) != call_id
+
+
+def test_of_a_call_that_is_signed_with_both_secrets_either_signature_gives_the_same_id() -> None:
+    how = of("stripe", "neu", "alt")
+    both = [signed(of("stripe", secret))["stripe-signature"] for secret in ("neu", "alt")]
+
+    ids = {require_verified(how, {"stripe-signature": each}.get, BODY, NOW) for each in (*both, ",".join(both))}
+    assert len(ids) == 1
+
+
+def test_an_id_that_is_signed_or_sent_without_a_timestamp_is_that_of_the_sender() -> None:
+    for preset in ("standard-webhooks", "github", "shopify"):
+        assert require_verified(of(preset), signed(of(preset)).get, BODY, NOW) == "call 1"
+
+
+class Unread(bytes):
+    """A body of which no digest may be computed."""
+
+    def __buffer__(self, flags: int) -> memoryview:
+        raise AssertionError("it was read")
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-slack-signature": "v0="}, {"x-slack-signature": "v0=00"}])
+def test_a_body_without_signature_or_timestamp_is_not_read(headers: dict[str, str]) -> None:
+    assert not is_let_in(of("slack"), headers, Unread(BODY))
+
+
 def test_a_template_covers_other_senders() -> None:
     found = parse_verifications(
         """
@@ -155,6 +211,8 @@ triggers:
         ("{verify: 5, secret: x}", "verify"),
         ("{verify: github, secrets: [a, b, c]}", "secrets"),
         ("{verify: github, secret: x, other: 1}", "other"),
+        ("{verify: bearer, secret: sécret}", "secrets"),
+        ('{verify: github, secret: "a\\tb"}', "secrets"),
         ("{verify: {header: X, signed: x}, secret: x}", "signed"),
         ("{verify: {signed: '{body}'}, secret: x}", "header"),
         ("{verify: {header: X, algorithm: md5}, secret: x}", "algorithm"),

@@ -7,7 +7,16 @@ import pytest
 from jikko.dsl.webhook import WebhookConfig
 from jikko.errors import BadRequest
 from jikko.triggers.content_types import detected_type
-from jikko.triggers.webhook_call import WebhookCall, answer_of, body_of, checked, headers_of, query_of
+from jikko.triggers.webhook_call import (
+    Unconvertible,
+    WebhookCall,
+    answer_of,
+    body_of,
+    checked,
+    headers_of,
+    query_of,
+    without_secrets,
+)
 
 
 def config(**data: Any) -> WebhookConfig:
@@ -68,6 +77,24 @@ def test_texts_that_are_no_values_of_their_types_are_refused(kind: str, text: st
     found = why(config(params=[{"name": "p", "type": kind}]), call(query={"p": text}))
 
     assert found == f"Parameter 'p' validation failed: {reason}"
+
+
+@pytest.mark.parametrize("kind", ["number", "boolean"])
+def test_the_reason_that_is_kept_does_not_quote_what_was_sent_and_the_answer_only_its_beginning(kind: str) -> None:
+    with pytest.raises(Unconvertible) as refused:
+        checked(config(params=[{"name": "p", "type": kind}]), call(query={"p": "令" * 5000}))
+
+    assert str(refused.value) == f"Parameter 'p' validation failed: Cannot convert '{'令' * 60}' to {kind}"
+    assert refused.value.reason == f"Parameter 'p' validation failed: Cannot convert the value to {kind}"
+
+
+def test_headers_with_credentials_are_masked_unless_the_node_declares_them() -> None:
+    sent = {"Authorization": "Bearer x", "Cookie": "a=b", "Proxy-Authorization": "x", "X-Sign": "x", "Accept": "*/*"}
+    declared = config(headers=[{"name": "cookie"}, {"name": "x_sign"}])
+
+    masked = dict.fromkeys(sent, "***") | {"Accept": "*/*"}
+    assert without_secrets(config(), sent, "x-sign") == masked
+    assert without_secrets(declared, sent, "x-sign") == masked | {"Cookie": "a=b", "X-Sign": "x"}
 
 
 @pytest.mark.parametrize(

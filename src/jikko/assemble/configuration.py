@@ -1,8 +1,9 @@
 """The files that an operator writes, read again while the server runs."""
 
 import asyncio
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from jikko.assemble import lazy
 from jikko.assemble.models import providers_of
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.tools import tools_file
-from jikko.errors import InvalidSettings
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.errors import InvalidSettings, JikkoError
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.providers.config import Providers
 from jikko.settings import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.tools.directory import ToolsDirectory
     from jikko.triggers.verification import Verification
+
+log = logging.getLogger(__name__)
 
 
 def key_files(settings: Settings) -> KeyFiles:
@@ -40,10 +44,12 @@ class Configuration:
         schedules: "ScheduleServices",
         signing_keys: SigningKeys,
         workers: int,
+        unmatched: Callable[[], Awaitable[list[str]]],
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Args:
         workers: How many processes share the limits.
+        unmatched: Returns the entries of the triggers file that match no webhook.
         environment: What ``${NAME}`` in the files stands for.
         """
         self._settings = settings
@@ -54,6 +60,7 @@ class Configuration:
         self._schedules = schedules
         self._signing_keys = signing_keys
         self._workers = workers
+        self._unmatched = unmatched
         self._environment = environment
         self._reading = asyncio.Lock()
 
@@ -67,6 +74,16 @@ class Configuration:
             use = await asyncio.to_thread(self._read)
             for each in use:
                 each()
+        await self.warn()
+
+    async def warn(self) -> None:
+        """Log each entry of the triggers file that leaves calls unverified, since it matches no webhook."""
+        file = self._settings.triggers
+        try:
+            for name in [] if file is None else await self._unmatched():
+                log.warning("%s", Diagnostic("triggers.unmatched", {"file": str(file), "name": name}))
+        except JikkoError as error:
+            log.warning("the triggers file cannot be compared with the webhooks: %s", error)
 
     def _verify_by(self, read: "dict[str, Verification]") -> None:
         self._verifications.clear()

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify.events import encode
-from jikko.errors import JikkoError
+from jikko.errors import JikkoError, PayloadTooLarge
 from jikko.http.responses import Response
 from jikko.values import Json, Uuid
 
@@ -15,6 +15,7 @@ _NOT_FOUND_PAGE = (
     b"<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling "
     b"and try again.</p>\n"
 )
+_TOO_LARGE = "Request Entity Too Large"
 _HTML = b"text/html; charset=utf-8"
 
 
@@ -50,6 +51,12 @@ def refusal(error: Error, headers: Mapping[str, str] | None = None) -> Response:
 def no_page() -> Response:
     """There is nothing at that address."""
     return Response(_NOT_FOUND_PAGE, 404, media_type=_HTML)
+
+
+def too_large_page(error: PayloadTooLarge) -> Response:
+    """The body of a request to a webhook is too large."""
+    page = f"<!doctype html>\n<html lang=en>\n<title>413 {_TOO_LARGE}</title>\n<h1>{_TOO_LARGE}</h1>\n<p>{error}</p>\n"
+    return Response(page.encode(), 413, media_type=_HTML)
 
 
 def not_allowed(methods: Iterable[str]) -> Response:

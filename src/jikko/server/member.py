@@ -143,6 +143,7 @@ class ServerMember:
 
         days, conversation_days = assembly.settings.retention_days, assembly.settings.conversation_days
         async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(assembly.configuration.warn())
             jobs.create_task(_again_and_again(assembly.forms.watch))
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))

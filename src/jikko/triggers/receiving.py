@@ -105,11 +105,17 @@ class Webhooks:
             raise NotFound("There is no webhook at this address.")
         return Webhook(trigger, app, node.node.webhook)
 
-    def verification(self, webhook: Webhook) -> Verification | None:
-        """How its callers prove who they are; ``None``: by the address alone."""
-        trigger = webhook.trigger
-        names = (trigger.id, f"{webhook.app.name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
+    def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
+        """How the callers of a webhook prove who they are; ``None``: by the address alone."""
+        names = _names(trigger, app_name)
         return next((found for name in names if (found := self._verifications.get(name)) is not None), None)
+
+    async def unmatched(self) -> list[str]:
+        """The entries of the triggers file that verify the callers of no webhook: misspelt, or of a renamed app."""
+        apps = {app.id: app.name for app in await self._apps.apps()}
+        webhooks = await self._triggers.all("webhook")
+        known = {name for each in webhooks for name in _names(each, apps.get(each.app_id, ""))}
+        return [name for name in self._verifications if name not in known]
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
         """Store a file of a call. Dify does not keep its name. [QUIRK]
@@ -173,6 +179,11 @@ class Webhooks:
             method=arrival.method,
             size=arrival.size,
         )
+
+
+def _names(trigger: Trigger, app_name: str) -> tuple[str, ...]:
+    """By which the triggers file may name a webhook."""
+    return (trigger.id, f"{app_name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
 
 
 def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:

@@ -47,6 +47,8 @@ class Verification(Struct, frozen=True, kw_only=True):
     """Seconds that the timestamp may be off; where none is signed, nothing is compared."""
     id_header: str = ""
     """The header with the sender's id of the call, in lower case; empty: it has none."""
+    id_field: str = ""
+    """The field of a JSON body that has it; empty: none."""
     key_prefix: str = ""
     """Of secrets that are Base64 behind this."""
     challenge: Literal["", "slack", "meta"] = ""
@@ -73,12 +75,14 @@ PRESETS: Final[Mapping[str, Verification]] = {
         prefix="v1=",
         separator=",",
         timestamp_prefix="t=",
+        id_field="id",
     ),
     "slack": Verification(
         header="x-slack-signature",
         signed="v0:{timestamp}:{body}",
         prefix="v0=",
         timestamp_header="x-slack-request-timestamp",
+        id_field="event_id",
         challenge="slack",
     ),
     "shopify": Verification(header="x-shopify-hmac-sha256", encoding="base64", id_header="x-shopify-webhook-id"),
@@ -92,15 +96,21 @@ Header: TypeAlias = Callable[[str], str | None]
 """Reads a header by its name in lower case."""
 
 
-def require_verified(how: Verification, header: Header, body: bytes | bytearray, now: float) -> None:
-    """Raises:
-    Unauthorized: The call is not of who has one of the secrets, or is too old.
+def require_verified(how: Verification, header: Header, body: bytes | bytearray, now: float) -> str:
+    """Check who sent a call, and return the sender's id of it; empty: there is none.
+
+    Only what is signed tells two calls apart where a timestamp is signed: timestamp and body stand for an id that is
+    not, so that a captured call does not run again with another one.
+
+    Raises:
+        Unauthorized: The call is not of who has one of the secrets, or is too old.
     """
     given = header(how.header) or ""
+    call_id = header(how.id_header) or "" if how.id_header else ""
     if how.scheme != "signature":
         if not _has_credential(how, given):
             raise Unauthorized("The credentials of the call are missing or wrong.")
-        return
+        return call_id
     parts = given.split(how.separator)[:_MAX_SIGNATURES] if how.separator else [given]
     parts = [part.strip() for part in parts]
     timestamp = header(how.timestamp_header) or "" if how.timestamp_header else ""
@@ -108,8 +118,13 @@ def require_verified(how: Verification, header: Header, body: bytes | bytearray,
         timestamp = next(
             (part[len(how.timestamp_prefix) :] for part in parts if part.startswith(how.timestamp_prefix)), ""
         )
+    found = [part[len(how.prefix) :] for part in parts if part.startswith(how.prefix) and part != how.prefix]
+    # Before a digest of a large body is computed.
+    if not found or not how.secrets:
+        raise Unauthorized(_WRONG)
+    if "{timestamp}" in how.signed and not _is_near(timestamp, now, how.tolerance):
+        raise Unauthorized(_LATE)
     expected = [_signature(how, secret, body, timestamp, header) for secret in how.secrets]
-    found = [part[len(how.prefix) :] for part in parts if part.startswith(how.prefix)]
     # Every pair is compared, however early one fits: the time says nothing of where it did.
     wanted = [_encoded(how, digest).encode() for digest in expected]
     matches = [
@@ -117,8 +132,10 @@ def require_verified(how: Verification, header: Header, body: bytes | bytearray,
     ]
     if not any(matches):
         raise Unauthorized(_WRONG)
-    if "{timestamp}" in how.signed and not _is_near(timestamp, now, how.tolerance):
-        raise Unauthorized(_LATE)
+    if "{timestamp}" not in how.signed or (call_id and "{id}" in how.signed):
+        return call_id
+    # That of the first secret, whichever fits: a sender may sign with two, and either can be left out.
+    return f"{timestamp}.{hashlib.sha256(expected[0]).hexdigest()}"
 
 
 def signed_headers(how: Verification, body: bytes, *, call_id: str, now: float) -> dict[str, str]:
@@ -160,14 +177,6 @@ def challenge_of(how: Verification, query: Mapping[str, str], body: bytes | byte
         if isinstance(asked, dict) and asked.get("type") == "url_verification":
             return str(asked.get("challenge", ""))
     return None
-
-
-def sender_id(how: Verification, header: Header) -> str:
-    """By which a verified call is told from others: the sender's id, or a signature over a timestamp, of which two
-    that are alike are the same call sent twice; empty: there is none."""
-    if how.id_header:
-        return header(how.id_header) or ""
-    return header(how.header) or "" if "{timestamp}" in how.signed else ""
 
 
 def with_secrets(how: Verification, secrets: Sequence[str]) -> Verification:

@@ -62,6 +62,10 @@ def _entry(fields: Fields, environment: Mapping[str, str]) -> Verification:
         fields.problem(
             "secrets", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": "secrets: [${NAME}]"})
         )
+    if not all(secret.isascii() and secret.isprintable() for secret in texts):
+        # No header has others, and what is not UTF-8 has no bytes.
+        wanted = Phrase("remedy.expected", {"wanted": "ASCII"})
+        fields.problem("secrets", Phrase("document.missing"), wanted)
     more: dict[str, Any] = {"remembered": float(fields.integer("remembered", int(how.remembered), minimum=1))}
     more["tolerance"] = float(fields.integer("tolerance", int(how.tolerance), minimum=1))
     if id_header := fields.text("id_header"):

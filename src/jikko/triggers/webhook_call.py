@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from jikko.dsl.webhook import BYTES, FORM, JSON, MULTIPART, TEXT, DeclaredParameter, WebhookConfig, media_type
 from jikko.errors import BadRequest
+from jikko.masking import MASK
 from jikko.values import Json
 
 MAX_BODY: Final = 10_485_760
@@ -28,6 +29,19 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "object": ("object", (dict,)),
 }
 """What values of a declared type are called, and the classes that they have in JSON."""
+
+
+_SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+class Unconvertible(BadRequest):
+    """A text that is not of the declared type."""
+
+    def __init__(self, parameter: DeclaredParameter, value: str) -> None:
+        before = f"Parameter '{parameter.name}' validation failed: Cannot convert"
+        super().__init__(f"{before} '{value:.60}' to {parameter.type}")
+        self.reason = f"{before} the value to {parameter.type}"
+        """The same without the text, which may be a token."""
 
 
 class WebhookCall(Struct, frozen=True, kw_only=True):
@@ -76,6 +90,17 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
+def without_secrets(config: WebhookConfig, headers: Mapping[str, str], credential: str = "") -> dict[str, str]:
+    """The headers without those by which callers prove who they are, unless the node declares them.
+
+    Args:
+        credential: The one that was looked at, in lower case.
+    """
+    declared = {header.name.lower().replace("_", "-") for header in config.headers}
+    hidden = (_SECRET | {credential}) - declared
+    return {name: MASK if name.lower() in hidden else value for name, value in headers.items()}
+
+
 def query_of(raw: str) -> dict[str, str]:
     """The parameters of a query, or the fields of a form: of several of one name the first.
 
@@ -118,7 +143,7 @@ def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
     if method != config.method:
         raise BadRequest(f"HTTP method mismatch. Expected {config.method}, got {method}")
     if content_type != config.content_type:
-        raise BadRequest(f"Content-type mismatch. Expected {config.content_type}, got {content_type}")
+        raise BadRequest(f"Content-type mismatch. Expected {config.content_type}, got {content_type:.60}")
 
 
 def checked(config: WebhookConfig, call: WebhookCall) -> WebhookCall:
@@ -169,11 +194,11 @@ def _from_text(parameter: DeclaredParameter, value: Any) -> Any:
             except ValueError:
                 number = math.nan
             if not math.isfinite(number):
-                raise _wrong(parameter, f"Cannot convert '{value}' to number")
+                raise Unconvertible(parameter, value)
             return int(number) if number.is_integer() else number
         case "boolean":
             if value.lower() not in _TRUE | _FALSE:
-                raise _wrong(parameter, f"Cannot convert '{value}' to boolean")
+                raise Unconvertible(parameter, value)
             return value.lower() in _TRUE
     name = parameter.name
     raise _wrong(parameter, f"Unsupported type '{parameter.type}' for form data parameter '{name}'")

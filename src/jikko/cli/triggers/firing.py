@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
+import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -19,6 +22,9 @@ from jikko.ids import new_id
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, shown
 from jikko.triggers.verification import PRESETS, signed_headers, with_secrets
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A name of a header."""
 
 
 @click.command(short_help="Call a webhook, or run a schedule now.")
@@ -64,13 +70,16 @@ async def fire(
         if found.kind != "webhook":
             raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
         webhook = await assembly.webhooks.at(found.address)
-        how = assembly.webhooks.verification(webhook)
+        how = assembly.webhooks.verification(found, webhook.app.name)
+    if secret is not None and not (secret.isascii() and secret.isprintable()):
+        raise click.UsageError("--secret: must be printable ASCII")
     if sign_as:
         how = with_secrets(PRESETS[sign_as], [secret] if secret else how.secrets if how is not None else [])
     signed = {} if how is None else signed_headers(how, sent, call_id=new_id(), now=time.time())
-    given = {"Content-Type": webhook.config.content_type, **signed, **dict(_header(each) for each in headers)}
-    address = f"{base.rstrip('/')}/triggers/webhook/{found.address}{'?' if query else ''}{query}"
-    status, answer = await asyncio.to_thread(_call, webhook.config.method, address, given, sent)
+    given = {"content-type": webhook.config.content_type}
+    given |= {name.lower(): value for name, value in (*signed.items(), *map(_header, headers))}
+    path = f"/triggers/webhook/{found.address}{'?' if query else ''}{_quoted(query)}"
+    status, answer = await asyncio.to_thread(_call, webhook.config.method, base, path, given, sent)
     if as_json:
         click.echo(shown(json.dumps({"status": status, "answer": _json(answer)}, ensure_ascii=False)))
     else:
@@ -86,30 +95,43 @@ def _sent(body: str) -> bytes:
             return Path(body[1:]).read_bytes()
         except OSError as error:
             raise click.UsageError(f"--body: {body[1:]}: cannot be read: {error.strerror}") from None
-    return body.encode()
+    return os.fsencode(body)
+
+
+def _quoted(query: str) -> str:
+    return quote(os.fsencode(query), safe="%&=+;,:@/?!$'()*~")
 
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise click.UsageError(f"--header: {text!r} must be NAME:VALUE")
-    return name.strip(), value.strip()
+    name, value = name.strip(), value.strip()
+    if not _NAME.fullmatch(name) or not (
+        value.isprintable() and value.encode("latin-1", "ignore").decode("latin-1") == value
+    ):
+        raise click.UsageError(f"--header: {text!r} cannot be sent: names are ASCII, values Latin-1 of one line")
+    return name, value
 
 
-def _call(method: str, address: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+def _call(method: str, base: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
-    from urllib.parse import urlsplit
 
-    parts = urlsplit(address)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=60)
     try:
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        connection.request(method, target, body or None, headers)
+        parts = urlsplit(base)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.netloc, timeout=60)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http://HOST:PORT")
+    except (ValueError, HTTPException) as error:
+        raise click.UsageError(f"--url: {base!r}: {error}") from None
+    try:
+        connection.request(method, parts.path.rstrip("/") + path, body or None, headers)
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:
-        message = f"{address}: no server answers: {getattr(error, 'strerror', None) or error}"
+        # Without the address of the webhook, which may be all that its callers need.
+        message = f"{parts.netloc}: no server answers: {getattr(error, 'strerror', None) or error}"
         raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="no_server") from None
     finally:
         connection.close()

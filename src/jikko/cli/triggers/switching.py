@@ -21,8 +21,9 @@ from jikko.terminal_text import printable, shown
 @json_option
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -> None:
-    """List triggers: of webhooks with their addresses, and with how many calls were refused within the last hour; of
-    schedules when they run next (ten times with --json), and what became of their last due times.
+    """List triggers: of webhooks with their addresses, whether their calls are verified, and how many were refused
+    within the last hour; of schedules when they run next (ten times with --json), and what became of their last due
+    times.
     """
     if app is None:
         found = await assembly.triggers.all(kind)
@@ -34,6 +35,7 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
         name = names.get(trigger.app_id, trigger.app_id)
         entry = entry_of(trigger, name)
         if trigger.kind == "webhook":
+            entry["verified"] = assembly.webhooks.verification(trigger, name) is not None
             entry["refused"] = await assembly.webhooks.refused_lately(trigger)
         elif trigger.kind == "schedule":
             entry |= entry_of_view(await assembly.schedules.control.view(trigger))
@@ -42,7 +44,10 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
             continue
         switched = "on" if trigger.enabled else "off"
         refused = f"  {entry['refused']} refused" if entry.get("refused") else ""
-        told = "  ".join(words_of(entry)) if trigger.kind == "schedule" else f"{entry.get('path', '')}{refused}"
+        verified = "  verified" if entry.get("verified") else "  not verified" if "verified" in entry else ""
+        told = (
+            "  ".join(words_of(entry)) if trigger.kind == "schedule" else f"{entry.get('path', '')}{verified}{refused}"
+        )
         line = f"{name}/{trigger.node_id}  {trigger.kind}  {switched}  {told}".rstrip()
         click.echo(printable(line))
     if not found and not as_json and sys.stdout.isatty():

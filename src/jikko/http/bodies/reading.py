@@ -70,19 +70,20 @@ async def read_body(request: "Request", largest: int | None = None) -> bytes | b
         BadRequest: The client went away in the middle.
         NoRoom, BodyTooSlow: See ``with_room``.
     """
-    limit = request.api.settings.max_body
-    if largest is not None:
-        limit = min(limit, largest)
+    limit, setting = request.api.settings.max_body, " (the limit is set by JIKKO_MAX_BODY)"
+    if largest is not None and largest < limit:
+        limit, setting = largest, ""
+    too_large = PayloadTooLarge(f"The request body is larger than {limit} bytes{setting}.")
     announced = announced_bytes(request)
     if announced is not None and announced > limit:
-        raise _too_large(limit)
+        raise too_large
     body: bytes | bytearray = b""
     if announced is None or announced <= SMALL_BYTES:
-        body, more = await _read_on(request.receive, body, limit, SMALL_BYTES)
+        body, more = await _read_on(request.receive, body, SMALL_BYTES, limit, too_large)
         if not more:
             return body
     async with with_room(request, limit if announced is None else announced) as receive:
-        body, _ = await _read_on(receive, body, limit, limit)
+        body, _ = await _read_on(receive, body, limit, limit, too_large)
     return body
 
 
@@ -132,7 +133,7 @@ def announced_bytes(request: "Request") -> int | None:
 
 
 async def _read_on(
-    receive: Receive, body: bytes | bytearray, limit: int, enough: int
+    receive: Receive, body: bytes | bytearray, enough: int, limit: int, too_large: PayloadTooLarge
 ) -> tuple[bytes | bytearray, bool]:
     """The body, and whether there is more of it.
 
@@ -147,7 +148,7 @@ async def _read_on(
             raise BadRequest(UNREADABLE)
         piece, more = message.get("body", b""), message.get("more_body", False)
         if len(body) + len(piece) > limit:
-            raise _too_large(limit)
+            raise too_large
         if not body:
             body = piece
         elif piece:
@@ -156,8 +157,3 @@ async def _read_on(
                 body = bytearray(body)
             body += piece
     return body, more
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    which = "" if limit == SMALL_BYTES else " (the limit is set by JIKKO_MAX_BODY)"
-    return PayloadTooLarge(f"The request body is larger than {limit} bytes{which}.")

@@ -14,23 +14,24 @@ from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, Unauthorized
 from jikko.http.bodies.forms import files_of
 from jikko.http.bodies.reading import read_body
-from jikko.http.errors import no_page
+from jikko.http.errors import no_page, too_large_page
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import promised
 from jikko.http.start_options import KEY, REPEATED
-from jikko.masking import MASK
 from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
-from jikko.triggers.verification import Verification, challenge_of, require_verified, sender_id
+from jikko.triggers.verification import Verification, challenge_of, require_verified
 from jikko.triggers.webhook_call import (
     MAX_BODY,
+    Unconvertible,
     WebhookCall,
     answer_of,
     body_of,
     checked,
     headers_of,
     query_of,
+    without_secrets,
 )
 from jikko.values import MAX_DEPTH, Json, is_too_deep
 
@@ -58,8 +59,8 @@ class WebhookRefusal(Struct):
 @Route(
     "POST",
     "/triggers/webhook/{address}",
-    {200: WebhookAnswer, 404: "text/html"},
-    (400, 401, 413, 429, 503),
+    {200: WebhookAnswer, 400: WebhookRefusal, 401: WebhookRefusal, 404: "text/html", 413: "text/html"},
+    (429, 503),
     tag="Triggers",
     headers=KEY,
     open=True,
@@ -76,28 +77,34 @@ async def call_webhook(request: Request) -> SendableResponse:
         webhook = await api.webhooks.at(request.path_params["address"])
     except NotFound:
         return no_page()
-    body = await read_body(request, MAX_BODY)
-    how = api.webhooks.verification(webhook)
+    try:
+        body = await read_body(request, MAX_BODY)
+    except PayloadTooLarge as error:
+        return too_large_page(error)
+    how = api.webhooks.verification(webhook.trigger, webhook.app.name)
     arrival = Arrival(method=request.scope["method"], size=len(body))
     if how is None:
         arrival = replace(arrival, sender_id=sender_id_of(request.header(b"idempotency-key")))
     else:
         try:
-            answer = _verified(request, how, body)
+            answer, call_id = _verified(request, how, body)
         except Unauthorized as error:
             await api.webhooks.refused(webhook, arrival, str(error))
             return json_response(WebhookRefusal("Unauthorized", str(error)), 401)
         if answer is not None:
             return answer
-        known = sender_id_of(sender_id(how, partial(_header, request)))
-        arrival = replace(arrival, sender_id=known, remembered=how.remembered)
+        arrival = replace(arrival, sender_id=sender_id_of(call_id), remembered=how.remembered)
     try:
         call = await _read(request, webhook, body)
-        if how is not None and how.scheme != "signature" and "Authorization" in call.headers:
-            call = replace(call, headers={**call.headers, "Authorization": MASK})
     except BadRequest as error:
-        await api.webhooks.refused(webhook, arrival, str(error))
+        reason = error.reason if isinstance(error, Unconvertible) else str(error)
+        await api.webhooks.refused(webhook, arrival, reason)
         return json_response(WebhookRefusal("Bad Request", str(error)), 400)
+    except PayloadTooLarge as error:
+        return too_large_page(error)
+    if how is not None and isinstance(known := call.body.get(how.id_field), str) and known:
+        arrival = replace(arrival, sender_id=sender_id_of(known))
+    call = replace(call, headers=without_secrets(webhook.config, call.headers, "" if how is None else how.header))
     outcome = await api.webhooks.start(webhook, call, arrival, base_url=request.base_url)
     await promised(request, outcome.run)
     response = _answer(request, webhook)
@@ -106,18 +113,22 @@ async def call_webhook(request: Request) -> SendableResponse:
     return response
 
 
-def _verified(request: Request, how: Verification, body: bytes | bytearray) -> SendableResponse | None:
-    """The answer to a question for a proof of the address; ``None``: the call asks none, and is of who may call.
+def _verified(request: Request, how: Verification, body: bytes | bytearray) -> tuple[SendableResponse | None, str]:
+    """The answer to a question for a proof of the address, and the sender's id of the call.
+
+    ``None``: the call asks none, and is of who may call.
 
     Raises:
         Unauthorized: It is not.
     """
     query = query_of(str(request.scope["query_string"], "latin-1"))
-    answer = challenge_of(how, query, b"") if how.challenge == "meta" else None
+    answer, call_id = challenge_of(how, query, b"") if how.challenge == "meta" else None, ""
     if answer is None:
-        require_verified(how, partial(_header, request), body, request.api.clock())
+        call_id = require_verified(how, partial(_header, request), body, request.api.clock())
         answer = challenge_of(how, {}, body)
-    return None if answer is None else Response(answer.encode("utf-8", "replace"), media_type=b"text/plain")
+    if answer is None:
+        return None, call_id
+    return Response(answer.encode("utf-8", "replace"), media_type=b"text/plain"), call_id
 
 
 def _header(request: Request, name: str) -> str | None:
