@@ -132,6 +132,7 @@ class Jobs:
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
         self.orphans, self.retention = map(self._job, ("orphans", "retention"))
         self.schedules = SimpleNamespace(watch=self._job("schedules"))
+        self.configuration = SimpleNamespace(warn=partial(self._run, "triggers"))
         self.indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
         self.scheduled_backups: list[Any] = []
@@ -154,7 +155,7 @@ class Jobs:
 
 ALWAYS = {
     *("forms", "callbacks", "keyword_indexing", "annotation_indexing", "titles", "orphans", "knowledge"),
-    "schedules",
+    *("schedules", "triggers"),
 }
 
 
