@@ -119,3 +119,14 @@ def test_a_server_reads_what_is_set_for_schedules_again(tmp_path: Path) -> None:
         assert jikko("reload").code == 0
 
         until(lambda: record("SELECT count(*) FROM schedules WHERE wake IS NULL") > 0, "the schedule is over")
+
+
+def test_a_schedule_that_never_runs_is_told_when_its_app_is_imported(tmp_path: Path) -> None:
+    jikko, file = Command(tmp_path / "home"), tmp_path / "never.yml"
+    nodes = [node("clock", "trigger-schedule", mode="cron", cron_expression="0 9 31 2 *"), end(out="sys.timestamp")]
+    file.write_text(app("二月三十一日", nodes, "clock>end"), "utf-8")
+
+    imported = jikko("apps", "import", file)
+
+    assert imported.code == 0
+    assert "warning: workflow.graph.nodes[0].data: this schedule never runs: no such date ever comes" in imported.err

@@ -13,8 +13,9 @@ from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState, 
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.schedule_store import SqlScheduleStore
+from jikko.store.repositories.schedule_store import FORGET, TIMES, SqlScheduleStore
 from jikko.store.sqlite import Database
+from jikko.store.sqlite.sql import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .test_app_store import a_version, an_app
@@ -171,3 +172,18 @@ async def test_all_of_a_schedule_goes_with_its_app(stores: Stores) -> None:
     assert await stores.schedules.times(trigger.id) == []
     assert not await stores.schedules.save(state, [time])
     assert await stores.schedules.add_waiting([time]) == 0
+
+
+@pytest.mark.parametrize("statement", [FORGET, TIMES])
+async def test_of_months_of_due_times_the_newest_and_the_old_ones_alone_are_read_by_sqlite(
+    tmp_path: Path, statement: str
+) -> None:
+    values = {"id": new_id(), "before": 1.0, "states": ["started"], "limit": 20}
+    bound = SQLITE.with_text_ids().statement(statement).bound(values)
+    database = Database.open(tmp_path / "jikko.db")
+
+    plan = database.quick(lambda c: [row[3] for row in c.execute(f"EXPLAIN QUERY PLAN {bound[0]}", bound[1])])
+
+    database.close()
+    [step] = plan
+    assert "INDEX due_times_by_age (trigger_id=?" in step

@@ -16,10 +16,8 @@ from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model
 from jikko.forecast.python_code import diagnose_python
 from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables
-from jikko.lang.cron import InvalidSchedule
 from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
-from jikko.nodes.flow.schedule import recurrence_of
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
 from jikko.nodes.unsupported import Unsupported
@@ -53,8 +51,6 @@ def diagnose_node(
         case Unsupported():
             params, where = {"subject": node.subject}, f"{entry.where}.type"
             yield Diagnostic("node_type.unsupported", params, where=where, severity="will_fail", remedy=node.instead)
-        case Trigger() if entry.type == "trigger-schedule":
-            yield from _of_schedule(entry)
         case Trigger():
             if entry.type not in SILENT_TRIGGERS:
                 return
@@ -62,13 +58,6 @@ def diagnose_node(
             yield Diagnostic("node_type.trigger", params, where=where, severity="warning")
         case _:
             yield from _of_type(node, entry, document, known, installation)
-
-
-def _of_schedule(entry: NodeEntry) -> Iterator[Diagnostic]:
-    try:
-        recurrence_of(entry.data)
-    except InvalidSchedule as error:
-        yield Diagnostic("node_type.schedule", {"reason": str(error)}, where=entry.where, severity="warning")
 
 
 def _of_type(

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.common import read_common
 from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.graph.compiled import CompiledGraph, CompiledNode, ResponseGroup, ResponseTemplate, Subgraph
+from jikko.lang.cron import InvalidSchedule
 from jikko.nodes.contract import Container, Illustrated, Node, Responder, VariableWriter
+from jikko.nodes.flow.schedule import recurrence_of
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
@@ -35,6 +37,14 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
         "environment": {variable.name: variable.value for variable in known},
         "secrets": frozenset(variable.name for variable in known if variable.value_type == "secret" and variable.value),
     }
+
+
+def _check_schedule(fields: Fields) -> None:
+    """Note that a schedule never runs. Other entries of its app may, so that it can be published."""
+    try:
+        recurrence_of(fields.raw)
+    except InvalidSchedule as error:
+        fields.problem("", Phrase("node_type.schedule", {"reason": str(error)}), fatal=False)
 
 
 class _Compiler:
@@ -129,6 +139,8 @@ class _Compiler:
             node: Node = cls.from_dsl(fields)
             return node
         if entry.id == self._document.root or (entry.container is None and entry.type.startswith("trigger-")):
+            if entry.type == "trigger-schedule":
+                _check_schedule(fields)
             return Trigger.of(entry.type, entry.data)
         return Unsupported.of(entry.type, entry.data)
 

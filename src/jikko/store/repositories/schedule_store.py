@@ -27,7 +27,7 @@ ON CONFLICT (trigger_id, due) DO UPDATE SET
   why = excluded.why
 WHERE due_times.state <> 'started'
 """
-_FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND at < :before AND state <> 'waiting'"
+FORGET: Final = "DELETE FROM due_times WHERE trigger_id = :id AND at < :before AND state <> 'waiting'"
 _ROUSE: Final = "UPDATE schedules SET wake = :at WHERE trigger_id IN :ids AND (wake IS NULL OR wake > :at)"
 _ROUSE_ALL: Final = "UPDATE schedules SET wake = 0"
 _CHANGE: Final = """
@@ -36,7 +36,7 @@ UPDATE schedules SET
   paused_until = :until
 WHERE trigger_id = :id
 """
-_TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit"
+TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit"
 _WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
 
 
@@ -70,7 +70,7 @@ class SqlScheduleStore:
             )
             yield from _put(times)
             if forget_before:
-                yield Count(_FORGET, id=state.trigger_id, before=forget_before)
+                yield Count(FORGET, id=state.trigger_id, before=forget_before)
             return bool(kept)
 
         return await self._sql.write(save)
@@ -95,7 +95,7 @@ class SqlScheduleStore:
     async def times(
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
     ) -> list[DueTime]:
-        return [_time(row) for row in await self._sql.rows(_TIMES, id=trigger_id, states=list(states), limit=limit)]
+        return [_time(row) for row in await self._sql.rows(TIMES, id=trigger_id, states=list(states), limit=limit)]
 
     async def waiting(self, trigger_id: str) -> list[DueTime]:
         return [_time(row) for row in await self._sql.rows(_WAITING, id=trigger_id)]
