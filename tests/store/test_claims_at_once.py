@@ -10,8 +10,9 @@ from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, new_mark
 from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.appends import begin_with_keys
 from jikko.store.postgres.runs.key_claims import order_of_locks
-from jikko.store.postgres.runs.run_rows import write_of
+from jikko.store.postgres.runs.run_rows import RunWrite, write_of
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, Draft, finished, started
 from tests.store.postgres_server import new_database
@@ -118,6 +119,25 @@ async def test_one_whose_key_is_another_runs_keeps_the_others_of_its_batch_from_
     assert [number for number, record in enumerate(runs) if record is None] == [1, 3]
     for name, run in {"taken": owner, "new": appends[0], "late": appends[2], "other": appends[4]}.items():
         assert await stores[0].claimed(APP, name, now=1001.0) == (run.run_id, b"same")
+
+
+async def test_keys_of_starts_are_locked_in_one_order_in_whichever_they_are_given(
+    request: pytest.FixtureRequest,
+) -> None:
+    def starting(key: str) -> tuple[RunWrite, KeyClaim]:
+        claim = KeyClaim(key=key, fingerprint=b"", at=1.0, lifetime=100.0)
+        return write_of(msgspec.structs.replace(Draft().step(started()), projections=[claim]), b"[]"), claim
+
+    keys = ["b", "A", "é", "a", "良", "🙂", "Ä"]
+    async with new_database(request) as database:
+        connection = await database.connect()
+        try:
+            assert len(await begin_with_keys(connection, list(map(starting, keys)))) == len(keys)
+            rows = await connection.fetch("SELECT key FROM idempotency_keys ORDER BY ctid")
+        finally:
+            await connection.close()
+
+    assert [row[0] for row in rows] == sorted(keys)
 
 
 async def test_one_key_of_two_apps_is_locked_in_one_order() -> None:

@@ -239,6 +239,19 @@ async def test_starts_with_keys_that_are_free_begin_in_one_round_trip(steps: Ste
     assert session.transactions == []
 
 
+async def test_starts_that_have_begun_are_not_refused_since_old_keys_cannot_be_removed(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refused(_: object, writes: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(batch, "forget_keys", refused)
+    steps.free = {16}
+
+    assert await written(Session(), keyed(16, "a", at=0)) == ([16], [])
+    assert "cannot be removed, trying again: the disk is full" in caplog.text
+
+
 async def test_a_start_whose_key_is_there_is_looked_at_once_the_others_have_begun(steps: Steps) -> None:
     session = Session()
     steps.free = {1}

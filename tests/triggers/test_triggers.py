@@ -15,6 +15,7 @@ from jikko.ports.stores.projections import KeyClaim
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
+from tests.runs.damage import damage, later
 
 pytestmark = pytest.mark.anyio
 
@@ -124,3 +125,15 @@ async def test_a_trigger_whose_node_is_gone_starts_nothing(api: Assembly, app: A
 
     with pytest.raises(NotFound, match="no trigger node 'hookb'"):
         await api.triggers.start(trigger, {})
+
+
+async def test_a_run_whose_log_is_damaged_is_repeated_from_its_own_trigger(tmp_path: Path) -> None:
+    async with assemble(Settings(home=tmp_path)) as api:
+        app = (await api.apps.publish(SEVERAL.read_bytes(), source="several")).app
+        run = await started(api, app, "hookb")
+        assert "only" in await nodes_of(run)
+        damage(tmp_path, run.record.identity.run_id, later)
+
+        again = await api.retries.retry(app, run.record.identity.run_id)
+
+        assert "only" in await nodes_of(again)

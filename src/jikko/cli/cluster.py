@@ -61,6 +61,8 @@ def up(
     command prints lines to try: start a run at one server, follow it at another, kill the first. Other JIKKO_…
     variables hold for every server. Ctrl-C ends all processes, a second one at once.
     """
+    if port and port + servers > 65_536:
+        raise click.UsageError(f"--port: {servers} servers from {port} on need ports above 65535")
     settings_of(database_url=postgres)
     if providers is not None:
         os.environ["JIKKO_PROVIDERS"] = str(providers.absolute())

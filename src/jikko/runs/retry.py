@@ -171,12 +171,14 @@ class Retries:
         return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
-        """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""
+        """The log of a run, and whether it is damaged: then there is only its beginning, if need be from the record."""
         try:
             return await self._store.events(record.identity.run_id), False
         except LogDamaged as damage:
             if from_node is None:
-                return [beginning(record)], True
+                # The record does not name the trigger that was called, nor the turn of a chat.
+                began = damage.readable[0] if damage.readable else None
+                return [began if isinstance(began, RunStarted) else beginning(record)], True
             raise InvalidParam(
                 f"from_node_id: the log of the run is damaged: {damage.what}. It can only be repeated from its inputs: "
                 "leave from_node_id out."

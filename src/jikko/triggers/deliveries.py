@@ -136,7 +136,9 @@ class Deliveries:
         """
         view = await self.find(delivery_id)
         if view.state != "failed":
-            raise Conflict(f"Delivery {delivery_id} is {view.state}; only waiting and failed ones can be discarded.")
+            under_way = view.state in ("waiting", "running")
+            remedy = f"stop its run first: `jikko runs stop {view.runs[-1]}`" if under_way else "it did not fail"
+            raise Conflict(f"Delivery {delivery_id} is {view.state} and cannot be discarded: {remedy}.")
         await self._store.discard(view.delivery.id, self._clock())
         return await self.find(delivery_id)
 

@@ -57,14 +57,15 @@ WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 """
-# Runs whose keys are free, each with its key; of the others nothing is written.
+# Runs whose keys are free, each with its key; of the others nothing is written. Keys are locked in the order of
+# ``order_of_locks``, whichever way the tables are joined.
 _BEGUN_WITH_KEYS: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
   INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at)
   SELECT app_id, claimed_key, run_id, fingerprint, expires_at FROM u
   WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
   AND NOT EXISTS (SELECT FROM open_runs x WHERE x.run_id = u.run_id)
-  ON CONFLICT (app_id, key) DO NOTHING RETURNING run_id), written AS (
+  ORDER BY claimed_key COLLATE "C", app_id ON CONFLICT (app_id, key) DO NOTHING RETURNING run_id), written AS (
   INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u JOIN claimed USING (run_id)
   ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
 INSERT INTO open_log (run_id, position, frame)

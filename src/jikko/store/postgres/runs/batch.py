@@ -6,6 +6,7 @@ one that another of the batch has, come one by one, each in a savepoint of its o
 not undo the others.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,6 +27,7 @@ from jikko.store.postgres.runs.key_claims import (
 from jikko.store.postgres.runs.projections import project
 from jikko.store.postgres.runs.run_rows import RunWrite
 
+log = logging.getLogger(__name__)
 _FORGETS_EACH: Final = 16
 """Of so many batches of starts with keys, one forgets keys whose time is over: for all of them."""
 
@@ -59,7 +61,10 @@ async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -
         return set()
     begun = await begin_with_keys(connection, [(write, keys[0]) for write, keys in claims])
     if writes[0].run_id[-1] % _FORGETS_EACH == 0:
-        await forget_keys(connection, list(writes) * _FORGETS_EACH)
+        try:
+            await forget_keys(connection, list(writes) * _FORGETS_EACH)
+        except Exception as error:  # the starts are durable: nothing is undone
+            log.warning("keys whose time is over cannot be removed, trying again: %s", error)
     return begun
 
 
