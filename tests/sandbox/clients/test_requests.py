@@ -164,6 +164,22 @@ except requests.exceptions.RequestException as error:
     assert await result_of(sandbox, outside, code) == name
 
 
+async def test_an_answer_may_have_many_and_long_headers(sandbox: Sandbox) -> None:
+    headers = [("Long", "x" * 100_000), ("Set-Cookie", "a=1; Path=/"), ("X-Name", "日本")]
+    headers += [(f"X-{number}", str(number)) for number in range(150)]
+    answer = HttpResponse(200, tuple(headers), b"{}")
+    code = """
+import requests
+a = requests.get("http://h/")
+name = a.headers["X-Name"].encode("latin-1").decode()
+r = [len(a.headers["Long"]), a.headers["X-149"], a.cookies["a"], name, a.reason]
+"""
+
+    found = await result_of(sandbox, Outside(lambda request: answer), code)
+
+    assert found == [100_000, "149", "1", "日本", "OK"]
+
+
 async def test_timeouts_reach_the_request_and_do_not_exceed_those_of_nodes(sandbox: Sandbox) -> None:
     outside = Outside()
     code = """

@@ -83,8 +83,7 @@ class ServerConnection(HTTPConnection):
             if failure.kind not in _OF_KIND:
                 raise NewConnectionError(self, str(failure)) from failure
             raise _OF_KIND[failure.kind](str(failure)) from failure
-        raw = http.client.HTTPResponse(_Bytes(_as_received(answer)), method=method)  # type: ignore[arg-type]
-        raw.begin()
+        raw = _received(answer, method)
         return HTTPResponse(
             raw,
             HTTPHeaderDict(raw.msg.items()),
@@ -123,10 +122,17 @@ class _Bytes(io.BytesIO):
         return self
 
 
-def _as_received(answer: RawResponse) -> bytes:
-    head = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, '')}"]
-    head += [f"{name}: {value}" for name, value in answer.headers]
-    return "\r\n".join([*head, "", ""]).encode("utf-8", "surrogateescape") + answer.body
+def _received(answer: RawResponse, method: str) -> http.client.HTTPResponse:
+    """An answer whose head counts as read: to read one has limits that the server does not have."""
+    raw = http.client.HTTPResponse(_Bytes(answer.body), method=method)  # type: ignore[arg-type]
+    raw.version, raw.status = 11, answer.status
+    raw.reason = http.client.responses.get(answer.status, "")
+    raw.headers = raw.msg = http.client.HTTPMessage()
+    for name, value in answer.headers:
+        raw.headers[name] = value.encode("utf-8", "surrogateescape").decode("latin-1")
+    raw.chunked, raw.will_close = False, True
+    raw.length = 0 if method == "HEAD" else len(answer.body)
+    return raw
 
 
 def _text(value: Any) -> str:
