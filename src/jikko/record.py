@@ -98,8 +98,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
     """1 until the run is taken over after a crash; each takeover adds one. An earlier one may not write."""
     holder: str = ""
     """The server process that executes the run, by the name that it has among others; empty if it has none."""
-    format: int = LOG_FORMAT
-    """The newest of those who have executed it: who does not know it leaves the run to others. See ``LOG_FORMAT``."""
+    format: int = 1
+    """The least ``LOG_FORMAT`` that knows all its events: who does not know it leaves the run to others. Not kept of
+    runs that have ended."""
 
     @property
     def is_known(self) -> bool:
@@ -132,6 +133,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
         match event:
             case RunStarted():
                 self.created_at = event.at
+                if event.entry:
+                    self.format = max(self.format, 2)
                 if self.inputs == NO_INPUTS:
                     self.inputs = stored_inputs(event)
             case RunRecovered():

@@ -48,6 +48,7 @@ def newer_build(folder: Path, readers: int | None = None) -> Path:
         ("class UnknownEvent(", EVENT),
         ("    | UnknownEvent\n", "    | UnknownEvent\n    | RunNoted\n"),
     )
+    _change(package / "record.py", ("    format: int = 1\n", "    format: int = LOG_FORMAT\n"))
     _change(
         package / "runs" / "run_log.py",
         ("\nclass RunLog:", NOTED),

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from jikko.events import LOG_FORMAT
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunIdentity, RunRecord
 from tests.filled import filled
@@ -33,7 +32,7 @@ async def test_a_record_comes_back_with_all_its_fields(store: RunStore, bare: bo
         status="failed",
         inputs='{"q":1}',
         outputs=b'{"o":2}',
-        format=LOG_FORMAT,
+        format=1,
         bare=bare,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.events import LOG_FORMAT, RunStarted, UnknownEvent
@@ -12,7 +13,9 @@ from jikko.store.event_codec import DamagedLog, decode_known_events
 from jikko.store.postgres import migrate as module
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import Schema, migrate
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.schema_locks import MAIN, TableGroup
+from tests.contract.runs import Draft, node, started
 from tests.effort import PATIENCE
 from tests.store.postgres_server import PostgresServer
 
@@ -126,6 +129,21 @@ async def test_every_connection_says_which_tables_its_program_knows(database: Po
         assert await database.value(counted, MAIN.lock, MAIN.newest) == 2
     finally:
         await other.close()
+
+
+@pytest.mark.parametrize(("entry", "known"), [("", 1), ("hook", 2)])
+async def test_a_run_is_left_to_newer_servers_only_if_it_has_what_older_ones_do_not_know(
+    database: Postgres, entry: str, known: int
+) -> None:
+    store, draft = PostgresRunStore(database), Draft()
+    try:
+        await store.append(draft.step(replace(started(), entry=entry)))
+        await store.append(draft.step(*node()))
+
+        [run] = await store.open_runs()
+    finally:
+        await store.close()
+    assert run.format == known
 
 
 def test_what_a_newer_version_wrote_is_told_as_such() -> None:

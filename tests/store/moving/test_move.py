@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from jikko.errors import InvalidSettings, LogDamaged, StoreUnavailable
+from jikko.events import LOG_FORMAT
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.stores.console_store import ConsoleToken
@@ -85,7 +87,11 @@ async def test_runs_and_their_logs_are_the_same_on_the_other_side(database: Post
     assert (moved["runs"], moved["open_runs"], moved["open_log"]) == (2, 2, 3)
     runs = PostgresRunStore(database)
     for draft in made.values():
-        assert await runs.record(draft.id) == draft.record
+        record = await runs.record(draft.id)
+        assert record is not None
+        # What SQLite does not tell apart is left to servers of this version.
+        assert record.format == (LOG_FORMAT if record.is_open else 1)
+        assert msgspec.structs.replace(record, format=1) == draft.record
         assert await runs.events(draft.id) == draft.events
     assert (await runs.list_runs(LogQuery(app_id=APP))).total == 3
     listed = await PostgresRunPages(database).page(RunFilter())

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
-from jikko.events import LOG_FORMAT
 from jikko.ports.stores.projections import KeyClaim
 from jikko.store.identifiers import id_text
 from jikko.store.postgres.columns import text
@@ -24,8 +23,8 @@ from jikko.store.postgres.runs.frames import FRAMES, framed
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
 from jikko.store.run_statuses import STATUSES
 
-_CREATED: Final = {**FIXED, **MOVING, "frame": "bytea"}
-_CHANGED: Final = {"run_id": "bytea", "at": "int4", "writer": "text", **MOVING, "frame": "bytea"}
+_CREATED: Final = {**FIXED, **MOVING, "format": "int2", "frame": "bytea"}
+_CHANGED: Final = {"run_id": "bytea", "at": "int4", "writer": "text", **MOVING, "format": "int2", "frame": "bytea"}
 _KEY: Final = {"claimed_key": "text", "fingerprint": "bytea", "expires_at": "float8"}
 _FENCE: Final = """
 o.run_id = u.run_id AND o.log_end = u.at AND (o.epoch < u.epoch OR (o.epoch = u.epoch AND (
@@ -51,7 +50,7 @@ ON CONFLICT (run_id) DO NOTHING RETURNING run_id
 """
 BEGUN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
-  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u
+  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, format FROM u
   WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
   ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
 INSERT INTO open_log (run_id, position, frame)
@@ -66,7 +65,7 @@ WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
   WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
   AND NOT EXISTS (SELECT FROM open_runs x WHERE x.run_id = u.run_id)
   ORDER BY claimed_key COLLATE "C", app_id ON CONFLICT (app_id, key) DO NOTHING RETURNING run_id), written AS (
-  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, {LOG_FORMAT} FROM u JOIN claimed USING (run_id)
+  INSERT INTO open_runs ({COLUMNS}, format) SELECT {COLUMNS}, format FROM u JOIN claimed USING (run_id)
   ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
@@ -74,7 +73,7 @@ SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 # In the order of the ids, so that two writers do not wait for each other.
 GROWN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), written AS (
-  UPDATE open_runs o SET {_SET}, format = greatest(o.format, {LOG_FORMAT}) FROM u WHERE {_FENCE}
+  UPDATE open_runs o SET {_SET}, format = greatest(o.format, u.format) FROM u WHERE {_FENCE}
   RETURNING o.run_id), added AS (
   INSERT INTO open_log (run_id, position, frame)
   SELECT u.run_id, u.at, u.frame FROM u JOIN written USING (run_id) WHERE u.log_end > u.at)
@@ -129,8 +128,8 @@ async def begin_with_keys(connection: Connection, claims: Sequence[tuple[RunWrit
 async def _values(write: RunWrite) -> tuple[Any, ...]:
     frame = await framed(write.events)
     if write.at == 0:
-        return (*write.fixed, *write.moving, frame)
-    return (write.run_id, write.at, write.holder, *write.moving, frame)
+        return (*write.fixed, *write.moving, write.format, frame)
+    return (write.run_id, write.at, write.holder, *write.moving, write.format, frame)
 
 
 async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[bytes, Row]:

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.events import LOG_FORMAT
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
@@ -49,8 +48,7 @@ MOVING: Final[dict[str, str]] = {
 COLUMNS: Final = ", ".join([*FIXED, *MOVING])
 """What ``record_of`` wants, in order."""
 ALL_RUNS: Final = (
-    f"(SELECT key, {COLUMNS}, format FROM open_runs "
-    f"UNION ALL SELECT key, {COLUMNS}, {LOG_FORMAT}::int2 AS format FROM runs) AS r"
+    f"(SELECT key, {COLUMNS}, format FROM open_runs UNION ALL SELECT key, {COLUMNS}, 1::int2 AS format FROM runs) AS r"
 )
 
 
@@ -68,6 +66,7 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
     moving: tuple[Any, ...]
     projections: tuple[Projection, ...]
     withdrawal: Withdrawal | None = None
+    format: int = 1
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +127,7 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
         moving,
         tuple(batch.projections),
         batch.withdrawal,
+        record.format,
     )
 
 
@@ -163,5 +163,5 @@ def record_of(row: Row) -> RunRecord:
         currency=ended.currency,
         failed_node=ended.failed_node,
         exceptions=ended.exceptions,
-        format=row[26] if len(row) > 26 else LOG_FORMAT,
+        format=row[26] if len(row) > 26 else 1,
     )

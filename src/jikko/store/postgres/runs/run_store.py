@@ -114,7 +114,7 @@ FROM (
 ) u
 LEFT JOIN LATERAL (
   SELECT {COLUMNS}, format, NULL::bytea AS log FROM open_runs WHERE run_id = u.run_id
-  UNION ALL SELECT {COLUMNS}, {LOG_FORMAT}::int2, log FROM runs WHERE run_id = u.run_id
+  UNION ALL SELECT {COLUMNS}, 1::int2, log FROM runs WHERE run_id = u.run_id
 ) r ON true
 LEFT JOIN LATERAL ({_frames("r.run_id", "u.known")}) l ON r.log IS NULL
 WHERE r.run_id IS NULL OR r.log_end > u.known LIMIT {MAX_CHANGES}
