@@ -1,7 +1,7 @@
 """What happens in a run: the one vocabulary that engine, log, API and CLI share.
 
 A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
-that is added needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``: older ones only show such runs.
+that is added needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``: older versions only show it.
 """
 
 from typing import Final, Literal, TypeAlias
