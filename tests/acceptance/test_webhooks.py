@@ -266,6 +266,8 @@ ATTACKS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "a form without a boundary": (400, b"x", {"Content-Type": "multipart/form-data"}),
     "another content type": (400, b"<a/>", {"Content-Type": "application/xml"}),
     "a content type that is none": (400, b"{}", {"Content-Type": "; ;"}),
+    "a thousand headers": (431, b"{}", {f"X-{number}": "1" for number in range(1000)}),
+    "a header of 1 MB": (431, b"{}", {"X-Long": "x" * 1_000_000}),
     "a thousand parameters": (400, b"n=1&" * 1001, {"Content-Type": "application/x-www-form-urlencoded"}),
 }
 
