@@ -33,7 +33,8 @@ def masked_forms(text: str, secrets: Iterable[str]) -> str:
     """
     for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET_LENGTH:
-            text = re.sub("".join(map(_any_form, secret)), MASK, text, flags=re.IGNORECASE)
+            pattern = re.sub(r"\\+|.", _any_form, secret, flags=re.DOTALL)
+            text = re.sub(pattern, MASK, text, flags=re.IGNORECASE)
     return text
 
 
@@ -45,9 +46,14 @@ def _behind_host(secret: str) -> str:
     return secret[secret.index(parts.netloc) + len(parts.netloc) :] if parts.netloc else ""
 
 
-def _any_form(letter: str) -> str:
+def _any_form(found: re.Match[str]) -> str:
+    letter = found[0][0]
     encoded = "".join(f"%{byte:02X}" for byte in letter.encode(errors="surrogatepass"))
-    plain = [letter, encoded, quote(encoded), *(["+"] if letter == " " else [])]
-    escaped = [code[1:-1].lstrip("\\") for code in (json.dumps(letter), repr(letter))]
-    # What was escaped once may be escaped again.
-    return "(?:{}|\\\\+(?:{}))".format(*("|".join(map(re.escape, dict.fromkeys(each))) for each in (plain, escaped)))
+    plain = "|".join(map(re.escape, [letter, encoded, quote(encoded), *(["+"] if letter == " " else [])]))
+    if letter == "\\":
+        # Escaped they are more, and nothing behind them is tried again.
+        return f"(?:{plain}){{{len(found[0])},}}+"
+    escapes = {code[1:-1].lstrip("\\") for code in (json.dumps(letter), repr(letter))} - {letter}
+    escapes |= {letter} & {*"\"'/"}
+    escaped = "|".join(map(re.escape, escapes)).replace("\\\\", "\\\\+")
+    return f"(?:{plain}|\\\\*+(?:{escaped}))" if escapes else f"(?:{plain})"
