@@ -44,8 +44,10 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
     (FORM, COMMENT),
 ]
 BY_SIGNATURE = {"/files/{file_id}/file-preview", "/files/tools/{name}"}
-NOT_TRIED = {"/v1/files/{file_id}/preview", *BY_SIGNATURE, "/mcp/server/{code}/mcp", TASK}
-"""The first is refused to everybody, others are opened by a signature or by a code, and the last has its own test."""
+WEBHOOKS = {"/triggers/webhook/{address}", "/triggers/webhook-debug/{address}"}
+NOT_TRIED = {"/v1/files/{file_id}/preview", *BY_SIGNATURE, "/mcp/server/{code}/mcp", *WEBHOOKS, TASK}
+"""The first is refused to everybody; others are opened by a signature, a code or a secret address, and no key is asked
+for; the last has its own test."""
 
 
 @dataclass

@@ -96,7 +96,7 @@ async def _is_described(response: httpx.Response) -> None:
     """Whatever a test asks for, the answer has a status that the description of the API has, faults of ours apart. Of a
     body that is too slow it tells for all operations at once."""
     operation, _ = ROUTER.find(response.request.method, response.request.url.path)
-    if operation is not None and response.status_code not in (408, 500):
+    if operation is not None and operation.described and response.status_code not in (408, 500):
         described = DESCRIPTION["paths"][operation.path][operation.method.lower()]["responses"]
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
 

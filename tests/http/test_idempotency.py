@@ -99,4 +99,5 @@ def test_the_description_says_which_requests_take_a_key() -> None:
         ("post", "/v1/workflows/run"),
         ("post", "/v1/workflows/{workflow_id}/run"),
         ("post", "/v1/workflows/run/{workflow_run_id}/retry"),
+        ("post", "/triggers/webhook/{address}"),  # the sender's id of the call
     }

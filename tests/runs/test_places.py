@@ -54,6 +54,7 @@ def _names_an_open_place(node: ast.expr) -> bool:
 SHOWN = {
     "cli/runs/entries.py",
     "cli/runs/listing.py",
+    "cli/triggers/schedules.py",  # of a schedule
     "console/runs.py",
     "dify/bodies.py",
     "dify/knowledge/documents.py",  # of a document
@@ -61,8 +62,10 @@ SHOWN = {
     "exit_codes.py",
     "http/console/run_bodies.py",
     "http/routes/run_events.py",
+    "proving/verdict.py",  # of a run of `jikko test`, in memory
     "runs/forms.py",
     "runs/reading/node_executions.py",
+    "triggers/deliveries.py",  # of a delivery, which is set aside only once its run has ended
 }
 """Modules that show what a record says, whatever is true by then, and act on nothing because of it."""
 

@@ -10,7 +10,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
 from jikko.http.auth import authenticated
 from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
-from jikko.http.cors import added_headers
+from jikko.http.cors import added_headers, is_preflight
 from jikko.http.errors import (
     Error,
     error_response,
@@ -98,7 +98,8 @@ class _Application:
         try:
             # No call of a method of its own: every request would pay for one coroutine more.
             try:
-                if operation is None:
+                # Before an operation for OPTIONS itself, which webhooks have: what a browser asks is no call.
+                if operation is None or is_preflight(request):
                     answer = self._no_operation(request)
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()

@@ -40,12 +40,21 @@ def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
     return [named, (b"access-control-allow-origin", origin), _VARY, _EXPOSED]
 
 
+def is_preflight(request: Request) -> bool:
+    """Whether a browser asks what a page may send, before it sends it."""
+    return (
+        request.scope["method"] == "OPTIONS"
+        and request.origin is not None
+        and bool(request.header_bytes(b"access-control-request-method"))
+    )
+
+
 def added_headers(request: Request) -> Headers:
     """What is added to the answer to a request; to a browser that asks for it, also what pages may send."""
     headers = headers_of(request.id, request.origin)
     if request.origin is None:
         return headers
-    if request.scope["method"] == "OPTIONS" and request.header_bytes(b"access-control-request-method"):
+    if is_preflight(request):
         headers += [_METHODS, _MAX_AGE]
         if allowed := _allowed(request.header(b"access-control-request-headers") or ""):
             headers.append((b"access-control-allow-headers", allowed))

@@ -85,7 +85,7 @@ class Router:
     def methods(self, path: str) -> list[str]:
         """The methods that an address has, sorted, ``OPTIONS`` among them; empty if there is no such address."""
         found = [method for method in self._tables if self.find(method, path)[0] is not None]
-        return sorted([*found, "OPTIONS"]) if found else []
+        return sorted({*found, "OPTIONS"}) if found else []
 
 
 class _Table:

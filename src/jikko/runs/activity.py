@@ -1,6 +1,6 @@
 """What a run is at, as its log tells: a record says it only once the run ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
@@ -14,6 +14,9 @@ from jikko.events import (
     RunPaused,
     RunRecovered,
     RunResumed,
+    RunRetried,
+    RunStarted,
+    TextChunk,
 )
 
 
@@ -68,3 +71,13 @@ def activity(log: Iterable[Event], now: float) -> Activity:
     if until is now and since is not None:
         at.current = [started.title or started.node_id for started in open_.values()]
     return at
+
+
+def has_begun(log: Sequence[Event]) -> bool:
+    """Whether a run got its turn, to judge by its log."""
+    for event in reversed(log):
+        if isinstance(event, RunRetried):
+            return False
+        if not isinstance(event, (RunStarted, TextChunk, RunRecovered)):
+            return True
+    return False

@@ -1,10 +1,10 @@
 """Runs that were accepted and wait for their turn: a durable log, and nothing of an engine yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from jikko.engine.state import RunState
 from jikko.errors import JikkoError
-from jikko.events import Event, FormClosed, RunFinished, RunRecovered, RunRetried, RunStarted, TextChunk
+from jikko.events import Event, FormClosed, RunFinished, RunStarted, TextChunk
 from jikko.graph.compiled import CompiledGraph
 from jikko.ports.clock import Clock
 from jikko.runs.admission import Admission, QueueEntry
@@ -73,13 +73,3 @@ def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
     """The first events of a run that does not begin at once, as the engine would write them."""
     _, chunks = RunState(graph).apply(started)
     return [started, *(TextChunk(at=started.at, text=chunk.text, selector=chunk.selector) for chunk in chunks)]
-
-
-def has_begun(log: Sequence[Event]) -> bool:
-    """Whether a run got its turn, to judge by its log."""
-    for event in reversed(log):
-        if isinstance(event, RunRetried):
-            return False
-        if not isinstance(event, (RunStarted, TextChunk, RunRecovered)):
-            return True
-    return False

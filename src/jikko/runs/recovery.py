@@ -54,10 +54,10 @@ from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.runs.activity import has_begun
 from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.memory.run_memory import sizes_of
-from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import let_go
 

@@ -13,7 +13,7 @@ from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
-from jikko.runs.queued_run import has_begun
+from jikko.runs.activity import has_begun
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 

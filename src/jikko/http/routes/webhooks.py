@@ -19,7 +19,7 @@ from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import promised
-from jikko.http.start_options import KEY, REPEATED
+from jikko.http.start_options import REPEATED
 from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified
 from jikko.triggers.webhook_call import (
@@ -38,6 +38,16 @@ from jikko.values import MAX_DEPTH, Json, is_too_deep
 _NOBODY_LISTENS: Final = (
     "The webhook debug URL only works while the Variable Inspector is listening. Use the published webhook URL to "
     "execute the workflow in Celery."
+)
+
+_SENDER_ID: Final = (
+    (
+        "Idempotency-Key",
+        {"type": "string"},
+        "The sender's id of the call. Calls with the same id start one run within 24 hours, whatever else is in them; "
+        "an answer about a run that an earlier call started has the header Idempotency-Replayed. Not read where the "
+        "callers prove who they are: the id in their proof takes its place.",
+    ),
 )
 
 
@@ -62,7 +72,7 @@ class WebhookRefusal(Struct):
     {200: WebhookAnswer, 400: WebhookRefusal, 401: WebhookRefusal, 404: "text/html", 413: "text/html"},
     (429, 503),
     tag="Triggers",
-    headers=KEY,
+    headers=_SENDER_ID,
     open=True,
     starts=True,
 )
