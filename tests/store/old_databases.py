@@ -105,7 +105,8 @@ class Contents(msgspec.Struct, kw_only=True):
     annotations: list[Annotation] = []
     """Newest first. Since version 10."""
     tokens: list[ConsoleToken] = []
-    """Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on."""
+    """Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on.
+    Since version 13 there is one with inputs that are kept in pieces."""
 
 
 class Stores:
@@ -173,6 +174,9 @@ def drafts(version: int) -> dict[str, Draft]:
         runs["large"] = Draft(user="花子 🌸")
         runs["large"].record.holder = "0a1b2c3d/0"
         runs["large"].step(started(BEGIN + 83, q="大きな入力" * 2_000), *node(BEGIN + 83, 1))
+    if version >= 13:
+        runs["huge"] = Draft(user="高田")
+        runs["huge"].step(started(BEGIN + 84, q="巨大な入力 🐘" * 60_000), finished(BEGIN + 85))
     return runs
 
 
