@@ -38,8 +38,8 @@ COSTS = {
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
     "GET run detail": (66, 66),
-    "blocking start->end": (610, 599),
-    "blocking start->answer of a chat": (745, 730),
+    "blocking start->end": (612, 601),
+    "blocking start->answer of a chat": (751, 735),
     "streaming start->end": (849, 835),
     "blocking 10-node chain": (1230, 1210),
     "blocking iteration over 100 items": (14_035, 13_915),

@@ -7,7 +7,7 @@ short texts that stand for them are encoded with all else, and in the JSON they 
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ _AT_ONCE: Final = 1 << 20
 """Characters of all long texts of a value that are encoded together with it."""
 _MAX_LOOKED_AT: Final = 4000
 """Values in which long texts are looked for, the outermost first: a millisecond."""
+_MAX_SEEN: Final = 16_000
+"""Values of all events of an append that are seen to know whether one of them is long: a millisecond."""
 _SAMPLE: Final = 64
 
 
@@ -102,24 +104,35 @@ def encode_once(value: Any) -> bytes:
     return texts.filled(encode_json(texts.marked()))
 
 
-def has_long_text(value: Json) -> bool:
-    """Whether a value is a long text, or one is in it, as far as ``LongTexts`` looks."""
-    if isinstance(value, str):
-        return bool(value[IS_LONG])
-    pending: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    left = _MAX_LOOKED_AT
+def has_long_text(values: Sequence[Json]) -> bool:
+    """Whether one of some values is a long text, or one is in it, as far as ``LongTexts`` looks."""
+    pending: list[Any] = [*values]
+    left = _MAX_SEEN
     for each in pending:
-        if len(each) > left:
-            continue
-        left -= len(each)
-        for entry in each.values() if type(each) is dict else each:
-            # Few calls: this is done for each node of all runs.
-            kind = type(entry)
-            if kind is str:
-                if entry[IS_LONG]:
-                    return True
-            elif kind is dict or kind is list:
-                pending.append(entry)
+        # No calls: this is done for each node of all runs.
+        kind = type(each)
+        if kind is str:
+            if each[IS_LONG]:
+                return True
+        elif kind is dict:
+            for key in each:
+                left -= 1
+                entry = each[key]
+                if type(entry) is str:
+                    if entry[IS_LONG]:
+                        return True
+                elif type(entry) is dict or type(entry) is list:
+                    pending += [entry]
+                if left < 0:
+                    return False
+        elif kind is list and not each[left:]:
+            for entry in each:
+                left -= 1
+                if type(entry) is str:
+                    if entry[IS_LONG]:
+                        return True
+                elif type(entry) is dict or type(entry) is list:
+                    pending += [entry]
     return False
 
 

@@ -151,7 +151,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.wake_at = None
             case RunFinished():
                 self.status = event.status
-                self.outputs = _encoded(event.outputs)
+                is_long = has_long_text([event.outputs])
+                self.outputs = encode_once(event.outputs) if is_long else encode_json(event.outputs)
                 self.error = event.error
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
@@ -160,10 +161,6 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.failed_node, self.exceptions = event.failed_node, event.exceptions
                 self.finished_at = event.at
                 self.holder = ""
-
-
-def _encoded(outputs: dict[str, Json]) -> bytes:
-    return encode_once(outputs) if has_long_text(outputs) else encode_json(outputs)
 
 
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))

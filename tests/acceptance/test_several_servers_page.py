@@ -13,6 +13,8 @@ pytestmark = [pytest.mark.services, pytest.mark.once]
 
 def test_the_lines_of_the_page_set_a_server_up(tmp_path: Path, several_settings: dict[str, str]) -> None:
     page = Blocks("docs/several-servers.md", "sh")
+    *_, (up, _) = page.take("sudo apt-get install postgresql").commands()
+    assert up == "jikko cluster up --servers 3"  # test_cluster_up.py does so
     commands = [command for command, _ in page.take("export JIKKO_DATABASE_URL=").commands()]
     text = replaced(
         "\n".join(commands),

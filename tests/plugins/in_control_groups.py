@@ -94,7 +94,12 @@ def swept() -> Cgroups:
 
 
 def is_there(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
+    """Whether it has not ended. Who has to know of its end may still be told, which is no matter of the group."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 async def as_root(groups: Cgroups) -> dict[str, Any]:

@@ -279,7 +279,7 @@ class Runner(NodeRuns):
             pass
         elif self._guarded is not None and not self._guarded.is_finished:
             self._guarded.finish(self.burst)
-        elif not self._is_put_off and self.slice.is_over and has_long_text(self.state.outputs):
+        elif not self._is_put_off and self.slice.is_over and has_long_text([self.state.outputs]):
             self._is_put_off = True
             self.slice.later(self.burst)
         else:

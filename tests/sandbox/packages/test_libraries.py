@@ -275,7 +275,7 @@ async def test_a_file_of_the_community_calls_a_service_and_fetches_what_it_names
     assert outputs == {"status": 1, "content": "WEBVTT 日本"}
     asked, fetched = http.requests
     assert (asked.url, json.loads(asked.body or b"")) == (  # type: ignore[arg-type]
-        "https://vod.tencentcloudapi.com",
+        "https://vod.tencentcloudapi.com/",
         {"FileIds": ["1"], "SubAppId": 7},
     )
     assert fetched.url == "http://vtt.test/1"

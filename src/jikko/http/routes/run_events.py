@@ -127,7 +127,7 @@ async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncI
         async for batch in follow:
             if not batch:
                 yield PING
-            elif first_long(event for _, event in batch) is None:
+            elif first_long([event for _, event in batch]) is None:
                 yield b"".join(_log_frame(position, event) for position, event in batch)
             else:
                 for position, event in batch:
