@@ -78,19 +78,24 @@ def named_files(paths: Iterable[Path]) -> set[Path]:
     return found
 
 
-def changed_at(paths: Iterable[Path], more: Iterable[Path], written: Iterable[Path]) -> dict[Path, int]:
-    """When files were last written: in nanoseconds.
+def changed_at(
+    paths: Iterable[Path], more: Iterable[Path], written: Iterable[Path]
+) -> dict[Path, tuple[int, int, int]]:
+    """When files were last written, in nanoseconds, their sizes and inodes.
+
+    The time alone does not tell two changes apart that follow at once, nor a file that is replaced by one as old.
 
     Args:
         paths: Test files; the files in their folders count too.
         more: Further files.
         written: Files that do not count.
     """
-    found = {}
+    found: dict[Path, tuple[int, int, int]] = {}
     folders = {path.parent for path in test_files(paths)}
     for path in {*more, *(each for folder in folders if folder.is_dir() for each in folder.iterdir())}:
         with suppress(OSError):
-            found[path.resolve()] = path.stat().st_mtime_ns
+            stat = path.stat()
+            found[path.resolve()] = stat.st_mtime_ns, stat.st_size, stat.st_ino
     own = {path.resolve() for path in written}
     return {path: at for path, at in found.items() if path not in own and not path.name.endswith(".snapshots.json")}
 

@@ -26,6 +26,10 @@ from jikko.settings import Settings
 
 _LOOK: Final = 0.3
 """Seconds between looks at files that are watched."""
+_MOMENT: Final = 0.1
+"""Seconds for which they stay as they are before they are read: one that is being written is not read half."""
+_MOMENTS: Final = 20
+"""After which they are read nevertheless: a file beside them may never come to rest."""
 
 
 class _Wanted(NamedTuple):
@@ -123,9 +127,19 @@ def test(
     if not watch:
         sys.exit(once())
     tests = paths or (Path(),)
-    while True:
+
+    def look() -> tuple[set[Path], dict[Path, tuple[int, int, int]]]:
         more = {*named_files(tests), *([] if against is None else [against])}
-        seen = changed_at(tests, more, written)
+        return more, changed_at(tests, more, written)
+
+    while True:
+        found = look()
+        for _ in range(_MOMENTS):
+            time.sleep(_MOMENT)
+            before, found = found, look()
+            if found == before:
+                break
+        more, seen = found
         try:
             once()
         except click.ClickException as error:
