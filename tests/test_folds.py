@@ -24,7 +24,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "runs/turn_fold.py": "ContainerStarted NodeStarted ReasoningChunk RoundFinished RoundStarted RunBegan RunParked "
     "RunRecovered StepRecorded UnknownEvent",
     "runs/activity.py": "AgentLogged ContainerStarted FormClosed FormRequested NodeAttempted ReasoningChunk "
-    "RoundFinished RoundStarted RunRetried RunStarted StepRecorded TextChunk TextReplaced UnknownEvent",
+    "RoundFinished RoundStarted StepRecorded TextReplaced UnknownEvent",
     "runs/reading/node_executions.py": "AgentLogged FormClosed ReasoningChunk RoundFinished RoundStarted RunBegan "
     "RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried RunStarted StepRecorded TextChunk TextReplaced "
     "UnknownEvent",

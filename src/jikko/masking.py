@@ -29,12 +29,13 @@ def masked_forms(text: str, secrets: Iterable[str]) -> str:
     """The text with each secret replaced, also where it is percent-encoded or escaped, in whole or in part.
 
     Libraries write an address with its host in small letters, and without a port that is the usual one: of a secret
-    that is an address, what follows the host is a secret as well. Nothing else is changed.
+    that is an address, what follows the host is a secret as well. Nothing else is changed: of other secrets, letters
+    of the other case are another text.
     """
     for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET_LENGTH:
             pattern = re.sub(r"\\+|.", _any_form, secret, flags=re.DOTALL)
-            text = re.sub(pattern, MASK, text, flags=re.IGNORECASE)
+            text = re.sub(pattern, MASK, text, flags=re.IGNORECASE if "://" in secret else 0)
     return text
 
 
@@ -49,7 +50,19 @@ def _behind_host(secret: str) -> str:
 def _any_form(found: re.Match[str]) -> str:
     letter = found[0][0]
     encoded = "".join(f"%{byte:02X}" for byte in letter.encode(errors="surrogatepass"))
-    plain = "|".join(map(re.escape, [letter, encoded, quote(encoded), *(["+"] if letter == " " else [])]))
+    plain = "|".join(
+        map(
+            re.escape,
+            [
+                letter,
+                encoded,
+                encoded.lower(),
+                quote(encoded),
+                quote(encoded.lower()),
+                *(["+"] if letter == " " else []),
+            ],
+        )
+    )
     if letter == "\\":
         # Escaped they are more, and nothing behind them is tried again.
         return f"(?:{plain}){{{len(found[0])},}}+"

@@ -9,9 +9,7 @@ from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.graph.compiled import CompiledGraph, CompiledNode, ResponseGroup, ResponseTemplate, Subgraph
-from jikko.lang.cron import InvalidSchedule
 from jikko.nodes.contract import Container, Illustrated, Node, Responder, VariableWriter
-from jikko.nodes.flow.schedule import recurrence_of
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
@@ -41,10 +39,11 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
 
 def _check_schedule(fields: Fields) -> None:
     """Note that a schedule never runs. Other entries of its app may, so that it can be published."""
-    try:
-        recurrence_of(fields.raw)
-    except InvalidSchedule as error:
-        fields.problem("", Phrase("node_type.schedule", {"reason": str(error)}), fatal=False)
+    # What reads time zones is imported with the first schedule.
+    from jikko.nodes.flow.schedule import never_due
+
+    if reason := never_due(fields.raw):
+        fields.problem("", Phrase("node_type.schedule", {"reason": reason}), fatal=False)
 
 
 class _Compiler:

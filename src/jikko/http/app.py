@@ -99,7 +99,7 @@ class _Application:
             # No call of a method of its own: every request would pay for one coroutine more.
             try:
                 # Before an operation for OPTIONS itself, which webhooks have: what a browser asks is no call.
-                if operation is None or is_preflight(request):
+                if operation is None or (operation.method == "OPTIONS" and is_preflight(request)):
                     answer = self._no_operation(request)
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()

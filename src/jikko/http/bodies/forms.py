@@ -1,7 +1,7 @@
 """Requests that are forms with files."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.types import Message, Receive
@@ -74,13 +74,24 @@ async def form_of(
         size = limit
     elif size > limit:
         raise too_large
+    async with AsyncExitStack() as stack:
+        async with with_room(request, size if in_memory else min(size, _ON_DISK_BYTES)) as receive:
+            body = limited(receive, limit, too_large)
+            form = await stack.enter_async_context(parsed_form(request, body, limit if has_long_fields else None))
+        yield form
+
+
+@asynccontextmanager
+async def parsed_form(request: Request, receive: Receive, field_bytes: int | None) -> AsyncIterator["FormData"]:
+    """The form of a body, closed behind its use.
+
+    Args:
+        field_bytes: Bytes that a field may have; by default 8,192.
+    """
     await imported("jikko.http.bodies.form_parser")
     from jikko.http.bodies.form_parser import MAX_FIELD_BYTES, parsed
 
-    async with with_room(request, size if in_memory else min(size, _ON_DISK_BYTES)) as receive:
-        form = await parsed(
-            request.scope, limited(receive, limit, too_large), limit if has_long_fields else MAX_FIELD_BYTES
-        )
+    form = await parsed(request.scope, receive, field_bytes or MAX_FIELD_BYTES)
     try:
         yield form
     finally:

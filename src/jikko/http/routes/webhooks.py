@@ -8,11 +8,10 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from starlette.types import Message
 
-from jikko.concurrency.import_aside import imported
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
 from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, Unauthorized
-from jikko.http.bodies.forms import files_of
+from jikko.http.bodies.forms import files_of, parsed_form
 from jikko.http.bodies.reading import read_body
 from jikko.http.errors import no_page, too_large_page
 from jikko.http.operation import Operation, Route
@@ -209,14 +208,10 @@ async def _decoded(request: Request, raw: bytes | bytearray) -> Json:
 
 
 async def _read_form(request: Request, webhook: Webhook, call: WebhookCall, raw: bytes | bytearray) -> WebhookCall:
-    await imported("jikko.http.bodies.form_parser")
-    from jikko.http.bodies.form_parser import parsed
-
     async def received() -> Message:
         return {"type": "http.request", "body": bytes(raw), "more_body": False}
 
-    form = await parsed(request.scope, received, MAX_BODY)
-    try:
+    async with parsed_form(request, received, MAX_BODY) as form:
         fields: dict[str, Json] = {}
         for name, value in form.multi_items():
             if isinstance(value, str):
@@ -228,8 +223,6 @@ async def _read_form(request: Request, webhook: Webhook, call: WebhookCall, raw:
                 given: dict[str, Any] = {"name": part.filename or "", "mime_type": part.content_type or ""}
                 files[name] = await request.api.webhooks.file(webhook, await part.read(), **given)
         return replace(call, files=files)
-    finally:
-        await form.close()
 
 
 def _answer(request: Request, webhook: Webhook) -> SendableResponse:

@@ -39,6 +39,15 @@ def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
     return Cron(_chosen(config.get("frequency"), chosen), timezone_of(config))
 
 
+def never_due(config: Mapping[str, Any]) -> str:
+    """Why a node with this configuration is never due; empty if it is."""
+    try:
+        recurrence_of(config)
+    except InvalidSchedule as error:
+        return str(error)
+    return ""
+
+
 def timezone_of(config: Mapping[str, Any]) -> str:
     """Return the name of its time zone."""
     return str(config.get("timezone") or "UTC")
