@@ -81,7 +81,7 @@ test-other: $(VENV)/.development
 other-venv: $(VENV)/.development
 	$(call other,.venv-$$version/.development,What it needs)
 
-test-brief: export JIKKO_TEST_KILLS ?= 5
+test-brief: export TEST_KILLS ?= 5
 test-brief: $(VENV)/.development ## Run the quicker tests of what rests on the interpreter, and a short kill test
 	$(call pytest,not services and not once and (not slow or every_python),$(INTERPRETED))
 

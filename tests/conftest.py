@@ -27,6 +27,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Messages are in English, whatever the locale of who runs the tests; those about another language set it themselves.
 os.environ["LC_ALL"] = "C.UTF-8"
 
+# Nor do settings of Jikko in the shell that runs the tests mean anything to the commands that tests start.
+for name in [name for name in os.environ if name.startswith("JIKKO_")]:
+    del os.environ[name]
+
 # How long an example takes depends on what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -1,7 +1,7 @@
 """A real server is killed with SIGKILL at random moments, again and again, while runs are under way: the whole of it,
 or one of its workers.
 
-The seed is printed; ``JIKKO_TEST_SEED`` takes it back, ``JIKKO_TEST_KILLS`` changes how often.
+The seed is printed; ``TEST_SEED`` takes it back, ``TEST_KILLS`` changes how often.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.effort import PATIENCE
 
-KILLS = int(os.environ.get("JIKKO_TEST_KILLS") or 50)
+KILLS = int(os.environ.get("TEST_KILLS") or 50)
 CLIENTS = 5
 POISONED = "3 times"
 """Part of the error of a run that was given up because it died at the same node again and again."""
@@ -150,8 +150,8 @@ class Crowd:
 @pytest.mark.slow
 @pytest.mark.every_python
 def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_path: Path, echo: EchoServer) -> None:
-    seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 30))
-    print(f"JIKKO_TEST_SEED={seed}")
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(1 << 30))
+    print(f"TEST_SEED={seed}")
     dice = random.Random(seed)
     apps = crash_apps(echo.url)
     keys = _import(tmp_path, apps)
@@ -174,8 +174,8 @@ def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_pa
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path: Path, echo: EchoServer) -> None:
-    seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 30))
-    print(f"JIKKO_TEST_SEED={seed}")
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(1 << 30))
+    print(f"TEST_SEED={seed}")
     dice = random.Random(seed)
     apps = crash_apps(echo.url)
     keys = _import(tmp_path, apps)

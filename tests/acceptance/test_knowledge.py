@@ -19,7 +19,7 @@ from tests.dsl.encrypting import WORKSPACE, encrypted
 from tests.effort import PATIENCE
 from tests.knowledge.embedding_server import EmbeddingServer
 
-KILLS = int(os.environ.get("JIKKO_TEST_KILLS") or 50)
+KILLS = int(os.environ.get("TEST_KILLS") or 50)
 
 
 @pytest.fixture
@@ -202,8 +202,8 @@ def test_killed_again_and_again_every_document_completes_once(
     jikko: Command, embeddings: EmbeddingServer, tmp_path: Path
 ) -> None:
     """No segment twice, none missing, and of what is embedded at most one batch twice for each kill."""
-    seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 32))
-    print("JIKKO_TEST_SEED", seed)
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(1 << 32))
+    print("TEST_SEED", seed)
     chance = random.Random(seed)
     [key] = jikko.json("knowledge", "keys", "create")
     headers = {"Authorization": f"Bearer {key['api_key']}"}

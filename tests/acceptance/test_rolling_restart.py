@@ -1,9 +1,9 @@
 """Servers that are restarted one after the other, as the next version, while requests come: none fails, and no node
 runs twice. The next version writes an event, and has a column, that this one does not know.
 
-``JIKKO_TEST_RATE`` is how many runs a second are handed in: 40 without it, or as many as the machine bears. With it
+``TEST_RATE`` is how many runs a second are handed in: 40 without it, or as many as the machine bears. With it
 they must be reached, which takes a quiet machine:
-``JIKKO_TEST_RATE=200 .venv/bin/python -m pytest -s tests/acceptance/test_rolling_restart.py``.
+``TEST_RATE=200 .venv/bin/python -m pytest -s tests/acceptance/test_rolling_restart.py``.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.acceptance.workflows import app, end, fetch, start
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 KINDS = [("long", "async") if number % 4 == 0 else ("short", "blocking") for number in range(16)]
-RATE = float(os.environ.get("JIKKO_TEST_RATE", "40"))
+RATE = float(os.environ.get("TEST_RATE", "40"))
 
 
 def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_node_twice(
@@ -58,7 +58,7 @@ def test_a_rolling_restart_into_the_next_version_fails_no_request_and_runs_no_no
         several.close()
 
     assert load.failed == []
-    assert "JIKKO_TEST_RATE" not in os.environ or load.reached > 0.95 * RATE
+    assert "TEST_RATE" not in os.environ or load.reached > 0.95 * RATE
     assert not [line for line in printed.splitlines() if "damaged" in line or "Traceback" in line]
     # Other tests ask the same server for something.
     own = [path for path in echo.paths() if path.startswith(("/a/", "/b/", "/c/"))]

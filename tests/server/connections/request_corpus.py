@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
-SEED: Final = int(os.environ.get("JIKKO_TEST_SEED") or 20)
+SEED: Final = int(os.environ.get("TEST_SEED") or 20)
 COUNT: Final = 2000
 
 SMUGGLED: Final = b"GET /smuggled HTTP/1.1\r\nhost: x\r\nauthorization: Bearer other\r\n\r\n"
