@@ -88,7 +88,9 @@ def test_no_test_begins_once_the_time_is_up_and_the_others_can_be_asked_later(co
     answers = [copy.ask(mutant, tests, budget) for budget in (0.0001, 60)]
 
     assert [answer.outcome for answer in answers] == ["survived", "survived"]
-    assert [sorted(answer.asked) for answer in answers] == [[next(iter(tests))], sorted(tests)]
+    # The time may be up before the first.
+    assert sorted(answers[0].asked) in ([], [next(iter(tests))])
+    assert sorted(answers[1].asked) == sorted(tests)
 
 
 @pytest.mark.slow
