@@ -101,6 +101,13 @@ def test_commands_show_pause_and_make_up_for_due_times(tmp_path: Path) -> None:
     [entry] = jikko.json("triggers", "list")
     assert [each["state"] for each in entry["recent"]] == ["waiting"] * 3
 
+    dry = jikko("triggers", "fire", "日報 📰/clock", "--dry")
+    assert (dry.code, dry.out.startswith("It would run once more, now.  next 2")) == (0, True)
+    assert jikko.json("triggers", "backfill", "日報 📰/clock", "--drop")[0]["dropped"] == 3
+    [entry] = jikko.json("triggers", "list")
+    assert [(each["state"], each["why"]) for each in entry["recent"]] == [("skipped", "dropped")] * 3
+    assert "give --from and --to, or --drop alone" in jikko("triggers", "backfill", "日報 📰/clock").err
+
     refused = jikko("triggers", "backfill", "日報 📰/clock", "--from", "soon", "--to", "now")
     assert "'soon' is not a time such as" in refused.err
     assert not refused.has_traceback

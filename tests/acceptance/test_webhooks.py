@@ -137,6 +137,38 @@ def test_a_signed_call_is_taken_once_and_others_are_refused(jikko: Command, path
         server.close()
 
 
+def test_a_dry_call_says_what_would_become_of_it_without_a_server(jikko: Command, path: str, tmp_path: Path) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text("triggers: {注文/hook: {verify: github, secret: neu}}", encoding="utf-8")
+
+    def dry(*options: str) -> tuple[int, dict[str, Any]]:
+        done = jikko("triggers", "fire", "注文/hook", "--dry", "--json", *options, JIKKO_TRIGGERS=str(rules))
+        return done.code, json.loads(done.out)
+
+    code, taken = dry("--body", '{"n": 3}')
+    assert (code, taken["verdict"], taken["status"], taken["inputs"]["body"]) == (0, "accepted", 200, {"n": 3})
+    for options, status in (
+        (("--body", '{"n": "三"}'), 400),
+        (("--body", "{"), 400),
+        (("--body", '{"n": 3}', "--secret", "alt"), 401),
+        (("--body", '{"n": 3}', "--header", "Content-Type: text/plain"), 400),
+    ):
+        code, refused = dry(*options)
+        assert (refused["verdict"], refused["status"], code > 0) == ("refused", status, True), refused
+        assert refused["reason"]
+    assert deliveries(jikko) == []
+
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+    try:
+        options = ("--body", '{"n": 2}', "--header", "X-GitHub-Delivery: 72d3162e")
+        assert jikko("triggers", "fire", "注文/hook", *options, JIKKO_TRIGGERS=str(rules)).code == 0
+        _, again = dry(*options)
+        [first] = deliveries(jikko)
+        assert (again["verdict"], [again["run_id"]]) == ("duplicate", first["runs"])
+    finally:
+        server.close()
+
+
 def test_an_entry_of_the_triggers_file_that_matches_no_webhook_is_reported(
     jikko: Command, path: str, tmp_path: Path
 ) -> None:
@@ -144,7 +176,7 @@ def test_an_entry_of_the_triggers_file_that_matches_no_webhook_is_reported(
     right = "triggers: {注文/hook: {verify: bearer, secret: abc}}"
     wrong = right.replace("注文", "ちゅうもん")
     rules.write_text(wrong, encoding="utf-8")
-    said = f"{rules}: ちゅうもん/hook verifies no webhook"
+    said = f"{rules}: ちゅうもん/hook matches no such trigger"
 
     def is_verified() -> bool:
         [listed] = json.loads(f"[{jikko('triggers', 'list', '--json', JIKKO_TRIGGERS=str(rules)).out}]")
@@ -156,13 +188,18 @@ def test_an_entry_of_the_triggers_file_that_matches_no_webhook_is_reported(
     server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
     try:
         until(lambda: said in server.output, "the entry is reported at the start")
+        rules.write_text("triggers: {注文/hook: {overlap: skip}}", encoding="utf-8")
+        assert jikko("reload").code == 0
+        until(lambda: "注文/hook matches no such trigger" in server.output, "a webhook has no options of schedules")
         rules.write_text(right, encoding="utf-8")
         assert jikko("reload").code == 0
         until(lambda: httpx.post(server.url + path, json={"n": 1}).status_code == 401, "the file is read again")
         assert is_verified()
         rules.write_text(wrong.replace("ちゅうもん", "注/文"), encoding="utf-8")
         assert jikko("reload").code == 0
-        until(lambda: "注/文/hook verifies no webhook" in server.output, "the entry is reported after reading again")
+        until(
+            lambda: "注/文/hook matches no such trigger" in server.output, "the entry is reported after reading again"
+        )
     finally:
         server.close()
 

@@ -30,3 +30,13 @@ def test_a_schedule_whose_configuration_is_wrong_never_runs(config: dict[str, An
 
 def test_nothing_is_said_of_a_schedule_that_runs() -> None:
     assert findings(frequency="daily", timezone="Asia/Tokyo") == []
+
+
+def test_a_plugin_trigger_says_what_it_needs_and_what_to_use_instead() -> None:
+    plugin = {"plugin_id": "langgenius/github_trigger", "event_name": "issue_opened"}
+    nodes = [node("hook", "trigger-plugin", **plugin), template("say", "x"), end(out="say.output")]
+    [found] = [one for one in foretold(app("合図", nodes, "hook>say>end")).findings if one.severity == "warning"]
+
+    assert "issue_opened comes through an endpoint of the plugin langgenius/github_trigger" in found.text()
+    assert found.remedy is not None
+    assert "use trigger-webhook instead" in found.remedy.text()

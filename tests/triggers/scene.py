@@ -51,7 +51,7 @@ class Leader:
         self.schedules = Schedules(
             self.store,
             self.triggers,
-            ScheduleReader(world.app_store, self.process.workflows, lambda app, node: self.options),
+            ScheduleReader(world.app_store, self.process.workflows, lambda trigger, app: self.options),
             self.runs,
             clock=lambda: world.now,
             alarm=self.alarm,

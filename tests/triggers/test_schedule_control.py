@@ -25,7 +25,7 @@ async def world() -> AsyncIterator[World]:
 
 
 def control_of(world: World, leader: Leader) -> ScheduleControl:
-    reader = ScheduleReader(world.app_store, leader.process.workflows, lambda app, node: ScheduleOptions())
+    reader = ScheduleReader(world.app_store, leader.process.workflows, lambda trigger, app: ScheduleOptions())
     return ScheduleControl(leader.store, reader, lambda: world.now)
 
 
@@ -102,6 +102,24 @@ async def test_a_backfill_runs_what_has_not_run_one_after_the_other(world: World
 
     assert [time.due - NOON for time in await leader.times(trigger, "started")] == [-HOUR, 0.0, HOUR]
     assert await control.backfill(trigger, NOON - HOUR, NOON + 9 * HOUR, "allow") == 0
+
+
+async def test_a_backfill_that_is_dropped_runs_no_more_but_what_was_asked_for_by_hand(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    control = control_of(world, leader)
+    await leader.at(NOON + 2)
+    await control.pause(trigger, "休止", None)
+    assert await control.backfill(trigger, NOON - 3 * HOUR, NOON - HOUR, "queue_all") == 3
+    by_hand = await control.fire(trigger)
+
+    assert await control.drop_backfill(trigger) == 3
+    assert await control.drop_backfill(trigger) == 0
+    await leader.schedules.look()
+
+    assert [time.due for time in await leader.times(trigger, "started")][-1:] == [by_hand]
+    dropped = (await control.view(trigger)).recent
+    assert [(time.state, time.why) for time in dropped if time.due < NOON] == [("skipped", "dropped")] * 3
 
 
 async def test_a_backfill_of_too_many_due_times_adds_none(world: World) -> None:

@@ -294,7 +294,7 @@ def _assembly(
             plugins=nodes.plugins,
             verifications=verifications,
             schedules=schedules,
-            unmatched=lambda: webhooks.unmatched(),
+            triggers=triggers,
             signing_keys=stores.signing_keys,
             workers=context.workers,
             environment=context.environment,

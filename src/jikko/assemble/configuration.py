@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from jikko.settings import Settings
 if TYPE_CHECKING:
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.tools.directory import ToolsDirectory
+    from jikko.triggers.triggers import Triggers
     from jikko.triggers.verification import Verification
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,12 @@ class Configuration:
         schedules: "ScheduleServices",
         signing_keys: SigningKeys,
         workers: int,
-        unmatched: Callable[[], Awaitable[list[str]]],
+        triggers: "Triggers",
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Args:
         workers: How many processes share the limits.
-        unmatched: Returns the entries of the triggers file that match no webhook.
+        triggers: Those that the entries of the triggers file name.
         environment: What ``${NAME}`` in the files stands for.
         """
         self._settings = settings
@@ -60,7 +61,7 @@ class Configuration:
         self._schedules = schedules
         self._signing_keys = signing_keys
         self._workers = workers
-        self._unmatched = unmatched
+        self._triggers = triggers
         self._environment = environment
         self._reading = asyncio.Lock()
 
@@ -77,13 +78,25 @@ class Configuration:
         await self.warn()
 
     async def warn(self) -> None:
-        """Log each entry of the triggers file that leaves calls unverified, since it matches no webhook."""
-        file = self._settings.triggers
+        """Log each entry of the triggers file that matches no trigger: what it sets holds for none."""
         try:
-            for name in [] if file is None else await self._unmatched():
-                log.warning("%s", Diagnostic("triggers.unmatched", {"file": str(file), "name": name}))
+            for found in await self.unmatched():
+                log.warning("%s", found)
         except JikkoError as error:
-            log.warning("the triggers file cannot be compared with the webhooks: %s", error)
+            log.warning("the triggers file cannot be compared with the triggers: %s", error)
+
+    async def unmatched(self) -> list[Diagnostic]:
+        """Return a warning for each entry of the triggers file that matches no trigger."""
+        webhooks, schedules = self._verifications, self._schedules.options
+        return [
+            Diagnostic(
+                "triggers.unmatched",
+                {"file": str(self._settings.triggers), "name": name},
+                where="triggers",
+                severity="warning",
+            )
+            for name in (await self._triggers.unmatched(webhooks, schedules) if webhooks or schedules else [])
+        ]
 
     def _verify_by(self, read: "dict[str, Verification]") -> None:
         self._verifications.clear()

@@ -9,21 +9,27 @@ from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.schedule_store import ScheduleStore
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.runs.runs import Runs
 from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_options import ScheduleOptions
 from jikko.triggers.schedule_runs import ScheduleRuns
 from jikko.triggers.schedules import Schedules
-from jikko.triggers.triggers import Triggers
+from jikko.triggers.triggers import Triggers, names_of
 
 
 def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, ScheduleOptions]) -> ScheduleReader:
     """Make what reads schedules.
 
     Args:
-        options: By ``APP/NODE``.
+        options: By ``APP/NODE``, or the id of a trigger.
     """
-    return ScheduleReader(apps, workflows, lambda app, node: options.get(f"{app}/{node}", ScheduleOptions()))
+
+    def of(trigger: Trigger, app_name: str) -> ScheduleOptions:
+        found = (options.get(name) for name in names_of(trigger, app_name))
+        return next((each for each in found if each is not None), ScheduleOptions())
+
+    return ScheduleReader(apps, workflows, of)
 
 
 def make_schedules(

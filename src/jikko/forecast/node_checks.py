@@ -54,8 +54,10 @@ def diagnose_node(
         case Trigger():
             if entry.type not in SILENT_TRIGGERS:
                 return
-            params, where = {"type": repr(entry.type)}, f"{entry.where}.type"
-            yield Diagnostic("node_type.trigger", params, where=where, severity="warning")
+            plugin, event = (str(entry.data.get(name) or "?") for name in ("plugin_id", "event_name"))
+            params, where = {"type": repr(entry.type), "plugin": plugin, "event": event}, f"{entry.where}.type"
+            remedy = Phrase("remedy.plugin_trigger")
+            yield Diagnostic("node_type.trigger", params, where=where, severity="warning", remedy=remedy)
         case _:
             yield from _of_type(node, entry, document, known, installation)
 

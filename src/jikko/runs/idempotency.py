@@ -8,6 +8,7 @@ import msgspec
 
 from jikko.errors import Conflict, InvalidParam, KeyTaken, NotFound, StartRefused
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
@@ -71,6 +72,11 @@ class IdempotentStarts:
         if record is None or self._runs.is_refused(record):
             raise StartRefused("The key belongs to a run that is being removed. Send the request again.")
         return StartOutcome(self._runs.control.reader(record), repeated=True)
+
+    async def known(self, app: App, claim: KeyClaim) -> str:
+        """Return the run that has a key; empty: none."""
+        claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
+        return "" if claimed is None else claimed[0]
 
 
 def fingerprint(operation: str, body: Json) -> bytes:

@@ -25,7 +25,7 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.content_types import detected_type
-from jikko.triggers.triggers import Triggers
+from jikko.triggers.triggers import Triggers, names_of
 from jikko.triggers.verification import Verification
 from jikko.triggers.webhook_call import WebhookCall
 from jikko.values import Json
@@ -107,15 +107,8 @@ class Webhooks:
 
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
         """How the callers of a webhook prove who they are; ``None``: by the address alone."""
-        names = _names(trigger, app_name)
+        names = names_of(trigger, app_name)
         return next((found for name in names if (found := self._verifications.get(name)) is not None), None)
-
-    async def unmatched(self) -> list[str]:
-        """The entries of the triggers file that verify the callers of no webhook: misspelt, or of a renamed app."""
-        apps = {app.id: app.name for app in await self._apps.apps()}
-        webhooks = await self._triggers.all("webhook")
-        known = {name for each in webhooks for name in _names(each, apps.get(each.app_id, ""))}
-        return [name for name in self._verifications if name not in known]
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
         """Store a file of a call. Dify does not keep its name. [QUIRK]
@@ -152,6 +145,11 @@ class Webhooks:
             await self._note(replace(delivery, verdict="duplicate", run_id=run_id), _DUPLICATE_SECONDS)
         return outcome
 
+    async def known(self, webhook: Webhook, arrival: Arrival) -> str:
+        """Return the run that an earlier call with the sender's id has started; empty: none."""
+        claim = _claim(self._delivery(webhook, arrival), arrival)
+        return "" if claim is None else await self._starts.known(webhook.app, claim)
+
     async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
         """Note a call that is refused, for an hour; of a flood the later ones are left out.
 
@@ -179,11 +177,6 @@ class Webhooks:
             method=arrival.method,
             size=arrival.size,
         )
-
-
-def _names(trigger: Trigger, app_name: str) -> tuple[str, ...]:
-    """By which the triggers file may name a webhook."""
-    return (trigger.id, f"{app_name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
 
 
 def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:

@@ -44,9 +44,11 @@ class Schedule(Struct, frozen=True, kw_only=True):
 class ScheduleReader:
     """Reads schedules from the current versions of their apps."""
 
-    def __init__(self, apps: AppStore, workflows: Workflows, options: Callable[[str, str], ScheduleOptions]) -> None:
+    def __init__(
+        self, apps: AppStore, workflows: Workflows, options: Callable[[Trigger, str], ScheduleOptions]
+    ) -> None:
         """Args:
-        options: Those of a schedule, by the name of its app and the id of its node.
+        options: Those of a schedule, by its trigger and the name of its app.
         """
         self._apps = apps
         self._workflows = workflows
@@ -64,6 +66,6 @@ class ScheduleReader:
         workflow = await self._workflows.get(app)
         for node in workflow.document.nodes:
             if node.id == trigger.node_id and node.type == "trigger-schedule":
-                options = self._options(app.name, node.id)
+                options = self._options(trigger, app.name)
                 return Schedule(trigger=trigger, app=app, config=node.data, options=options)
         return None

@@ -14,6 +14,7 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule import Schedule, ScheduleReader
+from jikko.triggers.schedule_options import OVERLAPS
 
 BY_HAND: Final = "by hand"
 """``DueTime.why`` of a run that was asked for now."""
@@ -113,6 +114,15 @@ class ScheduleControl:
                 raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
             found.append(due)
         return await self._store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
+
+    async def drop_backfill(self, trigger: Trigger) -> int:
+        """Have those due times of its backfills not run that wait still. Returns how many they were.
+
+        Raises:
+            NotFound: The trigger is not a schedule.
+        """
+        await self._state(trigger)
+        return await self._store.drop(trigger.id, OVERLAPS, self._clock())
 
     async def _state(self, trigger: Trigger) -> ScheduleState:
         states = await self._store.states([trigger.id])

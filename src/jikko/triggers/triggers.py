@@ -1,6 +1,6 @@
 """The triggers of apps, and how one starts a run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from jikko.apps.end_users import ANONYMOUS, trigger_user
@@ -15,6 +15,11 @@ from jikko.values import Json
 
 _USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
 """``sys.user_id``. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+
+
+def names_of(trigger: Trigger, app_name: str) -> tuple[str, ...]:
+    """The names that the triggers file may give a trigger."""
+    return (trigger.id, f"{app_name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
 
 
 class Triggers:
@@ -32,6 +37,22 @@ class Triggers:
     async def all(self, kind: TriggerKind | None = None) -> list[Trigger]:
         """The triggers of all apps, oldest first."""
         return await self._store.all(kind)
+
+    async def unmatched(self, webhooks: Collection[str], schedules: Collection[str]) -> list[str]:
+        """Return the entries of the triggers file that match no trigger of their kind: misspelt, or of a renamed app.
+
+        Args:
+            webhooks: The names of the entries of webhooks.
+            schedules: Those of schedules.
+        """
+        apps = {app.id: app.name for app in await self._apps.apps()}
+        known = {
+            (trigger.kind, name)
+            for trigger in await self._store.all()
+            for name in names_of(trigger, apps.get(trigger.app_id, ""))
+        }
+        entries = [("webhook", name) for name in webhooks] + [("schedule", name) for name in schedules]
+        return [name for kind, name in entries if (kind, name) not in known]
 
     async def find(self, which: str) -> Trigger:
         """A trigger by its id, or as ``APP/NODE``: the name or id of its app, and the id of its node.

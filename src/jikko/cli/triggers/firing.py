@@ -11,17 +11,20 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import click
+from msgspec import to_builtins
 
 from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.cli.runs.remote import local_address
+from jikko.cli.triggers.schedules import entry_of_view, words_of
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.ids import new_id
 from jikko.settings import Settings
-from jikko.terminal_text import harmless, shown
-from jikko.triggers.verification import PRESETS, signed_headers, with_secrets
+from jikko.terminal_text import harmless, printable, shown
+from jikko.triggers.dry_run import foresee
+from jikko.triggers.verification import PRESETS, Verification, signed_headers, with_secrets
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A name of a header."""
@@ -35,6 +38,7 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 @click.option("--secret", help="What is signed with.  [default: the first of the triggers file]")
 @click.option("--query", default="", metavar="A=1&B=2", help="What stands behind the address.")
 @click.option("--url", help="The server.  [default: the one of the data folder]")
+@click.option("--dry", is_flag=True, help="Say what would happen, and start nothing.")
 @home_option
 @json_option
 @with_settings
@@ -47,20 +51,26 @@ async def fire(
     secret: str | None,
     query: str,
     url: str | None,
+    dry: bool,
     as_json: bool,
 ) -> int:
     """Call a webhook TRIGGER (its id, or APP/NODE) at the server, by the method and content type of its node.
 
     It is signed as the triggers file (JIKKO_TRIGGERS) wants it. Prints the answer. The exit code tells whether the call
-    was taken. A schedule runs once more, beside its due times.
+    was taken. A schedule runs once more, beside its due times. With --dry no server is needed.
     """
     sent = _sent(body)
     owner = owner_of(settings.home)
-    if url is None and (owner is None or not owner.address):
+    if url is None and not dry and (owner is None or not owner.address):
         raise Failure("no server runs here", exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="jikko serve")
     base = url or local_address(owner.address if owner is not None else "")
     async with assembled(existing(settings)) as assembly:
         found = await assembly.triggers.find(trigger)
+        if found.kind == "schedule" and dry:
+            entry = entry_of_view(await assembly.schedules.control.view(found))
+            told = f"It would run once more, now.  {'  '.join(words_of(entry))}".rstrip()
+            click.echo(shown(json.dumps({"id": found.id, **entry}, ensure_ascii=False)) if as_json else printable(told))
+            return 0 if "error" not in entry else ExitCode.FAILED
         if found.kind == "schedule":
             due = await assembly.schedules.control.fire(found)
             click.echo(
@@ -71,13 +81,16 @@ async def fire(
             raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
         webhook = await assembly.webhooks.at(found.address)
         how = assembly.webhooks.verification(found, webhook.app.name)
-    if secret is not None and not (secret.isascii() and secret.isprintable()):
-        raise click.UsageError("--secret: must be printable ASCII")
-    if sign_as:
-        how = with_secrets(PRESETS[sign_as], [secret] if secret else how.secrets if how is not None else [])
-    signed = {} if how is None else signed_headers(how, sent, call_id=new_id(), now=time.time())
-    given = {"content-type": webhook.config.content_type}
-    given |= {name.lower(): value for name, value in (*signed.items(), *map(_header, headers))}
+        how = _signing(how, sign_as, secret)
+        signed = {} if how is None else signed_headers(how, sent, call_id=new_id(), now=time.time())
+        given = {"content-type": webhook.config.content_type}
+        given |= {name.lower(): value for name, value in (*signed.items(), *map(_header, headers))}
+        if dry:
+            checks = assembly.webhooks.verification(found, webhook.app.name)
+            would = await foresee(assembly.webhooks, webhook, checks, given, _quoted(query), sent, time.time)
+            told = f"{would.verdict}: {would.status}  {would.reason or would.run_id}".rstrip()
+            click.echo(shown(json.dumps(to_builtins(would), ensure_ascii=False)) if as_json else harmless(told))
+            return 0 if would.verdict != "refused" else of_answer(would.status)
     path = f"/triggers/webhook/{found.address}{'?' if query else ''}{_quoted(query)}"
     status, answer = await asyncio.to_thread(_call, webhook.config.method, base, path, given, sent)
     if as_json:
@@ -85,6 +98,15 @@ async def fire(
     else:
         click.echo(harmless(f"{status}  {answer.decode(errors='replace')}".rstrip()))
     return 0 if status < 400 or status == webhook.config.status else of_answer(status)
+
+
+def _signing(how: Verification | None, sign_as: str | None, secret: str | None) -> Verification | None:
+    """How the call is signed: as the triggers file says, unless options say otherwise."""
+    if secret is not None and not (secret.isascii() and secret.isprintable()):
+        raise click.UsageError("--secret: must be printable ASCII")
+    if sign_as:
+        return with_secrets(PRESETS[sign_as], [secret] if secret else how.secrets if how is not None else [])
+    return how if how is None or secret is None else with_secrets(how, [secret])
 
 
 def _sent(body: str) -> bytes:

@@ -49,21 +49,35 @@ async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason:
 
 @click.command(short_help="Run past due times of a schedule.")
 @click.argument("trigger")
-@click.option("--from", "since", type=_moment, required=True, metavar="TIME", help="The first due time.")
-@click.option("--to", "until", type=_moment, required=True, metavar="TIME", help="The last due time.")
+@click.option("--from", "since", type=_moment, metavar="TIME", help="The first due time.")
+@click.option("--to", "until", type=_moment, metavar="TIME", help="The last due time.")
 @click.option("--overlap", type=click.Choice(OVERLAPS), default="queue_all", help="How their runs go with others.")
+@click.option("--drop", is_flag=True, help="Drop the due times of earlier backfills that wait still.")
 @home_option
 @json_option
 @with_assembly
 async def backfill(
-    assembly: Assembly, trigger: str, since: float, until: float, overlap: Overlap, as_json: bool
+    assembly: Assembly,
+    trigger: str,
+    since: float | None,
+    until: float | None,
+    overlap: Overlap,
+    drop: bool,
+    as_json: bool,
 ) -> None:
     """Have those due times of a schedule TRIGGER (its id, or APP/NODE) run that have not run yet.
 
     `sys.timestamp` of each run is its due time. The server starts them, one after the other unless `--overlap` says
     otherwise. Times without an offset are local.
     """
+    if drop != (since is None and until is None) or (since is None) != (until is None):
+        raise click.UsageError("give --from and --to, or --drop alone")
     found = await assembly.triggers.find(trigger)
+    if since is None or until is None:
+        count = await assembly.schedules.control.drop_backfill(found)
+        words = f"{trigger}: {count} due times dropped"
+        click.echo(json.dumps({"id": found.id, "dropped": count}) if as_json else printable(words))
+        return
     count = await assembly.schedules.control.backfill(found, since, until, overlap)
     words = f"{trigger}: {count} due times wait for their runs"
     click.echo(json.dumps({"id": found.id, "added": count}) if as_json else printable(words))

@@ -40,8 +40,8 @@ class DueTime(Struct, frozen=True, kw_only=True):
     run_id: str = ""
     """Of one that was started."""
     why: str = ""
-    """Of one that was skipped: ``missed``, ``paused`` or ``overlap``. Of one that waits: its rule of overlap; empty:
-    that of the schedule; ``by hand``: it starts at once, also while the schedule is off or paused."""
+    """Of one that was skipped: ``missed``, ``paused``, ``overlap`` or ``dropped``. Of one that waits: its rule of
+    overlap; empty: that of the schedule; ``by hand``: it starts at once, also while the schedule is off or paused."""
 
 
 class ScheduleStore(Protocol):
@@ -94,6 +94,13 @@ class ScheduleStore(Protocol):
         """Add due times of one schedule that wait, but for those that were started, and have it looked at.
 
         Returns how many were added, or wait from now on though they had been skipped.
+        """
+        ...
+
+    async def drop(self, trigger_id: str, why: Collection[str], at: float) -> int:
+        """Skip the due times of a schedule that wait for one of these reasons. Durable when it returns.
+
+        Returns how many were dropped.
         """
         ...
 

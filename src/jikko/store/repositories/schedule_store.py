@@ -36,6 +36,10 @@ UPDATE schedules SET
   paused_until = :until
 WHERE trigger_id = :id
 """
+_DROP: Final = """
+UPDATE due_times SET state = 'skipped', why = 'dropped', at = :at
+WHERE trigger_id = :id AND state = 'waiting' AND why IN :why
+"""
 TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit"
 _WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
 
@@ -91,6 +95,9 @@ class SqlScheduleStore:
             return added
 
         return await self._sql.write(add) if times else 0
+
+    async def drop(self, trigger_id: str, why: Collection[str], at: float) -> int:
+        return await self._sql.count(_DROP, id=trigger_id, why=list(why), at=at)
 
     async def times(
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
