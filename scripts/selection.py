@@ -19,6 +19,7 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "dify": ("tests/http", "tests/conversations"),
     "files": ("tests/files", "tests/http/test_files.py"),
     "http": ("tests/http", "tests/acceptance/test_http_"),
+    "repositories": ("tests/repositories", "tests/contract", "tests/store"),
     "runs": ("tests/runs", "tests/conversations"),
     "sandbox": ("tests/sandbox", "tests/contract/test_sandbox.py"),
     "server": ("tests/server", "tests/acceptance/test_http_"),

@@ -12,8 +12,8 @@ from jikko.assemble import assemble
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.private import make_folder
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.settings import Settings
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import Migration, migrations
 from jikko.store.sqlite.plugin_file import PluginFile
@@ -53,7 +53,7 @@ async def fill(home: Path) -> None:
             assert assembly.console is not None
             await assembly.console.access.new_token("見る人", "viewer")
             await assembly.knowledge.keys.create()
-            kept = SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))
+            kept = PluginStorage(PluginFile(settings.plugin_folder / "storage.db"))
             await kept.set("app", "author/plugin", "鍵", b"x", most=10)
             await kept.close()
             names = set(modes(home))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jikko.plugins.install.installed import LIST
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import apps_of
@@ -129,14 +129,14 @@ def installed(home: Path) -> None:
     (environment / "run").write_text("#!")
     (environment / "run").chmod(0o555)
     environment.chmod(0o555)
-    storage = SqlPluginStorage(PluginFile(folder / "storage.db"))
+    storage = PluginStorage(PluginFile(folder / "storage.db"))
     asyncio.run(storage.set("app", "author/plugin", "key", b"\x00kept", most=100))
 
 
 def kept(home: Path) -> bytes | None:
     import asyncio
 
-    return asyncio.run(SqlPluginStorage(PluginFile(home / "plugins" / "storage.db")).get("app", "author/plugin", "key"))
+    return asyncio.run(PluginStorage(PluginFile(home / "plugins" / "storage.db")).get("app", "author/plugin", "key"))
 
 
 def uploaded(client: Client, content: bytes) -> str:

@@ -12,8 +12,8 @@ import pytest
 from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App, AppStore
-from jikko.store.repositories.app_store import SqlAppStore
+from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import AppStore
 from jikko.store.sqlite import Database
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
@@ -37,7 +37,7 @@ def another(tmp_path: Path) -> Iterator[Callable[[], AppStore]]:
         def open_() -> AppStore:
             database = Database.open(tmp_path / "jikko.db")
             opened.callback(database.close)
-            return SqlAppStore(database)
+            return AppStore(database)
 
         yield open_
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.ports.embeddings import Vector
-from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting, Unindexed
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
+from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting, Unindexed
+from jikko.repositories.annotation_store import AnnotationStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -26,10 +26,10 @@ OTHER_SETTING = ReplySetting(threshold=0.5, provider="langgenius/ollama/ollama",
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnnotationStore]:
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield SqlAnnotationStore(postgres)
+            yield AnnotationStore(postgres)
     else:
         database = Database.open(tmp_path / "jikko.db")
-        yield SqlAnnotationStore(database)
+        yield AnnotationStore(database)
         await database.finish()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
+from jikko.repositories.app_store import AppStore
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -27,7 +27,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield PostgresAppStore(postgres)
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield SqlAppStore(database)
+    yield AppStore(database)
     database.close()
 
 

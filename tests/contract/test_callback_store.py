@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.ports.stores.callback_store import Callback, CallbackStore
+from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.callback_store import CallbackStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.filled import filled
 from tests.store.postgres_server import POSTGRES, new_database
@@ -28,12 +28,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         async with new_database(request) as postgres:
             runs = PostgresRunStore(postgres)
-            yield runs, SqlCallbackStore(postgres)
+            yield runs, CallbackStore(postgres)
             await runs.close()
         return
     database = Database.open(tmp_path / "jikko.db")
     runs = SqliteRunStore(database)
-    yield runs, SqlCallbackStore(database)
+    yield runs, CallbackStore(database)
     await runs.close()
 
 

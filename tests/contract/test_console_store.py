@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.chat_pages import ChatPages
-from jikko.ports.stores.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
-from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken, Role
+from jikko.repositories.chat_pages import ChatPages
+from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
-from jikko.store.repositories.access_store import SqlConsoleStore
-from jikko.store.repositories.chat_pages import SqlChatPages
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
@@ -39,10 +38,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         if request.param == "sqlite":
             database = Database.open(tmp_path / "jikko.db")
             stack.callback(database.close)
-            yield Stores(SqlConsoleStore(database), SqlChatPages(database), SqliteConversationStore(database))
+            yield Stores(ConsoleStore(database), ChatPages(database), SqliteConversationStore(database))
         else:
             postgres = await stack.enter_async_context(new_database(request))
-            yield Stores(SqlConsoleStore(postgres), SqlChatPages(postgres), PostgresConversationStore(postgres))
+            yield Stores(ConsoleStore(postgres), ChatPages(postgres), PostgresConversationStore(postgres))
 
 
 def digest(text: str) -> bytes:

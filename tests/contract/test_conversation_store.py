@@ -7,8 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.events import FormClosed, FormRequested
-from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
-from jikko.ports.stores.messages import AnnotationReply, MessageAnswer, MessageMetadata, TurnForm
+from jikko.ports.stores.messages import (
+    AnnotationReply,
+    ConversationQuery,
+    MessageAnswer,
+    MessageMetadata,
+    Order,
+    TurnForm,
+)
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore

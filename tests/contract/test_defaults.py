@@ -1,4 +1,4 @@
-"""What a caller leaves out means the same with every implementation of a port."""
+"""What a caller leaves out means the same with every implementation of a port, and of a repository."""
 
 import importlib
 import inspect
@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 import jikko.ports
+import jikko.repositories
 import jikko.store
+from jikko.ports.stores.run_pages import RunPages
+from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.knowledge.segments import SegmentStore
 
 
 def classes_below(package: ModuleType) -> Iterator[type]:
@@ -26,11 +32,17 @@ def methods_of(kind: type) -> set[str]:
 
 
 PORTS = {port: methods_of(port) for port in classes_below(jikko.ports) if getattr(port, "_is_protocol", False)}
+REPOSITORIES = {kind: methods_of(kind) for kind in classes_below(jikko.repositories)}
 PAIRS = [
     pytest.param(port, kind, id=f"{kind.__module__.removeprefix('jikko.store.')}-{port.__name__}")
     for kind in classes_below(jikko.store)
     for port, methods in PORTS.items()
     if len(methods) > 1 and methods <= methods_of(kind)
+] + [
+    pytest.param(repository, kind, id=f"{kind.__module__.removeprefix('jikko.store.')}-{repository.__name__}")
+    for kind in classes_below(jikko.store)
+    for repository in REPOSITORIES
+    if repository in kind.__mro__
 ]
 
 
@@ -41,11 +53,11 @@ def defaults_of(kind: type, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("port", "kind"), PAIRS)
 def test_an_implementation_has_the_defaults_of_its_port(port: type, kind: type) -> None:
-    for name in PORTS[port]:
+    for name in {**PORTS, **REPOSITORIES}[port]:
         wanted = defaults_of(port, name)
         given = defaults_of(kind, name)
         assert {key: given.get(key, "none") for key in wanted} == wanted, name
 
 
 def test_most_ports_of_stores_are_found() -> None:
-    assert len({pair.values[0] for pair in PAIRS}) >= 16
+    assert {RunStore, RunPages, AppStore, ConversationStore, SegmentStore} <= {pair.values[0] for pair in PAIRS}

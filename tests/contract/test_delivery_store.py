@@ -9,15 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import AppStore
-from jikko.ports.stores.delivery_store import Delivery, DeliveryStore, Verdict
+from jikko.ports.stores.delivery_store import Delivery, Verdict
 from jikko.ports.stores.projections import DeliveryReceived
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.delivery_store import ADD, COUNT, FORGET, DeliveryStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.delivery_store import ADD, COUNT, FORGET, SqlDeliveryStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.sql import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
@@ -43,11 +42,11 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         async with new_database(request) as postgres:
             runs = PostgresRunStore(postgres)
-            yield Stores(SqlDeliveryStore(postgres), runs, PostgresAppStore(postgres))
+            yield Stores(DeliveryStore(postgres), runs, PostgresAppStore(postgres))
             await runs.close()
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield Stores(SqlDeliveryStore(database), SqliteRunStore(database), SqlAppStore(database))
+    yield Stores(DeliveryStore(database), SqliteRunStore(database), AppStore(database))
     database.close()
 
 

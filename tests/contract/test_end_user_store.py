@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.end_user_store import EndUser, EndUserStore
-from jikko.ports.stores.file_index import FileIndex, StoredFile
+from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.end_user_store import EndUser, EndUserStore
+from jikko.repositories.file_index import FileIndex
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -38,12 +37,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             postgres = await stack.enter_async_context(new_database(request))
             kept = PostgresRunStore(postgres)
             stack.push_async_callback(kept.close)
-            yield Stores(SqlEndUserStore(postgres), kept, SqlFileIndex(postgres))
+            yield Stores(EndUserStore(postgres), kept, FileIndex(postgres))
         else:
             database = Database.open(tmp_path / "jikko.db")
             store = SqliteRunStore(database)
             stack.push_async_callback(store.close)
-            yield Stores(SqlEndUserStore(database), store, SqlFileIndex(database))
+            yield Stores(EndUserStore(database), store, FileIndex(database))
 
 
 def file(at: float, *, app: str = APP, owner: str = ANNA) -> StoredFile:

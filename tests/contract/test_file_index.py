@@ -8,8 +8,8 @@ import pytest
 
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.ports.stores.file_index import FileIndex, FileTotals, Kept, StoredFile
-from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.ports.stores.file_index import FileTotals, Kept, StoredFile
+from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite.database import Database
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -25,10 +25,10 @@ OTHER_USER = "0195e7a0-0000-7000-8000-0000000000b2"
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileIndex]:
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield SqlFileIndex(postgres)
+            yield FileIndex(postgres)
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield SqlFileIndex(database)
+    yield FileIndex(database)
     database.close()
 
 

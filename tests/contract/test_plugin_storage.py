@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.ports.stores.plugin_storage import PluginStorage, StorageFull
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.repositories.plugin_storage import PluginStorage, StorageFull
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -19,10 +18,10 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(params=["sqlite", POSTGRES])
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PluginStorage]:
     if request.param == "sqlite":
-        yield SqlPluginStorage(PluginFile(tmp_path / "a" / "storage.db"))
+        yield PluginStorage(PluginFile(tmp_path / "a" / "storage.db"))
     else:
         async with new_database(request) as postgres:
-            yield SqlPluginStorage(postgres)
+            yield PluginStorage(postgres)
 
 
 async def test_a_value_is_its_apps_and_its_plugins(storage: PluginStorage) -> None:
@@ -54,7 +53,7 @@ async def test_a_plugin_keeps_no_more_than_it_may_in_all_apps_together(storage: 
 async def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "storage.db").write_bytes(b"no database, and long enough to be looked at" * 100)
     with pytest.raises(StoreUnavailable, match=r"storage\.db"):
-        await SqlPluginStorage(PluginFile(tmp_path / "storage.db")).set("one", "a/b", "k", b"1", most=10)
+        await PluginStorage(PluginFile(tmp_path / "storage.db")).set("one", "a/b", "k", b"1", most=10)
 
 
 async def test_a_disk_that_is_full_is_said_and_what_was_kept_stays(
@@ -68,7 +67,7 @@ async def test_a_disk_that_is_full_is_said_and_what_was_kept_stays(
         return connection
 
     monkeypatch.setattr("jikko.store.sqlite.plugin_file.sqlite3.connect", small)
-    storage = SqlPluginStorage(PluginFile(tmp_path / "storage.db"))
+    storage = PluginStorage(PluginFile(tmp_path / "storage.db"))
     await storage.set("one", "a/b", "鍵", b"1", most=1 << 20)
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await storage.set("one", "a/b", "鍵", b"x" * (1 << 16), most=1 << 20)
@@ -76,7 +75,7 @@ async def test_a_disk_that_is_full_is_said_and_what_was_kept_stays(
 
 
 async def test_to_ask_and_to_delete_make_no_file(tmp_path: Path) -> None:
-    storage = SqlPluginStorage(PluginFile(tmp_path / "plugins" / "storage.db"))
+    storage = PluginStorage(PluginFile(tmp_path / "plugins" / "storage.db"))
     assert await storage.get("one", "a/b", "k") is None
     assert not await storage.delete("one", "a/b", "k")
     assert not (tmp_path / "plugins").exists()

@@ -10,9 +10,7 @@ import msgspec
 import pytest
 
 from jikko.errors import JikkoError, KeyTaken, LogConflict
-from jikko.ports.stores.callback_store import CallbackStore
-from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
+from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
@@ -25,10 +23,11 @@ from jikko.ports.stores.projections import (
     VariablesAssigned,
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.delivery_store import DeliveryStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.delivery_store import SqlDeliveryStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.values import Json
@@ -144,12 +143,12 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "postgres":
         async with new_database(request) as postgres:
             kept = PostgresRunStore(postgres)
-            yield kept, SqlCallbackStore(postgres), PostgresConversationStore(postgres), SqlDeliveryStore(postgres)
+            yield kept, CallbackStore(postgres), PostgresConversationStore(postgres), DeliveryStore(postgres)
             await kept.close()
     else:
         database = Database.open(tmp_path / "jikko.db")
         store = SqliteRunStore(database)
-        yield store, SqlCallbackStore(database), SqliteConversationStore(database), SqlDeliveryStore(database)
+        yield store, CallbackStore(database), SqliteConversationStore(database), DeliveryStore(database)
         await store.close()
 
 

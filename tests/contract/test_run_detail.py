@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.app_store import AppStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -40,7 +40,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         stores = Stores(PostgresAppStore(postgres), PostgresRunStore(postgres))
     else:
         database = Database.open(tmp_path / "jikko.db")
-        stores = Stores(SqlAppStore(database), SqliteRunStore(database))
+        stores = Stores(AppStore(database), SqliteRunStore(database))
     for app_id, key in ((APP, KEY), (OTHER_APP, OTHER_KEY)):
         version = WorkflowVersion(id=new_id(), app_id="", version="1", number=0, source=b"app: {}", created_at=1.0)
         app = App(id=app_id, name=app_id, mode="workflow", created_at=1.0, workflow_id="")

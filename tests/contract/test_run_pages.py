@@ -13,10 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.console import figures as of_postgres
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import App, AppStore
-from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState, ScheduleStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.schedule_store import FORGET, TIMES, ScheduleStore
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.schedule_store import FORGET, TIMES, SqlScheduleStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.sql import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
@@ -40,10 +40,10 @@ class Stores:
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield Stores(PostgresAppStore(postgres), SqlScheduleStore(postgres))
+            yield Stores(PostgresAppStore(postgres), ScheduleStore(postgres))
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield Stores(SqlAppStore(database), SqlScheduleStore(database))
+    yield Stores(AppStore(database), ScheduleStore(database))
     database.close()
 
 

@@ -8,11 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import AppStore
-from jikko.ports.stores.trigger_store import Trigger, TriggerKind, TriggerStore
+from jikko.ports.stores.trigger_store import Trigger, TriggerKind
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.trigger_store import SqlTriggerStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
 
@@ -31,10 +30,10 @@ class Stores:
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "postgres":
         async with new_database(request) as postgres:
-            yield Stores(PostgresAppStore(postgres), SqlTriggerStore(postgres))
+            yield Stores(PostgresAppStore(postgres), TriggerStore(postgres))
         return
     database = Database.open(tmp_path / "jikko.db")
-    yield Stores(SqlAppStore(database), SqlTriggerStore(database))
+    yield Stores(AppStore(database), TriggerStore(database))
     database.close()
 
 

@@ -14,10 +14,10 @@ from jikko.dify import bodies, conversation_bodies, events
 from jikko.dify.knowledge import documents
 from jikko.events import Event, FormRequested
 from jikko.knowledge.documents import IndexingStatus
-from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import Document, MetadataField
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.record import RunRecord
+from jikko.repositories.knowledge.documents import SegmentCounts
 from tests.filled import filled
 
 MESSAGE: Final = "0199a1b2-0000-7000-8000-000000000003"

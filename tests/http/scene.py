@@ -33,11 +33,11 @@ from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
+from jikko.repositories.delivery_store import DeliveryStore
+from jikko.repositories.end_user_store import EndUserStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.forms import Forms
 from jikko.settings import Settings
-from jikko.store.repositories.delivery_store import SqlDeliveryStore
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.trigger_store import SqlTriggerStore
 from jikko.triggers.receiving import Webhooks
 from jikko.triggers.triggers import Triggers
 from tests.knowledge.scene import no_datasets
@@ -116,7 +116,7 @@ def api_of(
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
     knowledge = no_datasets()
-    triggers = Triggers(SqlTriggerStore(world.database), world.app_store, process.runs)
+    triggers = Triggers(TriggerStore(world.database), world.app_store, process.runs)
     return Assembly(
         settings=Settings(home=Path("unused"), max_body=1 << 20, body_memory=0),
         configuration=unused,
@@ -141,7 +141,7 @@ def api_of(
             triggers,
             {},
             process.starts,
-            SqlDeliveryStore(world.database),
+            DeliveryStore(world.database),
             world.app_store,
             process.workflows,
             world.files,
@@ -160,7 +160,7 @@ def api_of(
         conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
-        end_users=EndUsers(SqlEndUserStore(world.database)),
+        end_users=EndUsers(EndUserStore(world.database)),
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,

@@ -37,8 +37,8 @@ from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document, Segment
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.fake import FakeModels
+from jikko.repositories.knowledge.stores import OpenKnowledge
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
 DIMENSIONS = 1024

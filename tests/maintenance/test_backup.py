@@ -18,8 +18,8 @@ from jikko.maintenance.backup import Backups
 from jikko.maintenance.in_bucket.making import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
 from jikko.ports.stores.file_index import StoredFile
+from jikko.repositories.file_index import FileIndex
 from jikko.settings import Settings
-from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.copies import SqliteCopies
 from tests.contract.runs import APP
@@ -31,7 +31,7 @@ CONTENT = "届いた 🙂".encode()
 def files_of(settings: Settings) -> Iterator[Files]:
     signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko")
     with closing(Database.open(settings.database)) as database:
-        yield Files(SqlFileIndex(database), DiskBlobs(settings.files), signer)
+        yield Files(FileIndex(database), DiskBlobs(settings.files), signer)
 
 
 async def upload(settings: Settings) -> StoredFile:

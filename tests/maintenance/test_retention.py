@@ -15,9 +15,9 @@ from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.maintenance.retention import Pruned, Retention
-from jikko.ports.stores.file_index import FileIndex, StoredFile
+from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, finished, paused, started
@@ -73,7 +73,7 @@ class Scene:
 
 def in_file(path: Path) -> Scene:
     database = Database.open(path)
-    return Scene(SqliteRunStore(database), SqlFileIndex(database))
+    return Scene(SqliteRunStore(database), FileIndex(database))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -9,10 +9,10 @@ import pytest
 
 from jikko.ports.stores.file_index import Expired, StoredFile
 from jikko.ports.stores.projections import CallbackRequest
+from jikko.repositories.file_index import FileIndex
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.file_index import SqlFileIndex
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, paused
 from tests.effort import PATIENCE
@@ -28,7 +28,7 @@ class Pair:
     """Two that know nothing of each other, over one database and the same contents of files."""
 
     def __init__(self, one: Postgres, other: Postgres) -> None:
-        self.one, self.other = (Scene(PostgresRunStore(each), SqlFileIndex(each)) for each in (one, other))
+        self.one, self.other = (Scene(PostgresRunStore(each), FileIndex(each)) for each in (one, other))
         self.other.blobs = self.one.blobs
         self.conversations = [PostgresConversationStore(each) for each in (one, other)]
 

@@ -15,7 +15,7 @@ from jikko.ports.models import (
     ModelRequest,
 )
 from jikko.ports.tools import TextMessage
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.effort import PATIENCE
 from tests.nodes.models import ScriptedModels
@@ -131,7 +131,7 @@ async def test_a_manifest_may_ask_for_any_amount_of_storage_and_gets_100_mebibyt
     home = tmp_path / "home"
     wanted = {**PERMISSIONS, "storage": {"enabled": True, "size": 1 << 40}}
     await installed(home, files(resource={"memory": 1, "permission": wanted}))
-    storage = SqlPluginStorage(PluginFile(home / "plugins" / "storage.db"))
+    storage = PluginStorage(PluginFile(home / "plugins" / "storage.db"))
     await storage.set("app", "tester/stand_in", "蔵", bytes((100 << 20) - 10), most=1 << 40)
     await storage.close()
     async with world(home) as here:

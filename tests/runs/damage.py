@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from jikko.repositories.identifiers import stored_id
 from jikko.store.event_codec import DEFLATE_2, compress, decompress
-from jikko.store.identifiers import stored_id
 
 Damage = Callable[[bytes], bytes | None]
 """What becomes of the bytes of a log. ``None``: they are gone."""

@@ -28,10 +28,11 @@ from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
-from jikko.ports.stores.app_store import App, AppStore
-from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
@@ -39,7 +40,6 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
-from jikko.store.repositories.app_store import SqlAppStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests import effort
@@ -165,7 +165,7 @@ class World:
     def on_disk(cls, folder: Path) -> "World":
         """Runs are kept in a file."""
         database = Database.open(folder / "jikko.db")
-        return cls(SqliteRunStore(database), SqlAppStore(database), SqliteConversationStore(database))
+        return cls(SqliteRunStore(database), AppStore(database), SqliteConversationStore(database))
 
     async def app(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
         """Publish an app."""

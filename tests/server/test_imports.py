@@ -40,7 +40,7 @@ OURS = (
     *("jikko.http.routes.conversations", "jikko.http.routes.knowledge", "jikko.http.routes.mcp_server"),
     # Datasets, tools, plugins, models, backups.
     *("jikko.dify.knowledge", "jikko.knowledge.indexing", "jikko.knowledge.retrieval", "jikko.knowledge.service"),
-    *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.store.repositories.knowledge.datasets"),
+    *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.repositories.knowledge.datasets"),
     *("jikko.plugins", "jikko.strategies", "jikko.tools"),
     *("jikko.providers.anthropic_messages", "jikko.providers.file", "jikko.providers.llama_cpp"),
     *("jikko.providers.openai", "jikko.providers.speech", "jikko.providers.vectors", "jikko.providers.wordllama"),

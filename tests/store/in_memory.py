@@ -4,10 +4,10 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -39,14 +39,14 @@ class RunsInMemory(SqliteRunStore):
         super().__init__(self.database)
 
 
-class CallbacksInMemory(SqlCallbackStore):
+class CallbacksInMemory(CallbackStore):
     """Call-backs of runs in memory."""
 
     def __init__(self, runs: RunsInMemory) -> None:
         super().__init__(runs.database)
 
 
-class AppsInMemory(SqlAppStore):
+class AppsInMemory(AppStore):
     """Apps in a database that other stores may share. So are the classes below."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
@@ -60,14 +60,14 @@ class ConversationsInMemory(SqliteConversationStore):
         super().__init__(database or new_database())
 
 
-class FilesInMemory(SqlFileIndex):
+class FilesInMemory(FileIndex):
     """What is known of files."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         super().__init__(database or new_database())
 
 
-class AnnotationsInMemory(SqlAnnotationStore):
+class AnnotationsInMemory(AnnotationStore):
     """Annotations."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:

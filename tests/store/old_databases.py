@@ -22,7 +22,6 @@ from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.console_store import ConsoleToken
-from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
     AnnotationReply,
@@ -36,12 +35,12 @@ from jikko.ports.stores.messages import (
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
-from jikko.store.repositories.access_store import SqlConsoleStore
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.file_index import SqlFileIndex
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.end_user_store import EndUser, EndUserStore
+from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -114,14 +113,14 @@ class Stores:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.apps = SqlAppStore(database)
+        self.apps = AppStore(database)
         self.runs = SqliteRunStore(database, scan_up_to=0)
-        self.end_users = SqlEndUserStore(database)
-        self.files = SqlFileIndex(database)
-        self.callbacks = SqlCallbackStore(database)
+        self.end_users = EndUserStore(database)
+        self.files = FileIndex(database)
+        self.callbacks = CallbackStore(database)
         self.conversations = SqliteConversationStore(database)
-        self.annotations = SqlAnnotationStore(database)
-        self.console = SqlConsoleStore(database)
+        self.annotations = AnnotationStore(database)
+        self.console = ConsoleStore(database)
 
 
 def versions() -> list[int]:

@@ -8,20 +8,20 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jikko.ports.stores.conversation_store import ConversationQuery
+from jikko.ports.stores.messages import ConversationQuery
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.ports.stores.run_store import LogQuery
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.chat_pages import ChatPages
+from jikko.repositories.end_user_store import EndUserStore
+from jikko.repositories.file_index import FileIndex
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.chat_pages import SqlChatPages
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.file_index import SqlFileIndex
 from tests.store.many_postgres_runs import BEGIN, COMMON, RARE, Filled
 
 Question: TypeAlias = Callable[[], Awaitable[Any]]
@@ -50,14 +50,14 @@ class Stores(Struct, frozen=True):
     """What is asked."""
 
     pages: PostgresRunPages
-    chats: SqlChatPages
+    chats: ChatPages
     runs: PostgresRunStore
     archiving: PostgresArchiving
     conversations: PostgresConversationStore
-    annotations: SqlAnnotationStore
-    callbacks: SqlCallbackStore
-    users: SqlEndUserStore
-    files: SqlFileIndex
+    annotations: AnnotationStore
+    callbacks: CallbackStore
+    users: EndUserStore
+    files: FileIndex
 
 
 def stores_of(database: Postgres) -> Stores:
@@ -65,14 +65,14 @@ def stores_of(database: Postgres) -> Stores:
     archive = RunArchive(database, None)
     return Stores(
         PostgresRunPages(database),
-        SqlChatPages(database),
+        ChatPages(database),
         PostgresRunStore(database, archive),
         PostgresArchiving(database, archive),
         PostgresConversationStore(database),
-        SqlAnnotationStore(database),
-        SqlCallbackStore(database),
-        SqlEndUserStore(database),
-        SqlFileIndex(database),
+        AnnotationStore(database),
+        CallbackStore(database),
+        EndUserStore(database),
+        FileIndex(database),
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
-from jikko.store.repositories.app_store import SqlAppStore
+from jikko.repositories.app_store import AppStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.migrate import Migration, migrate, migrations
@@ -246,7 +246,7 @@ async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path
 
 async def test_a_key_that_another_process_revoked_opens_nothing_from_the_next_turn_on(tmp_path: Path) -> None:
     here, there = Database.open(tmp_path / "jikko.db"), Database.open(tmp_path / "jikko.db")
-    apps, elsewhere = SqlAppStore(here), SqlAppStore(there)
+    apps, elsewhere = AppStore(here), AppStore(there)
     app = App(id=new_id(), name="an app", mode="workflow", workflow_id=new_id(), created_at=1.0)
     version = WorkflowVersion(
         id=app.workflow_id, app_id=app.id, version="1", number=1, source=b"kind: app", created_at=1.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.store.repositories.conversation_store import remove_old
+from jikko.repositories.conversation_store import remove_old
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.runs.turn_writes import add_turn

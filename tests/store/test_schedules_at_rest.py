@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from jikko.store.repositories.schedule_store import SqlScheduleStore
+from jikko.repositories.schedule_store import ScheduleStore
 from jikko.store.sqlite import Database
 from tests.effort import cpu_seconds, growth
 
@@ -30,7 +30,7 @@ def test_a_look_for_what_is_due_costs_the_same_for_a_hundred_thousand_schedules(
     databases = {count: database_of(tmp_path, count) for count in (1000, 100_000)}
 
     def look(count: int) -> None:
-        store = SqlScheduleStore(databases[count])
+        store = ScheduleStore(databases[count])
 
         async def looks() -> None:
             for _ in range(LOOKS):

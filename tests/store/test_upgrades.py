@@ -11,7 +11,7 @@ import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.ports.stores.callback_store import receiver_of
-from jikko.ports.stores.conversation_store import Opened
+from jikko.ports.stores.messages import Opened
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord

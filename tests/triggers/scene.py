@@ -11,8 +11,8 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
-from jikko.store.repositories.schedule_store import SqlScheduleStore
-from jikko.store.repositories.trigger_store import SqlTriggerStore
+from jikko.repositories.schedule_store import ScheduleStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.triggers.planning import SchedulePolicy
 from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_options import ScheduleOptions
@@ -26,7 +26,7 @@ HOURLY: dict[str, Any] = {"mode": "cron", "cron_expression": "0 * * * *"}
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
 
 
-class ForgetfulStore(SqlScheduleStore):
+class ForgetfulStore(ScheduleStore):
     """A store that its process does not reach any more when it is to note a run."""
 
     is_lost = False
@@ -45,7 +45,7 @@ class Leader:
         self.options = options or ScheduleOptions()
         self.measures = ScheduleMeasures()
         self.store = ForgetfulStore(world.database)
-        self.triggers = Triggers(SqlTriggerStore(world.database), world.app_store, self.process.runs)
+        self.triggers = Triggers(TriggerStore(world.database), world.app_store, self.process.runs)
         self.alarm = Alarm(lambda: world.now)
         self.runs = ScheduleRuns(self.store, self.triggers, self.process.runs, world.store, lambda: world.now)
         self.schedules = Schedules(
@@ -95,5 +95,5 @@ async def scheduled(
     ]
     path = ">".join(["clock", *nodes, "end"])
     app = await world.app(name, [*entries, end(out=f"{nodes[-1]}.value")], path)
-    [trigger] = await SqlTriggerStore(world.database).of_app(app.id)
+    [trigger] = await TriggerStore(world.database).of_app(app.id)
     return app, trigger

@@ -10,7 +10,8 @@ from jikko.concurrency.rate_limit import Rate
 from jikko.errors import Conflict, NotFound, Unauthorized
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import ApiKey, App, AppStore
+from jikko.ports.stores.app_store import ApiKey, App
+from jikko.repositories.app_store import AppStore
 
 
 class AppKeys:

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Final
 
 from jikko.errors import NotFound
-from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 from jikko.ports.stores.trigger_store import KINDS, TriggerKind
+from jikko.repositories.end_user_store import EndUser, EndUserStore
 
 ANONYMOUS: Final = "DEFAULT-USER"
 """Who asks without a ``user``."""

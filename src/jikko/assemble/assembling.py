@@ -48,7 +48,7 @@ from jikko.runs.observer import RunObserver
 from jikko.settings import Settings, for_worker
 
 if TYPE_CHECKING:
-    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.stores import OpenKnowledge
     from jikko.tools.directory import ToolsDirectory
 
 

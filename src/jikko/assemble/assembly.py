@@ -39,9 +39,9 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.ports.cluster import Cluster
     from jikko.ports.default_models import DefaultModels
     from jikko.ports.embeddings import Embedder
-    from jikko.ports.stores.conversation_store import ConversationStore
-    from jikko.ports.stores.knowledge.stores import OpenKnowledge
     from jikko.ports.stores.run_store import RunStore
+    from jikko.repositories.conversation_store import ConversationStore
+    from jikko.repositories.knowledge.stores import OpenKnowledge
     from jikko.runs.forms import Forms
     from jikko.runs.idempotency import IdempotentStarts
     from jikko.runs.retry import Retries

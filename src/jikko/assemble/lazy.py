@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from jikko.providers.moderators import moderator_over
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
+    from jikko.repositories.delivery_store import DeliveryStore
+    from jikko.repositories.schedule_store import ScheduleStore
+    from jikko.repositories.trigger_store import TriggerStore
     from jikko.sandbox.selftest import self_test
-    from jikko.store.repositories.delivery_store import SqlDeliveryStore
-    from jikko.store.repositories.schedule_store import SqlScheduleStore
-    from jikko.store.repositories.trigger_store import SqlTriggerStore
     from jikko.store.sqlite.memory_database import MemoryDatabase
     from jikko.strategies.service import StrategyService
     from jikko.tools.directory import ToolsDirectory
@@ -60,9 +60,9 @@ _MODULES: Final = {
     "NatsCluster": "cluster.nats.nats_cluster",
     "NatsLink": "cluster.nats.link",
     "ScheduleControl": "triggers.schedule_control",
-    "SqlScheduleStore": "store.repositories.schedule_store",
-    "SqlDeliveryStore": "store.repositories.delivery_store",
-    "SqlTriggerStore": "store.repositories.trigger_store",
+    "ScheduleStore": "repositories.schedule_store",
+    "DeliveryStore": "repositories.delivery_store",
+    "TriggerStore": "repositories.trigger_store",
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
     "Deliveries": "triggers.deliveries",

@@ -27,7 +27,7 @@ from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.knowledge.retrieval.retrieval import Retrieval
-    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.stores import OpenKnowledge
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.service import ToolService
 

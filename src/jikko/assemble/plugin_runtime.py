@@ -18,10 +18,9 @@ from jikko.plugins.strategies import PluginStrategies
 from jikko.plugins.tools import PluginTools
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
-from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Tools
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.settings import Settings
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite.plugin_file import PluginFile
 
 
@@ -93,5 +92,5 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
 def _storage(settings: Settings) -> PluginStorage:
     """What plugins keep, where the record is."""
     if settings.database_url:
-        return SqlPluginStorage(lazy.plugin_database(settings))
-    return SqlPluginStorage(PluginFile(settings.plugin_folder / "storage.db"))
+        return PluginStorage(lazy.plugin_database(settings))
+    return PluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

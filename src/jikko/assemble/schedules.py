@@ -7,9 +7,9 @@ from jikko.assemble.stores import Stores
 from jikko.concurrency.alarm import Alarm
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
-from jikko.ports.stores.app_store import AppStore
-from jikko.ports.stores.schedule_store import ScheduleStore
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
 from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_options import ScheduleOptions

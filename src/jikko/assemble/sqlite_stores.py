@@ -12,12 +12,12 @@ from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.stores.blob_store import BlobStore
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.end_user_store import EndUserStore
+from jikko.repositories.file_index import FileIndex
 from jikko.settings import Settings
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.file_index import SqlFileIndex
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
@@ -60,17 +60,17 @@ def stores_in_memory(stack: Shutdown) -> Stores:
 def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_keys: SigningKeys) -> Stores:
     stack.step("the database", database.finish)
     return Stores(
-        SqlAppStore(database),
+        AppStore(database),
         SqliteRunStore(database),
         SqliteConversationStore(database),
-        SqlAnnotationStore(database),
-        SqlCallbackStore(database),
-        SqlEndUserStore(database),
+        AnnotationStore(database),
+        CallbackStore(database),
+        EndUserStore(database),
         partial(_of_console, database),
-        lambda: lazy.SqlTriggerStore(database),
-        lambda: lazy.SqlScheduleStore(database),
-        lambda: lazy.SqlDeliveryStore(database),
-        SqlFileIndex(database),
+        lambda: lazy.TriggerStore(database),
+        lambda: lazy.ScheduleStore(database),
+        lambda: lazy.DeliveryStore(database),
+        FileIndex(database),
         blobs,
         signing_keys,
         database,

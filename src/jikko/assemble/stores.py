@@ -1,9 +1,11 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
+from __future__ import annotations
+
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
@@ -11,26 +13,28 @@ from jikko.concurrency.shutdown import Shutdown
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import SigningKeys
 from jikko.ports.clock import Clock
-from jikko.ports.stores.annotation_store import AnnotationStore
-from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
-from jikko.ports.stores.callback_store import CallbackStore
-from jikko.ports.stores.chat_pages import ChatPages
-from jikko.ports.stores.console_store import ConsoleStore
-from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.delivery_store import DeliveryStore
-from jikko.ports.stores.end_user_store import EndUserStore
-from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.record import Record
 from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
-from jikko.ports.stores.schedule_store import ScheduleStore
-from jikko.ports.stores.trigger_store import TriggerStore
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.end_user_store import EndUserStore
+from jikko.repositories.file_index import FileIndex
 from jikko.settings import Settings
 from jikko.store.sqlite.connection import OLDEST_SQLITE
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.repositories.chat_pages import ChatPages
+    from jikko.repositories.console_store import ConsoleStore
+    from jikko.repositories.delivery_store import DeliveryStore
+    from jikko.repositories.schedule_store import ScheduleStore
+    from jikko.repositories.trigger_store import TriggerStore
 
 
 class ConsoleStores(NamedTuple):

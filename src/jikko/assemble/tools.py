@@ -14,8 +14,8 @@ from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
-from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
+from jikko.repositories.app_store import AppStore
 from jikko.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from jikko.apps.keys import digest
 from jikko.errors import InvalidParam, InvalidSettings, NotFound, StoreUnavailable, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
+from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken, Role
+from jikko.repositories.console_store import ConsoleStore
 
 TICKET_SECONDS: Final = 300.0
 """Seconds for which a link can be used."""

@@ -8,9 +8,10 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.errors import JikkoError
-from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter, RunPages
 from jikko.record import RunRecord
+from jikko.repositories.app_store import AppStore
 from jikko.runs.forms import Forms, RunForm
 
 _KEPT: Final = 5_000

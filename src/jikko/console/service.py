@@ -16,11 +16,11 @@ from jikko.console.run_feed import RunFeed
 from jikko.console.runs import RunListing
 from jikko.console.system import System
 from jikko.maintenance.callbacks import Callbacks
-from jikko.ports.stores.app_store import AppStore
-from jikko.ports.stores.callback_store import CallbackStore
-from jikko.ports.stores.chat_pages import ChatPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.tools import Tool, ToolName
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.chat_pages import ChatPages
 
 
 class InstalledPlugin(NamedTuple):

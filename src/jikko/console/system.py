@@ -11,8 +11,9 @@ from jikko.console.issues import Issue, Issues, KnownProvider
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.stores.file_index import FileIndex, FileTotals
+from jikko.ports.stores.file_index import FileTotals
 from jikko.ports.stores.run_pages import RunPages
+from jikko.repositories.file_index import FileIndex
 
 LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models", "streams"]
 """Runs that go on, those that wait for their turn, programs in the sandbox, requests to the outside, those of models,

@@ -15,8 +15,8 @@ from jikko.ports.default_models import DefaultModels
 from jikko.ports.models import ModelFailure, ModelRequest, Models
 from jikko.ports.models import PromptMessage as Prompt
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.messages import Conversation, Message
+from jikko.repositories.conversation_store import ConversationStore
 
 log = logging.getLogger(__name__)
 

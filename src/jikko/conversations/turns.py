@@ -33,10 +33,17 @@ from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models
 from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.conversation_store import ConversationStore, Opened
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer, MessageMetadata
+from jikko.ports.stores.messages import (
+    Conversation,
+    ConversationVariable,
+    Message,
+    MessageAnswer,
+    MessageMetadata,
+    Opened,
+)
 from jikko.ports.stores.projections import TurnBegan
 from jikko.record import RunIdentity
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs

@@ -10,7 +10,8 @@ from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_types import best_type, extension_for, extension_of
 from jikko.ports.stores.blob_store import BlobStore, FileMissing
-from jikko.ports.stores.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Kept, Origin, StoredFile
+from jikko.repositories.file_index import FileIndex
 from jikko.values import Json
 
 _MAX_MADE: Final = 100 * 1024 * 1024

@@ -8,7 +8,7 @@ from jikko.knowledge.segment_index import SegmentIndex
 from jikko.knowledge.segments import Segments, check_length
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import ChildChunk
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.stores import OpenKnowledge
 
 
 class ChildChunks:

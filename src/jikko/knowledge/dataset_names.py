@@ -4,7 +4,7 @@ from jikko.dsl.encrypted_ids import check_decryption
 from jikko.errors import InvalidParam
 from jikko.ids import is_uuid
 from jikko.ports.stores.knowledge.records import Dataset
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.stores import OpenKnowledge
 
 
 class DatasetNames:

@@ -14,9 +14,9 @@ from jikko.ports.clock import Clock
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.knowledge.dataset_store import DatasetNameTaken
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
-from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.datasets import DatasetNameTaken
+from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 PERMISSIONS = ("only_me", "all_team_members", "partial_members")
 

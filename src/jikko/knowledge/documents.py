@@ -13,9 +13,9 @@ from jikko.knowledge.notify import Wake
 from jikko.knowledge.sources import NewSource, file_of
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.documents import SegmentCounts
+from jikko.repositories.knowledge.stores import OpenKnowledge
 
 FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
 ACTIONS: Final = ("enable", "disable", "archive", "un_archive")

@@ -28,7 +28,7 @@ from jikko.ports.stores.knowledge.records import (
     MetadataField,
     Segment,
 )
-from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 _TREE: JsonObject = {
     "mode": "hierarchical",

@@ -10,7 +10,7 @@ from jikko.errors import NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import DatasetKey
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.stores import OpenKnowledge
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 _LENGTH: Final = 32

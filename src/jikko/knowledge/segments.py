@@ -17,7 +17,7 @@ from jikko.knowledge.texts.segments import ChunkBudget, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.stores import OpenKnowledge
 
 MAX_SEGMENTS_AT_ONCE = 2_000
 """Segments of one request."""

@@ -17,7 +17,7 @@ from jikko.knowledge.metadata import Metadata
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import Segments
 from jikko.knowledge.tags import Tags
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.stores import OpenKnowledge
 from jikko.values import Json
 
 

@@ -7,7 +7,8 @@ from typing import Final
 from jikko.concurrency.alarm import Alarm
 from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplySetting
+from jikko.ports.stores.annotation_store import Annotation, ReplySetting
+from jikko.repositories.annotation_store import AnnotationStore
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import logging
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
-from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.callback_store import CallbackStore
 
 logger = logging.getLogger(__name__)
 

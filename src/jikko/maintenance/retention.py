@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,10 +13,12 @@ from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import OldFiles
-from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.delivery_store import DeliveryStore
 from jikko.ports.stores.file_index import Kept
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.conversation_store import ConversationStore
+
+if TYPE_CHECKING:
+    from jikko.repositories.delivery_store import DeliveryStore
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Retention:
         clock: Clock = time.time,
         *,
         conversations: ConversationStore | None = None,
-        deliveries: Callable[[], DeliveryStore] | None = None,
+        deliveries: "Callable[[], DeliveryStore] | None" = None,
         batch: int = _BATCH,
     ) -> None:
         """Args:

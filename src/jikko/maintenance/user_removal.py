@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.ports.files.file_store import OldFiles
-from jikko.ports.stores.conversation_store import ConversationStore
-from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.end_user_store import EndUserStore
 
 _BATCH: Final = 100
 """Runs or files that are removed in one transaction, so that no other write waits for long."""

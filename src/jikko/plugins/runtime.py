@@ -27,8 +27,8 @@ from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 from jikko.ports.agents import AgentHost
 from jikko.ports.connections import Connections
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.values import FILE_IDENTITY, Json, is_file
 
 

@@ -34,9 +34,9 @@ from jikko.ports.cluster import (
     StopRun,
     SubmitForm,
 )
-from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.repositories.app_store import AppStore
 from jikko.runs.endings import append_end
 from jikko.runs.executor import Executor, RunHandle
 from jikko.runs.following.quiet_runs import QUIET_SECONDS

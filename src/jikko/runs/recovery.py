@@ -51,9 +51,9 @@ from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, L
 from jikko.events import RunParked, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
-from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.repositories.app_store import AppStore
 from jikko.runs.activity import has_begun
 from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor

@@ -9,10 +9,11 @@ from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, LogDamaged, NotFound
 from jikko.events import NodeStarted, RunStarted
 from jikko.ports.clock import Clock
-from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
+from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
+from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.activity import has_begun
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog

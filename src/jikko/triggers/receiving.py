@@ -18,10 +18,12 @@ from jikko.nodes.flow.trigger import Trigger as TriggerNode
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.files.file_types import best_type, extension_for
-from jikko.ports.stores.app_store import App, AppStore
-from jikko.ports.stores.delivery_store import Delivery, DeliveryStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.content_types import detected_type

@@ -6,8 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from jikko.apps.versions import Workflows
-from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
 from jikko.triggers.due_times import DueTimes, jitter_of
 from jikko.triggers.schedule_options import ScheduleOptions
 

@@ -9,8 +9,9 @@ from msgspec import Struct
 from jikko.errors import InvalidParam, NotFound
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.schedule_store import DueTime, ScheduleState, ScheduleStore
+from jikko.ports.stores.schedule_store import DueTime, ScheduleState
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.schedule_store import ScheduleStore
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule import Schedule, ScheduleReader

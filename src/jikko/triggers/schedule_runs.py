@@ -8,8 +8,8 @@ from jikko.errors import KeyTaken
 from jikko.ports.clock import Clock
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import RunStore
-from jikko.ports.stores.schedule_store import ScheduleStore
 from jikko.record import RunRecord
+from jikko.repositories.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.schedule import Schedule

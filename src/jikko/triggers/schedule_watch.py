@@ -9,7 +9,7 @@ from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 
 if TYPE_CHECKING:
-    from jikko.ports.stores.schedule_store import ScheduleStore
+    from jikko.repositories.schedule_store import ScheduleStore
     from jikko.triggers.schedules import Schedules
 
 log = logging.getLogger(__name__)

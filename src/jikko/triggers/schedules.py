@@ -13,8 +13,9 @@ from jikko.errors import JikkoError, NotFound
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
-from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState, ScheduleStore
+from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
 from jikko.record import RunRecord
+from jikko.repositories.schedule_store import ScheduleStore
 from jikko.triggers.planning import Overlap, Pause, Plan, Skipped, plan, take_turns
 from jikko.triggers.schedule import Schedule, ScheduleReader
 from jikko.triggers.schedule_control import BY_HAND

@@ -6,8 +6,10 @@ from typing import Final
 from jikko.apps.end_users import ANONYMOUS, trigger_user
 from jikko.errors import NotFound
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import App, AppStore
-from jikko.ports.stores.trigger_store import Trigger, TriggerKind, TriggerStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.trigger_store import Trigger, TriggerKind
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.runs.start_options import StartOptions

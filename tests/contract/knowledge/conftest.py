@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from tests.store.postgres_server import POSTGRES, new_database

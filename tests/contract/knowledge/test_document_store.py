@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, MetadataField, Segment
-from jikko.ports.stores.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.documents import SegmentCounts
+from jikko.repositories.knowledge.stores import KnowledgeStores
 from tests.filled import filled
 
 from .records import a_dataset, a_document, dataset_in, published, put, segments_for, shown, with_job

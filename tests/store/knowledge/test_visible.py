@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.store.identifiers import stored_id
+from jikko.repositories.identifiers import stored_id
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.store.sqlite.knowledge.search import VisibleDocuments
 from tests.contract.knowledge.records import dataset_in, put

@@ -17,6 +17,9 @@ from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.stores.console_store import ConsoleToken
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.moving.move import move
 from jikko.store.moving.tables import TABLES
 from jikko.store.postgres.app_store import PostgresAppStore
@@ -25,9 +28,6 @@ from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.repositories.access_store import SqlConsoleStore
-from jikko.store.repositories.app_store import SqlAppStore
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
@@ -120,7 +120,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     version = WorkflowVersion(
         id=app.workflow_id, app_id=APP, number=1, version="1", source=b"kind: app\n\xff", created_at=5.0
     )
-    apps = SqlAppStore(here)
+    apps = AppStore(here)
     await apps.publish(app, version)
     await apps.set_environment(APP, {"TOKEN": "ひみつ"})
     key = ApiKey(id=new_id(), app_id=APP, digest=hashlib.sha256(b"k").digest(), hint="app-k", created_at=6.0)
@@ -128,9 +128,9 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     spoken = conversation(new_id())
     await SqliteConversationStore(here).add_turn(message(new_id(), spoken.id), spoken)
     token = ConsoleToken(id=new_id(), name="CI", role="viewer", digest=b"t" * 32, hint="t", created_at=7.0)
-    await SqlConsoleStore(here).add_token(token)
+    await ConsoleStore(here).add_token(token)
     here.close()
-    await SqlPluginStorage(PluginFile(tmp_path / "storage.db")).set(APP, "o/p", "k", b"\x00v", most=100)
+    await PluginStorage(PluginFile(tmp_path / "storage.db")).set(APP, "o/p", "k", b"\x00v", most=100)
 
     await move(database, path, None, tmp_path / "storage.db", quiet)
 
@@ -148,8 +148,8 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     assert turn.query.startswith("何？")
     await chats.add_turn(message(new_id(), spoken.id))
     assert len(await chats.messages(spoken.id) or []) == 2
-    assert await SqlConsoleStore(database).tokens() == [token]
-    assert await SqlPluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
+    assert await ConsoleStore(database).tokens() == [token]
+    assert await PluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
 
 
 async def test_datasets_are_found_in_as_before(database: Postgres, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from jikko.errors import InvalidParam, InvalidSettings
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.ids import new_id
+from jikko.repositories.plugin_storage import PluginStorage
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.migrate import migrate
-from jikko.store.repositories.plugin_storage import SqlPluginStorage
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.contract.knowledge.records import dataset_in, segments_in, shown, visible
@@ -102,7 +102,7 @@ async def test_what_a_plugin_was_about_to_keep_when_the_server_was_killed_is_not
     settings: Settings, postgres_server: PostgresServer
 ) -> None:
     path = settings.plugin_folder / "storage.db"
-    await SqlPluginStorage(PluginFile(path)).set(APP, "o/p", "k", b"old", most=1_000)
+    await PluginStorage(PluginFile(path)).set(APP, "o/p", "k", b"old", most=1_000)
     # As the disk has it in the middle of a commit: the file was begun, and its journal says what was there.
     copy = settings.home / "copy"
     copy.mkdir()
@@ -120,7 +120,7 @@ async def test_what_a_plugin_was_about_to_keep_when_the_server_was_killed_is_not
     await move_to_postgres(settings, url, "", quiet)
 
     database = Postgres(url)
-    assert await SqlPluginStorage(database).get(APP, "o/p", "k") == b"old"
+    assert await PluginStorage(database).get(APP, "o/p", "k") == b"old"
     await database.close()
 
 

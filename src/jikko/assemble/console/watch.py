@@ -14,7 +14,7 @@ from jikko.console.model_uses import ModelUses
 from jikko.console.run_feed import RunFeed
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.cluster import Cluster
-from jikko.ports.stores.console_store import ConsoleStore
+from jikko.repositories.console_store import ConsoleStore
 from jikko.runs.admission import Admission
 from jikko.runs.forms import Forms
 from jikko.runs.observer import RunObserver, RunObservers

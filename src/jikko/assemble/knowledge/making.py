@@ -33,10 +33,10 @@ from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.rerank import Reranker
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
 from jikko.providers.models import ProviderModels
 from jikko.providers.rerankers import ProviderRerankers
+from jikko.repositories.knowledge.stores import OpenKnowledge
 from jikko.settings import Settings
 from jikko.values import Json
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jikko.knowledge.service import Knowledge
     from jikko.ports.http import HttpClient
     from jikko.ports.models import Models
-    from jikko.ports.stores.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.stores import OpenKnowledge
 
 _IMPORTS: Final = partial(import_module, "jikko.assemble.knowledge.making")
 """Imports what datasets need, and makes nothing."""

@@ -14,6 +14,15 @@ from jikko.extras import how_to_install
 from jikko.files.bucket_objects import BucketObjects
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.clock import Clock
+from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.chat_pages import ChatPages
+from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.delivery_store import DeliveryStore
+from jikko.repositories.end_user_store import EndUserStore
+from jikko.repositories.file_index import FileIndex
+from jikko.repositories.schedule_store import ScheduleStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.settings import Settings
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.archiving import PostgresArchiving
@@ -28,15 +37,6 @@ from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.rights import require_rights
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
-from jikko.store.repositories.access_store import SqlConsoleStore
-from jikko.store.repositories.annotation_store import SqlAnnotationStore
-from jikko.store.repositories.callback_store import SqlCallbackStore
-from jikko.store.repositories.chat_pages import SqlChatPages
-from jikko.store.repositories.delivery_store import SqlDeliveryStore
-from jikko.store.repositories.end_user_store import SqlEndUserStore
-from jikko.store.repositories.file_index import SqlFileIndex
-from jikko.store.repositories.schedule_store import SqlScheduleStore
-from jikko.store.repositories.trigger_store import SqlTriggerStore
 from jikko.store.sqlite.peek import has_record
 
 
@@ -97,14 +97,14 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         apps,
         runs,
         PostgresConversationStore(database),
-        SqlAnnotationStore(database),
-        SqlCallbackStore(database),
-        SqlEndUserStore(database),
-        lambda: ConsoleStores(SqlConsoleStore(database), PostgresRunPages(database), SqlChatPages(database)),
-        lambda: SqlTriggerStore(database),
-        lambda: SqlScheduleStore(database),
-        lambda: SqlDeliveryStore(database),
-        SqlFileIndex(database),
+        AnnotationStore(database),
+        CallbackStore(database),
+        EndUserStore(database),
+        lambda: ConsoleStores(ConsoleStore(database), PostgresRunPages(database), ChatPages(database)),
+        lambda: TriggerStore(database),
+        lambda: ScheduleStore(database),
+        lambda: DeliveryStore(database),
+        FileIndex(database),
         contents_of_files(settings),
         signing_keys,
         record,

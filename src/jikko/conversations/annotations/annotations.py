@@ -7,7 +7,8 @@ from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting
+from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting
+from jikko.repositories.annotation_store import AnnotationStore
 
 
 class AnnotationSlice(NamedTuple):

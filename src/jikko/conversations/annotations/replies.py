@@ -12,8 +12,9 @@ from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.errors import JikkoError
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.annotation_store import AnnotationStore, ReplyState
+from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.messages import AnnotationReply
+from jikko.repositories.annotation_store import AnnotationStore
 
 _ALL: Final = 256
 """Annotations from which on not all are compared number by number."""

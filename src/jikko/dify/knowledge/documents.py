@@ -8,8 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.dify.knowledge.datasets import ACCOUNT_ID
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
-from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, MetadataField
+from jikko.repositories.knowledge.documents import SegmentCounts
 from jikko.values import Json, Seconds, Uuid
 
 

@@ -23,9 +23,9 @@ from jikko.ports.clock import Clock
 from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry, Job, embedder_name
-from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.jobs import Task
+from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
 

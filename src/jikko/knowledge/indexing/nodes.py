@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from jikko.knowledge.texts.words import Cut, cutter, for_full_text, keywords
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
-from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import ChildChunk, IndexEntry, Segment
+from jikko.repositories.knowledge.jobs import Task
 
 _MAX_WORDS = 8_000
 """Characters of a text that full text sees: more than any chunk has."""

@@ -19,8 +19,8 @@ from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Reranker, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document
-from jikko.ports.stores.knowledge.segment_store import Found, Visible
-from jikko.ports.stores.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.segments import Found, Visible
+from jikko.repositories.knowledge.stores import KnowledgeStores
 
 MAX_FOUND: Final = 100
 """Results of one search, whatever ``top_k`` says."""

@@ -31,7 +31,7 @@ from jikko.ports.knowledge import (
 )
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset
-from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
 

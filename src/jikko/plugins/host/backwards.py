@@ -20,8 +20,8 @@ from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Chunk, FunctionTool, ModelFailure, ModelRequest, PromptMessage
 from jikko.ports.stores.blob_store import FileTooLarge
-from jikko.ports.stores.plugin_storage import MAX_KEY, PluginStorage
 from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
+from jikko.repositories.plugin_storage import MAX_KEY, PluginStorage
 
 _NEEDS: Final = {
     "llm": "model.llm",

@@ -1,6 +1,6 @@
 """Where it is kept who may enter the console: tokens, sessions and tickets. Of each only a SHA-256."""
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -43,43 +43,3 @@ class ConsoleTicket(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     role: Role
     expires_at: float
-
-
-class ConsoleStore(Protocol):
-    """Tokens, sessions and tickets. All writes are durable when they return."""
-
-    async def add_token(self, token: ConsoleToken) -> None: ...
-
-    async def tokens(self) -> list[ConsoleToken]:
-        """All tokens, oldest first."""
-        ...
-
-    async def token_of(self, digest: bytes) -> ConsoleToken | None: ...
-
-    async def delete_token(self, token_id: str) -> bool:
-        """Remove a token, and the sessions that it began. Returns whether there was one."""
-        ...
-
-    async def note_use(self, token_id: str, at: float) -> None:
-        """Keep when a token was used last."""
-        ...
-
-    async def add_session(self, session: ConsoleSession, *, oldest: float) -> None:
-        """Keep a session, and forget those that began before ``oldest``."""
-        ...
-
-    async def session(self, digest: bytes) -> ConsoleSession | None: ...
-
-    async def touch_session(self, digest: bytes, at: float) -> None:
-        """Keep when a session was used last."""
-        ...
-
-    async def delete_session(self, digest: bytes) -> bool: ...
-
-    async def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> None:
-        """Keep a ticket, and forget those whose time is up."""
-        ...
-
-    async def take_ticket(self, digest: bytes, *, now: float) -> ConsoleTicket | None:
-        """A ticket whose time is not up. It is gone then: of two who take it one gets it."""
-        ...

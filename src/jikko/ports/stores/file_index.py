@@ -1,7 +1,7 @@
 """What is known of each file, without its content."""
 
-from collections.abc import Sequence, Set
-from typing import Final, Literal, Protocol, TypeAlias
+from collections.abc import Set
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -60,52 +60,3 @@ class FileTotals(Struct, frozen=True):
     files: int
     bytes: int
     """Of all files; content that several have counts for each."""
-
-
-class FileIndex(Protocol):
-    """The metadata of files. What an implementation must do is in ``tests/contract/test_file_index.py``."""
-
-    async def add(self, file: StoredFile) -> None:
-        """Keep a file's metadata. Durable when it returns.
-
-        Raises:
-            Conflict: There is a file with that id.
-            StoreUnavailable: It could not be written.
-        """
-        ...
-
-    async def find(self, file_id: str) -> StoredFile | None:
-        """A file of any app. ``file_id`` in any case."""
-        ...
-
-    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        """Files of an app, newest first."""
-        ...
-
-    async def used(self, file_id: str, at: float) -> None:
-        """Note that a run takes a file as an input. Not durable yet when this returns."""
-        ...
-
-    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
-        """Forget files that were neither created nor used since a moment, oldest first.
-
-        Args:
-            limit: How many at most.
-            keep: Files that stay.
-
-        Returns:
-            Fewer than ``limit``: there are no more.
-        """
-        ...
-
-    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
-        """Forget files of an end user. Returns as ``expire`` does."""
-        ...
-
-    async def totals(self) -> FileTotals:
-        """How many files there are, and of what size. Looks at each."""
-        ...
-
-    async def unnamed(self, digests: Sequence[str]) -> list[str]:
-        """Those of some digests that no file has."""
-        ...

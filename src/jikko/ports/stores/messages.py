@@ -3,9 +3,11 @@
 Source: docs/dify-behaviour.md, “Conversations and messages”.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 
 from jikko.events import FormClosed, FormRequested
 from jikko.values import Json
@@ -140,3 +142,26 @@ class ConversationVariable(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     created_at: float
     updated_at: float
+
+
+Order: TypeAlias = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+"""``-``: the newest first."""
+
+
+class ConversationQuery(Struct, frozen=True, kw_only=True):
+    """Which conversations of an end user to list."""
+
+    app_id: str
+    end_user_id: str
+    order: Order = "-updated_at"
+    """Those of one moment come in the order in which they were made."""
+    after: str | None = None
+    """Begin behind this one."""
+    limit: int = 20
+
+
+class Opened(Struct, frozen=True):
+    """A conversation as a turn finds it."""
+
+    conversation: Conversation
+    variables: Sequence[ConversationVariable] = field(default=())

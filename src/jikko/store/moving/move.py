@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Many, Operation
 from jikko.store.event_codec import compress
-from jikko.store.identifiers import id_text
 from jikko.store.moving.tables import (
     ENDED_RUNS,
     OPEN_RUNS,
@@ -31,7 +32,6 @@ from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
 from jikko.store.postgres.knowledge.nodes import ADD_NODE, keyword_of, node_values
 from jikko.store.postgres.runs.frames import FRAMES, frame_of
 from jikko.store.postgres.sql import perform
-from jikko.store.sql import Many, Operation
 from jikko.store.sqlite.runs.large_values import whole
 
 _FLAGS: Final = frozenset({"built_in_fields", "enabled", "archived"})

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import APP_COLUMNS, AppStore
+from jikko.repositories.sql import Operation
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.known_keys import KnownKeys
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
-from jikko.store.repositories.app_store import APP_COLUMNS, SqlAppStore
-from jikko.store.sql import Operation
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _APPS_OF_KEYS: Final = (
 )
 
 
-class PostgresAppStore(SqlAppStore):
+class PostgresAppStore(AppStore):
     """An ``AppStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
 from jikko.ports.stores.projections import TurnBegan
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.turn_writes import turns_began
-from jikko.store.repositories.conversation_store import SqlConversationStore
 
 
-class PostgresConversationStore(SqlConversationStore):
+class PostgresConversationStore(ConversationStore):
     """A ``ConversationStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres) -> None:

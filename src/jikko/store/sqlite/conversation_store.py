@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
-from jikko.store.repositories.conversation_store import SqlConversationStore
+from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.turn_writes import add_turn
 
 
-class SqliteConversationStore(SqlConversationStore):
+class SqliteConversationStore(ConversationStore):
     """A ``ConversationStore`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:

@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from jikko.store.identifiers import storable, stored_id
-from jikko.store.sql import Count, Dialect, Operation, Record, Row, Rows, nothing
+from jikko.repositories.identifiers import storable, stored_id
+from jikko.repositories.sql import Count, Dialect, Operation, Record, Row, Rows, nothing
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
 from jikko.http.routes.conversations.turns import flag
-from jikko.ports.stores.conversation_store import ConversationQuery, Order
+from jikko.ports.stores.messages import ConversationQuery, Order
 
 _NAME_LENGTH: Final = 255
 

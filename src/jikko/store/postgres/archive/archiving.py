@@ -4,8 +4,8 @@ import asyncio
 import logging
 from typing import Final, TypeAlias
 
+from jikko.repositories.callback_states import NUMBERS
 from jikko.store.archive.archived_run import ArchivedRun
-from jikko.store.callback_states import NUMBERS
 from jikko.store.event_codec import DamagedLog
 from jikko.store.postgres.archive.naming import add_object, day_of
 from jikko.store.postgres.archive.run_archive import RunArchive

@@ -7,8 +7,8 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
+from jikko.repositories.identifiers import id_text
 from jikko.store.condition import SqlCondition, numbered
-from jikko.store.identifiers import id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
+from jikko.repositories.identifiers import id_text
 from jikko.store.condition import SqlCondition, numbered
-from jikko.store.identifiers import id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console import figures
 from jikko.store.postgres.console.drivers import Driver, Plan, behind, plan_of

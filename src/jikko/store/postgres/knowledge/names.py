@@ -1,6 +1,6 @@
 """What datasets there are, read without an upgrade: for forecasts."""
 
-from jikko.store.identifiers import id_text
+from jikko.repositories.identifiers import id_text
 from jikko.store.known_datasets import KnownIds
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.opening import is_there

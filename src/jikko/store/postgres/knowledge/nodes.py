@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import IndexEntry
+from jikko.repositories.sql import Many, Operation
 from jikko.store.postgres.columns import text
 from jikko.store.postgres.knowledge.words import as_tsvector
-from jikko.store.sql import Many, Operation
 
 ADD_NODE: Final = """
 INSERT INTO knowledge.node (dataset_id, document_id, version, segment_id, child_id, digest, dimensions, vector, words)

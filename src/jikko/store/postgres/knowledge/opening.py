@@ -5,14 +5,14 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.ports.stores.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.datasets import DatasetStore
+from jikko.repositories.knowledge.documents import DocumentStore
+from jikko.repositories.knowledge.jobs import JobStore
+from jikko.repositories.knowledge.stores import KnowledgeStores
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore
 from jikko.store.postgres.migrate import Schema
 from jikko.store.postgres.schema_locks import DATASETS
-from jikko.store.repositories.knowledge.datasets import SqlDatasets
-from jikko.store.repositories.knowledge.documents import SqlDocuments
-from jikko.store.repositories.knowledge.jobs import SqlJobs
 
 SCHEMA: Final = Schema("knowledge_schema", DATASETS)
 _IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
@@ -55,10 +55,10 @@ class PostgresKnowledge:
         self._database = database
         segments = PostgresSegmentStore(database)
         self._stores = KnowledgeStores(
-            SqlDatasets(database),
-            SqlDocuments(database),
+            DatasetStore(database),
+            DocumentStore(database),
             segments,
-            SqlJobs(database, segments.add_nodes),
+            JobStore(database, segments.add_nodes),
         )
         self._opening = asyncio.Lock()
         self._is_open = False

@@ -10,14 +10,13 @@ from typing import Final
 
 from jikko.errors import InvalidParam
 from jikko.ports.stores.knowledge.records import Document
-from jikko.ports.stores.knowledge.segment_store import Found, Visible
-from jikko.store.identifiers import id_text
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.knowledge.segments import Found, SegmentStore, Visible
+from jikko.repositories.knowledge.tables import DOCUMENTS
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.knowledge.nodes import add_nodes, as_text, keyword_of
 from jikko.store.postgres.knowledge.words import as_tsquery
-from jikko.store.repositories.knowledge.segments import SqlSegments
-from jikko.store.repositories.knowledge.tables import DOCUMENTS
 
 _RESCORED: Final = 50
 """Nodes that are scored again at least."""
@@ -61,7 +60,7 @@ GROUP BY s.id, d.place, s.position ORDER BY count(*) DESC, d.place, s.position L
 """
 
 
-class PostgresSegmentStore(SqlSegments):
+class PostgresSegmentStore(SegmentStore):
     """A ``SegmentStore`` in PostgreSQL."""
 
     def __init__(self, database: Postgres) -> None:

@@ -19,7 +19,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.store.callback_states import PENDING, RUN_GOES_ON
+from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs.run_rows import RunWrite

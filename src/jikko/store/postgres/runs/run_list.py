@@ -5,8 +5,8 @@ import uuid
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery
+from jikko.repositories.identifiers import storable
 from jikko.store.condition import SqlCondition, numbered
-from jikko.store.identifiers import storable
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts

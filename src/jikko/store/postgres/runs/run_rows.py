@@ -7,7 +7,7 @@ import msgspec
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
-from jikko.store.identifiers import id_text
+from jikko.repositories.identifiers import id_text
 from jikko.store.postgres.columns import id_column, optional_text, text
 from jikko.store.postgres.database import Row
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES

@@ -7,8 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.condition import ALL, SqlCondition
-from jikko.store.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.runs.totals import HOUR
 

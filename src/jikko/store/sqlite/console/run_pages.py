@@ -10,8 +10,8 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
+from jikko.repositories.identifiers import id_text, storable, stored_id
 from jikko.store.condition import SqlCondition
-from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, behind, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from jikko.store.identifiers import storable, stored_id
+from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.sqlite.connection import error_name
 from jikko.store.sqlite.keywords.blocks import candidates, first_run_behind
 from jikko.store.sqlite.keywords.index import BLOCK

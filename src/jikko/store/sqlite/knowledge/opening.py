@@ -10,7 +10,7 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.migrate import Alone, migrations_in
 
 if TYPE_CHECKING:
-    from jikko.ports.stores.knowledge.stores import KnowledgeStores
+    from jikko.repositories.knowledge.stores import KnowledgeStores
 
 _PAGE: Final = 16_384
 """Bytes. A vector of 1,024 numbers takes half of a page of SQLite's usual 4,096, and most of the other half is lost."""

@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Document, IndexEntry
-from jikko.ports.stores.knowledge.segment_store import Found, Visible
-from jikko.store.identifiers import StoredId, id_text, storable, stored_id
-from jikko.store.repositories.knowledge.segments import SqlSegments
-from jikko.store.repositories.knowledge.tables import DOCUMENTS
-from jikko.store.sql import Count, Operation, Row
+from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
+from jikko.repositories.knowledge.segments import Found, SegmentStore, Visible
+from jikko.repositories.knowledge.tables import DOCUMENTS
+from jikko.repositories.sql import Count, Operation, Row
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.knowledge.vectors import VectorCache, similarities
 from jikko.store.sqlite.sql import perform
@@ -91,7 +90,7 @@ def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[I
             yield Count(_ADD_WORDS, key=row[0], scope=scope, words=node.words)
 
 
-class SqliteSegmentStore(SqlSegments):
+class SqliteSegmentStore(SegmentStore):
     """A ``SegmentStore`` in a SQLite file."""
 
     def __init__(self, database: Database, vectors: VectorCache) -> None:

@@ -1,9 +1,9 @@
 """The stores of datasets in a SQLite file."""
 
-from jikko.ports.stores.knowledge.stores import KnowledgeStores
-from jikko.store.repositories.knowledge.datasets import SqlDatasets
-from jikko.store.repositories.knowledge.documents import SqlDocuments
-from jikko.store.repositories.knowledge.jobs import SqlJobs
+from jikko.repositories.knowledge.datasets import DatasetStore
+from jikko.repositories.knowledge.documents import DocumentStore
+from jikko.repositories.knowledge.jobs import JobStore
+from jikko.repositories.knowledge.stores import KnowledgeStores
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.knowledge.search import SqliteSegmentStore
 from jikko.store.sqlite.knowledge.vectors import VectorCache
@@ -17,5 +17,5 @@ def knowledge_stores(database: Database, memory: int) -> KnowledgeStores:
     """
     segments = SqliteSegmentStore(database, VectorCache(memory))
     return KnowledgeStores(
-        SqlDatasets(database), SqlDocuments(database), segments, SqlJobs(database, segments.add_nodes)
+        DatasetStore(database), DocumentStore(database), segments, JobStore(database, segments.add_nodes)
     )

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from jikko.errors import InvalidParam, JikkoError
 from jikko.extras import how_to_install
-from jikko.ports.stores.knowledge.segment_store import Visible
-from jikko.store.identifiers import StoredId, id_text
+from jikko.repositories.identifiers import StoredId, id_text
+from jikko.repositories.knowledge.segments import Visible
 
 Array: TypeAlias = Any
 """One of numpy, which is imported when the first vector is searched."""

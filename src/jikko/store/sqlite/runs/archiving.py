@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from jikko.errors import JikkoError
+from jikko.repositories.identifiers import StoredId
 from jikko.store.event_codec import Compressor
-from jikko.store.identifiers import StoredId
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.large_values import (
     PIECE_BYTES,

@@ -20,8 +20,8 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.store.callback_states import PENDING, RUN_GOES_ON
-from jikko.store.identifiers import StoredId, id_text, storable, stored_id
+from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
+from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.turn_writes import turn_began, turn_changed, turn_repeated, variables_assigned
 
 # A key whose run was removed is free again.

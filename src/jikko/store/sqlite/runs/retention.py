@@ -3,8 +3,8 @@
 import sqlite3
 from typing import Final
 
-from jikko.store.callback_states import PENDING
-from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.repositories.callback_states import PENDING
+from jikko.repositories.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.large_values import drop_of_run
 from jikko.store.sqlite.runs.projections import Projections, RunChange
 

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery, RunSlice
-from jikko.store.identifiers import storable
+from jikko.repositories.identifiers import storable
 from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final, TypeAlias
 
 from jikko.record import RunIdentity, RunRecord
-from jikko.store.identifiers import StoredId, id_text, storable, stored_id
+from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.large_values import text_of
 from jikko.store.verdicts import verdict_of

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jikko.ports.stores.run_store import MAX_CHANGES
 from jikko.record import RunRecord
-from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.repositories.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"

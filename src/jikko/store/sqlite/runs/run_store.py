@@ -16,6 +16,7 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, Change, LogQuery, RunSlice
 from jikko.record import DetailRecord, RetryRecord, RunRecord
+from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.event_codec import (
     DamagedLog,
     beginning,
@@ -26,7 +27,6 @@ from jikko.store.event_codec import (
     pack_events,
     some_events,
 )
-from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported

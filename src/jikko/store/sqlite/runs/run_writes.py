@@ -10,8 +10,8 @@ from jikko.errors import JikkoError, LogConflict, StartRefused
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Withdrawal
 from jikko.record import RunIdentity
+from jikko.repositories.identifiers import StoredId, id_text, stored_id
 from jikko.store.event_codec import compress, join
-from jikko.store.identifiers import StoredId, id_text, stored_id
 from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.large_values import drop, require_begun, take, whole
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
-from jikko.store.answers import STATUSES, details_of, file_ids, json_text
-from jikko.store.identifiers import StoredId, storable, stored_id
+from jikko.repositories.answers import STATUSES, details_of, file_ids, json_text
+from jikko.repositories.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _ADD_CONVERSATION: Final = """

@@ -2,15 +2,16 @@
 
 from __future__ import annotations  # operations are functions that are made for each call
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
-from jikko.store.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
-from jikko.store.repositories.knowledge.tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
-from jikko.store.sql import Count, Many, Operation, Row, SqlDatabase
+from jikko.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
+from jikko.repositories.knowledge.tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
+from jikko.repositories.sql import Count, Many, Operation, Row, SqlDatabase
 
 _SHOWN: Final = """
 document_id = :id AND version = CASE :version::int8 WHEN 0
@@ -23,8 +24,24 @@ _CHILDREN: Final = CHILDREN.select("WHERE segment_id IN :segment_ids ORDER BY ch
 _ADD_HITS: Final = "UPDATE knowledge.segment SET hits = hits + :count WHERE id = :id"
 
 
-class SqlSegments:
-    """The part of a ``SegmentStore`` that keeps segments, in a database."""
+class Found(NamedTuple):
+    """A node that a search found."""
+
+    segment_id: str
+    child_id: str | None
+    score: float
+
+
+class Visible(NamedTuple):
+    """A document whose segments may be found, as a search needs it."""
+
+    document_id: str
+    version: int
+    index_version: int
+
+
+class SegmentStore(ABC):
+    """Keeps segments. ``tests/contract/knowledge`` says what it must do."""
 
     def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
         self._sql = database.sql
@@ -35,12 +52,14 @@ class SqlSegments:
         return SEGMENTS.found(await self._sql.row(SEGMENTS.select(_OWN), id=segment_id, dataset_id=dataset_id))
 
     async def segments(self, ids: Collection[str]) -> dict[str, Segment]:
+        """Those that there are, by id."""
         rows = await self._sql.rows(SEGMENTS.select("WHERE id IN :ids"), ids=ids)
         return {each.id: each for each in SEGMENTS.records(rows)}
 
     async def list_segments(
         self, document: Document, *, keyword: str = "", statuses: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Segment], int]:
+        """Some of the segments that a document shows, by position, and how many fit in all."""
         wanted = [_SHOWN] + [contains("content")] * bool(keyword) + ["status IN :statuses"] * bool(statuses)
         where = f"WHERE {' AND '.join(wanted)}"
         values = {"id": document.id, "version": document.version, "statuses": statuses, **sought(keyword)}
@@ -59,6 +78,12 @@ class SqlSegments:
         nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
     ) -> bool:
+        """Add segments to a document that is indexed, with what they are found by, and change the document.
+
+        Returns:
+            Whether the document is still there, with the versions that the segments have; else nothing was written.
+        """
+
         def add() -> Operation[bool]:
             first = segments[0]
             found = yield from _locked(first.document_id)
@@ -86,6 +111,14 @@ class SqlSegments:
         nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
     ) -> Segment | None:
+        """Change a segment as it is at that moment, in one transaction with what it is found by.
+
+        Args:
+            children: What replaces its child chunks; ``None`` keeps them.
+            nodes: What replaces all its nodes; ``None`` keeps them.
+            document: Changes the document.
+        """
+
         def apply() -> Operation[Segment | None]:
             found, owner = yield from _with_owner(segment_id)
             if found is None or owner is None:
@@ -108,6 +141,8 @@ class SqlSegments:
         return await self._sql.write(apply)
 
     async def delete_segment(self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]) -> bool:
+        """Delete a segment with all that belongs to it. Returns whether it was there."""
+
         def delete() -> Operation[bool]:
             found, owner = yield from _with_owner(segment_id)
             if found is None or found.dataset_id != dataset_id:
@@ -124,6 +159,7 @@ class SqlSegments:
         return CHILDREN.found(await self._sql.row(CHILDREN.select(_OWN), id=child_id, dataset_id=dataset_id))
 
     async def children(self, segment_ids: Collection[str]) -> Mapping[str, list[ChildChunk]]:
+        """All child chunks of some segments, by segment, each by position."""
         found: dict[str, list[ChildChunk]] = {each: [] for each in segment_ids}
         for child in CHILDREN.records(await self._sql.rows(_CHILDREN, segment_ids=segment_ids)):
             found[child.segment_id].append(child)
@@ -132,6 +168,7 @@ class SqlSegments:
     async def list_children(
         self, segment_id: str, *, keyword: str = "", offset: int, limit: int
     ) -> tuple[list[ChildChunk], int]:
+        """Some of the child chunks of a segment, by position, and how many fit in all."""
         where = " AND ".join(["WHERE segment_id = :id"] + [contains("content")] * bool(keyword))
         values = {"id": segment_id, **sought(keyword)}
 
@@ -145,6 +182,12 @@ class SqlSegments:
     async def add_child(
         self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
     ) -> ChildChunk | None:
+        """Add a child chunk behind the others.
+
+        Args:
+            make: Makes it of its position.
+        """
+
         def add() -> Operation[ChildChunk | None]:
             found, owner = yield from _with_owner(segment_id)
             if found is None or owner is None:
@@ -158,6 +201,8 @@ class SqlSegments:
         return await self._sql.write(add)
 
     async def change_child(self, child: ChildChunk, node: IndexEntry | None) -> None:
+        """Replace a child chunk, and its node if there is a new one."""
+
         def change() -> Operation[None]:
             owner = yield from _locked(child.document_id)
             yield from CHILDREN.replace(child)
@@ -176,11 +221,47 @@ class SqlSegments:
         await self._sql.write(delete)
 
     async def add_hits(self, hits: Mapping[str, int]) -> None:
+        """Count how often segments were found, by id."""
+
         def add() -> Operation[None]:
             # In one order, so that two servers do not wait for each other.
             yield Many(_ADD_HITS, [{"id": each, "count": hits[each]} for each in sorted(hits)])
 
         await self._sql.write(add)
+
+    @abstractmethod
+    async def search_keywords(
+        self, dataset_id: str, keywords: Sequence[str], documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` segments that have the most of some keywords, and their number; at least one."""
+
+    @abstractmethod
+    async def search_words(
+        self, dataset_id: str, words: Sequence[str], documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` nodes that have all of some words (a word with blanks in it is a phrase), best first, with a score
+        above 0 that grows with how well they fit. As ``search_vectors`` otherwise."""
+
+    @abstractmethod
+    async def scores(self, embedded_by: str, vector: bytes, segment_ids: Collection[str]) -> dict[str, float]:
+        """The best cosine similarity of the nodes of each of some segments."""
+
+    @abstractmethod
+    async def search_vectors(
+        self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine similarity.
+
+        Only nodes of segments that are enabled and completed, in these documents. Equal scores: in the order of the
+        documents, then of the segments.
+
+        Raises:
+            InvalidParam: The nodes have vectors of another length.
+        """
+
+    @abstractmethod
+    async def visible(self, dataset_id: str) -> list[Document]:
+        """The documents whose segments may be found, by position."""
 
 
 def _locked(document_id: str) -> Operation[Document | None]:

@@ -1,4 +1,7 @@
-"""What is kept beside runs, in tables of either database: each statement is written once (``store.sql``).
+"""What is kept beside runs, in tables of either database: each statement is written once (``sql``).
+
+A repository is given a database (``SqlDatabase``), which its opener closes. ``tests/contract`` goes through each on
+both databases.
 
 SQLite's tables of runs and conversations have apps as numbers of ``names``, where PostgreSQL's have their ids.
 """

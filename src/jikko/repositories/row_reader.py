@@ -9,9 +9,9 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.file_index import Origin, StoredFile
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
-from jikko.store.answers import answer_of
-from jikko.store.callback_states import STATES
-from jikko.store.identifiers import id_text
+from jikko.repositories.answers import answer_of
+from jikko.repositories.callback_states import STATES
+from jikko.repositories.identifiers import id_text
 
 Columns: TypeAlias = Sequence[Any]
 """A row: values by position."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.delivery_store import Delivery
-from jikko.store.identifiers import StoredId, id_text, stored_id
-from jikko.store.sql import Count, Operation, Record, SqlDatabase
+from jikko.repositories.identifiers import StoredId, id_text, stored_id
+from jikko.repositories.sql import Count, Operation, Record, SqlDatabase
 
 COLUMNS: Final = (
     "delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at"
@@ -41,13 +41,20 @@ DELETE FROM deliveries WHERE delivery_id IN (
 _LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
-class SqlDeliveryStore:
-    """A ``DeliveryStore`` in a database, which its opener closes."""
+class DeliveryStore:
+    """Deliveries. Accepted ones are made by ``RunStore.append``, in the transaction that creates their run."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, delivery: Delivery, *, since: float, most: int) -> None:
+        """Keep one that starts no run, unless there are enough. Durable when this returns.
+
+        Args:
+            since: Those of the same trigger and verdict that were received earlier are removed.
+            most: How many of them are kept.
+        """
+
         def add() -> Operation[None]:
             yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
             yield Count(ADD, most=most, **_values(delivery))
@@ -55,24 +62,41 @@ class SqlDeliveryStore:
         await self._sql.write(add)
 
     async def find(self, delivery_id: str) -> Delivery | None:
+        """One delivery. ``delivery_id`` in any case."""
         row = await self._sql.row(_FIND, id=delivery_id.lower())
         return None if row is None else _delivery(row)
 
     async def newest(
         self, trigger_ids: Sequence[str], *, since: float = 0.0, before: Delivery | None = None, limit: int = 100
     ) -> list[Delivery]:
+        """Deliveries of some triggers, newest first.
+
+        Args:
+            since: Only those received at this moment or later.
+            before: Begin behind this one.
+        """
         at, last = (math.inf, _LAST) if before is None else (before.received_at, before.id)
         given: dict[str, Any] = {"ids": list(trigger_ids), "since": since, "at": at, "before_id": last}
         return [_delivery(row) for row in await self._sql.rows(_NEWEST, limit=limit, **given)]
 
     async def refused(self, trigger_id: str, *, since: float) -> int:
+        """How many of a trigger were refused since a moment, of those that are kept."""
         rows = await self._sql.rows(COUNT, trigger_id=trigger_id, verdict="refused", since=since)
         return int(rows[0][0])
 
     async def discard(self, delivery_id: str, at: float) -> bool:
+        """Note that a delivery is set aside. Durable when it returns. Returns whether there is one."""
         return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), at=at))
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
+        """Remove those received before a moment whose run is gone, or that have none.
+
+        Args:
+            limit: As of ``RunStore.prune``.
+
+        Returns:
+            How many were removed. Fewer than ``limit``: there are no more.
+        """
         return await self._sql.count(_PRUNE, before=before, limit=limit)
 
 

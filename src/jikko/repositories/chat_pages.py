@@ -1,13 +1,14 @@
 """Conversations of all end users, for the console."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from jikko.ports.stores.chat_pages import ConversationSlice
+from msgspec import Struct
+
 from jikko.ports.stores.messages import Conversation
-from jikko.store import row_reader
-from jikko.store.repositories import OF_APP
-from jikko.store.repositories.conversation_store import CONVERSATION, KEY
-from jikko.store.sql import SqlDatabase
+from jikko.repositories import OF_APP, row_reader
+from jikko.repositories.conversation_store import CONVERSATION, KEY
+from jikko.repositories.sql import SqlDatabase
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
 _NEWEST: Final = "AND (updated_at, key) < (:at, :key) ORDER BY updated_at DESC, key DESC LIMIT :limit"
@@ -29,8 +30,16 @@ _PAGE_OF_USER: Final = f"""
 _LAST: Final = (1e15, 0)
 
 
-class SqlChatPages:
-    """``ChatPages`` in a database."""
+class ConversationSlice(Struct, frozen=True):
+    """Some conversations, the last updated first."""
+
+    conversations: Sequence[Conversation]
+    next: tuple[float, int] | None = None
+    """Behind which more come: when, and a number that tells those of one moment apart."""
+
+
+class ChatPages:
+    """Reads conversations of all users."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
@@ -38,6 +47,11 @@ class SqlChatPages:
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
     ) -> ConversationSlice:
+        """Conversations of an app, the last updated first.
+
+        Args:
+            user: Only those of end users of that name.
+        """
         at, key = behind or _LAST
         sql = _PAGE if user is None else _PAGE_OF_USER
         found = await self._sql.rows(sql, app_id=app_id, user=user, at=at, key=key, limit=limit + 1)
@@ -46,5 +60,6 @@ class SqlChatPages:
         return ConversationSlice(shown, (shown[-1].updated_at, found[limit - 1][KEY]) if more else None)
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
+        """A conversation of whatever app and end user. ``conversation_id`` in any case."""
         row = await self._sql.row(_ONE, id=conversation_id.lower())
         return None if row is None else row_reader.conversation(row)

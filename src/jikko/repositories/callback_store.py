@@ -6,9 +6,9 @@ import math
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store import row_reader
-from jikko.store.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
-from jikko.store.sql import Operation, Row, SqlDatabase
+from jikko.repositories import row_reader
+from jikko.repositories.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
+from jikko.repositories.sql import Operation, Row, SqlDatabase
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A
@@ -63,24 +63,36 @@ ON CONFLICT (app_id) DO UPDATE SET secret = excluded.secret
 _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = :app_id"
 
 
-class SqlCallbackStore:
-    """A ``CallbackStore`` in a database, which its opener closes."""
+class CallbackStore:
+    """Call-backs. They are made by ``RunStore.append``, in the transaction that creates their run."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        """Pending ones whose run has ended and that may be tried now, the longest overdue first.
+
+        Args:
+            each: How many of one receiver at most: the longest overdue of its.
+        """
         return await self._callbacks(_DUE, now=now, each=each, limit=limit)
 
     async def next_due(self, after: float) -> float | None:
+        """When, behind a moment, the next pending one whose run has ended may be tried; ``None`` if there is none."""
         row = await self._sql.row(_NEXT_DUE, after=after)
         return None if row is None else row[0]
 
     async def pending(self) -> tuple[int, float | None]:
+        """How many are pending whose run has ended, and the first attempt of that which was tried first."""
         [row] = await self._sql.rows(_PENDING)
         return row[0], row[1]
 
     async def save(self, callback: Callback) -> None:
+        """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns.
+
+        An attempt that failed changes nothing of a call-back that was delivered meanwhile: of two processes that try,
+        one may have stood still for long. One without ``first_at``, which is to be delivered again, does.
+        """
         await self._sql.count(
             _SAVE,
             state=NUMBERS[callback.state],
@@ -93,16 +105,24 @@ class SqlCallbackStore:
         )
 
     async def find(self, run_id: str) -> Callback | None:
+        """The call-back of a run. ``run_id`` in any case."""
         row = await self._sql.row(_FIND, run_id=run_id.lower())
         return None if row is None else row_reader.callback(row)
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
     ) -> list[Callback]:
+        """Some of those that are pending or given up and whose run has ended, oldest first.
+
+        Args:
+            after: Begin behind this one, whatever has become of it.
+        """
         at, run_id = (-math.inf, "") if after is None else (after.created_at, after.run_id)
         return await self._callbacks(_UNDELIVERED, at=at, run_id=run_id, app_id=app_id, limit=limit)
 
     async def secret(self, app_id: str, new: str) -> str:
+        """The secret of an app; it becomes ``new`` if it has none. Durable when this returns."""
+
         def add() -> Operation[str]:
             yield Row(_ADD_SECRET, app_id=app_id, secret=new)
             row = yield Row(_SECRET, app_id=app_id)
@@ -113,6 +133,7 @@ class SqlCallbackStore:
         return await self._sql.write(add) if known is None else known[0]
 
     async def set_secret(self, app_id: str, new: str) -> None:
+        """Replace the secret of an app. Durable when this returns."""
         await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
 
     async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:

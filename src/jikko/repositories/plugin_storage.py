@@ -5,8 +5,7 @@ from __future__ import annotations  # operations are functions that are made for
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
-from jikko.ports.stores.plugin_storage import StorageFull
-from jikko.store.sql import Count, Operation, Record, Row
+from jikko.repositories.sql import Count, Operation, Record, Row
 
 T = TypeVar("T")
 _TABLE: Final = "[sqlite: kept][postgres: plugin_storage]"
@@ -42,18 +41,41 @@ class _Database(Protocol):
     async def close(self) -> None: ...
 
 
-class SqlPluginStorage:
-    """A ``PluginStorage`` in a database, which it closes."""
+MAX_KEY: Final = 256
+"""Characters of a key."""
+
+
+class StorageFull(Exception):
+    """A plugin keeps more than it may. The message says how much that is."""
+
+
+class PluginStorage:
+    """Values by key, each plugin's and each app's apart, in a database, which it closes."""
 
     def __init__(self, database: _Database) -> None:
         self._database = database
         self._sql = database.sql
 
     async def get(self, app_id: str, plugin: str, key: str) -> bytes | None:
+        """A value; ``None`` if there is none.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
         row = await self._sql.row(_GET, plugin=plugin, app_id=app_id, key=key)
         return None if row is None else bytes(row[0])
 
     async def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> None:
+        """Keep a value. Durable when it returns.
+
+        Args:
+            most: Bytes that all values and keys of the plugin may have, of all apps.
+
+        Raises:
+            StorageFull: They would have more; nothing was kept.
+            StoreUnavailable: It cannot be written.
+        """
+
         def keep() -> Operation[None]:
             yield Row(_IN_TURN, plugin=plugin)
             [others] = yield Row(_USED, plugin=plugin, app_id=app_id, key=key)
@@ -65,7 +87,13 @@ class SqlPluginStorage:
         await self._sql.write(keep)
 
     async def delete(self, app_id: str, plugin: str, key: str) -> bool:
+        """Remove a value, and say whether there was one.
+
+        Raises:
+            StoreUnavailable: It cannot be written.
+        """
         return await self._sql.count(_DELETE, plugin=plugin, app_id=app_id, key=key) > 0
 
     async def close(self) -> None:
+        """Release what it holds. May be called twice."""
         await self._database.close()

@@ -5,8 +5,8 @@ from __future__ import annotations  # operations are functions that are made for
 from typing import Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken
-from jikko.store.identifiers import id_text
-from jikko.store.sql import Count, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Count, Operation, Record, Row, Rows, SqlDatabase
 
 _TOKEN_COLUMNS: Final = "token_id, name, role, digest, hint, created_at, used_at"
 _ADD_TOKEN: Final = f"""
@@ -32,8 +32,8 @@ _FORGET_TICKETS: Final = "DELETE FROM console_tickets WHERE expires_at <= :now"
 _TAKE_TICKET: Final = "DELETE FROM console_tickets WHERE digest = :digest RETURNING digest, role, expires_at"
 
 
-class SqlConsoleStore:
-    """A ``ConsoleStore`` in a database, which its opener closes."""
+class ConsoleStore:
+    """Tokens, sessions and tickets. All writes are durable when they return."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
@@ -51,6 +51,8 @@ class SqlConsoleStore:
         )
 
     async def tokens(self) -> list[ConsoleToken]:
+        """All tokens, oldest first."""
+
         def read() -> Operation[list[ConsoleToken]]:
             return [_token(row) for row in (yield Rows(_TOKENS))]
 
@@ -61,6 +63,8 @@ class SqlConsoleStore:
         return None if row is None else _token(row)
 
     async def delete_token(self, token_id: str) -> bool:
+        """Remove a token, and the sessions that it began. Returns whether there was one."""
+
         def delete() -> Operation[bool]:
             yield Count(_END_SESSIONS, id=token_id)
             return bool((yield Count(_DELETE_TOKEN, id=token_id)))
@@ -68,9 +72,12 @@ class SqlConsoleStore:
         return await self._sql.write(delete)
 
     async def note_use(self, token_id: str, at: float) -> None:
+        """Keep when a token was used last."""
         await self._sql.count(_NOTE_USE, id=token_id, at=at)
 
     async def add_session(self, session: ConsoleSession, *, oldest: float) -> None:
+        """Keep a session, and forget those that began before ``oldest``."""
+
         def add() -> Operation[None]:
             yield Count(_FORGET_SESSIONS, oldest=oldest)
             yield Count(
@@ -92,12 +99,15 @@ class SqlConsoleStore:
         return ConsoleSession(digest=row[0], source=row[1], name=row[2], role=row[3], created_at=row[4], used_at=row[5])
 
     async def touch_session(self, digest: bytes, at: float) -> None:
+        """Keep when a session was used last."""
         await self._sql.count(_TOUCH_SESSION, digest=digest, at=at)
 
     async def delete_session(self, digest: bytes) -> bool:
         return await self._sql.count(_DELETE_SESSION, digest=digest) > 0
 
     async def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> None:
+        """Keep a ticket, and forget those whose time is up."""
+
         def add() -> Operation[None]:
             yield Count(_FORGET_TICKETS, now=now)
             yield Count(_ADD_TICKET, digest=ticket.digest, role=ticket.role, expires_at=ticket.expires_at)
@@ -105,6 +115,8 @@ class SqlConsoleStore:
         await self._sql.write(add)
 
     async def take_ticket(self, digest: bytes, *, now: float) -> ConsoleTicket | None:
+        """A ticket whose time is not up. It is gone then: of two who take it one gets it."""
+
         def take() -> Operation[Record | None]:
             return (yield Row(_TAKE_TICKET, digest=digest))
 

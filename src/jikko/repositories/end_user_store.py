@@ -4,9 +4,10 @@ from __future__ import annotations  # operations are functions that are made for
 
 from typing import Final
 
-from jikko.ports.stores.end_user_store import EndUser
-from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.store.sql import Count, Operation, Row, SqlDatabase
+import msgspec
+
+from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
+from jikko.repositories.sql import Count, Operation, Row, SqlDatabase
 
 _KNOWN: Final = f"""
 SELECT 1 FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
@@ -42,13 +43,33 @@ _SINCE: Final = f"""
 """
 
 
-class SqlEndUserStore:
-    """An ``EndUserStore`` in a database, which its opener closes."""
+class EndUser(msgspec.Struct, frozen=True, kw_only=True):
+    """One user of one app, as the callers of the API tell them apart."""
+
+    id: str
+    app_id: str
+    user: str
+    """The ``user`` of the requests."""
+    created_at: float
+    """When the first run began or the first file came of those that are kept; seconds since the Unix epoch."""
+
+
+class EndUserStore:
+    """End users.
+
+    A user who starts a run is known by the run; one who only uploads files has to be added. One of whom neither a run
+    nor a file is left is not found.
+    """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, app_id: str, end_user_id: str, user: str) -> None:
+        """Keep an end user's name. Durable when it returns; nothing happens if it is known.
+
+        Raises:
+            StoreUnavailable: It could not be written.
+        """
         values = {"app_id": app_id, "end_user_id": end_user_id.lower(), "user": user}
 
         def add() -> Operation[None]:
@@ -59,12 +80,19 @@ class SqlEndUserStore:
             await self._sql.write(add)
 
     async def remove(self, app_id: str, end_user_id: str) -> None:
+        """Forget an end user's name. Durable when it returns.
+
+        Only if no run, conversation and file of the end user is left, and no other process uses the store: it may
+        remember the name.
+        """
         await self._sql.count(_REMOVE, app_id=app_id, end_user_id=end_user_id.lower())
 
     async def has(self, app_id: str, end_user_id: str) -> bool:
+        """Whether an end user's name is kept, be nothing else known."""
         return bool(await self._sql.rows(_KNOWN, app_id=app_id, end_user_id=end_user_id.lower()))
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
+        """An end user of the app. ``end_user_id`` in any case."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
 
         def find() -> Operation[EndUser | None]:

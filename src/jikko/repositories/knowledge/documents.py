@@ -3,15 +3,22 @@
 from __future__ import annotations  # operations are functions that are made for each call
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocument, SegmentCounts
-from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
-from jikko.store.identifiers import id_text
-from jikko.store.repositories.knowledge.tables import (
+from jikko.ports.stores.knowledge.records import (
+    UNDER_WAY,
+    ChildChunk,
+    Document,
+    Job,
+    JsonObject,
+    MetadataField,
+    Segment,
+)
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.knowledge.tables import (
     CHILDREN,
     DOCUMENTS,
     FIELDS,
@@ -21,7 +28,7 @@ from jikko.store.repositories.knowledge.tables import (
     contains,
     sought,
 )
-from jikko.store.sql import Count, Many, Operation, Row, SqlDatabase
+from jikko.repositories.sql import Count, Many, Operation, Row, SqlDatabase
 
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
@@ -71,8 +78,27 @@ WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) O
 """
 
 
-class SqlDocuments:
-    """A ``DocumentStore`` in a database."""
+MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
+"""Makes a document of the one that has its name, if any, and of its position."""
+
+
+CutDocument = Callable[[Document, Job], tuple[Sequence[Segment], Sequence[ChildChunk]]]
+"""Makes the segments of the version that a job is to index."""
+
+
+class SegmentCounts(NamedTuple):
+    """The segments that a document shows."""
+
+    total: int = 0
+    completed: int = 0
+    hits: int = 0
+    """How often they were found."""
+    words: int = 0
+    """Characters of all of them."""
+
+
+class DocumentStore:
+    """Keeps documents. All of them are scoped to their dataset. ``tests/contract/knowledge`` says what it must do."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
@@ -80,6 +106,16 @@ class SqlDocuments:
     async def put_document(
         self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
     ) -> Document:
+        """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
+        in one transaction.
+
+        Args:
+            cut: Makes its segments, if the job has the stage ``embed``. No reader sees them before it is done.
+
+        Raises:
+            NotFound: The dataset is gone.
+        """
+
         def put() -> Operation[Document]:
             if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
                 raise NotFound("Dataset not found.")
@@ -104,6 +140,15 @@ class SqlDocuments:
         change: Callable[[Document], tuple[Document, Job]],
         content: bytes | None,
     ) -> Document | None:
+        """Change a document and have it indexed anew, in one transaction; ``None`` if it is not there.
+
+        Args:
+            content: Its new source; ``None`` keeps the one that it has.
+
+        Raises:
+            InvalidParam: Another document of the dataset has the name that it would get.
+        """
+
         def update() -> Operation[Document | None]:
             yield Row(_HOLD_DATASET, dataset_id=dataset_id)
             found = yield from _locked(dataset_id, document_id)
@@ -125,12 +170,19 @@ class SqlDocuments:
         return DOCUMENTS.found(await self._sql.row(DOCUMENTS.select(_OWN), id=document_id, dataset_id=dataset_id))
 
     async def documents(self, ids: Collection[str]) -> dict[str, Document]:
+        """Those that there are, by id, of any dataset."""
         rows = await self._sql.rows(DOCUMENTS.select("WHERE id IN :ids"), ids=ids)
         return {each.id: each for each in DOCUMENTS.records(rows)}
 
     async def list_documents(
         self, dataset_id: str, *, keyword: str = "", status: str = "", offset: int = 0, limit: int = 1 << 31
     ) -> tuple[list[Document], int]:
+        """Some of the documents, the newest first, and how many fit in all.
+
+        Args:
+            keyword: A part of the name; case does not count.
+            status: A display status; one that there is not filters nothing.
+        """
         wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
         if condition := _BY_DISPLAY_STATUS.get(status):
             wanted.append(condition)
@@ -144,10 +196,12 @@ class SqlDocuments:
         return await self._sql.read(read)
 
     async def batch(self, dataset_id: str, batch: str) -> list[Document]:
+        """The documents of a batch, by position."""
         select = DOCUMENTS.select("WHERE dataset_id = :dataset_id AND batch = :batch ORDER BY document.position")
         return DOCUMENTS.records(await self._sql.rows(select, dataset_id=dataset_id, batch=batch))
 
     async def last_rule(self, dataset_id: str) -> tuple[str, JsonObject] | None:
+        """Id and process rule of the newest document, if there is one."""
         select = DOCUMENTS.select("WHERE dataset_id = :dataset_id ORDER BY document.position DESC LIMIT 1")
         found = DOCUMENTS.found(await self._sql.row(select, dataset_id=dataset_id))
         return None if found is None else (found.rule_id, found.rule)
@@ -155,6 +209,8 @@ class SqlDocuments:
     async def change_documents(
         self, dataset_id: str, ids: Sequence[str], change: Callable[[Document], Document]
     ) -> list[Document]:
+        """Change those of some documents that are there, as they are at that moment. Returns them as they are then."""
+
         def apply() -> Operation[list[Document]]:
             # In the order of their ids, so that two who change some of the same do not wait for each other.
             found: dict[str, Document] = {}
@@ -169,6 +225,11 @@ class SqlDocuments:
         return await self._sql.write(apply)
 
     async def delete_document(self, dataset_id: str, document_id: str) -> bool:
+        """Delete a document. Nothing of it is found from then on; rows go in slices (``sweep``).
+
+        Returns whether it was there.
+        """
+
         def delete() -> Operation[bool]:
             if (yield from _locked(dataset_id, document_id)) is None:
                 return False
@@ -180,23 +241,29 @@ class SqlDocuments:
 
     async def source(self, document_id: str) -> bytes | None:
         # It may be large.
+        """What a document was made of."""
         rows = await self._sql.rows("SELECT content FROM knowledge.source WHERE document_id = :id", id=document_id)
         return rows[0][0] if rows else None
 
     async def document_of_file(self, file_id: str) -> Document | None:
+        """The document that was made of a file."""
         select = DOCUMENTS.select("WHERE id = (SELECT document_id FROM knowledge.source WHERE file_id = :file_id)")
         return DOCUMENTS.found(await self._sql.row(select, file_id=file_id))
 
     async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
+        """How many segments documents show, by document."""
         rows = await self._sql.rows(_SEGMENT_COUNTS, ids=[document.id for document in documents])
         counts = {id_text(row[0]): SegmentCounts(*row[1:]) for row in rows}
         return {document.id: counts.get(document.id, SegmentCounts()) for document in documents}
 
     async def fields(self, dataset_id: str) -> list[tuple[MetadataField, int]]:
+        """The metadata fields of a dataset, the oldest first, each with the number of documents that have it."""
         rows = await self._sql.rows(_FIELDS, dataset_id=dataset_id)
         return [(FIELDS.record(row[:-1]), row[-1]) for row in rows]
 
     async def add_field(self, field: MetadataField) -> bool:
+        """Returns whether the name was free; else nothing was written."""
+
         def add() -> Operation[bool]:
             yield Row(IN_TURN)
             if (yield from _field_named(field.dataset_id, field.name)) is not None:
@@ -207,6 +274,8 @@ class SqlDocuments:
         return await self._sql.write(add)
 
     async def rename_field(self, dataset_id: str, field_id: str, name: str) -> bool:
+        """Rename a field, and its values in documents. Returns whether the name was free; else nothing was written."""
+
         def rename() -> Operation[bool]:
             yield Row(IN_TURN)
             field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
@@ -223,6 +292,8 @@ class SqlDocuments:
         return await self._sql.write(rename)
 
     async def delete_field(self, dataset_id: str, field_id: str) -> MetadataField | None:
+        """Delete a field and its values. Returns what it was."""
+
         def delete() -> Operation[MetadataField | None]:
             yield Row(IN_TURN)
             field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
@@ -240,6 +311,12 @@ class SqlDocuments:
     async def set_metadata(
         self, dataset_id: str, document_id: str, metadata: JsonObject, field_ids: Collection[str], *, partial: bool
     ) -> Document | None:
+        """Give a document values of metadata, in place of those that it has or (``partial``) beside the others.
+
+        Args:
+            field_ids: The fields that it has by that.
+        """
+
         def apply() -> Operation[Document | None]:
             found = yield from _locked(dataset_id, document_id)
             if found is None:

@@ -1,4 +1,7 @@
-"""Where the work of indexing stands. See ``ports.stores.knowledge.job_store``.
+"""Where the work of indexing stands. All of it is written in transactions with what it is about.
+
+A job belongs to one version of its document. What a worker writes is refused once the document has a newer job, is
+gone, or the job has another worker: it then stops.
 
 A transaction that changes a job locks its document before it, as one does that changes the document: none waits for
 another in a circle.
@@ -8,17 +11,16 @@ from __future__ import annotations  # operations are functions that are made for
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Job, Segment
-from jikko.store.identifiers import id_text
-from jikko.store.repositories.knowledge.documents import put_job
-from jikko.store.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
-from jikko.store.repositories.knowledge.tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
-from jikko.store.sql import Count, Operation, Row, Rows, SqlDatabase
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.knowledge.documents import put_job
+from jikko.repositories.knowledge.nodes import AddNodes, delete_nodes, delete_segments, put_keywords
+from jikko.repositories.knowledge.tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
+from jikko.repositories.sql import Count, Operation, Row, Rows, SqlDatabase
 
 # From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
 # dataset of which the fewest are under way has the next turn.
@@ -84,14 +86,26 @@ SELECT document_id, segments_below, nodes_below FROM knowledge.garbage LIMIT 1 F
 """
 
 
-class SqlJobs:
-    """A ``JobStore`` in a database."""
+class Task(NamedTuple):
+    """A text that is to be embedded or have its keywords found."""
+
+    segment: Segment
+    child: ChildChunk | None
+
+
+class JobStore:
+    """Keeps jobs. ``tests/contract/knowledge`` says what it must do."""
 
     def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
         self._sql = database.sql
         self._add_nodes = add_nodes
 
     async def claim(self, worker: str, now: float, lease: float) -> Job | None:
+        """Take the job that is due for the longest, and that no living worker has, for ``lease`` seconds.
+
+        Of several datasets each gets its turn.
+        """
+
         def claim() -> Operation[Job | None]:
             yield Row(_IN_TURN)
             found = JOBS.found((yield Row(_NEXT, now=now)))
@@ -108,9 +122,11 @@ class SqlJobs:
         return await self._sql.write(claim)
 
     async def release(self, workers: str, but: str) -> None:
+        """Let the jobs of workers whose names begin so, all of which are gone but one, be taken over at once."""
         await self._sql.count(_RELEASE, workers=workers, but=but)
 
     async def next_due(self) -> float | None:
+        """When the next job is due, or the lease of one runs out."""
         row = await self._sql.row(_NEXT_DUE)
         return None if row is None else row[0]
 
@@ -118,9 +134,11 @@ class SqlJobs:
         return JOBS.found(await self._sql.row(JOBS.select(_OWN), id=document_id))
 
     async def renew(self, job: Job, until: float) -> bool:
+        """Keep a job for longer. Returns whether it is still this worker's to do; so do all that follow."""
         return await self._if_ours(job, lambda own, _: JOBS.replace(replace(own, lease_until=until)))
 
     async def note(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        """Change the document."""
         return await self._if_ours(job, lambda _, document: DOCUMENTS.replace(change(document)))
 
     async def write_segments(
@@ -130,6 +148,11 @@ class SqlJobs:
         children: Sequence[ChildChunk],
         change: Callable[[Document], Document],
     ) -> bool:
+        """Write all segments of a version, which no reader sees yet, in place of those that an earlier try wrote.
+
+        The job goes on to ``embed``.
+        """
+
         def write(own: Job, document: Document) -> Operation[None]:
             changed = change(document)
             yield from DOCUMENTS.replace(changed)
@@ -143,6 +166,8 @@ class SqlJobs:
         return await self._if_ours(job, write)
 
     async def to_embed(self, job: Job, limit: int) -> list[Task]:
+        """The next texts of the version without a node, in the order of the document."""
+
         def read() -> Operation[list[Task]]:
             own = yield from JOBS.one(_OWN, id=job.document_id)
             # One more: the first of them may have all its nodes.
@@ -163,12 +188,15 @@ class SqlJobs:
         return await self._sql.read(read)
 
     async def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Vectors of the same texts by the same models that are in the store, by digest."""
         rows = await self._sql.rows(_KNOWN, digests=list(dict.fromkeys(digests)))
         return {row[0]: _packed(row[1]) for row in rows if row[1] is not None}
 
     async def write_nodes(
         self, job: Job, nodes: Sequence[IndexEntry], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
     ) -> bool:
+        """Write nodes of the version, with tokens and keywords of their segments. Sets ``attempts`` back to 0."""
+
         def write(own: Job, _: Document) -> Operation[None]:
             yield from self._add_nodes(job.dataset_id, job.document_id, job.version, nodes)
             position = own.done
@@ -190,6 +218,11 @@ class SqlJobs:
         return await self._if_ours(job, write)
 
     async def publish(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        """Let all readers see the version, in one transaction.
+
+        Its segments become completed and enabled, rows of earlier versions become garbage, and the job is done.
+        """
+
         def publish(_: Job, document: Document) -> Operation[None]:
             changed = change(document)
             own = {"id": job.document_id, "version": changed.version}
@@ -202,6 +235,8 @@ class SqlJobs:
         return await self._if_ours(job, publish)
 
     async def postpone(self, job: Job, due_at: float, change: Callable[[Document], Document]) -> bool:
+        """Try again later. Adds 1 to ``attempts``."""
+
         def postpone(own: Job, document: Document) -> Operation[None]:
             yield from DOCUMENTS.replace(change(document))
             yield from JOBS.replace(replace(own, attempts=own.attempts + 1, due_at=due_at, lease_until=0.0, worker=""))
@@ -209,6 +244,8 @@ class SqlJobs:
         return await self._if_ours(job, postpone)
 
     async def fail(self, job: Job, change: Callable[[Document], Document]) -> bool:
+        """Give it up."""
+
         def fail(_: Job, document: Document) -> Operation[None]:
             yield from DOCUMENTS.replace(change(document))
             yield from _end(job)
@@ -216,6 +253,8 @@ class SqlJobs:
         return await self._if_ours(job, fail)
 
     async def reindex(self, document_id: str, now: float) -> bool:
+        """Have the nodes of a document made anew, while the old ones are found. Returns whether it is there."""
+
         def begin() -> Operation[bool]:
             document = yield from DOCUMENTS.one(_DOCUMENT, id=document_id)
             if document is None:
@@ -240,6 +279,8 @@ class SqlJobs:
         return await self._sql.write(begin)
 
     async def sweep(self, limit: int) -> int:
+        """Delete at most ``limit`` rows of what is garbage. Returns how many were."""
+
         def sweep() -> Operation[int]:
             row = yield Row(_SWEPT)
             if row is None:

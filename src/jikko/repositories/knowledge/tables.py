@@ -23,8 +23,8 @@ from jikko.ports.stores.knowledge.records import (
     Segment,
     Tag,
 )
-from jikko.store.identifiers import id_text, storable
-from jikko.store.sql import Count, Many, Operation, Row, Rows, is_id
+from jikko.repositories.identifiers import id_text, storable
+from jikko.repositories.sql import Count, Many, Operation, Row, Rows, is_id
 
 T = TypeVar("T", bound=Struct)
 

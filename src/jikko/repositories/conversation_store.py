@@ -2,16 +2,15 @@
 
 from __future__ import annotations  # operations are functions that are made for each call
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
-from jikko.ports.stores.conversation_store import ConversationQuery, Opened
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
-from jikko.store import row_reader
-from jikko.store.answers import json_text
-from jikko.store.identifiers import id_text
-from jikko.store.repositories import APP, OF_APP
-from jikko.store.sql import Count, Operation, Row, Rows, SqlDatabase
+from jikko.ports.stores.messages import Conversation, ConversationQuery, ConversationVariable, Feedback, Message, Opened
+from jikko.repositories import APP, OF_APP, row_reader
+from jikko.repositories.answers import json_text
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Count, Operation, Row, Rows, SqlDatabase
 from jikko.values import Json
 
 
@@ -150,13 +149,20 @@ _SLICE: Final = 50
 """Conversations that are removed in one transaction."""
 
 
-class SqlConversationStore:
-    """A ``ConversationStore`` in a database, which its opener closes; but for ``add_turn``."""
+class ConversationStore(ABC):
+    """Conversations, messages, feedback and variables.
+
+    What a run changes of them comes as projections (``ports/stores/projections.py``: ``TurnBegan``, ``TurnChanged``,
+    ``VariablesAssigned``, …), in the transaction of the events that it follows from; the rest is written here. Ids may
+    be given in any case. Nothing of one end user is found for another.
+    """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Opened | None:
+        """A conversation with its variables, as they are at one moment; ``None`` if the end user has no such one."""
+
         def read() -> Operation[Opened | None]:
             rows = yield Rows(_OPENED, id=conversation_id.lower())
             found = _if_of(app_id, end_user_id, row_reader.conversation(rows[0])) if rows else None
@@ -168,10 +174,12 @@ class SqlConversationStore:
         return await self._sql.quick(read)
 
     async def conversation(self, app_id: str, end_user_id: str, conversation_id: str) -> Conversation | None:
+        """A conversation of an end user."""
         found = await self._one(conversation_id)
         return None if found is None else _if_of(app_id, end_user_id, found)
 
     async def conversations(self, query: ConversationQuery) -> list[Conversation] | None:
+        """Some conversations of an end user; ``None``: there is no such one as ``after``."""
         own = {"app_id": query.app_id, "end_user_id": query.end_user_id.lower()}
         column = query.order.lstrip("-")
         comparison, direction = ("<", "DESC") if query.order.startswith("-") else (">", "ASC")
@@ -194,15 +202,32 @@ class SqlConversationStore:
     async def rename(
         self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
     ) -> Conversation | None:
+        """Give a conversation a name; none is due any more then. Durable when it returns.
+
+        Args:
+            at: When, if that is to count as a change of it.
+            only_if_due: Only if it still waits for one: a client may have named it, or deleted it, meanwhile.
+
+        Returns:
+            It, as it is now; ``None`` if there is no such one, or it waits for no name.
+        """
         own = {"app_id": app_id, "id": conversation_id.lower()}
         if not await self._sql.count(_RENAME, name=name, at=at, only_if_due=only_if_due, **own):
             return None
         return await self._one(conversation_id)
 
     async def untitled(self, limit: int = 100) -> list[Conversation]:
+        """Conversations of all apps that wait for a name, oldest first."""
         return [row_reader.conversation(row) for row in await self._sql.rows(_UNTITLED, limit=limit)]
 
     async def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> bool:
+        """Remove a conversation with its messages, feedback and variables. What runs of it still tell is dropped.
+
+        Durable when it returns.
+
+        Returns:
+            Whether there was one.
+        """
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
 
         def delete() -> Operation[bool]:
@@ -212,6 +237,7 @@ class SqlConversationStore:
         return await self._sql.write(delete)
 
     async def delete_all(self, app_id: str, end_user_id: str) -> int:
+        """``delete`` all conversations of an end user. Returns how many there were."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
 
         def delete() -> Operation[int]:
@@ -225,17 +251,28 @@ class SqlConversationStore:
         return removed
 
     async def message(self, app_id: str, end_user_id: str, message_id: str) -> Message | None:
+        """A message of an end user."""
         found = await self._message(_BY_ID, message_id)
         if found is None or (found.app_id, found.end_user_id) != (app_id, end_user_id.lower()):
             return None
         return found
 
     async def message_of_run(self, run_id: str) -> Message | None:
+        """The message that a run answers."""
         return await self._message(_BY_RUN, run_id)
 
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> list[Message] | None:
+        """Messages of a conversation, newest first, in the order in which they were made.
+
+        Args:
+            before: Only those that were made before this one.
+
+        Returns:
+            ``None``: the conversation has no such message as ``before``.
+        """
+
         def read() -> Operation[list[Message] | None]:
             conversation = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
             if conversation is None:
@@ -253,13 +290,19 @@ class SqlConversationStore:
         return await self._sql.quick(read)
 
     async def first_message(self, conversation_id: str) -> Message | None:
+        """The message that a conversation began with."""
         return await self._message(_FIRST_MESSAGE, conversation_id)
 
     async def version_of(self, conversation_id: str) -> str | None:
+        """The id of the version that answered last; ``None`` if no run did, or the record no longer has that run."""
         row = await self._sql.row(_VERSION_OF, id=conversation_id.lower())
         return None if row is None else id_text(row[0])
 
     async def rate(self, feedback: Feedback) -> None:
+        """Keep what is thought of a message, in the place of what was; id and time of creation stay then.
+
+        Durable when it returns. Nothing happens if there is no such message.
+        """
         await self._sql.count(
             _RATE,
             id=feedback.id,
@@ -271,13 +314,17 @@ class SqlConversationStore:
         )
 
     async def unrate(self, message_id: str) -> bool:
+        """Forget what is thought of a message. Returns whether something was."""
         return await self._sql.count(_UNRATE, id=message_id.lower()) > 0
 
     async def feedbacks(self, app_id: str, *, page: int = 1, limit: int = 20) -> list[Feedback]:
+        """One page of what is thought of the answers of an app, newest first. ``page`` is counted from 1."""
         rows = await self._sql.rows(_FEEDBACKS, app_id=app_id, limit=limit, first=(page - 1) * limit)
         return [row_reader.feedback(row) for row in rows]
 
     async def variables(self, conversation_id: str) -> list[ConversationVariable]:
+        """The variables of a conversation, in the order in which the workflow declared them."""
+
         def read() -> Operation[list[ConversationVariable]]:
             rows = yield Rows(_VARIABLES_OF, id=conversation_id.lower())
             return [row_reader.variable(row) for row in rows]
@@ -285,19 +332,31 @@ class SqlConversationStore:
         return await self._sql.quick(read)
 
     async def set_variable(self, conversation_id: str, variable_id: str, value: Json, *, at: float) -> bool:
+        """Change a variable. Durable when it returns. ``False``: there is no such one."""
         own = {"id": conversation_id.lower(), "variable_id": variable_id.lower()}
         return await self._sql.count(_SET_VARIABLE, value=json_text(value), at=at, **own) > 0
 
     async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        """Whether a stored file is one of a message of the app, or of any app (``None``)."""
         return await self._sql.row(_USES_FILE, app_id=app_id, file_id=file_id.lower()) is not None
 
     async def files(self) -> set[str]:
+        """The ids of all stored files of messages."""
+
         def read() -> Operation[set[str]]:
             return {id_text(row[0]) for row in (yield Rows(_FILES))}
 
         return await self._sql.search(read)
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
+        """Remove conversations that were last updated before a time, with all that is theirs.
+
+        Args:
+            limit: How many to remove at most, so that others may write in between.
+
+        Returns:
+            How many were removed. Fewer than ``limit``: there are no more.
+        """
         return await self._sql.write(lambda: remove_old(before, limit, app_id))
 
     async def _one(self, conversation_id: str) -> Conversation | None:
@@ -307,6 +366,12 @@ class SqlConversationStore:
     async def _message(self, sql: str, id_: str) -> Message | None:
         row = await self._sql.row(sql, id=id_.lower())
         return None if row is None else row_reader.message(row)
+
+    @abstractmethod
+    async def add_turn(
+        self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
+    ) -> None:
+        """Keep a turn that no run answers. See ``TurnBegan``. Durable when it returns."""
 
 
 def remove_old(before: float, limit: int, app_id: str | None) -> Operation[int]:

@@ -11,11 +11,11 @@ import msgspec
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.store import row_reader
-from jikko.store.identifiers import id_text
-from jikko.store.repositories.annotation_store import forget_app
-from jikko.store.repositories.delivery_store import forget_deliveries
-from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories import row_reader
+from jikko.repositories.annotation_store import forget_app
+from jikko.repositories.delivery_store import forget_deliveries
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -100,49 +100,85 @@ _NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
 
 
-class SqlAppStore:
-    """An ``AppStore`` in a database, which its opener closes."""
+class AppStore:
+    """Apps, versions and keys.
+
+    Another process may change the same store at any time; every answer is up to date.
+    """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
     async def publish(self, app: App, version: WorkflowVersion, triggers: Sequence[Trigger] = ()) -> WorkflowVersion:
+        """Create or update an app (by ``app.id``) and add a version to it, which becomes the current one.
+
+        What was set for its environment variables stays as it is.
+
+        Args:
+            triggers: One for each trigger node of the version; see ``keep_triggers``.
+
+        Returns:
+            The version with its ``number``.
+
+        Raises:
+            NameTaken: Another app has the name. Nothing was written.
+            Conflict: The app has a version of that id already. Nothing was written.
+        """
         compressed = zlib.compress(version.source)
         number = await self._change(lambda: _publish(app, version, compressed, triggers))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
+        """Add the triggers of nodes that have none yet; those that there are keep id, address and switch."""
         await self._sql.write(lambda: _keep(triggers))
 
     async def app(self, app_id: str) -> App | None:
         return self._app(await self._sql.row(_APP, app_id=app_id))
 
     async def app_named(self, name: str) -> App | None:
+        """The app with exactly that name."""
         return self._app(await self._sql.row(_APP_NAMED, name=name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
+        """The app that a key opens. On the path of every request: must not wait for anything but the disk."""
+
         def find() -> Operation[App | None]:
             return self._app((yield Row(_APP_OF_KEY, digest=digest)))
 
         return await self._sql.once(digest, find)
 
     async def apps(self) -> list[App]:
+        """All apps, oldest first."""
         return [row_reader.app(row) for row in await self._sql.rows(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        """One version of an app; ``None`` if it is unknown or another app's. ``workflow_id`` in any case."""
         row = await self._sql.row(_VERSION, app_id=app_id, workflow_id=workflow_id.lower())
         return None if row is None else self._version(row, zlib.decompress(row[5]))
 
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
+        """All versions of an app, newest first, each with an empty ``source``."""
         return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
 
     async def make_current(self, app: App) -> bool:
+        """Have an app be described by ``app`` from now on, its current version with it; but for ``environment``.
+
+        Returns:
+            Whether there is such an app, with that version.
+        """
+
         def change() -> Operation[bool]:
             return bool((yield Count(_MAKE_CURRENT, **_columns(app, app.workflow_id))))
 
         return await self._change(change)
 
     async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        """Set values for environment variables of an app, and take others back. Those not named stay as they are.
+
+        Returns:
+            Whether there is such an app.
+        """
+
         def change() -> Operation[bool]:
             row = yield Row(_ENVIRONMENT, app_id=app_id)
             if row is None:
@@ -153,6 +189,8 @@ class SqlAppStore:
         return await self._change(change)
 
     async def delete_app(self, app_id: str, *, at: float) -> bool:
+        """Remove an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
+
         def delete() -> Operation[bool]:
             yield Count(_NOTE_DELETION, app_id=app_id, at=at)
             yield from forget_app(app_id)
@@ -163,13 +201,26 @@ class SqlAppStore:
         return await self._change(delete)
 
     async def deleted_apps(self) -> list[DeletedApp]:
+        """The apps that were removed, in the order in which they were."""
         rows = await self._sql.rows(_DELETED_APPS)
         return [DeletedApp(id=id_text(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
+        """Add a key.
+
+        Args:
+            only_first: Only if the app has none: of several that are added so at once, one is.
+
+        Returns:
+            Whether it was added.
+
+        Raises:
+            Conflict: There is no such app, or the key is known.
+        """
         return await self._change(lambda: _add_key(key, only_first))
 
     async def keys(self, app_id: str) -> list[ApiKey]:
+        """The keys of an app, oldest first."""
         return [
             ApiKey(
                 id=id_text(row[0]),
@@ -183,6 +234,8 @@ class SqlAppStore:
         ]
 
     async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        """Keep when keys were used last, by their digests. Those that are gone are passed over."""
+
         def note() -> Operation[None]:
             # In one order, so that two servers do not wait for each other.
             yield Many(_NOTE_USE, [{"digest": digest, "at": used[digest]} for digest in sorted(used)])

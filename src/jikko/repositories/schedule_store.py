@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
-from jikko.store.identifiers import id_text
-from jikko.store.sql import Count, Operation, Record, SqlDatabase
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Count, Operation, Record, SqlDatabase
 
 _STATE: Final = "SELECT trigger_id, plan, changed_at, handled, wake, paused, paused_until FROM schedules"
 _TIME: Final = "SELECT trigger_id, due, last, count, state, at, run_id, why FROM due_times"
@@ -44,23 +44,37 @@ TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at
 _WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
 
 
-class SqlScheduleStore:
-    """A ``ScheduleStore`` in a database, which its opener closes."""
+class ScheduleStore:
+    """Schedules. Publishing an app makes and changes them; they go with their trigger. Every answer is up to date."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
     async def next_wake(self) -> float | None:
+        """When the next schedule is to be looked at; ``None``: none is."""
         row = await self._sql.row(_NEXT_WAKE)
         return None if row is None else row[0]
 
     async def due(self, now: float, limit: int = 100) -> list[ScheduleState]:
+        """Those to be looked at by now, the longest overdue first."""
         return [_state(row) for row in await self._sql.rows(_DUE, now=now, limit=limit)]
 
     async def states(self, trigger_ids: Collection[str]) -> list[ScheduleState]:
+        """Those of some triggers that are schedules, in no order."""
         return [_state(row) for row in await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids))]
 
     async def save(self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0) -> bool:
+        """Keep how far a schedule is, and what became of due times, together. Durable when it returns.
+
+        A due time that was started stays as it is.
+
+        Args:
+            forget_before: What became of due times of the schedule earlier is removed, but for those that wait.
+
+        Returns:
+            Whether it was kept. ``False``: the schedule is gone, or was changed meanwhile (``changed_at``).
+        """
+
         def save() -> Operation[bool]:
             kept: int = yield Count(
                 _SAVE,
@@ -80,15 +94,26 @@ class SqlScheduleStore:
         return await self._sql.write(save)
 
     async def rouse(self, trigger_ids: Collection[str], at: float = 0.0) -> None:
+        """Have schedules looked at from a time on, if they are not to be earlier."""
         await self._sql.count(_ROUSE, ids=list(trigger_ids), at=at)
 
     async def rouse_all(self) -> None:
+        """Have all looked at now: what the operator sets may have changed."""
         await self._sql.count(_ROUSE_ALL)
 
     async def change(self, trigger_id: str, at: float, *, paused: str | None, until: float | None = None) -> bool:
+        """Pause a schedule, or have it go on: what was due before ``at`` is not made up for.
+
+        Returns whether there is one.
+        """
         return bool(await self._sql.count(_CHANGE, id=trigger_id, at=at, paused=paused, until=until))
 
     async def add_waiting(self, times: Sequence[DueTime]) -> int:
+        """Add due times of one schedule that wait, but for those that were started, and have it looked at.
+
+        Returns how many were added, or wait from now on though they had been skipped.
+        """
+
         def add() -> Operation[int]:
             added = yield from _put(times)
             yield Count(_ROUSE, ids=[times[0].trigger_id], at=0.0)
@@ -97,14 +122,20 @@ class SqlScheduleStore:
         return await self._sql.write(add) if times else 0
 
     async def drop(self, trigger_id: str, why: Collection[str], at: float) -> int:
+        """Skip the due times of a schedule that wait for one of these reasons. Durable when it returns.
+
+        Returns how many were dropped.
+        """
         return await self._sql.count(_DROP, id=trigger_id, why=list(why), at=at)
 
     async def times(
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
     ) -> list[DueTime]:
+        """Due times of a schedule, what became of one last first; of those at the same moment the later one first."""
         return [_time(row) for row in await self._sql.rows(TIMES, id=trigger_id, states=list(states), limit=limit)]
 
     async def waiting(self, trigger_id: str) -> list[DueTime]:
+        """The due times of a schedule that wait, oldest first."""
         return [_time(row) for row in await self._sql.rows(_WAITING, id=trigger_id)]
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
-from jikko.store.identifiers import id_text
-from jikko.store.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.store.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
-from jikko.store.vectors import vector_blob, vector_of
+from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.vectors import vector_blob, vector_of
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
 """What the numbers in ``annotation_jobs.status`` mean."""
@@ -128,13 +128,18 @@ _SLICE: Final = 1000
 """Annotations that are searched in one go."""
 
 
-class SqlAnnotationStore:
-    """An ``AnnotationStore`` in a database, which its opener closes."""
+class AnnotationStore:
+    """Annotations, their vectors, and whether apps answer by them. Ids may be given in any case.
+
+    An app has vectors of one model, and while a job is under way also some of the next one: what is used changes at
+    once, when the job is completed.
+    """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, annotation: Annotation) -> None:
+        """Keep an annotation. Durable when it returns."""
         own = {"app_id": annotation.app_id}
 
         def add() -> Operation[None]:
@@ -153,10 +158,18 @@ class SqlAnnotationStore:
         await self._sql.write(add)
 
     async def find(self, app_id: str, annotation_id: str) -> Annotation | None:
+        """An annotation of an app."""
         row = await self._sql.row(_FIND, id=annotation_id.lower(), app_id=app_id)
         return None if row is None else _annotation(app_id, row)
 
     async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation | None:
+        """Give an annotation another question and answer; with another question it has no vector any more.
+
+        Durable when it returns.
+
+        Returns:
+            It, as it is now; ``None``: the app has no such one.
+        """
         own = {"id": annotation_id.lower(), "app_id": app_id}
 
         def change() -> Operation[Annotation | None]:
@@ -172,6 +185,7 @@ class SqlAnnotationStore:
         return await self._sql.write(change)
 
     async def delete(self, app_id: str, annotation_id: str) -> bool:
+        """Remove an annotation. Durable when it returns. Returns whether there was one."""
         own = {"id": annotation_id.lower(), "app_id": app_id}
 
         def delete() -> Operation[bool]:
@@ -186,6 +200,12 @@ class SqlAnnotationStore:
     async def page(
         self, app_id: str, *, keyword: str = "", page: int = 1, limit: int = 20
     ) -> tuple[list[Annotation], int]:
+        """One page of the annotations of an app, newest first, and how many there are.
+
+        Args:
+            keyword: Only those in whose question or answer it stands, in upper or lower case.
+            page: Counted from 1.
+        """
         first = (page - 1) * limit
         if keyword:
             return await self._sql.search(lambda: self._found(app_id, keyword.casefold(), first, limit))
@@ -198,38 +218,62 @@ class SqlAnnotationStore:
         return await self._sql.read(read)
 
     async def hit(self, app_id: str, annotation_id: str) -> None:
+        """Count that an annotation has answered."""
         await self._sql.count(_HIT, id=annotation_id.lower(), app_id=app_id)
 
     async def replies(self, app_id: str) -> ReplyState | None:
+        """How an app answers by its annotations; ``None``: it does not. Asked for with every turn of a chat."""
         row = await self._sql.row(_REPLIES, app_id=app_id)
         if row is None:
             return None
         return ReplyState(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
 
     async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
+        """Id, question and vector of the annotations of an app that answers by them, oldest first.
+
+        ``None``: it has none yet.
+        """
         rows = await self._sql.rows(_VECTORS, app_id=app_id)
         return [(id_text(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
 
     async def begin(self, job: ReplyJob) -> ReplyJob:
+        """Keep a job. One that ends replies is completed at once. Durable when it returns.
+
+        Returns:
+            It; or the one that is under way for the app and wants the same. Others of the app that are under way fail.
+        """
         return await self._sql.write(lambda: _begin(job))
 
     async def job(self, app_id: str, job_id: str) -> ReplyJob | None:
+        """A job of an app. Those that have ended are forgotten a day later, with the next job."""
         row = await self._sql.row(_JOB_OF_APP, job_id=job_id.lower(), app_id=app_id)
         return None if row is None else _job_of(row)
 
     async def open_job(self) -> ReplyJob | None:
+        """The oldest job that is under way, of any app; it is ``processing`` from now on."""
         if await self._sql.row(_IS_OPEN) is None:
             return None
         return await self._sql.write(_take)
 
     async def end_job(self, job_id: str, error: str = "") -> None:
+        """Complete a job, whose setting holds from now on; or let it fail, which changes nothing else.
+
+        Nothing happens if it is not under way any more.
+        """
         await self._sql.write(lambda: _end(job_id, error))
 
     async def unindexed(self, job: ReplyJob, limit: int) -> list[Annotation]:
+        """Annotations of the app of a job that have no vector of its model, oldest first."""
         setting = job.setting
         return [] if setting is None else await self._sql.read(lambda: self._unindexed(job.app_id, setting, limit))
 
     async def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Unindexed | None:
+        """Annotations without a vector, of one app that answers by them.
+
+        Args:
+            skip: Apps that are not looked at.
+        """
+
         def find() -> Operation[Unindexed | None]:
             for row in (yield Rows(_SETTINGS)):
                 app_id = id_text(row[0])
@@ -245,6 +289,10 @@ class SqlAnnotationStore:
     async def put_vectors(
         self, app_id: str, setting: ReplySetting, vectors: Sequence[tuple[Annotation, Vector]]
     ) -> None:
+        """Keep vectors. Those of annotations that are gone, or have another question now, are dropped.
+
+        Durable when it returns.
+        """
         model = _setting_values(setting)
 
         def put() -> Operation[None]:

@@ -5,10 +5,10 @@ from __future__ import annotations  # operations are functions that are made for
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
-from jikko.ports.stores.knowledge.dataset_store import DatasetIdTaken, DatasetNameTaken
+from jikko.errors import Conflict
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
-from jikko.store.identifiers import id_text
-from jikko.store.repositories.knowledge.tables import (
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.knowledge.tables import (
     DATASETS,
     EXTERNAL_APIS,
     IN_TURN,
@@ -18,7 +18,7 @@ from jikko.store.repositories.knowledge.tables import (
     contains,
     sought,
 )
-from jikko.store.sql import Count, Operation, Record, Row, SqlDatabase
+from jikko.repositories.sql import Count, Operation, Record, Row, SqlDatabase
 
 _COUNTS: Final = """
 SELECT dataset_id, count(*), count(*) FILTER (WHERE version > 0 AND status = 'completed' AND enabled AND NOT archived),
@@ -64,13 +64,31 @@ ON CONFLICT (text) DO UPDATE SET dataset_id = excluded.dataset_id
 T = TypeVar("T", Tag, ExternalApi)
 
 
-class SqlDatasets:
-    """A ``DatasetStore`` in a database."""
+class DatasetNameTaken(Conflict):
+    """Another dataset has the name; nothing was written."""
+
+    code = "dataset_name_duplicate"
+
+    def __init__(self) -> None:
+        super().__init__("The dataset name already exists. Please modify your dataset name.")
+
+
+class DatasetIdTaken(Conflict):
+    """Another dataset has the id; nothing was written."""
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"There is a dataset with the id {dataset_id} already.")
+
+
+class DatasetStore:
+    """Keeps datasets, tags, keys and external knowledge APIs. ``tests/contract/knowledge`` says what it must do."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def create_dataset(self, dataset: Dataset) -> None:
+        """Raises ``DatasetNameTaken`` or ``DatasetIdTaken``."""
+
         def create() -> Operation[None]:
             yield Row(IN_TURN)
             if (yield from DATASETS.one("WHERE id = :id", id=dataset.id)) is not None:
@@ -84,15 +102,23 @@ class SqlDatasets:
         return DATASETS.found(await self._sql.row(DATASETS.select("WHERE id = :id"), id=dataset_id))
 
     async def datasets(self, ids: Collection[str]) -> dict[str, Dataset]:
+        """Those that there are, by id."""
         found = await self._sql.quick(lambda: DATASETS.all("WHERE id IN :ids", ids=ids))
         return {each.id: each for each in found}
 
     async def all_datasets(self) -> list[Dataset]:
+        """All of them, the newest first."""
         return DATASETS.records(await self._sql.rows(DATASETS.select("ORDER BY key DESC")))
 
     async def list_datasets(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Dataset], int]:
+        """Some of the datasets, the newest first, and how many fit in all.
+
+        Args:
+            keyword: A part of the name; case does not count.
+            tag_ids: They have all of these.
+        """
         wanted = [contains("name")] * bool(keyword) + [_HAS_TAGS] * bool(tag_ids)
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         tags = set(tag_ids)
@@ -106,6 +132,11 @@ class SqlDatasets:
         return await self._sql.read(read)
 
     async def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Dataset | None:
+        """Change a dataset as it is at that moment. Returns it as it is then, or ``None`` if it is not there.
+
+        Raises ``DatasetNameTaken``, and any ``JikkoError`` that ``change`` raises; nothing is changed then.
+        """
+
         def apply() -> Operation[Dataset | None]:
             yield Row(IN_TURN)
             found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
@@ -120,6 +151,11 @@ class SqlDatasets:
         return await self._sql.write(apply)
 
     async def delete_dataset(self, dataset_id: str) -> bool:
+        """Delete a dataset with all that is in it. Nothing of it is found from then on; rows go in slices (``sweep``).
+
+        Returns whether it was there.
+        """
+
         def delete() -> Operation[bool]:
             if not (yield Count("DELETE FROM knowledge.dataset WHERE id = :id", id=dataset_id)):
                 return False
@@ -130,6 +166,7 @@ class SqlDatasets:
         return await self._sql.write(delete)
 
     async def counts(self, ids: Collection[str]) -> Mapping[str, DatasetCounts]:
+        """How much is in each of some datasets."""
         rows = await self._sql.rows(_COUNTS, ids=ids)
         return {id_text(row[0]): DatasetCounts(row[1], row[2], row[3]) for row in rows}
 
@@ -137,18 +174,22 @@ class SqlDatasets:
         await self._sql.write(lambda: KEYS.add([key]))
 
     async def keys(self) -> list[DatasetKey]:
+        """All keys, the oldest first."""
         return KEYS.records(await self._sql.rows(KEYS.select("ORDER BY key")))
 
     async def delete_key(self, key_id: str) -> bool:
         return await self._sql.count("DELETE FROM knowledge.api_key WHERE id = :id", id=key_id) > 0
 
     async def has_key(self, digest: bytes) -> bool:
+        """Whether there is a key of that SHA-256."""
+
         def look() -> Operation[bool]:
             return (yield Row("SELECT 1 FROM knowledge.api_key WHERE digest = :digest", digest=digest)) is not None
 
         return await self._sql.once(digest, look)
 
     async def tags(self) -> list[tuple[Tag, int]]:
+        """All tags, the newest first, each with the number of its datasets."""
         return [_tag(row) for row in await self._sql.rows(_ALL_TAGS)]
 
     async def tag(self, tag_id: str) -> tuple[Tag, int] | None:
@@ -156,9 +197,12 @@ class SqlDatasets:
         return None if row is None else _tag(row)
 
     async def add_tag(self, tag: Tag) -> bool:
+        """Returns whether the name was free; else nothing was written."""
         return await self._add_named(TAGS, tag)
 
     async def rename_tag(self, tag_id: str, name: str) -> bool:
+        """Returns whether the name was free; else nothing was written."""
+
         def rename() -> Operation[bool]:
             yield Row(IN_TURN)
             if (yield from TAGS.one("WHERE name = :name", name=name)) is not None:
@@ -176,21 +220,25 @@ class SqlDatasets:
         await self._sql.write(delete)
 
     async def bind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
+        """Give a dataset some tags; those that are not there count for nothing."""
         await self._sql.count(_BIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def unbind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
         await self._sql.count(_UNBIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def tags_of(self, ids: Collection[str]) -> Mapping[str, list[Tag]]:
+        """The tags of some datasets, by dataset."""
         found: dict[str, list[Tag]] = {}
         for row in await self._sql.rows(_TAGS_OF, ids=ids):
             found.setdefault(id_text(row[0]), []).append(TAGS.record(row[1:]))
         return found
 
     async def add_external_api(self, api: ExternalApi) -> bool:
+        """Returns whether the name was free; else nothing was written."""
         return await self._add_named(EXTERNAL_APIS, api)
 
     async def external_apis(self) -> list[ExternalApi]:
+        """All of them, the oldest first."""
         return EXTERNAL_APIS.records(await self._sql.rows(EXTERNAL_APIS.select("ORDER BY key")))
 
     async def external_api(self, api_id: str) -> ExternalApi | None:
@@ -200,23 +248,28 @@ class SqlDatasets:
         return await self._sql.count("DELETE FROM knowledge.external_api WHERE id = :id", id=api_id) > 0
 
     async def set_alias(self, text: str, dataset_id: str | None) -> None:
+        """Have what workflow files call a dataset mean one of here; ``None``: none any more."""
         if dataset_id is None:
             await self._sql.count("DELETE FROM knowledge.alias WHERE text = :text", text=text)
         else:
             await self._sql.count(_SET_ALIAS, text=text, dataset_id=dataset_id)
 
     async def aliases(self) -> dict[str, str]:
+        """The id of the dataset that each text means."""
         rows = await self._sql.rows("SELECT text, dataset_id FROM knowledge.alias")
         return {row[0]: id_text(row[1]) for row in rows}
 
     async def add_workspace(self, workspace_id: str) -> None:
+        """Note a workspace of Dify, whose encrypted ids are understood from then on. May be called twice."""
         insert = "INSERT INTO knowledge.workspace (id) VALUES (:id) ON CONFLICT DO NOTHING"
         await self._sql.count(insert, id=workspace_id)
 
     async def delete_workspace(self, workspace_id: str) -> bool:
+        """Returns whether it was there."""
         return await self._sql.count("DELETE FROM knowledge.workspace WHERE id = :id", id=workspace_id) > 0
 
     async def workspaces(self) -> list[str]:
+        """The ids of all of them, sorted."""
         return [id_text(row[0]) for row in await self._sql.rows("SELECT id FROM knowledge.workspace ORDER BY id")]
 
     async def _add_named(self, table: RecordTable[T], record: T) -> bool:

@@ -8,10 +8,10 @@ from typing import Final
 
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
-from jikko.store import row_reader
-from jikko.store.identifiers import id_text
-from jikko.store.row_reader import ORIGINS
-from jikko.store.sql import Operation, Rows, SqlDatabase
+from jikko.repositories import row_reader
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.row_reader import ORIGINS
+from jikko.repositories.sql import Operation, Rows, SqlDatabase
 
 _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
 _ADD: Final = f"""
@@ -43,13 +43,19 @@ _PAGE: Final = 1000
 """Old files that are looked at in one go."""
 
 
-class SqlFileIndex:
-    """A ``FileIndex`` in a database, which its opener closes."""
+class FileIndex:
+    """The metadata of files."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, file: StoredFile) -> None:
+        """Keep a file's metadata. Durable when it returns.
+
+        Raises:
+            Conflict: There is a file with that id.
+            StoreUnavailable: It could not be written.
+        """
         added = await self._sql.count(
             _ADD,
             id=file.id,
@@ -67,17 +73,29 @@ class SqlFileIndex:
             raise Conflict(f"There is a file {file.id} already.")
 
     async def find(self, file_id: str) -> StoredFile | None:
+        """A file of any app. ``file_id`` in any case."""
         row = await self._sql.row(_FIND, id=file_id.lower())
         return None if row is None else row_reader.file(row)
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
+        """Files of an app, newest first."""
         return [row_reader.file(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
 
     async def used(self, file_id: str, at: float) -> None:
         # At worst the file is removed as if it had not been used again.
+        """Note that a run takes a file as an input. Not durable yet when this returns."""
         self._sql.later(_USED, at=at, id=file_id.lower())
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
+        """Forget files that were neither created nor used since a moment, oldest first.
+
+        Args:
+            limit: How many at most.
+            keep: Files that stay.
+
+        Returns:
+            Fewer than ``limit``: there are no more.
+        """
         await self._sql.settled()
 
         def expire() -> Operation[Expired]:
@@ -96,6 +114,8 @@ class SqlFileIndex:
         return await self._sql.write(expire)
 
     async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+        """Forget files of an end user. Returns as ``expire`` does."""
+
         def forget() -> Operation[Expired]:
             rows = yield Rows(_OF_USER, app_id=app_id, end_user_id=end_user_id.lower(), limit=limit)
             return (yield from _forget([id_text(row[0]) for row in rows], math.inf))
@@ -103,10 +123,12 @@ class SqlFileIndex:
         return await self._sql.write(forget)
 
     async def totals(self) -> FileTotals:
+        """How many files there are, and of what size. Looks at each."""
         [row] = await self._sql.rows(_TOTALS)
         return FileTotals(row[0], row[1])
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        """Those of some digests that no file has."""
         rows = await self._sql.rows(_UNNAMED, digests=[bytes.fromhex(digest) for digest in digests])
         return [row[0].hex() for row in rows]
 
