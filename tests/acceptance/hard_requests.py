@@ -41,6 +41,14 @@ def hard_requests() -> Iterator[Asked]:
         yield "console", "GET", f"/console/api/runs/{id_}", {}
         yield "console", "GET", f"/console/api/apps/{id_}", {}
         yield "console", "GET", "/console/api/runs", {"params": {"conversation_id": id_}}
+        yield "console", "GET", f"/console/api/deliveries/{id_}", {}
+        yield "console", "POST", f"/console/api/triggers/{id_}/pause", {"json": {}}
+        yield (
+            "console",
+            "GET",
+            "/console/api/deliveries",
+            {"params": {"app": id_, "trigger": id_, "cursor": f"1_{id_}"}},
+        )
 
 
 def _runs() -> Iterator[Asked]:
@@ -135,5 +143,7 @@ def _console() -> Iterator[Asked]:
         for number in (*NUMBERS, "1e308", "nan", "-1e308", "253402300800"):
             yield "console", "GET", "/console/api/runs", {"params": {field: number}}
             yield "console", "GET", "/console/api/runs/histogram", {"params": {field: number}}
+    for number in (*NUMBERS, "1e308", "nan", "-1e308", "253402300800"):
+        yield "console", "GET", "/console/api/deliveries", {"params": {"after": number, "before": number}}
     yield "console", "GET", "/console/api/tokens", {}
     yield "console", "GET", "/console/api/runs", {"params": {"limit": "200"}}

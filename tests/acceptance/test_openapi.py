@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import ASKS, ECHO, app, node, start
+from tests.acceptance.workflows import ASKS, ECHO, app, end, node, start
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -130,6 +130,7 @@ def test_nor_does_any_to_the_console(served: tuple[Client, Client], jikko: Comma
         "workflow_id": app["version"]["workflow_id"],
         "position": "2",
         "form_id": waiting["data"]["reasons"][0]["form_id"],
+        **triggers(jikko, client, tmp_path),
     }
     try:
         # Streams have no end; and what ends what the others need is tried elsewhere.
@@ -142,6 +143,23 @@ def test_nor_does_any_to_the_console(served: tuple[Client, Client], jikko: Comma
         )
     finally:
         client.close()
+
+
+def triggers(jikko: Command, client: Client, folder: Path) -> dict[str, str]:
+    """A schedule, and a call of a webhook: what names each."""
+    nodes = [
+        node("hook", "trigger-webhook", method="post"),
+        end(),
+        node("clock", "trigger-schedule", mode="cron", cron_expression="0 * * * *"),
+        node("other", "end", outputs=[]),
+    ]
+    file = folder / "triggers.yml"
+    file.write_text(app("Triggers", nodes, "hook>end clock>other"), encoding="utf-8")
+    [entry] = jikko.json("apps", "import", file)
+    client.request("POST", f"/triggers/webhook/{entry['webhooks']['hook']}", json={})
+    [clock] = client.request("GET", "/console/api/triggers", params={"kind": "schedule"}).json()["data"]
+    [delivery] = client.request("GET", "/console/api/deliveries").json()["data"]
+    return {"trigger_id": clock["id"], "delivery_id": delivery["id"]}
 
 
 def things(client: Client) -> dict[str, str]:

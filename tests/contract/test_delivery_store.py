@@ -82,7 +82,7 @@ async def test_deliveries_of_triggers_are_listed_newest_first(store: DeliverySto
     assert await store.find(new_id()) is None
     assert await store.newest([HOOK, OTHER]) == [third, second, first]
     assert await store.newest([HOOK], limit=1) == [third]
-    assert await store.newest([HOOK, OTHER], before=third) == [second, first]
+    assert await store.newest([HOOK, OTHER], before=(third.received_at, third.id)) == [second, first]
     assert await store.newest([HOOK, OTHER], since=2.0) == [third, second]
     assert await store.newest([]) == []
     assert (await store.refused(HOOK, since=1.0), await store.refused(OTHER, since=0.0)) == (2, 0)

@@ -45,6 +45,8 @@ REQUESTS = {
     "the console's apps": ("GET", "/console/api/apps", OPERATOR, ""),
     "the console's runs": ("GET", "/console/api/runs", OPERATOR, ""),
     "the console's datasets": ("GET", "/console/api/datasets", OPERATOR, ""),
+    "the console's triggers": ("GET", "/console/api/triggers", OPERATOR, ""),
+    "the console's deliveries": ("GET", "/console/api/deliveries", OPERATOR, ""),
     "the console's server": ("GET", "/console/api/system", OPERATOR, ""),
     "a chat": ("POST", "/v1/chat-messages", "none", "{}"),
     "annotations": ("GET", "/v1/apps/annotations", "none", ""),

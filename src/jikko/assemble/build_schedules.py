@@ -63,6 +63,8 @@ def build_schedules(
 
     return ScheduleServices(
         ScheduleWatch(store, lazy_proxy(schedules), clock, alarm, has_options=bool(options)),
-        lazy_proxy(lambda: lazy.ScheduleControl(store, reader(), clock)),
+        lazy_proxy(
+            lambda: lazy.ScheduleControl(store, reader(), clock), lambda: (lazy.ScheduleControl, lazy.schedule_reader)
+        ),
         options,
     )

@@ -162,11 +162,10 @@ def assembled(
 ) -> AbstractAsyncContextManager[Assembly]:
     """See ``assemble``, which is imported here: the help of a command does not wait for all services."""
     from jikko.assemble import assemble
-    from jikko.runs.following.quiet_runs import QUIET_SECONDS
 
-    look_seconds = look_seconds or QUIET_SECONDS
-    given: dict[str, Any] = {"in_memory": in_memory, "owned": owned, "console": console, "look_seconds": look_seconds}
-    return assemble(settings, brief=True, **given, **more)
+    if look_seconds:
+        more["look_seconds"] = look_seconds
+    return assemble(settings, brief=True, in_memory=in_memory, owned=owned, console=console, **more)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

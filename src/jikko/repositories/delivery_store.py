@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.delivery_store import Delivery
+from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.repositories.identifiers import StoredId, id_text, stored_id
 from jikko.repositories.sql import Count, Operation, Record, SqlDatabase
 
@@ -67,15 +67,15 @@ class DeliveryStore:
         return None if row is None else _delivery(row)
 
     async def newest(
-        self, trigger_ids: Sequence[str], *, since: float = 0.0, before: Delivery | None = None, limit: int = 100
+        self, trigger_ids: Sequence[str], *, since: float = 0.0, before: Place | None = None, limit: int = 100
     ) -> list[Delivery]:
         """Deliveries of some triggers, newest first.
 
         Args:
             since: Only those received at this moment or later.
-            before: Begin behind this one.
+            before: Begin behind this place.
         """
-        at, last = (math.inf, _LAST) if before is None else (before.received_at, before.id)
+        at, last = before or (math.inf, _LAST)
         given: dict[str, Any] = {"ids": list(trigger_ids), "since": since, "at": at, "before_id": last}
         return [_delivery(row) for row in await self._sql.rows(_NEWEST, limit=limit, **given)]
 

@@ -9,7 +9,7 @@ from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, LogDamaged, NotFound
 from jikko.events import NodeStarted, RunStarted
 from jikko.ports.clock import Clock
-from jikko.ports.stores.delivery_store import Delivery
+from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
@@ -57,15 +57,16 @@ class Deliveries:
         *,
         states: Collection[DeliveryState] = (),
         since: float = 0.0,
+        before: Place | None = None,
         limit: int = 20,
     ) -> list[DeliveryView]:
         """Deliveries of some triggers, newest first.
 
         Args:
             states: Only those that are so, of the newest 5,000; empty: all.
+            before: Begin behind this place.
         """
         found: list[DeliveryView] = []
-        before: Delivery | None = None
         ids, looked_at = [trigger.id for trigger in triggers], 0
         while ids and looked_at < _MAX_LOOKED_AT:
             count = _SLICE if states else limit
@@ -79,7 +80,7 @@ class Deliveries:
             looked_at += len(page)
             if len(page) < count:
                 return found
-            before = page[-1]
+            before = page[-1].received_at, page[-1].id
         return found
 
     async def find(self, delivery_id: str) -> DeliveryView:

@@ -196,7 +196,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     )
     options = start_options_of(request, "console run", {**body, "callback_url": None})
     started = await api.starts.start(app, options, partial(api.runs.start, app, start))
-    return await _accepted(call, "started run", started)
+    return await accepted(call, "started run", started)
 
 
 @VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), operators=True)
@@ -251,7 +251,7 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
     current = asked.version not in (None, own)
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
     retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
-    return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
+    return await accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 
 @VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), operators=True)
@@ -338,7 +338,8 @@ async def _app(call: ConsoleRequest, app_id: str) -> App:
     return app
 
 
-async def _accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> SendableResponse:
+async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> SendableResponse:
+    """The answer to a start, once it is durable; it is noted who did it."""
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id

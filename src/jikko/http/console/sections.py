@@ -48,6 +48,12 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         of_visitors(_runs, "apps/", "files", "forms", "runs"),
         of_visitors(_chat, "apps/", "conversations"),
         of_visitors(_knowledge, "datasets"),
+        Section(
+            ("/console/api/deliveries", "/console/api/triggers"),
+            lambda: gate().operations_in(*_triggers()),
+            _triggers,
+            lambda api: (console, api.triggers, api.webhooks, api.deliveries, api.schedules.control),
+        ),
         # Behind all others: it has an operation for any address.
         Section(("/console",), of_all, _entry, lambda _: (console,)),
     ]
@@ -104,3 +110,9 @@ def _knowledge() -> Iterable[ModuleType]:
     from jikko.http.console import knowledge
 
     return (knowledge,)
+
+
+def _triggers() -> Iterable[ModuleType]:
+    from jikko.http.console import delivery_entries, trigger_entries
+
+    return trigger_entries, delivery_entries

@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 Verdict: TypeAlias = Literal["accepted", "duplicate", "refused"]
+Place: TypeAlias = tuple[float, str]
+"""Of a delivery among others: ``received_at`` and id."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):

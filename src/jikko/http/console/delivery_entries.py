@@ -1,0 +1,206 @@
+"""Deliveries: calls of webhooks, with what became of each; replayed, and set aside."""
+
+import json
+import math
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.console.moments import Moment
+from jikko.http.console.queries import Limit, id_in
+from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
+from jikko.http.console.runs import RunAccepted, accepted
+from jikko.http.queries import Id, queried
+from jikko.http.responses import SendableResponse, json_response
+from jikko.http.start_options import KEY, START_ERRORS, start_options_of
+from jikko.ids import is_uuid
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.delivery_store import Place, Verdict
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.triggers.deliveries import DeliveryState, DeliveryView
+from jikko.values import Json, Uuid
+
+_FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class DeliveryCursor:
+    """Where a page of deliveries begins."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    @classmethod
+    def parse(cls, text: str) -> "DeliveryCursor":
+        """Raises:
+        ValueError: It is none.
+        """
+        at, _, delivery_id = text.partition("_")
+        try:
+            received_at = float(at)
+        except ValueError:
+            received_at = math.nan
+        if not math.isfinite(received_at) or not is_uuid(delivery_id):
+            raise ValueError("must be `next` of an earlier page")
+        return cls((received_at, delivery_id))
+
+
+class DeliveriesPage(Struct):
+    """Which deliveries are listed."""
+
+    app: Annotated[Id | None, Meta(description="The id of an app.")] = None
+    trigger: Annotated[Id | None, Meta(description="The id of a trigger.")] = None
+    state: Annotated[
+        DeliveryState | None, Meta(description="Of the newest 5,000 of what is asked for otherwise, those that are so.")
+    ] = None
+    after: Annotated[float, Meta(ge=0, description="Received then or later: seconds since the Unix epoch.")] = 0.0
+    before: Annotated[float, Meta(ge=0, description="Received then or earlier.")] | None = None
+    cursor: (
+        Annotated[
+            DeliveryCursor,
+            Meta(description="As `next` of the page before told it.", extra_json_schema={"type": "string"}),
+        ]
+        | None
+    ) = None
+    limit: Limit = 50
+
+
+class DeliveryEntry(Struct, kw_only=True):
+    """A call of a webhook."""
+
+    id: Uuid
+    app: RunApp
+    trigger_id: Uuid
+    node_id: str
+    received_at: Moment
+    method: str
+    size: Annotated[int, Meta(description="Bytes of the body.")]
+    verdict: Verdict
+    reason: Annotated[str, Meta(description="Why it was refused.")]
+    state: Annotated[DeliveryState, Meta(description="That of its newest run. `expired`: its run was removed.")]
+    sender_id: Annotated[str, Meta(description="By which the sender tells calls apart; empty: it does not.")]
+    runs: Annotated[list[Uuid], Meta(description="The run that it started, and those that repeat it, oldest first.")]
+    error: Annotated[str | None, Meta(description="Of the newest run.")]
+
+
+class DeliveryFull(DeliveryEntry, kw_only=True):
+    """A call of a webhook, with what it brought."""
+
+    call: Annotated[
+        Json,
+        Meta(
+            description="`method`, `headers` (by which callers prove who they are: masked), `query_params`, `body` and "
+            "`files`; null: it was refused, or its run was removed."
+        ),
+    ]
+    run_list: Annotated[list[Run], Meta(description="Its runs, oldest first, as lists of runs show them.")]
+
+
+class DeliveryList(Struct):
+    """One page of deliveries, newest first."""
+
+    data: list[DeliveryEntry]
+    next: str | None
+
+
+@VisitorRoute("GET", "deliveries", {200: DeliveryList}, (400, 503), query=DeliveriesPage)
+async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
+    """Calls of webhooks of all apps, newest first."""
+    asked, api = queried(call.request.query, DeliveriesPage), call.request.api
+    triggers = {
+        trigger.id: trigger
+        for trigger in await api.triggers.all("webhook")
+        if asked.app in (None, trigger.app_id) and asked.trigger in (None, trigger.id)
+    }
+    begin: Place | None = None
+    if asked.cursor is not None:
+        begin = asked.cursor.place
+    elif asked.before is not None:
+        begin = math.nextafter(asked.before, math.inf), _FIRST_ID
+    found = await api.deliveries.listed(
+        list(triggers.values()),
+        states=() if asked.state is None else (asked.state,),
+        since=asked.after,
+        before=begin,
+        limit=asked.limit,
+    )
+    apps = {app.id: app for app in await call.console.app_store.apps()}
+    last = found[-1].delivery if len(found) == asked.limit else None
+    following = None if last is None else f"{last.received_at!r}_{last.id}"
+    entries = [_entry(view, triggers[view.delivery.trigger_id], apps.get(view.delivery.app_id)) for view in found]
+    return json_response(DeliveryList(entries, following))
+
+
+@VisitorRoute("GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (404, 503))
+async def read_delivery(call: ConsoleRequest) -> SendableResponse:
+    """A call of a webhook, with headers, parameters and body, and its runs."""
+    api = call.request.api
+    view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
+    entry = await _entry_of(call, view)
+    records = [record for run_id in view.runs if (record := await call.console.run_store.record(run_id)) is not None]
+    brought: Json = None
+    if records and view.delivery.verdict == "accepted":
+        # It may have 10 MiB.
+        inputs = await off_the_loop(json.loads, records[0].inputs, queue="records")
+        brought = api.files.fresh(inputs.get("webhook_data"), base_url=call.request.base_url)
+    now = api.clock()
+    runs = [run_body(run, now) for run in await call.console.runs.shown(records)]
+    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return json_response(DeliveryFull(**fields, call=brought, run_list=runs))
+
+
+@VisitorRoute(
+    "POST",
+    "deliveries/{delivery_id}/replay",
+    {202: RunAccepted},
+    (400, *START_ERRORS),
+    operators=True,
+    headers=KEY,
+    starts=True,
+)
+async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
+    """Run a call of a webhook again, from its trigger on, by the current version of the app."""
+    api, delivery_id = call.request.api, id_in(call, "delivery_id", "delivery")
+    record, node = await api.deliveries.first_run(delivery_id)
+    app, run_id = await api.apps.find(record.identity.app_id), record.identity.run_id
+    options = start_options_of(call.request, f"console replay {delivery_id}", {"callback_url": None})
+    retry = partial(api.retries.retry, app, run_id, from_node=node, current=True)
+    return await accepted(call, f"replayed delivery {delivery_id}: run", await api.starts.start(app, options, retry))
+
+
+@VisitorRoute("POST", "deliveries/{delivery_id}/discard", {200: DeliveryEntry}, (404, 409, 503), operators=True)
+async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
+    """Set a call of a webhook aside: one that waits is not run any more, one that failed has been seen to."""
+    api = call.request.api
+    view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
+    if view.state == "waiting":
+        await api.runs.control.stop(view.delivery.app_id, view.runs[-1], f"console:{call.visitor.name}")
+    view = await api.deliveries.discard(view.delivery.id)
+    call.note("discarded delivery", view.delivery.id)
+    return json_response(await _entry_of(call, view))
+
+
+async def _entry_of(call: ConsoleRequest, view: DeliveryView) -> DeliveryEntry:
+    trigger = await call.request.api.triggers.find(view.delivery.trigger_id)
+    return _entry(view, trigger, await call.console.app_store.app(trigger.app_id))
+
+
+def _entry(view: DeliveryView, trigger: Trigger, app: App | None) -> DeliveryEntry:
+    delivery = view.delivery
+    return DeliveryEntry(
+        id=delivery.id,
+        app=RunApp(delivery.app_id, "" if app is None else app.name, None if app is None else icon_of(app)),
+        trigger_id=delivery.trigger_id,
+        node_id=trigger.node_id,
+        received_at=delivery.received_at,
+        method=delivery.method,
+        size=delivery.size,
+        verdict=delivery.verdict,
+        reason=delivery.reason,
+        state=view.state,
+        sender_id=delivery.sender_id,
+        runs=list(view.runs),
+        error=view.error,
+    )

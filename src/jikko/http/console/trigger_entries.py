@@ -1,0 +1,243 @@
+"""Triggers: when schedules run next and what became of their due times; pauses, runs by hand, backfills."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.errors import InvalidParam, JikkoError
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.console.moments import Moment
+from jikko.http.console.queries import Limit, id_in
+from jikko.http.console.run_bodies import RunApp, icon_of
+from jikko.http.fields import checked, must
+from jikko.http.queries import Id, queried
+from jikko.http.responses import SendableResponse, json_response
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.schedule_store import DueState
+from jikko.ports.stores.trigger_store import Trigger, TriggerKind
+from jikko.triggers.planning import Overlap
+from jikko.values import Uuid
+
+_LATEST = 4_102_444_800.0
+"""The end of the year 2099."""
+_Time = Annotated[float, Meta(ge=0, le=_LATEST, extra=must("must be seconds since 1970, before the year 2100"))]
+
+
+class DueTimeEntry(Struct):
+    """What became of a due time, or of several that were skipped together."""
+
+    due: Moment
+    count: int
+    state: DueState
+    at: Annotated[Moment, Meta(description="When that became of it.")]
+    run_id: Uuid | None
+    why: Annotated[str, Meta(description="Why it was skipped: missed, paused or overlap.")]
+
+
+class ScheduleEntry(Struct):
+    """A schedule."""
+
+    next: Annotated[
+        list[Moment], Meta(description="At most ten times; while it is paused or off, when it would be due.")
+    ]
+    paused: Annotated[str | None, Meta(description="Why it is paused; null: it is not.")]
+    paused_until: Moment | None
+    recent: Annotated[list[DueTimeEntry], Meta(description="Newest first, at most ten.")]
+    error: Annotated[str, Meta(description="Why it never runs.")]
+
+
+class TriggerEntry(Struct):
+    """A trigger node of an app."""
+
+    id: Uuid
+    app: RunApp
+    node_id: str
+    title: Annotated[str | None, Meta(description="Null: the current version does not have the node.")]
+    kind: TriggerKind
+    enabled: bool
+    path: Annotated[str | UnsetType, Meta(description="Of a webhook, for operators: its address at this server.")] = (
+        UNSET
+    )
+    verified: Annotated[
+        bool | UnsetType, Meta(description="Of a webhook: whether callers prove who they are by more than the address.")
+    ] = UNSET
+    refused: Annotated[
+        int | UnsetType, Meta(description="Of a webhook: calls that were refused within the last hour.")
+    ] = UNSET
+    schedule: ScheduleEntry | UnsetType = UNSET
+
+
+class TriggerList(Struct):
+    """One page of triggers, oldest first."""
+
+    data: list[TriggerEntry]
+    next: str | None
+
+
+class TriggersPage(Struct):
+    """Which triggers are listed."""
+
+    app: Annotated[Id | None, Meta(description="The id of an app.")] = None
+    kind: Annotated[TriggerKind | None, Meta(description="By default all.")] = None
+    cursor: Annotated[Id | None, Meta(description="As `next` of the page before told it.")] = None
+    limit: Limit = 50
+
+
+class SchedulePause(Struct):
+    """For how long a schedule starts nothing, and why."""
+
+    reason: Annotated[str, Meta(max_length=200, extra=must("must be a text of at most 200 characters"))] = ""
+    until: Annotated[_Time | None, Meta(description="By default until it is enabled.")] = None
+
+
+class ScheduleBackfill(Struct, rename={"since": "from", "until": "to"}):
+    """Which past due times run."""
+
+    since: _Time
+    until: _Time
+    overlap: Annotated[Overlap, Meta(description="How their runs go with others.")] = "queue_all"
+
+
+class DueTimesAdded(Struct):
+    """How many due times wait for their runs."""
+
+    added: int
+
+
+class ScheduleFired(Struct):
+    """The run that was asked for."""
+
+    timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it begins within ten seconds.")]
+
+
+@VisitorRoute("GET", "triggers", {200: TriggerList}, (400, 503), query=TriggersPage)
+async def list_triggers(call: ConsoleRequest) -> SendableResponse:
+    """Triggers of all apps or of one, oldest first, also of nodes that its current version has no more."""
+    asked, triggers = queried(call.request.query, TriggersPage), call.request.api.triggers
+    apps = {app.id: app for app in await call.console.app_store.apps()}
+    if asked.app is None:
+        found = await triggers.all(asked.kind)
+    else:
+        of_app = await triggers.of(apps[asked.app]) if asked.app in apps else []
+        found = [trigger for trigger in of_app if asked.kind in (None, trigger.kind)]
+    begin = next((at for at, trigger in enumerate(found, 1) if trigger.id == asked.cursor), 0)
+    page = found[begin : begin + asked.limit]
+    following = page[-1].id if begin + asked.limit < len(found) else None
+    entries = [await _entry(call, trigger, app) for trigger in page if (app := apps.get(trigger.app_id)) is not None]
+    return json_response(TriggerList(entries, following))
+
+
+@VisitorRoute("POST", "triggers/{trigger_id}/enable", {200: TriggerEntry}, (404, 503), operators=True)
+async def enable_trigger(call: ConsoleRequest) -> SendableResponse:
+    """Switch a trigger on; of a schedule this ends the pause, too.
+
+    What was due before is not made up for.
+    """
+    trigger = await _trigger_of(call)
+    await call.request.api.triggers.enable(trigger, True)
+    if trigger.kind == "schedule":
+        await call.request.api.schedules.control.resume(trigger)
+    return await _changed(call, "enabled", trigger)
+
+
+@VisitorRoute("POST", "triggers/{trigger_id}/disable", {200: TriggerEntry}, (404, 503), operators=True)
+async def disable_trigger(call: ConsoleRequest) -> SendableResponse:
+    """Switch a trigger off: calls of its address get 404, a schedule starts nothing.
+
+    Runs under way go on.
+    """
+    trigger = await _trigger_of(call)
+    await call.request.api.triggers.enable(trigger, False)
+    return await _changed(call, "disabled", trigger)
+
+
+@VisitorRoute(
+    "POST", "triggers/{trigger_id}/pause", {200: TriggerEntry}, (404, 503), operators=True, body=SchedulePause
+)
+async def pause_trigger(call: ConsoleRequest) -> SendableResponse:
+    """Have a schedule start nothing for a time.
+
+    Due times in the pause are not made up for.
+    """
+    trigger, asked = await _trigger_of(call), checked(await call.request.json(), SchedulePause)
+    reason = asked.reason or f"paused by {call.visitor.name}"
+    await call.request.api.schedules.control.pause(trigger, reason, asked.until)
+    return await _changed(call, "paused", trigger)
+
+
+@VisitorRoute("POST", "triggers/{trigger_id}/fire", {202: ScheduleFired}, (404, 503), operators=True)
+async def fire_trigger(call: ConsoleRequest) -> SendableResponse:
+    """Have a schedule run now, beside its due times, also while it is off or paused."""
+    trigger = await _trigger_of(call)
+    due = await call.request.api.schedules.control.fire(trigger)
+    call.note("fired trigger", trigger.id)
+    return json_response(ScheduleFired(due), 202)
+
+
+@VisitorRoute(
+    "POST", "triggers/{trigger_id}/backfill", {202: DueTimesAdded}, (404, 503), operators=True, body=ScheduleBackfill
+)
+async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
+    """Have past due times of a schedule run that have not run yet, both ends included.
+
+    `sys.timestamp` of each run is its due time.
+    """
+    trigger, asked = await _trigger_of(call), checked(await call.request.json(), ScheduleBackfill)
+    if asked.until < asked.since:
+        raise InvalidParam("to: must not be earlier than `from`")
+    added = await call.request.api.schedules.control.backfill(trigger, asked.since, asked.until, asked.overlap)
+    call.note("backfilled trigger", f"{trigger.id}: {added} due times")
+    return json_response(DueTimesAdded(added), 202)
+
+
+async def _trigger_of(call: ConsoleRequest) -> Trigger:
+    """The trigger that the path names.
+
+    Raises:
+        NotFound: There is none.
+    """
+    return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
+
+
+async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> SendableResponse:
+    """The trigger as it is now."""
+    call.note(f"{did} trigger", trigger.id)
+    api = call.request.api
+    return json_response(await _entry(call, await api.triggers.find(trigger.id), await api.apps.find(trigger.app_id)))
+
+
+async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEntry:
+    api = call.request.api
+    try:
+        node = (await api.workflows.get(app)).graph.nodes.get(trigger.node_id)
+        title = None if node is None else node.title or node.id
+    except JikkoError:
+        title = trigger.node_id  # the version cannot be read, which the page of its app tells
+    entry = TriggerEntry(
+        trigger.id,
+        RunApp(app.id, app.name, icon_of(app)),
+        trigger.node_id,
+        title,
+        trigger.kind,
+        trigger.enabled,
+    )
+    if trigger.kind == "webhook":
+        if call.visitor.is_operator:
+            entry.path = f"/triggers/webhook/{trigger.address}"
+        entry.verified = api.webhooks.verification(trigger, app.name) is not None
+        entry.refused = await api.webhooks.refused_lately(trigger)
+    elif trigger.kind == "schedule":
+        view = await api.schedules.control.view(trigger)
+        recent = [
+            DueTimeEntry(
+                time.due,
+                time.count,
+                time.state,
+                time.at,
+                time.run_id or None,
+                time.why if time.state == "skipped" else "",
+            )
+            for time in view.recent
+        ]
+        entry.schedule = ScheduleEntry(list(view.next), view.paused, view.paused_until, recent, view.error)
+    return entry
