@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.dsl.text.paths import cycles, reached
+from jikko.dsl.structure import cycles, reached
 from tests.effort import growth
 
 EDGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=14)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.forecast.javascript_code import diagnose_javascript
+from jikko.forecast.node_checks import diagnose_javascript
 from jikko.forecast.python_code import diagnose_python
 from jikko.sandbox.languages.stdlib import offers
 

@@ -16,13 +16,12 @@ from jikko.assemble.assembly import Assembly
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
-from jikko.http.app import create_app
+from jikko.http.app import Router, create_app
 from jikko.http.bodies.reading import Bodies
 from jikko.http.front import Front
 from jikko.http.observer import RequestObserver
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
-from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.readiness import Readiness
@@ -32,7 +31,7 @@ from jikko.ports.models import Models
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
-from jikko.providers.speech.fake import FakeSpeech
+from jikko.providers.speech.speaker import FakeSpeech
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.trigger_store import TriggerStore

@@ -102,7 +102,7 @@ async def test_the_first_look_is_made_off_the_loop_which_may_go_on_every_few_ope
 def test_to_find_the_page_imports_nothing_that_it_describes() -> None:
     code = (
         "import sys\n"
-        "from jikko.http.router import Router\n"
+        "from jikko.http.app import Router\n"
         "from jikko.http.served import SERVED\n"
         "known = set(sys.modules)\n"
         "assert Router(SERVED).find('GET', '/docs')[0] is not None\n"

@@ -8,8 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from jikko.http.app import Router
 from jikko.http.operations import OPERATIONS
-from jikko.http.router import Router
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.inputs.remote_files import RemoteFile, name_in_disposition, probe
+from jikko.inputs.file_inputs import RemoteFile, name_in_disposition, probe
 from jikko.ports.http import HttpFailure, HttpResponse
 from tests.inputs.file_parts import Answer, Web
 

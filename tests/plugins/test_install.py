@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.install.environment import OWN, interpreters, make_environment
+from jikko.plugins.install.environment import OWN, Requirements, interpreters, make_environment
 from jikko.plugins.install.installed import LIST, InstalledPlugins
-from jikko.plugins.install.requirements import Requirements
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.names import Identifier
 from jikko.plugins.package.read import read_package

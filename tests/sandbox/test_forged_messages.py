@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jikko.ports.http import HttpFailure, Timeouts
 from jikko.ports.sandbox import SandboxFailure
-from jikko.sandbox.asking import MAX_BODY, parse_request
+from jikko.sandbox.child import MAX_BODY, parse_request
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from tests.effort import PATIENCE

@@ -13,9 +13,8 @@ from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolFailure, ToolName
 from jikko.settings import Settings
 from jikko.tools.builtin.audio import Audio
 from jikko.tools.builtin.builtin import BuiltinTools, code_tools
-from jikko.tools.builtin.readable_page import read_page
 from jikko.tools.builtin.time import time_tools
-from jikko.tools.builtin.webscraper import Webscraper
+from jikko.tools.builtin.webscraper import Webscraper, read_page
 from jikko.values import Json
 from tests.effort import growth
 

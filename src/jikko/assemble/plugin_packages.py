@@ -23,8 +23,7 @@ from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed import Entry
 from jikko.plugins.install.installer import PluginInstaller
-from jikko.plugins.install.market import download
-from jikko.plugins.install.sources import PluginSources
+from jikko.plugins.install.sources import PluginSources, download
 from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
 from jikko.plugins.package.declaration import Kind, Plugin
 from jikko.plugins.package.names import Identifier, identifier, provider_name

@@ -72,8 +72,8 @@ def knowledge() -> None:
         "enable": ("jikko.cli.triggers.switching", "Switch a trigger on."),
         "disable": ("jikko.cli.triggers.switching", "Switch a trigger off."),
         "fire": ("jikko.cli.triggers.firing", "Call a webhook, or run a schedule now."),
-        "pause": ("jikko.cli.triggers.schedules", "Pause a schedule."),
-        "backfill": ("jikko.cli.triggers.schedules", "Run past due times of a schedule."),
+        "pause": ("jikko.cli.triggers.switching", "Pause a schedule."),
+        "backfill": ("jikko.cli.triggers.switching", "Run past due times of a schedule."),
     },
 )
 def triggers() -> None:

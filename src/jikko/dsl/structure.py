@@ -5,8 +5,8 @@ Everything here takes time linear in nodes and edges, and nothing recurses over 
 Source: docs/dify-behaviour.md, “Nodes and edges”, “Start of a run”, “Branches, skipping, joins”.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.containers import add_body_starts, assign_containers
@@ -14,7 +14,6 @@ from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields, problem_at, shown
 from jikko.dsl.repair import repair_node
 from jikko.dsl.suggestions import NameSuggestions
-from jikko.dsl.text.paths import cycles, reached
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES, SILENT_TRIGGERS
 
 _MAX_SHOWN: Final = 12
@@ -178,3 +177,102 @@ def _ends(edge: EdgeEntry) -> Iterator[tuple[str, str]]:
 
 def _place(container: str | None) -> str:
     return "the outside" if container is None else f"the inside of {container!r}"
+
+
+_Edge: TypeAlias = tuple[str, str]
+
+
+def cycles(nodes: Sequence[str], edges: Iterable[_Edge]) -> list[list[str]]:
+    """A cycle of each knot of nodes that lead to each other, each in the order of its edges.
+
+    A graph without cycles gives none.
+    """
+    after: dict[str, list[str]] = {node: [] for node in nodes}
+    for source, target in edges:
+        after[source].append(target)
+    found = []
+    for knot in _knots(_on_cycles(after), after):
+        inside = set(knot)
+        path: dict[str, int] = {}
+        node = knot[-1]
+        while node not in path:
+            path[node] = len(path)
+            node = next(follower for follower in after[node] if follower in inside)
+        found.append(list(path)[path[node] :])
+    return found
+
+
+def reached(starts: Iterable[str], edges: Iterable[_Edge], bodies: Mapping[str, str]) -> set[str]:
+    """The nodes that can be reached from ``starts``.
+
+    Args:
+        bodies: The first node of the body of each container.
+    """
+    after: dict[str, list[str]] = {}
+    for source, target in (*edges, *bodies.items()):
+        after.setdefault(source, []).append(target)
+    seen = set(starts)
+    pending = list(seen)
+    while pending:
+        for node in after.get(pending.pop(), ()):
+            if node not in seen:
+                seen.add(node)
+                pending.append(node)
+    return seen
+
+
+def _on_cycles(after: Mapping[str, list[str]]) -> list[str]:
+    """The nodes that are left when those are taken away, again and again, that nothing leads to."""
+    incoming = dict.fromkeys(after, 0)
+    for followers in after.values():
+        for follower in followers:
+            incoming[follower] += 1
+    pending = [node for node, count in incoming.items() if count == 0]
+    while pending:
+        for follower in after[pending.pop()]:
+            incoming[follower] -= 1
+            if incoming[follower] == 0:
+                pending.append(follower)
+    return [node for node, count in incoming.items() if count > 0]
+
+
+def _knots(nodes: Sequence[str], after: Mapping[str, list[str]]) -> list[list[str]]:
+    """The strongly connected components that have a cycle in them (Tarjan's algorithm)."""
+    among = set(nodes)
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_nodes: list[str] = []
+    is_open: set[str] = set()
+    found = []
+    for root in nodes:
+        if root in order:
+            continue
+        path = [(root, iter(after[root]))]
+        order[root] = lowest[root] = len(order)
+        open_nodes.append(root)
+        is_open.add(root)
+        while path:
+            node, followers = path[-1]
+            for follower in followers:
+                if follower not in among:
+                    continue
+                if follower not in order:
+                    order[follower] = lowest[follower] = len(order)
+                    open_nodes.append(follower)
+                    is_open.add(follower)
+                    path.append((follower, iter(after[follower])))
+                    break
+                if follower in is_open:
+                    lowest[node] = min(lowest[node], order[follower])
+            else:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[node])
+                if lowest[node] == order[node]:
+                    knot = []
+                    while node in is_open:
+                        knot.append(open_nodes.pop())
+                        is_open.remove(knot[-1])
+                    if len(knot) > 1 or node in after[node]:
+                        found.append(knot)
+    return found

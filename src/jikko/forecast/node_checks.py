@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from jikko.apps.model_needs import needs_of
-from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.dsl.types import SILENT_TRIGGERS
 from jikko.engine.masked import mask
 from jikko.forecast.addresses import diagnose_url, known_start
 from jikko.forecast.installation import Installation
-from jikko.forecast.javascript_code import diagnose_javascript
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model
 from jikko.forecast.python_code import diagnose_python
@@ -21,9 +20,7 @@ from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
 from jikko.nodes.unsupported import Unsupported
-
-_PARSES: Final = re.compile(r"\b(?:json|yaml|ast|JSON)\b|\bloads\b")
-"""What reads structured data from a text, in Python and JavaScript."""
+from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
 
 if TYPE_CHECKING:
     from jikko.nodes.data.code import Code
@@ -34,6 +31,10 @@ if TYPE_CHECKING:
     from jikko.nodes.model.llm import Llm
     from jikko.nodes.model.parameter_extractor import ParameterExtractor
     from jikko.nodes.model.question_classifier import QuestionClassifier
+
+
+_PARSES: Final = re.compile(r"\b(?:json|yaml|ast|JSON)\b|\bloads\b")
+"""What reads structured data from a text, in Python and JavaScript."""
 
 
 def diagnose_node(
@@ -224,3 +225,36 @@ def _of_inputs(node: "Start", entry: NodeEntry) -> Iterator[Diagnostic]:
             where = f"{entry.where}.variables[{index}]"
             params, remedy = {"name": variable.name}, Phrase("remedy.give_options")
             yield Diagnostic("inputs.no_options", params, where=where, severity="will_fail", remedy=remedy)
+
+
+_TOKEN: Final = re.compile(
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)"""
+    r"""|(?P<require>(?<![\w$.])require\s*\(\s*(?P<quote>['"`])(?P<required>[^'"`\n]*)(?P=quote)\s*\))"""
+    r"""|(?P<import>^[ \t]*import\b(?!\s*[(.])(?:[^'";]{0,2000}?)(?P<mark>['"])(?P<imported>[^'"\n]*)(?P=mark))"""
+    r"""|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`""",
+    re.DOTALL | re.MULTILINE,
+)
+"""What is passed over as a whole (comments and texts), and what is looked for."""
+_CATCH: Final = re.compile(r"\bcatch\b")
+_OWN_REQUIRE: Final = re.compile(r"\b(?:function|const|let|var)\s+require\b")
+_MAX_LISTED_MODULES: Final = 10
+
+
+def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
+    """The modules that a program requires or imports, in the order of its lines.
+
+    Where the program catches errors or defines ``require`` itself, it may do without them.
+    """
+    certain = _CATCH.search(code) is None and _OWN_REQUIRE.search(code) is None
+    listed: set[str] = set()
+    for match in _TOKEN.finditer(code):
+        name = match["required"] if match["require"] else match["imported"]
+        if name is None or name in listed or len(listed) >= _MAX_LISTED_MODULES:
+            continue
+        listed.add(name)
+        line = code.count("\n", 0, match.start()) + 1
+        # An import is part of the syntax: nothing of the program runs.
+        sure = certain or bool(match["import"])
+        severity: Severity = "will_fail" if sure else "may_fail"
+        params, remedy = {"module": repr(name), "line": line}, Phrase(JAVASCRIPT_MODULES)
+        yield Diagnostic("import.missing", params, where=where, severity=severity, remedy=remedy)

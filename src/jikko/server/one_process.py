@@ -1,15 +1,20 @@
 """A server of one process: the API, the runs, and what goes on beside them."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, TypeAlias
+
+import click
 
 from jikko.assemble import assemble
+from jikko.assemble.assembly import Assembly
 from jikko.cluster.data_folder_lock import Hold
 from jikko.concurrency.shutdown import leaving
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidSettings, JikkoError
 from jikko.observing.metrics.snapshot import Snapshot
 from jikko.observing.metrics.usage import of_server
 from jikko.server.api_serving import serve_assembly
@@ -17,19 +22,12 @@ from jikko.server.listening import listen
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
-from jikko.server.publication import publish, to_try
+from jikko.server.publication import publish, publish_one, to_try
 from jikko.server.reading_again import ReadingAgain, refusals
-from jikko.server.reloading import Reloading
 from jikko.server.service_manager import handed_over, tell_that_it_goes_round
-from jikko.server.serving import (
-    TO_LEAVE_SECONDS,
-    base_of,
-    console_lines,
-    say_ready,
-    say_recovered,
-    say_stopping,
-)
+from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, say_ready, say_recovered, say_stopping
 from jikko.settings import Settings
+from jikko.terminal_text import harmless
 
 
 async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload: bool) -> None:
@@ -97,3 +95,53 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
             beating.cancel()
             await shutdown.do("the cluster", assembly.cluster.close, TO_LEAVE_SECONDS)
     await shutdown.end()
+
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 0.5
+"""Seconds between looks at the files."""
+
+State: TypeAlias = tuple[int, int, int] | None
+"""What tells one content of a file from another: time of change, size, and which file it is."""
+
+
+class Reloading:
+    """Files, as they are when this is made."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._seen = {file: _state(file) for file in files}
+
+    async def watch(self, assembly: Assembly, *, every: float = _LOOK_SECONDS) -> None:
+        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
+
+        Args:
+            every: Seconds between looks.
+        """
+        while True:
+            for file, seen in self._seen.items():
+                state = _state(file)
+                # One that is gone is being written anew, as like as not.
+                if state is not None and state != seen:
+                    self._seen[file] = state
+                    await _publish(assembly, file)
+            await asyncio.sleep(every)
+
+
+async def _publish(assembly: Assembly, file: Path) -> None:
+    try:
+        await publish_one(assembly, file)
+    except JikkoError as error:
+        click.echo(harmless(f"not published: {error}"), err=True)
+    except click.ClickException as error:
+        error.show()
+    except Exception:
+        log.exception("%s cannot be published", file)
+
+
+def _state(file: Path) -> State:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

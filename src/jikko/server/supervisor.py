@@ -7,23 +7,23 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
-from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
+from jikko.cluster.messages import Assembled, Begin, Measure, Measured, Message, Serving
 from jikko.cluster.server_names import new_server_name
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
-from jikko.observing.metrics.snapshot import Snapshot, merged
-from jikko.observing.metrics.usage import of_server
+from jikko.observing.metrics.snapshot import Snapshot, lasting, merged
+from jikko.observing.metrics.usage import of_server, usage
 from jikko.server.ending_signals import Haste, ending_signals
-from jikko.server.gathering import Gathering
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of
 from jikko.server.reading_again import ReadingAgain
@@ -281,3 +281,49 @@ async def supervise(settings: Settings, workers: int, files: Sequence[Path], hol
     await shutdown.end()
     if code:
         raise click.exceptions.Exit(code)
+
+
+_PATIENCE_SECONDS = 2.0
+"""For which workers have time to answer; of one that does not, the numbers are those of the last time."""
+
+
+class Gathering:
+    """Asks workers, and remembers their responses: what a dead one has counted stays counted.
+
+    What it counted after it was last asked is lost with it.
+    """
+
+    def __init__(self) -> None:
+        self._snapshots: dict[str, Snapshot] = {}
+        """The last response of each worker."""
+        self._gone: Snapshot = []
+        """What those counted that are no more."""
+        self._unanswered: dict[str, asyncio.Future[None]] = {}
+        """Workers that have not answered yet."""
+
+    async def gather(self, workers: Mapping[str, Channel]) -> Snapshot:
+        """Ask the workers of these names, and add all up, this process included."""
+        loop = asyncio.get_running_loop()
+        for name, channel in workers.items():
+            if name not in self._unanswered:
+                self._unanswered[name] = loop.create_future()
+                channel.send(Measure())
+        waiting = [self._unanswered[name] for name in workers]
+        if waiting:
+            await asyncio.wait(waiting, timeout=_PATIENCE_SECONDS)
+        return merged([self._gone, *self._snapshots.values(), usage()])
+
+    def answered(self, name: str, snapshot: Snapshot) -> None:
+        """A response of a worker has come."""
+        self._snapshots[name] = snapshot
+        self._done(name)
+
+    def died(self, name: str) -> None:
+        """A worker is no more."""
+        self._gone = merged([self._gone, lasting(self._snapshots.pop(name, []))])
+        self._done(name)
+
+    def _done(self, name: str) -> None:
+        unanswered = self._unanswered.pop(name, None)
+        if unanswered is not None and not unanswered.done():
+            unanswered.set_result(None)

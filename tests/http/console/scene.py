@@ -11,13 +11,12 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from jikko.assemble import Assembly, assemble
-from jikko.http.app import create_app
+from jikko.http.app import Router, create_app
 from jikko.http.console.files import PageFiles
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
 from jikko.http.front import Front
 from jikko.http.operation import Operation
-from jikko.http.router import Router
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.console_store import Role

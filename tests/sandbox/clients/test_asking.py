@@ -7,7 +7,7 @@ import pytest
 
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.sandbox import HTTP_CLIENTS, Sandbox, SandboxFailure
-from jikko.sandbox.asking import MAX_BODY, parse_request
+from jikko.sandbox.child import MAX_BODY, parse_request
 from jikko.sandbox.limits import SandboxLimits
 from tests.effort import PATIENCE
 from tests.sandbox.clients.scene import Outside, json_answer, result_of

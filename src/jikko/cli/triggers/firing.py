@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from jikko.cli.failure import Failure
 from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
 from jikko.cli.runs.remote import local_address
-from jikko.cli.triggers.schedules import entry_of_view, words_of
+from jikko.cli.triggers.switching import entry_of_view, words_of
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound
 from jikko.exit_codes import ExitCode, of_answer

@@ -1,17 +1,24 @@
-"""``jikko triggers list|enable|disable``."""
+"""``jikko triggers list|enable|disable|pause|backfill``."""
 
 import json
 import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
+from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, with_assembly
-from jikko.cli.triggers.schedules import entry_of_view, words_of
+from jikko.cli.runs.entries import ago
 from jikko.ports.stores.trigger_store import KINDS, Trigger
 from jikko.terminal_text import printable, shown
+from jikko.triggers.planning import Overlap
+from jikko.triggers.schedule_control import ScheduleView
+from jikko.triggers.schedule_options import OVERLAPS
 
 
 @click.command("list")
@@ -101,3 +108,113 @@ def entry_of(trigger: Trigger, app_name: str) -> dict[str, Any]:
     if trigger.address:
         entry["path"] = f"/triggers/webhook/{trigger.address}"
     return entry
+
+
+def _moment(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{text!r} is not a time such as 2026-12-31T09:00 or 2026-12-31T09:00+01:00."
+        ) from None
+
+
+@click.command(short_help="Pause a schedule.")
+@click.argument("trigger")
+@click.option("--for", "seconds", type=duration, metavar="TIME", help="For how long: 30m, 2h, 3d.  [default: for good]")
+@click.option("--reason", default="paused by hand", help="Why, for those who look at the list.")
+@home_option
+@json_option
+@with_assembly
+async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
+    """Have a schedule TRIGGER (its id, or APP/NODE) start nothing for a time. `jikko triggers enable` ends the pause.
+
+    Due times in the pause are not made up for. Works with the server running or not.
+    """
+    found = await assembly.triggers.find(trigger)
+    until = None if seconds is None else time.time() + seconds
+    await assembly.schedules.control.pause(found, reason, until)
+    entry = {"id": found.id, "paused": reason, "until": None if until is None else _iso(until)}
+    words = f"{trigger}: paused{'' if until is None else f' until {ago(until)}'}"
+    click.echo(shown(json.dumps(entry, ensure_ascii=False)) if as_json else printable(words))
+
+
+@click.command(short_help="Run past due times of a schedule.")
+@click.argument("trigger")
+@click.option("--from", "since", type=_moment, metavar="TIME", help="The first due time.")
+@click.option("--to", "until", type=_moment, metavar="TIME", help="The last due time.")
+@click.option("--overlap", type=click.Choice(OVERLAPS), default="queue_all", help="How their runs go with others.")
+@click.option("--drop", is_flag=True, help="Drop the due times of earlier backfills that wait still.")
+@home_option
+@json_option
+@with_assembly
+async def backfill(
+    assembly: Assembly,
+    trigger: str,
+    since: float | None,
+    until: float | None,
+    overlap: Overlap,
+    drop: bool,
+    as_json: bool,
+) -> None:
+    """Have those due times of a schedule TRIGGER (its id, or APP/NODE) run that have not run yet.
+
+    `sys.timestamp` of each run is its due time. The server starts them, one after the other unless `--overlap` says
+    otherwise. Times without an offset are local.
+    """
+    if drop != (since is None and until is None) or (since is None) != (until is None):
+        raise click.UsageError("give --from and --to, or --drop alone")
+    found = await assembly.triggers.find(trigger)
+    if since is None or until is None:
+        count = await assembly.schedules.control.drop_backfill(found)
+        words = f"{trigger}: {count} due times dropped"
+        click.echo(json.dumps({"id": found.id, "dropped": count}) if as_json else printable(words))
+        return
+    count = await assembly.schedules.control.backfill(found, since, until, overlap)
+    words = f"{trigger}: {count} due times wait for their runs"
+    click.echo(json.dumps({"id": found.id, "added": count}) if as_json else printable(words))
+
+
+def entry_of_view(view: ScheduleView) -> dict[str, Any]:
+    """A schedule as JSON shows it."""
+    entry: dict[str, Any] = {"next": [_iso(moment) for moment in view.next]}
+    if view.error:
+        entry["error"] = view.error
+    if view.paused is not None:
+        entry["paused"] = view.paused
+        entry["paused_until"] = None if view.paused_until is None else _iso(view.paused_until)
+    entry["recent"] = [
+        {
+            "due": _iso(each.due),
+            "state": each.state,
+            **({"run_id": each.run_id, "late": round(max(0.0, each.at - each.due), 3)} if each.run_id else {}),
+            **({"why": each.why, "count": each.count} if each.state == "skipped" else {}),
+        }
+        for each in view.recent
+    ]
+    return entry
+
+
+def words_of(entry: dict[str, Any]) -> Iterator[str]:
+    """A schedule as its line shows it: pieces of text."""
+    if "error" in entry:
+        yield f"never runs: {entry['error']}"
+    elif "paused" in entry:
+        until = "" if entry["paused_until"] is None else f" until {entry['paused_until']}"
+        yield f"paused{until} ({entry['paused']})"
+    elif entry["next"]:
+        yield f"next {entry['next'][0]}"
+    for last in entry["recent"][:1]:
+        if last["state"] == "started":
+            yield f"last {last['late']} s late"
+        elif last["state"] == "skipped":
+            yield f"{last['count']} skipped: {last['why']}"
+        else:
+            yield "waits for the run before it"
+
+
+def _iso(moment: float) -> str:
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31T23:59:59Z" if moment > 0 else "0001-01-01T00:00:00Z"

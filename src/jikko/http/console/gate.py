@@ -4,10 +4,12 @@ the routes of those who have signed in.
 
 import gzip
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from functools import wraps
 from types import ModuleType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -15,14 +17,13 @@ from msgspec.structs import asdict
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.access import Visitor
 from jikko.console.service import Console
-from jikko.errors import Forbidden, Unauthorized
+from jikko.errors import Forbidden, JikkoError, Unauthorized
 from jikko.http.console.entry.cookies import cookie_of
-from jikko.http.console.entry.guarded import guarded
-from jikko.http.console.entry.origins import require_host, require_own_page
 from jikko.http.operation import Endpoint, Handler, Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.sse import EventStream
+from jikko.ports.clock import Clock
 
 log = logging.getLogger("jikko.console")
 
@@ -178,3 +179,114 @@ async def compressed(request: Request, answer: SendableResponse) -> SendableResp
 
 def _gzipped(body: bytes) -> bytes:
     return gzip.compress(body, 1, mtime=0)
+
+
+ASKED_EVERY: Final = 1.0
+"""Seconds for which the last answer holds: so long, a token that was revoked still hears what comes."""
+
+
+async def guarded(
+    pieces: AsyncIterator[bytes], still_in: Callable[[], Awaitable[object]], clock: Clock
+) -> AsyncIterator[bytes]:
+    """The pieces of a stream, until one is due that its listener may not have.
+
+    Args:
+        still_in: Raises a ``JikkoError`` for one whose session is over, whose token is gone, or whom nobody can tell.
+    """
+    asked = clock()
+    async with aclosing(cast(AsyncGenerator[bytes, None], pieces)):
+        async for piece in pieces:
+            now = clock()
+            if not 0 <= now - asked < ASKED_EVERY:
+                try:
+                    await still_in()
+                except JikkoError:
+                    return
+                asked = now
+            yield piece
+
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HEADER: Final = b"x-jikko-console"
+"""No page of another origin can send it: no such page is allowed any header here."""
+_PORTS: Final = {"http": ":80", "https": ":443"}
+"""Those that browsers leave out."""
+
+
+class WrongHost(JikkoError):
+    """The request names a host that the console does not answer to."""
+
+    code = "wrong_host"
+    status = 421
+
+
+def require_host(request: Request, public_url: str, listens_on: str) -> None:
+    """Keep out pages of names that were made to lead here (DNS rebinding).
+
+    Args:
+        listens_on: The host of the settings.
+
+    Raises:
+        WrongHost: It is none of ours.
+    """
+    host = (request.header(b"host") or "").lower()
+    name = _name_of(host)
+    here = request.scope.get("server") or ("", 0)
+    if not name or not (
+        name in _LOOPBACK
+        or name in (_bracketed(str(here[0]).lower()), _bracketed(listens_on.lower()))
+        or host == urlsplit(public_url).netloc.lower()
+    ):
+        raise WrongHost(
+            f"The console does not answer to the host {host!r}. Use an address of the server, or set JIKKO_PUBLIC_URL "
+            "to the address under which it is reached."
+        )
+
+
+def require_own_page(request: Request, public_url: str) -> None:
+    """Keep out requests that pages of other sites make with the cookie of a browser.
+
+    A page of the console is one of the request's own origin, or of the public URL. At a host that is in the public URL,
+    the scheme of that holds; elsewhere that of the request, which a proxy tells only if it is a trusted one.
+
+    Raises:
+        Forbidden: It does not come from the console's own page.
+    """
+    site, origin = request.header(b"sec-fetch-site"), request.origin
+    public = _origin_of(public_url)
+    here = _origin_of(f"{request.scope['scheme']}://{request.header(b'host') or ''}")
+    own = {public} if _host_of(here) == _host_of(public) else {public, here}
+    if (
+        request.header(_HEADER) != "1"
+        or site not in (None, "same-origin")
+        or (origin is not None and _origin_of(str(origin, "latin-1")) not in own - {None})
+    ):
+        raise Forbidden(
+            "The request does not come from a page of this console. It needs the header X-Jikko-Console: 1 and, where "
+            "they are sent, Sec-Fetch-Site: same-origin and an Origin that is this server.",
+            code="wrong_origin",
+        )
+
+
+def _origin_of(url: str) -> str | None:
+    """The origin of a URL as browsers write it; ``None`` for what has none."""
+    scheme, _, rest = url.lower().partition("://")
+    host = rest.partition("/")[0]
+    return f"{scheme}://{host.removesuffix(_PORTS[scheme])}" if host and scheme in _PORTS else None
+
+
+def _host_of(origin: str | None) -> str | None:
+    return None if origin is None else origin.partition("://")[2]
+
+
+def _name_of(host: str) -> str:
+    """A host without its port; ``""`` for what is none."""
+    if host.startswith("["):
+        name, bracket, port = host.partition("]")
+        return name + bracket if bracket and (not port or port[1:].isdigit()) else ""
+    name, colon, port = host.partition(":")
+    return name if not colon or port.isdigit() else ""
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -11,9 +11,8 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
-from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
-from jikko.providers.openai.parameters import CompletionParameters
+from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
 from jikko.providers.openai.sse import SseParser
 from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large

@@ -1,5 +1,6 @@
 """Hears and speaks by the models of all providers: the implementation of ``ports.speech.Speech``."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol, runtime_checkable
@@ -8,7 +9,6 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import ProviderBackends, explained
-from jikko.providers.speech.fake import FakeSpeech
 
 # What a backend that hears and speaks is to the rest of the providers.
 
@@ -111,3 +111,21 @@ def speech_over(connections: ProviderBackends | None) -> Speech:
         connections: ``None``: models are fake.
     """
     return FakeSpeech() if connections is None else ProviderSpeech(connections)
+
+
+SILENCE: Final = bytes.fromhex("fffb9064") + bytes(413)
+"""A frame of MP3 in which nothing is to be heard: 26 ms."""
+
+
+class FakeSpeech:
+    """A ``Speech`` for which every model is set up. It says nothing, and says what it was given to hear."""
+
+    async def transcribe(self, recording: Recording) -> str:
+        """See ``Speech.transcribe``."""
+        return f"[fake transcript of {recording.filename}, {len(recording.data)} bytes of {recording.mime_type}]"
+
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
+        """See ``Speech.speak``: one frame of silence for each word."""
+        for _ in script.text.split():
+            emit(SILENCE)
+            await asyncio.sleep(0)

@@ -6,6 +6,8 @@ import shlex
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,7 +16,6 @@ from jikko.apps.key_files import as_file_name, write_key
 from jikko.errors import StoreUnavailable
 from jikko.private import make_folder, opener
 from jikko.server.local_cluster.bucket import LocalBucket
-from jikko.server.local_cluster.member import LocalServer
 from jikko.server.local_cluster.nats import LocalNats
 from jikko.server.local_cluster.postgres import LocalPostgres
 from jikko.server.local_cluster.service import LocalService
@@ -178,3 +179,31 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class LocalServer(LocalService):
+    """One server."""
+
+    def __init__(self, number: int, home: Path, port: int, settings: Mapping[str, str]) -> None:
+        """Args:
+        settings: The whole environment, but for its data folder.
+        """
+        self.title = f"Server {number}"
+        self._port = port
+        super().__init__(home.with_suffix(".log"), env={**settings, "JIKKO_HOME": str(home)})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def command(self) -> Sequence[str]:
+        """Program and arguments."""
+        return [sys.executable, "-m", "jikko", "serve", "--host", "127.0.0.1", "--port", str(self._port)]
+
+    def is_ready(self) -> bool:
+        """Whether it may be sent requests."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
