@@ -73,6 +73,23 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     newest = deliveries(jikko)
     assert [each["state"] for each in newest] == ["refused", "failed", "duplicate", "done"]
     assert {each["triggered_from"] for each in jikko.json("runs", "list")} == {"webhook"}
+    listed = jikko.json("runs", "list", "--trigger", "注文/hook")
+    assert [each["workflow_run_id"] for each in listed] == [*newest[1]["runs"], *newest[3]["runs"]]
+    assert jikko.json("runs", "list", "--trigger", "webhook") == listed
+    assert jikko.json("runs", "list", "--trigger", "schedule") == []
+    assert jikko("runs", "list", "--trigger", "注文/hok").code == 7
+    [key] = jikko.json("apps", "keys", "注文", "--new")
+    logged = {
+        kind: httpx.get(
+            f"{server.url}/v1/workflows/logs?triggered_from={kind}",
+            headers={"Authorization": f"Bearer {key['api_key']}"},
+        ).json()["data"]
+        for kind in ("webhook", "schedule")
+    }
+    assert [each["workflow_run"]["id"] for each in logged["webhook"]] == [each["workflow_run_id"] for each in listed]
+    assert logged["schedule"] == []
+    assert " by webhook hook\n" in jikko("runs", "show", listed[0]["workflow_run_id"]).out
+    assert jikko.json("runs", "show", listed[0]["workflow_run_id"])[0]["trigger"] == "hook"
     assert newest[0]["reason"] == "Parameter 'n' validation failed: Expected number, got str"
     assert newest[2]["runs"] == newest[3]["runs"]
     assert {each["trigger"] for each in newest} == {"注文/hook"}

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from jikko.ids import new_id
 from jikko.ports.stores.run_store import LogQuery, RunStore
 
 from .run_stores import RUN_STORES, opened
@@ -92,6 +94,18 @@ async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:
     assert await listed(store, user="ANNA") == (0, [])
     assert await listed(store, user="nobody") == (0, [])
     assert await listed(store, user="anna", status="failed") == (0, [])
+
+
+async def test_of_end_users_with_one_name_the_runs_of_one_are_listed(store: RunStore) -> None:
+    of_client, of_trigger = Draft(user="DEFAULT-USER"), Draft(user="DEFAULT-USER")
+    trigger = new_id()
+    of_trigger.record.identity = replace(of_trigger.record.identity, end_user_id=trigger)
+    for run in (of_client, of_trigger):
+        await store.append(run.whole())
+
+    assert (await listed(store, user="DEFAULT-USER"))[0] == 2
+    assert await listed(store, user="DEFAULT-USER", end_user_id=trigger) == (1, [of_trigger.id])
+    assert await listed(store, user="anna", end_user_id=trigger) == (0, [])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from jikko.apps.end_users import trigger_user
+from jikko.events import RunStarted
+from jikko.ids import new_id
 from jikko.observing.metrics.process_metrics import RequestMetrics, RunMetrics
+from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver, RunObservers
 from tests.http.scene import RUN, body, client_of
 from tests.runs.test_observer import Broken
@@ -90,3 +94,14 @@ async def test_requests_are_counted_by_operation_and_kind_of_answer(world: World
     # A stream takes as long as its run, which says nothing.
     assert counts(metrics, "jikko_http_request_seconds")[RUN,] == 2
     assert counts(metrics, "jikko_streams") == {(): 0}
+
+
+def test_runs_that_triggers_started_are_counted_by_kind() -> None:
+    metrics, app = RunMetrics(by_app=False), new_id()
+    for user in (*(trigger_user(app, kind) for kind in ("webhook", "webhook", "schedule")), new_id()):
+        identity = RunIdentity(
+            run_id=new_id(), task_id="t", app_id=app, workflow_id="w", version="1", end_user_id=user, user=""
+        )
+        metrics.started(identity, RunStarted(at=1.0, inputs={}, system={}, entry="hook"))
+
+    assert counts(metrics, "jikko_runs_triggered_total") == {("webhook",): 2, ("schedule",): 1}

@@ -4,7 +4,9 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
+from jikko.apps.end_users import trigger_user
 from jikko.events import Event, NodeFinished, Round, RunFinished, RunRetried, RunStarted, Usage
 from jikko.observing.traces import names
 from jikko.observing.traces.run_traces import is_chosen
@@ -134,3 +136,15 @@ def test_prompts_and_answers_are_in_a_span_only_if_that_is_wanted_and_not_endles
 def test_the_state_of_its_trace_is_in_all_spans_of_a_run() -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 rojo=1"
     assert {span.state for span in folded(node("a"), trace=trace)} == {"rojo=1"}
+
+
+def test_the_span_of_a_run_says_which_trigger_started_it() -> None:
+    identity = replace(IDENTITY, end_user_id=trigger_user(IDENTITY.app_id, "webhook"))
+    started = RunStarted(at=1.0, inputs={}, system={}, entry="受信")
+
+    [of_trigger] = spans_of(identity, "注文", [started])
+    [of_client] = spans_of(IDENTITY, "注文", [replace(started, entry="")])
+
+    assert of_trigger.attributes[names.TRIGGER] == "webhook"
+    assert of_trigger.attributes[names.TRIGGER_NODE] == "受信"
+    assert names.TRIGGER not in of_client.attributes

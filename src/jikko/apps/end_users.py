@@ -1,6 +1,7 @@
 """Who uses an app. Source: docs/dify-behaviour.md, “Users and errors”."""
 
 import uuid
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -10,6 +11,8 @@ from jikko.repositories.end_user_store import EndUser, EndUserStore
 
 ANONYMOUS: Final = "DEFAULT-USER"
 """Who asks without a ``user``."""
+TRIGGER_USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
+"""The ``user`` of runs that triggers start. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 _END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 

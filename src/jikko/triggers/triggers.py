@@ -1,9 +1,8 @@
 """The triggers of apps, and how one starts a run."""
 
 from collections.abc import Collection, Mapping
-from typing import Final
 
-from jikko.apps.end_users import ANONYMOUS, trigger_user
+from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.errors import NotFound
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
@@ -14,9 +13,6 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
-
-_USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
-"""``sys.user_id``. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
 
 def names_of(trigger: Trigger, app_name: str) -> tuple[str, ...]:
@@ -116,7 +112,7 @@ class Triggers:
             raise NotFound(f"The app of trigger {trigger.id} was removed.")
         request = StartRequest(
             inputs=inputs,
-            user=_USERS[trigger.kind],
+            user=TRIGGER_USERS[trigger.kind],
             end_user_id=trigger_user(app.id, trigger.kind),
             entry=trigger.node_id,
             timestamp=timestamp,

@@ -3,10 +3,12 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from jikko.apps.end_users import TRIGGER_USERS, trigger_user, triggered_from
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.durations import duration
@@ -14,7 +16,9 @@ from jikko.cli.options import assembled, existing, home_option, json_option, wit
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
 from jikko.cli.terminal import columns, cut, padded, width
 from jikko.errors import LogDamaged
+from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import LogQuery
+from jikko.ports.stores.trigger_store import KINDS
 from jikko.runs.activity import activity
 from jikko.runs.reading.node_executions import node_executions
 from jikko.runs.reading.short_ids import run_of, short_ids
@@ -30,13 +34,21 @@ _MAX_OPEN_RUNS = 1000
 @click.option("--app", help="Only runs of this app (name or id), also a removed one.", shell_complete=complete_app)
 @click.option("--all", "of_all", is_flag=True, help="Also runs of apps that were removed.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs that are, or ended, so.")
+@click.option("--trigger", metavar="KIND|APP/NODE", help="Only runs that triggers started: of a kind, or this one.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
 @home_option
 @json_option
 @with_settings
 async def list_(
-    settings: Settings, app: str | None, of_all: bool, as_json: bool, status: Any, since: float | None, limit: int
+    settings: Settings,
+    app: str | None,
+    of_all: bool,
+    as_json: bool,
+    status: Any,
+    trigger: str | None,
+    since: float | None,
+    limit: int,
 ) -> None:
     """List runs, newest first. Of those that go on, the nodes that run are shown.
 
@@ -46,19 +58,28 @@ async def list_(
     stored: Any = "running" if status == "queued" else status
     async with assembled(existing(settings)) as assembly:
         found = []
+        one = None if trigger is None or trigger in KINDS else await assembly.triggers.find(trigger)
+        kind: Any = trigger if one is None else one.kind
         for app_id, app_name in await assembly.apps.past_and_present(app, removed=of_all):
+            if one is not None and one.app_id != app_id:
+                continue
             query = LogQuery(
                 app_id=app_id,
-                limit=_MAX_OPEN_RUNS if stored == "running" else limit,
+                limit=_MAX_OPEN_RUNS if stored == "running" or one is not None else limit,
                 status=stored,
                 created_after=None if since is None else now - since,
+                user=None if kind is None else TRIGGER_USERS[kind],
+                end_user_id=None if kind is None else trigger_user(app_id, kind),
             )
             page = await assembly.runs.records.find(query)
             found += [(app_name, record) for record in page.records]
         found.sort(key=lambda entry: -entry[1].created_at)
         rows: list[tuple[str, Any, Any]] = []
         for app_name, record in found:
-            at = activity(await _readable(assembly, record), now) if record.is_open else None
+            log = await _readable(assembly, record) if record.is_open or one is not None else []
+            if one is not None and entry_of(log) != one.node_id:
+                continue
+            at = activity(log, now) if record.is_open else None
             if status is None or status_of(record, at) == status:
                 rows.append((app_name, record, at))
             if len(rows) == limit:
@@ -71,10 +92,15 @@ async def list_(
     elif rows:
         _table(rows, now)
     elif sys.stdout.isatty():
-        click.echo("no such runs" if status or app or since else "no runs yet")
+        click.echo("no such runs" if status or app or since or trigger else "no runs yet")
     if archived is not None and not as_json and len(rows) < limit:
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(archived))
         click.echo(f"runs that began until {day} may be in the archive: `jikko runs show ID` finds them", err=True)
+
+
+def entry_of(log: Sequence[Event]) -> str:
+    """The trigger node at which a run began; empty: a client started it."""
+    return next((event.entry for event in log if isinstance(event, RunStarted)), "")
 
 
 async def _readable(assembly: Assembly, record: Any) -> Any:
@@ -132,6 +158,8 @@ async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
         execution.elapsed_time = at.spent.get(execution.id, execution.elapsed_time)
     if as_json:
         whole = {**entry(record), **(at_work(record, at) if record.is_open else {})}
+        if trigger := entry_of(log):
+            whole["trigger"] = trigger
         whole["node_executions"] = msgspec.to_builtins(executions)
         click.echo(shown(json.dumps(whole, default=str)))
         if damaged is not None:
@@ -141,7 +169,10 @@ async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
     if record.is_open:
         elapsed, steps, tokens = at.elapsed, at.steps, at.tokens
     click.echo(f"run      {record.identity.run_id}\nstatus   {status_of(record, at)}")
-    click.echo(f"started  {ago(record.created_at)}")
+    trigger = entry_of(log)
+    kind = triggered_from(record.identity.app_id, record.identity.end_user_id)
+    cause = f" by {kind or 'trigger'} {trigger}" if trigger else ""
+    click.echo(harmless(f"started  {ago(record.created_at)}{cause}"))
     click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
     if record.error:
         click.echo(harmless(f"error    {record.error}"))

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
+from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.assemble.assembly import Assembly
 from jikko.dify import bodies
 from jikko.errors import LogDamaged, NotFound
@@ -18,6 +19,7 @@ from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.run_store import LogQuery
+from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 from jikko.record import RunRecord
 from jikko.runs.reading.history import readable_executions
 from jikko.runs.reading.node_executions import NodeExecution
@@ -74,6 +76,10 @@ class LogFilter(Struct):
     created_at__after: _Time | None = None
     created_by_end_user_session_id: Annotated[str, Meta(description="The user of the runs, exactly.")] = ""
     created_by_account: _NoAccount | None = None
+    triggered_from: Annotated[
+        TriggerKind | None,
+        Meta(description="Runs that triggers of this kind started.", extra=must("must be one of " + ", ".join(KINDS))),
+    ] = None
 
 
 @Route("GET", "/v1/workflows/logs", {200: bodies.LogPage}, (400,), query=LogFilter)
@@ -86,6 +92,8 @@ async def logs(request: Request) -> SendableResponse:
     asked = queried(request.query, LogFilter)
     if app.mode != "workflow":
         return json_response(bodies.LogPage(asked.page, asked.limit, 0, False, []))
+    user: str | None = asked.created_by_end_user_session_id or None
+    trigger = asked.triggered_from
     page = await api.runs.records.find(
         LogQuery(
             app_id=app.id,
@@ -95,7 +103,8 @@ async def logs(request: Request) -> SendableResponse:
             status=asked.status,
             created_before=asked.created_at__before,
             created_after=asked.created_at__after,
-            user=asked.created_by_end_user_session_id or None,
+            user=TRIGGER_USERS[trigger] if user is None and trigger is not None else user,
+            end_user_id=None if trigger is None else trigger_user(app.id, trigger),
         )
     )
     entries = [bodies.log_entry(record) for record in page.records]

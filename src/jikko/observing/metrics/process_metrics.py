@@ -4,6 +4,7 @@ import platform
 from typing import Final
 
 from jikko import __version__
+from jikko.apps.end_users import triggered_from
 from jikko.assemble import Assembly
 from jikko.assemble.configuration_digests import digest_of
 from jikko.events import NodeFinished, RunFinished, RunStarted
@@ -115,6 +116,8 @@ class RunMetrics(RunObserver):
         """
         self._by_app = by_app
         self._started = Counter()
+        self._triggered = Counter()
+        """By kind of trigger."""
         self._runs = Histogram(SECONDS)
         """By status."""
         self._nodes = Histogram(SECONDS)
@@ -124,6 +127,8 @@ class RunMetrics(RunObserver):
 
     def started(self, run: RunIdentity, event: RunStarted) -> None:
         self._started.add("inner" if event.depth else "chat" if event.turn is not None else "workflow")
+        if event.entry and (kind := triggered_from(run.app_id, run.end_user_id)) is not None:
+            self._triggered.add(kind)
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         self._nodes.observe(event.elapsed, event.node_type, event.status)
@@ -138,6 +143,7 @@ class RunMetrics(RunObserver):
         """The numbers as they are."""
         return [
             *samples("jikko_runs_started_total", self._started),
+            *samples("jikko_runs_triggered_total", self._triggered),
             *how_many("jikko_runs_finished_total", self._runs),
             *samples("jikko_run_seconds", self._runs),
             *how_many("jikko_nodes_finished_total", self._nodes),

@@ -40,6 +40,7 @@ def _seconds(about: str, *labels: str, bounds: Sequence[float] = SECONDS) -> Fam
 
 FAMILIES: Final[dict[str, Family]] = {
     "jikko_runs_started_total": _counter("Runs that were accepted.", "mode"),
+    "jikko_runs_triggered_total": _counter("Runs that triggers started.", "trigger"),
     "jikko_runs_finished_total": _counter("Runs that ended.", "status"),
     "jikko_run_seconds": _seconds("From acceptance to the end of a run, pauses left out.", "status"),
     "jikko_run_wait_seconds": _seconds("From acceptance to the beginning of a run."),

@@ -19,6 +19,8 @@ ERROR_TYPE: Final = "error.type"
 
 RUN: Final = "jikko.run.id"
 APP: Final = "jikko.app.id"
+TRIGGER: Final = "jikko.trigger.kind"
+TRIGGER_NODE: Final = "jikko.trigger.node"
 STATUS: Final = "jikko.status"
 EPOCH: Final = "jikko.epoch"
 NODE: Final = "jikko.node.id"

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
+from jikko.apps.end_users import triggered_from
 from jikko.events import (
     Event,
     NodeAttempted,
@@ -64,6 +65,7 @@ def spans_of(identity: RunIdentity, app_name: str, log: Iterable[Event], *, cont
 
 class _Fold:
     def __init__(self, identity: RunIdentity, app_name: str, content: bool) -> None:
+        self._identity = identity
         self._run_id = identity.run_id
         self._content = content
         self._root = Span(
@@ -92,6 +94,9 @@ class _Fold:
                 root.parent_is_remote = bool(event.trace)
                 root.state = state_of(event.trace)
                 root.started_at = event.at
+                if event.entry:
+                    kind = triggered_from(self._identity.app_id, self._identity.end_user_id)
+                    root.attributes |= {names.TRIGGER: kind or "", names.TRIGGER_NODE: event.entry}
             case RunRetried():
                 # The nodes before are spans of the other run already.
                 del self.spans[1:]

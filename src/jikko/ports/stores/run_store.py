@@ -67,6 +67,8 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     created_after: float | None = None
     user: str | None = None
     """Exact ``user`` of the request."""
+    end_user_id: str | None = None
+    """Of several end users with this ``user``, the one whose runs are listed: that of a kind of trigger."""
 
 
 class RunSlice(Struct, frozen=True):

@@ -108,6 +108,8 @@ def _where(query: LogQuery) -> SqlCondition:
         where &= SqlCondition("created_at >= {}", (query.created_after,))
     if query.user is not None:
         where &= SqlCondition("session = {}", (text(query.user),))
+    if query.end_user_id is not None:
+        where &= SqlCondition("end_user_id = {}", (id_column(query.end_user_id),))
     if query.keyword:
         where &= SqlCondition(*has_keyword(query.keyword))
     return where

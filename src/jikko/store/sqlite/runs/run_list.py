@@ -4,14 +4,14 @@ import sqlite3
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery, RunSlice
-from jikko.repositories.identifiers import storable
+from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"
-_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
+_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 _NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
@@ -71,7 +71,8 @@ def _filters(
         conditions.append("created_at >= :after")
         values["after"] = query.created_after
     if query.user is not None:
-        keys = [row[0] for row in connection.execute(_USERS, (app, storable(query.user)))]
+        wanted = None if query.end_user_id is None else stored_id(query.end_user_id)
+        keys = [row[0] for row in connection.execute(_USERS, (app, storable(query.user), wanted))]
         conditions[0] = f"end_user IN ({', '.join(map(str, keys))})"
         index = "runs_of_user"
     return index, conditions, values
